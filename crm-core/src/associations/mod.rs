@@ -1,0 +1,5 @@
+//! Associations: labelled links between two records, with roles and dates.
+
+pub mod record;
+
+pub use record::*;

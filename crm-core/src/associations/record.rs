@@ -1,0 +1,33 @@
+//! Associations: labelled links between two records, with roles and dates.
+
+use crate::{
+    schema::record,
+    value::{Date, Ref},
+};
+
+record! {
+    /// A labelled link: lead ↔ contact, contact ↔ company, contact ↔ deal, contact ↔ contact, company ↔ company.
+    Association, NewAssociation, AssociationPatch, AssociationFields {
+        own: [], team: [],
+        person {
+            /// One end.
+            from: Option<Ref> = FieldType::Ref, [required];
+            /// The other end.
+            to: Option<Ref> = FieldType::Ref, [required];
+            /// What ties them, such as `works_at`; with the two ends unique.
+            label: String = Text(64), [required];
+            /// What part `from` plays for `to`, such as `decision_maker`.
+            role: Option<String> = Text(MAX_TEXT), [];
+            /// The one that counts most.
+            is_primary: bool = Bool, [];
+            /// Since when.
+            started_on: Option<Date> = FieldType::Date, [];
+            /// Until when.
+            ended_on: Option<Date> = FieldType::Date, [];
+        }
+        read_only {}
+        machine {}
+        derived {}
+        indexes { (from) -> label; (to) -> label; }
+    }
+}

@@ -1,0 +1,5 @@
+//! Companies: the businesses one sells to.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,5 @@
+//! Contacts: the people one deals with.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,5 @@
+//! Deals: the sales that may happen.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,5 @@
+//! Interactions: e-mails, calls, meetings and messages that happened or are planned.
+
+pub mod record;
+
+pub use record::*;

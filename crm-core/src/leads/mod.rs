@@ -1,0 +1,5 @@
+//! Leads: those who may become customers.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,102 @@
+//! Leads: those who may become customers.
+
+use crate::{
+    pipelines::record::StageKind,
+    schema::record,
+    value::{Address, Choice, Id, Kind, Money, Time},
+};
+
+record! {
+    /// Somebody who may become a customer, on their way through a pipeline's stages.
+    Lead, NewLead, LeadPatch, LeadFields {
+        own: [owner_id], team: [team_id],
+        person {
+            /// The name shown; made from first and last name where absent, and follows them while it equals them.
+            name: String = Text(MAX_TEXT), [required, searchable, personal];
+            /// Given name.
+            first_name: Option<String> = Text(MAX_TEXT), [personal];
+            /// Family name.
+            last_name: Option<String> = Text(MAX_TEXT), [personal];
+            /// E-mail address; several leads may have one.
+            email: Option<String> = Email, [searchable, personal];
+            /// Phone number, E.164.
+            phone: Option<String> = Phone, [personal];
+            /// Mobile phone number, E.164.
+            mobile_phone: Option<String> = Phone, [personal];
+            /// Where they work.
+            company_name: Option<String> = Text(MAX_TEXT), [searchable];
+            /// Job title.
+            job_title: Option<String> = Text(MAX_TEXT), [];
+            /// The company's site.
+            website: Option<String> = Url, [];
+            /// What the company does.
+            industry: Option<String> = Text(MAX_TEXT), [reportable];
+            /// How many work there.
+            employee_count: Option<i64> = Int(0, 100_000_000), [];
+            /// What the company earns a year.
+            annual_revenue: Option<Money> = FieldType::Money, [];
+            /// Postal address.
+            address: Option<Address> = Struct, [personal];
+            /// Where they came from, such as `web`.
+            source: Option<String> = Text(MAX_TEXT), [reportable];
+            /// More on the source, such as the campaign.
+            source_detail: Option<String> = Text(MAX_TEXT), [];
+            /// The pipeline they go through; the default one of leads when not given.
+            pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
+            /// The stage they are in; the pipeline's first when not given.
+            stage_id: Option<Id> = StageId, [reportable];
+            /// Why they are no customer.
+            unqualified_reason: Option<String> = Text(MAX_TEXT), [reportable];
+            /// About them.
+            description: Option<String> = LongText, [personal];
+            /// They do not want e-mail.
+            do_not_email: bool = Bool, [];
+            /// They do not want calls.
+            do_not_call: bool = Bool, [];
+            /// Who works on them; `None` is the unassigned queue.
+            owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            /// Whose team it is; the owner's first team when not given.
+            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            /// Free labels.
+            tags: Vec<String> = Texts(50, 64), [];
+        }
+        read_only {
+            /// When they were converted.
+            converted_at: Option<Time> = FieldType::Time, [];
+            /// The contacts they became.
+            converted_contact_ids: Vec<Id> = Ids(Kind::Contact, 20), [];
+            /// The company they became.
+            converted_company_id: Option<Id> = FieldType::Id(Kind::Company), [];
+            /// The deal that was opened.
+            converted_deal_id: Option<Id> = FieldType::Id(Kind::Deal), [];
+        }
+        machine {
+            /// Points.
+            score: i64 = Int(i64::MIN, i64::MAX), [];
+            /// Fit and engagement, such as `A1`.
+            grade: Option<String> = Text(8), [];
+            /// Whether the score is past the hot threshold.
+            is_hot: bool = Bool, [];
+            /// Which model version made the score.
+            model_version: Option<String> = Text(64), [];
+            /// When the score was made.
+            scored_at: Option<Time> = FieldType::Time, [];
+            /// When something last happened.
+            last_activity_at: Option<Time> = FieldType::Time, [];
+            /// When the next open task is due.
+            next_task_due_at: Option<Time> = FieldType::Time, [];
+        }
+        derived {
+            /// The stage's key.
+            status: String = Text(63), [reportable];
+            /// What the stage means.
+            stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable];
+            /// When the stage was entered.
+            stage_entered_at: Option<Time> = FieldType::Time, [];
+        }
+        indexes {
+            (owner_id) -> created_at; (stage_id) -> created_at; (team_id) -> created_at; (email) -> created_at;
+            (owner_id) -> score; () -> score; (team_id) -> score; () [shared_with] -> created_at;
+        }
+    }
+}

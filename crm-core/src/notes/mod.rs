@@ -1,0 +1,5 @@
+//! Notes: texts about records.
+
+pub mod record;
+
+pub use record::*;

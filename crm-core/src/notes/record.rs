@@ -1,0 +1,32 @@
+//! Notes: texts about records.
+
+use crate::{
+    schema::record,
+    value::{Id, Kind, Ref},
+};
+
+record! {
+    /// A text about records.
+    Note, NewNote, NotePatch, NoteFields {
+        own: [author_id], team: [],
+        person {
+            /// A heading.
+            title: Option<String> = Text(MAX_TEXT), [searchable];
+            /// The text.
+            content: String = LongText, [required, personal];
+            /// Only its author may read it (and who has `note.read_private`, for audit).
+            is_private: bool = Bool, [];
+            /// Shown first.
+            is_pinned: bool = Bool, [];
+            /// What it is about; at least one record.
+            links: Vec<Ref> = Refs(20), [required];
+        }
+        read_only {
+            /// Who wrote it.
+            author_id: Option<Id> = FieldType::Id(Kind::User), [];
+        }
+        machine {}
+        derived {}
+        indexes { () [links] -> created_at; (author_id) -> created_at; }
+    }
+}

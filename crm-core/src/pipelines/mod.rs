@@ -1,0 +1,5 @@
+//! Pipelines: ordered stages for leads or for deals.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,5 @@
+//! Custom properties: fields that a tenant adds to a kind at run time.
+
+pub mod record;
+
+pub use record::*;

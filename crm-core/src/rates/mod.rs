@@ -1,0 +1,5 @@
+//! Exchange rates: what one unit of a currency was worth in the base currency, by day.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,105 @@
+//! A record as stores see it: a row of erased values in the order of the kind's declaration, with its versions.
+
+use serde::{Deserialize, Serialize};
+
+use super::KindDecl;
+use crate::value::{Id, Kind, Ref, Value};
+
+/// One of the two groups of a record's fields, each with a version of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// What people (and use cases on their behalf) write.
+    Person,
+    /// What the machine computes often.
+    Machine,
+}
+
+/// The versions of a record's two groups. A group's version is the number of its changes: after a creation person 1,
+/// machine 0. Machine writes that are not logged count as changes too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Versions {
+    /// Of the person's fields.
+    pub person: u64,
+    /// Of the machine's fields.
+    pub machine: u64,
+}
+
+impl Versions {
+    /// The version of a group.
+    pub const fn of(self, group: Group) -> u64 {
+        match group {
+            Group::Person => self.person,
+            Group::Machine => self.machine,
+        }
+    }
+}
+
+/// A whole record, erased.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// What its values mean.
+    pub decl: &'static KindDecl,
+    /// Whose it is.
+    pub tenant: Id,
+    /// Which one.
+    pub id: Id,
+    /// The versions of its groups.
+    pub versions: Versions,
+    /// One value per declared field, in declared order.
+    pub values: Vec<Value>,
+}
+
+impl Image {
+    /// A record with every field missing and versions of nought.
+    pub fn empty(decl: &'static KindDecl, tenant: Id, id: Id) -> Self {
+        Self { decl, tenant, id, versions: Versions::default(), values: vec![Value::Null; decl.fields.len()] }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        self.decl.kind
+    }
+
+    /// Kind and id.
+    pub fn reference(&self) -> Ref {
+        Ref::new(self.decl.kind, self.id)
+    }
+
+    /// The value of the field of a name; missing where there is no such field.
+    pub fn get(&self, name: &str) -> &Value {
+        self.decl.position(name).map_or(&Value::Null, |position| &self.values[position])
+    }
+
+    /// True where the record is archived.
+    pub fn is_archived(&self) -> bool {
+        !self.values[super::common::ARCHIVED_AT].is_null()
+    }
+
+    /// About how many bytes the record needs in a store.
+    pub fn size(&self) -> usize {
+        64 + self
+            .decl
+            .fields
+            .iter()
+            .zip(&self.values)
+            .filter(|(_, v)| !v.is_null())
+            .map(|(f, v)| f.name.len() + v.size())
+            .sum::<usize>()
+    }
+
+    /// True where a long text is set, which stores may keep apart.
+    pub fn has_long_text(&self) -> bool {
+        self.decl.fields.iter().zip(&self.values).any(|(field, value)| field.is_long() && !value.is_null())
+    }
+}
+
+impl PartialEq for Image {
+    fn eq(&self, other: &Self) -> bool {
+        self.decl.kind == other.decl.kind
+            && self.tenant == other.tenant
+            && self.id == other.id
+            && self.versions == other.versions
+            && self.values == other.values
+    }
+}

@@ -1,0 +1,171 @@
+//! The declaration of one kind: its fields, the common ones first, and its indexes.
+
+use std::collections::HashMap;
+
+use super::{ARCHIVED, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
+use crate::value::Kind;
+
+/// The positions of the fields that every kind has.
+pub mod common {
+    /// `created_at`.
+    pub const CREATED_AT: usize = 0;
+    /// `created_by`; missing for the system.
+    pub const CREATED_BY: usize = 1;
+    /// `updated_at`.
+    pub const UPDATED_AT: usize = 2;
+    /// `updated_by`; missing for the system.
+    pub const UPDATED_BY: usize = 3;
+    /// `search_text`: what `q` looks into.
+    pub const SEARCH_TEXT: usize = 4;
+    /// `archived_at`.
+    pub const ARCHIVED_AT: usize = 5;
+    /// `external_id`.
+    pub const EXTERNAL_ID: usize = 6;
+    /// `properties`.
+    pub const PROPERTIES: usize = 7;
+    /// `shared_with`: users and teams.
+    pub const SHARED_WITH: usize = 8;
+    /// `merged_into`.
+    pub const MERGED_INTO: usize = 9;
+    /// `source_ids`.
+    pub const SOURCE_IDS: usize = 10;
+    /// How many there are.
+    pub const COUNT: usize = 11;
+}
+
+fn field(name: &'static str, ty: FieldType, section: Section) -> FieldDecl {
+    FieldDecl { name, ty, section, marks: Marks::default() }
+}
+
+fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
+    let unique = Marks { unique: true, ..Marks::default() };
+    [
+        field("created_at", FieldType::Time, Section::System),
+        field("created_by", FieldType::Id(Kind::User), Section::System),
+        field("updated_at", FieldType::Time, Section::System),
+        field("updated_by", FieldType::Id(Kind::User), Section::System),
+        field("search_text", FieldType::Folded, Section::Derived),
+        field("archived_at", FieldType::Time, Section::ReadOnly),
+        FieldDecl { marks: unique, ..field("external_id", FieldType::Text(MAX_TEXT), Section::Person) },
+        field("properties", FieldType::Properties, Section::Person),
+        field("shared_with", FieldType::Refs(50), Section::Person),
+        field("merged_into", FieldType::Id(kind), Section::ReadOnly),
+        field("source_ids", FieldType::Refs(20), Section::ReadOnly),
+    ]
+}
+
+/// What a kind's `record!` block says, before positions are worked out.
+#[derive(Clone, Copy, Debug)]
+pub struct KindParts {
+    /// The kind.
+    pub kind: Kind,
+    /// Its own fields.
+    pub fields: &'static [FieldDecl],
+    /// Fields that make a record a user's own.
+    pub own: &'static [&'static str],
+    /// Fields that make a record a team's.
+    pub team: &'static [&'static str],
+    /// Indexes: equal fields, whether the first is list-valued, sort field.
+    pub indexes: &'static [(&'static [&'static str], bool, &'static str)],
+    /// True where other records' rules read it: it is cached per process and touches the definitions epoch.
+    pub is_definition: bool,
+}
+
+/// The declaration of a kind.
+#[derive(Debug)]
+pub struct KindDecl {
+    /// The kind.
+    pub kind: Kind,
+    /// All fields, the common ones first; an image's values stand in this order.
+    pub fields: Vec<FieldDecl>,
+    /// The indexes, `() → created_at` first and the archived one last.
+    pub indexes: Vec<IndexDecl>,
+    /// Positions of the fields that make a record a user's own.
+    pub own: Vec<usize>,
+    /// Positions of the fields that make a record a team's.
+    pub team: Vec<usize>,
+    /// True where other records' rules read it (organization, team, role, property, pipeline).
+    pub is_definition: bool,
+    positions: HashMap<&'static str, usize>,
+}
+
+impl KindDecl {
+    /// Works out the declaration of a kind. A name that an index gives wrongly leaves that index out; a test of the
+    /// catalogue holds that none is.
+    pub fn new(parts: &KindParts) -> Self {
+        let fields: Vec<FieldDecl> =
+            common_fields(parts.kind).iter().chain(parts.fields).copied().map(plainly_named).collect();
+        let positions: HashMap<_, _> = fields.iter().enumerate().map(|(at, field)| (field.name, at)).collect();
+        let at = |name: &str| positions.get(plain(name)).copied();
+        let find = |names: &[&'static str]| names.iter().map(|name| at(name)).collect::<Option<Vec<_>>>();
+        let mut indexes: Vec<IndexDecl> = Vec::new();
+        let always: (&[&str], bool, &str) = (&[], false, "created_at");
+        for (equals, per_element, sort) in std::iter::once(&always).chain(parts.indexes) {
+            let (Some(equal_at), Some(sort_at)) = (find(equals), at(sort)) else { continue };
+            let name =
+                format!("{} -> {}", equals.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", "), plain(sort));
+            if indexes.iter().all(|index| index.name != name) {
+                let position = indexes.len();
+                indexes.push(IndexDecl {
+                    name,
+                    position,
+                    equals: equal_at,
+                    per_element: *per_element,
+                    sort: sort_at,
+                    archived: false,
+                });
+            }
+        }
+        indexes.push(IndexDecl {
+            name: ARCHIVED.to_owned(),
+            position: indexes.len(),
+            equals: Vec::new(),
+            per_element: false,
+            sort: common::ARCHIVED_AT,
+            archived: true,
+        });
+        Self {
+            kind: parts.kind,
+            own: find(parts.own).unwrap_or_default(),
+            team: find(parts.team).unwrap_or_default(),
+            is_definition: parts.is_definition,
+            fields,
+            indexes,
+            positions,
+        }
+    }
+
+    /// The position of the field of a name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.positions.get(name).copied()
+    }
+
+    /// The field of a name.
+    pub fn field(&self, name: &str) -> Option<&FieldDecl> {
+        self.position(name).map(|at| &self.fields[at])
+    }
+
+    /// The index of a name, such as `owner_id -> created_at`.
+    pub fn index(&self, name: &str) -> Option<&IndexDecl> {
+        self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The index `() → created_at`, by which jobs walk.
+    pub fn walk(&self) -> &IndexDecl {
+        &self.indexes[0]
+    }
+
+    /// The index of archived records.
+    pub fn archived(&self) -> &IndexDecl {
+        &self.indexes[self.indexes.len() - 1]
+    }
+}
+
+/// A Rust field named with a keyword (`r#type`) has the plain name (`type`).
+fn plain(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+fn plainly_named(field: FieldDecl) -> FieldDecl {
+    FieldDecl { name: field.name.strip_prefix("r#").unwrap_or(field.name), ..field }
+}

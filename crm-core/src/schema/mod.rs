@@ -1,0 +1,16 @@
+//! Declarations: what fields and indexes a kind of record has, once, for everybody: the struct, its patch, the checks,
+//! the filter language and the tables of every store are derived from them.
+
+mod field;
+mod image;
+mod index;
+mod kind_decl;
+mod record;
+
+pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_TEXT, Marks, Section};
+pub use image::{Group, Image, Versions};
+pub use index::{ARCHIVED, IndexDecl};
+pub use kind_decl::{KindDecl, KindParts, common};
+pub use record::{Patch, Record, RecordKind};
+
+pub(crate) use record::{record, record_marks};

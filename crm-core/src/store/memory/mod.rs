@@ -1,0 +1,238 @@
+//! The store in memory: the model of the others, and a good store for tests and small programs.
+//!
+//! It can be told to lag its lists, to fail the next call and to lose an answer, so that what must hold on any store
+//! can be proven on this one.
+
+mod faults;
+mod log;
+mod table;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use async_trait::async_trait;
+
+pub use faults::{Fault, Faults};
+use log::Log;
+use table::Tables;
+
+use super::{
+    Answer, ChangePage, Claim, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
+    KeyEntry, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+};
+use crate::value::{Id, Kind, Ref};
+
+/// A store in memory. Cloning it gives another handle on the same data.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    faults: Faults,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tables: Tables,
+    log: Log,
+    claims: HashMap<Claim, Holder>,
+    keys: HashMap<(Id, String), KeyEntry>,
+    epochs: BTreeMap<Id, Id>,
+}
+
+/// Who holds a claim: under the nil tenant, records of any tenant do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holder {
+    tenant: Id,
+    record: Ref,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is to go wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held can only have come from a bug; what is there is still whole, since a commit
+        // checks everything before it writes anything.
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self, commit: &Commit) -> Result<(), StoreError> {
+        commit.check_budget()?;
+        if let Some(key) = &commit.key
+            && self.keys.get(&(commit.tenant, key.key.clone())).is_some_and(|entry| entry.expires_at > commit.at)
+        {
+            return Err(StoreError::KeyUsed);
+        }
+        // Writes and guards in one order: each list is sorted, so the lesser of the two heads comes first.
+        let mut failed: Option<(Ref, StoreError)> = None;
+        let mut fail = |record: Ref, current| {
+            if failed.as_ref().is_none_or(|(first, _)| record < *first) {
+                failed = Some((record, StoreError::Conflict { record, current }));
+            }
+        };
+        for write in &commit.writes {
+            let current = self.tables.get(commit.tenant, write.record()).map(|image| image.versions);
+            let fits = match (&write.before, current) {
+                (None, None) => true,
+                (Some(before), Some(current)) => [crate::schema::Group::Person, crate::schema::Group::Machine]
+                    .into_iter()
+                    .all(|group| !write.writes(group) || before.versions.of(group) == current.of(group)),
+                _ => false,
+            };
+            if !fits {
+                fail(write.record(), current);
+            }
+        }
+        for guard in &commit.guards {
+            let current = self.tables.get(commit.tenant, guard.record).map(|image| image.versions);
+            if current.is_none_or(|versions| versions.person != guard.version) {
+                fail(guard.record, current);
+            }
+        }
+        if let Some((_, error)) = failed {
+            return Err(error);
+        }
+        for op in &commit.claims {
+            let held = self.claims.get(op.claim());
+            match op.held_before() {
+                None => {
+                    let taker = op.held_after().map(|record| Holder { tenant: commit.tenant, record });
+                    if let Some(holder) = held
+                        && Some(*holder) != taker
+                    {
+                        return Err(StoreError::Claimed { claim: op.claim().clone(), holder: holder.record });
+                    }
+                }
+                Some(record) => {
+                    if held != Some(&Holder { tenant: commit.tenant, record }) {
+                        let current = self.tables.get(commit.tenant, record).map(|image| image.versions);
+                        return Err(StoreError::Conflict { record, current });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, commit: &Commit) {
+        for write in &commit.writes {
+            self.tables.write(commit.tenant, write);
+            self.log.append(commit.tenant, &write.changes);
+        }
+        for op in &commit.claims {
+            match op.held_after() {
+                Some(record) => {
+                    self.claims.insert(op.claim().clone(), Holder { tenant: commit.tenant, record });
+                }
+                None => {
+                    self.claims.remove(op.claim());
+                }
+            }
+        }
+        if let Some(key) = &commit.key {
+            self.keys.insert((commit.tenant, key.key.clone()), key.clone());
+        }
+        if commit.touches_definitions() {
+            self.epochs.insert(commit.tenant, commit.id);
+        }
+    }
+}
+
+#[async_trait]
+impl Records for MemoryStore {
+    async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
+        self.faults.before_read()?;
+        let state = self.state();
+        let got = wants
+            .iter()
+            .map(|want| match want {
+                Want::Record(record) => Got::Record(state.tables.get(tenant, *record).cloned()),
+                Want::Claimed(claim) => Got::Record(
+                    state
+                        .claims
+                        .get(claim)
+                        .filter(|holder| claim.tenant.is_nil() || (claim.tenant == tenant && holder.tenant == tenant))
+                        .and_then(|holder| state.tables.get(holder.tenant, holder.record).cloned()),
+                ),
+                Want::Key(key) => Got::Key(state.keys.get(&(tenant, key.clone())).cloned()),
+            })
+            .collect();
+        Ok(Answer { epoch: state.epochs.get(&tenant).copied().unwrap_or(Id::NIL), got })
+    }
+
+    async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
+        self.faults.before_read()?;
+        let state = self.state();
+        let kinds = Kind::ALL.iter().filter(|&&kind| crate::catalog::decl(kind).is_definition);
+        let images = kinds.flat_map(|&kind| state.tables.all(tenant, kind)).collect();
+        Ok(Definitions { epoch: state.epochs.get(&tenant).copied().unwrap_or(Id::NIL), images })
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.faults.before_read()?;
+        self.state().tables.list(query, self.faults.lag())
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        self.faults.before_commit()?;
+        {
+            let mut state = self.state();
+            state.check(commit)?;
+            state.apply(commit);
+            if !self.faults.lag() {
+                state.tables.publish();
+            }
+        }
+        self.faults.after_commit()
+    }
+}
+
+#[async_trait]
+impl History for MemoryStore {
+    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
+        self.faults.before_read()?;
+        Ok(self.state().log.history(query))
+    }
+
+    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
+        self.faults.before_read()?;
+        Ok(self.state().log.log(query))
+    }
+
+    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
+        self.faults.before_read()?;
+        Ok(self.state().log.stage_moves(query))
+    }
+}
+
+#[async_trait]
+impl Feed for MemoryStore {
+    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
+        self.faults.before_read()?;
+        self.state().log.feed(after, limit)
+    }
+}
+
+#[async_trait]
+impl Counts for MemoryStore {
+    async fn count(&self, query: &Query) -> Result<u64, StoreError> {
+        self.faults.before_read()?;
+        self.state().tables.count(query)
+    }
+}
+
+impl Store for MemoryStore {
+    fn counts(&self) -> Option<&dyn Counts> {
+        Some(self)
+    }
+}

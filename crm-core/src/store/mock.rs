@@ -1,0 +1,37 @@
+//! One mock for all storage traits, for unit tests of the embedder's own code.
+
+use async_trait::async_trait;
+
+use super::{
+    Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery, Page, Query,
+    Records, StageMoveQuery, Store, StoreError, Want,
+};
+use crate::value::Id;
+
+mockall::mock! {
+    /// A store whose every answer the test sets: `store.expect_commit().returning(|_| Err(…))`.
+    #[derive(Debug)]
+    pub Store {}
+
+    #[async_trait]
+    impl Records for Store {
+        async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError>;
+        async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError>;
+        async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+        async fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
+    }
+
+    #[async_trait]
+    impl History for Store {
+        async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError>;
+        async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError>;
+        async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError>;
+    }
+
+    #[async_trait]
+    impl Feed for Store {
+        async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
+    }
+
+    impl Store for Store {}
+}

@@ -1,0 +1,107 @@
+//! The storage traits, by role. Required methods only; the contract is the prose.
+
+use async_trait::async_trait;
+
+use super::{
+    Answer, ChangePage, Commit, Definitions, FeedCursor, FeedPage, HistoryQuery, LogQuery, Page, Query, StageMoveQuery,
+    StoreError, Want,
+};
+use crate::value::Id;
+
+/// Records: get, list, commit.
+#[async_trait]
+pub trait Records: Send + Sync {
+    /// Gets many things in one round trip, each strongly consistent: it sees every commit that finished before the
+    /// call. Not a snapshot over all of them. The answer also carries the tenant's definitions epoch, read no later
+    /// than the records.
+    ///
+    /// A record of another tenant is `None`. A [`Want::Claimed`] is looked up under the claim's own tenant, which is
+    /// the asked one or nil; under nil (slugs) the record of whatever tenant holds the claim is the answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError>;
+
+    /// All definitions of a tenant with their epoch, strongly consistent. The epoch is read with them or before them.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError>;
+
+    /// A page of one kind by a declared index, and a filter that the engine evaluates. May lag behind commits. Reads
+    /// at most four of the engine's own pages, then returns short with a position.
+    ///
+    /// # Errors
+    /// [`StoreError::BadQuery`] for a position whose sort value is not of the sort field's type, or equals that are
+    /// not as many as the index has; [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// Stores a commit whole or not at all.
+    ///
+    /// Conditions, and the order in which a failed one is reported: the key is absent (or expired at [`Commit::at`])
+    /// ([`StoreError::KeyUsed`]); every written group of every record is at its base version, new records do not exist,
+    /// every guarded record exists at its version ([`StoreError::Conflict`], the first in the commit's order); claims
+    /// that are taken are free or the holder's own ([`StoreError::Claimed`]), claims that are released or transferred
+    /// are held as said ([`StoreError::Conflict`] of the holder that was said). A commit that touches definitions sets
+    /// the epoch.
+    ///
+    /// Sending a commit a second time is safe: it either fails as above (the core finds its own commit id in the log)
+    /// or succeeds without a second effect.
+    ///
+    /// # Errors
+    /// As above, and [`StoreError::TooLarge`], [`StoreError::Dangling`], [`StoreError::Unavailable`],
+    /// [`StoreError::OutcomeUnknown`].
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError>;
+}
+
+/// The change log, read.
+#[async_trait]
+pub trait History: Send + Sync {
+    /// The changes of one record, strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError>;
+
+    /// The changes of a tenant by the time they were recorded. May lag.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError>;
+
+    /// The stage moves of a pipeline by the time they occurred. May lag.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError>;
+}
+
+/// The outbox: every change of every tenant, for consumers.
+#[async_trait]
+pub trait Feed: Send + Sync {
+    /// The changes after a cursor (from the beginning of what is kept without one). Per record in version order, none
+    /// skipped; no order between records. May come twice after a failure. Changes appear some time after their commit.
+    ///
+    /// # Errors
+    /// [`StoreError::BadQuery`] for a cursor that is none, [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
+}
+
+/// Counting, where the engine does it better than a walk over lists.
+#[async_trait]
+pub trait Counts: Send + Sync {
+    /// How many records [`Records::list`] would give for this query over all its pages; `after` and `limit` are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// As [`Records::list`].
+    async fn count(&self, query: &Query) -> Result<u64, StoreError>;
+}
+
+/// A whole store.
+pub trait Store: Records + History + Feed {
+    /// Counting by the engine; `None` where the core is to walk the list.
+    fn counts(&self) -> Option<&dyn Counts> {
+        None
+    }
+}

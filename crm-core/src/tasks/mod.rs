@@ -1,0 +1,5 @@
+//! Tasks: things to do.
+
+pub mod record;
+
+pub use record::*;

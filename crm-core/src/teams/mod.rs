@@ -1,0 +1,5 @@
+//! Teams: groups of users, in a tree.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,5 @@
+//! Users: who acts. What they sign in with is no part of this record.
+
+pub mod record;
+
+pub use record::*;

@@ -1,0 +1,262 @@
+//! [`Value`]: the one erased value that images, changes, filters and stores share.
+//!
+//! Its serde form carries a tag of its type (`{"t": "text"}`, `{"d": "2024-01-31"}`), so that a value read from a log
+//! years later needs no declaration to be understood and a text that looks like a date stays a text. The form without
+//! tags, as users see it, is [`Value::to_json`].
+
+use std::{cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess},
+    ser::SerializeMap,
+};
+
+use super::{Date, Decimal, Id, Kind, Money, Time};
+
+/// A record, by kind and id: `{"kind": "lead", "id": "…"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ref {
+    /// Of what kind.
+    pub kind: Kind,
+    /// Which one.
+    pub id: Id,
+}
+
+impl Ref {
+    /// The record of a kind and an id.
+    pub const fn new(kind: Kind, id: Id) -> Self {
+        Self { kind, id }
+    }
+}
+
+impl fmt::Display for Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.id)
+    }
+}
+
+/// A value of any type a field can have. Cheap to clone: what is long is shared.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Value {
+    /// Missing.
+    #[default]
+    Null,
+    /// A long text that a list left out; `get` returns it. Never written.
+    NotLoaded,
+    /// Something that was there and is not told: a secret, or a personal value that was forgotten. In changes only.
+    Redacted,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A decimal number.
+    Decimal(Decimal),
+    /// A text, or one of a field's choices.
+    Text(Arc<str>),
+    /// A reference to a record of the kind that the field's declaration names.
+    Id(Id),
+    /// A reference to a record of any kind.
+    Ref(Ref),
+    /// A moment.
+    Time(Time),
+    /// A day.
+    Date(Date),
+    /// An amount of a currency.
+    Money(Money),
+    /// A list.
+    List(Arc<[Value]>),
+    /// Custom properties by key.
+    Map(Arc<BTreeMap<String, Value>>),
+    /// A structured value, such as an address: JSON of the shape that the field's Rust type gives it.
+    Json(Arc<serde_json::Value>),
+}
+
+impl Value {
+    /// A text.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Value::Text(text.into())
+    }
+
+    /// A list.
+    pub fn list(items: impl IntoIterator<Item = Value>) -> Self {
+        Value::List(items.into_iter().collect())
+    }
+
+    /// True for [`Value::Null`].
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// The text, where it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        if let Value::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The id, where it is one.
+    pub const fn as_id(&self) -> Option<Id> {
+        if let Value::Id(id) = self { Some(*id) } else { None }
+    }
+
+    /// The moment, where it is one.
+    pub const fn as_time(&self) -> Option<Time> {
+        if let Value::Time(time) = self { Some(*time) } else { None }
+    }
+
+    /// The elements of a list; nothing for any other value.
+    pub fn items(&self) -> &[Value] {
+        if let Value::List(items) = self { items } else { &[] }
+    }
+
+    /// The properties of a map by key, where it is one.
+    pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
+        if let Value::Map(map) = self { Some(map) } else { None }
+    }
+
+    /// The order of two values of one type, as filters compare them: numbers by size, texts by code point, amounts of
+    /// one currency by size. `None` where they do not compare: a missing value, two types, two currencies.
+    pub fn compare(&self, other: &Value) -> Option<Ordering> {
+        Some(match (self, other) {
+            (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+            (Value::Int(a), Value::Int(b)) => a.cmp(b),
+            (Value::Decimal(a), Value::Decimal(b)) => a.cmp(b),
+            (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+            (Value::Id(a), Value::Id(b)) => a.cmp(b),
+            (Value::Ref(a), Value::Ref(b)) => a.cmp(b),
+            (Value::Time(a), Value::Time(b)) => a.cmp(b),
+            (Value::Date(a), Value::Date(b)) => a.cmp(b),
+            (Value::Money(a), Value::Money(b)) if a.currency == b.currency => a.amount.cmp(&b.amount),
+            _ => return None,
+        })
+    }
+
+    /// The order in which lists are sorted, total: as [`Value::compare`], with missing values last.
+    pub fn sort_order(&self, other: &Value) -> Ordering {
+        match (self.is_null(), other.is_null()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => self.compare(other).unwrap_or(Ordering::Equal),
+        }
+    }
+
+    /// About how many bytes a store needs for this value: what budgets count.
+    pub fn size(&self) -> usize {
+        match self {
+            Value::Null | Value::NotLoaded | Value::Redacted | Value::Bool(_) => 1,
+            Value::Int(_) | Value::Time(_) | Value::Date(_) => 8,
+            Value::Decimal(_) | Value::Id(_) => 16,
+            Value::Ref(_) | Value::Money(_) => 20,
+            Value::Text(text) => text.len(),
+            Value::List(items) => items.iter().map(|item| 1 + item.size()).sum(),
+            Value::Map(map) => map.iter().map(|(key, value)| key.len() + 2 + value.size()).sum(),
+            Value::Json(json) => json_size(json),
+        }
+    }
+
+    /// The JSON that users see, without tags: decimals and times as text, money as an object, what is not loaded or
+    /// not told as null.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Value::Null | Value::NotLoaded | Value::Redacted => Json::Null,
+            Value::Bool(flag) => Json::Bool(*flag),
+            Value::Int(number) => Json::from(*number),
+            Value::Decimal(number) => Json::String(number.to_string()),
+            Value::Text(text) => Json::String(text.to_string()),
+            Value::Id(id) => Json::String(id.to_string()),
+            Value::Ref(target) => serde_json::json!({"kind": target.kind.name(), "id": target.id.to_string()}),
+            Value::Time(time) => Json::String(time.to_string()),
+            Value::Date(date) => Json::String(date.to_string()),
+            Value::Money(money) => {
+                serde_json::json!({"amount": money.amount.to_string(), "currency": money.currency.code()})
+            }
+            Value::List(items) => Json::Array(items.iter().map(Value::to_json).collect()),
+            Value::Map(map) => Json::Object(map.iter().map(|(key, value)| (key.clone(), value.to_json())).collect()),
+            Value::Json(json) => json.as_ref().clone(),
+        }
+    }
+}
+
+fn json_size(json: &serde_json::Value) -> usize {
+    match json {
+        serde_json::Value::Null | serde_json::Value::Bool(_) => 4,
+        serde_json::Value::Number(_) => 8,
+        serde_json::Value::String(text) => text.len() + 2,
+        serde_json::Value::Array(items) => items.iter().map(|item| 1 + json_size(item)).sum::<usize>() + 2,
+        serde_json::Value::Object(map) => {
+            map.iter().map(|(key, value)| key.len() + 4 + json_size(value)).sum::<usize>() + 2
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fn tagged<S: Serializer, T: Serialize + ?Sized>(s: S, tag: &'static str, value: &T) -> Result<S::Ok, S::Error> {
+            let mut map = s.serialize_map(Some(1))?;
+            map.serialize_entry(tag, value)?;
+            map.end()
+        }
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::NotLoaded => tagged(serializer, "n", &true),
+            Value::Redacted => tagged(serializer, "x", &true),
+            Value::Bool(flag) => tagged(serializer, "b", flag),
+            Value::Int(number) => tagged(serializer, "i", number),
+            Value::Decimal(number) => tagged(serializer, "q", number),
+            Value::Text(text) => tagged(serializer, "t", text.as_ref()),
+            Value::Id(id) => tagged(serializer, "u", id),
+            Value::Ref(target) => tagged(serializer, "r", target),
+            Value::Time(time) => tagged(serializer, "m", &time.micros()),
+            Value::Date(date) => tagged(serializer, "d", date),
+            Value::Money(money) => tagged(serializer, "c", money),
+            Value::List(items) => tagged(serializer, "l", items.as_ref()),
+            Value::Map(map) => tagged(serializer, "p", map.as_ref()),
+            Value::Json(json) => tagged(serializer, "j", json.as_ref()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tagged;
+        impl<'de> de::Visitor<'de> for Tagged {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null or an object of one tag and its value")
+            }
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_none<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let tag: std::borrow::Cow<'de, str> =
+                    map.next_key()?.ok_or_else(|| de::Error::custom("a value without a tag"))?;
+                let value = match tag.as_ref() {
+                    "n" => map.next_value::<bool>().map(|_| Value::NotLoaded)?,
+                    "x" => map.next_value::<bool>().map(|_| Value::Redacted)?,
+                    "b" => Value::Bool(map.next_value()?),
+                    "i" => Value::Int(map.next_value()?),
+                    "q" => Value::Decimal(map.next_value()?),
+                    "t" => Value::Text(map.next_value::<String>()?.into()),
+                    "u" => Value::Id(map.next_value()?),
+                    "r" => Value::Ref(map.next_value()?),
+                    "m" => Value::Time(Time::from_micros(map.next_value()?).map_err(de::Error::custom)?),
+                    "d" => Value::Date(map.next_value()?),
+                    "c" => Value::Money(map.next_value()?),
+                    "l" => Value::List(map.next_value::<Vec<Value>>()?.into()),
+                    "p" => Value::Map(Arc::new(map.next_value()?)),
+                    "j" => Value::Json(Arc::new(map.next_value()?)),
+                    other => return Err(de::Error::custom(format!("unknown tag `{other}` of a value"))),
+                };
+                if map.next_key::<de::IgnoredAny>()?.is_some() {
+                    return Err(de::Error::custom("a value with two tags"));
+                }
+                Ok(value)
+            }
+        }
+        deserializer.deserialize_any(Tagged)
+    }
+}

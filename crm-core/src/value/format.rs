@@ -1,0 +1,108 @@
+//! Formats of text: what an e-mail address, a phone number, a domain, a URL and a slug are, and their one normal form.
+
+use std::str::FromStr;
+
+/// Why a single value was refused: a stable code, and a message a person can act on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct Fault {
+    /// Stable and translatable, such as `required`, `too_long`, `invalid_email`.
+    pub code: &'static str,
+    /// In English, saying what would be right.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of a code and a message.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// An e-mail address by RFC 5321, trimmed and in lower case as a whole (no mail provider in use tells case apart).
+///
+/// # Errors
+/// `invalid_email`.
+pub fn normalize_email(text: &str) -> Result<String, Fault> {
+    let lower = text.trim().to_lowercase();
+    let options = email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
+    match email_address::EmailAddress::parse_with_options(&lower, options) {
+        Ok(_) => Ok(lower),
+        Err(_) => Err(Fault::new("invalid_email", "must be an e-mail address such as ada@example.com")),
+    }
+}
+
+/// A phone number in E.164 ("+4930123456"). Numbers without a country code need the organization's default country
+/// (two letters of ISO 3166).
+///
+/// # Errors
+/// `invalid_phone`.
+pub fn normalize_phone(text: &str, default_country: Option<&str>) -> Result<String, Fault> {
+    let text = text.trim();
+    // What is in normal form already, and plausible by E.164's own rule, skips the numbering plans' tables.
+    let fault = || {
+        Fault::new(
+            "invalid_phone",
+            "must be a phone number with its country code such as +49 30 123456, or a national number where the \
+             organization has a default country",
+        )
+    };
+    if text.len() > 40 {
+        return Err(fault());
+    }
+    let country = default_country.and_then(|code| phonenumber::country::Id::from_str(code).ok());
+    let number = phonenumber::parse(country, text).map_err(|_| fault())?;
+    if !phonenumber::is_viable(text) || number.national().value() == 0 {
+        return Err(fault());
+    }
+    let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
+    let digits = e164.strip_prefix('+').unwrap_or(&e164);
+    if (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) { Ok(e164) } else { Err(fault()) }
+}
+
+/// A domain name: lower case, without scheme, path, trailing dot and `www.`, in its ASCII (punycode) form.
+///
+/// # Errors
+/// `invalid_domain`.
+pub fn normalize_domain(text: &str) -> Result<String, Fault> {
+    let fault = || Fault::new("invalid_domain", "must be a domain name such as example.com");
+    let text = text.trim();
+    let host = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let host = host.split(['/', '?', '#', ':']).next().unwrap_or_default().trim_end_matches('.');
+    let ascii = idna::domain_to_ascii_strict(host).map_err(|_| fault())?;
+    let bare = ascii.strip_prefix("www.").unwrap_or(&ascii);
+    if bare.contains('.') && bare.len() <= 253 { Ok(bare.to_owned()) } else { Err(fault()) }
+}
+
+/// An http or https URL. A text without a scheme is taken as https.
+///
+/// # Errors
+/// `invalid_url`.
+pub fn normalize_url(text: &str) -> Result<String, Fault> {
+    let fault = || Fault::new("invalid_url", "must be an http or https address such as https://example.com/page");
+    let text = text.trim();
+    let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let url = url::Url::parse(&full).map_err(|_| fault())?;
+    if matches!(url.scheme(), "http" | "https")
+        && url.host_str().is_some_and(|host| host.contains('.') || host == "localhost")
+    {
+        Ok(url.to_string())
+    } else {
+        Err(fault())
+    }
+}
+
+/// A slug or key: lower-case letters, digits, `-` and `_`, beginning with a letter or digit, at most 63 characters.
+///
+/// # Errors
+/// `invalid_key`.
+pub fn normalize_slug(text: &str) -> Result<String, Fault> {
+    let lower = text.trim().to_ascii_lowercase();
+    let fine = (1..=63).contains(&lower.len())
+        && lower.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+        && lower.as_bytes()[0].is_ascii_alphanumeric();
+    if fine {
+        Ok(lower)
+    } else {
+        Err(Fault::new("invalid_key", "must be 1 to 63 letters, digits, '-' or '_', beginning with a letter or digit"))
+    }
+}

@@ -1,0 +1,28 @@
+//! The values a record is made of: identifiers, times, money, text and the erased [`Value`] that stores see.
+//!
+//! Everything here is pure and bounded: a value that exists is one that every store can hold and give back unchanged.
+
+mod any;
+mod choice;
+mod convert;
+mod format;
+mod id;
+mod kind;
+mod money;
+mod shapes;
+mod text;
+mod time;
+
+pub use any::{Ref, Value};
+pub use choice::Choice;
+pub use convert::{FieldValue, Setting, WrongType};
+pub use format::{Fault, normalize_domain, normalize_email, normalize_phone, normalize_slug, normalize_url};
+pub use id::Id;
+pub use kind::{Kind, UnknownKind};
+pub use money::{Currency, Decimal, Money, MoneyError, parse_decimal};
+pub use shapes::{Address, AddressKind, SocialLink};
+pub use text::{SORT_KEY_CHARS, fold, search_key, sort_key};
+pub use time::{Date, Time, TimeError};
+
+pub(crate) use choice::choices;
+pub(crate) use convert::structured;

@@ -1,0 +1,225 @@
+//! Money: a decimal amount and an ISO 4217 currency. Never a float; adding two currencies is an error.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A decimal number of up to 28 digits, always normalised (no trailing zeros). Carried as text everywhere: a JSON number
+/// would lose digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal(rust_decimal::Decimal);
+
+/// An ISO 4217 currency, by its three-letter code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+/// An amount in a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Money {
+    /// How much, in whole units of the currency (euros, not cents).
+    pub amount: Decimal,
+    /// Of what.
+    pub currency: Currency,
+}
+
+/// Why an amount or a sum was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Not a decimal number of at most 28 digits.
+    #[error("must be a decimal number of at most 28 digits, such as \"1234.50\"")]
+    Malformed,
+    /// Not a currency of ISO 4217.
+    #[error("must be a currency code of ISO 4217, such as \"EUR\"")]
+    UnknownCurrency,
+    /// Two amounts of different currencies.
+    #[error("{0} and {1} cannot be added: convert one by a dated rate first")]
+    Mixed(Currency, Currency),
+    /// A result of more than 28 digits.
+    #[error("the result has more digits than a decimal can hold")]
+    Overflow,
+}
+
+impl Decimal {
+    /// Nought.
+    pub const ZERO: Decimal = Decimal(rust_decimal::Decimal::ZERO);
+    /// One hundred.
+    pub const HUNDRED: Decimal = Decimal(rust_decimal::Decimal::ONE_HUNDRED);
+
+    /// From any decimal; trailing zeros go.
+    pub fn new(number: rust_decimal::Decimal) -> Self {
+        let normal = number.normalize();
+        Self(if normal.is_zero() { rust_decimal::Decimal::ZERO } else { normal })
+    }
+
+    /// The number.
+    pub const fn get(self) -> rust_decimal::Decimal {
+        self.0
+    }
+
+    /// True below nought.
+    pub const fn is_negative(self) -> bool {
+        self.0.is_sign_negative() && !self.0.is_zero()
+    }
+
+    /// The sum.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`].
+    pub fn plus(self, other: Decimal) -> Result<Decimal, MoneyError> {
+        self.0.checked_add(other.0).map(Self::new).ok_or(MoneyError::Overflow)
+    }
+
+    /// The product, rounded to 28 digits.
+    ///
+    /// # Errors
+    /// [`MoneyError::Overflow`].
+    pub fn times(self, other: Decimal) -> Result<Decimal, MoneyError> {
+        self.0.checked_mul(other.0).map(Self::new).ok_or(MoneyError::Overflow)
+    }
+
+    /// The nearest binary floating-point number: for ratios in reports, never for money that is stored.
+    pub fn to_f64(self) -> f64 {
+        use rust_decimal::prelude::ToPrimitive;
+        self.0.to_f64().unwrap_or(f64::NAN)
+    }
+}
+
+/// Reads a decimal: digits with an optional sign and point, at most 28 digits, no exponent, nothing lost.
+///
+/// # Errors
+/// [`MoneyError::Malformed`].
+pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
+    text.parse()
+}
+
+impl From<i64> for Decimal {
+    fn from(number: i64) -> Self {
+        Self(number.into())
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = MoneyError;
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let plain = text.strip_prefix('-').unwrap_or(text);
+        if plain.is_empty() || plain.len() > 64 || !plain.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return Err(MoneyError::Malformed);
+        }
+        // Exact: a number of more digits than fit is refused, not rounded.
+        rust_decimal::Decimal::from_str_exact(text).map(Self::new).map_err(|_| MoneyError::Malformed)
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    /// From text; whole JSON numbers are taken too, fractions are not (they have lost digits already).
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Decimal;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number as text, such as \"1234.50\"")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Decimal, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Decimal, E> {
+                Ok(number.into())
+            }
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Decimal, E> {
+                Ok(Decimal::new(number.into()))
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
+
+impl Currency {
+    /// The euro.
+    pub const EUR: Currency = Currency(*b"EUR");
+    /// The dollar of the United States.
+    pub const USD: Currency = Currency(*b"USD");
+
+    /// The three letters.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("XXX")
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let upper = text.trim().to_ascii_uppercase();
+        iso_currency::Currency::from_code(&upper).ok_or(MoneyError::UnknownCurrency)?;
+        upper.as_bytes().try_into().map(Self).map_err(|_| MoneyError::UnknownCurrency)
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Money {
+    /// An amount in a currency.
+    pub fn new(amount: impl Into<Decimal>, currency: Currency) -> Self {
+        Self { amount: amount.into(), currency }
+    }
+
+    /// The sum of two amounts of one currency.
+    ///
+    /// # Errors
+    /// [`MoneyError::Mixed`] for two currencies, [`MoneyError::Overflow`] past 28 digits.
+    pub fn plus(self, other: Money) -> Result<Money, MoneyError> {
+        if self.currency != other.currency {
+            return Err(MoneyError::Mixed(self.currency, other.currency));
+        }
+        Ok(Money { amount: self.amount.plus(other.amount)?, currency: self.currency })
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
+}
+
+impl FromStr for Money {
+    type Err = MoneyError;
+    /// From `"1234.50 EUR"`.
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let (amount, currency) = text.trim().split_once(' ').ok_or(MoneyError::Malformed)?;
+        Ok(Money { amount: amount.parse()?, currency: currency.parse()? })
+    }
+}
