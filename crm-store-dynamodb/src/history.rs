@@ -12,7 +12,7 @@ use crate::{
     expression::Placeholders,
     item::{self, FIELDS},
     key::{self, CHANGE, PK, SK},
-    layout::{LOG, MOVES},
+    layout::{LOG, LOG_NAME, MOVES, MOVES_NAME},
     ordered::JUST_AFTER,
     value::Item,
 };
@@ -61,7 +61,7 @@ impl DynamoStore {
         let (from, to) = between(query.from, query.until, after.as_deref(), query.descending);
         self.changes(Run {
             operation: "log",
-            index: Some(LOG.0),
+            index: Some(LOG_NAME),
             partition: (LOG.0, key::log(query.tenant)),
             sort: (LOG.1, from, to),
             except: after.filter(|_| query.descending),
@@ -77,7 +77,7 @@ impl DynamoStore {
         let (from, to) = between(query.from, query.until, after.as_deref(), false);
         self.changes(Run {
             operation: "stage_moves",
-            index: Some(MOVES.0),
+            index: Some(MOVES_NAME),
             partition: (MOVES.0, key::stage_moves(query.tenant, query.pipeline)),
             sort: (MOVES.1, from, to),
             except: None,

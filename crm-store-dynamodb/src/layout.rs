@@ -17,16 +17,21 @@ use crm_core::{
 
 /// How many global indexes there are for records.
 pub(crate) const SLOTS: usize = 8;
-/// Their partition attributes; also the names of the indexes.
+/// Their names.
+pub(crate) const NAMES: [&str; SLOTS] =
+    ["records-0", "records-1", "records-2", "records-3", "records-4", "records-5", "records-6", "records-7"];
+/// Their partition attributes.
 pub(crate) const PARTITIONS: [&str; SLOTS] = ["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7"];
 /// The sort attributes.
 pub(crate) const SORTS: [&str; 3] = ["sa", "sb", "sc"];
 /// Which sort attribute each global index has.
 pub(crate) const SORT_OF: [usize; SLOTS] = [0, 0, 0, 0, 0, 1, 1, 2];
 
-/// The index of a tenant's log: partition and sort attribute.
+/// The index of a tenant's log, and its partition and sort attribute.
+pub(crate) const LOG_NAME: &str = "log";
 pub(crate) const LOG: (&str, &str) = ("lp", "ls");
-/// The index of stage moves: partition and sort attribute.
+/// The index of stage moves, and its partition and sort attribute.
+pub(crate) const MOVES_NAME: &str = "stage-moves";
 pub(crate) const MOVES: (&str, &str) = ("mp", "ms");
 
 /// The version of the person's group.

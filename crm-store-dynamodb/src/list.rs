@@ -23,7 +23,7 @@ use crate::{
     filter,
     get::MAX_BATCH,
     item, key,
-    layout::{self, PARTITIONS, SORT_OF, SORTS},
+    layout::{self, NAMES, PARTITIONS, SORT_OF, SORTS},
     value::{Item, corrupt},
 };
 
@@ -40,6 +40,7 @@ struct Plan<'a> {
     index: &'a IndexDecl,
     equals: Vec<Value>,
     filter: Predicate,
+    name: &'static str,
     partition: &'static str,
     sort: &'static str,
 }
@@ -73,7 +74,15 @@ impl<'a> Plan<'a> {
             }
         };
         let slot = layout.slots[index.position];
-        Ok(Self { query, index, equals, filter, partition: PARTITIONS[slot], sort: SORTS[SORT_OF[slot]] })
+        Ok(Self {
+            query,
+            index,
+            equals,
+            filter,
+            name: NAMES[slot],
+            partition: PARTITIONS[slot],
+            sort: SORTS[SORT_OF[slot]],
+        })
     }
 
     fn is_filtered(&self) -> bool {
@@ -210,7 +219,7 @@ impl DynamoStore {
                 self.client
                     .query()
                     .table_name(&self.table)
-                    .index_name(plan.partition)
+                    .index_name(plan.name)
                     .key_condition_expression(&condition)
                     .set_filter_expression(filter.clone())
                     .set_expression_attribute_names(names.clone())

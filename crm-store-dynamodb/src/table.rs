@@ -14,15 +14,16 @@ use crm_core::store::StoreError;
 use crate::{
     error,
     key::{PK, SK},
-    layout::{LOG, MOVES, PARTITIONS, SORT_OF, SORTS},
+    layout::{LOG, LOG_NAME, MOVES, MOVES_NAME, NAMES, PARTITIONS, SLOTS, SORT_OF, SORTS},
 };
 
 /// The attribute by which DynamoDB itself forgets an item: seconds since 1970.
 pub(crate) const EXPIRES: &str = "x";
 
-/// The global indexes: name, partition attribute, sort attribute. An index is called as its partition attribute.
-pub(crate) fn indexes() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PARTITIONS.into_iter().zip(SORT_OF.map(|at| SORTS[at])).chain([LOG, MOVES])
+/// The global indexes: name, partition attribute, sort attribute.
+fn indexes() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let of_records = (0..SLOTS).map(|slot| (NAMES[slot], PARTITIONS[slot], SORTS[SORT_OF[slot]]));
+    of_records.chain([(LOG_NAME, LOG.0, LOG.1), (MOVES_NAME, MOVES.0, MOVES.1)])
 }
 
 pub(crate) async fn create(client: &Client, table: &str) -> Result<(), StoreError> {
@@ -42,9 +43,9 @@ pub(crate) async fn create(client: &Client, table: &str) -> Result<(), StoreErro
         let attribute = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
         request = request.attribute_definitions(attribute.build().map_err(refused)?);
     }
-    for (partition, sort) in indexes() {
+    for (name, partition, sort) in indexes() {
         let index = GlobalSecondaryIndex::builder()
-            .index_name(partition)
+            .index_name(name)
             .set_key_schema(Some(keys(partition, sort)?))
             .projection(Projection::builder().projection_type(ProjectionType::All).build());
         request = request.global_secondary_indexes(index.build().map_err(refused)?);
