@@ -110,7 +110,9 @@ impl DynamoStore {
     /// Reads the feed through this client of DynamoDB Streams. Without one, [`Feed::feed`] is unavailable.
     #[must_use]
     pub fn with_streams(mut self, streams: aws_sdk_dynamodbstreams::Client) -> Self {
-        self.streams = Some(streams);
+        let retry = aws_sdk_dynamodbstreams::config::retry::RetryConfig::disabled();
+        let own = streams.config().to_builder().retry_config(retry);
+        self.streams = Some(aws_sdk_dynamodbstreams::Client::from_conf(own.build()));
         self
     }
 
