@@ -1,5 +1,6 @@
 //! Deals: the sales that may happen.
 
 pub mod record;
+mod rules;
 
 pub use record::*;

@@ -1,5 +1,6 @@
 //! Leads: those who may become customers.
 
 pub mod record;
+mod rules;
 
 pub use record::*;

@@ -1,5 +1,6 @@
 //! Tasks: things to do.
 
 pub mod record;
+mod rules;
 
 pub use record::*;
