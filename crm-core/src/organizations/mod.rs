@@ -4,3 +4,4 @@ pub mod record;
 mod rules;
 
 pub use record::*;
+pub mod bootstrap;

@@ -97,7 +97,10 @@ pub(crate) fn check(
         faults.push("stage_id", "retired", format!("the stage `{}` is retired and takes no records", stage.key));
     }
     let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
-    check_move(from, stage, faults);
+    // The way back of a conversion is its own inverse, whatever the stages allow.
+    if passage != Passage::Unconvert {
+        check_move(from, stage, faults);
+    }
     check_lead(before, kind, stage, passage, definitions, faults);
     for name in &stage.required_fields {
         if is_empty(after, name) {

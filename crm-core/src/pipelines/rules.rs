@@ -52,6 +52,10 @@ impl Rules for Pipeline {
                 cx.faults.push(field("rotting_days"), "too_small", "must be at least 1");
             }
             let old = before.and_then(|before| before.stage(stage.id));
+            if stage.retired && old.is_some_and(|old| !old.retired) && cx.action != "retire_stage" {
+                let message = "is retired by `retire_stage`, which says where its records go";
+                cx.faults.push(field("retired"), "needs_target", message);
+            }
             if old.is_some_and(|old| old.kind != stage.kind) {
                 cx.faults.push(field("kind"), "fixed", "of a stage never changes: retire it and add another");
             }

@@ -1,5 +1,6 @@
 //! Tasks: things to do.
 
+mod complete;
 pub mod record;
 mod rules;
 
