@@ -162,13 +162,13 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             }
             let (batch, later) = rest.split_at(taken);
             match self.create_all(batch).await {
-                Ok(saved) if saved.value.len() == batch.len() => verdicts.extend(saved.value.into_iter().map(Ok)),
+                Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
                 _ => {
                     for new in batch {
                         let one = self.create_all(std::slice::from_ref(new)).await;
-                        verdicts.push(one.and_then(|saved| {
-                            saved.value.into_iter().next().ok_or(Error::NotFound(K::KIND))
-                        }));
+                        verdicts.push(
+                            one.and_then(|saved| saved.into_value().into_iter().next().ok_or(Error::NotFound(K::KIND))),
+                        );
                     }
                 }
             }
@@ -227,13 +227,17 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let decl = K::decl();
         let tenant = self.actor.tenant();
         // The claims of a contact's addresses stand under `email`, which itself is derived from them.
-        let built_in = decl.field(field).filter(|found| found.marks.unique || (K::KIND == Kind::Contact && field == "email"));
+        let built_in =
+            decl.field(field).filter(|found| found.marks.unique || (K::KIND == Kind::Contact && field == "email"));
         if let Some(found) = built_in {
-            let normal = found.ty.normalize(Value::text(value), None).map_err(|fault| {
-                Error::invalid(field, fault.code, fault.message)
-            })?;
+            let normal = found
+                .ty
+                .normalize(Value::text(value), None)
+                .map_err(|fault| Error::invalid(field, fault.code, fault.message))?;
             let definitions_hide = self.hides(field).await?;
-            return if definitions_hide { Err(unknown()) } else {
+            return if definitions_hide {
+                Err(unknown())
+            } else {
                 draft::claim_of_value(tenant, K::KIND, field, &normal).ok_or_else(unknown)
             };
         }
@@ -514,11 +518,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// As [`Collection::get`].
     pub async fn as_of_known(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
-        let known: Vec<Change> = history
-            .iter()
-            .filter(|change| known_at.is_none_or(|known| change.recorded_at <= known))
-            .cloned()
-            .collect();
+        let known: Vec<Change> =
+            history.iter().filter(|change| known_at.is_none_or(|known| change.recorded_at <= known)).cloned().collect();
         let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
         let image = change::completed(image, &known, at, &outcome.definitions)?;
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);

@@ -16,7 +16,10 @@ use crate::{
     interactions::record::Interaction,
     leads::record::Lead,
     notes::record::Note,
-    organizations::{bootstrap::Bootstrap, record::{NewOrganization, Organization}},
+    organizations::{
+        bootstrap::Bootstrap,
+        record::{NewOrganization, Organization},
+    },
     pipelines::record::Pipeline,
     properties::record::Property,
     rates::record::Rate,
@@ -161,7 +164,8 @@ impl Crm {
     /// As [`Crm::actor`].
     pub async fn actor_by_external_id(&self, tenant: Id, external_id: &str) -> Result<Actor, Error> {
         let value = crate::value::Value::text(external_id);
-        let claim = draft::claim_of_value(tenant, Kind::User, "external_id", &value).ok_or(Error::NotFound(Kind::User))?;
+        let claim =
+            draft::claim_of_value(tenant, Kind::User, "external_id", &value).ok_or(Error::NotFound(Kind::User))?;
         self.actor_of(tenant, Lookup::Want(Want::Claimed(claim))).await
     }
 

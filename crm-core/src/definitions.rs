@@ -96,8 +96,11 @@ impl Definitions {
 
     /// The pipelines of a kind that are not archived, in their order.
     pub fn pipelines(&self, kind: PipelineKind) -> Vec<&Record<Pipeline>> {
-        let mut list: Vec<_> =
-            self.pipelines.values().filter(|pipeline| pipeline.kind == kind && pipeline.archived_at.is_none()).collect();
+        let mut list: Vec<_> = self
+            .pipelines
+            .values()
+            .filter(|pipeline| pipeline.kind == kind && pipeline.archived_at.is_none())
+            .collect();
         list.sort_by_key(|pipeline| (pipeline.position, pipeline.id));
         list
     }

@@ -179,7 +179,8 @@ impl<'a> Timeline<'a> {
             }
             (Source::Linked(kind, record), place) => {
                 let decl = catalog::decl(kind);
-                let index = decl.indexes.iter().find(|index| index.per_element && decl.fields[index.equals[0]].name == "links");
+                let index =
+                    decl.indexes.iter().find(|index| index.per_element && decl.fields[index.equals[0]].name == "links");
                 let Some(index) = index else { return Ok((Vec::new(), true)) };
                 let after = if let Place::List(at) = place { Some(at.clone()) } else { None };
                 let query = Query {

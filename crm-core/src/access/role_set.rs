@@ -65,9 +65,9 @@ impl RoleSet {
 
     /// True where these roles grant at least this much: who may give a role must hold what it grants.
     pub fn covers(&self, grant: &Grant) -> bool {
-        self.grants(Permission::new(grant.resource, grant.action)).iter().any(|own| {
-            own.scope >= grant.scope && (own.condition.is_none() || own.condition == grant.condition)
-        })
+        self.grants(Permission::new(grant.resource, grant.action))
+            .iter()
+            .any(|own| own.scope >= grant.scope && (own.condition.is_none() || own.condition == grant.condition))
     }
 }
 
@@ -92,7 +92,8 @@ pub fn built_in_roles() -> Vec<(&'static str, &'static str, Vec<Grant>)> {
     };
     let write = [Action::Create, Action::Read, Action::Update];
     let rule = [Action::Create, Action::Read, Action::Update, Action::Archive, Action::Report, Action::Export];
-    let associations = on(&[Kind::Association], &[Action::Create, Action::Read, Action::Update, Action::Archive], Scope::All);
+    let associations =
+        on(&[Kind::Association], &[Action::Create, Action::Read, Action::Update, Action::Archive], Scope::All);
 
     let admin = Permission::all().map(|p| Grant::new(p.resource, p.action, Scope::All)).collect();
 

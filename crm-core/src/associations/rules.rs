@@ -10,7 +10,10 @@ use crate::{
 
 /// What may be tied to what, in either direction.
 const PAIRS: [(Kind, Kind); 5] = [
-    (Kind::Lead, Kind::Contact), (Kind::Contact, Kind::Company), (Kind::Contact, Kind::Deal), (Kind::Contact, Kind::Contact),
+    (Kind::Lead, Kind::Contact),
+    (Kind::Contact, Kind::Company),
+    (Kind::Contact, Kind::Deal),
+    (Kind::Contact, Kind::Contact),
     (Kind::Company, Kind::Company),
 ];
 

@@ -14,7 +14,8 @@ impl Rules for Contact {
         // The name follows its parts while nobody has given another.
         let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
         let followed = before.is_none_or(|before| {
-            full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref() == Some(before.name.as_str())
+            full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref()
+                == Some(before.name.as_str())
         });
         if let Some(made) = made
             && (after.name.is_empty() || (before.is_some_and(|before| before.name == after.name) && followed))

@@ -48,7 +48,11 @@ pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<Cla
 /// The claim under which a value of a unique text field stands. External ids are another system's keys and stay as
 /// they are; other texts are folded.
 pub(crate) fn claim_of(tenant: Id, kind: Kind, field: &str, text: &str) -> Claim {
-    if field == "external_id" { Claim::new(tenant, kind, field, text) } else { Claim::new(tenant, kind, field, &fold(text)) }
+    if field == "external_id" {
+        Claim::new(tenant, kind, field, text)
+    } else {
+        Claim::new(tenant, kind, field, &fold(text))
+    }
 }
 
 /// The claim of any unique value of a kind, from a value as a caller gives it.

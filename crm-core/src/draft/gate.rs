@@ -8,9 +8,7 @@ use crate::{
     access::{Action, Permission, Scope},
     definitions::Definitions,
     error::{Error, Faults},
-    properties::{
-        typing::{check_property, map_of},
-    },
+    properties::typing::{check_property, map_of},
     schema::{Image, Section, common},
     value::{Id, Kind, Ref, Value},
 };
@@ -35,7 +33,8 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     if !matches!(image.kind(), Kind::Task | Kind::Interaction | Kind::Note) {
         return Ok(false);
     }
-    let links: Vec<Ref> = image.get("links").items().iter().filter_map(|v| if let Value::Ref(r) = v { Some(*r) } else { None }).collect();
+    let links: Vec<Ref> =
+        image.get("links").items().iter().filter_map(|v| if let Value::Ref(r) = v { Some(*r) } else { None }).collect();
     for link in &links {
         draft.want(*link);
     }
@@ -107,7 +106,9 @@ pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
 /// A new record without a team gets the first team of its owner.
 pub(crate) fn fill_team(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) {
     let is_activity = after.kind() == Kind::Interaction;
-    if before.is_some() || !(is_activity || matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal)) {
+    if before.is_some()
+        || !(is_activity || matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal))
+    {
         return;
     }
     let (Some(&own), Some(&team)) = (after.decl.own.first(), after.decl.team.first()) else { return };
@@ -169,7 +170,11 @@ pub(crate) fn place_properties(
         let Some(property) = definitions.property(after.kind(), key) else {
             if by_use_case {
                 // A value of a property that has been archived since: history may bring it back.
-                if value.is_null() { all.remove(key) } else { all.insert(key.clone(), value.clone()) };
+                if value.is_null() {
+                    all.remove(key)
+                } else {
+                    all.insert(key.clone(), value.clone())
+                };
             } else {
                 faults.push(field, "unknown_field", format!("`{}` has no custom property `{key}`", after.kind()));
             }
@@ -221,7 +226,12 @@ pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
 }
 
 /// The organization holds its administrators' ids, written in the commit that changes them; the last one stays.
-pub(crate) fn keep_admins(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+pub(crate) fn keep_admins(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    step: Step,
+) -> Result<(), Stop> {
     if after.kind() != Kind::User || step.action == "bootstrap" {
         return Ok(());
     }

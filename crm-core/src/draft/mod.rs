@@ -13,10 +13,9 @@ mod sheet;
 mod stop;
 mod undo;
 
-pub use pending::{Pending, Plan, Saved};
 pub(crate) use claims::claim_of_value;
-pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history};
-pub(crate) use pending::Answer;
+pub use pending::{Answer, Pending, Plan, Saved};
+pub(crate) use run::{Loaded, Options, Outcome, decide_only};
 pub(crate) use sheet::{Context, Draft, Sets, Step};
 pub(crate) use stop::{Lookup, Stop};
 pub(crate) use undo::{roll_back, undo};

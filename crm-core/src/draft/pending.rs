@@ -25,12 +25,10 @@ use crate::{
 
 /// What a write answers: the value, and the commit that made it so.
 #[derive(Clone, Debug, PartialEq)]
-#[must_use]
 pub struct Saved<T> {
     /// The commit; `None` where nothing had to change.
     pub commit: Option<Id>,
-    /// The value, as the store now holds it.
-    pub value: T,
+    inner: T,
 }
 
 impl<T> Saved<T> {
@@ -39,16 +37,16 @@ impl<T> Saved<T> {
         self.commit.is_some()
     }
 
-    /// The value alone.
+    /// The value alone, as the store now holds it.
     pub fn into_value(self) -> T {
-        self.value
+        self.inner
     }
 }
 
 impl<T> ops::Deref for Saved<T> {
     type Target = T;
     fn deref(&self) -> &T {
-        &self.value
+        &self.inner
     }
 }
 
@@ -62,7 +60,11 @@ pub struct Plan {
 }
 
 /// How an answer is made from the records that a decision names.
-pub(crate) trait Answer: Sized {
+pub trait Answer: Sized {
+    /// The answer, from the records that the decision named, as the actor may see them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where one is missing, [`Error::Damaged`] where one cannot be read.
     fn build(images: &[Arc<Image>]) -> Result<Self, Error>;
 }
 
@@ -216,7 +218,7 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
             let outcome = self.run(false).await?;
             let access = Access::new(&self.actor, &outcome.definitions, outcome.now);
             let masked: Vec<Arc<Image>> = outcome.images.iter().map(|image| access.mask(image)).collect();
-            Ok(Saved { commit: outcome.commit_id, value: (self.build)(&masked)? })
+            Ok(Saved { commit: outcome.commit_id, inner: (self.build)(&masked)? })
         })
     }
 }

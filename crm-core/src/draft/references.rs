@@ -12,7 +12,12 @@ use crate::{
 const MAX_HIERARCHY: usize = 20;
 
 /// Checks every reference that a write brings in. What has not been read is wanted; the caller stops for it.
-pub(crate) fn check(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, faults: &mut Faults) -> Result<(), Stop> {
+pub(crate) fn check(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    faults: &mut Faults,
+) -> Result<(), Stop> {
     for (field, target) in new_references(draft, before, after) {
         if let Some(exists) = draft.cx.definitions.may_refer(target.kind, target.id) {
             // A definition that this very commit makes (a bootstrap's roles) is in the draft and not yet cached.
@@ -112,7 +117,12 @@ fn parent(image: &Image) -> Option<(&'static str, Ref)> {
 
 /// A new parent must not be the record itself or below it. Every ancestor is guarded: two moves at once that would
 /// close a circle together cannot both be stored.
-fn check_hierarchy(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, faults: &mut Faults) -> Result<(), Stop> {
+fn check_hierarchy(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    faults: &mut Faults,
+) -> Result<(), Stop> {
     let Some((field, first)) = parent(after) else { return Ok(()) };
     if before.and_then(parent).is_some_and(|(_, old)| old == first) {
         return Ok(());

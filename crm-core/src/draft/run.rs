@@ -313,7 +313,8 @@ async fn is_stored(engine: &Engine, commit: &Commit) -> Result<bool, StoreError>
             if page.changes.iter().any(|stored| stored.commit == commit.id) {
                 return Ok(true);
             }
-            let passed = page.changes.iter().any(|stored| stored.group == change.group && stored.version < change.version);
+            let passed =
+                page.changes.iter().any(|stored| stored.group == change.group && stored.version < change.version);
             query.after = page.changes.last().map(crate::store::HistoryPosition::of);
             if passed || !page.more || query.after.is_none() {
                 return Ok(false);
@@ -350,7 +351,8 @@ async fn answer_again(
         }
         let mut history = read_history(engine, actor.tenant(), *record).await?;
         history.retain(|change| change.version <= versions.of(change.group));
-        let then = crate::change::as_of(actor.tenant(), &history, Time::MAX, None).ok_or(Error::NotFound(record.kind))?;
+        let then =
+            crate::change::as_of(actor.tenant(), &history, Time::MAX, None).ok_or(Error::NotFound(record.kind))?;
         images.push(Arc::new(crate::change::completed(then, &history, Time::MAX, &definitions)?));
     }
     Ok(Outcome { commit: None, commit_id: Some(entry.commit), images, definitions, now })

@@ -1,12 +1,12 @@
 //! The draft: the records a decision has read, and what it makes of them.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use super::{Loaded, Lookup, Stop, claims::{ClaimBook, claims}, gate};
+use super::{
+    Loaded, Lookup, Stop,
+    claims::{ClaimBook, claims},
+    gate,
+};
 use crate::{
     access::{Access, Action, Actor, Permission},
     ambient::IdSource,
@@ -220,7 +220,13 @@ impl<'a> Draft<'a> {
     }
 
     /// The one place where a record changes.
-    pub(crate) fn write(&mut self, before: Option<Arc<Image>>, mut after: Image, sets: Sets<'_>, step: Step) -> Result<(), Stop> {
+    pub(crate) fn write(
+        &mut self,
+        before: Option<Arc<Image>>,
+        mut after: Image,
+        sets: Sets<'_>,
+        step: Step,
+    ) -> Result<(), Stop> {
         let record = after.reference();
         let mut faults = Faults::new();
         gate::check_field_rules(self, record.kind, sets.asked, &mut faults)?;
@@ -264,7 +270,14 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         self.check_times(before.as_deref(), &after, step, occurred_at, recorded_at, &changed, &mut faults)?;
-        crate::pipelines::gates::check(before.as_deref(), &after, step.passage, self.cx.definitions, self.cx.now, &mut faults);
+        crate::pipelines::gates::check(
+            before.as_deref(),
+            &after,
+            step.passage,
+            self.cx.definitions,
+            self.cx.now,
+            &mut faults,
+        );
         for validator in self.cx.validators {
             validator.check(before.as_deref(), &after, &mut faults);
         }

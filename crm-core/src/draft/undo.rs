@@ -51,9 +51,8 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], history: &[Chan
     let last = mine.iter().map(|change| change.version).max().unwrap_or_default();
     let later: Vec<&Change> =
         history.iter().filter(|change| change.group == Group::Person && change.version > last).collect();
-    let conflict = |fields: Vec<String>| -> Stop {
-        Error::Conflict { record, current: Some(current.versions), fields }.into()
-    };
+    let conflict =
+        |fields: Vec<String>| -> Stop { Error::Conflict { record, current: Some(current.versions), fields }.into() };
     if mine.iter().any(Change::is_creation) {
         if !later.is_empty() {
             let mut fields: Vec<String> =

@@ -56,7 +56,11 @@ pub struct Converted {
 impl Answer for Converted {
     fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
         fn find<K: RecordKind>(images: &[Arc<Image>]) -> Result<Option<Record<K>>, Error> {
-            Ok(images.iter().find(|image| image.kind() == K::KIND).map(|image| Record::from_image(image)).transpose()?)
+            Ok(images
+                .iter()
+                .find(|image| image.kind() == K::KIND)
+                .map(|image| Record::from_image(image))
+                .transpose()?)
         }
         Ok(Self {
             lead: find(images)?.ok_or(Error::NotFound(Kind::Lead))?,
@@ -94,18 +98,25 @@ impl Collection<'_, Lead> {
     pub fn unconvert(&self, id: Id) -> Pending<Record<Lead>> {
         let lead = Ref::new(Kind::Lead, id);
         let hints = vec![lead.into(), Lookup::History(lead)];
-        Pending::new(self.engine, self.actor, "unconvert", id.to_string(), hints, move |draft: &mut Draft<'_>, step: Step| {
-            draft.want(Lookup::History(lead));
-            let current = draft.record::<Lead>(id)?;
-            if current.converted_at.is_none() {
-                return Err(Error::invalid("stage_id", "not_converted", "the lead is not converted").into());
-            }
-            let history = draft.history(lead)?;
-            let conversion = history.iter().rev().find(|change| change.action == "convert");
-            let commit = conversion.map(|change| change.commit).ok_or(Stop::not_found(Kind::Lead))?;
-            draft::undo(draft, lead, commit, Step { passage: Passage::Unconvert, ..step })?;
-            Ok(vec![lead])
-        })
+        Pending::new(
+            self.engine,
+            self.actor,
+            "unconvert",
+            id.to_string(),
+            hints,
+            move |draft: &mut Draft<'_>, step: Step| {
+                draft.want(Lookup::History(lead));
+                let current = draft.record::<Lead>(id)?;
+                if current.converted_at.is_none() {
+                    return Err(Error::invalid("stage_id", "not_converted", "the lead is not converted").into());
+                }
+                let history = draft.history(lead)?;
+                let conversion = history.iter().rev().find(|change| change.action == "convert");
+                let commit = conversion.map(|change| change.commit).ok_or(Stop::not_found(Kind::Lead))?;
+                draft::undo(draft, lead, commit, Step { passage: Passage::Unconvert, ..step })?;
+                Ok(vec![lead])
+            },
+        )
         .on(lead, vec!["stage_id".to_owned()])
     }
 }

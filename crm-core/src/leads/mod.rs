@@ -5,5 +5,5 @@ pub mod record;
 mod rules;
 mod stages;
 
-pub use convert::{Converted, ConvertLead, Target};
+pub use convert::{ConvertLead, Converted, Target};
 pub use record::*;

@@ -16,7 +16,8 @@ impl Rules for Lead {
         let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
         let follows = before.is_some_and(|before| {
             before.name == after.name
-                && full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref() == Some(before.name.as_str())
+                && full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref()
+                    == Some(before.name.as_str())
         });
         if let Some(made) = made
             && (after.name.is_empty() || follows)

@@ -32,7 +32,9 @@ pub(crate) async fn walk_page(
     let mut position = after;
     for _ in 0..MAX_EMPTY_READS {
         let page = read_once(engine, tenant, plan, position.clone(), limit - items.len()).await?;
-        items.extend(page.items.into_iter().filter(|image| plan.extra.as_ref().is_none_or(|search| search.holds(image))));
+        items.extend(
+            page.items.into_iter().filter(|image| plan.extra.as_ref().is_none_or(|search| search.holds(image))),
+        );
         position = page.next;
         if position.is_none() || items.len() >= limit {
             break;
@@ -80,7 +82,8 @@ fn merge(plan: &Plan, pages: Vec<Page>, limit: usize) -> Page {
     all.sort_by(|(a, _), (b, _)| order(a, b));
     // A record that two reads found (in two teams, say) is there twice in a row.
     all.dedup_by(|(a, _), (b, _)| a.id == b.id);
-    let known = all.iter().take_while(|(at, _)| border.as_ref().is_none_or(|end| order(at, end) != Ordering::Greater)).count();
+    let known =
+        all.iter().take_while(|(at, _)| border.as_ref().is_none_or(|end| order(at, end) != Ordering::Greater)).count();
     let next = if known > limit { Some(all[limit - 1].0.clone()) } else { border };
     let items = all.into_iter().take(known.min(limit)).map(|(_, image)| image).collect();
     Page { items, next }

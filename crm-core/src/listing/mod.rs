@@ -9,5 +9,5 @@ mod query;
 pub(crate) use cursor::{open, seal};
 pub(crate) use merge::{count, walk_page};
 pub(crate) use plan::{Plan, plan, signature};
-pub use query::{ListPage, ListQuery};
 pub(crate) use query::{DEFAULT_LIMIT, MAX_LIMIT};
+pub use query::{ListPage, ListQuery};

@@ -134,7 +134,8 @@ fn choose(
         let Some(branches) = branches(decl, index, filter) else { continue };
         // More equal fields pin more; of as many, fewer reads.
         let better = best.as_ref().is_none_or(|(other, others)| {
-            (index.equals.len(), std::cmp::Reverse(branches.len())) > (other.equals.len(), std::cmp::Reverse(others.len()))
+            (index.equals.len(), std::cmp::Reverse(branches.len()))
+                > (other.equals.len(), std::cmp::Reverse(others.len()))
         });
         if better {
             best = Some((index, branches));
@@ -220,10 +221,7 @@ fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
 /// Filters as part of a cursor's binding: equal queries have equal texts.
 pub(crate) fn signature(decl: &KindDecl, query: &ListQuery) -> String {
     let filter = query.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok()).unwrap_or_default();
-    format!(
-        "{} {filter} {:?} {:?} {} {}",
-        decl.kind, query.text, query.sort, query.descending, query.archived
-    )
+    format!("{} {filter} {:?} {:?} {} {}", decl.kind, query.text, query.sort, query.descending, query.archived)
 }
 
 /// For messages and tests: the plan in one line.

@@ -88,7 +88,8 @@ pub(crate) fn check(
         faults.push("pipeline_id", "archived", "is archived and takes no new records");
     }
     let Some(stage) = new.as_id().and_then(|id| pipeline.stage(id)) else {
-        let keys: Vec<&str> = pipeline.stages.iter().filter(|stage| !stage.retired).map(|stage| stage.key.as_str()).collect();
+        let keys: Vec<&str> =
+            pipeline.stages.iter().filter(|stage| !stage.retired).map(|stage| stage.key.as_str()).collect();
         let message = format!("must be a stage of the pipeline `{}`: {}", pipeline.name, keys.join(", "));
         faults.push("stage_id", "stage_of_other_pipeline", message);
         return;
@@ -110,7 +111,11 @@ pub(crate) fn check(
     if let Some(gate) = &stage.gate {
         let passes = compile_gate(after.decl, gate, definitions, now).is_ok_and(|gate| gate.holds(after));
         if !passes {
-            faults.push("stage_id", "gate", format!("the record does not fulfil the gate of the stage `{}`", stage.key));
+            faults.push(
+                "stage_id",
+                "gate",
+                format!("the record does not fulfil the gate of the stage `{}`", stage.key),
+            );
         }
     }
 }
@@ -120,7 +125,8 @@ fn check_move(from: Option<&Stage>, to: &Stage, faults: &mut Faults) {
         return;
     }
     let from = from.map_or("outside", |from| from.key.as_str());
-    let message = format!("the stage `{}` is entered from {} only, not from {from}", to.key, to.allowed_from.join(", "));
+    let message =
+        format!("the stage `{}` is entered from {} only, not from {from}", to.key, to.allowed_from.join(", "));
     faults.push("stage_id", "move_not_allowed", message);
 }
 

@@ -1,7 +1,7 @@
 //! Pipelines: ordered stages for leads or for deals.
 
-pub(crate) mod gates;
 pub(crate) mod defaults;
+pub(crate) mod gates;
 pub mod moves;
 pub(crate) mod place;
 pub mod record;

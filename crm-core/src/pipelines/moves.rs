@@ -59,7 +59,8 @@ impl StageRef {
             StageRef::First(kind) => own.and_then(|own| Some((own.id, own.first_of(*kind)?.id))),
         };
         found.ok_or_else(|| {
-            let keys: Vec<&str> = own.iter().flat_map(|own| own.stages.iter().map(|stage| stage.key.as_str())).collect();
+            let keys: Vec<&str> =
+                own.iter().flat_map(|own| own.stages.iter().map(|stage| stage.key.as_str())).collect();
             let message = format!("must be a stage of the record's pipeline: {}", keys.join(", "));
             Error::invalid("stage_id", "stage_of_other_pipeline", message)
         })
@@ -80,18 +81,25 @@ pub(crate) fn move_to<K: RecordKind>(
     let mut fields = named_fields::<K>(&sets);
     fields.push("stage_id".to_owned());
     let asked = format!("{id} {stage:?} {sets:?}");
-    Pending::new(collection.engine, collection.actor, "move_stage", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
-        let image = draft.read(record)?;
-        let (pipeline, stage) = stage.resolve(draft.cx.definitions, image.get("pipeline_id").as_id())?;
-        let at = |name: &str| image.decl.position(name).ok_or(Stop::not_found(record.kind));
-        let mut all = sets.to_vec();
-        all.push((at("stage_id")?, Value::Id(stage)));
-        if image.get("pipeline_id").as_id() != Some(pipeline) {
-            all.push((at("pipeline_id")?, Value::Id(pipeline)));
-        }
-        draft.update(record, Sets::asked(&all), step)?;
-        Ok(vec![record])
-    })
+    Pending::new(
+        collection.engine,
+        collection.actor,
+        "move_stage",
+        asked,
+        hints,
+        move |draft: &mut Draft<'_>, step: Step| {
+            let image = draft.read(record)?;
+            let (pipeline, stage) = stage.resolve(draft.cx.definitions, image.get("pipeline_id").as_id())?;
+            let at = |name: &str| image.decl.position(name).ok_or(Stop::not_found(record.kind));
+            let mut all = sets.to_vec();
+            all.push((at("stage_id")?, Value::Id(stage)));
+            if image.get("pipeline_id").as_id() != Some(pipeline) {
+                all.push((at("pipeline_id")?, Value::Id(pipeline)));
+            }
+            draft.update(record, Sets::asked(&all), step)?;
+            Ok(vec![record])
+        },
+    )
     .on(record, fields)
 }
 
@@ -170,7 +178,9 @@ impl Collection<'_, Pipeline> {
         let stage = |key: &str| pipeline.stage_by_key(key).map(|stage| stage.id).ok_or(Error::NotFound(Kind::Pipeline));
         let (from, to) = (stage(key)?, stage(target)?);
         match pipeline.kind.record_kind() {
-            Kind::Lead => self.move_all(&Collection::<crate::leads::record::Lead>::new(self.engine, self.actor), from, to).await,
+            Kind::Lead => {
+                self.move_all(&Collection::<crate::leads::record::Lead>::new(self.engine, self.actor), from, to).await
+            }
             _ => self.move_all(&Collection::<crate::deals::record::Deal>::new(self.engine, self.actor), from, to).await,
         }
     }
@@ -178,12 +188,19 @@ impl Collection<'_, Pipeline> {
     async fn move_all<K: RecordKind>(&self, records: &Collection<'_, K>, from: Id, to: Id) -> Result<Moved, Error> {
         let mut ids = Vec::new();
         let query = ListQuery::new().filter(Filter::eq("stage_id", from.to_string()));
-        records.for_each(query, |record| { ids.push(record.id); Ok(()) }).await?;
+        records
+            .for_each(query, |record| {
+                ids.push(record.id);
+                Ok(())
+            })
+            .await?;
         let mut moved = Moved::default();
         for id in ids {
             match move_to(records, id, StageRef::Id(to), &Patch::new()).await {
                 Ok(_) => moved.moved += 1,
-                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => return Err(error),
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
+                    return Err(error);
+                }
                 Err(error) => moved.held_back.push((id, error)),
             }
         }

@@ -112,7 +112,8 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
             }
         }
         if let Some(gate) = &stage.gate {
-            for (field, fault) in super::gates::compile_gate(decl, gate, cx.definitions, cx.occurred_at).err().into_iter().flatten()
+            for (field, fault) in
+                super::gates::compile_gate(decl, gate, cx.definitions, cx.occurred_at).err().into_iter().flatten()
             {
                 cx.faults.add(format!("stages[{at}].gate.{field}"), fault);
             }

@@ -13,7 +13,14 @@ use crate::{
 
 /// The kinds that have custom properties.
 const KINDS: [Kind; 9] = [
-    Kind::Organization, Kind::User, Kind::Company, Kind::Contact, Kind::Lead, Kind::Deal, Kind::Task, Kind::Interaction,
+    Kind::Organization,
+    Kind::User,
+    Kind::Company,
+    Kind::Contact,
+    Kind::Lead,
+    Kind::Deal,
+    Kind::Task,
+    Kind::Interaction,
     Kind::Note,
 ];
 

@@ -1,6 +1,6 @@
 //! Reports: pure folds over deals and their stage moves, of what the actor may see.
-use std::sync::Arc;
 use crate::{access::Actor, engine::Engine};
+use std::sync::Arc;
 /// The reports that an actor may see.
 #[derive(Clone)]
 pub struct Reports<'a> {

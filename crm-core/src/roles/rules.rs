@@ -15,7 +15,11 @@ impl Rules for Role {
                 cx.faults.push("key", "fixed", "of a built-in role cannot change");
             }
             if before.key == "admin" && (before.grants != after.grants || before.field_rules != after.field_rules) {
-                cx.faults.push("grants", "fixed", "of the role `admin` cannot change: somebody must be able to do everything");
+                cx.faults.push(
+                    "grants",
+                    "fixed",
+                    "of the role `admin` cannot change: somebody must be able to do everything",
+                );
             }
         }
         for (at, grant) in after.grants.iter().enumerate() {

@@ -25,21 +25,66 @@ use crate::{
 macro_rules! for_kind {
     ($kind:expr, $K:ident => $body:expr) => {
         match $kind {
-            Kind::Organization => { type $K = Organization; $body }
-            Kind::Team => { type $K = Team; $body }
-            Kind::Role => { type $K = Role; $body }
-            Kind::User => { type $K = User; $body }
-            Kind::Property => { type $K = Property; $body }
-            Kind::Pipeline => { type $K = Pipeline; $body }
-            Kind::Rate => { type $K = Rate; $body }
-            Kind::Company => { type $K = Company; $body }
-            Kind::Contact => { type $K = Contact; $body }
-            Kind::Lead => { type $K = Lead; $body }
-            Kind::Deal => { type $K = Deal; $body }
-            Kind::Task => { type $K = Task; $body }
-            Kind::Interaction => { type $K = Interaction; $body }
-            Kind::Note => { type $K = Note; $body }
-            Kind::Association => { type $K = Association; $body }
+            Kind::Organization => {
+                type $K = Organization;
+                $body
+            }
+            Kind::Team => {
+                type $K = Team;
+                $body
+            }
+            Kind::Role => {
+                type $K = Role;
+                $body
+            }
+            Kind::User => {
+                type $K = User;
+                $body
+            }
+            Kind::Property => {
+                type $K = Property;
+                $body
+            }
+            Kind::Pipeline => {
+                type $K = Pipeline;
+                $body
+            }
+            Kind::Rate => {
+                type $K = Rate;
+                $body
+            }
+            Kind::Company => {
+                type $K = Company;
+                $body
+            }
+            Kind::Contact => {
+                type $K = Contact;
+                $body
+            }
+            Kind::Lead => {
+                type $K = Lead;
+                $body
+            }
+            Kind::Deal => {
+                type $K = Deal;
+                $body
+            }
+            Kind::Task => {
+                type $K = Task;
+                $body
+            }
+            Kind::Interaction => {
+                type $K = Interaction;
+                $body
+            }
+            Kind::Note => {
+                type $K = Note;
+                $body
+            }
+            Kind::Association => {
+                type $K = Association;
+                $body
+            }
         }
     };
 }

@@ -61,17 +61,24 @@ impl Collection<'_, User> {
         let record = Ref::new(Kind::User, id);
         let action = if active { "activate" } else { "deactivate" };
         let asked = format!("{id} {handover:?}");
-        Pending::new(self.engine, self.actor, action, asked, vec![record.into()], move |draft: &mut Draft<'_>, step: Step| {
-            if let Handover::TransferTo(to) = handover {
-                let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
-                if target.is_archived() || target.get("is_active") != &Value::Bool(true) {
-                    return Err(Error::invalid("transfer_to", "inactive", "must be an active user").into());
+        Pending::new(
+            self.engine,
+            self.actor,
+            action,
+            asked,
+            vec![record.into()],
+            move |draft: &mut Draft<'_>, step: Step| {
+                if let Handover::TransferTo(to) = handover {
+                    let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
+                    if target.is_archived() || target.get("is_active") != &Value::Bool(true) {
+                        return Err(Error::invalid("transfer_to", "inactive", "must be an active user").into());
+                    }
                 }
-            }
-            let own = [(UserFields::is_active as usize, Value::Bool(active))];
-            draft.update(record, Sets::own(&own), step)?;
-            Ok(vec![record])
-        })
+                let own = [(UserFields::is_active as usize, Value::Bool(active))];
+                draft.update(record, Sets::own(&own), step)?;
+                Ok(vec![record])
+            },
+        )
         .on(record, vec!["is_active".to_owned()])
     }
 
@@ -84,11 +91,18 @@ impl Collection<'_, User> {
     ) -> Result<(), Error> {
         let records = Collection::<K>::new(self.engine, self.actor);
         let mut ids = Vec::new();
-        records.for_each(ListQuery::new().filter(filter).sort(sort), |record| { ids.push(record.id); Ok(()) }).await?;
+        records
+            .for_each(ListQuery::new().filter(filter).sort(sort), |record| {
+                ids.push(record.id);
+                Ok(())
+            })
+            .await?;
         for id in ids {
             match records.change(id, "hand_over", patch).await {
                 Ok(_) => moved.moved += 1,
-                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => return Err(error),
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
+                    return Err(error);
+                }
                 Err(error) => moved.held_back.push((id, error)),
             }
         }
