@@ -23,5 +23,7 @@ impl Harness for Memory {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_store_passes() {
-    conformance::run(&Memory).await.assert();
+    let report = conformance::run(&Memory).await;
+    println!("{report}");
+    report.assert();
 }

@@ -24,18 +24,35 @@
 //! fails with a message that names the record, the field and what was expected; a panic inside a store is a failure of
 //! that case, not of the run. Nothing here reads a clock or makes a random number: a case does the same on every run.
 
+mod atomicity;
+mod budget;
 mod case;
 mod check;
 mod claims;
 mod commits;
+mod definitions;
 mod edit;
+mod feed;
+mod filters;
+mod groups;
+mod guards;
 mod history;
+mod keys;
 mod lab;
 mod lists;
+mod log;
+mod long_texts;
+mod pages;
+mod precedence;
+mod references;
+mod replay;
 mod run;
 mod samples;
+mod stage_moves;
 mod step;
 mod tenancy;
+mod use_cases;
+mod values;
 
 pub use case::Case;
 pub use check::{Failure, Outcome, differences, expected_list};
@@ -54,4 +71,27 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
 
 /// The themes, from the simplest promise to the ones that build on the others: where a store is in the making, the
 /// first failure is the one to look at.
-static THEMES: &[&[Case]] = &[commits::CASES, claims::CASES, tenancy::CASES, lists::CASES, history::CASES];
+static THEMES: &[&[Case]] = &[
+    commits::CASES,
+    groups::CASES,
+    guards::CASES,
+    claims::CASES,
+    keys::CASES,
+    precedence::CASES,
+    atomicity::CASES,
+    replay::CASES,
+    budget::CASES,
+    references::CASES,
+    definitions::CASES,
+    tenancy::CASES,
+    values::CASES,
+    long_texts::CASES,
+    lists::CASES,
+    pages::CASES,
+    filters::CASES,
+    history::CASES,
+    log::CASES,
+    stage_moves::CASES,
+    feed::CASES,
+    use_cases::CASES,
+];
