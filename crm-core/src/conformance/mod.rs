@@ -44,6 +44,7 @@ mod log;
 mod long_texts;
 mod pages;
 mod precedence;
+mod races;
 mod references;
 mod replay;
 mod run;
@@ -93,5 +94,6 @@ static THEMES: &[&[Case]] = &[
     log::CASES,
     stage_moves::CASES,
     feed::CASES,
+    races::CASES,
     use_cases::CASES,
 ];
