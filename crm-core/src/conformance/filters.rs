@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Whether filters may compare a type so; as [`crate::filter::Compiler`] allows it.
-fn takes(ty: FieldType, compare: Compare) -> bool {
+pub(super) fn takes(ty: FieldType, compare: Compare) -> bool {
     let list = ty.is_list();
     let text = matches!(
         ty,
@@ -66,7 +66,7 @@ fn takes(ty: FieldType, compare: Compare) -> bool {
     }
 }
 
-const COMPARES: [Compare; 9] = [
+pub(super) const COMPARES: [Compare; 9] = [
     Compare::Eq,
     Compare::Lt,
     Compare::Le,
@@ -191,7 +191,7 @@ async fn every_field_type(lab: &Lab<'_>) -> Outcome {
             .map(|(at, field)| {
                 let mut values = samples::values(field.ty, &world);
                 values.truncate(14);
-                if samples::may_be_missing(field) {
+                if samples::may_be_missing(decl, *at) {
                     values.push(Value::Null);
                 }
                 (*at, *field, values)

@@ -19,8 +19,8 @@ use crate::{
     filter::Predicate,
     schema::Image,
     store::{
-        Claim, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query, StageMoveQuery,
-        Store, StoreError, Want,
+        Claim, Commit, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query,
+        StageMoveQuery, Store, StoreError, Want,
     },
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -110,6 +110,11 @@ impl<'a> Lab<'a> {
         Time::EPOCH.plus_micros(micros)
     }
 
+    /// Lets time pass: so many seconds more.
+    pub fn wait(&self, seconds: u32) {
+        self.clock.fetch_add(i64::from(seconds) * 1_000_000, Ordering::Relaxed);
+    }
+
     /// Waits until lists show everything.
     pub async fn settle(&self) {
         self.harness.settle(self.store.as_ref()).await;
@@ -120,6 +125,13 @@ impl<'a> Lab<'a> {
     /// # Errors
     /// What the store says.
     pub async fn tenant(&self) -> Result<World, Failure> {
+        let (world, commit) = self.world();
+        self.store.commit(&commit).await.map_err(|error| Failure::from(error).at("making a tenant"))?;
+        Ok(world)
+    }
+
+    /// A tenant in the making, and the commit that makes it.
+    pub(super) fn world(&self) -> (World, Commit) {
         let world = World {
             tenant: self.id(),
             users: [self.id(), self.id(), self.id()],
@@ -131,26 +143,21 @@ impl<'a> Lab<'a> {
         };
         let tenant = world.tenant;
         let new = |kind, id| sample(tenant, Ref::new(kind, id), self.now());
-        let mut step = self.step(tenant).write(new(Kind::Organization, tenant)).write(new(Kind::Role, world.role));
-        for team in world.teams {
-            step = step.write(new(Kind::Team, team));
-        }
-        for (user, team) in world.users.iter().zip(world.teams) {
-            step = step.write(
-                new(Kind::User, *user)
-                    .set("role_ids", Value::list([Value::Id(world.role)]))
-                    .set("team_ids", Value::list([Value::Id(team)])),
-            );
-        }
-        let step = step
-            .write(new(Kind::Pipeline, world.lead_pipeline).set("kind", Value::text("lead")))
-            .write(new(Kind::Pipeline, world.deal_pipeline).set("kind", Value::text("deal")));
-        step.send().await.map_err(|error| Failure::from(error).at("making a tenant"))?;
-        Ok(world)
+        let mut edits = vec![new(Kind::Organization, tenant), new(Kind::Role, world.role)];
+        edits.extend(world.teams.map(|team| new(Kind::Team, team)));
+        edits.extend(world.users.iter().zip(world.teams).map(|(&user, team)| {
+            new(Kind::User, user)
+                .set("role_ids", Value::list([Value::Id(world.role)]))
+                .set("team_ids", Value::list([Value::Id(team)]))
+        }));
+        edits.push(new(Kind::Pipeline, world.lead_pipeline).set("kind", Value::text("lead")));
+        edits.push(new(Kind::Pipeline, world.deal_pipeline).set("kind", Value::text("deal")));
+        let commit = edits.into_iter().fold(self.step(tenant), Step::write).build();
+        (world, commit)
     }
 
     /// A commit in the making.
-    pub fn step(&'a self, tenant: Id) -> Step<'a> {
+    pub fn step(&self, tenant: Id) -> Step<'_> {
         Step::new(self, tenant)
     }
 
@@ -168,7 +175,7 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn put(&'a self, edit: Edit) -> Result<Arc<Image>, StoreError> {
+    pub async fn put(&self, edit: Edit) -> Result<Arc<Image>, StoreError> {
         let after = edit.after();
         self.step(after.tenant).write(edit).send().await?;
         Ok(after)
@@ -178,9 +185,9 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn put_all(&'a self, edits: Vec<Edit>) -> Result<Vec<Arc<Image>>, StoreError> {
+    pub async fn put_all(&self, edits: Vec<Edit>) -> Result<Vec<Arc<Image>>, StoreError> {
         let images: Vec<Arc<Image>> = edits.iter().map(Edit::after).collect();
-        let mut step: Option<Step<'a>> = None;
+        let mut step: Option<Step<'_>> = None;
         for (edit, image) in edits.into_iter().zip(&images) {
             step = match step.take() {
                 Some(full) if !full.has_room_for(&edit) => {
