@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use futures::future::join_all;
+use futures::{
+    FutureExt,
+    channel::oneshot,
+    future::{join, join_all},
+};
 
 use super::{
     Edit, Failure, Harness, Outcome, Step, Task,
@@ -443,9 +447,20 @@ impl<'a> Lab<'a> {
         cursor.map(|cursor| (all, cursor)).ok_or_else(|| Failure::new("the feed gave no cursor"))
     }
 
-    /// Runs tasks side by side, as far as the harness can, and waits for all.
+    /// Runs tasks side by side, as far as the harness can, and waits for all. None begins before all are there.
     pub async fn race(&self, tasks: Vec<Task>) {
-        join_all(tasks.into_iter().map(|task| self.harness.spawn(task))).await;
+        let (open, gate) = oneshot::channel::<()>();
+        let gate = gate.shared();
+        let runners = tasks.into_iter().map(|task| {
+            let gate = gate.clone();
+            self.harness.spawn(Box::pin(async move {
+                // Whether the gate was opened or lost, the race is on.
+                drop(gate.await);
+                task.await;
+            }))
+        });
+        // The runners are polled first, so all of them stand at the gate when it opens.
+        join(join_all(runners), async { drop(open.send(())) }).await;
     }
 }
 

@@ -86,11 +86,11 @@ fn commit(rng: &mut Rng, kinds: &[Kind], tenant: u8) -> CommitOp {
     let mut op = CommitOp { tenant, ..CommitOp::default() };
     for _ in 0..=rng.below(3) {
         let how = match rng.below(100) {
-            0..35 => How::Create,
-            35..60 => How::Person,
-            60..75 => How::Machine,
-            75..82 => How::Both,
-            82..92 => How::Archive,
+            0..30 => How::Create,
+            30..50 => How::Person,
+            50..65 => How::Machine,
+            65..75 => How::Both,
+            75..83 => How::Archive,
             _ => How::Move,
         };
         let base = if rng.percent(82) { Base::Current } else { Base::Older(small(rng, 3) + 1) };

@@ -12,10 +12,11 @@ pub struct Slot {
     pub number: u8,
 }
 
-/// What a write does.
+/// What a write does. A record that is there is mostly edited where it is to be created, and the other way round, so
+/// that most commits have a chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Creates the record, whether or not it is there.
+    /// Creates the record.
     Create,
     /// Writes some of the person's fields.
     Person,

@@ -240,7 +240,15 @@ impl Play<'_> {
         let record = record_of(write.slot);
         let mut rng = Rng::new(write.seed);
         let at = self.model.now();
-        if write.how == How::Create {
+        // What cannot be is tried now and then; most of the time something else is done in its place.
+        let there = self.current(tenant, record).is_some();
+        let how = match (write.how, there) {
+            (How::Create, true) if !rng.percent(12) => How::Person,
+            (How::Create, _) => How::Create,
+            (_, false) if !rng.percent(12) => How::Create,
+            (how, _) => how,
+        };
+        if how == How::Create {
             let edit = sample(self.worlds[tenant].tenant, record, at);
             return self.fill(tenant, edit, &mut rng, 4, &[Section::Person, Section::ReadOnly, Section::Derived]);
         }
@@ -253,7 +261,7 @@ impl Play<'_> {
         };
         let edit = Edit::of(&base, at);
         let person = [Section::Person, Section::ReadOnly, Section::Derived];
-        let edit = match write.how {
+        let edit = match how {
             How::Create | How::Person => self.fill(tenant, edit, &mut rng, 3, &person),
             How::Machine => self.machine(tenant, edit, &mut rng),
             How::Both => {
@@ -264,7 +272,7 @@ impl Play<'_> {
             How::Archive => edit.archive(),
             How::Move => self.moved(tenant, edit, &mut rng),
         };
-        if rng.percent(15) && write.how == How::Person {
+        if rng.percent(15) && how == How::Person {
             // A second change in the same write, which may have been true before.
             let edit = edit.next(self.model.now());
             return self.fill(tenant, edit, &mut rng, 1, &person);
@@ -490,15 +498,27 @@ impl Play<'_> {
     async fn same_log(&self, tenant: usize, rng: &mut Rng, descending: bool, limit: usize) -> Outcome {
         let world = &self.worlds[tenant];
         let (mut from, mut until) = (Time::MIN, Time::MAX);
-        if let Some(commit) = rng.pick(&self.stored).filter(|_| rng.percent(60)) {
-            from = commit.at;
+        // At the very moments of changes: there the ends of a range show.
+        let moments: Vec<Time> = self
+            .stored
+            .iter()
+            .flat_map(|commit| &commit.writes)
+            .flat_map(|write| &write.changes)
+            .flat_map(|change| [change.recorded_at, change.occurred_at])
+            .collect();
+        if let Some(moment) = rng.pick(&moments).filter(|_| rng.percent(60)) {
+            from = *moment;
         }
-        if let Some(commit) = rng.pick(&self.stored).filter(|_| rng.percent(60)) {
-            until = commit.at;
+        if let Some(moment) = rng.pick(&moments).filter(|_| rng.percent(60)) {
+            until = *moment;
         }
         let query = LogQuery { tenant: world.tenant, from, until, descending, after: None, limit };
         let (said, told) = (self.model.log(&query).await?, self.tested.log(&query).await?);
         same_changes(&format!("the log from {from} until {until}"), &said, &told)?;
+        self.same_moves(world, from, until, limit).await
+    }
+
+    async fn same_moves(&self, world: &World, from: Time, until: Time, limit: usize) -> Outcome {
         for pipeline in [world.lead_pipeline, world.deal_pipeline] {
             let query = StageMoveQuery { tenant: world.tenant, pipeline, from, until, after: None, limit };
             let (said, told) = (self.model.stage_moves(&query).await?, self.tested.stage_moves(&query).await?);
@@ -625,7 +645,8 @@ impl Play<'_> {
                     }
                     for equals in entries.into_values() {
                         let query = self.tested.query(world.tenant, decl.kind, &index.name, equals);
-                        self.same_list(&Query { limit: 7, ..query }).await?;
+                        self.same_list(&Query { limit: 2, ..query.clone() }).await?;
+                        self.same_list(&Query { limit: 3, descending: true, ..query }).await?;
                     }
                 }
             }
@@ -645,6 +666,7 @@ impl Play<'_> {
                 limit: 50,
             };
             same_changes("the log", &self.model.log(&all).await?, &self.tested.log(&all).await?)?;
+            self.same_moves(world, Time::MIN, Time::MAX, 3).await?;
         }
         self.same_feed().await
     }
