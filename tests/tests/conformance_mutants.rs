@@ -590,20 +590,20 @@ fn holds(bug: Bug, filter: &Predicate, image: &Image) -> Option<bool> {
 
 fn holds_test(bug: Bug, test: &Test, image: &Image) -> Option<bool> {
     let value = test.path.value(image);
-    let text = |value: &Value| value.as_text().map(str::to_owned);
-    let part = test.operands.first().and_then(text);
+    let letters = |value: &Value| value.as_text().map(str::to_owned);
+    let part = test.operands.first().and_then(letters);
     let parts = matches!(test.compare, Compare::Contains | Compare::StartsWith);
     match bug {
         Bug::NotOfMissingIsFalse if value.is_null() && test.compare != Compare::Missing => None,
         Bug::ContainsFoldsCase if parts => {
-            let (Some(text), Some(part)) = (text(value), part) else { return Some(false) };
-            let (text, part) = (text.to_lowercase(), part.to_lowercase());
-            Some(if test.compare == Compare::Contains { text.contains(&part) } else { text.starts_with(&part) })
+            let (Some(whole), Some(part)) = (letters(value), part) else { return Some(false) };
+            let (whole, part) = (whole.to_lowercase(), part.to_lowercase());
+            Some(if test.compare == Compare::Contains { whole.contains(&part) } else { whole.starts_with(&part) })
         }
         Bug::LikeWildcards if parts => {
-            let (Some(text), Some(part)) = (text(value), part) else { return Some(false) };
+            let (Some(whole), Some(part)) = (letters(value), part) else { return Some(false) };
             let pattern = if test.compare == Compare::Contains { format!("%{part}%") } else { format!("{part}%") };
-            Some(like(&text.chars().collect::<Vec<_>>(), &pattern.chars().collect::<Vec<_>>()))
+            Some(like(&whole.chars().collect::<Vec<_>>(), &pattern.chars().collect::<Vec<_>>()))
         }
         Bug::MoneyWithoutCurrency if test.ty == FieldType::Money && test.compare != Compare::Missing => {
             let amount = |value: &Value| if let Value::Money(money) = value { Some(money.amount) } else { None };

@@ -158,7 +158,6 @@ fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
         add(value);
     }
     match ty.element() {
-        FieldType::Bool => {}
         FieldType::Int(..) => [i64::MIN, i64::MAX, 8, -8].map(Value::Int).iter().for_each(&mut add),
         FieldType::Text(_) => ["nobody", "PLAIN", "plai", "plain "].map(Value::text).iter().for_each(&mut add),
         _ => {}
@@ -398,14 +397,11 @@ async fn varied(lab: &Lab<'_>, world: &World) -> Result<Vec<Arc<Image>>, Failure
 
 fn lead_test(field: &str, compare: Compare, operands: Vec<Value>) -> Predicate {
     let decl = catalog::decl(Kind::Lead);
-    let (path, ty) = match field.strip_prefix("properties.") {
-        Some(key) => {
-            (Path { field: common::PROPERTIES, property: Some(Arc::from(key)) }, FieldType::Int(i64::MIN, i64::MAX))
-        }
-        None => {
-            let at = decl.position(field).unwrap_or_default();
-            (Path { field: at, property: None }, decl.fields[at].ty)
-        }
+    let (path, ty) = if let Some(key) = field.strip_prefix("properties.") {
+        (Path { field: common::PROPERTIES, property: Some(Arc::from(key)) }, FieldType::Int(i64::MIN, i64::MAX))
+    } else {
+        let at = decl.position(field).unwrap_or_default();
+        (Path { field: at, property: None }, decl.fields[at].ty)
     };
     Predicate::Test(Test { path, ty: ty.element(), list: ty.is_list(), compare, operands })
 }

@@ -93,7 +93,7 @@ impl<'a> Lab<'a> {
         Self { store, harness, ids: AtomicU64::new(0), clock: AtomicI64::new(FIRST_MOMENT) }
     }
 
-    /// The next id: a UUIDv7 that is counted, so that ids sort by the order in which they were made.
+    /// The next id: a `UUIDv7` that is counted, so that ids sort by the order in which they were made.
     pub fn id(&self) -> Id {
         let count = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let mut bytes = [0; 10];
@@ -455,12 +455,15 @@ impl<'a> Lab<'a> {
             let gate = gate.clone();
             self.harness.spawn(Box::pin(async move {
                 // Whether the gate was opened or lost, the race is on.
-                drop(gate.await);
+                let _ = gate.await;
                 task.await;
             }))
         });
         // The runners are polled first, so all of them stand at the gate when it opens.
-        join(join_all(runners), async { drop(open.send(())) }).await;
+        join(join_all(runners), async {
+            let _ = open.send(());
+        })
+        .await;
     }
 }
 

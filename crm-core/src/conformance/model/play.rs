@@ -44,6 +44,9 @@ impl Harness for Memory {
     }
 }
 
+/// Kinds that records are linked to.
+const LINKED: &[Kind] = &[Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal, Kind::User];
+
 /// Both stores, and what is known of them.
 struct Play<'a> {
     model: Lab<'a>,
@@ -354,7 +357,6 @@ impl Play<'_> {
             }
             Some(found)
         };
-        const LINKED: &[Kind] = &[Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal, Kind::User];
         match ty {
             FieldType::Id(kind) => some(rng, kind).map(|record| Value::Id(record.id)),
             FieldType::Ids(kind, _) => {
