@@ -1,1 +1,3 @@
-//! placeholder
+//! A store for `crm-core` on PostgreSQL.
+pub mod ddl;
+mod layout;
