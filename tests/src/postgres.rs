@@ -53,15 +53,16 @@ pub struct Cluster {
 #[derive(Debug)]
 struct Server {
     url: String,
-    cluster: Option<Cluster>,
+    /// Kept so that it stays.
+    _cluster: Option<Cluster>,
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     if let Ok(url) = env::var("CRM_TEST_POSTGRES") {
-        return Server { url, cluster: None };
+        return Server { url, _cluster: None };
     }
     let cluster = Cluster::start();
-    Server { url: cluster.url(), cluster: Some(cluster) }
+    Server { url: cluster.url(), _cluster: Some(cluster) }
 });
 
 /// The newest installed server's programs.
@@ -203,11 +204,6 @@ impl Database {
     /// The options to connect to it.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
-    }
-
-    /// The directory of the server's socket; `None` for a server that was given.
-    pub fn socket(&self) -> Option<&'static Path> {
-        SERVER.cluster.as_ref().map(|cluster| cluster.directory.as_path())
     }
 
     /// A store on it with a pool of its own, of at most so many connections.
