@@ -1071,7 +1071,7 @@ async fn the_model_test_finds_mutants_and_shrinks_them() {
     let mut survivors = Vec::new();
     for bug in FOUND_BY_THE_MODEL {
         let mut found = None;
-        for seed in 0..5 {
+        for seed in 0..20 {
             if let Err(disagreement) = model::check(&Broken(*bug), seed, 80).await {
                 found = Some(disagreement);
                 break;

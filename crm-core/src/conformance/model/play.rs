@@ -288,6 +288,8 @@ impl Play<'_> {
         let stage = world.stages[rng.below(world.stages.len())];
         let back = i64::try_from(rng.below(1_000)).unwrap_or_default() * 60_000_000;
         let occurred = self.model.now().plus_micros(-back);
+        // A move to where it stands already would change nothing, and nothing is never written.
+        let edit = edit.property("moves", Value::Int(back));
         match edit.record().kind {
             Kind::Lead => edit.stage(world.lead_pipeline, stage).occurred(occurred).action("move_stage"),
             Kind::Deal => edit.stage(world.deal_pipeline, stage).occurred(occurred).action("move_stage"),
