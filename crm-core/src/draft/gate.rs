@@ -1,0 +1,262 @@
+//! The gates that every write passes: permissions, field rules, what must be filled, custom properties, roles that one
+//! may give, the last administrator.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Draft, Lookup, Step, Stop};
+use crate::{
+    access::{Action, Permission, Scope},
+    definitions::Definitions,
+    error::{Error, Faults},
+    properties::typing::{check_property, map_of},
+    schema::{Image, Section, common},
+    value::{Id, Kind, Ref, Value},
+};
+
+/// Whether the actor may read a record: by a grant, or, of an activity, through a record it is linked to. A private
+/// note is its author's alone, and an auditor's.
+pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
+    let access = &draft.cx.access;
+    if draft.cx.actor.is_system() {
+        return Ok(true);
+    }
+    if image.kind() == Kind::Note && image.get("is_private") == &Value::Bool(true) {
+        let author = image.get("author_id").as_id();
+        return Ok(author.is_some() && author == draft.cx.actor.user() || access.allows(Action::ReadPrivate, image));
+    }
+    if image.kind() == Kind::User && Some(image.id) == draft.cx.actor.user() {
+        return Ok(true);
+    }
+    if access.allows(Action::Read, image) {
+        return Ok(true);
+    }
+    if !matches!(image.kind(), Kind::Task | Kind::Interaction | Kind::Note) {
+        return Ok(false);
+    }
+    let links: Vec<Ref> =
+        image.get("links").items().iter().filter_map(|v| if let Value::Ref(r) = v { Some(*r) } else { None }).collect();
+    for link in &links {
+        draft.want(*link);
+    }
+    draft.stop_if_missing()?;
+    for link in links {
+        if let Some(target) = draft.peek(link)?
+            && draft.cx.access.allows(Action::Read, &target)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Nothing where the actor may do this to the record.
+pub(crate) fn demand(draft: &Draft<'_>, action: Action, image: &Image) -> Result<(), Stop> {
+    if draft.cx.access.allows(action, image) {
+        Ok(())
+    } else {
+        Err(Error::forbidden(Permission::new(image.kind(), action)).into())
+    }
+}
+
+/// A field that the actor may not see does not exist; one that the actor may only read is refused.
+pub(crate) fn check_field_rules(
+    draft: &Draft<'_>,
+    kind: Kind,
+    asked: &[(usize, Value)],
+    faults: &mut Faults,
+) -> Result<(), Stop> {
+    let decl = crate::catalog::decl(kind);
+    let access = &draft.cx.access;
+    let mut check = |name: &str| -> Result<(), Stop> {
+        if access.is_hidden(kind, name) {
+            faults.push(name, "unknown_field", format!("`{kind}` has no field `{name}`"));
+        } else if access.is_read_only(kind, name) {
+            let permission = Permission::new(kind, Action::Update);
+            return Err(Error::Forbidden { permission, field: Some(name.to_owned()) }.into());
+        }
+        Ok(())
+    };
+    for (at, value) in asked {
+        let Some(field) = decl.fields.get(*at) else { continue };
+        check(field.name)?;
+        if *at == common::PROPERTIES
+            && let Some(map) = value.as_map()
+        {
+            for key in map.keys() {
+                check(&format!("properties.{key}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who may create only what is theirs, owns what they create without an owner: the only owner that can be meant.
+pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
+    let permission = Permission::new(after.kind(), Action::Create);
+    let owned = matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal);
+    if owned
+        && draft.cx.access.widest(permission).is_some_and(|scope| scope < Scope::All)
+        && let (Some(user), Some(&field)) = (draft.cx.actor.user(), after.decl.own.first())
+        && after.values[field].is_null()
+    {
+        after.values[field] = Value::Id(user);
+    }
+}
+
+/// A new record without a team gets the first team of its owner.
+pub(crate) fn fill_team(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) {
+    let is_activity = after.kind() == Kind::Interaction;
+    if before.is_some()
+        || !(is_activity || matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal))
+    {
+        return;
+    }
+    let (Some(&own), Some(&team)) = (after.decl.own.first(), after.decl.team.first()) else { return };
+    let Some(owner) = after.values[own].as_id().filter(|_| after.values[team].is_null()) else { return };
+    if Some(owner) == draft.cx.actor.user() {
+        after.values[team] = draft.cx.actor.teams().first().map_or(Value::Null, |&team| Value::Id(team));
+    } else if let Ok(Some(user)) = draft.peek(Ref::new(Kind::User, owner)) {
+        after.values[team] = user.get("team_ids").items().first().cloned().unwrap_or_default();
+    } else {
+        draft.want(Lookup::from(Ref::new(Kind::User, owner)));
+    }
+}
+
+/// What every record must fulfil: required fields and custom properties are filled.
+pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Image, faults: &mut Faults) {
+    for (field, value) in after.decl.fields.iter().zip(&after.values) {
+        let missing = match value {
+            Value::Null => true,
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        };
+        let already = faults.all().iter().any(|fault| fault.field == field.name);
+        if field.marks.required && missing && field.section == Section::Person && !already {
+            faults.push(field.name, "required", "is needed");
+        }
+    }
+    let empty = BTreeMap::new();
+    let values = after.values[common::PROPERTIES].as_map().unwrap_or(&empty);
+    for property in draft.cx.definitions.properties(after.kind()) {
+        let was = before.and_then(|before| before.values[common::PROPERTIES].as_map()?.get(&property.key));
+        // A record from before the property was required may stay as it is, but may not lose a value it has.
+        let demanded = property.required && property.archived_at.is_none() && (before.is_none() || was.is_some());
+        if demanded && !values.contains_key(&property.key) {
+            faults.push(format!("properties.{}", property.key), "required", "is needed");
+        }
+    }
+}
+
+/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it. A new
+/// record gets defaults.
+pub(crate) fn place_properties(
+    definitions: &Definitions,
+    after: &mut Image,
+    value: &Value,
+    by_use_case: bool,
+    country: Option<&str>,
+    faults: &mut Faults,
+) {
+    let Value::Map(given) = value else {
+        if !value.is_null() {
+            faults.push("properties", "wrong_type", "must be an object of custom properties");
+        }
+        return;
+    };
+    let mut all = map_of(&after.values[common::PROPERTIES]);
+    for (key, value) in given.iter() {
+        let field = format!("properties.{key}");
+        let Some(property) = definitions.property(after.kind(), key) else {
+            if by_use_case {
+                // A value of a property that has been archived since: history may bring it back.
+                if value.is_null() {
+                    all.remove(key)
+                } else {
+                    all.insert(key.clone(), value.clone())
+                };
+            } else {
+                faults.push(field, "unknown_field", format!("`{}` has no custom property `{key}`", after.kind()));
+            }
+            continue;
+        };
+        match check_property(property, value.clone(), country) {
+            Ok(Value::Null) => {
+                all.remove(key);
+            }
+            Ok(normal) => {
+                all.insert(key.clone(), normal);
+            }
+            Err(fault) => faults.add(field, fault),
+        }
+    }
+    after.values[common::PROPERTIES] = Value::Map(Arc::new(all));
+}
+
+/// Who gives a role, or grants something to one, must hold all that it grants.
+pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+    if draft.cx.actor.is_system() {
+        return Ok(());
+    }
+    let own = draft.cx.access.roles();
+    let refuse = |grant: &crate::access::Grant| -> Result<(), Stop> {
+        Err(Error::forbidden(Permission::new(grant.resource, grant.action)).into())
+    };
+    match after.kind() {
+        Kind::User => {
+            let had = before.map_or(&[][..], |before| before.get("role_ids").items());
+            for role in after.get("role_ids").items().iter().filter(|role| !had.contains(role)) {
+                let given = draft.cx.definitions.role_set(&role.as_id().into_iter().collect::<Vec<Id>>());
+                if let Some(grant) = given.all().find(|grant| !own.covers(grant)) {
+                    return refuse(grant);
+                }
+            }
+            Ok(())
+        }
+        Kind::Role => {
+            let role = crate::schema::Record::<crate::roles::record::Role>::from_image(after)?;
+            let inherited = draft.cx.definitions.role_set(&role.inherits);
+            match role.grants.iter().chain(inherited.all()).find(|grant| !own.covers(grant)) {
+                Some(grant) => refuse(grant),
+                None => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The organization holds its administrators' ids, written in the commit that changes them; the last one stays.
+pub(crate) fn keep_admins(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    step: Step,
+) -> Result<(), Stop> {
+    if after.kind() != Kind::User || step.action == "bootstrap" {
+        return Ok(());
+    }
+    let Some(admin) = draft.cx.definitions.role_by_key("admin").map(|role| role.id) else { return Ok(()) };
+    let is_admin = |image: &Image| {
+        !image.is_archived()
+            && image.get("is_active") == &Value::Bool(true)
+            && image.get("role_ids").items().contains(&Value::Id(admin))
+    };
+    let (was, is) = (before.is_some_and(is_admin), is_admin(after));
+    if was == is {
+        return Ok(());
+    }
+    let organization = Ref::new(Kind::Organization, draft.cx.actor.tenant());
+    let image = draft.peek(organization)?.ok_or(Stop::not_found(Kind::Organization))?;
+    let mut admins: Vec<Value> = image.get("admin_ids").items().to_vec();
+    admins.retain(|id| id != &Value::Id(after.id));
+    if is {
+        admins.push(Value::Id(after.id));
+        if admins.len() > 50 {
+            return Err(Error::TooLarge { what: "the number of administrators", limit: 50 }.into());
+        }
+    } else if admins.is_empty() {
+        return Err(Error::invalid("role_ids", "last_admin", "the last administrator stays: name another first").into());
+    }
+    let Some(at) = image.decl.position("admin_ids") else { return Ok(()) };
+    draft.update_for_rule(organization, &[(at, Value::List(admins.into()))], Step::new(step.action, None))
+}
