@@ -173,8 +173,11 @@ async fn what_operations_cost() {
     }
 }
 
+/// Write units and read units.
+type Units = (f64, f64);
+
 /// What the last use case consumed for its commit, and for its reads.
-fn split(meter: &Mutex<Vec<Consumed>>) -> (f64, f64) {
+fn split(meter: &Mutex<Vec<Consumed>>) -> Units {
     let consumed: Vec<Consumed> = meter.lock().unwrap().drain(..).collect();
     let of = |is_commit: bool| {
         consumed
@@ -191,7 +194,7 @@ async fn what_use_cases_cost() {
     use crm_core::{deals::record::NewDeal, leads::record::NewLead, testing::Ready};
     let (store, meter) = metered().await;
     let Ready { crm, rep, .. } = Ready::on(Arc::new(store)).await.unwrap();
-    let mut table: Vec<(&str, (f64, f64), (f64, f64))> = Vec::new();
+    let mut table: Vec<(&str, Units, Units)> = Vec::new();
     let _ = split(&meter);
 
     let bare = NewLead { name: "Grace Hopper".into(), ..Default::default() };
