@@ -9,7 +9,7 @@ use crate::{
     definitions::Definitions,
     error::{Error, Faults},
     properties::typing::{check_property, map_of},
-    schema::{Image, RecordKind, Section, common},
+    schema::{FieldType, Image, RecordKind, Section, common},
     value::{FieldValue, Id, Kind, Ref, Value},
 };
 
@@ -69,7 +69,10 @@ pub(crate) fn check_field_rules(
     let access = &draft.cx.access;
     let mut check = |name: &str| -> Result<(), Stop> {
         if access.is_hidden(kind, name) {
-            faults.push(name, "unknown_field", format!("`{kind}` has no field `{name}`"));
+            // The same words as of a property that there is none of.
+            let what = if name.starts_with("properties.") { "custom property" } else { "field" };
+            let plain = name.strip_prefix("properties.").unwrap_or(name);
+            faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
         } else if access.is_read_only(kind, name) {
             let permission = Permission::new(kind, Action::Update);
             return Err(Error::Forbidden { permission, field: Some(name.to_owned()) }.into());
@@ -176,7 +179,9 @@ pub(crate) fn place_properties(
                     all.insert(key.clone(), value.clone())
                 };
             } else {
-                faults.push(field, "unknown_field", format!("`{}` has no custom property `{key}`", after.kind()));
+                let shown: String = key.chars().take(80).collect();
+                let message = format!("`{}` has no custom property `{shown}`", after.kind());
+                faults.push(format!("properties.{shown}"), "unknown_field", message);
             }
             continue;
         };
@@ -190,7 +195,10 @@ pub(crate) fn place_properties(
             Err(fault) => faults.add(field, fault),
         }
     }
-    after.values[common::PROPERTIES] = Value::Map(Arc::new(all));
+    match FieldType::Properties.normalize(Value::Map(Arc::new(all)), None) {
+        Ok(all) => after.values[common::PROPERTIES] = all,
+        Err(fault) => faults.add("properties", fault),
+    }
 }
 
 /// Nobody makes themselves, or anybody, more than they are: who gives a role, or grants something in one, must hold all

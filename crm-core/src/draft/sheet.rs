@@ -327,7 +327,10 @@ impl<'a> Draft<'a> {
     fn place(&self, after: &mut Image, sets: &[(usize, Value)], by_use_case: bool, faults: &mut Faults) {
         let country = self.cx.definitions.default_country();
         for (at, value) in sets {
-            let Some(field) = after.decl.fields.get(*at) else { continue };
+            let Some(field) = after.decl.fields.get(*at) else {
+                faults.push(at.to_string(), "unknown_field", format!("`{}` has no such field", after.kind()));
+                continue;
+            };
             if !by_use_case && field.section != Section::Person {
                 faults.push(field.name, "read_only", "cannot be set: the CRM keeps it");
                 continue;
@@ -342,6 +345,9 @@ impl<'a> Draft<'a> {
             match field.ty.normalize(value.clone(), country) {
                 Ok(Value::Null) if field.ty.is_list() => after.values[*at] = Value::List([].into()),
                 Ok(Value::Null) if field.ty == FieldType::Bool => after.values[*at] = Value::Bool(false),
+                Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
+                    faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
+                }
                 Ok(normal) => after.values[*at] = normal,
                 Err(fault) => faults.add(field.name, fault),
             }

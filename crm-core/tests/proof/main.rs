@@ -3,6 +3,7 @@
 
 mod support;
 
+mod bad_input;
 mod gates;
 mod roles;
 mod walls;
