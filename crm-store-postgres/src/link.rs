@@ -1,0 +1,47 @@
+//! The way to the database: a pool, or the caller's own open transaction.
+
+use std::{fmt, sync::Arc};
+
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, Transaction,
+    postgres::{PgArguments, PgRow},
+};
+use tokio::sync::Mutex;
+
+use crate::error::Failure;
+
+/// A pool, or a transaction that the caller began and will end.
+#[derive(Clone)]
+pub(crate) enum Link {
+    Pool(PgPool),
+    Open(Arc<Mutex<Option<Transaction<'static, Postgres>>>>),
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_open() { "an open transaction" } else { "a pool" })
+    }
+}
+
+impl Link {
+    /// True on the caller's own open transaction.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self, Link::Open(_))
+    }
+
+    /// The rows of one statement, which is prepared once per connection and kept. One round trip.
+    pub(crate) async fn rows(&self, sql: Arc<str>, arguments: PgArguments) -> Result<Vec<PgRow>, Failure> {
+        // The texts are made in this crate from declarations; whatever comes from outside is bound.
+        let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
+        match self {
+            Link::Pool(pool) => {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                query.fetch_all(&mut *connection).await.map_err(Failure::Failed)
+            }
+            Link::Open(shared) => match shared.lock().await.as_mut() {
+                Some(transaction) => query.fetch_all(&mut **transaction).await.map_err(Failure::Failed),
+                None => Err(Failure::NotSent(sqlx::Error::Configuration("the transaction has been given back".into()))),
+            },
+        }
+    }
+}
