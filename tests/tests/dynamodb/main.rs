@@ -1,0 +1,7 @@
+//! The DynamoDB store against an emulator, and against answers that no emulator gives.
+
+mod basics;
+mod cost;
+mod faults;
+mod hand;
+mod lists;
