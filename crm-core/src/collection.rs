@@ -6,7 +6,7 @@ use std::{marker::PhantomData, sync::Arc};
 use crate::{
     access::{Access, Action, Actor, Explanation, Permission},
     change::{self, Change, StageInterval, StageTime},
-    draft::{self, Lookup, Outcome, Pending, Step, Stop},
+    draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
     engine::Engine,
     error::Error,
     filter::Filter,
@@ -86,12 +86,19 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     pub(crate) fn create_patch(&self, patch: Patch<K>) -> Pending<Record<K>> {
         let sets: Arc<[(usize, Value)]> = patch.sets().into();
-        let hints = hints_of::<K>(&sets);
-        let asked = format!("{sets:?}");
-        Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
+        let mut hints = hints_of::<K>(&sets);
+        hints.extend(self.likely_owner());
+        Pending::new(self.engine, self.actor, "create", asked_for(&sets), hints, move |draft, step| {
             let id = draft.new_id();
             draft.create(K::KIND, id, draft::Sets::asked(&sets), step).map(|record| vec![record])
         })
+    }
+
+    /// Whoever creates what has an owner often becomes it: read along, in the one round trip.
+    fn likely_owner(&self) -> Option<Lookup> {
+        use crate::schema::FieldType;
+        let owned = K::decl().own.first().is_some_and(|&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
+        self.actor.user().filter(|_| owned && K::KIND != Kind::User).map(|user| Ref::new(Kind::User, user).into())
     }
 
     /// Creates a record together with its history: each patch is a change at its own time, in order, all in one
@@ -106,8 +113,9 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets: Arc<[(usize, Value)]> = patch.sets().into();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
-        let asked = format!("{sets:?} {created_at} {steps:?}");
+        hints.extend(self.likely_owner());
         let steps: Arc<[(Time, Patch<K>)]> = steps.into();
+        let asked = asked_for(&(Arc::clone(&sets), created_at, Arc::clone(&steps)));
         Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
             let id = draft.new_id();
             with_history(draft, id, &sets, Some(created_at), &steps, step)
@@ -123,9 +131,10 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             hints.extend(hints_of::<K>(new.patch.sets()));
             hints.extend(new.steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
         }
-        hints.sort_by_key(|lookup| format!("{lookup:?}"));
-        hints.dedup();
-        let asked = format!("{many:?}");
+        hints.extend(self.likely_owner());
+        let mut seen = std::collections::HashSet::new();
+        hints.retain(|lookup| seen.insert(lookup.clone()));
+        let asked = asked_for(&many);
         Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
             let mut made = Vec::with_capacity(many.len());
             let mut failed = None;
@@ -289,7 +298,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets: Arc<[(usize, Value)]> = patch.sets().into();
         let mut hints = hints_of::<K>(&sets);
         hints.push(Lookup::Want(Want::Claimed(claim.clone())));
-        let asked = format!("{claim:?} {sets:?}");
+        let asked = asked_for(&(claim.clone(), Arc::clone(&sets)));
         let field = field.to_owned();
         let pending: Pending<Record<K>> =
             Pending::new(self.engine, self.actor, "upsert", asked, hints, move |draft, step| {
@@ -322,7 +331,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let mut hints = hints_of::<K>(&sets);
         hints.push(record.into());
         let fields = named_fields::<K>(&sets);
-        let asked = format!("{id} {sets:?}");
+        let asked = asked_for(&(id, Arc::clone(&sets)));
         Pending::new(self.engine, self.actor, action, asked, hints, move |draft, step| {
             draft.update(record, draft::Sets::asked(&sets), step)?;
             Ok(vec![record])
@@ -333,7 +342,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// Archives a record: it leaves the lists and frees its unique values; references to it stay valid.
     pub fn archive(&self, id: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
-        Pending::new(self.engine, self.actor, "archive", id.to_string(), vec![record.into()], move |draft, step| {
+        Pending::new(self.engine, self.actor, "archive", asked_for(&id), vec![record.into()], move |draft, step| {
             draft.archive(record, step)?;
             Ok(vec![record])
         })
@@ -347,7 +356,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets: Arc<[(usize, Value)]> = patch.sets().into();
         let mut hints = hints_of::<K>(&sets);
         hints.push(record.into());
-        let asked = format!("{id} {sets:?}");
+        let asked = asked_for(&(id, Arc::clone(&sets)));
         Pending::new(self.engine, self.actor, "restore", asked, hints, move |draft, step| {
             draft.restore(record, &sets, step)?;
             Ok(vec![record])
@@ -360,7 +369,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub fn undo(&self, id: Id, commit: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
-        Pending::new(self.engine, self.actor, "undo", format!("{id} {commit}"), hints, move |draft, step| {
+        Pending::new(self.engine, self.actor, "undo", asked_for(&(id, commit)), hints, move |draft, step| {
             draft::undo(draft, record, commit, step)?;
             Ok(vec![record])
         })
@@ -371,7 +380,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub fn roll_back(&self, id: Id, version: u64) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
-        Pending::new(self.engine, self.actor, "roll_back", format!("{id} {version}"), hints, move |draft, step| {
+        Pending::new(self.engine, self.actor, "roll_back", asked_for(&(id, version)), hints, move |draft, step| {
             draft::roll_back(draft, record, version, step)?;
             Ok(vec![record])
         })

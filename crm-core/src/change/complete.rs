@@ -21,8 +21,8 @@ pub(crate) fn completed(
 ) -> Result<Image, WrongType> {
     for change in changes.iter().filter(|change| change.group == Group::Person && change.occurred_at <= at) {
         let changed = |name: &str| change.field(name).is_some();
-        rules::stamp(&mut image, &changed, change.occurred_at, change.by)?;
+        let stamp = rules::Stamp { changed: &changed, occurred_at: change.occurred_at, by: change.by };
+        rules::derive(&mut image, Some(&stamp), definitions)?;
     }
-    rules::derive(&mut image, definitions)?;
     Ok(image)
 }

@@ -115,9 +115,9 @@ async fn clear_a_field(lab: &Lab<'_>) -> Outcome {
         let empty = bare.after();
         let mut full = bare;
         let mut names = Vec::new();
-        for field in &empty.decl.fields {
+        for (at, field) in empty.decl.fields.iter().enumerate() {
             let value = samples::values(field.ty, &world).into_iter().next();
-            if let Some(value) = value.filter(|_| samples::may_be_missing(field) && empty.get(field.name).is_null()) {
+            if let Some(value) = value.filter(|_| samples::may_be_missing(empty.decl, at)) {
                 full = full.set(field.name, value);
                 names.push(field.name);
             }

@@ -86,9 +86,9 @@ impl Edit {
         let Some(position) = position else { return self };
         let field = &decl.fields[position];
         if field.section == Section::Machine {
-            self.touch_machine()
+            self.touch_machine();
         } else {
-            self.touch_person()
+            self.touch_person();
         }
         let old = std::mem::replace(&mut self.after.values[position], value.clone());
         if field.is_logged() && position != common::PROPERTIES && old != value {

@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Whether filters may compare a type so; as [`crate::filter::Compiler`] allows it.
-fn takes(ty: FieldType, compare: Compare) -> bool {
+pub(super) fn takes(ty: FieldType, compare: Compare) -> bool {
     let list = ty.is_list();
     let text = matches!(
         ty,
@@ -66,7 +66,7 @@ fn takes(ty: FieldType, compare: Compare) -> bool {
     }
 }
 
-const COMPARES: [Compare; 9] = [
+pub(super) const COMPARES: [Compare; 9] = [
     Compare::Eq,
     Compare::Lt,
     Compare::Le,
@@ -158,7 +158,6 @@ fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
         add(value);
     }
     match ty.element() {
-        FieldType::Bool => {}
         FieldType::Int(..) => [i64::MIN, i64::MAX, 8, -8].map(Value::Int).iter().for_each(&mut add),
         FieldType::Text(_) => ["nobody", "PLAIN", "plai", "plain "].map(Value::text).iter().for_each(&mut add),
         _ => {}
@@ -191,7 +190,7 @@ async fn every_field_type(lab: &Lab<'_>) -> Outcome {
             .map(|(at, field)| {
                 let mut values = samples::values(field.ty, &world);
                 values.truncate(14);
-                if samples::may_be_missing(field) {
+                if samples::may_be_missing(decl, *at) {
                     values.push(Value::Null);
                 }
                 (*at, *field, values)
@@ -398,14 +397,11 @@ async fn varied(lab: &Lab<'_>, world: &World) -> Result<Vec<Arc<Image>>, Failure
 
 fn lead_test(field: &str, compare: Compare, operands: Vec<Value>) -> Predicate {
     let decl = catalog::decl(Kind::Lead);
-    let (path, ty) = match field.strip_prefix("properties.") {
-        Some(key) => {
-            (Path { field: common::PROPERTIES, property: Some(Arc::from(key)) }, FieldType::Int(i64::MIN, i64::MAX))
-        }
-        None => {
-            let at = decl.position(field).unwrap_or_default();
-            (Path { field: at, property: None }, decl.fields[at].ty)
-        }
+    let (path, ty) = if let Some(key) = field.strip_prefix("properties.") {
+        (Path { field: common::PROPERTIES, property: Some(Arc::from(key)) }, FieldType::Int(i64::MIN, i64::MAX))
+    } else {
+        let at = decl.position(field).unwrap_or_default();
+        (Path { field: at, property: None }, decl.fields[at].ty)
     };
     Predicate::Test(Test { path, ty: ty.element(), list: ty.is_list(), compare, operands })
 }

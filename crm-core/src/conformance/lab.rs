@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use futures::future::join_all;
+use futures::{
+    FutureExt,
+    channel::oneshot,
+    future::{join, join_all},
+};
 
 use super::{
     Edit, Failure, Harness, Outcome, Step, Task,
@@ -19,8 +23,8 @@ use crate::{
     filter::Predicate,
     schema::Image,
     store::{
-        Claim, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query, StageMoveQuery,
-        Store, StoreError, Want,
+        Claim, Commit, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query,
+        StageMoveQuery, Store, StoreError, Want,
     },
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -89,7 +93,7 @@ impl<'a> Lab<'a> {
         Self { store, harness, ids: AtomicU64::new(0), clock: AtomicI64::new(FIRST_MOMENT) }
     }
 
-    /// The next id: a UUIDv7 that is counted, so that ids sort by the order in which they were made.
+    /// The next id: a `UUIDv7` that is counted, so that ids sort by the order in which they were made.
     pub fn id(&self) -> Id {
         let count = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let mut bytes = [0; 10];
@@ -110,6 +114,11 @@ impl<'a> Lab<'a> {
         Time::EPOCH.plus_micros(micros)
     }
 
+    /// Lets time pass: so many seconds more.
+    pub fn wait(&self, seconds: u32) {
+        self.clock.fetch_add(i64::from(seconds) * 1_000_000, Ordering::Relaxed);
+    }
+
     /// Waits until lists show everything.
     pub async fn settle(&self) {
         self.harness.settle(self.store.as_ref()).await;
@@ -120,6 +129,13 @@ impl<'a> Lab<'a> {
     /// # Errors
     /// What the store says.
     pub async fn tenant(&self) -> Result<World, Failure> {
+        let (world, commit) = self.world();
+        self.store.commit(&commit).await.map_err(|error| Failure::from(error).at("making a tenant"))?;
+        Ok(world)
+    }
+
+    /// A tenant in the making, and the commit that makes it.
+    pub(super) fn world(&self) -> (World, Commit) {
         let world = World {
             tenant: self.id(),
             users: [self.id(), self.id(), self.id()],
@@ -131,26 +147,21 @@ impl<'a> Lab<'a> {
         };
         let tenant = world.tenant;
         let new = |kind, id| sample(tenant, Ref::new(kind, id), self.now());
-        let mut step = self.step(tenant).write(new(Kind::Organization, tenant)).write(new(Kind::Role, world.role));
-        for team in world.teams {
-            step = step.write(new(Kind::Team, team));
-        }
-        for (user, team) in world.users.iter().zip(world.teams) {
-            step = step.write(
-                new(Kind::User, *user)
-                    .set("role_ids", Value::list([Value::Id(world.role)]))
-                    .set("team_ids", Value::list([Value::Id(team)])),
-            );
-        }
-        let step = step
-            .write(new(Kind::Pipeline, world.lead_pipeline).set("kind", Value::text("lead")))
-            .write(new(Kind::Pipeline, world.deal_pipeline).set("kind", Value::text("deal")));
-        step.send().await.map_err(|error| Failure::from(error).at("making a tenant"))?;
-        Ok(world)
+        let mut edits = vec![new(Kind::Organization, tenant), new(Kind::Role, world.role)];
+        edits.extend(world.teams.map(|team| new(Kind::Team, team)));
+        edits.extend(world.users.iter().zip(world.teams).map(|(&user, team)| {
+            new(Kind::User, user)
+                .set("role_ids", Value::list([Value::Id(world.role)]))
+                .set("team_ids", Value::list([Value::Id(team)]))
+        }));
+        edits.push(new(Kind::Pipeline, world.lead_pipeline).set("kind", Value::text("lead")));
+        edits.push(new(Kind::Pipeline, world.deal_pipeline).set("kind", Value::text("deal")));
+        let commit = edits.into_iter().fold(self.step(tenant), Step::write).build();
+        (world, commit)
     }
 
     /// A commit in the making.
-    pub fn step(&'a self, tenant: Id) -> Step<'a> {
+    pub fn step(&self, tenant: Id) -> Step<'_> {
         Step::new(self, tenant)
     }
 
@@ -168,7 +179,7 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn put(&'a self, edit: Edit) -> Result<Arc<Image>, StoreError> {
+    pub async fn put(&self, edit: Edit) -> Result<Arc<Image>, StoreError> {
         let after = edit.after();
         self.step(after.tenant).write(edit).send().await?;
         Ok(after)
@@ -178,9 +189,9 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn put_all(&'a self, edits: Vec<Edit>) -> Result<Vec<Arc<Image>>, StoreError> {
+    pub async fn put_all(&self, edits: Vec<Edit>) -> Result<Vec<Arc<Image>>, StoreError> {
         let images: Vec<Arc<Image>> = edits.iter().map(Edit::after).collect();
-        let mut step: Option<Step<'a>> = None;
+        let mut step: Option<Step<'_>> = None;
         for (edit, image) in edits.into_iter().zip(&images) {
             step = match step.take() {
                 Some(full) if !full.has_room_for(&edit) => {
@@ -436,9 +447,23 @@ impl<'a> Lab<'a> {
         cursor.map(|cursor| (all, cursor)).ok_or_else(|| Failure::new("the feed gave no cursor"))
     }
 
-    /// Runs tasks side by side, as far as the harness can, and waits for all.
+    /// Runs tasks side by side, as far as the harness can, and waits for all. None begins before all are there.
     pub async fn race(&self, tasks: Vec<Task>) {
-        join_all(tasks.into_iter().map(|task| self.harness.spawn(task))).await;
+        let (open, gate) = oneshot::channel::<()>();
+        let gate = gate.shared();
+        let runners = tasks.into_iter().map(|task| {
+            let gate = gate.clone();
+            self.harness.spawn(Box::pin(async move {
+                // Whether the gate was opened or lost, the race is on.
+                let _ = gate.await;
+                task.await;
+            }))
+        });
+        // The runners are polled first, so all of them stand at the gate when it opens.
+        join(join_all(runners), async {
+            let _ = open.send(());
+        })
+        .await;
     }
 }
 

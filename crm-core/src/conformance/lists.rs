@@ -52,7 +52,6 @@ pub(super) const CASES: &[Case] = &[
 /// Records of a kind that fill an index: every sort value of its type (and none), under several equals (and none).
 async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Result<Vec<Arc<Image>>, Failure> {
     let decl = catalog::decl(kind);
-    let free = |at: usize| !samples::is_kept_by_writes(at) && at != index.sort && !decl.fields[at].marks.required;
     let mut sorts = if samples::is_kept_by_writes(index.sort) {
         vec![Value::Null; 5]
     } else {
@@ -61,7 +60,7 @@ async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Re
     sorts.truncate(14);
     // Ties: the first two sort values twice.
     sorts.extend_from_within(..2);
-    if !decl.fields[index.sort].marks.required && !samples::is_kept_by_writes(index.sort) {
+    if samples::may_be_missing(decl, index.sort) {
         sorts.extend([Value::Null, Value::Null]);
     }
     let equals: Vec<Vec<Value>> = index
@@ -71,7 +70,7 @@ async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Re
             let field = &decl.fields[at];
             let mut values = samples::values(field.ty, world);
             values.truncate(2);
-            if free(at) && !field.ty.is_list() {
+            if samples::may_be_missing(decl, at) && !field.ty.is_list() {
                 values.push(Value::Null);
             }
             values

@@ -69,7 +69,7 @@ async fn kept_by_other_edits(lab: &Lab<'_>) -> Outcome {
     let image = lab.put(lab.change(&image).archive()).await?;
     lab.expect(&image).await?;
     lab.settle().await;
-    lab.expect_list(&[image.clone()], &lab.query(world.tenant, Kind::Contact, "archived", vec![])).await?;
+    lab.expect_list(std::slice::from_ref(&image), &lab.query(world.tenant, Kind::Contact, "archived", vec![])).await?;
     let image = lab.put(lab.change(&image).restore()).await?;
     lab.expect(&image).await
 }

@@ -23,6 +23,9 @@
 //! Each case gets an empty store of its own, knows nothing of the others and says in one sentence what it holds. A case
 //! fails with a message that names the record, the field and what was expected; a panic inside a store is a failure of
 //! that case, not of the run. Nothing here reads a clock or makes a random number: a case does the same on every run.
+//!
+//! Besides the list there is the model test ([`model`]): random sequences of operations, side by side on the memory
+//! store and on the store under test.
 
 mod atomicity;
 mod budget;
@@ -42,6 +45,7 @@ mod lab;
 mod lists;
 mod log;
 mod long_texts;
+pub mod model;
 mod pages;
 mod precedence;
 mod races;

@@ -49,7 +49,7 @@ async fn more_than_a_megabyte(lab: &Lab<'_>) -> Outcome {
         for limit in [1, 7, 59, 60, 61, 1000] {
             for descending in [false, true] {
                 let query = lab.query(world.tenant, Kind::Lead, index, vec![Value::Id(world.users[0])]);
-                lab.expect_list(&leads, &Query { limit, descending, ..query }).await?;
+                lab.expect_list(&leads, &Query { descending, limit, ..query }).await?;
             }
         }
     }

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::World;
 use crate::{
-    schema::{FieldDecl, FieldType, Section, common},
+    catalog,
+    schema::{FieldType, KindDecl, Section, common},
     value::{Currency, Date, Decimal, Kind, Money, Ref, Time, Value},
 };
 
 /// Whether the field may be missing in a record that the core would write.
-pub(super) fn may_be_missing(field: &FieldDecl) -> bool {
-    let system = field.section == Section::System || field.name == "archived_at" || field.name == "merged_into";
-    !field.marks.required && !system
+pub(super) fn may_be_missing(decl: &KindDecl, at: usize) -> bool {
+    let mut defaults = vec![Value::Null; decl.fields.len()];
+    catalog::write_defaults(decl.kind, &mut defaults);
+    let field = &decl.fields[at];
+    !field.marks.required && field.section != Section::System && !is_kept_by_writes(at) && defaults[at].is_null()
 }
 
 /// A decimal from its text; nought where it is none, which only a mistake here can bring.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Edit, Lab};
 use crate::{
     schema::Image,
-    store::{Claim, ClaimOp, Commit, Guard, KeyEntry, StoreError},
+    store::{Claim, ClaimOp, Commit, Guard, KeyEntry, Store, StoreError},
     value::{Id, Ref, Time},
 };
 
@@ -13,12 +13,18 @@ use crate::{
 #[derive(Clone)]
 #[must_use = "a step does nothing until it is sent"]
 pub struct Step<'a> {
-    lab: &'a Lab<'a>,
+    store: &'a Arc<dyn Store>,
     commit: Commit,
 }
 
+impl std::fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.commit.fmt(f)
+    }
+}
+
 impl<'a> Step<'a> {
-    pub(super) fn new(lab: &'a Lab<'a>, tenant: Id) -> Self {
+    pub(super) fn new(lab: &'a Lab<'_>, tenant: Id) -> Self {
         let commit = Commit {
             id: lab.id(),
             tenant,
@@ -28,7 +34,7 @@ impl<'a> Step<'a> {
             claims: Vec::new(),
             key: None,
         };
-        Self { lab, commit }
+        Self { store: &lab.store, commit }
     }
 
     /// Writes a record.
@@ -102,7 +108,7 @@ impl<'a> Step<'a> {
     /// # Errors
     /// What the store says.
     pub async fn send(self) -> Result<Commit, StoreError> {
-        let store = Arc::clone(&self.lab.store);
+        let store = Arc::clone(self.store);
         let commit = self.build();
         store.commit(&commit).await?;
         Ok(commit)

@@ -101,7 +101,7 @@ async fn history_of_anothers(lab: &Lab<'_>) -> Outcome {
         let foreign = log.iter().find(|change| change.record == record || one.records().any(|r| r == change.record));
         ensure!(foreign.is_none(), "tenant two's log, after a place of tenant one's, has {foreign:?}");
     }
-    let moves = StageMoveQuery {
+    let theirs = StageMoveQuery {
         tenant: two.tenant,
         pipeline: one.deal_pipeline,
         from: Time::MIN,
@@ -109,9 +109,9 @@ async fn history_of_anothers(lab: &Lab<'_>) -> Outcome {
         after: None,
         limit: 10,
     };
-    let moved = lab.stage_moves(&moves).await?;
+    let moved = lab.stage_moves(&theirs).await?;
     ensure!(moved.is_empty(), "tenant two got stage moves of tenant one: {moved:?}");
-    let moved = lab.stage_moves(&StageMoveQuery { tenant: one.tenant, ..moves }).await?;
+    let moved = lab.stage_moves(&StageMoveQuery { tenant: one.tenant, ..theirs }).await?;
     ensure!(moved.len() == 1, "tenant one has one stage move, was told {}", moved.len());
     Ok(())
 }

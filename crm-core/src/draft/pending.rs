@@ -81,6 +81,15 @@ impl<K: RecordKind> Answer for Vec<Record<K>> {
     }
 }
 
+/// A text of all that is asked, made only where an idempotency key needs its fingerprint.
+pub(crate) type Asked = Box<dyn Fn() -> String + Send + Sync>;
+
+/// The text of a value.
+pub(crate) fn asked_for<T: fmt::Debug + Clone + Send + Sync + 'static>(value: &T) -> Asked {
+    let value = value.clone();
+    Box::new(move || format!("{value:?}"))
+}
+
 type MakeStep = dyn Fn(Step) -> Box<Decide<'static>> + Send + Sync;
 
 /// A write that has been described and not yet done. `.await` does it; [`Pending::plan`] says what it would do.
@@ -93,7 +102,7 @@ pub struct Pending<T> {
     subject: Option<Ref>,
     fields: Vec<String>,
     options: Options,
-    asked: String,
+    asked: Asked,
     hints: Vec<Lookup>,
     make: Box<MakeStep>,
     build: fn(&[Arc<Image>]) -> Result<T, Error>,
@@ -112,7 +121,7 @@ impl<T: Answer> Pending<T> {
         engine: &Arc<Engine>,
         actor: &Actor,
         action: &'static str,
-        asked: String,
+        asked: Asked,
         hints: Vec<Lookup>,
         decide: D,
     ) -> Self
@@ -170,7 +179,7 @@ impl<T> Pending<T> {
     /// With an idempotency key: for 24 hours the same key answers the same, and writes nothing again.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         let mut fingerprint = String::new();
-        for byte in Sha256::digest(format!("{}\n{}", self.action, self.asked).as_bytes()).iter().take(16) {
+        for byte in Sha256::digest(format!("{}\n{}", self.action, (self.asked)()).as_bytes()).iter().take(16) {
             let _ = fmt::Write::write_fmt(&mut fingerprint, format_args!("{byte:02x}"));
         }
         self.options.key = Some((key.into(), fingerprint));

@@ -260,8 +260,8 @@ impl<'a> Draft<'a> {
         gate::fill_team(self, before.as_deref(), &mut after);
         let fields = diff(before.as_deref(), &after);
         let changed = |name: &str| fields.iter().any(|field| field.field == name);
-        rules::stamp(&mut after, &changed, occurred_at, self.cx.actor.user())?;
-        rules::derive(&mut after, self.cx.definitions)?;
+        let stamp = rules::Stamp { changed: &changed, occurred_at, by: self.cx.actor.user() };
+        rules::derive(&mut after, Some(&stamp), self.cx.definitions)?;
         gate::check_record(self, before.as_deref(), &after, &mut faults);
         super::references::check(self, before.as_deref(), &after, &mut faults)?;
         self.stop_if_missing()?;

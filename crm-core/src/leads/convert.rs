@@ -86,7 +86,7 @@ impl Collection<'_, Lead> {
                 hints.push(Ref::new(kind, id).into());
             }
         }
-        let asked = format!("{id} {how:?}");
+        let asked = draft::asked_for(&(id, how.clone()));
         Pending::new(self.engine, self.actor, "convert", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
             convert(draft, id, &how, Step { passage: Passage::Convert, ..step })
         })
@@ -102,7 +102,7 @@ impl Collection<'_, Lead> {
             self.engine,
             self.actor,
             "unconvert",
-            id.to_string(),
+            draft::asked_for(&id),
             hints,
             move |draft: &mut Draft<'_>, step: Step| {
                 draft.want(Lookup::History(lead));

@@ -9,7 +9,7 @@ use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
     access::{Actor, built_in_roles},
     crm::Crm,
-    draft::{Draft, Pending, Sets, Step, Stop},
+    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     pipelines::{
         defaults::{deal_pipeline, lead_pipeline},
@@ -61,7 +61,7 @@ impl<'a> Bootstrap<'a> {
         }
         let organization: Patch<Organization> = self.organization.into();
         let admin: Patch<User> = self.admin.into();
-        let asked = format!("{organization:?} {admin:?}");
+        let asked = asked_for(&(organization.clone(), admin.clone()));
         let pending: Pending<Record<Organization>> = Pending::new(
             engine,
             &Actor::system(tenant),

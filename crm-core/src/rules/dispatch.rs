@@ -104,34 +104,28 @@ pub(crate) fn settle(before: Option<&Image>, after: &mut Image, cx: &mut Settle<
     })
 }
 
-/// Sets what goes with changed fields, then recomputes what is derived.
-///
-/// # Errors
-/// [`WrongType`] where a stored value is not of its field's type.
-pub(crate) fn stamp(
-    image: &mut Image,
-    changed: &dyn Fn(&str) -> bool,
-    occurred_at: Time,
-    by: Option<Id>,
-) -> Result<(), WrongType> {
-    use crate::schema::RecordKind;
-    for_kind!(image.kind(), K => {
-        let mut typed = K::decode(&image.values)?;
-        typed.stamp(changed, occurred_at, by);
-        typed.encode(&mut image.values);
-        Ok(())
-    })
+/// What goes with a change of some fields.
+pub(crate) struct Stamp<'a> {
+    /// Which fields the change touched.
+    pub(crate) changed: &'a dyn Fn(&str) -> bool,
+    /// When it was true.
+    pub(crate) occurred_at: Time,
+    /// Who made it.
+    pub(crate) by: Option<Id>,
 }
 
-/// Recomputes what is derived.
+/// Sets the times that go with a change, and recomputes what is derived.
 ///
 /// # Errors
 /// [`WrongType`] where a stored value is not of its field's type.
-pub(crate) fn derive(image: &mut Image, definitions: &Definitions) -> Result<(), WrongType> {
+pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: &Definitions) -> Result<(), WrongType> {
     use crate::schema::RecordKind;
     let created_at = Time::from_value(&image.values[common::CREATED_AT])?;
     for_kind!(image.kind(), K => {
         let mut typed = K::decode(&image.values)?;
+        if let Some(stamp) = stamp {
+            typed.stamp(stamp.changed, stamp.occurred_at, stamp.by);
+        }
         typed.derive(created_at, definitions);
         typed.encode(&mut image.values);
     });
