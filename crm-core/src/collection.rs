@@ -6,6 +6,7 @@ use std::{marker::PhantomData, sync::Arc};
 use crate::{
     access::{Access, Action, Actor, Explanation, Permission},
     change::{self, Change, StageInterval, StageTime},
+    definitions::Definitions,
     draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
     engine::Engine,
     error::Error,
@@ -29,6 +30,9 @@ impl<K> std::fmt::Debug for Collection<'_, K> {
         f.debug_struct("Collection").field("actor", &self.actor).finish_non_exhaustive()
     }
 }
+
+/// Records changed in one commit by a bulk update: with a change, claims and list elements each, within the budget.
+const UPDATES_PER_COMMIT: usize = 25;
 
 /// The names of the fields that a patch sets; properties by key.
 pub(crate) fn named_fields<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<String> {
@@ -281,7 +285,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(Access::new(self.actor, &definitions, self.engine.clock.now()).is_hidden(K::KIND, field))
     }
 
-    pub(crate) async fn definitions(&self) -> Result<Arc<crate::definitions::Definitions>, Error> {
+    pub(crate) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
         let answer = self.engine.store.get(self.actor.tenant(), &[]).await?;
         self.engine.definitions(self.actor.tenant(), answer.epoch).await
     }
@@ -322,6 +326,39 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// Changes a record. One read and one commit; decided again, up to three times, where somebody else was faster.
     pub fn update(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
         self.change(id, "update", &patch)
+    }
+
+    /// Changes many records, in as few commits as the budget allows, and gives a verdict for each, in order. Where a
+    /// commit fails, its records are tried one by one, so that one bad change stops no other. Not one transaction.
+    pub async fn update_many(&self, many: Vec<(Id, Patch<K>)>) -> Vec<Result<Record<K>, Error>> {
+        let mut verdicts = Vec::with_capacity(many.len());
+        for batch in many.chunks(UPDATES_PER_COMMIT) {
+            match self.update_all(batch).await {
+                Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
+                _ => {
+                    for (id, patch) in batch {
+                        verdicts.push(self.update(*id, patch.clone()).await.map(draft::Saved::into_value));
+                    }
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn update_all(&self, many: &[(Id, Patch<K>)]) -> Pending<Vec<Record<K>>> {
+        let many: Arc<[(Id, Patch<K>)]> = many.into();
+        let mut hints: Vec<Lookup> = Vec::new();
+        for (id, patch) in many.iter() {
+            hints.push(Self::reference(*id).into());
+            hints.extend(hints_of::<K>(patch.sets()));
+        }
+        let asked = asked_for(&many);
+        Pending::new(self.engine, self.actor, "update", asked, hints, move |draft, step| {
+            for (id, patch) in many.iter() {
+                draft.update(Self::reference(*id), draft::Sets::asked(patch.sets()), step)?;
+            }
+            Ok(many.iter().map(|(id, _)| Self::reference(*id)).collect())
+        })
     }
 
     /// A change of one record under an action of its own.
@@ -401,16 +438,34 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
+        // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
+        if let Some(cached) = self.engine.cached(self.actor.tenant()) {
+            let page = self.page(&cached, query, action, limit);
+            let (answer, page) = futures::join!(self.engine.store.get(self.actor.tenant(), &[]), page);
+            if answer?.epoch == cached.epoch {
+                return page;
+            }
+        }
         let definitions = self.definitions().await?;
-        let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        self.page(&definitions, query, action, limit).await
+    }
+
+    async fn page(
+        &self,
+        definitions: &Definitions,
+        query: &ListQuery,
+        action: Action,
+        limit: usize,
+    ) -> Result<ListPage<Arc<Image>>, Error> {
+        let access = Access::new(self.actor, definitions, self.engine.clock.now());
         let plan = listing::plan(&access, K::decl(), query, action)?;
         let signature = listing::signature(K::decl(), query);
         let after = match &query.cursor {
-            Some(cursor) => Some(listing::open(&definitions, self.actor, &signature, cursor)?),
+            Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
             None => None,
         };
         let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit).await?;
-        let next_cursor = page.next.map(|at| listing::seal(&definitions, self.actor, &signature, &at));
+        let next_cursor = page.next.map(|at| listing::seal(definitions, self.actor, &signature, &at));
         Ok(ListPage { items: page.items.iter().map(|image| access.mask(image)).collect(), next_cursor })
     }
 

@@ -163,7 +163,7 @@ fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
         _ => {}
     }
     // Enough to meet every value's neighbours; all pairs would be tens of thousands of lists.
-    all.truncate(16);
+    all.truncate(10);
     all
 }
 
