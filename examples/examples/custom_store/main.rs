@@ -83,6 +83,15 @@ mod tests {
         conformance::run(&Files).await.assert();
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn agrees_with_the_memory_store_over_random_operations() {
+        for seed in 1..=6 {
+            if let Err(disagreement) = conformance::model::check(&Files, seed, 60).await {
+                panic!("{disagreement}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn keeps_everything_when_it_is_closed_and_opened_again() {
         let file = NamedTempFile::new().expect("a temporary file");
