@@ -27,12 +27,12 @@ use crate::{
     roles::record::Role,
     rules::Validator,
     schema::Record,
-    store::{Feed, FeedCursor, FeedPage, Store, Want},
+    store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
     tasks::record::Task,
     teams::record::Team,
     timeline::Timeline,
     users::record::User,
-    value::{Id, Kind, Ref},
+    value::{Id, Kind, Ref, fold},
 };
 
 /// A CRM over a store. Cheap to clone; all clones share one cache of definitions.
@@ -148,6 +148,20 @@ impl Crm {
     /// commit; answers the administrator's actor.
     pub fn bootstrap(&self, new: NewOrganization) -> Bootstrap<'_> {
         Bootstrap::new(self, new)
+    }
+
+    /// The tenant whose organization signs in under a slug. One round trip, strongly consistent. No actor stands before
+    /// it: it is how a program that only knows the name finds whose records it is about.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where no live organization has it.
+    pub async fn tenant_by_slug(&self, slug: &str) -> Result<Id, Error> {
+        let claim = Claim::new(Id::NIL, Kind::Organization, "slug", &fold(slug));
+        let answer = self.engine.store.get(Id::NIL, &[Want::Claimed(claim)]).await?;
+        match answer.got.first() {
+            Some(Got::Record(Some(organization))) => Ok(organization.tenant),
+            _ => Err(Error::NotFound(Kind::Organization)),
+        }
     }
 
     /// The actor of an active user: roles and teams from the user's record. One round trip.

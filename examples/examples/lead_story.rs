@@ -55,7 +55,7 @@ async fn main() -> Result<(), crm_core::Error> {
     let pipeline = crm.pipelines(&rep).get(lead.pipeline_id.expect("every lead has one")).await?;
     for time in stage_times(&leads.stage_intervals(lead.id).await?, clock.now()) {
         let stage = pipeline.stage(time.stage_id).map_or("?", |stage| stage.name.as_str());
-        println!("{stage:12} {:5.1} days", time.total_micros as f64 / 86_400e6);
+        println!("{stage:12} {:3} days", time.total_micros / 86_400_000_000);
     }
     let monday = "2026-03-09T09:00:00Z".parse().expect("a time");
     let then = leads.as_of(lead.id, monday).await?.expect("it was there");
