@@ -89,7 +89,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 
     pub(crate) fn create_patch(&self, patch: Patch<K>) -> Pending<Record<K>> {
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(self.likely_owner());
         Pending::new(self.engine, self.actor, "create", asked_for(&sets), hints, move |draft, step| {
@@ -114,7 +114,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         steps: Vec<(Time, Patch<K>)>,
     ) -> Pending<Record<K>> {
         let patch: Patch<K> = new.into();
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
         hints.extend(self.likely_owner());
@@ -146,7 +146,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
                 let id = draft.new_id();
                 match with_history(draft, id, new.patch.sets(), new.created_at, &new.steps, step) {
                     Ok(refs) => made.extend(refs),
-                    Err(Stop::Need(lookups)) => lookups.into_iter().for_each(|lookup| draft.want(lookup)),
+                    Err(Stop::Need(lookups)) => draft.want_all(lookups),
                     Err(refuse) => failed = failed.or(Some(refuse)),
                 }
             }
@@ -299,7 +299,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub async fn upsert(&self, field: &str, value: &str, new: K::New) -> Result<draft::Saved<Record<K>>, Error> {
         let claim = self.claim(field, value).await?;
         let patch: Patch<K> = new.into();
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.push(Lookup::Want(Want::Claimed(claim.clone())));
         let asked = asked_for(&(claim.clone(), Arc::clone(&sets)));
@@ -325,7 +325,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     /// Changes a record. One read and one commit; decided again, up to three times, where somebody else was faster.
     pub fn update(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
-        self.change(id, "update", &patch)
+        self.change(id, "update", patch)
     }
 
     /// Changes many records, in as few commits as the budget allows, and gives a verdict for each, in order. Where a
@@ -362,9 +362,9 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 
     /// A change of one record under an action of its own.
-    pub(crate) fn change(&self, id: Id, action: &'static str, patch: &Patch<K>) -> Pending<Record<K>> {
+    pub(crate) fn change(&self, id: Id, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.push(record.into());
         let fields = named_fields::<K>(&sets);
@@ -390,7 +390,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// another in the same commit.
     pub fn restore(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.push(record.into());
         let asked = asked_for(&(id, Arc::clone(&sets)));
