@@ -426,7 +426,7 @@ impl<'a> Draft<'a> {
                 Some(before) => claims(before, self.cx.definitions)?,
                 None => Vec::new(),
             };
-            book.record(record, held, claims(&edit.after, self.cx.definitions)?);
+            book.record(record, held, claims(&edit.after, self.cx.definitions)?)?;
             let mut changes = edit.changes;
             for change in &mut changes {
                 change.commit = id;

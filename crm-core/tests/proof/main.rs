@@ -4,6 +4,8 @@
 mod support;
 
 mod bad_input;
+mod fields;
 mod gates;
+mod keys;
 mod roles;
 mod walls;
