@@ -7,5 +7,6 @@ mod bad_input;
 mod fields;
 mod gates;
 mod keys;
+mod lists;
 mod roles;
 mod walls;
