@@ -6,6 +6,7 @@ mod support;
 mod bad_input;
 mod fields;
 mod gates;
+mod history;
 mod keys;
 mod lists;
 mod roles;
