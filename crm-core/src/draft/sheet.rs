@@ -245,6 +245,7 @@ impl<'a> Draft<'a> {
             after.values[common::CREATED_AT] = Value::Time(occurred_at);
             after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
             gate::own_what_one_creates(self, &mut after);
+            gate::fill_defaults(self.cx.definitions, &mut after);
         }
         {
             let ids = self.cx.ids;
