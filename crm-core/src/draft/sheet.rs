@@ -244,6 +244,7 @@ impl<'a> Draft<'a> {
             after.values[common::CREATED_AT] = Value::Time(occurred_at);
             after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
             gate::own_what_one_creates(self, &mut after);
+            gate::fill_defaults(self.cx.definitions, &mut after);
         }
         {
             let ids = self.cx.ids;
@@ -425,7 +426,7 @@ impl<'a> Draft<'a> {
                 Some(before) => claims(before, self.cx.definitions)?,
                 None => Vec::new(),
             };
-            book.record(record, held, claims(&edit.after, self.cx.definitions)?);
+            book.record(record, held, claims(&edit.after, self.cx.definitions)?)?;
             let mut changes = edit.changes;
             for change in &mut changes {
                 change.commit = id;

@@ -136,7 +136,8 @@ fn put_back(draft: &mut Draft<'_>, current: &Arc<Image>, back: BTreeMap<String, 
     if archiving.is_none() || asked.len() + own.len() > 1 {
         gate::demand(draft, Action::Update, current)?;
     }
-    if current.is_archived() && archiving != Some(true) {
+    let nothing = asked.is_empty() && own.is_empty();
+    if current.is_archived() && archiving != Some(true) && !nothing {
         return Err(Error::invalid("archived_at", "archived", "the record is archived: restore it first").into());
     }
     let after = current.as_ref().clone();
