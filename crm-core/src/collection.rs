@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT},
-    schema::{Image, Patch, Record, RecordKind, common},
+    schema::{FieldDecl, Image, Patch, Record, RecordKind, common},
     store::{HistoryPosition, HistoryQuery, Want},
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -670,8 +670,9 @@ impl<K: RecordKind> NewWithHistory<K> {
     fn items(&self) -> usize {
         let decl = K::decl();
         let of = |sets: &[(usize, Value)]| {
-            let unique = sets.iter().filter(|(at, _)| decl.fields[*at].marks.unique).count();
-            let long = usize::from(sets.iter().any(|(at, _)| decl.fields[*at].is_long()));
+            let field = |at: usize| decl.fields.get(at);
+            let unique = sets.iter().filter(|(at, _)| field(*at).is_some_and(|field| field.marks.unique)).count();
+            let long = usize::from(sets.iter().any(|(at, _)| field(*at).is_some_and(FieldDecl::is_long)));
             let elements: usize = sets
                 .iter()
                 .filter(|(at, _)| decl.indexes.iter().any(|index| index.per_element && index.equals[0] == *at))

@@ -63,6 +63,29 @@ impl RoleSet {
         self.read_only.get(&kind).is_some_and(|fields| fields.contains(field))
     }
 
+    /// True where these roles grant anything at all on a kind.
+    pub fn touches(&self, kind: Kind) -> bool {
+        self.grants.keys().any(|permission| permission.resource == kind)
+    }
+
+    /// Every field rule.
+    pub fn rules(&self) -> impl Iterator<Item = FieldRule> {
+        let of = |map: &'_ HashMap<Kind, HashSet<String>>, access: FieldAccess| -> Vec<FieldRule> {
+            map.iter()
+                .flat_map(|(&kind, fields)| {
+                    fields.iter().map(move |field| FieldRule { kind, field: field.clone(), access })
+                })
+                .collect()
+        };
+        of(&self.hidden, FieldAccess::Hidden).into_iter().chain(of(&self.read_only, FieldAccess::ReadOnly))
+    }
+
+    /// True where these roles are held to a field rule, or to a stricter one.
+    pub fn has_rule(&self, rule: &FieldRule) -> bool {
+        self.is_hidden(rule.kind, &rule.field)
+            || rule.access == FieldAccess::ReadOnly && self.is_read_only(rule.kind, &rule.field)
+    }
+
     /// True where these roles grant at least this much: who may give a role must hold what it grants.
     pub fn covers(&self, grant: &Grant) -> bool {
         self.grants(Permission::new(grant.resource, grant.action))

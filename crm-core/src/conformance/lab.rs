@@ -302,6 +302,28 @@ impl<'a> Lab<'a> {
         }
     }
 
+    /// Holds that records of one tenant are stored just so.
+    ///
+    /// # Errors
+    /// Where one is not.
+    pub async fn expect_all(&self, expected: &[Arc<Image>]) -> Outcome {
+        for images in expected.chunks(50) {
+            let Some(first) = images.first() else { continue };
+            let wants: Vec<Want> = images.iter().map(|image| Want::Record(image.reference())).collect();
+            let answer = self.store.get(first.tenant, &wants).await?;
+            ensure!(answer.got.len() == wants.len(), "{} wants got {} answers", wants.len(), answer.got.len());
+            for (image, got) in images.iter().zip(answer.got) {
+                let Got::Record(Some(got)) = got else {
+                    return Err(Failure::new(format!("{} is not there", image.reference())));
+                };
+                if let Some(told) = differences(image, &got, false) {
+                    return Err(Failure::new(told));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Holds that a record is not there.
     ///
     /// # Errors

@@ -71,14 +71,19 @@ pub(crate) struct Draft<'a> {
 pub(crate) struct Sets<'a> {
     pub(crate) asked: &'a [(usize, Value)],
     pub(crate) own: &'a [(usize, Value)],
+    /// True where the record is to be exactly so: rules check it and fill in nothing (undo, roll back).
+    pub(crate) exactly: bool,
 }
 
 impl<'a> Sets<'a> {
     pub(crate) const fn asked(asked: &'a [(usize, Value)]) -> Self {
-        Self { asked, own: &[] }
+        Self { asked, own: &[], exactly: false }
+    }
+    pub(crate) const fn both(asked: &'a [(usize, Value)], own: &'a [(usize, Value)]) -> Self {
+        Self { asked, own, exactly: false }
     }
     pub(crate) const fn own(own: &'a [(usize, Value)]) -> Self {
-        Self { asked: &[], own }
+        Self { asked: &[], own, exactly: false }
     }
 }
 
@@ -216,7 +221,7 @@ impl<'a> Draft<'a> {
         }
         let after = before.as_ref().clone();
         let own = [(common::ARCHIVED_AT, Value::Null)];
-        self.write(Some(before), after, Sets { asked, own: &own }, step)
+        self.write(Some(before), after, Sets::both(asked, &own), step)
     }
 
     /// The one place where a record changes.
@@ -245,7 +250,7 @@ impl<'a> Draft<'a> {
             let ids = self.cx.ids;
             let now = self.cx.now;
             let new_id = move || ids.id(now);
-            let named = |at: usize| sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
+            let named = |at: usize| sets.exactly || sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
             let mut settle = Settle {
                 definitions: self.cx.definitions,
                 occurred_at,
@@ -314,6 +319,7 @@ impl<'a> Draft<'a> {
         edit.after = Arc::clone(&after);
         edit.changes.push(change);
         self.guards.remove(&record);
+        gate::keep_foundations(self, before.as_deref(), &after, step)?;
         gate::keep_admins(self, before.as_deref(), &after, step)
     }
 
@@ -321,7 +327,10 @@ impl<'a> Draft<'a> {
     fn place(&self, after: &mut Image, sets: &[(usize, Value)], by_use_case: bool, faults: &mut Faults) {
         let country = self.cx.definitions.default_country();
         for (at, value) in sets {
-            let Some(field) = after.decl.fields.get(*at) else { continue };
+            let Some(field) = after.decl.fields.get(*at) else {
+                faults.push(at.to_string(), "unknown_field", format!("`{}` has no such field", after.kind()));
+                continue;
+            };
             if !by_use_case && field.section != Section::Person {
                 faults.push(field.name, "read_only", "cannot be set: the CRM keeps it");
                 continue;
@@ -336,6 +345,9 @@ impl<'a> Draft<'a> {
             match field.ty.normalize(value.clone(), country) {
                 Ok(Value::Null) if field.ty.is_list() => after.values[*at] = Value::List([].into()),
                 Ok(Value::Null) if field.ty == FieldType::Bool => after.values[*at] = Value::Bool(false),
+                Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
+                    faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
+                }
                 Ok(normal) => after.values[*at] = normal,
                 Err(fault) => faults.add(field.name, fault),
             }
@@ -390,6 +402,11 @@ impl<'a> Draft<'a> {
             .get(&record)
             .map(|edit| Arc::clone(&edit.after))
             .or_else(|| self.loaded.record(&record.into()).flatten().cloned())
+    }
+
+    /// The records written so far, as they are to be.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &Image> {
+        self.edits.values().map(|edit| edit.after.as_ref())
     }
 
     /// True where nothing is to be written.

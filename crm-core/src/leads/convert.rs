@@ -157,7 +157,7 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
         (LeadFields::converted_company_id as usize, id_or_null(company)),
         (LeadFields::converted_deal_id as usize, id_or_null(deal)),
     ];
-    draft.update(lead_ref, Sets { asked: &asked, own: &own }, step)?;
+    draft.update(lead_ref, Sets::both(&asked, &own), step)?;
     draft.tie();
     Ok([Some(lead_ref), contact, company, deal].into_iter().flatten().collect())
 }
@@ -272,7 +272,7 @@ fn make_or_fill(
     let Some(record) = found else {
         let id = draft.new_id();
         let own = [(common::SOURCE_IDS, Value::list([source]))];
-        return draft.create(kind, id, Sets { asked: sets, own: &own }, step);
+        return draft.create(kind, id, Sets::both(sets, &own), step);
     };
     let current = draft.read(record)?;
     let blank = |at: usize| match &current.values[at] {
@@ -305,7 +305,7 @@ fn make_or_fill(
         sources.drain(..from);
     }
     let own = [(common::SOURCE_IDS, Value::List(sources.into()))];
-    draft.update(record, Sets { asked: &asked, own: &own }, step)?;
+    draft.update(record, Sets::both(&asked, &own), step)?;
     Ok(record)
 }
 
@@ -335,5 +335,5 @@ fn open_deal(
         (common::SOURCE_IDS, Value::list([Value::Ref(Ref::new(Kind::Lead, lead.id))])),
     ];
     let id = draft.new_id();
-    draft.create(Kind::Deal, id, Sets { asked: patch.sets(), own: &own }, step)
+    draft.create(Kind::Deal, id, Sets::both(patch.sets(), &own), step)
 }

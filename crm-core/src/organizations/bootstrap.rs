@@ -88,13 +88,13 @@ fn first_commit(
         (OrganizationFields::seal_key as usize, Value::text(seal)),
         (OrganizationFields::admin_ids as usize, Value::list([Value::Id(user)])),
     ];
-    let record = draft.create(Kind::Organization, tenant, Sets { asked: organization.sets(), own: &own }, step)?;
+    let record = draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
     let mut admin_role = Id::NIL;
     for (key, name, grants) in built_in_roles() {
         let id = draft.new_id();
         let role: Patch<Role> = NewRole { key: key.into(), name: name.into(), grants, ..NewRole::default() }.into();
         let own = [(RoleFields::is_builtin as usize, Value::Bool(true))];
-        draft.create(Kind::Role, id, Sets { asked: role.sets(), own: &own }, step)?;
+        draft.create(Kind::Role, id, Sets::both(role.sets(), &own), step)?;
         if key == "admin" {
             admin_role = id;
         }
@@ -105,7 +105,7 @@ fn first_commit(
         draft.create(Pipeline::KIND, id, Sets::asked(pipeline.sets()), step)?;
     }
     let own = [(UserFields::role_ids as usize, Value::list([Value::Id(admin_role)]))];
-    draft.create(Kind::User, user, Sets { asked: admin.sets(), own: &own }, step)?;
+    draft.create(Kind::User, user, Sets::both(admin.sets(), &own), step)?;
     draft.tie();
     Ok(vec![record])
 }

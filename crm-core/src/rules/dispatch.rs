@@ -19,7 +19,7 @@ use crate::{
     tasks::record::Task,
     teams::record::Team,
     users::record::User,
-    value::{FieldValue, Id, Kind, Time, WrongType},
+    value::{FieldValue, Id, Kind, Time, Value, WrongType},
 };
 
 macro_rules! for_kind {
@@ -89,6 +89,15 @@ macro_rules! for_kind {
     };
 }
 
+/// Whether a value can be read as the field at a position of a kind.
+///
+/// # Errors
+/// [`WrongType`].
+pub(crate) fn reads(kind: Kind, at: usize, value: &Value) -> Result<(), WrongType> {
+    use crate::schema::RecordKind;
+    for_kind!(kind, K => K::reads(at, value))
+}
+
 /// Fills in and checks a record's fields by its kind's rules.
 ///
 /// # Errors
@@ -131,7 +140,7 @@ pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: 
     });
     let parts = image.decl.fields.iter().zip(&image.values).filter(|(field, _)| field.marks.searchable);
     let key = crate::value::search_key(parts.filter_map(|(_, value)| value.as_text()), SEARCH_CHARS);
-    image.values[common::SEARCH_TEXT] = crate::value::Value::text(key);
+    image.values[common::SEARCH_TEXT] = Value::text(key);
     Ok(())
 }
 

@@ -124,6 +124,11 @@ impl FieldDecl {
         matches!(self.section, Section::Person | Section::ReadOnly)
     }
 
+    /// True for structured values, whose shape their Rust type says.
+    pub const fn is_structured(&self) -> bool {
+        matches!(self.ty, FieldType::Struct | FieldType::Structs(_))
+    }
+
     /// True for long text, which lists leave out.
     pub const fn is_long(&self) -> bool {
         matches!(self.ty, FieldType::LongText)

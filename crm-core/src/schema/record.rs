@@ -20,6 +20,11 @@ pub trait RecordKind: Sized + Clone + Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`WrongType`] where a stored value is not of its field's type.
     fn decode(values: &[Value]) -> Result<Self, WrongType>;
+    /// Whether a value can be read as the Rust type of the field at a position: what a structured value must be.
+    ///
+    /// # Errors
+    /// [`WrongType`].
+    fn reads(at: usize, value: &Value) -> Result<(), WrongType>;
     /// Writes the struct's fields into an image's values.
     fn encode(self, values: &mut [Value]);
 }
@@ -323,6 +328,13 @@ macro_rules! record {
                     $($mf: FieldValue::from_value(&values[$fields::$mf as usize])?,)*
                     $($df: FieldValue::from_value(&values[$fields::$df as usize])?,)*
                 })
+            }
+
+            fn reads(at: usize, value: &$crate::value::Value) -> Result<(), $crate::value::WrongType> {
+                $(if at == $fields::$pf as usize {
+                    return <$pt as $crate::value::FieldValue>::from_value(value).map(drop);
+                })*
+                Ok(())
             }
 
             fn encode(self, values: &mut [$crate::value::Value]) {

@@ -10,7 +10,7 @@ use crm_core::{
 use crm_store_dynamodb::{Consumed, DynamoStore};
 use tests::dynamodb::fresh;
 
-use crate::hand::{at, create, get, id, image, key_entry, query, set, take, update};
+use crate::hand::{at, compute, create, get, id, image, key_entry, query, set, take, update};
 
 /// A store that adds up what it consumes.
 async fn metered() -> (DynamoStore, Arc<Mutex<Vec<Consumed>>>) {
@@ -121,6 +121,22 @@ async fn what_operations_cost() {
     let renamed = update(&Arc::new(bare.clone()), 70, |lead| set(lead, "job_title", Value::text("Countess")));
     store.commit(&renamed).await.unwrap();
     table.push(("edit a lead's job title", spent(&meter), 12.0));
+
+    let moved = update(&renamed.writes[0].after, 80, |lead| {
+        set(lead, "stage_id", Value::Id(id()));
+        set(lead, "status", Value::text("contacted"));
+        set(lead, "stage_entered_at", Value::Time(at(80)));
+    });
+    store.commit(&moved).await.unwrap();
+    table.push(("move a lead to another stage", spent(&meter), 14.0));
+
+    let rated = compute(&moved.writes[0].after, |lead| set(lead, "score", Value::Int(42)));
+    store.commit(&rated).await.unwrap();
+    table.push(("rescore a lead (not logged)", spent(&meter), 12.0));
+
+    let link = [("links", Value::list([Value::Ref(bare.reference())])), ("content", Value::text("She called."))];
+    store.commit(&create([image(Kind::Note, tenant, 5, &link)])).await.unwrap();
+    table.push(("write a note on a lead", spent(&meter), 14.0));
 
     get(&store, &bare).await.unwrap();
     // The record, its long text that is not there, the definitions epoch.
