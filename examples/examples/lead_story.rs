@@ -1,7 +1,7 @@
 //! The life of one lead: created, moved through its stages, converted, won; then its history, and itself as it was.
 //!
 //! `cargo run -p examples --example lead_story`: in memory, nothing to install. To keep it elsewhere, change the line
-//! that makes the store: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::connect("crm").await?`.
+//! that makes the store: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::new(client, "crm")`.
 
 use crm_core::{
     Crm, MemoryStore,
