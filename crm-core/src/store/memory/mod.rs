@@ -8,9 +8,11 @@ mod log;
 mod table;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
+
+use foldhash::HashMap;
 
 use async_trait::async_trait;
 

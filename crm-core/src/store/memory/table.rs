@@ -1,11 +1,8 @@
 //! Records in memory, and the declared indexes over them.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, HashMap},
-    ops::Bound,
-    sync::Arc,
-};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Bound, sync::Arc};
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::{
     schema::{Group, Image, IndexDecl, Section},
