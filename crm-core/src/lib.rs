@@ -1,26 +1,49 @@
 //! An embeddable CRM: leads, contacts, companies, deals, pipelines, permissions, and the history of every field, behind
 //! storage traits.
+//!
+//! The entry point is [`Crm`]; nothing can be done without an [`access::Actor`]. Every write is a change and every
+//! change is history: any record can be seen as of any moment. Where records are kept is a [`store::Store`]'s affair;
+//! [`MemoryStore`] is one, and `crm-store-postgres` and `crm-store-dynamodb` are others.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod access;
+pub mod ambient;
 pub mod associations;
 pub mod catalog;
 pub mod change;
+pub mod collection;
 pub mod companies;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contacts;
+mod crm;
 pub mod deals;
+pub mod definitions;
+pub mod draft;
+mod engine;
+pub mod error;
 pub mod filter;
 pub mod interactions;
 pub mod leads;
+pub mod listing;
 pub mod notes;
 pub mod organizations;
 pub mod pipelines;
 pub mod properties;
 pub mod rates;
+pub mod reports;
 pub mod roles;
+pub mod rules;
 pub mod schema;
 pub mod store;
 pub mod tasks;
 pub mod teams;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod timeline;
 pub mod users;
 pub mod value;
+
+pub use crm::{Builder, Crm};
+pub use error::Error;
+pub use store::MemoryStore;

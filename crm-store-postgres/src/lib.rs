@@ -1,1 +1,229 @@
-//! placeholder
+//! A store for `crm-core` on PostgreSQL 14 and later.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), crm_core::store::StoreError> {
+//! use crm_store_postgres::PostgresStore;
+//!
+//! let store = PostgresStore::connect("postgres://crm@localhost/crm").await?;
+//! store.migrate().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Everything lies in the schema `crm`: a table for each kind with typed columns named as its fields, the change log,
+//! and a view for each kind as a stable contract for SQL of one's own (see the crate's README). Every call of the
+//! storage traits is one statement and one round trip.
+
+mod args;
+mod commit;
+mod connections;
+pub mod ddl;
+mod error;
+mod feed;
+mod filter;
+mod get;
+mod history;
+mod layout;
+mod link;
+mod list;
+mod migrate;
+mod row;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use crm_core::{
+    store::{
+        Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery,
+        Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+    },
+    value::{Id, Time},
+};
+use sqlx::{PgPool, Postgres, Transaction, postgres::PgConnectOptions};
+use tokio::sync::Mutex;
+
+use connections::Connections;
+use link::Link;
+
+/// How a pool of connections is made.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// Connections at most. A connection serves one call at a time. 10 by default.
+    pub max_connections: u32,
+    /// How long a call waits for a connection before it fails as unavailable. 5 s by default.
+    pub acquire_timeout: Duration,
+    /// Whether a connection that lay idle is tested before it is used, at the price of a round trip for each call. Off
+    /// by default. On where a process is frozen between calls (AWS Lambda), since it wakes with dead connections.
+    pub test_before_acquire: bool,
+    /// Statements kept prepared on each connection. 256 by default.
+    pub statement_cache: usize,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            test_before_acquire: false,
+            statement_cache: 256,
+        }
+    }
+}
+
+/// A store on PostgreSQL. Cloning it gives another handle on the same pool or transaction.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    link: Link,
+    statements: get::Statements,
+}
+
+impl PostgresStore {
+    /// A store with a pool of its own, of default options.
+    ///
+    /// # Errors
+    /// [`StoreError::BadQuery`] for a malformed URL, [`StoreError::Unavailable`] where no connection can be made.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::connect_with(url, &PostgresOptions::default()).await
+    }
+
+    /// A store with a pool of its own.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`].
+    pub async fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
+        let server: PgConnectOptions =
+            url.parse().map_err(|error: sqlx::Error| StoreError::BadQuery(error.to_string()))?;
+        Self::connect_to(server, options).await
+    }
+
+    /// As [`PostgresStore::connect_with`], for a server that a URL cannot name (a certificate, a token as password).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where no connection can be made.
+    pub async fn connect_to(server: PgConnectOptions, options: &PostgresOptions) -> Result<Self, StoreError> {
+        let connections =
+            Connections::new(server, options).await.map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
+        Ok(Self { link: Link::Own(connections), statements: get::Statements::default() })
+    }
+
+    /// A store on the embedder's own pool. The driver asks a connection that comes back whether it is alive: a round
+    /// trip more for each call, in the background. [`PostgresStore::connect`] does without.
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { link: Link::Pool(pool), statements: get::Statements::default() }
+    }
+
+    /// A store on the caller's own open transaction, so that what the CRM writes and what the caller writes commit
+    /// together.
+    ///
+    /// Nothing is retried inside, and there are no hidden savepoints: after any error but a bad query the transaction
+    /// can only be rolled back. A reference that may be inserted in either order is checked when the transaction
+    /// commits. [`PostgresStore::into_transaction`] gives it back.
+    pub fn within(transaction: Transaction<'static, Postgres>) -> Self {
+        Self { link: Link::Open(Arc::new(Mutex::new(Some(transaction)))), statements: get::Statements::default() }
+    }
+
+    /// Gives the transaction of [`PostgresStore::within`] back, to be committed or rolled back; waits for a call that is
+    /// under way. Other handles on it are of no use from then on. `None` for a store on a pool, and where another handle
+    /// gave it back before.
+    pub async fn into_transaction(self) -> Option<Transaction<'static, Postgres>> {
+        match self.link {
+            Link::Own(_) | Link::Pool(_) => None,
+            Link::Open(shared) => shared.lock().await.take(),
+        }
+    }
+
+    /// Brings the schema `crm` up to date and says how many migrations ran. Safe from several processes at once (they
+    /// wait for each other); nothing happens where it is up to date. Needs the right to make the schema `crm`, or to make
+    /// tables in it where it is there; never a superuser.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; then nothing of it happened. [`StoreError::BadQuery`] within a transaction.
+    pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let unavailable = |error: sqlx::Error| StoreError::Unavailable(Arc::new(error));
+        match &self.link {
+            Link::Own(connections) => {
+                let mut lease = connections.acquire().await.map_err(unavailable)?;
+                let ran = migrate::migrate(&mut lease.connection).await.map_err(unavailable)?;
+                lease.give_back();
+                Ok(ran)
+            }
+            Link::Pool(pool) => {
+                let mut connection = pool.acquire().await.map_err(unavailable)?;
+                migrate::migrate(&mut connection).await.map_err(unavailable)
+            }
+            Link::Open(_) => {
+                Err(StoreError::BadQuery("migrations run on a pool, in a transaction of their own".to_owned()))
+            }
+        }
+    }
+
+    /// Removes what idempotency keys hold that expired at a moment or before, and says how many. They count as absent
+    /// from then on; this frees their room. One round trip; to be called now and then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_expired_keys(&self, at: Time) -> Result<u64, StoreError> {
+        let mut statement = args::Statement::default();
+        let bound = statement.bind(at.chrono())?;
+        statement.push(&format!(
+            "with gone as (delete from crm.idempotency_key where expires_at <= {bound} returning 1) select count(*) from \
+             gone"
+        ));
+        let (sql, arguments) = statement.finish();
+        let rows = self.link.rows(sql, arguments).await.map_err(error::of_read)?;
+        rows.first().map_or(Ok(0), |row| row::version(row, 0))
+    }
+}
+
+#[async_trait]
+impl Records for PostgresStore {
+    async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
+        get::get(&self.link, &self.statements, tenant, wants).await
+    }
+
+    async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
+        get::definitions(&self.link, tenant).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        list::list(&self.link, query).await
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        commit::commit(&self.link, commit).await
+    }
+}
+
+#[async_trait]
+impl History for PostgresStore {
+    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
+        history::history(&self.link, query).await
+    }
+
+    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
+        history::log(&self.link, query).await
+    }
+
+    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
+        history::stage_moves(&self.link, query).await
+    }
+}
+
+#[async_trait]
+impl Feed for PostgresStore {
+    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
+        feed::feed(&self.link, after, limit).await
+    }
+}
+
+#[async_trait]
+impl Counts for PostgresStore {
+    async fn count(&self, query: &Query) -> Result<u64, StoreError> {
+        list::count(&self.link, query).await
+    }
+}
+
+impl Store for PostgresStore {
+    fn counts(&self) -> Option<&dyn Counts> {
+        Some(self)
+    }
+}

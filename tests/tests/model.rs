@@ -2,23 +2,9 @@
 //!
 //! A failure prints the seed and the shortest sequence found. To play it again: `model::check(&harness, seed, steps)`.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use crm_core::{
-    conformance::{Harness, model},
-    store::{MemoryStore, Store},
-};
+use crm_core::conformance::{Harness, model};
 use proptest::{prelude::*, test_runner::TestRunner};
-
-struct Memory;
-
-#[async_trait]
-impl Harness for Memory {
-    async fn fresh(&self) -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new())
-    }
-}
+use tests::harness::{Dynamo, Memory, Postgres};
 
 /// Plays so many sequences of random seeds and lengths on a store. The sequence itself does the shrinking.
 fn agrees(harness: &dyn Harness, cases: u32, steps: std::ops::Range<usize>) {
@@ -37,6 +23,16 @@ fn agrees(harness: &dyn Harness, cases: u32, steps: std::ops::Range<usize>) {
 #[test]
 fn memory_agrees_with_itself() {
     agrees(&Memory, 60, 1..120);
+}
+
+#[test]
+fn postgres_agrees_with_memory() {
+    agrees(&Postgres, 12, 1..80);
+}
+
+#[test]
+fn dynamodb_agrees_with_memory() {
+    agrees(&Dynamo, 12, 1..80);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Notes: texts about records.
 
 pub mod record;
+mod rules;
 
 pub use record::*;

@@ -106,6 +106,13 @@ pub struct HistoryPosition {
     pub version: u64,
 }
 
+impl HistoryPosition {
+    /// Where a change stands.
+    pub fn of(change: &Change) -> Self {
+        Self { recorded_at: change.recorded_at, group: change.group, version: change.version }
+    }
+}
+
 /// The changes of one record, ordered by `recorded_at`, group, version.
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {

@@ -1,5 +1,6 @@
 //! Teams: groups of users, in a tree.
 
 pub mod record;
+mod rules;
 
 pub use record::*;

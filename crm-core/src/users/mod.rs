@@ -1,5 +1,8 @@
 //! Users: who acts. What they sign in with is no part of this record.
 
+mod activity;
 pub mod record;
+pub(crate) mod rules;
 
+pub use activity::Handover;
 pub use record::*;

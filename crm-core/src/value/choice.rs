@@ -1,4 +1,4 @@
-//! Fields with a fixed set of values: an enum whose variants are written in lower snake_case everywhere.
+//! Fields with a fixed set of values: an enum whose variants are written in lower `snake_case` everywhere.
 
 /// An enum that is a field's type.
 pub trait Choice: Copy + Sized + 'static {
@@ -38,7 +38,12 @@ macro_rules! choices {
                 $crate::value::Value::text($crate::value::Choice::name(self))
             }
             fn from_value(value: &$crate::value::Value) -> Result<Self, $crate::value::WrongType> {
-                value.as_text().and_then(<$name as $crate::value::Choice>::from_name)
+                // A field that is not filled yet, or not told, reads as the first choice.
+                let name = match value {
+                    $crate::value::Value::Null => <$name as $crate::value::Choice>::NAMES.first().copied(),
+                    other => other.as_text(),
+                };
+                name.and_then(<$name as $crate::value::Choice>::from_name)
                     .ok_or($crate::value::WrongType { expected: concat!("a ", stringify!($name)) })
             }
         }

@@ -66,7 +66,7 @@ macro_rules! scalar {
     )*};
 }
 scalar! {
-    Decimal, Decimal, "a decimal"; Id, Id, "an id"; Ref, Ref, "a reference"; Time, Time, "a time"; Date, Date, "a date";
+    Id, Id, "an id"; Ref, Ref, "a reference"; Time, Time, "a time"; Date, Date, "a date";
     Money, Money, "an amount of money";
 }
 
@@ -79,6 +79,19 @@ impl FieldValue for bool {
             Value::Bool(flag) => Ok(*flag),
             Value::Null => Ok(false),
             _ => Err(WrongType { expected: "true or false" }),
+        }
+    }
+}
+
+impl FieldValue for Decimal {
+    fn into_value(self) -> Value {
+        Value::Decimal(self)
+    }
+    fn from_value(value: &Value) -> Result<Self, WrongType> {
+        match value {
+            Value::Decimal(number) => Ok(*number),
+            Value::Null => Ok(Decimal::ZERO),
+            _ => Err(WrongType { expected: "a decimal" }),
         }
     }
 }
@@ -102,7 +115,7 @@ impl FieldValue for String {
     }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
-            Value::Text(text) => Ok(text.to_string()),
+            Value::Text(text) => Ok(text.as_ref().to_owned()),
             Value::Null | Value::NotLoaded | Value::Redacted => Ok(String::new()),
             _ => Err(WrongType { expected: "a text" }),
         }

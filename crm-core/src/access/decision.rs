@@ -1,0 +1,280 @@
+//! The decision: may this actor do this, to this record, and which records may the actor see.
+
+use std::sync::Arc;
+
+use super::{Action, Actor, Grant, Permission, RoleSet, Scope};
+use crate::{
+    definitions::Definitions,
+    error::Error,
+    filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
+    properties::typing::property_type,
+    schema::{FieldType, Image, KindDecl, common},
+    value::{Id, Kind, Ref, Time, Value},
+};
+
+/// An actor's rights at one moment, under one epoch of the definitions.
+#[derive(Clone, Debug)]
+pub struct Access<'a> {
+    actor: &'a Actor,
+    definitions: &'a Definitions,
+    roles: Arc<RoleSet>,
+    now: Time,
+}
+
+/// Why something is allowed or not, for a person to read.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Explanation {
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// The permission in question.
+    pub permission: String,
+    /// The grant that allows it; `None` for the system and where nothing does.
+    pub grant: Option<Grant>,
+    /// In words.
+    pub reason: String,
+}
+
+impl<'a> Access<'a> {
+    /// The rights of an actor.
+    pub fn new(actor: &'a Actor, definitions: &'a Definitions, now: Time) -> Self {
+        Self { actor, definitions, roles: definitions.role_set(actor.roles()), now }
+    }
+
+    /// Whose rights.
+    pub const fn actor(&self) -> &'a Actor {
+        self.actor
+    }
+
+    /// The definitions under which they hold.
+    pub const fn definitions(&self) -> &'a Definitions {
+        self.definitions
+    }
+
+    /// What the roles grant together.
+    pub fn roles(&self) -> &RoleSet {
+        &self.roles
+    }
+
+    /// True where some grant gives the permission, for at least some records.
+    pub fn has(&self, permission: Permission) -> bool {
+        self.actor.is_system() || !self.roles.grants(permission).is_empty()
+    }
+
+    /// Nothing where some grant gives the permission.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn demand(&self, permission: Permission) -> Result<(), Error> {
+        if self.has(permission) { Ok(()) } else { Err(Error::forbidden(permission)) }
+    }
+
+    /// Whether the actor may do this to this record, as it is.
+    pub fn allows(&self, action: Action, image: &Image) -> bool {
+        self.actor.is_system() || self.granting(action, image).is_some()
+    }
+
+    /// The widest scope in which the actor has a permission.
+    pub fn widest(&self, permission: Permission) -> Option<Scope> {
+        if self.actor.is_system() {
+            return Some(Scope::All);
+        }
+        self.roles.grants(permission).iter().map(|grant| grant.scope).max()
+    }
+
+    fn granting(&self, action: Action, image: &Image) -> Option<&Grant> {
+        let permission = Permission::new(image.kind(), action);
+        self.roles.grants(permission).iter().find(|grant| {
+            (grant.scope == Scope::All || self.within(grant.scope, image.decl).holds(image))
+                && grant.condition.as_ref().is_none_or(|condition| {
+                    self.compile_condition(image.decl, condition).is_some_and(|predicate| predicate.holds(image))
+                })
+        })
+    }
+
+    /// Which grant allows it, or why none does.
+    pub fn explain(&self, action: Action, image: &Image) -> Explanation {
+        let permission = Permission::new(image.kind(), action);
+        let (allowed, grant, reason) = if self.actor.is_system() {
+            (true, None, "the system may do everything".to_owned())
+        } else if let Some(grant) = self.granting(action, image) {
+            (true, Some(grant.clone()), format!("a grant of {permission} with scope {} covers the record", grant.scope))
+        } else if self.roles.grants(permission).is_empty() {
+            (false, None, format!("no role of the actor grants {permission}"))
+        } else {
+            let scopes: Vec<String> = self.roles.grants(permission).iter().map(|g| g.scope.to_string()).collect();
+            let scopes = scopes.join(", ");
+            (false, None, format!("{permission} is granted with scope {scopes} only, which the record is outside of"))
+        };
+        Explanation { allowed, permission: permission.to_string(), grant, reason }
+    }
+
+    /// What holds of the records of a kind on which the actor has a permission: the same decision as
+    /// [`Access::allows`], as part of a query.
+    pub fn predicate(&self, action: Action, decl: &'static KindDecl) -> Predicate {
+        if self.actor.is_system() {
+            return Predicate::always();
+        }
+        let mut any = Predicate::never();
+        for grant in self.roles.grants(Permission::new(decl.kind, action)) {
+            let mut part = self.within(grant.scope, decl);
+            if let Some(condition) = &grant.condition {
+                // A condition that no longer compiles (a property was archived) grants nothing.
+                part = part.and(self.compile_condition(decl, condition).unwrap_or_else(Predicate::never));
+            }
+            any = any.or(part);
+        }
+        any
+    }
+
+    fn compile_condition(&self, decl: &KindDecl, condition: &crate::filter::Filter) -> Option<Predicate> {
+        let everything = Typing { definitions: self.definitions, kind: decl.kind, roles: None };
+        self.compiler(decl, &everything).compile(condition).ok()
+    }
+
+    fn compiler<'b>(&'b self, decl: &'b KindDecl, properties: &'b dyn PropertyTypes) -> Compiler<'b> {
+        Compiler {
+            decl,
+            properties,
+            now: self.now,
+            zone: self.definitions.zone(),
+            default_country: self.definitions.default_country(),
+        }
+    }
+
+    /// Compiles a filter of the actor's: hidden fields do not exist in it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every fault.
+    pub fn compile(&self, decl: &KindDecl, filter: &crate::filter::Filter) -> Result<Predicate, Error> {
+        let typing = self.typing(decl.kind);
+        self.compiler(decl, &typing).compile(filter).map_err(|faults| {
+            let mut all = crate::error::Faults::new();
+            for (field, fault) in faults {
+                all.add(field, fault);
+            }
+            Error::Invalid(all)
+        })
+    }
+
+    /// The field of a name as the actor sees it.
+    ///
+    /// # Errors
+    /// `unknown_field`.
+    pub fn resolve(&self, decl: &KindDecl, name: &str) -> Result<(Path, FieldType), crate::value::Fault> {
+        let typing = self.typing(decl.kind);
+        self.compiler(decl, &typing).resolve(name)
+    }
+
+    fn typing(&self, kind: Kind) -> Typing<'_> {
+        Typing {
+            definitions: self.definitions,
+            kind,
+            roles: if self.actor.is_system() { None } else { Some(&self.roles) },
+        }
+    }
+
+    /// Own: a field that makes it the actor's, or shared with the actor or a team of the actor's. Team: a team of the
+    /// actor's subtree, or own. A kind that nobody owns is covered by scope all alone.
+    fn within(&self, scope: Scope, decl: &KindDecl) -> Predicate {
+        if scope == Scope::All {
+            return Predicate::always();
+        }
+        let mut any = Predicate::never();
+        if let Some(user) = self.actor.user() {
+            for &field in &decl.own {
+                any = any.or(Predicate::field_eq(field, decl.fields[field].ty, Value::Id(user)));
+            }
+            let mut shared = vec![Value::Ref(Ref::new(Kind::User, user))];
+            shared.extend(self.actor.teams().iter().map(|&team| Value::Ref(Ref::new(Kind::Team, team))));
+            any = any.or(one_of(common::SHARED_WITH, decl, shared));
+        }
+        if scope == Scope::Team {
+            let teams: Vec<Value> = self.team_ids().into_iter().map(Value::Id).collect();
+            for &field in &decl.team {
+                any = any.or(one_of(field, decl, teams.clone()));
+            }
+        }
+        any
+    }
+
+    /// The actor's teams and all below them.
+    pub fn team_ids(&self) -> Vec<Id> {
+        self.definitions.team_subtree(self.actor.teams())
+    }
+
+    /// True where the field does not exist for the actor.
+    pub fn is_hidden(&self, kind: Kind, field: &str) -> bool {
+        !self.actor.is_system() && self.roles.is_hidden(kind, field)
+    }
+
+    /// True where the actor may see the field and not write it.
+    pub fn is_read_only(&self, kind: Kind, field: &str) -> bool {
+        !self.actor.is_system() && self.roles.is_read_only(kind, field)
+    }
+
+    /// The change without the fields that the actor may not see.
+    pub fn mask_change(&self, mut change: crate::change::Change) -> crate::change::Change {
+        if !self.actor.is_system() {
+            let kind = change.record.kind;
+            change.fields.retain(|field| !self.roles.is_hidden(kind, &field.field));
+        }
+        change
+    }
+
+    /// The record without what the actor may not see, and without secrets.
+    pub fn mask(&self, image: &Arc<Image>) -> Arc<Image> {
+        let secret = image.decl.fields.iter().any(|field| field.marks.secret);
+        let hidden = if self.actor.is_system() { None } else { self.roles.hidden(image.kind()) };
+        if hidden.is_none() && !secret {
+            return Arc::clone(image);
+        }
+        let mut masked = image.as_ref().clone();
+        for (field, value) in image.decl.fields.iter().zip(&mut masked.values) {
+            if field.marks.secret || hidden.is_some_and(|names| names.contains(field.name)) {
+                *value = Value::Null;
+            }
+        }
+        // What is made from hidden fields goes with them.
+        if hidden.is_some_and(|names| image.decl.fields.iter().any(|f| f.marks.searchable && names.contains(f.name))) {
+            masked.values[common::SEARCH_TEXT] = Value::Null;
+        }
+        if let (Some(names), Value::Map(map)) = (hidden, &masked.values[common::PROPERTIES])
+            && map.keys().any(|key| names.contains(&format!("properties.{key}")))
+        {
+            let mut kept = map.as_ref().clone();
+            kept.retain(|key, _| !names.contains(&format!("properties.{key}")));
+            masked.values[common::PROPERTIES] = Value::Map(Arc::new(kept));
+        }
+        Arc::new(masked)
+    }
+}
+
+fn one_of(field: usize, decl: &KindDecl, operands: Vec<Value>) -> Predicate {
+    if operands.is_empty() {
+        return Predicate::never();
+    }
+    let ty = decl.fields[field].ty;
+    Predicate::Test(Test {
+        path: Path { field, property: None },
+        ty: ty.element(),
+        list: ty.is_list(),
+        compare: if operands.len() == 1 { Compare::Eq } else { Compare::In },
+        operands,
+    })
+}
+
+/// The types of a tenant's custom properties, less what some roles hide.
+struct Typing<'a> {
+    definitions: &'a Definitions,
+    kind: Kind,
+    roles: Option<&'a RoleSet>,
+}
+
+impl PropertyTypes for Typing<'_> {
+    fn property_type(&self, key: &str) -> Option<FieldType> {
+        self.definitions.property(self.kind, key).map(|property| property_type(property))
+    }
+    fn is_hidden(&self, field: &str) -> bool {
+        self.roles.is_some_and(|roles| roles.is_hidden(self.kind, field))
+    }
+}

@@ -1,0 +1,48 @@
+//! The rules of associations.
+
+use super::record::Association;
+use crate::{
+    definitions::Definitions,
+    rules::{Rules, Settle},
+    schema::Record,
+    value::{Kind, fold},
+};
+
+/// What may be tied to what, in either direction.
+const PAIRS: [(Kind, Kind); 5] = [
+    (Kind::Lead, Kind::Contact),
+    (Kind::Contact, Kind::Company),
+    (Kind::Contact, Kind::Deal),
+    (Kind::Contact, Kind::Contact),
+    (Kind::Company, Kind::Company),
+];
+
+impl Rules for Association {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        if let Some(before) = before
+            && (before.from != after.from || before.to != after.to)
+        {
+            cx.faults.push("from", "fixed", "the ends of an association never change: archive it and make another");
+        }
+        if let Some((from, to)) = after.from.zip(after.to) {
+            let fits = PAIRS.iter().any(|&(a, b)| (from.kind, to.kind) == (a, b) || (from.kind, to.kind) == (b, a));
+            if !fits {
+                let message = format!("a {} cannot be tied to a {}", from.kind, to.kind);
+                cx.faults.push("to", "wrong_kind", message);
+            }
+            if from == to {
+                cx.faults.push("to", "same", "a record cannot be tied to itself");
+            }
+        }
+        if after.started_on.zip(after.ended_on).is_some_and(|(start, end)| start > end) {
+            cx.faults.push("ended_on", "too_small", "must not be before started_on");
+        }
+    }
+
+    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => vec![("label", format!("{from} {to} {}", fold(&self.label)))],
+            _ => Vec::new(),
+        }
+    }
+}

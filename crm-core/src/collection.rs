@@ -1,0 +1,719 @@
+//! The use cases that every kind has: create, get, find, list, update, archive, restore, history, as-of, undo. Written
+//! once; what only one kind has stands with that kind.
+
+use std::{marker::PhantomData, sync::Arc};
+
+use crate::{
+    access::{Access, Action, Actor, Explanation, Permission},
+    change::{self, Change, StageInterval, StageTime},
+    definitions::Definitions,
+    draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
+    engine::Engine,
+    error::Error,
+    filter::Filter,
+    listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT},
+    schema::{FieldDecl, Image, Patch, Record, RecordKind, common},
+    store::{Claim, HistoryPosition, HistoryQuery, Want},
+    value::{Id, Kind, Ref, Time, Value},
+};
+
+/// The records of one kind, as one actor may use them.
+#[derive(Clone)]
+pub struct Collection<'a, K> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) actor: &'a Actor,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> std::fmt::Debug for Collection<'_, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Collection").field("actor", &self.actor).finish_non_exhaustive()
+    }
+}
+
+/// Records changed in one commit by a bulk update: with a change, claims and list elements each, within the budget.
+const UPDATES_PER_COMMIT: usize = 25;
+
+/// The names of the fields that a patch sets; properties by key.
+pub(crate) fn named_fields<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<String> {
+    let mut names = Vec::with_capacity(sets.len());
+    for (at, value) in sets {
+        match (K::decl().fields.get(*at), value.as_map()) {
+            (Some(_), Some(map)) if *at == common::PROPERTIES => {
+                names.extend(map.keys().map(|key| format!("properties.{key}")));
+            }
+            (Some(field), _) => names.push(field.name.to_owned()),
+            _ => {}
+        }
+    }
+    names
+}
+
+/// The records that values name, which a write will have to read: asked for in its first round trip.
+pub(crate) fn hints_of<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<Lookup> {
+    use crate::schema::FieldType;
+    let mut hints: Vec<Lookup> = Vec::new();
+    for (at, value) in sets {
+        let Some(field) = K::decl().fields.get(*at) else { continue };
+        let items = match value {
+            Value::List(items) => items.as_ref(),
+            single => std::slice::from_ref(single),
+        };
+        for item in items.iter().take(100) {
+            let target = match (field.ty, item) {
+                (FieldType::Id(kind) | FieldType::Ids(kind, _), Value::Id(id)) => Ref::new(kind, *id),
+                (FieldType::Ref | FieldType::Refs(_), Value::Ref(target)) => *target,
+                _ => continue,
+            };
+            // Definitions come with their epoch, from the cache.
+            if !matches!(target.kind, Kind::Organization | Kind::Team | Kind::Role | Kind::Property | Kind::Pipeline) {
+                hints.push(target.into());
+            }
+        }
+    }
+    hints
+}
+
+impl<'a, K: RecordKind> Collection<'a, K> {
+    pub(crate) const fn new(engine: &'a Arc<Engine>, actor: &'a Actor) -> Self {
+        Self { engine, actor, kind: PhantomData }
+    }
+
+    pub(crate) fn reference(id: Id) -> Ref {
+        Ref::new(K::KIND, id)
+    }
+
+    /// Creates a record. One read and one commit.
+    pub fn create(&self, new: K::New) -> Pending<Record<K>> {
+        self.create_patch(new.into())
+    }
+
+    pub(crate) fn create_patch(&self, patch: Patch<K>) -> Pending<Record<K>> {
+        let sets = patch.into_sets();
+        let mut hints = hints_of::<K>(&sets);
+        hints.extend(self.likely_owner());
+        Pending::new(self.engine, self.actor, "create", asked_for(&sets), hints, move |draft, step| {
+            let id = draft.new_id();
+            draft.create(K::KIND, id, draft::Sets::asked(&sets), step).map(|record| vec![record])
+        })
+    }
+
+    /// Whoever creates what has an owner often becomes it: read along, in the one round trip.
+    fn likely_owner(&self) -> Option<Lookup> {
+        use crate::schema::FieldType;
+        let owned = K::decl().own.first().is_some_and(|&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
+        self.actor.user().filter(|_| owned && K::KIND != Kind::User).map(|user| Ref::new(Kind::User, user).into())
+    }
+
+    /// Creates a record together with its history: each patch is a change at its own time, in order, all in one
+    /// commit. `occurred_at` of the creation is the first time. Needs the permission `backdate`.
+    pub fn create_with_history(
+        &self,
+        new: K::New,
+        created_at: Time,
+        steps: Vec<(Time, Patch<K>)>,
+    ) -> Pending<Record<K>> {
+        let patch: Patch<K> = new.into();
+        let sets = patch.into_sets();
+        let mut hints = hints_of::<K>(&sets);
+        hints.extend(steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
+        hints.extend(self.likely_owner());
+        let steps: Arc<[(Time, Patch<K>)]> = steps.into();
+        let asked = asked_for(&(Arc::clone(&sets), created_at, Arc::clone(&steps)));
+        Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
+            let id = draft.new_id();
+            with_history(draft, id, &sets, Some(created_at), &steps, step)
+        })
+    }
+
+    /// Creates many records, each with its history, in one commit that either stands or fails as a whole.
+    /// [`Collection::create_many`] splits by the budget and gives a verdict per record.
+    pub(crate) fn create_all(&self, many: &[NewWithHistory<K>]) -> Pending<Vec<Record<K>>> {
+        let many: Arc<[NewWithHistory<K>]> = many.into();
+        let mut hints = Vec::new();
+        for new in many.iter() {
+            hints.extend(hints_of::<K>(new.patch.sets()));
+            hints.extend(new.steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
+        }
+        hints.extend(self.likely_owner());
+        let mut seen = std::collections::HashSet::new();
+        hints.retain(|lookup| seen.insert(lookup.clone()));
+        let asked = asked_for(&many);
+        Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
+            let mut made = Vec::with_capacity(many.len());
+            let mut failed = None;
+            for new in many.iter() {
+                let id = draft.new_id();
+                match with_history(draft, id, new.patch.sets(), new.created_at, &new.steps, step) {
+                    Ok(refs) => made.extend(refs),
+                    Err(Stop::Need(lookups)) => draft.want_all(lookups),
+                    Err(refuse) => failed = failed.or(Some(refuse)),
+                }
+            }
+            draft.stop_if_missing()?;
+            failed.map_or(Ok(made), Err)
+        })
+    }
+
+    /// Creates many records, with their histories, in as few commits as the budget allows, and gives a verdict for
+    /// each, in order. Where a commit fails, its records are tried one by one, so that one bad record stops no other.
+    ///
+    /// Not one transaction: an interrupted call has created some. Give records an `external_id`, and a second call
+    /// refuses those that are there as [`Error::Duplicate`].
+    pub async fn create_many(&self, many: Vec<NewWithHistory<K>>) -> Vec<Result<Record<K>, Error>> {
+        let mut verdicts = Vec::with_capacity(many.len());
+        let mut rest = many.as_slice();
+        while !rest.is_empty() {
+            let mut taken = 0;
+            let mut items = 0;
+            while taken < rest.len() {
+                items += rest[taken].items();
+                if items > crate::store::MAX_COMMIT_ITEMS - 10 && taken > 0 {
+                    break;
+                }
+                taken += 1;
+            }
+            let (batch, later) = rest.split_at(taken);
+            match self.create_all(batch).await {
+                Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
+                // No record is at fault; and what may have been stored is not made once more.
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
+                    verdicts.extend(batch.iter().map(|_| Err(error.clone())));
+                }
+                _ => {
+                    for new in batch {
+                        let one = self.create_all(std::slice::from_ref(new)).await;
+                        verdicts.push(
+                            one.and_then(|saved| saved.into_value().into_iter().next().ok_or(Error::NotFound(K::KIND))),
+                        );
+                    }
+                }
+            }
+            rest = later;
+        }
+        verdicts
+    }
+
+    /// The record of an id, archived or not. One round trip (two where it is seen through a record it is linked to).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none, or the actor may not see it, or it is another tenant's.
+    pub async fn get(&self, id: Id) -> Result<Record<K>, Error> {
+        let image = self.image(id).await?;
+        Ok(Record::from_image(&image)?)
+    }
+
+    /// The record of an id as the actor sees it, erased.
+    pub(crate) async fn image(&self, id: Id) -> Result<Arc<Image>, Error> {
+        let record = Self::reference(id);
+        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        self.first(&outcome)
+    }
+
+    fn first(&self, outcome: &Outcome) -> Result<Arc<Image>, Error> {
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        outcome.images.first().map(|image| access.mask(image)).ok_or(Error::NotFound(K::KIND))
+    }
+
+    /// The live record that has a unique value: `find("external_id", "42")`, `find("email", "ada@example.com")`,
+    /// `find("properties.vat", "DE1")`. Strongly consistent, one call of the store.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where none has it that the actor may see, [`Error::Invalid`] for a field that is not unique.
+    pub async fn find(&self, field: &str, value: &str) -> Result<Record<K>, Error> {
+        let hints: Vec<Lookup> = self.likely_claim(field, value).into_iter().collect();
+        let outcome = draft::decide_only(self.engine, self.actor, &hints, &|draft| {
+            let claim = claim_by::<K>(&draft.cx.access, draft.cx.definitions, field, value)?;
+            let found = draft.peek_claimed(&claim)?.ok_or(Stop::not_found(K::KIND))?;
+            draft.read(found.reference())?;
+            Ok(vec![found.reference()])
+        })
+        .await?;
+        Ok(Record::from_image(self.first(&outcome)?.as_ref())?)
+    }
+
+    /// The claim of a unique value by the definitions that are cached: read in the first round trip, and worked out
+    /// again under the definitions that come with it.
+    fn likely_claim(&self, field: &str, value: &str) -> Option<Lookup> {
+        let cached = self.engine.cached(self.actor.tenant()).unwrap_or_default();
+        let access = Access::new(self.actor, &cached, self.engine.clock.now());
+        claim_by::<K>(&access, &cached, field, value).ok().map(|claim| Lookup::Want(Want::Claimed(claim)))
+    }
+
+    pub(crate) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
+        let answer = self.engine.store.get(self.actor.tenant(), &[]).await?;
+        self.engine.definitions(self.actor.tenant(), answer.epoch).await
+    }
+
+    /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`. The value must
+    /// be in `new` as well. One read and one commit; decided again where somebody else created it at the same time.
+    ///
+    /// Awaiting it gives the errors of [`Collection::find`] and [`Collection::create`]; a value held by a record that
+    /// the actor may not see is [`Error::Duplicate`].
+    pub fn upsert(&self, field: &str, value: &str, new: K::New) -> Pending<Record<K>> {
+        let patch: Patch<K> = new.into();
+        let sets = patch.into_sets();
+        let mut hints = hints_of::<K>(&sets);
+        hints.extend(self.likely_claim(field, value));
+        hints.extend(self.likely_owner());
+        let (field, value): (Arc<str>, Arc<str>) = (field.into(), value.into());
+        let asked = asked_for(&(Arc::clone(&field), Arc::clone(&value), Arc::clone(&sets)));
+        Pending::new(self.engine, self.actor, "upsert", asked, hints, move |draft, step| {
+            let claim = claim_by::<K>(&draft.cx.access, draft.cx.definitions, &field, &value)?;
+            let record = if let Some(found) = draft.peek_claimed(&claim)? {
+                let record = found.reference();
+                match draft.read(record) {
+                    Err(Stop::Refuse(Error::NotFound(kind))) => {
+                        return Err(Error::Duplicate { kind, field: field.to_string() }.into());
+                    }
+                    other => other.map(drop)?,
+                }
+                draft.update(record, draft::Sets::asked(&sets), step)?;
+                record
+            } else {
+                let id = draft.new_id();
+                draft.create(K::KIND, id, draft::Sets::asked(&sets), step)?
+            };
+            let kept = match draft.answer(record) {
+                Some(image) => draft::claims(&image, draft.cx.definitions)?.contains(&claim),
+                None => false,
+            };
+            if !kept {
+                let message = "must be in the record too: it is found by this value";
+                return Err(Error::invalid(field.as_ref(), "required", message).into());
+            }
+            Ok(vec![record])
+        })
+        .again_where_taken()
+    }
+
+    /// Changes a record. One read and one commit; decided again, up to three times, where somebody else was faster.
+    pub fn update(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
+        self.change(id, "update", patch)
+    }
+
+    /// Changes many records, in as few commits as the budget allows, and gives a verdict for each, in order. Where a
+    /// commit fails, its records are tried one by one, so that one bad change stops no other. Not one transaction.
+    pub async fn update_many(&self, many: Vec<(Id, Patch<K>)>) -> Vec<Result<Record<K>, Error>> {
+        let mut verdicts = Vec::with_capacity(many.len());
+        for batch in many.chunks(UPDATES_PER_COMMIT) {
+            match self.update_all(batch).await {
+                Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
+                _ => {
+                    for (id, patch) in batch {
+                        verdicts.push(self.update(*id, patch.clone()).await.map(draft::Saved::into_value));
+                    }
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn update_all(&self, many: &[(Id, Patch<K>)]) -> Pending<Vec<Record<K>>> {
+        let many: Arc<[(Id, Patch<K>)]> = many.into();
+        let mut hints: Vec<Lookup> = Vec::new();
+        for (id, patch) in many.iter() {
+            hints.push(Self::reference(*id).into());
+            hints.extend(hints_of::<K>(patch.sets()));
+        }
+        let asked = asked_for(&many);
+        Pending::new(self.engine, self.actor, "update", asked, hints, move |draft, step| {
+            for (id, patch) in many.iter() {
+                draft.update(Self::reference(*id), draft::Sets::asked(patch.sets()), step)?;
+            }
+            Ok(many.iter().map(|(id, _)| Self::reference(*id)).collect())
+        })
+    }
+
+    /// A change of one record under an action of its own.
+    pub(crate) fn change(&self, id: Id, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
+        let record = Self::reference(id);
+        let sets = patch.into_sets();
+        let mut hints = hints_of::<K>(&sets);
+        hints.push(record.into());
+        let fields = named_fields::<K>(&sets);
+        let asked = asked_for(&(id, Arc::clone(&sets)));
+        Pending::new(self.engine, self.actor, action, asked, hints, move |draft, step| {
+            draft.update(record, draft::Sets::asked(&sets), step)?;
+            Ok(vec![record])
+        })
+        .on(record, fields)
+    }
+
+    /// Archives a record: it leaves the lists and frees its unique values; references to it stay valid.
+    pub fn archive(&self, id: Id) -> Pending<Record<K>> {
+        let record = Self::reference(id);
+        Pending::new(self.engine, self.actor, "archive", asked_for(&id), vec![record.into()], move |draft, step| {
+            draft.archive(record, step)?;
+            Ok(vec![record])
+        })
+        .on(record, vec!["archived_at".to_owned()])
+    }
+
+    /// Restores an archived record. Its unique values are taken again; where one is taken by now, the patch can give
+    /// another in the same commit.
+    pub fn restore(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
+        let record = Self::reference(id);
+        let sets = patch.into_sets();
+        let mut hints = hints_of::<K>(&sets);
+        hints.push(record.into());
+        let asked = asked_for(&(id, Arc::clone(&sets)));
+        Pending::new(self.engine, self.actor, "restore", asked, hints, move |draft, step| {
+            draft.restore(record, &sets, step)?;
+            Ok(vec![record])
+        })
+        .on(record, vec!["archived_at".to_owned()])
+    }
+
+    /// Undoes what a commit did to a record, and to the other records of the same step. An ordinary write: permissions
+    /// and gates apply; a field that somebody changed since is a conflict that names it.
+    pub fn undo(&self, id: Id, commit: Id) -> Pending<Record<K>> {
+        let record = Self::reference(id);
+        let hints = vec![record.into(), Lookup::History(record)];
+        Pending::new(self.engine, self.actor, "undo", asked_for(&(id, commit)), hints, move |draft, step| {
+            draft::undo(draft, record, commit, step)?;
+            Ok(vec![record])
+        })
+        .on(record, Vec::new())
+    }
+
+    /// Brings every field of a person back to what it was at a version. An ordinary write: gates and permissions
+    /// apply.
+    pub fn roll_back(&self, id: Id, version: u64) -> Pending<Record<K>> {
+        let record = Self::reference(id);
+        let hints = vec![record.into(), Lookup::History(record)];
+        Pending::new(self.engine, self.actor, "roll_back", asked_for(&(id, version)), hints, move |draft, step| {
+            draft::roll_back(draft, record, version, step)?;
+            Ok(vec![record])
+        })
+        .on(record, Vec::new())
+    }
+
+    /// A page of records. Of a plain index one read of the store; several where the actor's teams are merged.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without any grant, [`Error::Invalid`] for a filter, sort, limit or cursor that cannot be.
+    pub async fn list(&self, query: &ListQuery) -> Result<ListPage<Record<K>>, Error> {
+        let page = self.images(query, Action::Read).await?;
+        let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
+        Ok(ListPage { items, next_cursor: page.next_cursor })
+    }
+
+    pub(crate) async fn images(&self, query: &ListQuery, action: Action) -> Result<ListPage<Arc<Image>>, Error> {
+        let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+        }
+        // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
+        if let Some(cached) = self.engine.cached(self.actor.tenant()) {
+            let page = self.page(&cached, query, action, limit);
+            let (answer, page) = futures::join!(self.engine.store.get(self.actor.tenant(), &[]), page);
+            if answer?.epoch == cached.epoch {
+                return page;
+            }
+        }
+        let definitions = self.definitions().await?;
+        self.page(&definitions, query, action, limit).await
+    }
+
+    async fn page(
+        &self,
+        definitions: &Definitions,
+        query: &ListQuery,
+        action: Action,
+        limit: usize,
+    ) -> Result<ListPage<Arc<Image>>, Error> {
+        let access = Access::new(self.actor, definitions, self.engine.clock.now());
+        let plan = listing::plan(&access, K::decl(), query, action)?;
+        let signature = listing::signature(K::decl(), query);
+        let after = match &query.cursor {
+            Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
+            None => None,
+        };
+        let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit).await?;
+        let next_cursor = page.next.map(|at| listing::seal(definitions, self.actor, &signature, &at));
+        Ok(ListPage { items: page.items.iter().map(|image| access.mask(image)).collect(), next_cursor })
+    }
+
+    /// Every record of a list, page by page, handed to a function. Reads the whole list.
+    ///
+    /// # Errors
+    /// As [`Collection::list`], and what the function says.
+    pub async fn for_each(
+        &self,
+        query: ListQuery,
+        mut each: impl FnMut(Record<K>) -> Result<(), Error> + Send,
+    ) -> Result<(), Error> {
+        let mut query = query.limit(MAX_LIMIT);
+        loop {
+            let page = self.list(&query).await?;
+            page.items.into_iter().try_for_each(&mut each)?;
+            match page.next_cursor {
+                Some(cursor) => query = query.cursor(cursor),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// How many records a filter lets through, of those that the actor may see.
+    ///
+    /// # Errors
+    /// As [`Collection::list`].
+    pub async fn count(&self, filter: Filter) -> Result<u64, Error> {
+        let definitions = self.definitions().await?;
+        let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        let query = ListQuery::new().filter(filter);
+        let plan = listing::plan(&access, K::decl(), &query, Action::Read)?;
+        listing::count(self.engine, self.actor.tenant(), &plan).await
+    }
+
+    /// The whole history of a record, in order, as the actor may see it: by the record's current rights and the
+    /// actor's current field rules.
+    ///
+    /// # Errors
+    /// As [`Collection::get`].
+    pub async fn history(&self, id: Id) -> Result<Vec<Change>, Error> {
+        let (history, outcome) = self.whole_history(id).await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        Ok(history.iter().map(|change| access.mask_change(change.clone())).collect())
+    }
+
+    /// A page of a record's history, latest first; `field` narrows it to the changes of one field. Strongly consistent.
+    ///
+    /// # Errors
+    /// As [`Collection::get`]; [`Error::Invalid`] for a field that the actor may not see.
+    pub async fn history_page(
+        &self,
+        id: Id,
+        field: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<ListPage<Change>, Error> {
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+        }
+        self.get(id).await?;
+        let definitions = self.definitions().await?;
+        let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        if let Some(name) = field {
+            access.resolve(K::decl(), name).map_err(|fault| Error::invalid("field", fault.code, fault.message))?;
+        }
+        let signature = format!("history {} {id} {field:?}", K::KIND);
+        let after: Option<HistoryPosition> = match cursor {
+            Some(cursor) => Some(listing::open(&definitions, self.actor, &signature, cursor)?),
+            None => None,
+        };
+        let query = HistoryQuery {
+            tenant: self.actor.tenant(),
+            record: Self::reference(id),
+            field: field.map(str::to_owned),
+            descending: true,
+            after,
+            limit,
+        };
+        let page = self.engine.store.history(&query).await?;
+        let last = page.changes.last().map(HistoryPosition::of).filter(|_| page.more);
+        let next_cursor = last.map(|at| listing::seal(&definitions, self.actor, &signature, &at));
+        Ok(ListPage { items: page.changes.into_iter().map(|change| access.mask_change(change)).collect(), next_cursor })
+    }
+
+    async fn whole_history(&self, id: Id) -> Result<(Arc<Vec<Change>>, Outcome), Error> {
+        let record = Self::reference(id);
+        let found = std::sync::Mutex::new(None);
+        let hints = [record.into(), Lookup::History(record)];
+        let outcome = draft::decide_only(self.engine, self.actor, &hints, &|draft| {
+            draft.want(Lookup::History(record));
+            draft.read(record)?;
+            let history = draft.history(record)?;
+            *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(history);
+            Ok(vec![record])
+        })
+        .await?;
+        let history = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).unwrap_or_default();
+        Ok((history, outcome))
+    }
+
+    /// The record as it was at a moment: for each field, the highest version that was true by then. `None` before its
+    /// creation. Rights go by the record as it is now.
+    ///
+    /// # Errors
+    /// As [`Collection::get`].
+    pub async fn as_of(&self, id: Id, at: Time) -> Result<Option<Record<K>>, Error> {
+        self.as_of_known(id, at, None).await
+    }
+
+    /// As [`Collection::as_of`], counting only what had been recorded by `known_at`.
+    ///
+    /// # Errors
+    /// As [`Collection::get`].
+    pub async fn as_of_known(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
+        let (history, outcome) = self.whole_history(id).await?;
+        let known: Vec<Change> =
+            history.iter().filter(|change| known_at.is_none_or(|known| change.recorded_at <= known)).cloned().collect();
+        let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
+        let image = change::completed(image, &known, at, &outcome.definitions)?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        Ok(Some(Record::from_image(&access.mask(&Arc::new(image)))?))
+    }
+
+    /// When the record entered and left each stage, in order.
+    ///
+    /// # Errors
+    /// As [`Collection::get`]; nothing where the stage is hidden from the actor.
+    pub async fn stage_intervals(&self, id: Id) -> Result<Vec<StageInterval>, Error> {
+        Ok(change::stage_intervals(&self.history(id).await?))
+    }
+
+    /// How long the record was in each stage: latest and cumulative, up to now where it still is.
+    ///
+    /// # Errors
+    /// As [`Collection::stage_intervals`].
+    pub async fn stage_times(&self, id: Id) -> Result<Vec<StageTime>, Error> {
+        Ok(change::stage_times(&self.stage_intervals(id).await?, self.engine.clock.now()))
+    }
+
+    /// Which grant allows the actor to do this to a record, or why none does. The record must be readable.
+    ///
+    /// # Errors
+    /// As [`Collection::get`].
+    pub async fn explain(&self, id: Id, action: Action) -> Result<Explanation, Error> {
+        let record = Self::reference(id);
+        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        let image = outcome.images.first().ok_or(Error::NotFound(K::KIND))?;
+        let explanation = access.explain(action, image);
+        if action == Action::Read && !explanation.allowed {
+            // It has been read, so something else than a grant on the record itself lets the actor.
+            let reason = match K::KIND {
+                Kind::User => "everybody may read who they are themselves",
+                _ if image.get("is_private") == &Value::Bool(true) => "it is private, and the actor's own or to audit",
+                _ => "it is linked to a record that the actor may read",
+            };
+            return Ok(Explanation { allowed: true, reason: reason.to_owned(), ..explanation });
+        }
+        Ok(explanation)
+    }
+
+    /// Whether some grant gives the actor this permission on this kind at all.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn may(&self, action: Action) -> Result<bool, Error> {
+        let definitions = self.definitions().await?;
+        Ok(Access::new(self.actor, &definitions, self.engine.clock.now()).has(Permission::new(K::KIND, action)))
+    }
+}
+
+/// The claim under which a unique value of a kind stands, for who may see the field.
+///
+/// # Errors
+/// [`Error::Invalid`] for a field that is not unique, or hidden, and for a value that the field cannot have.
+fn claim_by<K: RecordKind>(
+    access: &Access<'_>,
+    definitions: &Definitions,
+    field: &str,
+    value: &str,
+) -> Result<Claim, Error> {
+    let unknown = || {
+        let shown: String = field.chars().take(64).collect();
+        Error::invalid(shown, "not_unique", format!("is no unique field of `{}`", K::KIND))
+    };
+    if access.is_hidden(K::KIND, field) {
+        return Err(unknown());
+    }
+    let country = definitions.default_country();
+    let bad = |fault: crate::value::Fault| Error::invalid(field, fault.code, fault.message);
+    let normal = if let Some(key) = field.strip_prefix("properties.") {
+        let property = definitions.property(K::KIND, key).filter(|property| property.unique).ok_or_else(unknown)?;
+        let ty = crate::properties::typing::property_type(property);
+        let typed = ty.read_json(&serde_json::Value::String(value.to_owned())).or_else(|fault| {
+            serde_json::from_str(value).map_err(|_| fault.clone()).and_then(|json| ty.read_json(&json))
+        });
+        typed.and_then(|typed| ty.normalize(typed, country)).map_err(bad)?
+    } else {
+        // The claims of a contact's addresses stand under `email`, which itself is derived from them; an organization
+        // may do without them.
+        let shared = definitions.organization().is_some_and(|organization| organization.allow_shared_emails);
+        let by_address = K::KIND == Kind::Contact && field == "email" && !shared;
+        let found = K::decl().field(field).filter(|found| found.marks.unique || by_address).ok_or_else(unknown)?;
+        found.ty.normalize(Value::text(value), country).map_err(bad)?
+    };
+    draft::claim_of_value(access.actor().tenant(), K::KIND, field, &normal).ok_or_else(unknown)
+}
+
+/// A record to create together with its history.
+#[derive(Debug)]
+pub struct NewWithHistory<K> {
+    patch: Patch<K>,
+    created_at: Option<Time>,
+    steps: Vec<(Time, Patch<K>)>,
+}
+
+impl<K> Clone for NewWithHistory<K> {
+    fn clone(&self) -> Self {
+        Self { patch: self.patch.clone(), created_at: self.created_at, steps: self.steps.clone() }
+    }
+}
+
+impl<K: RecordKind> NewWithHistory<K> {
+    /// A record that is created now.
+    pub fn new(new: K::New) -> Self {
+        Self { patch: new.into(), created_at: None, steps: Vec::new() }
+    }
+
+    /// It was created then.
+    #[must_use]
+    pub const fn created_at(mut self, time: Time) -> Self {
+        self.created_at = Some(time);
+        self
+    }
+
+    /// And changed so at a later time.
+    #[must_use]
+    pub fn then(mut self, time: Time, patch: Patch<K>) -> Self {
+        self.steps.push((time, patch));
+        self
+    }
+
+    /// About how many items of a commit it needs: the record, its changes, claims, list elements.
+    fn items(&self) -> usize {
+        let decl = K::decl();
+        let of = |sets: &[(usize, Value)]| {
+            let field = |at: usize| decl.fields.get(at);
+            let unique = sets.iter().filter(|(at, _)| field(*at).is_some_and(|field| field.marks.unique)).count();
+            let long = usize::from(sets.iter().any(|(at, _)| field(*at).is_some_and(FieldDecl::is_long)));
+            let elements: usize = sets
+                .iter()
+                .filter(|(at, _)| decl.indexes.iter().any(|index| index.per_element && index.equals[0] == *at))
+                .map(|(_, value)| value.items().len())
+                .sum();
+            unique + long + elements
+        };
+        2 + of(self.patch.sets()) + self.steps.iter().map(|(_, patch)| 1 + of(patch.sets())).sum::<usize>()
+    }
+}
+
+fn with_history<K: RecordKind>(
+    draft: &mut draft::Draft<'_>,
+    id: Id,
+    sets: &[(usize, Value)],
+    created_at: Option<Time>,
+    steps: &[(Time, Patch<K>)],
+    step: Step,
+) -> Result<Vec<Ref>, Stop> {
+    let at = |time: Option<Time>| Step { occurred_at: time.or(step.occurred_at), ..step };
+    let record = draft.create(K::KIND, id, draft::Sets::asked(sets), at(created_at))?;
+    for (time, patch) in steps {
+        let own = Step { action: "update", ..at(Some(*time)) };
+        draft.update(record, draft::Sets::asked(patch.sets()), own)?;
+    }
+    Ok(vec![record])
+}

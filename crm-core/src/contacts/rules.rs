@@ -1,0 +1,72 @@
+//! The rules of contacts.
+
+use super::record::Contact;
+use crate::{
+    definitions::Definitions,
+    rules::{Rules, Settle},
+    schema::Record,
+    users::rules::full_name,
+    value::{Time, normalize_email, normalize_phone, normalize_url},
+};
+
+impl Rules for Contact {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        // The name follows its parts while nobody has given another, now or before.
+        let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
+        let followed = before.is_none_or(|before| {
+            full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref()
+                == Some(before.name.as_str())
+        });
+        if let Some(made) = made
+            && (after.name.is_empty()
+                || (before.is_some_and(|before| before.name == after.name)
+                    && followed
+                    && !(cx.named)(super::record::ContactFields::name as usize)))
+        {
+            after.name = made;
+        }
+        for (at, entry) in after.emails.iter_mut().enumerate() {
+            match normalize_email(&entry.email) {
+                Ok(email) => entry.email = email,
+                Err(fault) => cx.faults.add(format!("emails[{at}].email"), fault),
+            }
+        }
+        for (at, entry) in after.phones.iter_mut().enumerate() {
+            match normalize_phone(&entry.phone, cx.definitions.default_country()) {
+                Ok(phone) => entry.phone = phone,
+                Err(fault) => cx.faults.add(format!("phones[{at}].phone"), fault),
+            }
+        }
+        for (at, link) in after.social.iter_mut().enumerate() {
+            match normalize_url(&link.url) {
+                Ok(url) => link.url = url,
+                Err(fault) => cx.faults.add(format!("social[{at}].url"), fault),
+            }
+        }
+        let mut emails: Vec<&str> = after.emails.iter().map(|entry| entry.email.as_str()).collect();
+        emails.sort_unstable();
+        if emails.windows(2).any(|pair| pair[0] == pair[1]) {
+            cx.faults.push("emails", "duplicate", "must differ");
+        }
+        if after.emails.iter().filter(|entry| entry.primary).count() > 1 {
+            cx.faults.push("emails", "too_many", "must have at most one primary address");
+        }
+        if after.phones.iter().filter(|entry| entry.primary).count() > 1 {
+            cx.faults.push("phones", "too_many", "must have at most one primary number");
+        }
+    }
+
+    fn derive(&mut self, _: Time, _: &Definitions) {
+        let email = self.emails.iter().find(|entry| entry.primary).or(self.emails.first());
+        self.email = email.map(|entry| entry.email.clone());
+        let phone = self.phones.iter().find(|entry| entry.primary).or(self.phones.first());
+        self.phone = phone.map(|entry| entry.phone.clone());
+    }
+
+    fn claims(&self, definitions: &Definitions) -> Vec<(&'static str, String)> {
+        if definitions.organization().is_some_and(|org| org.allow_shared_emails) {
+            return Vec::new();
+        }
+        self.emails.iter().map(|entry| ("email", entry.email.clone())).collect()
+    }
+}

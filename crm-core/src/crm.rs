@@ -1,0 +1,278 @@
+//! The entry point: one plain struct over a store.
+
+use std::sync::Arc;
+
+use crate::{
+    access::{Access, Actor, Permission},
+    ambient::{Clock, IdSource, RandomIds, SystemClock},
+    associations::record::Association,
+    collection::Collection,
+    companies::record::Company,
+    contacts::record::Contact,
+    deals::record::Deal,
+    draft::{self, Lookup, Stop},
+    engine::{Cache, Engine},
+    error::Error,
+    interactions::record::Interaction,
+    leads::record::Lead,
+    notes::record::Note,
+    organizations::{
+        bootstrap::Bootstrap,
+        record::{NewOrganization, Organization},
+    },
+    pipelines::record::Pipeline,
+    properties::record::Property,
+    rates::record::Rate,
+    reports::Reports,
+    roles::record::Role,
+    rules::Validator,
+    schema::Record,
+    store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
+    tasks::record::Task,
+    teams::record::Team,
+    timeline::Timeline,
+    users::record::User,
+    value::{Id, Kind, Ref, fold},
+};
+
+/// A CRM over a store. Cheap to clone; all clones share one cache of definitions.
+///
+/// ```
+/// # use crm_core::{Crm, MemoryStore, organizations::NewOrganization, leads::NewLead};
+/// # futures::executor::block_on(async {
+/// let crm = Crm::new(MemoryStore::new());
+/// let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
+/// let lead = crm.leads(&admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await?;
+/// assert_eq!(lead.status, "new");
+/// # Ok::<(), crm_core::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Crm {
+    pub(crate) engine: Arc<Engine>,
+}
+
+impl std::fmt::Debug for Crm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Crm").finish_non_exhaustive()
+    }
+}
+
+/// Sets up a [`Crm`] with a clock, a source of ids or validators of one's own.
+#[must_use]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    validators: Vec<Arc<dyn Validator>>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Takes the time from this clock.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes ids from this source.
+    pub fn ids(mut self, ids: impl IdSource + 'static) -> Self {
+        self.ids = Arc::new(ids);
+        self
+    }
+
+    /// Holds this rule for every writer, besides the built-in ones.
+    pub fn validator(mut self, validator: impl Validator + 'static) -> Self {
+        self.validators.push(Arc::new(validator));
+        self
+    }
+
+    /// The CRM.
+    pub fn build(self) -> Crm {
+        Crm {
+            engine: Arc::new(Engine {
+                store: self.store,
+                clock: self.clock,
+                ids: self.ids,
+                validators: self.validators,
+                cache: Cache::default(),
+                fills_cache: true,
+            }),
+        }
+    }
+}
+
+impl Crm {
+    /// A CRM over a store, on the machine's clock.
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// A CRM over a store that is shared.
+    pub fn shared(store: Arc<dyn Store>) -> Self {
+        Self::builder_shared(store).build()
+    }
+
+    /// Sets up a CRM with more than a store.
+    pub fn builder(store: impl Store + 'static) -> Builder {
+        Self::builder_shared(Arc::new(store))
+    }
+
+    /// Sets up a CRM over a store that is shared.
+    pub fn builder_shared(store: Arc<dyn Store>) -> Builder {
+        Builder { store, clock: Arc::new(SystemClock), ids: Arc::new(RandomIds::default()), validators: Vec::new() }
+    }
+
+    /// The same CRM on another store, such as one that writes into the caller's open transaction: it reads the shared
+    /// cache of definitions and never fills it.
+    #[must_use]
+    pub fn on(&self, store: impl Store + 'static) -> Self {
+        Self {
+            engine: Arc::new(Engine {
+                store: Arc::new(store),
+                clock: Arc::clone(&self.engine.clock),
+                ids: Arc::clone(&self.engine.ids),
+                validators: self.engine.validators.clone(),
+                cache: Arc::clone(&self.engine.cache),
+                fills_cache: false,
+            }),
+        }
+    }
+
+    /// Creates an organization with its built-in roles, its two default pipelines and its first administrator, in one
+    /// commit; answers the administrator's actor.
+    pub fn bootstrap(&self, new: NewOrganization) -> Bootstrap<'_> {
+        Bootstrap::new(self, new)
+    }
+
+    /// The tenant whose organization signs in under a slug. One round trip, strongly consistent. No actor stands before
+    /// it: it is how a program that only knows the name finds whose records it is about.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where no live organization has it.
+    pub async fn tenant_by_slug(&self, slug: &str) -> Result<Id, Error> {
+        let claim = Claim::new(Id::NIL, Kind::Organization, "slug", &fold(slug));
+        let answer = self.engine.store.get(Id::NIL, &[Want::Claimed(claim)]).await?;
+        match answer.got.first() {
+            Some(Got::Record(Some(organization))) => Ok(organization.tenant),
+            _ => Err(Error::NotFound(Kind::Organization)),
+        }
+    }
+
+    /// The actor of an active user: roles and teams from the user's record. One round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such user, or no active one.
+    pub async fn actor(&self, tenant: Id, user: Id) -> Result<Actor, Error> {
+        self.actor_of(tenant, Lookup::from(Ref::new(Kind::User, user))).await
+    }
+
+    /// The actor of the active user who has this key in another system.
+    ///
+    /// # Errors
+    /// As [`Crm::actor`].
+    pub async fn actor_by_external_id(&self, tenant: Id, external_id: &str) -> Result<Actor, Error> {
+        let value = crate::value::Value::text(external_id);
+        let claim =
+            draft::claim_of_value(tenant, Kind::User, "external_id", &value).ok_or(Error::NotFound(Kind::User))?;
+        self.actor_of(tenant, Lookup::Want(Want::Claimed(claim))).await
+    }
+
+    async fn actor_of(&self, tenant: Id, lookup: Lookup) -> Result<Actor, Error> {
+        let system = Actor::system(tenant);
+        let wanted = lookup.clone();
+        let outcome = draft::decide_only(&self.engine, &system, &[lookup], &move |draft| {
+            let found = match &wanted {
+                Lookup::Want(Want::Claimed(claim)) => draft.peek_claimed(claim)?,
+                Lookup::Want(Want::Record(record)) => draft.peek(*record)?,
+                _ => None,
+            };
+            Ok(vec![found.ok_or(Stop::not_found(Kind::User))?.reference()])
+        })
+        .await?;
+        let image = outcome.images.first().ok_or(Error::NotFound(Kind::User))?;
+        let user = Record::<User>::from_image(image)?;
+        if !user.is_active || user.archived_at.is_some() {
+            return Err(Error::NotFound(Kind::User));
+        }
+        Ok(Actor::trusted(tenant, user.id, user.role_ids.clone(), user.team_ids.clone()))
+    }
+
+    /// Every permission that an actor has, with the widest scope of each.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn permissions(&self, actor: &Actor) -> Result<Vec<(Permission, crate::access::Scope)>, Error> {
+        let definitions = self.organizations(actor).definitions().await?;
+        let access = Access::new(actor, &definitions, self.engine.clock.now());
+        Ok(Permission::all().filter_map(|permission| Some((permission, access.widest(permission)?))).collect())
+    }
+
+    /// Every change of every tenant after a cursor: the outbox, for the embedder's own consumers. No actor stands
+    /// before it: it is for the program, not for its users.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn feed(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, Error> {
+        Ok(Feed::feed(self.engine.store.as_ref(), after, limit).await?)
+    }
+
+    /// What happened to a record: changes, interactions, tasks and notes, by time.
+    pub fn timeline<'a>(&'a self, actor: &'a Actor) -> Timeline<'a> {
+        Timeline::new(&self.engine, actor)
+    }
+
+    /// Sales and pipeline reports.
+    pub fn reports<'a>(&'a self, actor: &'a Actor) -> Reports<'a> {
+        Reports::new(&self.engine, actor)
+    }
+}
+
+macro_rules! collections {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty;)*) => {
+        impl Crm {
+            $($(#[$doc])*
+            pub fn $name<'a>(&'a self, actor: &'a Actor) -> Collection<'a, $kind> {
+                Collection::new(&self.engine, actor)
+            })*
+        }
+    };
+}
+
+collections! {
+    /// Organizations: the actor's own.
+    organizations: Organization;
+    /// Users.
+    users: User;
+    /// Teams.
+    teams: Team;
+    /// Roles.
+    roles: Role;
+    /// Definitions of custom properties.
+    properties: Property;
+    /// Pipelines.
+    pipelines: Pipeline;
+    /// Exchange rates.
+    rates: Rate;
+    /// Companies.
+    companies: Company;
+    /// Contacts.
+    contacts: Contact;
+    /// Leads.
+    leads: Lead;
+    /// Deals.
+    deals: Deal;
+    /// Tasks.
+    tasks: Task;
+    /// Interactions.
+    interactions: Interaction;
+    /// Notes.
+    notes: Note;
+    /// Associations.
+    associations: Association;
+}

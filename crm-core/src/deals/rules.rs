@@ -1,0 +1,71 @@
+//! The rules of deals. The gates of their stages are in `pipelines::gates`.
+
+use super::record::Deal;
+use crate::{
+    definitions::Definitions,
+    pipelines::{
+        place,
+        record::{PipelineKind, Stage, StageKind},
+    },
+    rules::{Rules, Settle},
+    schema::Record,
+    value::{Decimal, Id, Money, Time},
+};
+
+impl Rules for Deal {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        place::fill(PipelineKind::Deal, &mut after.pipeline_id, &mut after.stage_id, cx.definitions);
+        if after.value.is_some_and(|value| value.amount.is_negative()) {
+            cx.faults.push("value", "too_small", "must not be negative");
+        }
+        if let Some(stage) = place::stage(cx.definitions, after.stage_id) {
+            let entered = before.is_none_or(|before| before.stage_id != after.stage_id);
+            follow_stage(before, after, stage, entered, cx);
+        }
+    }
+
+    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id>) {
+        if changed("stage_id") {
+            self.stage_entered_at = Some(occurred_at);
+        }
+    }
+
+    fn derive(&mut self, _: Time, definitions: &Definitions) {
+        if let Some(stage) = place::stage(definitions, self.stage_id) {
+            self.status.clone_from(&stage.key);
+            self.stage_kind = stage.kind;
+        }
+        self.close_date = self.actual_close_date.or(self.expected_close_date);
+        self.weighted_value = self.value.zip(self.probability).and_then(|(value, probability)| {
+            let share = Decimal::new(rust_decimal::Decimal::new(probability, 2));
+            Some(Money { amount: value.amount.times(share).ok()?, currency: value.currency })
+        });
+    }
+}
+
+/// What the stage says, unless this very input says otherwise.
+fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, entered: bool, cx: &mut Settle<'_>) {
+    use super::record::DealFields as F;
+    let named = |field: F| (cx.named)(field as usize);
+    // A deal that is won or lost is so for certain, whatever anybody says.
+    if stage.kind != StageKind::Open || entered && !named(F::probability) {
+        after.probability = Some(stage.probability);
+    }
+    if entered && !named(F::forecast_category) {
+        after.forecast_category = Some(stage.forecast_category);
+    }
+    if stage.kind == StageKind::Open {
+        if entered && !named(F::close_reason) && before.is_some_and(|before| before.stage_kind != StageKind::Open) {
+            after.close_reason = None;
+        }
+        if after.actual_close_date.is_some() && named(F::actual_close_date) {
+            cx.faults.push("actual_close_date", "not_closed", "is for deals that are won or lost");
+        }
+        after.actual_close_date = None;
+        return;
+    }
+    let still_won = stage.kind == StageKind::Won && before.is_some_and(|before| before.stage_kind == StageKind::Won);
+    if entered && !still_won && !named(F::actual_close_date) {
+        after.actual_close_date = Some(cx.occurred_at.date_in(cx.definitions.zone()));
+    }
+}

@@ -1,0 +1,44 @@
+//! Moving deals through their stages.
+
+use super::record::Deal;
+use crate::{
+    collection::Collection,
+    draft::Pending,
+    error::Error,
+    pipelines::{
+        moves::{self, Column, StageRef},
+        record::StageKind,
+    },
+    schema::{Patch, Record},
+    value::Id,
+};
+
+impl Collection<'_, Deal> {
+    /// Moves a deal to a stage, by key (of its own pipeline) or id. Every gate of the stage holds.
+    pub fn move_to(&self, id: Id, stage: impl Into<StageRef>) -> Pending<Record<Deal>> {
+        moves::move_to(self, id, stage.into(), &Patch::new())
+    }
+
+    /// Moves a deal to a stage together with other changes, such as those that the stage requires.
+    pub fn move_with(&self, id: Id, stage: impl Into<StageRef>, patch: &Patch<Deal>) -> Pending<Record<Deal>> {
+        moves::move_to(self, id, stage.into(), patch)
+    }
+
+    /// Moves a deal to its pipeline's won stage.
+    pub fn win(&self, id: Id) -> Pending<Record<Deal>> {
+        moves::move_to(self, id, StageKind::Won.into(), &Patch::new())
+    }
+
+    /// Moves a deal to its pipeline's lost stage, with the reason.
+    pub fn lose(&self, id: Id, reason: &str) -> Pending<Record<Deal>> {
+        moves::move_to(self, id, StageKind::Lost.into(), &Patch::new().close_reason(reason))
+    }
+
+    /// The board of a deal pipeline: its stages as columns. Two reads a stage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such deal pipeline.
+    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Deal>>, Error> {
+        moves::board(self, pipeline, "close_date", per_column).await
+    }
+}

@@ -1,0 +1,396 @@
+//! The gates that every write passes: permissions, field rules, what must be filled, custom properties, roles that one
+//! may give, the last administrator.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Draft, Lookup, Step, Stop};
+use crate::{
+    access::{Action, FieldAccess, FieldRule, Permission, RoleSet, Scope},
+    definitions::Definitions,
+    error::{Error, Faults},
+    properties::{
+        record::Property,
+        typing::{check_property, map_of},
+    },
+    schema::{FieldType, Image, Record, RecordKind, Section, common},
+    value::{FieldValue, Id, Kind, Ref, Value},
+};
+
+/// Whether the actor may read a record: by a grant, or, of an activity, through a record it is linked to. A private
+/// note is its author's alone, and an auditor's.
+pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
+    let access = &draft.cx.access;
+    if draft.cx.actor.is_system() {
+        return Ok(true);
+    }
+    if image.kind() == Kind::Note && image.get("is_private") == &Value::Bool(true) {
+        let author = image.get("author_id").as_id();
+        return Ok(author.is_some() && author == draft.cx.actor.user() || access.allows(Action::ReadPrivate, image));
+    }
+    if image.kind() == Kind::User && Some(image.id) == draft.cx.actor.user() {
+        return Ok(true);
+    }
+    if access.allows(Action::Read, image) {
+        return Ok(true);
+    }
+    if !matches!(image.kind(), Kind::Task | Kind::Interaction | Kind::Note) {
+        return Ok(false);
+    }
+    let links: Vec<Ref> =
+        image.get("links").items().iter().filter_map(|v| if let Value::Ref(r) = v { Some(*r) } else { None }).collect();
+    for link in &links {
+        draft.want(*link);
+    }
+    draft.stop_if_missing()?;
+    for link in links {
+        if let Some(target) = draft.peek(link)?
+            && draft.cx.access.allows(Action::Read, &target)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Nothing where the actor may do this to the record.
+pub(crate) fn demand(draft: &Draft<'_>, action: Action, image: &Image) -> Result<(), Stop> {
+    if draft.cx.access.allows(action, image) {
+        Ok(())
+    } else {
+        Err(Error::forbidden(Permission::new(image.kind(), action)).into())
+    }
+}
+
+/// A field that the actor may not see does not exist; one that the actor may only read is refused.
+pub(crate) fn check_field_rules(
+    draft: &Draft<'_>,
+    kind: Kind,
+    asked: &[(usize, Value)],
+    faults: &mut Faults,
+) -> Result<(), Stop> {
+    let decl = crate::catalog::decl(kind);
+    let access = &draft.cx.access;
+    let mut check = |name: &str| -> Result<(), Stop> {
+        if access.is_hidden(kind, name) {
+            // The same words as of a property that there is none of.
+            let what = if name.starts_with("properties.") { "custom property" } else { "field" };
+            let plain = name.strip_prefix("properties.").unwrap_or(name);
+            faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
+        } else if access.is_read_only(kind, name) {
+            let permission = Permission::new(kind, Action::Update);
+            return Err(Error::Forbidden { permission, field: Some(name.to_owned()) }.into());
+        }
+        Ok(())
+    };
+    for (at, value) in asked {
+        let Some(field) = decl.fields.get(*at) else { continue };
+        check(field.name)?;
+        if *at == common::PROPERTIES
+            && let Some(map) = value.as_map()
+        {
+            for key in map.keys() {
+                check(&format!("properties.{key}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who may create only what is theirs, owns what they create without an owner: the only owner that can be meant.
+pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
+    let permission = Permission::new(after.kind(), Action::Create);
+    let owned = matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal);
+    if owned
+        && draft.cx.access.widest(permission).is_some_and(|scope| scope < Scope::All)
+        && let (Some(user), Some(&field)) = (draft.cx.actor.user(), after.decl.own.first())
+        && after.values[field].is_null()
+    {
+        after.values[field] = Value::Id(user);
+    }
+}
+
+/// A new record without a team gets the first team of its owner.
+pub(crate) fn fill_team(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) {
+    let is_activity = after.kind() == Kind::Interaction;
+    if before.is_some()
+        || !(is_activity || matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal))
+    {
+        return;
+    }
+    let (Some(&own), Some(&team)) = (after.decl.own.first(), after.decl.team.first()) else { return };
+    let Some(owner) = after.values[own].as_id().filter(|_| after.values[team].is_null()) else { return };
+    if Some(owner) == draft.cx.actor.user() {
+        after.values[team] = draft.cx.actor.teams().first().map_or(Value::Null, |&team| Value::Id(team));
+    } else if let Ok(Some(user)) = draft.peek(Ref::new(Kind::User, owner)) {
+        after.values[team] = user.get("team_ids").items().first().cloned().unwrap_or_default();
+    } else {
+        draft.want(Lookup::from(Ref::new(Kind::User, owner)));
+    }
+}
+
+/// What every record must fulfil: required fields and custom properties are filled.
+pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Image, faults: &mut Faults) {
+    for (field, value) in after.decl.fields.iter().zip(&after.values) {
+        let missing = match value {
+            Value::Null => true,
+            Value::Text(text) => text.is_empty(),
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        };
+        let already = faults.all().iter().any(|fault| fault.field == field.name);
+        if field.marks.required && missing && field.section == Section::Person && !already {
+            faults.push(field.name, "required", "is needed");
+        }
+    }
+    let unknown_user = after.kind() == Kind::User
+        && after.get("email").is_null()
+        && after.values[common::EXTERNAL_ID].is_null()
+        && !faults.all().iter().any(|fault| fault.field == "email");
+    if unknown_user {
+        faults.push("email", "required", "is needed, unless the user has an external_id");
+    }
+    let empty = BTreeMap::new();
+    let values = after.values[common::PROPERTIES].as_map().unwrap_or(&empty);
+    for property in draft.cx.definitions.properties(after.kind()) {
+        let was = before.and_then(|before| before.values[common::PROPERTIES].as_map()?.get(&property.key));
+        // A record from before the property was required may stay as it is, but may not lose a value it has.
+        let demanded = property.required && property.archived_at.is_none() && (before.is_none() || was.is_some());
+        if demanded && !values.contains_key(&property.key) {
+            faults.push(format!("properties.{}", property.key), "required", "is needed");
+        }
+    }
+}
+
+/// Gives a new record the defaults of the custom properties that it was created without.
+pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
+    let missing = |property: &&Record<Property>| {
+        let given = after.values[common::PROPERTIES].as_map();
+        property.archived_at.is_none() && given.is_none_or(|given| !given.contains_key(&property.key))
+    };
+    let defaults: Vec<(String, Value)> = definitions
+        .properties(after.kind())
+        .iter()
+        .filter(missing)
+        .filter_map(|property| {
+            let value = property.rules.as_ref()?.default.clone();
+            // Checked again: the options may have changed since the default was set.
+            let value = check_property(property, value, definitions.default_country()).ok()?;
+            (!value.is_null()).then(|| (property.key.clone(), value))
+        })
+        .collect();
+    if !defaults.is_empty() {
+        let mut all = map_of(&after.values[common::PROPERTIES]);
+        all.extend(defaults);
+        after.values[common::PROPERTIES] = Value::Map(Arc::new(all));
+    }
+}
+
+/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it.
+pub(crate) fn place_properties(
+    definitions: &Definitions,
+    after: &mut Image,
+    value: &Value,
+    by_use_case: bool,
+    country: Option<&str>,
+    faults: &mut Faults,
+) {
+    let Value::Map(given) = value else {
+        if !value.is_null() {
+            faults.push("properties", "wrong_type", "must be an object of custom properties");
+        }
+        return;
+    };
+    let mut all = map_of(&after.values[common::PROPERTIES]);
+    for (key, value) in given.iter() {
+        let field = format!("properties.{key}");
+        let Some(property) = definitions.property(after.kind(), key) else {
+            if by_use_case {
+                // A value of a property that has been archived since: history may bring it back.
+                if value.is_null() {
+                    all.remove(key)
+                } else {
+                    all.insert(key.clone(), value.clone())
+                };
+            } else {
+                let shown: String = key.chars().take(80).collect();
+                let message = format!("`{}` has no custom property `{shown}`", after.kind());
+                faults.push(format!("properties.{shown}"), "unknown_field", message);
+            }
+            continue;
+        };
+        match check_property(property, value.clone(), country) {
+            Ok(Value::Null) => {
+                all.remove(key);
+            }
+            Ok(normal) => {
+                all.insert(key.clone(), normal);
+            }
+            Err(fault) => faults.add(field, fault),
+        }
+    }
+    match FieldType::Properties.normalize(Value::Map(Arc::new(all)), None) {
+        Ok(all) => after.values[common::PROPERTIES] = all,
+        Err(fault) => faults.add("properties", fault),
+    }
+}
+
+/// Nobody makes themselves, or anybody, more than they are: who gives a role, or grants something in one, must hold all
+/// that it grants and be spared no field rule by it; a team is given by who sees it; and who has more than the actor is
+/// not brought under another key or address, by which they would sign in.
+pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+    if draft.cx.actor.is_system() {
+        return Ok(());
+    }
+    match after.kind() {
+        Kind::User => check_user_roles(draft, before, after),
+        Kind::Role => {
+            let changed = |name: &str| before.is_none_or(|before| before.get(name) != after.get(name));
+            if !["grants", "inherits", "field_rules", "archived_at"].into_iter().any(changed) {
+                return Ok(());
+            }
+            let role = crate::roles::record::Role::decode(&after.values)?;
+            let inherited = draft.cx.definitions.role_set(&role.inherits);
+            let rules: Vec<FieldRule> = inherited.rules().collect();
+            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), role.field_rules.iter().chain(&rules));
+            demand_no_more(draft, &whole, &whole)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+    let definitions = draft.cx.definitions;
+    let ids =
+        |image: &Image, field: &str| -> Vec<Id> { image.get(field).items().iter().filter_map(Value::as_id).collect() };
+    // Who is archived or inactive has no roles in effect: to bring them back is to give them all.
+    let in_effect = |image: &Image| {
+        let live = !image.is_archived() && image.get("is_active") == &Value::Bool(true);
+        if live { ids(image, "role_ids") } else { Vec::new() }
+    };
+    let had = before.map(in_effect).unwrap_or_default();
+    let given: Vec<Id> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
+    if !given.is_empty() {
+        let whole = definitions.role_set(&ids(after, "role_ids"));
+        demand_no_more(draft, &definitions.role_set(&given), &whole)?;
+    }
+    let others = Some(after.id) != draft.cx.actor.user();
+    if let Some(before) = before.filter(|_| others)
+        && ["email", "external_id"].into_iter().any(|field| before.get(field) != after.get(field))
+    {
+        let theirs = definitions.role_set(&ids(before, "role_ids"));
+        demand_no_more(draft, &theirs, &theirs)?;
+    }
+    let action = if before.is_some() { Action::Update } else { Action::Create };
+    let permission = Permission::new(Kind::User, action);
+    if draft.cx.access.widest(permission) != Some(Scope::All) {
+        let mine = draft.cx.access.team_ids();
+        let were = before.map(|before| ids(before, "team_ids")).unwrap_or_default();
+        if ids(after, "team_ids").iter().any(|team| !were.contains(team) && !mine.contains(team)) {
+            return Err(Error::Forbidden { permission, field: Some("team_ids".to_owned()) }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Nothing where the actor holds all that is granted, and `whole`, of which it is a part, is held to every field rule
+/// that the actor is held to.
+fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Result<(), Stop> {
+    let own = draft.cx.access.roles();
+    if let Some(grant) = granted.all().find(|grant| !own.covers(grant)) {
+        return Err(Error::forbidden(Permission::new(grant.resource, grant.action)).into());
+    }
+    if let Some(rule) = own.rules().find(|rule| whole.touches(rule.kind) && !whole.has_rule(rule)) {
+        let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
+        return Err(Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field) }.into());
+    }
+    Ok(())
+}
+
+/// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline.
+pub(crate) fn keep_foundations(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    step: Step,
+) -> Result<(), Stop> {
+    if step.action == "bootstrap" {
+        return Ok(());
+    }
+    match after.kind() {
+        Kind::Organization if before.is_none() => {
+            Err(Error::invalid("organization", "fixed", "a tenant is one organization, made by its bootstrap").into())
+        }
+        Kind::Organization if after.is_archived() => {
+            Err(Error::invalid("archived_at", "fixed", "an organization is suspended, not archived").into())
+        }
+        Kind::Role if after.is_archived() && after.get("key").as_text() == Some("admin") => {
+            let message = "the role `admin` stays: somebody must be able to do everything";
+            Err(Error::invalid("archived_at", "fixed", message).into())
+        }
+        Kind::Pipeline => keep_default(draft, before, after, step),
+        _ => Ok(()),
+    }
+}
+
+/// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
+fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+    let is_default = |image: &Image| !image.is_archived() && image.get("is_default") == &Value::Bool(true);
+    let kind = |image: &Image| image.get("kind").clone();
+    let (was, is) = (before.is_some_and(is_default), is_default(after));
+    if was && !is && !draft.written().any(|other| is_default(other) && kind(other) == kind(after)) {
+        return Err(Error::invalid("is_default", "needs_another", "make another pipeline the default instead").into());
+    }
+    if was || !is {
+        return Ok(());
+    }
+    let all = crate::pipelines::record::PipelineKind::from_value(&kind(after))?;
+    let old: Vec<Ref> = draft
+        .cx
+        .definitions
+        .pipelines(all)
+        .iter()
+        .filter(|pipeline| pipeline.is_default && pipeline.id != after.id)
+        .map(|pipeline| Ref::new(Kind::Pipeline, pipeline.id))
+        .collect();
+    let Some(at) = after.decl.position("is_default") else { return Ok(()) };
+    for pipeline in old {
+        draft.update_for_rule(pipeline, &[(at, Value::Bool(false))], Step::new(step.action, None))?;
+    }
+    Ok(())
+}
+
+/// The organization holds its administrators' ids, written in the commit that changes them; the last one stays.
+pub(crate) fn keep_admins(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    step: Step,
+) -> Result<(), Stop> {
+    if after.kind() != Kind::User || step.action == "bootstrap" {
+        return Ok(());
+    }
+    let Some(admin) = draft.cx.definitions.role_by_key("admin").map(|role| role.id) else { return Ok(()) };
+    let is_admin = |image: &Image| {
+        !image.is_archived()
+            && image.get("is_active") == &Value::Bool(true)
+            && image.get("role_ids").items().contains(&Value::Id(admin))
+    };
+    let (was, is) = (before.is_some_and(is_admin), is_admin(after));
+    if was == is {
+        return Ok(());
+    }
+    let organization = Ref::new(Kind::Organization, draft.cx.actor.tenant());
+    let image = draft.peek(organization)?.ok_or(Stop::not_found(Kind::Organization))?;
+    let mut admins: Vec<Value> = image.get("admin_ids").items().to_vec();
+    admins.retain(|id| id != &Value::Id(after.id));
+    if is {
+        admins.push(Value::Id(after.id));
+        if admins.len() > 50 {
+            return Err(Error::TooLarge { what: "the number of administrators", limit: 50 }.into());
+        }
+    } else if admins.is_empty() {
+        return Err(Error::invalid("role_ids", "last_admin", "the last administrator stays: name another first").into());
+    }
+    let Some(at) = image.decl.position("admin_ids") else { return Ok(()) };
+    draft.update_for_rule(organization, &[(at, Value::List(admins.into()))], Step::new(step.action, None))
+}

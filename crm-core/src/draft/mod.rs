@@ -1,0 +1,22 @@
+//! How a use case writes: a pure decision on a [`Draft`] of the records it touches, run against the store.
+//!
+//! The draft is the one place where a record changes, so every gate stands here: permissions, field rules, formats,
+//! references, stage gates, hierarchies, the embedder's validators. The runner reads what the decision asks for, lets
+//! it decide again, and commits.
+
+mod claims;
+mod gate;
+mod pending;
+mod references;
+mod run;
+mod sheet;
+mod stop;
+mod undo;
+
+pub(crate) use claims::{claim_of_value, claims};
+pub(crate) use pending::asked_for;
+pub use pending::{Answer, Pending, Plan, Saved};
+pub(crate) use run::{Loaded, Options, Outcome, decide_only};
+pub(crate) use sheet::{Context, Draft, Sets, Step};
+pub(crate) use stop::{Lookup, Stop};
+pub(crate) use undo::{roll_back, undo};

@@ -1,0 +1,253 @@
+//! A write that has been described and not yet done: options, retry and dry run, written once for every use case.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    ops,
+    pin::Pin,
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Lookup, Options, Step,
+    run::{Decide, Outcome, run},
+};
+use crate::{
+    access::{Access, Actor},
+    change::{Change, Origin},
+    engine::Engine,
+    error::Error,
+    schema::{Image, Record, RecordKind},
+    value::{Id, Ref, Time},
+};
+
+/// What a write answers: the value, and the commit that made it so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saved<T> {
+    /// The commit; `None` where nothing had to change.
+    pub commit: Option<Id>,
+    inner: T,
+}
+
+impl<T> Saved<T> {
+    /// True where something was written.
+    pub const fn changed(&self) -> bool {
+        self.commit.is_some()
+    }
+
+    /// The value alone, as the store now holds it.
+    pub fn into_value(self) -> T {
+        self.inner
+    }
+}
+
+impl<T> ops::Deref for Saved<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.inner
+    }
+}
+
+/// What a write would do: the typed difference. Nothing was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The changes, with fields' old and new values as the actor may see them. Empty where nothing would change.
+    pub changes: Vec<Change>,
+    /// How many items of the commit's budget of 100 it needs.
+    pub items: usize,
+}
+
+/// How an answer is made from the records that a decision names.
+pub trait Answer: Sized {
+    /// The answer, from the records that the decision named, as the actor may see them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where one is missing, [`Error::Damaged`] where one cannot be read.
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error>;
+}
+
+impl<K: RecordKind> Answer for Record<K> {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        let image = images.first().ok_or(Error::NotFound(K::KIND))?;
+        Ok(Record::from_image(image)?)
+    }
+}
+
+impl<K: RecordKind> Answer for Vec<Record<K>> {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        images.iter().map(|image| Ok(Record::from_image(image)?)).collect()
+    }
+}
+
+/// A text of all that is asked, made only where an idempotency key needs its fingerprint.
+pub(crate) type Asked = Box<dyn Fn() -> String + Send + Sync>;
+
+/// The text of a value.
+pub(crate) fn asked_for<T: fmt::Debug + Clone + Send + Sync + 'static>(value: &T) -> Asked {
+    let value = value.clone();
+    Box::new(move || format!("{value:?}"))
+}
+
+type MakeStep = dyn Fn(Step) -> Box<Decide<'static>> + Send + Sync;
+
+/// A write that has been described and not yet done. `.await` does it; [`Pending::plan`] says what it would do.
+#[must_use = "nothing is written until it is awaited"]
+pub struct Pending<T> {
+    engine: Arc<Engine>,
+    actor: Actor,
+    action: &'static str,
+    occurred_at: Option<Time>,
+    subject: Option<Ref>,
+    fields: Vec<String>,
+    options: Options,
+    asked: Asked,
+    hints: Vec<Lookup>,
+    make: Box<MakeStep>,
+    build: fn(&[Arc<Image>]) -> Result<T, Error>,
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("action", &self.action).field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+impl<T: Answer> Pending<T> {
+    /// A write: its action as the log names it, a text of all that is asked (for idempotency), what it surely reads,
+    /// and the decision.
+    pub(crate) fn new<D>(
+        engine: &Arc<Engine>,
+        actor: &Actor,
+        action: &'static str,
+        asked: Asked,
+        hints: Vec<Lookup>,
+        decide: D,
+    ) -> Self
+    where
+        D: Fn(&mut super::Draft<'_>, Step) -> Result<Vec<Ref>, super::Stop> + Send + Sync + Clone + 'static,
+    {
+        Self {
+            engine: Arc::clone(engine),
+            actor: actor.clone(),
+            action,
+            occurred_at: None,
+            subject: None,
+            fields: Vec::new(),
+            options: Options::default(),
+            asked,
+            hints,
+            make: Box::new(move |step| {
+                let decide = decide.clone();
+                Box::new(move |draft| decide(draft, step))
+            }),
+            build: T::build,
+        }
+    }
+}
+
+impl<T> Pending<T> {
+    /// Names the record that versions speak of, and the fields that are set on it.
+    pub(crate) fn on(mut self, subject: Ref, fields: Vec<String>) -> Self {
+        self.subject = Some(subject);
+        self.fields = fields;
+        self
+    }
+
+    /// When it was true in the world, where that is not now: between the record's creation and now. Needs the
+    /// permission `backdate`.
+    pub fn occurred_at(mut self, time: Time) -> Self {
+        self.occurred_at = Some(time);
+        self
+    }
+
+    /// Only while the record is at this version; else [`Error::Conflict`]. Without it, a write is decided again on
+    /// the newest version where somebody else was faster.
+    pub fn if_version(mut self, version: u64) -> Self {
+        self.options.no_subject |= self.subject.is_none();
+        self.options.if_version = self.subject.map(|subject| (subject, version));
+        self
+    }
+
+    /// Made from this version: later changes of other fields are merged with; of the same fields they are an
+    /// [`Error::Conflict`] that names them.
+    pub fn based_on(mut self, version: u64) -> Self {
+        self.options.no_subject |= self.subject.is_none();
+        self.options.based_on = self.subject.map(|subject| (subject, version, self.fields.clone()));
+        self
+    }
+
+    /// With an idempotency key: for 24 hours the same key answers the same, and writes nothing again.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.options.key = Some((key.into(), String::new()));
+        self
+    }
+
+    /// Decided again where a unique value was taken at the same time: it may be the record to update.
+    pub(crate) fn again_where_taken(mut self) -> Self {
+        self.options.again_where_taken = true;
+        self
+    }
+
+    /// A hash of who asks for what, and how.
+    fn fingerprint(&self) -> String {
+        let Self { options, occurred_at, .. } = self;
+        let user = self.actor.user();
+        let how = format!("{user:?} {occurred_at:?} {:?} {:?}", options.if_version, options.based_on);
+        let mut fingerprint = String::new();
+        for byte in Sha256::digest(format!("{}\n{how}\n{}", self.action, (self.asked)())).iter().take(16) {
+            let _ = fmt::Write::write_fmt(&mut fingerprint, format_args!("{byte:02x}"));
+        }
+        fingerprint
+    }
+
+    /// Through something: an import, a workflow, an API key.
+    pub fn through(mut self, origin: Origin) -> Self {
+        self.actor = self.actor.through(origin);
+        self
+    }
+
+    async fn run(&self, dry_run: bool) -> Result<Outcome, Error> {
+        let decide = (self.make)(Step::new(self.action, self.occurred_at));
+        let mut options = Options { dry_run, ..self.options.clone() };
+        if let Some((key, fingerprint)) = &mut options.key {
+            if key.is_empty() || key.len() > 255 || key.contains('\0') {
+                return Err(Error::invalid("idempotency_key", "too_long", "must have 1 to 255 characters"));
+            }
+            *fingerprint = self.fingerprint();
+        }
+        if options.no_subject {
+            return Err(Error::invalid("version", "no_record", "this write is of no one record to hold to a version"));
+        }
+        run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await
+    }
+
+    /// What it would do, without doing it.
+    ///
+    /// # Errors
+    /// As doing it.
+    pub async fn plan(self) -> Result<Plan, Error> {
+        let outcome = self.run(true).await?;
+        let access = Access::new(&self.actor, &outcome.definitions, outcome.now);
+        let items = outcome.commit.as_ref().map_or(0, crate::store::Commit::items);
+        let changes = outcome.commit.map_or_else(Vec::new, |commit| {
+            commit.writes.into_iter().flat_map(|write| write.changes).map(|change| access.mask_change(change)).collect()
+        });
+        Ok(Plan { changes, items })
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Pending<T> {
+    type Output = Result<Saved<T>, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let outcome = self.run(false).await?;
+            let access = Access::new(&self.actor, &outcome.definitions, outcome.now);
+            let masked: Vec<Arc<Image>> = outcome.images.iter().map(|image| access.mask(image)).collect();
+            Ok(Saved { commit: outcome.commit_id, inner: (self.build)(&masked)? })
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! References: what a record names must exist, be live, be seen by whoever names it, and form no cycle.
+
+use serde::Deserialize;
+
+use super::{Draft, Stop, gate};
+use crate::{
+    error::Faults,
+    properties::typing::property_type,
+    schema::{FieldType, Image, common},
+    value::{Kind, Ref, Value},
+};
+
+/// How deep a hierarchy may be.
+const MAX_HIERARCHY: usize = 20;
+
+/// Checks every reference that a write brings in. What has not been read is wanted; the caller stops for it.
+pub(crate) fn check(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    faults: &mut Faults,
+) -> Result<(), Stop> {
+    for (field, target) in new_references(draft, before, after) {
+        if field == "shared_with" && !matches!(target.kind, Kind::User | Kind::Team) {
+            faults.push(field, "wrong_kind", "may name users and teams");
+            continue;
+        }
+        if let Some(exists) = draft.cx.definitions.may_refer(target.kind, target.id) {
+            // A definition that this very commit makes (a bootstrap's roles) is in the draft and not yet cached.
+            if !exists && !draft.written().any(|made| made.reference() == target && !made.is_archived()) {
+                missing(&field, target, faults);
+            }
+            continue;
+        }
+        let found = match draft.peek(target) {
+            Ok(found) => found,
+            Err(Stop::Need(lookups)) => {
+                // Wanted, with all the others; the caller stops for them together.
+                draft.want_all(lookups);
+                continue;
+            }
+            Err(refuse) => return Err(refuse),
+        };
+        let may_name = match &found {
+            None => false,
+            // Whom something is given to need not be seen by the giver; what it is about must be.
+            Some(_) if target.kind == Kind::User => true,
+            Some(image) => match gate::may_read(draft, image) {
+                Ok(may) => may,
+                Err(Stop::Need(lookups)) => {
+                    draft.want_all(lookups);
+                    continue;
+                }
+                Err(refuse) => return Err(refuse),
+            },
+        };
+        match found.filter(|_| may_name) {
+            None => missing(&field, target, faults),
+            Some(image) if image.is_archived() => {
+                faults.push(field, "archived", format!("names an archived {}", target.kind));
+            }
+            Some(image) if target.kind == Kind::User && image.get("is_active") == &Value::Bool(false) => {
+                faults.push(field, "inactive", "names a user who is not active");
+            }
+            Some(_) => {}
+        }
+    }
+    check_hierarchy(draft, before, after, faults)
+}
+
+fn missing(field: &str, target: Ref, faults: &mut Faults) {
+    faults.push(field, "not_found", format!("there is no such {}", target.kind));
+}
+
+/// Every reference in `after` that was not in `before`, with its field.
+fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Vec<(String, Ref)> {
+    let mut found = Vec::new();
+    for (at, field) in after.decl.fields.iter().enumerate() {
+        let value = &after.values[at];
+        let old = before.map_or(&Value::Null, |before| &before.values[at]);
+        if at == common::CREATED_BY || at == common::UPDATED_BY || value == old {
+            continue;
+        }
+        if at == common::PROPERTIES {
+            for (key, value) in value.as_map().into_iter().flatten() {
+                let ty = draft.cx.definitions.property(after.kind(), key).map(|property| property_type(property));
+                let same = old.as_map().and_then(|map| map.get(key)) == Some(value);
+                if let (Some(FieldType::Id(kind)), Some(id), false) = (ty, value.as_id(), same) {
+                    found.push((format!("properties.{key}"), Ref::new(kind, id)));
+                }
+            }
+            continue;
+        }
+        if after.kind() == Kind::Interaction && field.name == "participants" {
+            for (place, item) in value.items().iter().enumerate().filter(|(_, item)| !old.items().contains(item)) {
+                let Value::Json(json) = item else { continue };
+                if let Some(Ok(target)) = json.get("ref").map(Ref::deserialize) {
+                    found.push((format!("participants[{place}].ref"), target));
+                }
+            }
+            continue;
+        }
+        let of = |value: &Value| match (field.ty, value) {
+            (FieldType::Id(kind) | FieldType::Ids(kind, _), Value::Id(id)) => Some(Ref::new(kind, *id)),
+            (FieldType::Ref | FieldType::Refs(_), Value::Ref(target)) => Some(*target),
+            _ => None,
+        };
+        // What use cases keep themselves (sources, conversions) they have read themselves.
+        if field.section == crate::schema::Section::ReadOnly && at != common::ARCHIVED_AT {
+            continue;
+        }
+        match value {
+            Value::List(items) => {
+                let new = items.iter().filter(|item| !old.items().contains(item)).filter_map(of);
+                found.extend(new.map(|target| (field.name.to_owned(), target)));
+            }
+            single => found.extend(of(single).map(|target| (field.name.to_owned(), target))),
+        }
+    }
+    found
+}
+
+/// The parent of a record of a kind that forms a tree.
+fn parent(image: &Image) -> Option<(&'static str, Ref)> {
+    let field = match image.kind() {
+        Kind::Team | Kind::Company => "parent_id",
+        Kind::User => "manager_id",
+        _ => return None,
+    };
+    image.get(field).as_id().map(|id| (field, Ref::new(image.kind(), id)))
+}
+
+/// A new parent must not be the record itself or below it. Every ancestor is guarded: two moves at once that would
+/// close a circle together cannot both be stored.
+fn check_hierarchy(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    faults: &mut Faults,
+) -> Result<(), Stop> {
+    let Some((field, first)) = parent(after) else { return Ok(()) };
+    if before.and_then(parent).is_some_and(|(_, old)| old == first) {
+        return Ok(());
+    }
+    let mut next = Some(first);
+    let mut depth = 1;
+    while let Some(ancestor) = next {
+        if ancestor == after.reference() {
+            faults.push(field, "cycle", "cannot be the record itself or one below it");
+            return Ok(());
+        }
+        depth += 1;
+        if depth > MAX_HIERARCHY {
+            faults.push(field, "too_deep", format!("a hierarchy is at most {MAX_HIERARCHY} deep"));
+            return Ok(());
+        }
+        let image = match draft.peek(ancestor) {
+            Ok(Some(image)) => image,
+            // Not there: said by the reference check.
+            Ok(None) => return Ok(()),
+            Err(Stop::Need(lookups)) => {
+                draft.want_all(lookups);
+                return Ok(());
+            }
+            Err(refuse) => return Err(refuse),
+        };
+        draft.guard(&image);
+        next = parent(&image).map(|(_, above)| above);
+    }
+    Ok(())
+}

@@ -1,0 +1,372 @@
+//! Running a decision: read what it needs, decide, commit; decide again where somebody else was faster; find out what
+//! happened where an answer was lost.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Context, Draft, Lookup, Stop};
+use crate::{
+    access::Access,
+    change::Change,
+    definitions::Definitions,
+    engine::Engine,
+    error::Error,
+    organizations::record::OrganizationStatus,
+    schema::{Group, Image},
+    store::{Commit, Got, HistoryQuery, KeyEntry, StoreError, Want},
+    value::{Id, Kind, Ref, Time},
+};
+
+/// How often a decision is made anew because somebody else changed what it read.
+const CONFLICT_TRIES: usize = 4;
+/// How often a commit whose outcome is unknown is sent again.
+const UNKNOWN_TRIES: usize = 3;
+/// How often a decision may ask for more. Each round reads a level of what the last one named.
+const MAX_ROUNDS: usize = 64;
+/// How long an idempotency key is kept, in days.
+const KEY_DAYS: i64 = 1;
+/// How many changes one read of a history brings.
+const HISTORY_PAGE: usize = 500;
+
+/// What has been read for a decision.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    records: HashMap<Lookup, Option<Arc<Image>>>,
+    histories: HashMap<Ref, Arc<Vec<Change>>>,
+    key: Option<KeyEntry>,
+}
+
+impl Loaded {
+    pub(super) fn has(&self, lookup: &Lookup) -> bool {
+        match lookup {
+            Lookup::Want(_) => self.records.contains_key(lookup),
+            Lookup::History(record) => self.histories.contains_key(record),
+        }
+    }
+
+    /// The record that was read; the inner `None` says that there is none, the outer that nobody looked.
+    #[allow(clippy::option_option)] // two different things that are not known
+    pub(super) fn record(&self, lookup: &Lookup) -> Option<Option<&Arc<Image>>> {
+        self.records.get(lookup).map(Option::as_ref)
+    }
+
+    pub(super) fn history(&self, record: Ref) -> Option<Arc<Vec<Change>>> {
+        self.histories.get(&record).cloned()
+    }
+}
+
+/// What a caller may ask of any write.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    /// Only while the subject is at this version.
+    pub(crate) if_version: Option<(Ref, u64)>,
+    /// Made from this version: later changes of other fields are merged with, of the same fields a conflict.
+    pub(crate) based_on: Option<(Ref, u64, Vec<String>)>,
+    /// The idempotency key and the fingerprint of what is asked.
+    pub(crate) key: Option<(String, String)>,
+    /// A version was named for a write that has no one record.
+    pub(crate) no_subject: bool,
+    /// Decide again where a unique value has been taken meanwhile.
+    pub(crate) again_where_taken: bool,
+    /// Decide, and do not commit.
+    pub(crate) dry_run: bool,
+}
+
+/// What came of a decision.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The commit; `None` where nothing had to change, or the answer is an earlier one's.
+    pub(crate) commit: Option<Commit>,
+    /// The commit that the answer belongs to, where there is one.
+    pub(crate) commit_id: Option<Id>,
+    /// The records of the answer, as the store holds them.
+    pub(crate) images: Vec<Arc<Image>>,
+    /// The definitions under which it was decided.
+    pub(crate) definitions: Arc<Definitions>,
+    /// When.
+    pub(crate) now: Time,
+}
+
+/// A decision: what it makes of the draft, and the records of its answer.
+pub(crate) type Decide<'a> = dyn Fn(&mut Draft<'_>) -> Result<Vec<Ref>, Stop> + Send + Sync + 'a;
+
+/// Decides and commits nothing: for reads that must see what decisions see.
+pub(crate) async fn decide_only(
+    engine: &Engine,
+    actor: &crate::access::Actor,
+    hints: &[Lookup],
+    decide: &Decide<'_>,
+) -> Result<Outcome, Error> {
+    let options = Options { dry_run: true, ..Options::default() };
+    run(engine, actor, &options, hints, decide).await
+}
+
+/// Runs a decision until it is stored or refused.
+pub(crate) async fn run(
+    engine: &Engine,
+    actor: &crate::access::Actor,
+    options: &Options,
+    hints: &[Lookup],
+    decide: &Decide<'_>,
+) -> Result<Outcome, Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let now = engine.clock.now();
+        let mut loaded = Loaded::default();
+        let mut definitions = load(engine, actor.tenant(), hints, options, &mut loaded).await?;
+        if let Some((_, fingerprint)) = &options.key
+            && let Some(entry) = loaded.key.take().filter(|entry| entry.expires_at > now)
+        {
+            return answer_again(engine, actor, definitions, now, &entry, fingerprint).await;
+        }
+        let (commit, images, commit_id) = 'rounds: {
+            for _ in 0..MAX_ROUNDS {
+                let cx = Context {
+                    definitions: &definitions,
+                    actor,
+                    access: Access::new(actor, &definitions, now),
+                    now,
+                    ids: engine.ids.as_ref(),
+                    validators: &engine.validators,
+                };
+                let mut draft = Draft::new(&cx, &loaded);
+                let refs = match decide_guarded(&mut draft, options, decide) {
+                    Ok(refs) => refs,
+                    Err(Stop::Refuse(error)) => return Err(error),
+                    Err(Stop::Need(lookups)) => {
+                        drop(draft);
+                        definitions = load(engine, actor.tenant(), &lookups, &Options::default(), &mut loaded).await?;
+                        continue;
+                    }
+                };
+                let images: Vec<Arc<Image>> = refs.iter().filter_map(|&record| draft.answer(record)).collect();
+                if draft.is_empty() && options.key.is_none() {
+                    return Ok(Outcome { commit: None, commit_id: None, images, definitions, now });
+                }
+                let id = engine.ids.id(now);
+                let key = options.key.as_ref().map(|(key, fingerprint)| KeyEntry {
+                    key: key.clone(),
+                    fingerprint: marked(fingerprint, draft.is_empty()),
+                    commit: id,
+                    records: images.iter().map(|image| (image.reference(), image.versions)).collect(),
+                    expires_at: now.plus_days(KEY_DAYS),
+                });
+                demand_active(&definitions, actor, &draft)?;
+                // A commit of a key alone changes nothing, and says so.
+                let commit_id = (!draft.is_empty()).then_some(id);
+                break 'rounds (draft.into_commit(id, key)?, images, commit_id);
+            }
+            return Err(Error::TooLarge { what: "the rounds of reading of one decision", limit: MAX_ROUNDS });
+        };
+        if options.dry_run {
+            return Ok(Outcome { commit: Some(commit), commit_id, images, definitions, now });
+        }
+        match send(engine, &commit).await {
+            Ok(()) => {
+                return Ok(Outcome { commit: Some(commit), commit_id, images, definitions, now });
+            }
+            Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
+            // The next round finds the key's entry and answers from it.
+            Err(StoreError::KeyUsed) if tries < CONFLICT_TRIES => {}
+            Err(StoreError::Claimed { .. }) if tries < CONFLICT_TRIES && options.again_where_taken => {}
+            Err(StoreError::Conflict { .. }) if tries < CONFLICT_TRIES && options.if_version.is_none() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn demand_active(definitions: &Definitions, actor: &crate::access::Actor, draft: &Draft<'_>) -> Result<(), Error> {
+    if actor.is_system() || draft.is_empty() {
+        return Ok(());
+    }
+    match definitions.organization() {
+        Some(organization) if organization.status == OrganizationStatus::Suspended => {
+            Err(Error::invalid("organization", "suspended", "the organization is suspended: nobody may write"))
+        }
+        Some(_) => Ok(()),
+        None => Err(Error::NotFound(Kind::Organization)),
+    }
+}
+
+/// Decides, after holding the subject to the version that the caller named.
+fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>) -> Result<Vec<Ref>, Stop> {
+    if let Some((subject, version)) = options.if_version {
+        let image = draft.read(subject)?;
+        if image.versions.person != version {
+            let current = Some(image.versions);
+            return Err(Error::Conflict { record: subject, current, fields: Vec::new() }.into());
+        }
+    }
+    if let Some((subject, version, fields)) = &options.based_on {
+        let image = draft.read(*subject)?;
+        if image.versions.person != *version {
+            let history = draft.history(*subject)?;
+            let later = history.iter().filter(|change| change.group == Group::Person && change.version > *version);
+            let touched: Vec<String> = later
+                .flat_map(|change| change.fields.iter().map(|field| field.field.to_string()))
+                .filter(|name| fields.contains(name))
+                .collect();
+            if !touched.is_empty() || *version > image.versions.person {
+                let current = Some(image.versions);
+                return Err(Error::Conflict { record: *subject, current, fields: touched }.into());
+            }
+        }
+    }
+    decide(draft)
+}
+
+/// Reads what is wanted in one round trip (histories page by page besides), and the definitions where their epoch is
+/// not the cached one.
+async fn load(
+    engine: &Engine,
+    tenant: Id,
+    lookups: &[Lookup],
+    options: &Options,
+    loaded: &mut Loaded,
+) -> Result<Arc<Definitions>, Error> {
+    let mut wants: Vec<Want> = Vec::with_capacity(lookups.len() + 1);
+    for lookup in lookups {
+        match lookup {
+            Lookup::Want(want) if !loaded.has(lookup) && !wants.contains(want) => wants.push(want.clone()),
+            _ => {}
+        }
+    }
+    if let Some((key, _)) = &options.key {
+        wants.push(Want::Key(key.clone()));
+    }
+    let answer = engine.store.get(tenant, &wants).await?;
+    for (want, got) in wants.into_iter().zip(answer.got) {
+        match got {
+            Got::Record(image) => {
+                if let (Want::Claimed(_), Some(image)) = (&want, &image) {
+                    let by_id = Lookup::from(image.reference());
+                    loaded.records.insert(by_id, Some(Arc::clone(image)));
+                }
+                loaded.records.insert(Lookup::Want(want), image);
+            }
+            Got::Key(entry) => loaded.key = entry,
+        }
+    }
+    for lookup in lookups {
+        if let Lookup::History(record) = lookup
+            && !loaded.histories.contains_key(record)
+        {
+            let history = read_history(engine, tenant, *record).await?;
+            loaded.histories.insert(*record, Arc::new(history));
+        }
+    }
+    engine.definitions(tenant, answer.epoch).await
+}
+
+/// The whole history of a record, in order.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn read_history(engine: &Engine, tenant: Id, record: Ref) -> Result<Vec<Change>, Error> {
+    let mut all: Vec<Change> = Vec::new();
+    let mut query = HistoryQuery { tenant, record, field: None, descending: false, after: None, limit: HISTORY_PAGE };
+    loop {
+        let page = engine.store.history(&query).await?;
+        query.after = page.changes.last().map(crate::store::HistoryPosition::of).or(query.after);
+        let more = page.more && !page.changes.is_empty();
+        all.extend(page.changes);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+/// Sends a commit, again where its outcome is unknown. A failure after an unknown outcome may be this commit's own
+/// success: the log tells.
+async fn send(engine: &Engine, commit: &Commit) -> Result<(), StoreError> {
+    let mut unknown = false;
+    let mut left = UNKNOWN_TRIES;
+    loop {
+        match engine.store.commit(commit).await {
+            Ok(()) => return Ok(()),
+            Err(error @ StoreError::OutcomeUnknown(_)) => {
+                unknown = true;
+                left -= 1;
+                if left == 0 {
+                    return if is_stored(engine, commit).await? { Ok(()) } else { Err(error) };
+                }
+            }
+            Err(error) if !unknown => return Err(error),
+            Err(error @ StoreError::Unavailable(_)) => {
+                left -= 1;
+                if left == 0 {
+                    return Err(StoreError::outcome_unknown(error.to_string()));
+                }
+            }
+            Err(error) => return if is_stored(engine, commit).await? { Ok(()) } else { Err(error) },
+        }
+    }
+}
+
+/// Whether the log (or the key) holds this very commit.
+async fn is_stored(engine: &Engine, commit: &Commit) -> Result<bool, StoreError> {
+    if let Some(change) = commit.writes.iter().find_map(|write| write.changes.first()) {
+        let mut query = HistoryQuery {
+            tenant: commit.tenant,
+            record: change.record,
+            field: None,
+            descending: true,
+            after: None,
+            limit: 50,
+        };
+        loop {
+            let page = engine.store.history(&query).await?;
+            if page.changes.iter().any(|stored| stored.commit == commit.id) {
+                return Ok(true);
+            }
+            let passed =
+                page.changes.iter().any(|stored| stored.group == change.group && stored.version < change.version);
+            query.after = page.changes.last().map(crate::store::HistoryPosition::of);
+            if passed || !page.more || query.after.is_none() {
+                return Ok(false);
+            }
+        }
+    }
+    if let Some(key) = &commit.key {
+        let answer = engine.store.get(commit.tenant, &[Want::Key(key.key.clone())]).await?;
+        return Ok(matches!(answer.got.first(), Some(Got::Key(Some(entry))) if entry.commit == commit.id));
+    }
+    Ok(false)
+}
+
+/// The fingerprint as it is kept: that of a request that changed nothing is marked, so that its second answer says so
+/// too.
+fn marked(fingerprint: &str, nothing_changed: bool) -> String {
+    if nothing_changed { format!("={fingerprint}") } else { fingerprint.to_owned() }
+}
+
+/// The answer of an earlier request with the same key: its records, as of the versions they had.
+async fn answer_again(
+    engine: &Engine,
+    actor: &crate::access::Actor,
+    definitions: Arc<Definitions>,
+    now: Time,
+    entry: &KeyEntry,
+    fingerprint: &str,
+) -> Result<Outcome, Error> {
+    let changed = entry.fingerprint == fingerprint;
+    if !changed && entry.fingerprint != marked(fingerprint, true) {
+        return Err(Error::KeyReused);
+    }
+    let wants: Vec<Want> = entry.records.iter().map(|(record, _)| Want::Record(*record)).collect();
+    let answer = engine.store.get(actor.tenant(), &wants).await?;
+    let mut images = Vec::with_capacity(wants.len());
+    for ((record, versions), got) in entry.records.iter().zip(answer.got) {
+        let Got::Record(Some(image)) = got else { return Err(Error::NotFound(record.kind)) };
+        if image.versions.person == versions.person {
+            images.push(image);
+            continue;
+        }
+        let mut history = read_history(engine, actor.tenant(), *record).await?;
+        history.retain(|change| change.version <= versions.of(change.group));
+        let then =
+            crate::change::as_of(actor.tenant(), &history, Time::MAX, None).ok_or(Error::NotFound(record.kind))?;
+        images.push(Arc::new(crate::change::completed(then, &history, Time::MAX, &definitions)?));
+    }
+    Ok(Outcome { commit: None, commit_id: changed.then_some(entry.commit), images, definitions, now })
+}

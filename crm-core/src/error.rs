@@ -1,0 +1,167 @@
+//! What can go wrong with a use case. Each variant tells the caller what to do.
+
+use std::fmt;
+
+use crate::{
+    access::grant::Permission,
+    schema::Versions,
+    store::StoreError,
+    value::{Fault, Id, Kind, Ref},
+};
+
+/// One fault of one field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct FieldFault {
+    /// The field's name, `properties.key`, or a path into it such as `emails[1].email`.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    #[serde(flatten)]
+    pub fault: Fault,
+}
+
+/// Every fault of an input, collected before anything is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Faults(Vec<FieldFault>);
+
+impl Faults {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more. The same fault of the same field counts once.
+    pub fn add(&mut self, field: impl Into<String>, fault: Fault) {
+        let fault = FieldFault { field: field.into(), fault };
+        if !self.0.contains(&fault) {
+            self.0.push(fault);
+        }
+    }
+
+    /// One more, from a code and a message.
+    pub fn push(&mut self, field: impl Into<String>, code: &'static str, message: impl Into<String>) {
+        self.add(field, Fault::new(code, message));
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[FieldFault] {
+        &self.0
+    }
+
+    /// True where nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Nothing where nothing is wrong.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with all faults.
+    pub fn into_result(self) -> Result<(), Error> {
+        if self.is_empty() { Ok(()) } else { Err(Error::Invalid(self)) }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, FieldFault { field, fault }) in self.0.iter().enumerate() {
+            write!(f, "{}{field}: {}", if at == 0 { "" } else { "; " }, fault.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// What can go wrong with a use case.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such record, or the actor may not see it, or it is another tenant's: nobody can tell which.
+    #[error("there is no such {0}")]
+    NotFound(Kind),
+    /// Somebody else changed the record. Read it again and decide anew.
+    #[error("{record} has changed since it was read")]
+    Conflict {
+        /// Which record.
+        record: Ref,
+        /// The versions it has now, where known.
+        current: Option<Versions>,
+        /// The fields that both changed, where known.
+        fields: Vec<String>,
+    },
+    /// A unique value is taken. Choose another, or use the record that has it.
+    #[error("{kind}.{field} is taken")]
+    Duplicate {
+        /// Of which kind.
+        kind: Kind,
+        /// Of which field.
+        field: String,
+    },
+    /// The input is wrong: every fault at once. Mend it.
+    #[error("invalid input: {0}")]
+    Invalid(Faults),
+    /// The actor may not do this.
+    #[error("not permitted: {permission} is missing{}", field.as_ref().map(|f| format!(" for the field {f}")).unwrap_or_default())]
+    Forbidden {
+        /// The permission that is missing.
+        permission: Permission,
+        /// The field that may not be written, where it is a field.
+        field: Option<String>,
+    },
+    /// More than a commit, a record or a list can hold.
+    #[error("{what} is past the limit of {limit}")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// How much there may be.
+        limit: usize,
+    },
+    /// The idempotency key was used for something else. Use a new key.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The store cannot be reached or is too busy; nothing happened. Try again.
+    #[error("{0}")]
+    Unavailable(StoreError),
+    /// Nobody knows whether the commit was stored. Try again with the same idempotency key, or look.
+    #[error("the outcome of commit {commit} is unknown")]
+    OutcomeUnknown {
+        /// The commit.
+        commit: Id,
+    },
+    /// The store holds what cannot be read, or broke its contract.
+    #[error("the store is damaged: {0}")]
+    Damaged(StoreError),
+}
+
+impl Error {
+    /// One fault of one field.
+    pub fn invalid(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        let mut faults = Faults::new();
+        faults.push(field, code, message);
+        Error::Invalid(faults)
+    }
+
+    /// A missing permission.
+    pub const fn forbidden(permission: Permission) -> Self {
+        Error::Forbidden { permission, field: None }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { record, current } => Error::Conflict { record, current, fields: Vec::new() },
+            StoreError::Claimed { claim, .. } => Error::Duplicate { kind: claim.kind, field: claim.name },
+            StoreError::TooLarge { what, limit } => Error::TooLarge { what, limit },
+            StoreError::KeyUsed => Error::KeyReused,
+            StoreError::BadQuery(reason) => Error::invalid("cursor", "bad_cursor", reason),
+            StoreError::Dangling => Error::invalid("", "dangling", "a reference names a record that does not exist"),
+            StoreError::Unavailable(_) => Error::Unavailable(error),
+            StoreError::OutcomeUnknown(_) => Error::OutcomeUnknown { commit: Id::NIL },
+            StoreError::Corrupt(_) => Error::Damaged(error),
+        }
+    }
+}
+
+impl From<crate::value::WrongType> for Error {
+    fn from(wrong: crate::value::WrongType) -> Self {
+        Error::Damaged(wrong.into())
+    }
+}

@@ -1,0 +1,39 @@
+//! The rules of interactions.
+
+use super::record::{BUILT_IN_TYPES, Interaction};
+use crate::{
+    definitions::Definitions,
+    rules::{Rules, Settle},
+    schema::Record,
+    value::Time,
+};
+
+impl Rules for Interaction {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        let own = cx.definitions.organization().map_or(&[][..], |org| org.interaction_types.as_slice());
+        let known = BUILT_IN_TYPES.contains(&after.r#type.as_str()) || own.contains(&after.r#type);
+        if !after.r#type.is_empty() && !known && before.is_none_or(|before| before.r#type != after.r#type) {
+            let names: Vec<&str> = BUILT_IN_TYPES.iter().copied().chain(own.iter().map(String::as_str)).collect();
+            cx.faults.push("type", "unknown_choice", format!("must be one of {}", names.join(", ")));
+        }
+        if matches!(after.r#type.as_str(), "email" | "call" | "sms") && after.direction.is_none() {
+            cx.faults.push("direction", "required", "is needed for an e-mail, a call and an SMS: inbound or outbound");
+        }
+        if before.is_none() && after.user_id.is_none() {
+            after.user_id = cx.user;
+        }
+        if after.user_id.is_none() {
+            cx.faults.push("user_id", "required", "is needed: whose interaction it is");
+        }
+        for (at, participant) in after.participants.iter().enumerate() {
+            if participant.reference.is_none() && participant.address.as_deref().is_none_or(|a| a.trim().is_empty()) {
+                cx.faults.push(format!("participants[{at}]"), "required", "needs a ref or an address");
+            }
+        }
+    }
+
+    fn derive(&mut self, created_at: Time, _: &Definitions) {
+        self.happens_at = Some(self.completed_at.or(self.scheduled_at).unwrap_or(created_at));
+        self.is_open = self.scheduled_at.is_some() && self.completed_at.is_none();
+    }
+}

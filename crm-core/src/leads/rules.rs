@@ -1,0 +1,45 @@
+//! The rules of leads. The gates of their stages are in `pipelines::gates`.
+
+use super::record::Lead;
+use crate::{
+    definitions::Definitions,
+    pipelines::{place, record::PipelineKind},
+    rules::{Rules, Settle},
+    schema::Record,
+    users::rules::full_name,
+    value::{Id, Time},
+};
+
+impl Rules for Lead {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        // The name follows its parts while nobody has given another, now or before.
+        let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
+        let follows = before.is_some_and(|before| {
+            before.name == after.name
+                && full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref()
+                    == Some(before.name.as_str())
+        });
+        if let Some(made) = made
+            && (after.name.is_empty() || follows && !(cx.named)(super::record::LeadFields::name as usize))
+        {
+            after.name = made;
+        }
+        place::fill(PipelineKind::Lead, &mut after.pipeline_id, &mut after.stage_id, cx.definitions);
+        if after.annual_revenue.is_some_and(|revenue| revenue.amount.is_negative()) {
+            cx.faults.push("annual_revenue", "too_small", "must not be negative");
+        }
+    }
+
+    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id>) {
+        if changed("stage_id") {
+            self.stage_entered_at = Some(occurred_at);
+        }
+    }
+
+    fn derive(&mut self, _: Time, definitions: &Definitions) {
+        if let Some(stage) = place::stage(definitions, self.stage_id) {
+            self.status.clone_from(&stage.key);
+            self.stage_kind = stage.kind;
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Moving leads through their stages.
+
+use super::record::Lead;
+use crate::{
+    collection::Collection,
+    draft::Pending,
+    error::Error,
+    pipelines::{
+        moves::{self, Column, StageRef},
+        record::StageKind,
+    },
+    schema::{Patch, Record},
+    value::Id,
+};
+
+impl Collection<'_, Lead> {
+    /// Moves a lead to a stage, by key (of its own pipeline) or id. Every gate of the stage holds.
+    pub fn move_to(&self, id: Id, stage: impl Into<StageRef>) -> Pending<Record<Lead>> {
+        moves::move_to(self, id, stage.into(), &Patch::new())
+    }
+
+    /// Moves a lead to a stage together with other changes, such as those that the stage requires.
+    pub fn move_with(&self, id: Id, stage: impl Into<StageRef>, patch: &Patch<Lead>) -> Pending<Record<Lead>> {
+        moves::move_to(self, id, stage.into(), patch)
+    }
+
+    /// Moves a lead to its pipeline's lost stage, with the reason.
+    pub fn disqualify(&self, id: Id, reason: &str) -> Pending<Record<Lead>> {
+        moves::move_to(self, id, StageKind::Lost.into(), &Patch::new().unqualified_reason(reason))
+    }
+
+    /// The board of a lead pipeline: its stages as columns. Two reads a stage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such lead pipeline.
+    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Lead>>, Error> {
+        moves::board(self, pipeline, "created_at", per_column).await
+    }
+}

@@ -1,0 +1,13 @@
+//! Lists: a filter, a sort and a sealed cursor become pages of declared indexes, with what the actor may see as part
+//! of every query.
+
+mod cursor;
+mod merge;
+mod plan;
+mod query;
+
+pub(crate) use cursor::{open, seal};
+pub(crate) use merge::{count, walk_page};
+pub(crate) use plan::{Plan, plan, signature};
+pub(crate) use query::{DEFAULT_LIMIT, MAX_LIMIT};
+pub use query::{ListPage, ListQuery};

@@ -1,0 +1,287 @@
+//! Planning a list: which declared indexes serve it, and what remains as a filter.
+//!
+//! The filter and what the actor may see are one condition. Where it pins the equal fields of an index that sorts as
+//! asked, that index serves it; where it pins one of several values (the teams below, a stage kind that is not given),
+//! several reads of the index are merged in order; else the kind's whole index in that order is read with the filter.
+
+use super::ListQuery;
+use crate::{
+    access::{Access, Action, Permission},
+    error::Error,
+    filter::{Compare, Filter, Path, Predicate, Test},
+    schema::{FieldType, Image, IndexDecl, KindDecl, common},
+    value::{Choice, Value, fold},
+};
+
+/// Reads of indexes that are merged at most.
+const MAX_READS: usize = 32;
+/// Characters of a text to search for.
+const MAX_SEARCH: usize = 200;
+
+/// How a list is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The kind.
+    pub(crate) decl: &'static KindDecl,
+    /// The reads of its indexes, all in one order; merged. At least one.
+    pub(crate) reads: Vec<Read>,
+    /// What must hold besides.
+    pub(crate) filter: Predicate,
+    /// What the core itself looks at on top: a text search by somebody who may not see all that is searched.
+    pub(crate) extra: Option<TextSearch>,
+    pub(crate) descending: bool,
+}
+
+/// One read of an index, at its equal values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) index: &'static IndexDecl,
+    pub(crate) equals: Vec<Value>,
+}
+
+/// A search in the fields that the actor may see, where that is not all that the record's search text holds.
+#[derive(Clone, Debug)]
+pub(crate) struct TextSearch {
+    fields: Vec<usize>,
+    text: String,
+}
+
+impl TextSearch {
+    pub(crate) fn holds(&self, image: &Image) -> bool {
+        let parts = self.fields.iter().filter_map(|&at| image.values[at].as_text());
+        crate::value::search_key(parts, usize::MAX).contains(&self.text)
+    }
+}
+
+/// Plans a list.
+///
+/// # Errors
+/// [`Error::Forbidden`] without any grant to read the kind, [`Error::Invalid`] for a filter that does not compile or a
+/// sort that no index serves (naming those that are served).
+pub(crate) fn plan(
+    access: &Access<'_>,
+    decl: &'static KindDecl,
+    query: &ListQuery,
+    action: Action,
+) -> Result<Plan, Error> {
+    access.demand(Permission::new(decl.kind, action))?;
+    let asked = access.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
+    let mut filter = asked.and(seen(access, decl, action));
+    let extra = search(access, decl, query, &mut filter)?;
+    let sort = query.sort.as_deref().unwrap_or(if query.archived { "archived_at" } else { "created_at" });
+    let reads = if query.archived {
+        if sort != "archived_at" {
+            return Err(bad_sort(access, decl, sort));
+        }
+        vec![Read { index: decl.archived(), equals: Vec::new() }]
+    } else {
+        choose(access, decl, sort, &filter)?
+    };
+    Ok(Plan { decl, reads, filter, extra, descending: query.descending })
+}
+
+/// What the actor may see of a kind, as a condition: the decision by id (`gate::may_read`), less what is seen through
+/// links alone. Private notes are their author's and an auditor's.
+fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predicate {
+    let seen = access.predicate(action, decl);
+    let Some(private) = decl.position("is_private").filter(|_| !access.actor().is_system()) else { return seen };
+    let is_private = || Predicate::field_eq(private, FieldType::Bool, Value::Bool(true));
+    let author =
+        access.actor().user().zip(decl.own.first()).map_or_else(Predicate::never, |(user, &own)| {
+            Predicate::field_eq(own, decl.fields[own].ty, Value::Id(user))
+        });
+    let audit = access.predicate(Action::ReadPrivate, decl);
+    seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))
+}
+
+fn search(
+    access: &Access<'_>,
+    decl: &'static KindDecl,
+    query: &ListQuery,
+    filter: &mut Predicate,
+) -> Result<Option<TextSearch>, Error> {
+    let Some(text) = query.text.as_deref().map(fold).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() > MAX_SEARCH || text.contains('\0') {
+        return Err(Error::invalid("q", "too_long", format!("must have at most {MAX_SEARCH} characters, and no NUL")));
+    }
+    let searchable: Vec<usize> = (0..decl.fields.len()).filter(|&at| decl.fields[at].marks.searchable).collect();
+    let visible: Vec<usize> =
+        searchable.iter().copied().filter(|&at| !access.is_hidden(decl.kind, decl.fields[at].name)).collect();
+    if visible.len() < searchable.len() {
+        return Ok(Some(TextSearch { fields: visible, text }));
+    }
+    let holds = Predicate::Test(Test {
+        path: Path { field: common::SEARCH_TEXT, property: None },
+        ty: FieldType::Folded,
+        list: false,
+        compare: Compare::Contains,
+        operands: vec![Value::text(text)],
+    });
+    *filter = std::mem::replace(filter, Predicate::always()).and(holds);
+    Ok(None)
+}
+
+/// The reads that serve a sort under a filter.
+fn choose(access: &Access<'_>, decl: &'static KindDecl, sort: &str, filter: &Predicate) -> Result<Vec<Read>, Error> {
+    if access.is_hidden(decl.kind, sort) {
+        return Err(bad_sort(access, decl, sort));
+    }
+    let Some(sort_at) = decl.position(sort) else { return Err(bad_sort(access, decl, sort)) };
+    let best = one_index(decl, sort_at, filter);
+    if let Some(reads) = &best
+        && reads.iter().all(|read| !read.index.equals.is_empty())
+    {
+        return Ok(reads.clone());
+    }
+    // Nothing is pinned as a whole: the actor's own records, those shared with them and those of their teams each by
+    // an index of their own are fewer than all.
+    several_indexes(decl, sort_at, filter).or(best).ok_or_else(|| bad_sort(access, decl, sort))
+}
+
+/// The reads of the one index that pins most.
+fn one_index(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Option<Vec<Read>> {
+    let mut best: Option<(&'static IndexDecl, Vec<Vec<Value>>)> = None;
+    for index in decl.indexes.iter().filter(|index| index.sort == sort_at && !index.archived) {
+        let Some(branches) = branches(decl, index, filter) else { continue };
+        // More equal fields pin more; of as many, fewer reads.
+        let better = best.as_ref().is_none_or(|(other, others)| {
+            (index.equals.len(), std::cmp::Reverse(branches.len()))
+                > (other.equals.len(), std::cmp::Reverse(others.len()))
+        });
+        if better {
+            best = Some((index, branches));
+        }
+    }
+    let (index, branches) = best?;
+    Some(branches.into_iter().map(|equals| Read { index, equals }).collect())
+}
+
+/// Where the filter asks for one of several conditions and each has an index of its own: the reads of all of them. The
+/// filter stays whole in each read, and merging drops what two of them find.
+fn several_indexes(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Option<Vec<Read>> {
+    let ways: &[Predicate] = match filter {
+        Predicate::Any(parts) => parts,
+        Predicate::All(parts) => parts.iter().find_map(|part| match part {
+            Predicate::Any(parts) if parts.len() > 1 => Some(parts.as_slice()),
+            _ => None,
+        })?,
+        _ => return None,
+    };
+    let mut reads: Vec<Read> = Vec::new();
+    for way in ways {
+        let found = one_index(decl, sort_at, way).filter(|reads| reads.iter().all(|r| !r.index.equals.is_empty()));
+        for read in found.or_else(|| several_indexes(decl, sort_at, way))? {
+            if !reads.contains(&read) {
+                reads.push(read);
+            }
+        }
+        if reads.len() > MAX_READS {
+            return None;
+        }
+    }
+    (!reads.is_empty()).then_some(reads)
+}
+
+/// The values at which an index must be read so that nothing the filter lets through is missed; `None` where the
+/// filter does not pin its equal fields, or at too many values.
+fn branches(decl: &KindDecl, index: &IndexDecl, filter: &Predicate) -> Option<Vec<Vec<Value>>> {
+    let mut all: Vec<Vec<Value>> = vec![Vec::new()];
+    for &field in &index.equals {
+        let values = pinned(filter, field).or_else(|| every(decl.fields[field].ty))?;
+        let mut wider = Vec::with_capacity(all.len() * values.len());
+        for prefix in &all {
+            for value in &values {
+                let mut longer = prefix.clone();
+                longer.push(value.clone());
+                wider.push(longer);
+            }
+        }
+        if wider.len() > MAX_READS {
+            return None;
+        }
+        all = wider;
+    }
+    Some(all)
+}
+
+/// Every value of a type that has few.
+fn every(ty: FieldType) -> Option<Vec<Value>> {
+    match ty {
+        FieldType::Bool => Some(vec![Value::Bool(true), Value::Bool(false)]),
+        FieldType::Choice(names) if names == crate::pipelines::record::StageKind::NAMES => {
+            Some(names.iter().map(|&name| Value::text(name)).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The values that a field can have where the filter holds, if it says so at its top: `field = a`, `field in (a, b)`,
+/// or an `or` each of whose parts says so.
+fn pinned(filter: &Predicate, field: usize) -> Option<Vec<Value>> {
+    match filter {
+        Predicate::Test(Test { path: Path { field: at, property: None }, compare, operands, list, .. })
+            if *at == field =>
+        {
+            match compare {
+                Compare::Eq | Compare::In => Some(operands.clone()),
+                // An empty list stands nowhere in an index of its elements.
+                Compare::Missing if !list => Some(vec![Value::Null]),
+                _ => None,
+            }
+        }
+        // The part that pins the fewest values.
+        Predicate::All(parts) => parts.iter().filter_map(|part| pinned(part, field)).min_by_key(Vec::len),
+        Predicate::Any(parts) if !parts.is_empty() => {
+            let mut all: Vec<Value> = Vec::new();
+            for part in parts {
+                for value in pinned(part, field)? {
+                    if !all.contains(&value) {
+                        all.push(value);
+                    }
+                }
+            }
+            Some(all)
+        }
+        _ => None,
+    }
+}
+
+fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
+    let shown: String = sort.chars().take(64).collect();
+    let visible = |at: &usize| !access.is_hidden(decl.kind, decl.fields[*at].name);
+    let known: Vec<String> = decl
+        .indexes
+        .iter()
+        .filter(|index| !index.archived && visible(&index.sort) && index.equals.iter().all(&visible))
+        .map(|index| index.describe(decl))
+        .collect();
+    let message = format!("cannot sort by `{shown}` under this filter; declared are: {}", known.join("; "));
+    Error::invalid("sort", "unknown_sort", message)
+}
+
+/// Filters as part of a cursor's binding: equal queries have equal texts.
+pub(crate) fn signature(decl: &KindDecl, query: &ListQuery) -> String {
+    let filter = query.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok()).unwrap_or_default();
+    format!("{} {filter} {:?} {:?} {} {}", decl.kind, query.text, query.sort, query.descending, query.archived)
+}
+
+impl Plan {
+    /// The one read that finds every record once, for an engine to count: the plan's own, or the whole kind.
+    pub(crate) fn counted(&self) -> Option<Read> {
+        match self.reads.as_slice() {
+            [read] if !read.index.per_element => Some(read.clone()),
+            [read, ..] if !read.index.archived => Some(Read { index: self.decl.walk(), equals: Vec::new() }),
+            _ => None,
+        }
+    }
+}
+
+/// For messages and tests: the plan in one line.
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, read) in self.reads.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { " + " }, read.index.describe(self.decl))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! The rules of notes.
+
+use super::record::Note;
+use crate::{
+    rules::{Rules, Settle},
+    schema::Record,
+};
+
+impl Rules for Note {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        if before.is_none() {
+            after.author_id = cx.user;
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The first commit of a tenant: organization, roles, pipelines and administrator.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+};
+
+use super::record::{NewOrganization, Organization, OrganizationFields};
+use crate::{
+    access::{Actor, built_in_roles},
+    crm::Crm,
+    draft::{Answer, Draft, Pending, Sets, Step, Stop, asked_for},
+    error::Error,
+    pipelines::{
+        defaults::{deal_pipeline, lead_pipeline},
+        record::Pipeline,
+    },
+    roles::record::{NewRole, Role, RoleFields},
+    schema::{Image, Patch, Record, RecordKind},
+    users::record::{NewUser, User, UserFields},
+    value::{Id, Kind, Ref, Value},
+};
+
+/// An organization about to be created. `.await` answers its first actor.
+#[must_use = "nothing is written until it is awaited"]
+#[derive(Debug)]
+pub struct Bootstrap<'a> {
+    crm: &'a Crm,
+    organization: NewOrganization,
+    admin: NewUser,
+}
+
+impl<'a> Bootstrap<'a> {
+    pub(crate) fn new(crm: &'a Crm, organization: NewOrganization) -> Self {
+        let admin = NewUser {
+            first_name: Some("Administrator".into()),
+            external_id: Some("admin".into()),
+            ..NewUser::default()
+        };
+        Self { crm, organization, admin }
+    }
+
+    /// Who the first administrator is; without it, a user known by the external id `admin`.
+    pub fn admin(mut self, admin: NewUser) -> Self {
+        self.admin = admin;
+        self
+    }
+
+    async fn run(self) -> Result<Actor, Error> {
+        let engine = &self.crm.engine;
+        let tenant = engine.ids.id(engine.clock.now());
+        let user = engine.ids.id(engine.clock.now());
+        let secret = engine.ids.secret();
+        if secret == [0; 32] {
+            return Err(Error::Unavailable(crate::store::StoreError::unavailable("no randomness for secrets")));
+        }
+        let mut seal = String::with_capacity(64);
+        for byte in secret {
+            use std::fmt::Write as _;
+            let _ = write!(seal, "{byte:02x}");
+        }
+        let organization: Patch<Organization> = self.organization.into();
+        let admin: Patch<User> = self.admin.into();
+        let asked = asked_for(&(organization.clone(), admin.clone()));
+        let pending: Pending<First> = Pending::new(
+            engine,
+            &Actor::system(tenant),
+            "bootstrap",
+            asked,
+            Vec::new(),
+            move |draft: &mut Draft<'_>, step: Step| first_commit(draft, step, user, &seal, &organization, &admin),
+        );
+        // The answer is in what was committed: nothing is read afterwards that could fail.
+        let admin = pending.await?.into_value().0;
+        Ok(Actor::trusted(tenant, user, admin.role_ids.clone(), admin.team_ids.clone()))
+    }
+}
+
+/// The first administrator.
+struct First(Record<User>);
+
+impl Answer for First {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(Self(Record::build(images)?))
+    }
+}
+
+fn first_commit(
+    draft: &mut Draft<'_>,
+    step: Step,
+    user: Id,
+    seal: &str,
+    organization: &Patch<Organization>,
+    admin: &Patch<User>,
+) -> Result<Vec<Ref>, Stop> {
+    let tenant = draft.cx.actor.tenant();
+    let own = [
+        (OrganizationFields::seal_key as usize, Value::text(seal)),
+        (OrganizationFields::admin_ids as usize, Value::list([Value::Id(user)])),
+    ];
+    draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
+    let mut admin_role = Id::NIL;
+    for (key, name, grants) in built_in_roles() {
+        let id = draft.new_id();
+        let role: Patch<Role> = NewRole { key: key.into(), name: name.into(), grants, ..NewRole::default() }.into();
+        let own = [(RoleFields::is_builtin as usize, Value::Bool(true))];
+        draft.create(Kind::Role, id, Sets::both(role.sets(), &own), step)?;
+        if key == "admin" {
+            admin_role = id;
+        }
+    }
+    for new in [lead_pipeline(), deal_pipeline()] {
+        let id = draft.new_id();
+        let pipeline: Patch<Pipeline> = new.into();
+        draft.create(Pipeline::KIND, id, Sets::asked(pipeline.sets()), step)?;
+    }
+    let own = [(UserFields::role_ids as usize, Value::list([Value::Id(admin_role)]))];
+    let record = draft.create(Kind::User, user, Sets::both(admin.sets(), &own), step)?;
+    draft.tie();
+    Ok(vec![record])
+}
+
+impl<'a> IntoFuture for Bootstrap<'a> {
+    type Output = Result<Actor, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}

@@ -1,0 +1,42 @@
+//! The rules of organizations.
+
+use super::record::Organization;
+use crate::{
+    definitions::Definitions,
+    rules::{Rules, Settle},
+    schema::Record,
+    value::{Currency, fold},
+};
+
+impl Rules for Organization {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        let currency = *after.base_currency.get_or_insert(Currency::USD);
+        if before.is_some_and(|before| before.base_currency != Some(currency)) {
+            cx.faults.push("base_currency", "fixed", "cannot change once the organization exists: sums are kept in it");
+        }
+        after.time_zone.get_or_insert_with(|| "UTC".to_owned());
+        after.locale.get_or_insert_with(|| "en".to_owned());
+        after.fiscal_year_start_month.get_or_insert(1);
+        if before.is_some_and(|before| before.allow_shared_emails) && !after.allow_shared_emails {
+            // It would be a claiming job over all contacts.
+            cx.faults.push("allow_shared_emails", "fixed", "cannot be taken back: contacts may share addresses by now");
+        }
+        if let Some(country) = &mut after.default_country {
+            *country = country.to_ascii_uppercase();
+            if country.len() != 2 || country.parse::<phonenumber::country::Id>().is_err() {
+                cx.faults.push("default_country", "unknown_country", "must be two letters of ISO 3166, such as DE");
+            }
+        }
+        for name in &mut after.interaction_types {
+            match crate::value::normalize_slug(name) {
+                Ok(normal) => *name = normal,
+                Err(fault) => cx.faults.add("interaction_types", fault),
+            }
+        }
+    }
+
+    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
+        // Claimed under the nil tenant by the draft: slugs are unique among all organizations.
+        self.slug.iter().map(|slug| ("slug", fold(slug))).collect()
+    }
+}

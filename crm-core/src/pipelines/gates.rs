@@ -1,0 +1,165 @@
+//! The gates of stages: what a record must fulfil to enter one. The draft calls them for every write that moves a
+//! stage, so no writer gets round them.
+
+use crate::{
+    definitions::Definitions,
+    error::Faults,
+    filter::{Compiler, Filter, Predicate, PropertyTypes},
+    pipelines::record::{PipelineKind, Stage, StageKind},
+    properties::typing::property_type,
+    schema::{FieldType, Image, KindDecl},
+    value::{Fault, Kind, Time, Value},
+};
+
+/// Every property of a kind, none hidden: gates see the whole record, whoever moves it.
+struct Whole<'a> {
+    definitions: &'a Definitions,
+    kind: Kind,
+}
+
+impl PropertyTypes for Whole<'_> {
+    fn property_type(&self, key: &str) -> Option<FieldType> {
+        self.definitions.property(self.kind, key).map(|property| property_type(property))
+    }
+    fn is_hidden(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// A stage's gate, compiled.
+///
+/// # Errors
+/// Every fault by field.
+pub(crate) fn compile_gate(
+    decl: &KindDecl,
+    gate: &Filter,
+    definitions: &Definitions,
+    now: Time,
+) -> Result<Predicate, Vec<(String, Fault)>> {
+    let properties = Whole { definitions, kind: decl.kind };
+    let compiler = Compiler {
+        decl,
+        properties: &properties,
+        now,
+        zone: definitions.zone(),
+        default_country: definitions.default_country(),
+    };
+    compiler.compile(gate)
+}
+
+/// Use cases that may take a record over the border of a closed stage that others may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passage {
+    /// Any other write.
+    Ordinary,
+    /// The conversion of a lead: the one way into a won stage of leads.
+    Convert,
+    /// Its undo: the one way out.
+    Unconvert,
+}
+
+/// Holds every gate of a move: the stage belongs to the pipeline and takes records, the move is allowed, required
+/// fields are filled, the gate's condition holds, and leads are converted by conversion alone.
+pub(crate) fn check(
+    before: Option<&Image>,
+    after: &Image,
+    passage: Passage,
+    definitions: &Definitions,
+    now: Time,
+    faults: &mut Faults,
+) {
+    let kind = match after.kind() {
+        Kind::Lead => PipelineKind::Lead,
+        Kind::Deal => PipelineKind::Deal,
+        _ => return,
+    };
+    let (old, new) = (before.map(|image| image.get("stage_id")), after.get("stage_id"));
+    let same_pipeline = before.is_none_or(|image| image.get("pipeline_id") == after.get("pipeline_id"));
+    if old == Some(new) && same_pipeline {
+        return;
+    }
+    let pipeline = after.get("pipeline_id").as_id().and_then(|id| definitions.pipeline(id));
+    let Some(pipeline) = pipeline.filter(|pipeline| pipeline.kind == kind) else {
+        let message = format!("must be a pipeline for {}", after.kind().plural());
+        faults.push("pipeline_id", "unknown_pipeline", message);
+        return;
+    };
+    if pipeline.archived_at.is_some() && !(before.is_some() && same_pipeline) {
+        faults.push("pipeline_id", "archived", "is archived and takes no new records");
+    }
+    let Some(stage) = new.as_id().and_then(|id| pipeline.stage(id)) else {
+        let keys: Vec<&str> =
+            pipeline.stages.iter().filter(|stage| !stage.retired).map(|stage| stage.key.as_str()).collect();
+        let message = format!("must be a stage of the pipeline `{}`: {}", pipeline.name, keys.join(", "));
+        faults.push("stage_id", "stage_of_other_pipeline", message);
+        return;
+    };
+    if stage.retired {
+        faults.push("stage_id", "retired", format!("the stage `{}` is retired and takes no records", stage.key));
+    }
+    let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
+    // The way back of a conversion is its own inverse, whatever the stages allow.
+    if passage != Passage::Unconvert {
+        check_move(from, stage, faults);
+    }
+    check_lead(before, kind, stage, passage, definitions, faults);
+    for name in &stage.required_fields {
+        if is_empty(after, name) {
+            faults.push(name.as_str(), "required_by_stage", format!("is needed to enter the stage `{}`", stage.key));
+        }
+    }
+    if let Some(gate) = &stage.gate {
+        let passes = compile_gate(after.decl, gate, definitions, now).is_ok_and(|gate| gate.holds(after));
+        if !passes {
+            faults.push(
+                "stage_id",
+                "gate",
+                format!("the record does not fulfil the gate of the stage `{}`", stage.key),
+            );
+        }
+    }
+}
+
+fn check_move(from: Option<&Stage>, to: &Stage, faults: &mut Faults) {
+    if to.allowed_from.is_empty() || from.is_some_and(|from| to.allowed_from.contains(&from.key)) {
+        return;
+    }
+    let from = from.map_or("outside", |from| from.key.as_str());
+    let message =
+        format!("the stage `{}` is entered from {} only, not from {from}", to.key, to.allowed_from.join(", "));
+    faults.push("stage_id", "move_not_allowed", message);
+}
+
+/// A lead enters a won stage by conversion alone and leaves it by its undo alone.
+fn check_lead(
+    before: Option<&Image>,
+    kind: PipelineKind,
+    to: &Stage,
+    passage: Passage,
+    definitions: &Definitions,
+    faults: &mut Faults,
+) {
+    if kind != PipelineKind::Lead {
+        return;
+    }
+    let was = before.and_then(|image| image.get("stage_id").as_id()).and_then(|id| definitions.stage(id));
+    if to.kind == StageKind::Won && passage != Passage::Convert {
+        faults.push("stage_id", "convert_only", "a lead is converted by its conversion, not by a move");
+    }
+    if was.is_some_and(|(_, stage)| stage.kind == StageKind::Won) && passage != Passage::Unconvert {
+        faults.push("stage_id", "converted", "a converted lead goes back by unconverting it, not by a move");
+    }
+}
+
+fn is_empty(image: &Image, name: &str) -> bool {
+    let value = match name.strip_prefix("properties.") {
+        Some(key) => image.get("properties").as_map().and_then(|map| map.get(key)).unwrap_or(&Value::Null),
+        None => image.get(name),
+    };
+    match value {
+        Value::Null => true,
+        Value::List(items) => items.is_empty(),
+        Value::Bool(flag) => !flag,
+        _ => false,
+    }
+}

@@ -1,0 +1,218 @@
+//! Moving a record to another stage, and the use cases of pipelines themselves.
+
+use std::sync::Arc;
+
+use super::record::{Pipeline, PipelineFields, Stage, StageKind};
+use crate::{
+    collection::{Collection, hints_of, named_fields},
+    definitions::Definitions,
+    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+    error::Error,
+    filter::Filter,
+    listing::ListQuery,
+    schema::{Patch, Record, RecordKind},
+    value::{FieldValue, Id, Kind, Ref, Value},
+};
+
+/// A stage, by its id, by its key within the record's own pipeline, or by what it means there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StageRef {
+    /// By id; it may be another pipeline's, to which the record then moves.
+    Id(Id),
+    /// By key.
+    Key(String),
+    /// The first of this kind.
+    First(StageKind),
+}
+
+impl From<Id> for StageRef {
+    fn from(id: Id) -> Self {
+        StageRef::Id(id)
+    }
+}
+
+impl From<&str> for StageRef {
+    fn from(key: &str) -> Self {
+        StageRef::Key(key.to_owned())
+    }
+}
+
+impl From<String> for StageRef {
+    fn from(key: String) -> Self {
+        StageRef::Key(key)
+    }
+}
+
+impl From<StageKind> for StageRef {
+    fn from(kind: StageKind) -> Self {
+        StageRef::First(kind)
+    }
+}
+
+impl StageRef {
+    /// The pipeline and stage meant, for a record of a pipeline.
+    pub(crate) fn resolve(&self, definitions: &Definitions, pipeline: Option<Id>) -> Result<(Id, Id), Error> {
+        let own = pipeline.and_then(|id| definitions.pipeline(id));
+        let found = match self {
+            StageRef::Id(id) => definitions.stage(*id).map(|(pipeline, stage)| (pipeline.id, stage.id)),
+            StageRef::Key(key) => own.and_then(|own| Some((own.id, own.stage_by_key(key)?.id))),
+            StageRef::First(kind) => own.and_then(|own| Some((own.id, own.first_of(*kind)?.id))),
+        };
+        found.ok_or_else(|| {
+            let keys: Vec<&str> =
+                own.iter().flat_map(|own| own.stages.iter().map(|stage| stage.key.as_str())).collect();
+            let message = format!("must be a stage of the record's pipeline: {}", keys.join(", "));
+            Error::invalid("stage_id", "stage_of_other_pipeline", message)
+        })
+    }
+}
+
+/// A move of a record to a stage, with changes made in the same step. All gates hold.
+pub(crate) fn move_to<K: RecordKind>(
+    collection: &Collection<'_, K>,
+    id: Id,
+    stage: StageRef,
+    patch: &Patch<K>,
+) -> Pending<Record<K>> {
+    let record = Ref::new(K::KIND, id);
+    let sets: Arc<[(usize, Value)]> = patch.sets().into();
+    let mut hints = hints_of::<K>(&sets);
+    hints.push(record.into());
+    let mut fields = named_fields::<K>(&sets);
+    fields.push("stage_id".to_owned());
+    let asked = asked_for(&(id, stage.clone(), Arc::clone(&sets)));
+    Pending::new(
+        collection.engine,
+        collection.actor,
+        "move_stage",
+        asked,
+        hints,
+        move |draft: &mut Draft<'_>, step: Step| {
+            let image = draft.read(record)?;
+            let (pipeline, stage) = stage.resolve(draft.cx.definitions, image.get("pipeline_id").as_id())?;
+            let at = |name: &str| image.decl.position(name).ok_or(Stop::not_found(record.kind));
+            let mut all = sets.to_vec();
+            all.push((at("stage_id")?, Value::Id(stage)));
+            if image.get("pipeline_id").as_id() != Some(pipeline) {
+                all.push((at("pipeline_id")?, Value::Id(pipeline)));
+            }
+            draft.update(record, Sets::asked(&all), step)?;
+            Ok(vec![record])
+        },
+    )
+    .on(record, fields)
+}
+
+/// One column of a board.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column<K> {
+    /// The stage.
+    pub stage: Stage,
+    /// How many records are in it, of those that the actor may see.
+    pub count: u64,
+    /// The first of them.
+    pub items: Vec<Record<K>>,
+    /// Where to go on in this column: a cursor of the list with `stage_id` as its filter and [`Column::sort`].
+    pub next_cursor: Option<String>,
+}
+
+/// The board of a pipeline: its stages as columns, in order, retired ones left out.
+pub(crate) async fn board<K: RecordKind>(
+    collection: &Collection<'_, K>,
+    pipeline: Id,
+    sort: &str,
+    per_column: usize,
+) -> Result<Vec<Column<K>>, Error> {
+    let definitions = collection.definitions().await?;
+    let pipeline = definitions
+        .pipeline(pipeline)
+        .filter(|pipeline| pipeline.kind.record_kind() == K::KIND)
+        .ok_or(Error::NotFound(Kind::Pipeline))?;
+    let mut stages: Vec<&Stage> = pipeline.stages.iter().filter(|stage| !stage.retired).collect();
+    stages.sort_by_key(|stage| stage.position);
+    let mut columns = Vec::with_capacity(stages.len());
+    for stage in stages {
+        let filter = Filter::eq("stage_id", stage.id.to_string());
+        let query = ListQuery::new().filter(filter.clone()).sort(sort).limit(per_column);
+        let page = collection.list(&query).await?;
+        let count = collection.count(filter).await?;
+        columns.push(Column { stage: stage.clone(), count, items: page.items, next_cursor: page.next_cursor });
+    }
+    Ok(columns)
+}
+
+impl Collection<'_, Pipeline> {
+    /// Retires a stage: nothing enters it any more, and its records move to another stage, one by one, through that
+    /// stage's gates. Resumable: called again, it goes on. Answers how many records it moved, and which ones a gate
+    /// held back.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself.
+    pub async fn retire_stage(&self, id: Id, key: &str, target: &str) -> Result<Moved, Error> {
+        let record = Ref::new(Kind::Pipeline, id);
+        let (from, to) = (key.to_owned(), target.to_owned());
+        let pending: Pending<Record<Pipeline>> = Pending::new(
+            self.engine,
+            self.actor,
+            "retire_stage",
+            asked_for(&(id, from.clone(), to.clone())),
+            vec![record.into()],
+            move |draft: &mut Draft<'_>, step: Step| {
+                let mut pipeline = draft.record::<Pipeline>(id)?.body().clone();
+                let fits = pipeline.stage_by_key(&to).is_some_and(|target| !target.retired) && from != to;
+                if !fits {
+                    let message = "must be another stage of the pipeline that is not retired";
+                    return Err(Error::invalid("target", "unknown_stage", message).into());
+                }
+                let stage = pipeline.stages.iter_mut().find(|stage| stage.key == from);
+                let Some(stage) = stage else {
+                    return Err(Error::invalid("stage", "unknown_stage", "is no stage of the pipeline").into());
+                };
+                stage.retired = true;
+                let sets = [(PipelineFields::stages as usize, pipeline.stages.into_value())];
+                draft.update(record, Sets::asked(&sets), step)?;
+                Ok(vec![record])
+            },
+        );
+        let pipeline = pending.await?.into_value();
+        let stage = |key: &str| pipeline.stage_by_key(key).map(|stage| stage.id).ok_or(Error::NotFound(Kind::Pipeline));
+        let (from, to) = (stage(key)?, stage(target)?);
+        match pipeline.kind.record_kind() {
+            Kind::Lead => {
+                self.move_all(&Collection::<crate::leads::record::Lead>::new(self.engine, self.actor), from, to).await
+            }
+            _ => self.move_all(&Collection::<crate::deals::record::Deal>::new(self.engine, self.actor), from, to).await,
+        }
+    }
+
+    async fn move_all<K: RecordKind>(&self, records: &Collection<'_, K>, from: Id, to: Id) -> Result<Moved, Error> {
+        let mut ids = Vec::new();
+        let query = ListQuery::new().filter(Filter::eq("stage_id", from.to_string()));
+        records
+            .for_each(query, |record| {
+                ids.push(record.id);
+                Ok(())
+            })
+            .await?;
+        let mut moved = Moved::default();
+        for id in ids {
+            match move_to(records, id, StageRef::Id(to), &Patch::new()).await {
+                Ok(_) => moved.moved += 1,
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
+                    return Err(error);
+                }
+                Err(error) => moved.held_back.push((id, error)),
+            }
+        }
+        Ok(moved)
+    }
+}
+
+/// What a job over many records did.
+#[derive(Clone, Debug, Default)]
+pub struct Moved {
+    /// How many records it changed.
+    pub moved: u64,
+    /// Which it could not, and why.
+    pub held_back: Vec<(Id, Error)>,
+}

@@ -1,0 +1,127 @@
+//! The rules of pipelines and their stages.
+
+use super::record::{Pipeline, PipelineKind, StageKind};
+use crate::{
+    catalog,
+    definitions::Definitions,
+    rules::{Rules, Settle},
+    schema::Record,
+    value::{Kind, fold, normalize_slug},
+};
+
+impl PipelineKind {
+    /// The kind of record that goes through.
+    pub const fn record_kind(self) -> Kind {
+        match self {
+            PipelineKind::Lead => Kind::Lead,
+            PipelineKind::Deal => Kind::Deal,
+        }
+    }
+}
+
+impl Rules for Pipeline {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        if before.is_some_and(|before| before.kind != after.kind) {
+            cx.faults.push("kind", "fixed", "cannot change: add another pipeline");
+        }
+        for (at, stage) in after.stages.iter_mut().enumerate() {
+            let field = |name: &str| format!("stages[{at}].{name}");
+            if stage.id.is_nil() {
+                stage.id = (cx.new_id)();
+            } else if before.is_none_or(|before| before.stage(stage.id).is_none())
+                && cx.definitions.stage(stage.id).is_some()
+            {
+                // What a stage means is looked up by its id alone.
+                cx.faults.push(field("id"), "duplicate", "is another pipeline's stage: leave it out for a new one");
+            }
+            match normalize_slug(&stage.key) {
+                Ok(key) => stage.key = key,
+                Err(fault) => cx.faults.add(field("key"), fault),
+            }
+            stage.name = stage.name.trim().to_owned();
+            if stage.name.is_empty() || stage.name.chars().count() > 255 {
+                cx.faults.push(field("name"), "required", "must have 1 to 255 characters");
+            }
+            if stage.position == 0 {
+                stage.position = i64::try_from(at).unwrap_or_default() + 1;
+            }
+            match stage.kind {
+                StageKind::Won => stage.probability = 100,
+                StageKind::Lost => stage.probability = 0,
+                StageKind::Open => {}
+            }
+            if !(0..=100).contains(&stage.probability) {
+                cx.faults.push(field("probability"), "too_large", "must be 0 to 100");
+            }
+            if stage.rotting_days.is_some_and(|days| days < 1) {
+                cx.faults.push(field("rotting_days"), "too_small", "must be at least 1");
+            }
+            let old = before.and_then(|before| before.stage(stage.id));
+            if stage.retired && old.is_some_and(|old| !old.retired) && cx.action != "retire_stage" {
+                let message = "is retired by `retire_stage`, which says where its records go";
+                cx.faults.push(field("retired"), "needs_target", message);
+            }
+            if old.is_some_and(|old| old.kind != stage.kind) {
+                cx.faults.push(field("kind"), "fixed", "of a stage never changes: retire it and add another");
+            }
+        }
+        check_stages(before, after, cx);
+    }
+
+    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
+        let mut claims = vec![("name", format!("{} {}", self.kind, fold(&self.name)))];
+        if self.is_default {
+            claims.push(("is_default", self.kind.to_string()));
+        }
+        claims
+    }
+}
+
+/// What holds between the stages of a pipeline.
+fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Settle<'_>) {
+    let mut keys: Vec<&str> = after.stages.iter().map(|stage| stage.key.as_str()).collect();
+    keys.sort_unstable();
+    if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+        cx.faults.push("stages", "duplicate", "must differ in their keys");
+    }
+    let mut ids: Vec<_> = after.stages.iter().map(|stage| stage.id).collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        cx.faults.push("stages", "duplicate", "must differ in their ids");
+    }
+    if !after.stages.is_empty() && after.first_stage().is_none() {
+        cx.faults.push("stages", "required", "must have an open stage, which new records enter");
+    }
+    for old in before.into_iter().flat_map(|before| before.stages.iter()) {
+        if after.stage(old.id).is_none() {
+            let message = format!("cannot lose the stage `{}`: retire it, so that history keeps its name", old.key);
+            cx.faults.push("stages", "fixed", message);
+        }
+    }
+    let decl = catalog::decl(after.kind.record_kind());
+    for (at, stage) in after.stages.iter().enumerate() {
+        for key in &stage.allowed_from {
+            if !keys.contains(&key.as_str()) {
+                let message = format!("`{key}` is no stage of this pipeline");
+                cx.faults.push(format!("stages[{at}].allowed_from"), "unknown_stage", message);
+            }
+        }
+        for name in &stage.required_fields {
+            let known = match name.strip_prefix("properties.") {
+                Some(key) => cx.definitions.property(decl.kind, key).is_some(),
+                None => decl.field(name).is_some_and(|field| !field.marks.secret),
+            };
+            if !known {
+                let message = format!("`{}` has no field `{name}`", decl.kind);
+                cx.faults.push(format!("stages[{at}].required_fields"), "unknown_field", message);
+            }
+        }
+        if let Some(gate) = &stage.gate {
+            for (field, fault) in
+                super::gates::compile_gate(decl, gate, cx.definitions, cx.occurred_at).err().into_iter().flatten()
+            {
+                cx.faults.add(format!("stages[{at}].gate.{field}"), fault);
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The rules of exchange rates.
+
+use super::record::Rate;
+use crate::{
+    definitions::Definitions,
+    rules::{Rules, Settle},
+    schema::Record,
+    value::Decimal,
+};
+
+impl Rules for Rate {
+    fn settle(_: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        if after.rate <= Decimal::ZERO {
+            cx.faults.push("rate", "too_small", "must be more than 0");
+        }
+        if after.currency == Some(cx.definitions.base_currency()) {
+            cx.faults.push("currency", "base_currency", "is the base currency, whose rate is always 1");
+        }
+    }
+
+    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
+        match (self.currency, self.day) {
+            (Some(currency), Some(day)) => vec![("day", format!("{currency} {day}"))],
+            _ => Vec::new(),
+        }
+    }
+}

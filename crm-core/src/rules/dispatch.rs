@@ -1,0 +1,157 @@
+//! From an erased image to its kind's rules and back.
+
+use super::{Rules, Settle};
+use crate::{
+    associations::record::Association,
+    companies::record::Company,
+    contacts::record::Contact,
+    deals::record::Deal,
+    definitions::Definitions,
+    interactions::record::Interaction,
+    leads::record::Lead,
+    notes::record::Note,
+    organizations::record::Organization,
+    pipelines::record::Pipeline,
+    properties::record::Property,
+    rates::record::Rate,
+    roles::record::Role,
+    schema::{Image, Record, common},
+    tasks::record::Task,
+    teams::record::Team,
+    users::record::User,
+    value::{FieldValue, Id, Kind, Time, Value, WrongType},
+};
+
+macro_rules! for_kind {
+    ($kind:expr, $K:ident => $body:expr) => {
+        match $kind {
+            Kind::Organization => {
+                type $K = Organization;
+                $body
+            }
+            Kind::Team => {
+                type $K = Team;
+                $body
+            }
+            Kind::Role => {
+                type $K = Role;
+                $body
+            }
+            Kind::User => {
+                type $K = User;
+                $body
+            }
+            Kind::Property => {
+                type $K = Property;
+                $body
+            }
+            Kind::Pipeline => {
+                type $K = Pipeline;
+                $body
+            }
+            Kind::Rate => {
+                type $K = Rate;
+                $body
+            }
+            Kind::Company => {
+                type $K = Company;
+                $body
+            }
+            Kind::Contact => {
+                type $K = Contact;
+                $body
+            }
+            Kind::Lead => {
+                type $K = Lead;
+                $body
+            }
+            Kind::Deal => {
+                type $K = Deal;
+                $body
+            }
+            Kind::Task => {
+                type $K = Task;
+                $body
+            }
+            Kind::Interaction => {
+                type $K = Interaction;
+                $body
+            }
+            Kind::Note => {
+                type $K = Note;
+                $body
+            }
+            Kind::Association => {
+                type $K = Association;
+                $body
+            }
+        }
+    };
+}
+
+/// Whether a value can be read as the field at a position of a kind.
+///
+/// # Errors
+/// [`WrongType`].
+pub(crate) fn reads(kind: Kind, at: usize, value: &Value) -> Result<(), WrongType> {
+    use crate::schema::RecordKind;
+    for_kind!(kind, K => K::reads(at, value))
+}
+
+/// Fills in and checks a record's fields by its kind's rules.
+///
+/// # Errors
+/// [`WrongType`] where a stored value is not of its field's type.
+pub(crate) fn settle(before: Option<&Image>, after: &mut Image, cx: &mut Settle<'_>) -> Result<(), WrongType> {
+    use crate::schema::RecordKind;
+    for_kind!(after.kind(), K => {
+        let before = before.map(Record::<K>::from_image).transpose()?;
+        let mut typed = K::decode(&after.values)?;
+        K::settle(before.as_ref(), &mut typed, cx);
+        typed.encode(&mut after.values);
+        Ok(())
+    })
+}
+
+/// What goes with a change of some fields.
+pub(crate) struct Stamp<'a> {
+    /// Which fields the change touched.
+    pub(crate) changed: &'a dyn Fn(&str) -> bool,
+    /// When it was true.
+    pub(crate) occurred_at: Time,
+    /// Who made it.
+    pub(crate) by: Option<Id>,
+}
+
+/// Sets the times that go with a change, and recomputes what is derived.
+///
+/// # Errors
+/// [`WrongType`] where a stored value is not of its field's type.
+pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: &Definitions) -> Result<(), WrongType> {
+    use crate::schema::RecordKind;
+    let created_at = Time::from_value(&image.values[common::CREATED_AT])?;
+    for_kind!(image.kind(), K => {
+        let mut typed = K::decode(&image.values)?;
+        if let Some(stamp) = stamp {
+            typed.stamp(stamp.changed, stamp.occurred_at, stamp.by);
+        }
+        typed.derive(created_at, definitions);
+        typed.encode(&mut image.values);
+    });
+    let parts = image.decl.fields.iter().zip(&image.values).filter(|(field, _)| field.marks.searchable);
+    let key = crate::value::search_key(parts.filter_map(|(_, value)| value.as_text()), SEARCH_CHARS);
+    image.values[common::SEARCH_TEXT] = Value::text(key);
+    Ok(())
+}
+
+/// A search text is cut to so many characters.
+const SEARCH_CHARS: usize = 1000;
+
+/// A record's claims beyond one per unique field.
+///
+/// # Errors
+/// [`WrongType`] where a stored value is not of its field's type.
+pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<(&'static str, String)>, WrongType> {
+    use crate::schema::RecordKind;
+    for_kind!(image.kind(), K => Ok(K::decode(&image.values)?.claims(definitions)))
+}

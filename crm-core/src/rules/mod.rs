@@ -1,0 +1,9 @@
+//! The rules of records: what is filled in, what must hold, what is derived and what is claimed. Every writer passes
+//! them, since the draft calls them for every write.
+
+mod dispatch;
+mod settle;
+
+pub(crate) use dispatch::{Stamp, claims, derive, reads, settle};
+pub(crate) use settle::Rules;
+pub use settle::{Settle, Validator};

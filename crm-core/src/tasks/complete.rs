@@ -1,0 +1,23 @@
+//! Completing tasks and opening them again.
+
+use super::record::{Task, TaskPatch, TaskStatus};
+use crate::{collection::Collection, draft::Pending, schema::Record, value::Id};
+
+impl Collection<'_, Task> {
+    /// Completes a task, with how it went.
+    pub fn complete(&self, id: Id, outcome: Option<String>) -> Pending<Record<Task>> {
+        let patch = TaskPatch::new().status(TaskStatus::Completed);
+        let patch = if outcome.is_some() { patch.outcome(outcome) } else { patch };
+        self.change(id, "complete", patch)
+    }
+
+    /// Opens a task again.
+    pub fn reopen(&self, id: Id) -> Pending<Record<Task>> {
+        self.change(id, "reopen", TaskPatch::new().status(TaskStatus::Pending))
+    }
+
+    /// Gives a task up.
+    pub fn cancel(&self, id: Id) -> Pending<Record<Task>> {
+        self.change(id, "cancel", TaskPatch::new().status(TaskStatus::Cancelled))
+    }
+}

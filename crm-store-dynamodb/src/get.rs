@@ -1,0 +1,232 @@
+//! Strongly consistent reads by key: records, claims, idempotency keys, definitions.
+//!
+//! One `BatchGetItem` reads up to a hundred items, the epoch among them. A claim needs a second one, since only its
+//! item tells whose record is wanted. An item of long texts is asked for beside every record of a kind that has such,
+//! whether or not the record has some: that costs half a unit and saves a round trip.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use crm_core::{
+    catalog,
+    schema::Image,
+    store::{Answer, Definitions, Got, StoreError, Want},
+    value::{Id, Ref},
+};
+
+use crate::{
+    DynamoStore, error,
+    expression::Placeholders,
+    item::{self, EPOCH},
+    key::{self, Key, PK},
+    layout,
+    value::{self, Item},
+};
+
+/// Keys in one `BatchGetItem`.
+pub(crate) const MAX_BATCH: usize = 100;
+
+impl DynamoStore {
+    /// Many items by key, strongly consistent; what DynamoDB leaves over is asked for again. Items that do not exist
+    /// are not in the answer.
+    pub(crate) async fn batch_get(
+        &self,
+        operation: &'static str,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Result<HashMap<Key, Item>, StoreError> {
+        let keys: Vec<Key> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut found = HashMap::with_capacity(keys.len());
+        for chunk in keys.chunks(MAX_BATCH) {
+            let mut open: Vec<HashMap<String, _>> = chunk.iter().map(Key::attributes).collect();
+            let mut tries = 0;
+            while !open.is_empty() {
+                tries += 1;
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(std::mem::take(&mut open)))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(error::unavailable)?;
+                let answer = self
+                    .retry
+                    .read(|| {
+                        self.client
+                            .batch_get_item()
+                            .request_items(&self.table, request.clone())
+                            .set_return_consumed_capacity(self.capacity())
+                            .send()
+                    })
+                    .await?;
+                self.consumed(operation, answer.consumed_capacity());
+                for item in answer.responses.unwrap_or_default().into_values().flatten() {
+                    let key = Key::of(&item).ok_or_else(|| value::corrupt("key"))?;
+                    found.insert(key, item);
+                }
+                let left = answer.unprocessed_keys.unwrap_or_default();
+                open.extend(left.into_values().flat_map(|left| left.keys));
+                if !open.is_empty() && !self.retry.wait(tries).await {
+                    return Err(StoreError::unavailable("the table leaves keys unprocessed"));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The keys under which a record stands.
+    fn record_keys(tenant: Id, record: Ref) -> impl Iterator<Item = Key> {
+        let texts = layout::of(catalog::decl(record.kind)).has_long_texts.then(|| key::texts(tenant, record));
+        std::iter::once(key::record(tenant, record)).chain(texts)
+    }
+
+    /// The records of these places, whole. A record whose long texts were being written just then is read again.
+    async fn whole_records(
+        &self,
+        operation: &'static str,
+        items: &mut HashMap<Key, Item>,
+        wanted: &[(Id, Ref)],
+    ) -> Result<HashMap<(Id, Ref), Arc<Image>>, StoreError> {
+        let mut images = HashMap::with_capacity(wanted.len());
+        let mut open: Vec<(Id, Ref)> = wanted.to_vec();
+        let mut tries = 0;
+        loop {
+            let mut torn = Vec::new();
+            for (tenant, record) in open {
+                let Some(item) = items.get(&key::record(tenant, record)) else { continue };
+                match item::read_whole(item, items.get(&key::texts(tenant, record)))? {
+                    Some(image) => {
+                        images.insert((tenant, record), Arc::new(image));
+                    }
+                    None => torn.push((tenant, record)),
+                }
+            }
+            if torn.is_empty() {
+                return Ok(images);
+            }
+            tries += 1;
+            if !self.retry.wait(tries).await {
+                return Err(StoreError::corrupt("a record and its long texts do not belong together"));
+            }
+            let keys = torn.iter().flat_map(|&(tenant, record)| Self::record_keys(tenant, record));
+            items.extend(self.batch_get(operation, keys.collect::<Vec<_>>()).await?);
+            open = torn;
+        }
+    }
+
+    pub(crate) async fn get_wanted(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
+        let epoch_key = key::epoch(tenant);
+        let mut keys = vec![epoch_key.clone()];
+        for want in wants {
+            match want {
+                Want::Record(record) => keys.extend(Self::record_keys(tenant, *record)),
+                Want::Claimed(claim) if claim.tenant.is_nil() || claim.tenant == tenant => keys.push(key::claim(claim)),
+                Want::Claimed(_) => {}
+                Want::Key(text) => keys.push(key::idempotency(tenant, text)),
+            }
+        }
+        let mut items = self.batch_get("get", keys).await?;
+        // Whose records the claims lead to.
+        let mut places: Vec<Option<(Id, Ref)>> = Vec::with_capacity(wants.len());
+        for want in wants {
+            places.push(match want {
+                Want::Record(record) => Some((tenant, *record)),
+                Want::Claimed(claim) => items
+                    .get(&key::claim(claim))
+                    .map(item::read_holder)
+                    .transpose()?
+                    .filter(|(holder, _)| claim.tenant.is_nil() || (claim.tenant == tenant && *holder == tenant)),
+                Want::Key(_) => None,
+            });
+        }
+        let unread: Vec<Key> = wants
+            .iter()
+            .zip(&places)
+            .filter(|(want, _)| matches!(want, Want::Claimed(_)))
+            .filter_map(|(_, place)| *place)
+            .flat_map(|(tenant, record)| Self::record_keys(tenant, record))
+            .filter(|key| !items.contains_key(key))
+            .collect();
+        if !unread.is_empty() {
+            items.extend(self.batch_get("get", unread).await?);
+        }
+        let wanted: Vec<(Id, Ref)> = places.iter().flatten().copied().collect();
+        let images = self.whole_records("get", &mut items, &wanted).await?;
+        let got = wants
+            .iter()
+            .zip(places)
+            .map(|(want, place)| {
+                Ok(match want {
+                    Want::Key(text) => {
+                        let item = items.get(&key::idempotency(tenant, text));
+                        Got::Key(item.map(item::read_entry).transpose()?.filter(|entry| entry.key == *text))
+                    }
+                    Want::Record(_) | Want::Claimed(_) => {
+                        Got::Record(place.and_then(|place| images.get(&place)).cloned())
+                    }
+                })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(Answer { epoch: read_epoch(items.get(&epoch_key))?, got })
+    }
+
+    /// All definitions. The epoch is read first, by a request of its own: a query may show half of a transaction, and
+    /// an epoch that is newer than what came with it would keep the old definitions in a cache for ever.
+    pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
+        let key = key::epoch(tenant);
+        let answer = self
+            .retry
+            .read(|| {
+                self.client
+                    .get_item()
+                    .table_name(&self.table)
+                    .set_key(Some(key.attributes()))
+                    .consistent_read(true)
+                    .set_return_consumed_capacity(self.capacity())
+                    .send()
+            })
+            .await?;
+        self.consumed("definitions", answer.consumed_capacity.as_slice());
+        let epoch = read_epoch(answer.item())?;
+        let mut images = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let mut names = Placeholders::default();
+            let condition = format!(
+                "{}={}",
+                names.name(PK),
+                names.value(aws_sdk_dynamodb::types::AttributeValue::S(key::definitions(tenant)))
+            );
+            let (names, values) = names.into_maps();
+            let answer = self
+                .retry
+                .read(|| {
+                    self.client
+                        .query()
+                        .table_name(&self.table)
+                        .key_condition_expression(&condition)
+                        .set_expression_attribute_names(names.clone())
+                        .set_expression_attribute_values(values.clone())
+                        .set_exclusive_start_key(start.clone())
+                        .consistent_read(true)
+                        .set_return_consumed_capacity(self.capacity())
+                        .send()
+                })
+                .await?;
+            self.consumed("definitions", answer.consumed_capacity.as_slice());
+            for item in answer.items() {
+                images.push(Arc::new(item::read_record(item)?));
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(Definitions { epoch, images });
+            }
+        }
+    }
+}
+
+fn read_epoch(item: Option<&Item>) -> Result<Id, StoreError> {
+    item.map_or(Ok(Id::NIL), |item| {
+        item.get(EPOCH).and_then(value::read_id).ok_or_else(|| value::corrupt("definitions epoch"))
+    })
+}

@@ -1,0 +1,168 @@
+//! The change log, read: of one record from its partition, strongly; of a tenant or a pipeline from two global indexes.
+
+use aws_sdk_dynamodb::types::AttributeValue as Attribute;
+use crm_core::{
+    change::Change,
+    store::{ChangePage, HistoryQuery, LogQuery, StageMoveQuery, StoreError},
+    value::Time,
+};
+
+use crate::{
+    DynamoStore,
+    expression::Placeholders,
+    item::{self, FIELDS},
+    key::{self, CHANGE, PK, SK},
+    layout::{LOG, LOG_NAME, MOVES, MOVES_NAME},
+    ordered::JUST_AFTER,
+    value::Item,
+};
+
+/// How many of DynamoDB's pages one call reads at most, once it has found something.
+const MAX_PAGES: usize = 4;
+
+/// A run of changes in a partition of the table or of an index: both ends belong to it.
+struct Run<'a> {
+    operation: &'static str,
+    index: Option<&'static str>,
+    partition: (&'static str, String),
+    sort: (&'static str, String, String),
+    /// A place that does not belong to it, though its ends say so: where the page before ended.
+    except: Option<String>,
+    field: Option<&'a str>,
+    descending: bool,
+    limit: usize,
+}
+
+impl DynamoStore {
+    pub(crate) async fn history_page(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
+        let after = query.after.map(key::history);
+        let first = String::from(CHANGE);
+        let last = String::from(CHANGE) + "~";
+        let (from, to) = match (&after, query.descending) {
+            (None, _) => (first, last),
+            (Some(after), false) => (after.clone() + &String::from(JUST_AFTER), last),
+            (Some(after), true) => (first, after.clone()),
+        };
+        self.changes(Run {
+            operation: "history",
+            index: None,
+            partition: (PK, key::partition(query.tenant, query.record)),
+            sort: (SK, from, to),
+            except: after.filter(|_| query.descending),
+            field: query.field.as_deref(),
+            descending: query.descending,
+            limit: query.limit,
+        })
+        .await
+    }
+
+    pub(crate) async fn log_page(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
+        let after = query.after.map(key::log_place);
+        let (from, to) = between(query.from, query.until, after.as_deref(), query.descending);
+        self.changes(Run {
+            operation: "log",
+            index: Some(LOG_NAME),
+            partition: (LOG.0, key::log(query.tenant)),
+            sort: (LOG.1, from, to),
+            except: after.filter(|_| query.descending),
+            field: None,
+            descending: query.descending,
+            limit: query.limit,
+        })
+        .await
+    }
+
+    pub(crate) async fn stage_move_page(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
+        let after = query.after.map(key::log_place);
+        let (from, to) = between(query.from, query.until, after.as_deref(), false);
+        self.changes(Run {
+            operation: "stage_moves",
+            index: Some(MOVES_NAME),
+            partition: (MOVES.0, key::stage_moves(query.tenant, query.pipeline)),
+            sort: (MOVES.1, from, to),
+            except: None,
+            field: None,
+            descending: false,
+            limit: query.limit,
+        })
+        .await
+    }
+
+    async fn changes(&self, run: Run<'_>) -> Result<ChangePage, StoreError> {
+        let limit = run.limit.max(1);
+        let mut changes: Vec<Change> = Vec::new();
+        // DynamoDB refuses a range that ends before it begins.
+        if run.sort.1 > run.sort.2 {
+            return Ok(ChangePage { changes, more: false });
+        }
+        let mut names = Placeholders::default();
+        let condition = format!(
+            "{}={} AND {} BETWEEN {} AND {}",
+            names.name(run.partition.0),
+            names.value(Attribute::S(run.partition.1.clone())),
+            names.name(run.sort.0),
+            names.value(Attribute::S(run.sort.1.clone())),
+            names.value(Attribute::S(run.sort.2.clone())),
+        );
+        let filter = run
+            .field
+            .map(|field| format!("contains({},{})", names.name(FIELDS), names.value(Attribute::S(field.to_owned()))));
+        let (names, values) = names.into_maps();
+        let mut start: Option<Item> = None;
+        let mut pages = 0;
+        loop {
+            pages += 1;
+            // One more than wanted tells whether more follow, and one more again may be the excepted one.
+            let page_size = i32::try_from(limit - changes.len() + 2).unwrap_or(i32::MAX);
+            let answer = self
+                .retry
+                .read(|| {
+                    self.client
+                        .query()
+                        .table_name(&self.table)
+                        .set_index_name(run.index.map(str::to_owned))
+                        .key_condition_expression(&condition)
+                        .set_filter_expression(filter.clone())
+                        .set_expression_attribute_names(names.clone())
+                        .set_expression_attribute_values(values.clone())
+                        .set_exclusive_start_key(start.clone())
+                        .scan_index_forward(!run.descending)
+                        .set_limit(Some(page_size).filter(|_| filter.is_none()))
+                        .set_consistent_read(Some(run.index.is_none()))
+                        .set_return_consumed_capacity(self.capacity())
+                        .send()
+                })
+                .await?;
+            self.consumed(run.operation, answer.consumed_capacity.as_slice());
+            for item in answer.items() {
+                let place = item.get(run.sort.0).and_then(|place| place.as_s().ok());
+                if run.except.is_some() && place == run.except.as_ref() {
+                    continue;
+                }
+                if changes.len() == limit {
+                    return Ok(ChangePage { changes, more: true });
+                }
+                changes.push(item::read_change(item)?.1);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(ChangePage { changes, more: false });
+            }
+            // A page has no place of its own but its last change's: an empty one cannot say where to go on.
+            if pages >= MAX_PAGES && !changes.is_empty() {
+                return Ok(ChangePage { changes, more: true });
+            }
+        }
+    }
+}
+
+/// The places from one moment up to another, which does not belong, after a place.
+fn between(from: Time, until: Time, after: Option<&str>, descending: bool) -> (String, String) {
+    let (mut low, mut high) = (key::time_prefix(from), key::time_prefix(until));
+    match (after, descending) {
+        (None, _) => {}
+        (Some(after), false) => low = low.max(after.to_owned() + &String::from(JUST_AFTER)),
+        (Some(after), true) => high = high.min(after.to_owned()),
+    }
+    (low, high)
+}

@@ -1,0 +1,290 @@
+//! Records, long texts, changes and idempotency keys as items, and back.
+
+use std::{borrow::Cow, sync::Arc};
+
+use aws_sdk_dynamodb::types::AttributeValue as Attribute;
+use crm_core::{
+    catalog,
+    change::{Change, FieldChange, Origin},
+    schema::{Image, Versions},
+    store::{HistoryPosition, KeyEntry, LogPosition, StoreError},
+    value::{Id, Ref, Time, Value},
+};
+
+use crate::{
+    key::{self, Key},
+    layout::{self, LOG, MACHINE, MOVES, PARTITIONS, PERSON, TEXTS_VERSION},
+    table::EXPIRES,
+    value::{self, Item, corrupt},
+};
+
+/// Attributes of a change; what is not there is empty or, for the time, as recorded.
+const COMMIT: &str = "c";
+const OCCURRED_AT: &str = "o";
+const BY: &str = "b";
+const ACTION: &str = "a";
+const ORIGIN: &str = "r";
+const WITH: &str = "i";
+const STAGE_MOVE: &str = "p";
+/// The names of the fields that changed, in order; their old and new values in the same order. Apart, so that a query
+/// can ask which changes touched a field. Old values are left out where all are missing, as at a creation.
+pub(crate) const FIELDS: &str = "f";
+const OLD: &str = "d";
+const NEW: &str = "n";
+
+/// Attributes of an idempotency key, and of a claim.
+const FINGERPRINT: &str = "h";
+const RECORDS: &str = "r";
+pub(crate) const EXPIRES_AT: &str = "e";
+const NAME: &str = "k";
+pub(crate) const HOLDER: &str = "h";
+/// The attribute of the definitions epoch.
+pub(crate) const EPOCH: &str = "e";
+
+/// The text of an item that changes whole: what the record has of it at this version.
+pub(crate) fn texts(image: &Image) -> Option<Item> {
+    if !image.has_long_text() {
+        return None;
+    }
+    let mut item = key::texts(image.tenant, image.reference()).attributes();
+    item.insert(TEXTS_VERSION.to_owned(), value::number(image.versions.person));
+    for (field, value) in image.decl.fields.iter().zip(&image.values) {
+        if let (true, Value::Text(text)) = (field.is_long(), value) {
+            item.insert(field.name.to_owned(), Attribute::S(text.to_string()));
+        }
+    }
+    Some(item)
+}
+
+/// A whole new record.
+pub(crate) fn record(image: &Image) -> Item {
+    let mut item = key::record(image.tenant, image.reference()).attributes();
+    item.insert(PERSON.to_owned(), value::number(image.versions.person));
+    item.insert(MACHINE.to_owned(), value::number(image.versions.machine));
+    if image.has_long_text() {
+        item.insert(TEXTS_VERSION.to_owned(), value::number(image.versions.person));
+    }
+    for (field, value) in image.values.iter().enumerate() {
+        if let Some(attribute) = value::to_field(image.decl, field, value) {
+            item.insert(layout::attribute(image.decl, field).to_owned(), attribute);
+        }
+    }
+    for (name, partition) in partitions(image) {
+        if let Some(partition) = partition {
+            item.insert(name.to_owned(), Attribute::S(partition));
+        }
+    }
+    for (name, place) in layout::of(image.decl).sort_keys(image, |_| true) {
+        item.insert(name.to_owned(), Attribute::S(place));
+    }
+    item
+}
+
+/// Every partition attribute that the kind uses, with what it is to be.
+pub(crate) fn partitions(image: &Image) -> Vec<(&'static str, Option<String>)> {
+    let layout = layout::of(image.decl);
+    let mut partitions: Vec<(&'static str, Option<String>)> = Vec::with_capacity(PARTITIONS.len());
+    for index in image.decl.indexes.iter().filter(|index| !index.per_element) {
+        let name = PARTITIONS[layout.slots[index.position]];
+        let partition = layout.partition(image, index);
+        // The archived records' index shares its slot with the walk; a record stands in one of the two.
+        match partitions.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, held)) => *held = held.take().or(partition),
+            None => partitions.push((name, partition)),
+        }
+    }
+    partitions
+}
+
+/// The versions of a record's item.
+pub(crate) fn versions(item: &Item) -> Result<Versions, StoreError> {
+    Ok(Versions { person: value::read_version(item, PERSON)?, machine: value::read_version(item, MACHINE)? })
+}
+
+/// The record of an item, long texts not loaded.
+pub(crate) fn read_record(item: &Item) -> Result<Image, StoreError> {
+    let (tenant, record) = Key::of(item).as_ref().and_then(key::read_record).ok_or_else(|| corrupt("key"))?;
+    let decl = catalog::decl(record.kind);
+    let values = (0..decl.fields.len())
+        .map(|field| value::from_field(decl, field, item.get(layout::attribute(decl, field))))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Image { decl, tenant, id: record.id, versions: versions(item)?, values })
+}
+
+/// The record of its item and the item of its long texts. `None` where the two are of different moments: read again.
+pub(crate) fn read_whole(item: &Item, texts: Option<&Item>) -> Result<Option<Image>, StoreError> {
+    let mut image = read_record(item)?;
+    if let Some(written) = item.get(TEXTS_VERSION) {
+        let Some(texts) = texts.filter(|texts| texts.get(TEXTS_VERSION) == Some(written)) else { return Ok(None) };
+        for (field, value) in image.decl.fields.iter().zip(&mut image.values) {
+            if field.is_long() && *value == Value::NotLoaded {
+                let text = texts.get(field.name).and_then(|text| text.as_s().ok());
+                *value = Value::text(text.ok_or_else(|| corrupt(field.name))?.as_str());
+            }
+        }
+    }
+    Ok(Some(image))
+}
+
+/// One change.
+pub(crate) fn change(tenant: Id, change: &Change) -> Item {
+    let place = |time| {
+        Attribute::S(key::log_place(LogPosition {
+            time,
+            record: change.record,
+            group: change.group,
+            version: change.version,
+        }))
+    };
+    let position = HistoryPosition { recorded_at: change.recorded_at, group: change.group, version: change.version };
+    let mut item = Key { pk: key::partition(tenant, change.record), sk: key::history(position) }.attributes();
+    let mut set = |name: &str, attribute| {
+        item.insert(name.to_owned(), attribute);
+    };
+    set(LOG.0, Attribute::S(key::log(tenant)));
+    set(LOG.1, place(change.recorded_at));
+    if let Some(pipeline) = change.stage_move {
+        set(MOVES.0, Attribute::S(key::stage_moves(tenant, pipeline)));
+        set(MOVES.1, place(change.occurred_at));
+        set(STAGE_MOVE, value::id(pipeline));
+    }
+    set(COMMIT, value::id(change.commit));
+    set(ACTION, Attribute::S(change.action.to_string()));
+    if change.occurred_at != change.recorded_at {
+        set(OCCURRED_AT, value::number(change.occurred_at.micros()));
+    }
+    if let Some(by) = change.by {
+        set(BY, value::id(by));
+    }
+    if let Some(origin) = &change.origin {
+        let parts = [&origin.through, &origin.detail, &origin.address, &origin.user_agent];
+        let text = |part: &Option<String>| part.clone().map_or(Attribute::Null(true), Attribute::S);
+        set(ORIGIN, Attribute::L(parts.map(text).into()));
+    }
+    if !change.with.is_empty() {
+        set(WITH, Attribute::L(change.with.iter().copied().map(value::reference).collect()));
+    }
+    if !change.fields.is_empty() {
+        set(FIELDS, Attribute::L(change.fields.iter().map(|f| Attribute::S(f.field.to_string())).collect()));
+        set(NEW, Attribute::L(change.fields.iter().map(|f| value::to_tagged(&f.new)).collect()));
+        if !change.fields.iter().all(|field| field.old.is_null()) {
+            set(OLD, Attribute::L(change.fields.iter().map(|f| value::to_tagged(&f.old)).collect()));
+        }
+    }
+    item
+}
+
+/// Reads what [`change`] wrote, with its tenant.
+pub(crate) fn read_change(item: &Item) -> Result<(Id, Change), StoreError> {
+    let (tenant, record, position) = Key::of(item).as_ref().and_then(key::read_change).ok_or_else(|| corrupt("key"))?;
+    let list = |name: &str| -> Result<&[Attribute], StoreError> {
+        item.get(name).map_or(Ok(&[][..]), |list| list.as_l().map(Vec::as_slice).map_err(|_| corrupt("list")))
+    };
+    let id = |name: &str| -> Result<Option<Id>, StoreError> {
+        item.get(name).map(|id| value::read_id(id).ok_or_else(|| corrupt("id"))).transpose()
+    };
+    let (names, old, new) = (list(FIELDS)?, list(OLD)?, list(NEW)?);
+    if names.len() != new.len() || !(old.is_empty() || old.len() == new.len()) {
+        return Err(corrupt("list of fields"));
+    }
+    let fields = names
+        .iter()
+        .zip(new)
+        .enumerate()
+        .map(|(at, (name, new))| {
+            Ok(FieldChange {
+                field: Cow::Owned(name.as_s().map_err(|_| corrupt("name"))?.clone()),
+                old: old.get(at).map_or(Ok(Value::Null), value::from_tagged)?,
+                new: value::from_tagged(new)?,
+            })
+        })
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let with = list(WITH)?
+        .iter()
+        .map(|target| value::read_reference(target).ok_or_else(|| corrupt("reference")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let occurred_at = match item.get(OCCURRED_AT) {
+        None => position.recorded_at,
+        Some(time) => value::read_time(time).ok_or_else(|| corrupt("time"))?,
+    };
+    let action = item.get(ACTION).and_then(|action| action.as_s().ok()).ok_or_else(|| corrupt("action"))?;
+    let change = Change {
+        record,
+        group: position.group,
+        version: position.version,
+        commit: id(COMMIT)?.ok_or_else(|| corrupt("commit"))?,
+        recorded_at: position.recorded_at,
+        occurred_at,
+        by: id(BY)?,
+        action: Cow::Owned(action.clone()),
+        origin: match list(ORIGIN)? {
+            [] => None,
+            parts => Some(Arc::new(read_origin(parts)?)),
+        },
+        fields,
+        with,
+        stage_move: id(STAGE_MOVE)?,
+    };
+    Ok((tenant, change))
+}
+
+fn read_origin(parts: &[Attribute]) -> Result<Origin, StoreError> {
+    let [through, detail, address, user_agent] = parts else { return Err(corrupt("origin")) };
+    let text = |part: &Attribute| part.as_s().ok().cloned();
+    Ok(Origin { through: text(through), detail: text(detail), address: text(address), user_agent: text(user_agent) })
+}
+
+/// What is kept under an idempotency key.
+pub(crate) fn entry(tenant: Id, entry: &KeyEntry) -> Item {
+    let mut item = key::idempotency(tenant, &entry.key).attributes();
+    let mut set = |name: &str, attribute| {
+        item.insert(name.to_owned(), attribute);
+    };
+    set(NAME, Attribute::S(entry.key.clone()));
+    set(FINGERPRINT, Attribute::S(entry.fingerprint.clone()));
+    set(COMMIT, value::id(entry.commit));
+    set(EXPIRES_AT, value::number(entry.expires_at.micros()));
+    // Whole seconds, rounded up: DynamoDB may forget it from then on, and until then the time above counts.
+    set(EXPIRES, value::number(entry.expires_at.micros().div_euclid(1_000_000) + 1));
+    let records = entry.records.iter().flat_map(|(record, versions)| {
+        [value::reference(*record), value::number(versions.person), value::number(versions.machine)]
+    });
+    set(RECORDS, Attribute::L(records.collect()));
+    item
+}
+
+/// Reads what [`entry`] wrote.
+pub(crate) fn read_entry(item: &Item) -> Result<KeyEntry, StoreError> {
+    let wrong = || corrupt("idempotency key");
+    let text = |name: &str| item.get(name).and_then(|text| text.as_s().ok()).cloned().ok_or_else(wrong);
+    let number = |attribute: &Attribute| attribute.as_n().ok().and_then(|n| n.parse::<u64>().ok());
+    let records = item.get(RECORDS).and_then(|list| list.as_l().ok()).ok_or_else(wrong)?;
+    let records = records
+        .chunks(3)
+        .map(|parts| {
+            let [record, person, machine] = parts else { return None };
+            let versions = Versions { person: number(person)?, machine: number(machine)? };
+            Some((value::read_reference(record)?, versions))
+        })
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(wrong)?;
+    let expires_at: Option<Time> = item.get(EXPIRES_AT).and_then(value::read_time);
+    Ok(KeyEntry {
+        key: text(NAME)?,
+        fingerprint: text(FINGERPRINT)?,
+        commit: item.get(COMMIT).and_then(value::read_id).ok_or_else(wrong)?,
+        records,
+        expires_at: expires_at.ok_or_else(wrong)?,
+    })
+}
+
+/// Who holds a claim: tenant and record, in one attribute.
+pub(crate) fn holder(tenant: Id, record: Ref) -> Attribute {
+    Attribute::S(key::partition(tenant, record))
+}
+
+/// Reads what [`holder`] wrote.
+pub(crate) fn read_holder(item: &Item) -> Result<(Id, Ref), StoreError> {
+    let text = item.get(HOLDER).and_then(|holder| holder.as_s().ok()).ok_or_else(|| corrupt("holder"))?;
+    key::read_partition(text).ok_or_else(|| corrupt("holder"))
+}

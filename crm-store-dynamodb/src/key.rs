@@ -1,0 +1,368 @@
+//! Where things are: the keys of every kind of item, the tenant always first.
+//!
+//! ```text
+//! what                     pk                                  sk
+//! record                   tenant kind id                      r
+//! record of a definition   tenant !d                           kind id
+//! its long texts           tenant kind id                      t
+//! its changes              tenant kind id                      c recorded_at group version
+//! entry of an element      tenant kind id (of the element)     e kind field id (of the record)
+//! definitions epoch        tenant !e                           -
+//! claim                    tenant !c kind name value           -
+//! idempotency key          tenant !k key                       -
+//! ```
+//!
+//! Ids, times and versions are those of [`crate::ordered`], so the parts need no separators.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use crm_core::{
+    catalog,
+    schema::{Group, IndexDecl, KindDecl},
+    store::{Claim, HistoryPosition, LogPosition},
+    value::{Id, Kind, Ref, Value},
+};
+
+use crate::ordered::{self, ID, TIME, push_id, push_text, push_time, push_version, read_id, read_time, take};
+
+/// The table's partition key.
+pub(crate) const PK: &str = "pk";
+/// The table's sort key.
+pub(crate) const SK: &str = "sk";
+
+/// The sort key of a record (of a kind that is no definition).
+const RECORD: &str = "r";
+/// The sort key of a record's long texts.
+const TEXTS: &str = "t";
+/// Begins the sort keys of changes.
+pub(crate) const CHANGE: char = 'c';
+/// Begins the sort keys of entries.
+const ENTRY: char = 'e';
+/// The sort key of what has none.
+const ONLY: &str = "-";
+
+/// The key of an item of the table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) pk: String,
+    pub(crate) sk: String,
+}
+
+impl Key {
+    pub(crate) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        HashMap::from([
+            (PK.to_owned(), AttributeValue::S(self.pk.clone())),
+            (SK.to_owned(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+
+    /// The key of an item; `None` for what is no item of this table.
+    pub(crate) fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        Some(Self { pk: text(PK)?, sk: text(SK)? })
+    }
+}
+
+/// One letter for each kind, in the order of kinds. It is stored: a letter once given never changes, and a new kind
+/// takes a free one at its place in the order.
+pub(crate) const fn kind_code(kind: Kind) -> char {
+    match kind {
+        Kind::Organization => 'B',
+        Kind::Team => 'D',
+        Kind::Role => 'F',
+        Kind::User => 'H',
+        Kind::Property => 'J',
+        Kind::Pipeline => 'L',
+        Kind::Rate => 'N',
+        Kind::Company => 'P',
+        Kind::Contact => 'R',
+        Kind::Lead => 'T',
+        Kind::Deal => 'V',
+        Kind::Task => 'X',
+        Kind::Interaction => 'Z',
+        Kind::Note => 'b',
+        Kind::Association => 'd',
+    }
+}
+
+pub(crate) fn kind_of(code: char) -> Option<Kind> {
+    Kind::ALL.iter().copied().find(|&kind| kind_code(kind) == code)
+}
+
+/// Three characters for the name of a field or an index: names may come and go without others changing their meaning.
+fn name_code(name: &str) -> String {
+    // FNV-1a; a test holds that no two names of a kind meet.
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut whole = String::with_capacity(ID);
+    push_id(&mut whole, Id::from_uuid(uuid::Uuid::from_u128(u128::from(hash ^ hash >> 32))));
+    whole.split_off(ID - 3)
+}
+
+fn tenant_key(tenant: Id, capacity: usize) -> String {
+    let mut pk = String::with_capacity(ID + capacity);
+    push_id(&mut pk, tenant);
+    pk
+}
+
+fn push_ref(out: &mut String, record: Ref) {
+    out.push(kind_code(record.kind));
+    push_id(out, record.id);
+}
+
+fn take_ref(text: &mut &str) -> Option<Ref> {
+    let kind = kind_of(take(text, 1)?.chars().next()?)?;
+    Some(Ref::new(kind, read_id(take(text, ID)?)?))
+}
+
+/// The partition of a record's changes (and of the record itself, where it is no definition).
+pub(crate) fn partition(tenant: Id, record: Ref) -> String {
+    let mut pk = tenant_key(tenant, 1 + ID);
+    push_ref(&mut pk, record);
+    pk
+}
+
+/// Reads what [`partition`] wrote.
+pub(crate) fn read_partition(mut pk: &str) -> Option<(Id, Ref)> {
+    let tenant = read_id(take(&mut pk, ID)?)?;
+    let record = take_ref(&mut pk)?;
+    pk.is_empty().then_some((tenant, record))
+}
+
+/// The partition of all definitions of a tenant.
+pub(crate) fn definitions(tenant: Id) -> String {
+    tenant_key(tenant, 2) + "!d"
+}
+
+pub(crate) fn record(tenant: Id, record: Ref) -> Key {
+    if catalog::decl(record.kind).is_definition {
+        let mut sk = String::with_capacity(1 + ID);
+        push_ref(&mut sk, record);
+        return Key { pk: definitions(tenant), sk };
+    }
+    Key { pk: partition(tenant, record), sk: RECORD.to_owned() }
+}
+
+/// Tenant and record of a record's item.
+pub(crate) fn read_record(key: &Key) -> Option<(Id, Ref)> {
+    let mut pk = key.pk.as_str();
+    if key.sk == RECORD {
+        return read_partition(pk);
+    }
+    let tenant = read_id(take(&mut pk, ID)?).filter(|_| pk == "!d")?;
+    let mut sk = key.sk.as_str();
+    let record = take_ref(&mut sk)?;
+    sk.is_empty().then_some((tenant, record))
+}
+
+pub(crate) fn texts(tenant: Id, record: Ref) -> Key {
+    Key { pk: partition(tenant, record), sk: TEXTS.to_owned() }
+}
+
+pub(crate) fn epoch(tenant: Id) -> Key {
+    Key { pk: tenant_key(tenant, 2) + "!e", sk: ONLY.to_owned() }
+}
+
+pub(crate) fn claim(claim: &Claim) -> Key {
+    let mut pk = tenant_key(claim.tenant, 8 + claim.name.len() + claim.value.len()) + "!c";
+    pk.push(kind_code(claim.kind));
+    push_text(&mut pk, &claim.name);
+    pk.push_str(&claim.value);
+    Key { pk, sk: ONLY.to_owned() }
+}
+
+pub(crate) fn idempotency(tenant: Id, key: &str) -> Key {
+    // A key longer than a partition key may be is known by its hash, as a claimed value is.
+    let short = Claim::new(Id::NIL, Kind::Organization, "", key).value;
+    Key { pk: tenant_key(tenant, 2 + short.len()) + "!k" + &short, sk: ONLY.to_owned() }
+}
+
+const fn group_code(group: Group) -> char {
+    match group {
+        Group::Person => 'm',
+        Group::Machine => 'n',
+    }
+}
+
+fn group_of(code: &str) -> Option<Group> {
+    match code {
+        "m" => Some(Group::Person),
+        "n" => Some(Group::Machine),
+        _ => None,
+    }
+}
+
+/// The sort key of a change in its record's partition.
+pub(crate) fn history(position: HistoryPosition) -> String {
+    let mut sk = String::with_capacity(TIME + 6);
+    sk.push(CHANGE);
+    push_time(&mut sk, position.recorded_at);
+    sk.push(group_code(position.group));
+    push_version(&mut sk, position.version);
+    sk
+}
+
+/// Tenant, record and place of a change's item; `None` for what is no change.
+pub(crate) fn read_change(key: &Key) -> Option<(Id, Ref, HistoryPosition)> {
+    let (tenant, record) = read_partition(&key.pk)?;
+    let mut sk = key.sk.strip_prefix(CHANGE)?;
+    let recorded_at = read_time(take(&mut sk, TIME)?)?;
+    let group = group_of(take(&mut sk, 1)?)?;
+    let version = ordered::take_version(&mut sk).filter(|_| sk.is_empty())?;
+    Some((tenant, record, HistoryPosition { recorded_at, group, version }))
+}
+
+/// The partition of a tenant's log, in the log's index.
+pub(crate) fn log(tenant: Id) -> String {
+    tenant_key(tenant, 2) + "!l"
+}
+
+/// The partition of a pipeline's stage moves, in their index.
+pub(crate) fn stage_moves(tenant: Id, pipeline: Id) -> String {
+    let mut pk = tenant_key(tenant, 2 + ID) + "!m";
+    push_id(&mut pk, pipeline);
+    pk
+}
+
+/// The sort key of a change in both of these.
+pub(crate) fn log_place(position: LogPosition) -> String {
+    let mut sk = time_prefix(position.time);
+    push_ref(&mut sk, position.record);
+    sk.push(group_code(position.group));
+    push_version(&mut sk, position.version);
+    sk
+}
+
+/// Sorts before every place of this moment, and after every place of the moments before.
+pub(crate) fn time_prefix(time: crm_core::value::Time) -> String {
+    let mut sk = String::with_capacity(TIME + ID + 6);
+    push_time(&mut sk, time);
+    sk
+}
+
+/// The partition of an index's records of some equal values.
+pub(crate) fn index(tenant: Id, decl: &KindDecl, index: &IndexDecl, equals: &[Value]) -> String {
+    let mut pk = tenant_key(tenant, 8 + equals.len() * (ID + 2));
+    pk.push(kind_code(decl.kind));
+    pk.push_str(&name_code(&index.name));
+    for (at, value) in equals.iter().enumerate() {
+        if at > 0 {
+            pk.push_str("\u{1}\u{1}");
+        }
+        match value {
+            Value::Text(text) => push_text(&mut pk, text),
+            Value::Ref(target) => push_ref(&mut pk, *target),
+            Value::Money(money) => pk.push_str(&money.to_string()),
+            other => ordered::push_sort(&mut pk, other),
+        }
+    }
+    pk
+}
+
+/// The sort key of a record in an index.
+pub(crate) fn index_place(sort: &Value, id: Id) -> String {
+    let mut sk = String::with_capacity(TIME + ID);
+    ordered::push_sort(&mut sk, sort);
+    push_id(&mut sk, id);
+    sk
+}
+
+/// Sort value and id of a sort key of an index.
+pub(crate) fn read_index_place(sk: &str, ty: crm_core::schema::FieldType) -> Option<(Value, Id)> {
+    let (sort, id) = sk.split_at_checked(sk.len().checked_sub(ID)?)?;
+    Some((ordered::read_sort(sort, ty)?, read_id(id)?))
+}
+
+/// The entry of one element of a list-valued field: in the partition of the record that the element names, so that
+/// what links to a record can also be read strongly, in that record's partition.
+pub(crate) fn entry(tenant: Id, decl: &KindDecl, field: usize, element: &Value, id: Id) -> Key {
+    use crm_core::schema::FieldType;
+    let pk = match (element, decl.fields[field].ty.element()) {
+        (Value::Ref(target), _) => partition(tenant, *target),
+        (Value::Id(id), FieldType::Id(kind)) => partition(tenant, Ref::new(kind, *id)),
+        (other, _) => {
+            let mut pk = tenant_key(tenant, 64) + "!v";
+            ordered::push_sort(&mut pk, other);
+            pk
+        }
+    };
+    let mut sk = String::with_capacity(5 + ID);
+    sk.push(ENTRY);
+    sk.push(kind_code(decl.kind));
+    sk.push_str(&name_code(decl.fields[field].name));
+    push_id(&mut sk, id);
+    Key { pk, sk }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crm_core::value::Time;
+
+    use super::*;
+
+    fn id(number: u128) -> Id {
+        Id::from_uuid(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn kinds_sort_by_their_letters_as_they_are_declared() {
+        assert!(Kind::ALL.windows(2).all(|pair| kind_code(pair[0]) < kind_code(pair[1])));
+        assert!(Kind::ALL.iter().all(|&kind| kind_of(kind_code(kind)) == Some(kind)));
+    }
+
+    #[test]
+    fn no_two_names_of_a_kind_have_one_code() {
+        for decl in catalog::all() {
+            let indexes: HashSet<_> = decl.indexes.iter().map(|index| name_code(&index.name)).collect();
+            assert_eq!(indexes.len(), decl.indexes.len(), "{}", decl.kind);
+            let lists: Vec<_> = decl.fields.iter().filter(|field| field.ty.is_list()).collect();
+            let codes: HashSet<_> = lists.iter().map(|field| name_code(field.name)).collect();
+            assert_eq!(codes.len(), lists.len(), "{}", decl.kind);
+        }
+    }
+
+    #[test]
+    fn keys_read_back() {
+        for &kind in Kind::ALL {
+            let target = Ref::new(kind, id(7));
+            assert_eq!(read_record(&record(id(1), target)), Some((id(1), target)));
+            let position = HistoryPosition { recorded_at: Time::EPOCH, group: Group::Machine, version: 300 };
+            let key = Key { pk: partition(id(1), target), sk: history(position) };
+            assert_eq!(read_change(&key), Some((id(1), target, position)));
+            assert_eq!(read_change(&record(id(1), target)), None);
+        }
+    }
+
+    #[test]
+    fn places_in_the_log_sort_as_their_positions() {
+        let mut positions = Vec::new();
+        for time in [Time::MIN, Time::EPOCH] {
+            for record in [Ref::new(Kind::Team, id(9)), Ref::new(Kind::Lead, id(1)), Ref::new(Kind::Lead, id(2))] {
+                for group in [Group::Person, Group::Machine] {
+                    for version in [1, 63, 64, 5_000] {
+                        positions.push(LogPosition { time, record, group, version });
+                    }
+                }
+            }
+        }
+        positions.sort();
+        assert!(positions.windows(2).all(|pair| log_place(pair[0]) < log_place(pair[1])));
+    }
+
+    #[test]
+    fn equal_values_never_run_into_one_another() {
+        let decl = catalog::decl(Kind::Deal);
+        let by = decl.index("owner_id, stage_kind -> close_date").expect("declared");
+        let parts = ["", "a", "\u{1}", "\u{1}\u{1}", "a\u{1}", "\u{2}", "~"];
+        let mut seen = HashSet::new();
+        for first in parts.iter().map(|part| Value::text(*part)).chain([Value::Null]) {
+            for second in parts.iter().map(|part| Value::text(*part)).chain([Value::Null]) {
+                assert!(seen.insert(index(id(1), decl, by, &[first.clone(), second.clone()])), "{first:?} {second:?}");
+            }
+        }
+    }
+}

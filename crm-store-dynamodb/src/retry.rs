@@ -1,0 +1,73 @@
+//! Trying again: how often, and how long to wait between.
+
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use crm_core::store::StoreError;
+
+use crate::error::{classify, unavailable};
+
+/// How often a call is tried that failed for a passing reason (throttled, a conflict with another transaction, a lost
+/// answer), and how long the store waits between: a random time up to `base × 2ⁿ`, at most `cap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How many calls there are in all; at least one.
+    pub attempts: u32,
+    /// The most that is waited before the second.
+    pub base: Duration,
+    /// The most that is ever waited.
+    pub cap: Duration,
+}
+
+impl Default for Retry {
+    /// Ten calls within about four seconds.
+    fn default() -> Self {
+        Self { attempts: 10, base: Duration::from_millis(20), cap: Duration::from_secs(1) }
+    }
+}
+
+impl Retry {
+    /// Waits before the call that follows on call number `done`, counted with 1; false where there is none left.
+    pub(crate) async fn wait(&self, done: u32) -> bool {
+        if done >= self.attempts {
+            return false;
+        }
+        let most = self.base.saturating_mul(1 << done.saturating_sub(1).min(16)).min(self.cap);
+        tokio::time::sleep(most.mul_f64(jitter())).await;
+        true
+    }
+
+    /// Does a read, again and again while it fails for a passing reason.
+    pub(crate) async fn read<T, E, F>(&self, mut call: impl FnMut() -> F + Send) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut done = 0;
+        loop {
+            done += 1;
+            match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if classify(&error).is_passing() => {
+                    if !self.wait(done).await {
+                        return Err(unavailable(error));
+                    }
+                }
+                Err(error) => return Err(unavailable(error)),
+            }
+        }
+    }
+}
+
+/// A random number from 0 to 1: the standard library's own seed for hash maps is random enough to spread callers.
+fn jitter() -> f64 {
+    let bits = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or(u32::MAX);
+    f64::from(bits) / f64::from(u32::MAX)
+}

@@ -1,0 +1,65 @@
+//! A statement in the making: its text, and what is bound to it.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use crm_core::{
+    store::StoreError,
+    value::{Kind, Value},
+};
+use sqlx::{Arguments as _, Encode, Postgres, Type, postgres::PgArguments};
+
+use crate::row::to_date;
+
+/// A statement's text and arguments.
+#[derive(Default)]
+pub(crate) struct Statement {
+    pub(crate) text: String,
+    arguments: PgArguments,
+    bound: usize,
+}
+
+impl Statement {
+    /// Binds a value and gives its placeholder.
+    pub(crate) fn bind<'q, T>(&mut self, value: T) -> Result<String, StoreError>
+    where
+        T: Encode<'q, Postgres> + Type<Postgres>,
+    {
+        self.arguments.add(value).map_err(|error| StoreError::BadQuery(error.to_string()))?;
+        self.bound += 1;
+        Ok(format!("${}", self.bound))
+    }
+
+    /// Binds a kind.
+    pub(crate) fn bind_kind(&mut self, kind: Kind) -> Result<String, StoreError> {
+        Ok(format!("{}::crm.kind", self.bind(kind.name())?))
+    }
+
+    /// Binds a value of one column and gives the expression of it. `None` for what no single column holds.
+    pub(crate) fn bind_value(&mut self, value: &Value) -> Result<Option<String>, StoreError> {
+        Ok(Some(match value {
+            Value::Bool(flag) => self.bind(*flag)?,
+            Value::Int(number) => self.bind(*number)?,
+            Value::Decimal(number) => format!("{}::numeric", self.bind(number.to_string())?),
+            Value::Text(text) => self.bind(text.as_ref())?,
+            Value::Id(id) => self.bind(id.uuid())?,
+            Value::Time(time) => self.bind(time.chrono())?,
+            Value::Date(date) => self.bind(to_date(*date))?,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// Adds to the text.
+    pub(crate) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds a number to the text; no input is spelled out in a statement but a page's size, which the planner must see.
+    pub(crate) fn push_number(&mut self, number: usize) {
+        let _ = write!(self.text, "{number}");
+    }
+
+    /// The text and the arguments.
+    pub(crate) fn finish(self) -> (Arc<str>, PgArguments) {
+        (self.text.into(), self.arguments)
+    }
+}

@@ -1,0 +1,220 @@
+//! Pages of one kind by a declared index, and their count: one statement each, in the index's own order.
+//!
+//! Ascending order has missing sort values last, descending is its exact reverse: what a b-tree read forwards and
+//! backwards gives. A keyset condition on a row of columns is false for a missing one, so where a page may run from
+//! what is there into what is missing (or back), the statement has two parts, the second of which is executed only if
+//! the first did not fill the page.
+
+use std::sync::Arc;
+
+use crm_core::{
+    schema::{FieldType, IndexDecl},
+    store::{Page, Position, Query, StoreError},
+    value::Value,
+};
+
+use crate::{
+    args::Statement,
+    error,
+    filter::{self, holds},
+    layout::{Entries, Layout, layout, quoted},
+    link::Link,
+    row::{self, Projection, RECORD_HEAD},
+};
+
+/// The records of a query: from where, and under which conditions, but for the place to begin after.
+struct Source<'a> {
+    layout: &'static Layout,
+    index: &'a IndexDecl,
+    /// Where a list-valued index is read.
+    entries: Option<&'static Entries>,
+    /// `from … where …`.
+    text: String,
+    /// The columns of equal fields for which a missing value is asked. The engine does not take them for constant, so
+    /// they stand in the order too, as they stand in the index.
+    constant: Vec<String>,
+}
+
+impl<'a> Source<'a> {
+    /// `None` where nothing can be in the list.
+    fn of(statement: &mut Statement, query: &'a Query) -> Result<Option<Self>, StoreError> {
+        let layout = layout(query.decl.kind);
+        let index = query.index;
+        if query.equals.len() != index.equals.len() {
+            return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()));
+        }
+        if let Some(after) = &query.after {
+            check_position(query, after)?;
+        }
+        let entries = layout.entries.iter().find(|entries| entries.index.position == index.position);
+        let tenant = statement.bind(query.tenant.uuid())?;
+        let mut conditions: Vec<String> = vec![format!("t.tenant_id = {tenant}")];
+        let mut constant = Vec::new();
+        let mut from = format!("{} t", layout.table);
+        for (at, (&position, value)) in index.equals.iter().zip(&query.equals).enumerate() {
+            let field = &layout.decl.fields[position];
+            if let Some(entries) = entries.filter(|_| at == 0) {
+                if !holds(field.ty.element(), value) {
+                    return Ok(None);
+                }
+                from =
+                    format!("{} e join {} t on t.tenant_id = e.tenant_id and t.id = e.id", entries.table, layout.table);
+                conditions[0] = format!("e.tenant_id = {tenant}");
+                conditions.push(match value {
+                    Value::Ref(target) => {
+                        let kind = statement.bind_kind(target.kind)?;
+                        format!("e.target_kind = {kind} and e.target_id = {}", statement.bind(target.id.uuid())?)
+                    }
+                    Value::Id(id) => format!("e.target_id = {}", statement.bind(id.uuid())?),
+                    other => match statement.bind_value(other)? {
+                        Some(bound) => format!("e.target = {bound}"),
+                        None => return Ok(None),
+                    },
+                });
+                continue;
+            }
+            let columns: Vec<String> =
+                layout.columns[position].iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
+            match value {
+                Value::Null => {
+                    conditions.extend(columns.iter().map(|column| format!("{column} is null")));
+                    constant.extend(columns);
+                }
+                Value::Ref(target) if field.ty == FieldType::Ref && columns.len() == 2 => {
+                    conditions.push(format!("{} = {}", columns[0], statement.bind_kind(target.kind)?));
+                    conditions.push(format!("{} = {}", columns[1], statement.bind(target.id.uuid())?));
+                }
+                other if holds(field.ty, other) => match statement.bind_value(other)? {
+                    Some(bound) => conditions.push(format!("{} = {bound}", columns[0])),
+                    None => return Ok(None),
+                },
+                _ => return Ok(None),
+            }
+        }
+        conditions.push(format!("t.archived_at is {}null", if index.archived { "not " } else { "" }));
+        if !query.filter.is_always() {
+            conditions.push(filter::condition(statement, layout, &query.filter)?);
+        }
+        let text = format!(" from {from} where {}", conditions.join(" and "));
+        Ok(Some(Self { layout, index, entries, text, constant }))
+    }
+
+    /// The columns that sort: the index's sort column and the id.
+    fn order_columns(&self) -> (String, &'static str) {
+        match self.entries {
+            Some(_) => ("e.sort".to_owned(), "e.id"),
+            None => (format!("t.{}", quoted(&self.layout.sort_column(self.index))), "t.id"),
+        }
+    }
+
+    fn order_by(&self, descending: bool) -> String {
+        let (sort, id) = self.order_columns();
+        let direction = if descending { "desc nulls first" } else { "asc nulls last" };
+        let columns = self.constant.iter().map(String::as_str).chain([sort.as_str(), id]);
+        columns.map(|column| format!("{column} {direction}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The conditions of what comes after a place: one, or two of which the second takes over where the first ends.
+    fn after(&self, statement: &mut Statement, after: &Position, descending: bool) -> Result<Vec<String>, StoreError> {
+        let (sort, id) = self.order_columns();
+        let bound_id = statement.bind(after.id.uuid())?;
+        let sign = if descending { "<" } else { ">" };
+        // Every record has a time of creation, and every archived one a time of archiving.
+        let field = self.layout.decl.fields[self.index.sort].name;
+        let always_there = self.index.archived || field == "created_at";
+        let Some(bound) = statement.bind_value(&after.sort)? else {
+            let mut parts = vec![format!("{sort} is null and {id} {sign} {bound_id}")];
+            if descending {
+                parts.push(format!("{sort} is not null"));
+            }
+            return Ok(parts);
+        };
+        let mut parts = vec![format!("({sort}, {id}) {sign} ({bound}, {bound_id})")];
+        if !descending && !always_there {
+            parts.push(format!("{sort} is null"));
+        }
+        Ok(parts)
+    }
+}
+
+/// A page, in one round trip.
+pub(crate) async fn list(link: &Link, query: &Query) -> Result<Page, StoreError> {
+    let mut statement = Statement::default();
+    let Some(source) = Source::of(&mut statement, query)? else { return Ok(Page { items: Vec::new(), next: None }) };
+    let limit = query.limit.max(1);
+    let projection = Projection::new([query.decl.kind], 4, false);
+    let parts = match &query.after {
+        None => vec!["true".to_owned()],
+        Some(after) => source.after(&mut statement, after, query.descending)?,
+    };
+    let select = format!("select {RECORD_HEAD}{}{}", projection.select(Some(query.decl.kind)), source.text);
+    let order = source.order_by(query.descending);
+    // The size stands in the text: a planner that does not know it plans for a tenth of all rows.
+    let part = |statement: &mut Statement, condition: &str, besides: &str| {
+        statement.push(&format!("{select} and {condition}{besides} order by {order} limit "));
+        statement.push_number(limit.saturating_add(1));
+    };
+    if let [only] = parts.as_slice() {
+        part(&mut statement, only, "");
+    } else {
+        let names = ["a", "b"];
+        for (at, (name, condition)) in names.iter().zip(&parts).enumerate() {
+            statement.push(if at == 0 { "with " } else { ", " });
+            statement.push(&format!("{name} as materialized ("));
+            let besides = if at == 0 { String::new() } else { format!(" and (select count(*) from a) <= {limit}") };
+            part(&mut statement, condition, &besides);
+            statement.push(")");
+        }
+        statement.push(" select * from a union all select * from b");
+    }
+    let (sql, arguments) = statement.finish();
+    let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+    let more = rows.len() > limit;
+    let items = rows
+        .iter()
+        .take(limit)
+        .map(|row| projection.decode(query.decl.kind, row).map(Arc::new))
+        .collect::<Result<Vec<_>, _>>()?;
+    let next = items.last().filter(|_| more).map(|last| Position { sort: query.index.sort_value(last), id: last.id });
+    Ok(Page { items, next })
+}
+
+/// How many records the query gives over all its pages, in one round trip.
+pub(crate) async fn count(link: &Link, query: &Query) -> Result<u64, StoreError> {
+    let mut statement = Statement::default();
+    let Some(source) = Source::of(&mut statement, query)? else { return Ok(0) };
+    statement.push(&format!("select count(*){}", source.text));
+    let (sql, arguments) = statement.finish();
+    let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+    rows.first().map_or(Ok(0), |row| row::version(row, 0))
+}
+
+/// The position's sort value must be one that the index can hold.
+fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
+    let fits = match (&after.sort, query.decl.fields[query.index.sort].ty) {
+        (Value::Null, _) => true,
+        (
+            value,
+            ty @ (FieldType::Time | FieldType::Date | FieldType::Int(..) | FieldType::Decimal | FieldType::Text(_)),
+        ) => holds(ty, value),
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(StoreError::BadQuery("the cursor does not fit this list".to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crm_core::{catalog, schema::Group};
+
+    use crate::layout::group;
+
+    #[test]
+    fn list_valued_indexes_sort_by_what_people_write() {
+        // Their tables hold a copy of the sort value, which only a write that is looked at for it may move.
+        for decl in catalog::all() {
+            for index in decl.indexes.iter().filter(|index| index.per_element) {
+                assert_eq!(group(&decl.fields[index.sort]), Group::Person, "{} {}", decl.kind, index.name);
+            }
+        }
+    }
+}

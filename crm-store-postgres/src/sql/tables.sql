@@ -1,0 +1,54 @@
+-- Every change of every record, append-only. feed_xid is the transaction that brought it, or that of the record's
+-- change before where that is later: so in (feed_xid, seq) a record's changes stand in version order, also where a
+-- commit joined an older transaction.
+create table crm.change (
+  tenant_id uuid not null,
+  kind crm.kind not null,
+  record_id uuid not null,
+  field_group smallint not null, -- 0 person, 1 machine
+  version bigint not null,
+  commit_id uuid not null,
+  recorded_at timestamptz not null,
+  occurred_at timestamptz not null,
+  changed_by uuid,
+  action text collate "C" not null,
+  origin jsonb,
+  fields jsonb not null,
+  with_records jsonb,
+  stage_move uuid,
+  feed_xid xid8 not null,
+  seq bigint generated always as identity,
+  primary key (tenant_id, kind, record_id, recorded_at, field_group, version)
+);
+create index change_log on crm.change (tenant_id, recorded_at, kind, record_id, field_group, version);
+create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at, kind, record_id, field_group, version)
+  where stage_move is not null;
+create index change_feed on crm.change (feed_xid, seq);
+
+-- A value that at most one live record has. Under the nil tenant, among all tenants.
+create table crm.claim (
+  tenant_id uuid not null,
+  kind crm.kind not null,
+  name text collate "C" not null,
+  value text collate "C" not null,
+  holder_tenant_id uuid not null,
+  holder_kind crm.kind not null,
+  holder_id uuid not null,
+  primary key (tenant_id, kind, name, value)
+);
+
+-- What idempotency keys hold until they expire.
+create table crm.idempotency_key (
+  tenant_id uuid not null,
+  key text collate "C" not null,
+  entry jsonb not null,
+  expires_at timestamptz not null,
+  primary key (tenant_id, key)
+);
+create index idempotency_key_expires_at on crm.idempotency_key (expires_at);
+
+-- The commit that last changed a definition, by tenant.
+create table crm.epoch (
+  tenant_id uuid primary key,
+  commit_id uuid not null
+);

@@ -1,0 +1,8 @@
+//! The DynamoDB store against an emulator, and against answers that no emulator gives.
+
+mod basics;
+mod cost;
+mod faults;
+mod feed;
+mod hand;
+mod lists;

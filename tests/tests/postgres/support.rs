@@ -1,0 +1,145 @@
+//! Records and commits by hand, below the use cases: what a store sees.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crm_core::{
+    catalog,
+    change::{Change, FieldChange},
+    schema::{Group, Image, common},
+    store::{Commit, Got, Records, Want, Write},
+    value::{Id, Kind, Ref, Time, Value},
+};
+
+/// An id that no other has; later ones are greater.
+pub fn id() -> Id {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Id::from_parts(1_700_000_000_000 + NEXT.fetch_add(1, Ordering::Relaxed), [7; 10])
+}
+
+/// A moment, so many seconds into a day of 2024.
+pub fn at(seconds: i64) -> Time {
+    Time::from_micros(1_704_067_200_000_000 + seconds * 1_000_000).unwrap()
+}
+
+/// A new record of defaults.
+pub fn image(kind: Kind, tenant: Id) -> Image {
+    let mut image = Image::empty(catalog::decl(kind), tenant, id());
+    catalog::write_defaults(kind, &mut image.values);
+    image.values[common::CREATED_AT] = Value::Time(at(0));
+    image.values[common::UPDATED_AT] = Value::Time(at(0));
+    image.values[common::PROPERTIES] = Value::Map(Arc::default());
+    image.values[common::SHARED_WITH] = Value::list([]);
+    image.values[common::SOURCE_IDS] = Value::list([]);
+    image
+}
+
+/// Sets a field by name.
+pub fn set(image: &mut Image, field: &str, value: Value) {
+    let position = image.decl.position(field).unwrap_or_else(|| panic!("no field `{field}`"));
+    image.values[position] = value;
+}
+
+/// A lead of a name.
+pub fn lead(tenant: Id, name: &str) -> Image {
+    let mut lead = image(Kind::Lead, tenant);
+    set(&mut lead, "name", Value::text(name));
+    lead
+}
+
+/// A change of a record's group to a version, at a moment.
+pub fn change(after: &Image, group: Group, version: u64, time: Time) -> Change {
+    Change {
+        record: after.reference(),
+        group,
+        version,
+        commit: Id::NIL,
+        recorded_at: time,
+        occurred_at: time,
+        by: None,
+        action: Cow::Borrowed(if version == 1 { "create" } else { "update" }),
+        origin: None,
+        fields: vec![FieldChange {
+            field: Cow::Borrowed("name"),
+            old: Value::Null,
+            new: after.values[after.decl.position("name").unwrap_or(common::EXTERNAL_ID)].clone(),
+        }],
+        with: Vec::new(),
+        stage_move: None,
+    }
+}
+
+/// The write that creates a record.
+pub fn create(mut image: Image) -> Write {
+    image.versions.person = 1;
+    let change = change(&image, Group::Person, 1, at(0));
+    Write { before: None, after: Arc::new(image), changes: vec![change] }
+}
+
+/// The write that changes a person's fields of a record.
+pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write {
+    let mut after = before.as_ref().clone();
+    change_it(&mut after);
+    after.versions.person += 1;
+    let change =
+        change(&after, Group::Person, after.versions.person, at(i64::try_from(after.versions.person).unwrap()));
+    Write { before: Some(Arc::clone(before)), after: Arc::new(after), changes: vec![change] }
+}
+
+/// A commit of some writes.
+pub fn commit(tenant: Id, writes: impl IntoIterator<Item = Write>) -> Commit {
+    let id = id();
+    let mut commit = Commit {
+        id,
+        tenant,
+        at: at(0),
+        writes: writes.into_iter().collect(),
+        guards: Vec::new(),
+        claims: Vec::new(),
+        key: None,
+    };
+    for change in commit.writes.iter_mut().flat_map(|write| &mut write.changes) {
+        change.commit = id;
+    }
+    commit.sort();
+    commit
+}
+
+/// The record as it is stored.
+pub async fn stored(store: &impl Records, tenant: Id, record: Ref) -> Option<Arc<Image>> {
+    let answer = store.get(tenant, &[Want::Record(record)]).await.unwrap();
+    match answer.got.into_iter().next() {
+        Some(Got::Record(image)) => image,
+        other => panic!("asked for a record, got {other:?}"),
+    }
+}
+
+/// Numbers that look random and are the same at every run of a seed.
+#[derive(Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn below(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % sides
+    }
+
+    pub fn one_in(&mut self, sides: usize) -> bool {
+        self.below(sides) == 0
+    }
+
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+}
