@@ -11,5 +11,7 @@ mod gates;
 mod history;
 mod keys;
 mod lists;
+mod nouns;
+mod properties;
 mod roles;
 mod walls;
