@@ -31,6 +31,9 @@ impl<K> std::fmt::Debug for Collection<'_, K> {
     }
 }
 
+/// Records changed in one commit by a bulk update: with a change, claims and list elements each, within the budget.
+const UPDATES_PER_COMMIT: usize = 25;
+
 /// The names of the fields that a patch sets; properties by key.
 pub(crate) fn named_fields<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<String> {
     let mut names = Vec::with_capacity(sets.len());
@@ -86,7 +89,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 
     pub(crate) fn create_patch(&self, patch: Patch<K>) -> Pending<Record<K>> {
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(self.likely_owner());
         Pending::new(self.engine, self.actor, "create", asked_for(&sets), hints, move |draft, step| {
@@ -111,7 +114,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         steps: Vec<(Time, Patch<K>)>,
     ) -> Pending<Record<K>> {
         let patch: Patch<K> = new.into();
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
         hints.extend(self.likely_owner());
@@ -143,7 +146,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
                 let id = draft.new_id();
                 match with_history(draft, id, new.patch.sets(), new.created_at, &new.steps, step) {
                     Ok(refs) => made.extend(refs),
-                    Err(Stop::Need(lookups)) => lookups.into_iter().for_each(|lookup| draft.want(lookup)),
+                    Err(Stop::Need(lookups)) => draft.want_all(lookups),
                     Err(refuse) => failed = failed.or(Some(refuse)),
                 }
             }
@@ -241,7 +244,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         claim_by::<K>(&access, &cached, field, value).ok().map(|claim| Lookup::Want(Want::Claimed(claim)))
     }
 
-    pub(crate) async fn definitions(&self) -> Result<Arc<crate::definitions::Definitions>, Error> {
+    pub(crate) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
         let answer = self.engine.store.get(self.actor.tenant(), &[]).await?;
         self.engine.definitions(self.actor.tenant(), answer.epoch).await
     }
@@ -253,7 +256,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// the actor may not see is [`Error::Duplicate`].
     pub fn upsert(&self, field: &str, value: &str, new: K::New) -> Pending<Record<K>> {
         let patch: Patch<K> = new.into();
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(self.likely_claim(field, value));
         hints.extend(self.likely_owner());
@@ -290,13 +293,46 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     /// Changes a record. One read and one commit; decided again, up to three times, where somebody else was faster.
     pub fn update(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
-        self.change(id, "update", &patch)
+        self.change(id, "update", patch)
+    }
+
+    /// Changes many records, in as few commits as the budget allows, and gives a verdict for each, in order. Where a
+    /// commit fails, its records are tried one by one, so that one bad change stops no other. Not one transaction.
+    pub async fn update_many(&self, many: Vec<(Id, Patch<K>)>) -> Vec<Result<Record<K>, Error>> {
+        let mut verdicts = Vec::with_capacity(many.len());
+        for batch in many.chunks(UPDATES_PER_COMMIT) {
+            match self.update_all(batch).await {
+                Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
+                _ => {
+                    for (id, patch) in batch {
+                        verdicts.push(self.update(*id, patch.clone()).await.map(draft::Saved::into_value));
+                    }
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn update_all(&self, many: &[(Id, Patch<K>)]) -> Pending<Vec<Record<K>>> {
+        let many: Arc<[(Id, Patch<K>)]> = many.into();
+        let mut hints: Vec<Lookup> = Vec::new();
+        for (id, patch) in many.iter() {
+            hints.push(Self::reference(*id).into());
+            hints.extend(hints_of::<K>(patch.sets()));
+        }
+        let asked = asked_for(&many);
+        Pending::new(self.engine, self.actor, "update", asked, hints, move |draft, step| {
+            for (id, patch) in many.iter() {
+                draft.update(Self::reference(*id), draft::Sets::asked(patch.sets()), step)?;
+            }
+            Ok(many.iter().map(|(id, _)| Self::reference(*id)).collect())
+        })
     }
 
     /// A change of one record under an action of its own.
-    pub(crate) fn change(&self, id: Id, action: &'static str, patch: &Patch<K>) -> Pending<Record<K>> {
+    pub(crate) fn change(&self, id: Id, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.push(record.into());
         let fields = named_fields::<K>(&sets);
@@ -322,7 +358,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// another in the same commit.
     pub fn restore(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
-        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.push(record.into());
         let asked = asked_for(&(id, Arc::clone(&sets)));
@@ -372,16 +408,34 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
+        // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
+        if let Some(cached) = self.engine.cached(self.actor.tenant()) {
+            let page = self.page(&cached, query, action, limit);
+            let (answer, page) = futures::join!(self.engine.store.get(self.actor.tenant(), &[]), page);
+            if answer?.epoch == cached.epoch {
+                return page;
+            }
+        }
         let definitions = self.definitions().await?;
-        let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        self.page(&definitions, query, action, limit).await
+    }
+
+    async fn page(
+        &self,
+        definitions: &Definitions,
+        query: &ListQuery,
+        action: Action,
+        limit: usize,
+    ) -> Result<ListPage<Arc<Image>>, Error> {
+        let access = Access::new(self.actor, definitions, self.engine.clock.now());
         let plan = listing::plan(&access, K::decl(), query, action)?;
         let signature = listing::signature(K::decl(), query);
         let after = match &query.cursor {
-            Some(cursor) => Some(listing::open(&definitions, self.actor, &signature, cursor)?),
+            Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
             None => None,
         };
         let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit).await?;
-        let next_cursor = page.next.map(|at| listing::seal(&definitions, self.actor, &signature, &at));
+        let next_cursor = page.next.map(|at| listing::seal(definitions, self.actor, &signature, &at));
         Ok(ListPage { items: page.items.iter().map(|image| access.mask(image)).collect(), next_cursor })
     }
 

@@ -20,9 +20,9 @@ use tokio::{
 use crate::PostgresOptions;
 
 /// A connection is not used any more when it is so old, so that servers behind one name come to share the load anew.
-const MAX_LIFETIME: Duration = Duration::from_secs(30 * 60);
+const MAX_LIFETIME: Duration = Duration::from_mins(30);
 /// Nor when it lay idle so long, since what stands between may have forgotten it.
-const MAX_IDLE: Duration = Duration::from_secs(5 * 60);
+const MAX_IDLE: Duration = Duration::from_mins(5);
 
 /// The pool. Cloning it gives another handle.
 #[derive(Clone)]

@@ -36,7 +36,7 @@ use crm_core::{
         Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery,
         Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::Id,
+    value::{Id, Time},
 };
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
@@ -154,6 +154,23 @@ impl PostgresStore {
                 Err(StoreError::BadQuery("migrations run on a pool, in a transaction of their own".to_owned()))
             }
         }
+    }
+
+    /// Removes what idempotency keys hold that expired at a moment or before, and says how many. They count as absent
+    /// from then on; this frees their room. One round trip; to be called now and then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_expired_keys(&self, at: Time) -> Result<u64, StoreError> {
+        let mut statement = args::Statement::default();
+        let bound = statement.bind(at.chrono())?;
+        statement.push(&format!(
+            "with gone as (delete from crm.idempotency_key where expires_at <= {bound} returning 1) select count(*) from \
+             gone"
+        ));
+        let (sql, arguments) = statement.finish();
+        let rows = self.link.rows(sql, arguments).await.map_err(error::of_read)?;
+        rows.first().map_or(Ok(0), |row| row::version(row, 0))
     }
 }
 

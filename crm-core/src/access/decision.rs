@@ -45,6 +45,11 @@ impl<'a> Access<'a> {
         self.actor
     }
 
+    /// The definitions under which they hold.
+    pub const fn definitions(&self) -> &'a Definitions {
+        self.definitions
+    }
+
     /// What the roles grant together.
     pub fn roles(&self) -> &RoleSet {
         &self.roles

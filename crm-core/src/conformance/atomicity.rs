@@ -123,7 +123,7 @@ async fn failure_leaves_nothing_behind(lab: &Lab<'_>) -> Outcome {
     };
     let taken = Claim::new(tenant, Kind::Contact, "emails", "taken@example.com");
     lab.step(tenant).take(&taken, stale).send().await?;
-    let last = Claim::new(tenant, Kind::Note, "zzz", "zzz");
+    let last = Claim::new(tenant, Kind::Contact, "zzz", "zzz");
     lab.step(tenant).take(&last, stale).send().await?;
     let a = scene.old[0].reference();
     let step = || scene.step(lab);
@@ -143,8 +143,8 @@ async fn failure_leaves_nothing_behind(lab: &Lab<'_>) -> Outcome {
     }
     let huge = Value::text("x".repeat(crate::store::MAX_RECORD_BYTES));
     bad.push(("a record that is too large", step().write(lab.new_record(tenant, Kind::Note).set("content", huge))));
-    let many =
-        (0..90).fold(step(), |step, number| step.take(&Claim::new(tenant, Kind::Lead, "many", &number.to_string()), a));
+    let many = (0..90)
+        .fold(step(), |step, number| step.take(&Claim::new(tenant, Kind::Contact, "many", &number.to_string()), a));
     bad.push(("too many items", many));
     for (why, step) in bad {
         let outcome = step.send().await;

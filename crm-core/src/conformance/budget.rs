@@ -39,7 +39,7 @@ async fn hundreds<'a>(lab: &'a Lab<'a>) -> Result<Vec<(&'static str, Step<'a>)>,
     let notes = (0..4)
         .fold(lab.step(tenant), |step, _| step.write(lab.new_record(tenant, Kind::Note).set("links", links.clone())));
     let notes = (0..8).fold(notes, |step, number| {
-        step.take(&Claim::new(tenant, Kind::Note, "external_id", &number.to_string()), holder)
+        step.take(&Claim::new(tenant, Kind::Company, "external_id", &number.to_string()), holder)
     });
     // 49 teams make 98, the epoch 99, the key 100.
     let teams = (0..49).fold(lab.step(tenant), |step, _| step.write(lab.new_record(tenant, Kind::Team)));

@@ -154,7 +154,7 @@ async fn claims_differ_by_every_part(lab: &Lab<'_>) -> Outcome {
     ];
     let mut holders = Vec::new();
     for (tenant, claim) in &claims {
-        let edit = lab.new_record(*tenant, Kind::Company);
+        let edit = lab.new_record(*tenant, claim.kind);
         let holder = edit.record();
         let taken = lab.step(*tenant).write(edit).take(claim, holder).send().await;
         taken.map_err(|error| Failure::from(error).at(&format!("taking {claim:?}")))?;
@@ -196,7 +196,7 @@ async fn long_and_odd_values(lab: &Lab<'_>) -> Outcome {
 
 async fn global_claims(lab: &Lab<'_>) -> Outcome {
     let (one, two) = (lab.tenant().await?.tenant, lab.tenant().await?.tenant);
-    let claim = Claim::new(Id::NIL, Kind::Organization, "slug", "acme");
+    let claim = Claim::new(Id::NIL, Kind::Company, "slug", "acme");
     // The same id in two tenants: two records, of which one holds the claim.
     let first = lab.new_record(one, Kind::Company);
     let record = first.record();

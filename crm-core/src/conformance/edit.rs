@@ -221,8 +221,7 @@ impl Edit {
             with: pending.with.clone(),
             stage_move: if group == Group::Person { pending.stage_move } else { None },
         };
-        let person = (pending.person && (creates || !pending.fields.is_empty()))
-            .then(|| change(Group::Person, self.after.versions.person, pending.fields.clone()));
+        let person = pending.person.then(|| change(Group::Person, self.after.versions.person, pending.fields.clone()));
         let machine = (!pending.announced.is_empty())
             .then(|| change(Group::Machine, self.after.versions.machine, pending.announced.clone()));
         self.done.extend(person);

@@ -100,19 +100,29 @@ fn tests(path: &Path, ty: FieldType, operands: &[Value]) -> Vec<Predicate> {
 
 /// Walks the kind under each predicate and its complement, and compares with what holds.
 async fn expect_each(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates: &[Predicate]) -> Outcome {
+    let complements = predicates.iter().map(|predicate| Predicate::Not(Box::new(predicate.clone())));
+    expect_all(lab, images, tenant, &predicates.iter().cloned().chain(complements).collect::<Vec<_>>()).await
+}
+
+/// As [`expect_each`], with the complement of every third predicate only: what complements are about is missing values,
+/// which do not depend on the operand, and each costs one more list.
+async fn expect_most(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates: &[Predicate]) -> Outcome {
+    let complements = predicates.iter().step_by(3).map(|predicate| Predicate::Not(Box::new(predicate.clone())));
+    expect_all(lab, images, tenant, &predicates.iter().cloned().chain(complements).collect::<Vec<_>>()).await
+}
+
+/// Walks the kind under each predicate and compares with what holds.
+async fn expect_all(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates: &[Predicate]) -> Outcome {
     let decl: &'static KindDecl = match images.first() {
         Some(image) => image.decl,
         None => return Err(Failure::new("there is nothing to filter")),
     };
-    for predicate in predicates {
-        for filter in [predicate.clone(), Predicate::Not(Box::new(predicate.clone()))] {
-            let query = Query { filter, ..lab.query(tenant, decl.kind, &decl.walk().name, vec![]) };
-            let listed = lab.walk(&query).await.map_err(|failure| failure.at(&format!("{:?}", query.filter)))?;
-            let expected = expected_list(images, &query);
-            let same = expected.iter().map(|image| image.id).eq(listed.iter().map(|image| image.id));
-            if !same {
-                return Err(Failure::new(tell(&query.filter, images, &expected, &listed)));
-            }
+    for filter in predicates {
+        let query = Query { filter: filter.clone(), ..lab.query(tenant, decl.kind, &decl.walk().name, vec![]) };
+        let listed = lab.walk(&query).await.map_err(|failure| failure.at(&format!("{filter:?}")))?;
+        let expected = expected_list(images, &query);
+        if !expected.iter().map(|image| image.id).eq(listed.iter().map(|image| image.id)) {
+            return Err(Failure::new(tell(filter, images, &expected, &listed)));
         }
     }
     Ok(())
@@ -163,7 +173,7 @@ fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
         _ => {}
     }
     // Enough to meet every value's neighbours; all pairs would be tens of thousands of lists.
-    all.truncate(16);
+    all.truncate(10);
     all
 }
 
@@ -212,7 +222,7 @@ async fn every_field_type(lab: &Lab<'_>) -> Outcome {
             let path = Path { field: *at, property: None };
             let tests = tests(&path, field.ty, &operands(field.ty, values, &world));
             let place = format!("`{}` of {}", field.name, decl.kind);
-            expect_each(lab, &images, world.tenant, &tests).await.map_err(|failure| failure.at(&place))?;
+            expect_most(lab, &images, world.tenant, &tests).await.map_err(|failure| failure.at(&place))?;
         }
     }
     ensure!(met.len() > 40, "only {} fields were filtered by", met.len());
@@ -243,7 +253,7 @@ async fn every_property_type(lab: &Lab<'_>) -> Outcome {
         let path = Path { field: common::PROPERTIES, property: Some(Arc::from(key)) };
         let tests = tests(&path, ty, &operands(ty, &column(ty), &world));
         let place = format!("the property `{key}`");
-        expect_each(lab, &images, world.tenant, &tests).await.map_err(|failure| failure.at(&place))?;
+        expect_most(lab, &images, world.tenant, &tests).await.map_err(|failure| failure.at(&place))?;
     }
     let never = Path { field: common::PROPERTIES, property: Some(Arc::from("never")) };
     expect_each(lab, &images, world.tenant, &tests(&never, FieldType::Text(255), &[Value::text("x")])).await

@@ -43,6 +43,35 @@ pub struct Lab<'a> {
     harness: &'a dyn Harness,
     ids: AtomicU64,
     clock: AtomicI64,
+    commits: CommitIds,
+}
+
+/// Ids of commits, which no other run has: a store may remember them for a while, beyond the tables they went to. Nothing
+/// is sorted by them, so a case does the same whatever they are.
+#[derive(Clone, Debug)]
+pub(super) struct CommitIds {
+    count: Arc<AtomicU64>,
+    run: [u8; 6],
+}
+
+impl CommitIds {
+    fn new() -> Self {
+        static LABS: AtomicU64 = AtomicU64::new(0);
+        // Without a source of entropy, the ids are at least unique within the process.
+        let mut run = [0; 6];
+        if getrandom::fill(&mut run).is_err() {
+            run.copy_from_slice(&LABS.fetch_add(1, Ordering::Relaxed).to_be_bytes()[2..]);
+        }
+        Self { count: Arc::default(), run }
+    }
+
+    pub(super) fn next(&self) -> Id {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let mut bytes = [0; 10];
+        bytes[..6].copy_from_slice(&self.run);
+        bytes[6..].copy_from_slice(&count.to_be_bytes()[4..]);
+        Id::from_parts(FIRST_MOMENT.unsigned_abs() / 1000 + count, bytes)
+    }
 }
 
 /// A tenant with what other records refer to.
@@ -90,7 +119,8 @@ impl<'a> Lab<'a> {
 
     /// A laboratory on a store that is there already.
     pub fn on(store: Arc<dyn Store>, harness: &'a dyn Harness) -> Self {
-        Self { store, harness, ids: AtomicU64::new(0), clock: AtomicI64::new(FIRST_MOMENT) }
+        let (ids, clock) = (AtomicU64::new(0), AtomicI64::new(FIRST_MOMENT));
+        Self { store, harness, ids, clock, commits: CommitIds::new() }
     }
 
     /// The next id: a `UUIDv7` that is counted, so that ids sort by the order in which they were made.
@@ -99,6 +129,11 @@ impl<'a> Lab<'a> {
         let mut bytes = [0; 10];
         bytes[2..].copy_from_slice(&count.to_be_bytes());
         Id::from_parts(FIRST_MOMENT.unsigned_abs() / 1000 + count, bytes)
+    }
+
+    /// The ids of commits.
+    pub(super) const fn commit_ids(&self) -> &CommitIds {
+        &self.commits
     }
 
     /// The next id, in no order: a UUID such as an embedder may bring along.
@@ -265,6 +300,28 @@ impl<'a> Lab<'a> {
                 Some(told) => Err(Failure::new(told)),
             },
         }
+    }
+
+    /// Holds that records of one tenant are stored just so.
+    ///
+    /// # Errors
+    /// Where one is not.
+    pub async fn expect_all(&self, expected: &[Arc<Image>]) -> Outcome {
+        for images in expected.chunks(50) {
+            let Some(first) = images.first() else { continue };
+            let wants: Vec<Want> = images.iter().map(|image| Want::Record(image.reference())).collect();
+            let answer = self.store.get(first.tenant, &wants).await?;
+            ensure!(answer.got.len() == wants.len(), "{} wants got {} answers", wants.len(), answer.got.len());
+            for (image, got) in images.iter().zip(answer.got) {
+                let Got::Record(Some(got)) = got else {
+                    return Err(Failure::new(format!("{} is not there", image.reference())));
+                };
+                if let Some(told) = differences(image, &got, false) {
+                    return Err(Failure::new(told));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Holds that a record is not there.

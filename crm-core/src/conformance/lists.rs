@@ -57,7 +57,7 @@ async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Re
     } else {
         samples::values(decl.fields[index.sort].ty, world)
     };
-    sorts.truncate(14);
+    sorts.truncate(8);
     // Ties: the first two sort values twice.
     sorts.extend_from_within(..2);
     if samples::may_be_missing(decl, index.sort) {
@@ -127,10 +127,9 @@ async fn every_index_both_ways(lab: &Lab<'_>) -> Outcome {
             let all = all_equals(index, &images);
             ensure!(!all.is_empty(), "no record stands in `{}` of {}", index.name, decl.kind);
             for equals in all {
-                let mut query = lab.query(world.tenant, decl.kind, &index.name, equals);
-                expect_both_ways(lab, &images, query.clone()).await?;
-                query.limit = 2;
-                expect_both_ways(lab, &images, query).await?;
+                let query = lab.query(world.tenant, decl.kind, &index.name, equals);
+                lab.expect_list(&images, &Query { limit: 4, ..query.clone() }).await?;
+                lab.expect_list(&images, &Query { descending: true, ..query }).await?;
             }
         }
     }
@@ -148,12 +147,12 @@ async fn pages_of_every_size(lab: &Lab<'_>) -> Outcome {
     let images = lab.put_all(edits.collect()).await?;
     lab.settle().await;
     for index in ["owner_id -> score", "owner_id -> created_at"] {
-        for limit in [1, 2, 3, 7, 11, 12, 13, 100, 100_000] {
+        for limit in [1, 3, 11, 12, 13, 100_000] {
             let query = lab.query(world.tenant, Kind::Lead, index, vec![Value::Id(world.users[0])]);
             expect_both_ways(lab, &images, Query { limit, ..query }).await?;
         }
     }
-    for limit in [1, 22, 23, 24] {
+    for limit in [22, 23, 24] {
         let query = lab.query(world.tenant, Kind::Lead, " -> score", vec![]);
         expect_both_ways(lab, &images, Query { limit, ..query }).await?;
     }
@@ -225,7 +224,7 @@ async fn texts_by_sort_key(lab: &Lab<'_>) -> Outcome {
     });
     let images = lab.put_all(edits.collect()).await?;
     lab.settle().await;
-    for limit in [1, 5, 100] {
+    for limit in [7, 100] {
         let query = lab.query(world.tenant, Kind::Company, " -> name", vec![]);
         expect_both_ways(lab, &images, Query { limit, ..query }).await?;
     }

@@ -22,7 +22,8 @@
 //!
 //! Each case gets an empty store of its own, knows nothing of the others and says in one sentence what it holds. A case
 //! fails with a message that names the record, the field and what was expected; a panic inside a store is a failure of
-//! that case, not of the run. Nothing here reads a clock or makes a random number: a case does the same on every run.
+//! that case, not of the run. Nothing here reads a clock, and no random number decides anything (only the ids of commits
+//! are new in every run, since a store may remember them): a case does the same whenever it is run.
 //!
 //! Besides the list there is the model test ([`model`]): random sequences of operations, side by side on the memory
 //! store and on the store under test.

@@ -7,11 +7,11 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
 };
 
-use super::{Case, Edit, Failure, Lab, Outcome, Task, case, ensure};
+use super::{Case, Edit, Failure, Lab, Outcome, Task, case, ensure, lab::CommitIds};
 use crate::{
     schema::Image,
     store::{Claim, Commit, Got, Store, StoreError, Want},
@@ -205,15 +205,18 @@ async fn transfer_race(lab: &Lab<'_>) -> Outcome {
 
 /// Ids and moments for tasks that decide as they go.
 #[derive(Clone)]
-struct Counter(Arc<AtomicU64>);
+struct Counter {
+    ids: CommitIds,
+    moments: Arc<AtomicI64>,
+}
 
 impl Counter {
+    fn new(lab: &Lab<'_>) -> Self {
+        Self { ids: lab.commit_ids().clone(), moments: Arc::new(AtomicI64::new(1_800_000_000_000_000)) }
+    }
+
     fn next(&self) -> (Id, Time) {
-        let count = self.0.fetch_add(1, Ordering::Relaxed);
-        let mut bytes = [7; 10];
-        bytes[2..].copy_from_slice(&count.to_be_bytes());
-        let micros = 1_800_000_000_000_000 + i64::try_from(count).unwrap_or_default() * 1_000;
-        (Id::from_parts(1_800_000_000_000 + count, bytes), Time::EPOCH.plus_micros(micros))
+        (self.ids.next(), Time::EPOCH.plus_micros(self.moments.fetch_add(1_000, Ordering::Relaxed)))
     }
 }
 
@@ -279,7 +282,7 @@ async fn counter_race(lab: &Lab<'_>) -> Outcome {
     const TIMES: usize = 6;
     let tenant = lab.tenant().await?.tenant;
     let lead = lab.put(lab.new_record(tenant, Kind::Lead)).await?;
-    let (pot, counter) = (Pot::new(), Counter(Arc::default()));
+    let (pot, counter) = (Pot::new(), Counter::new(lab));
     lab.race((0..TASKS).map(|_| counting(lab, &pot, &counter, &lead, "employee_count", TIMES)).collect()).await;
     for outcome in pot.take() {
         outcome?;
@@ -304,7 +307,7 @@ async fn people_against_the_machine(lab: &Lab<'_>) -> Outcome {
     const TIMES: usize = 25;
     let tenant = lab.tenant().await?.tenant;
     let lead = lab.put(lab.new_record(tenant, Kind::Lead)).await?;
-    let (pot, counter) = (Pot::new(), Counter(Arc::default()));
+    let (pot, counter) = (Pot::new(), Counter::new(lab));
     let tasks = vec![
         counting(lab, &pot, &counter, &lead, "employee_count", TIMES),
         counting(lab, &pot, &counter, &lead, "score", TIMES),
@@ -350,7 +353,7 @@ async fn crossing_batches(lab: &Lab<'_>) -> Outcome {
         super::edit::sample(tenant, Ref::new(kind, lab.mixed_id()), lab.now()).set("employee_count", Value::Int(0))
     });
     let records: Vec<Ref> = lab.put_all(edits.collect()).await?.iter().map(|image| image.reference()).collect();
-    let (pot, counter) = (Pot::new(), Counter(Arc::default()));
+    let (pot, counter) = (Pot::new(), Counter::new(lab));
     let tasks = (0..6).map(|task| -> Task {
         let (store, pot, counter) = (Arc::clone(&lab.store), pot.clone(), counter.clone());
         let mut order = records.clone();
@@ -427,7 +430,7 @@ async fn feed_meanwhile(lab: &Lab<'_>) -> Outcome {
     const TIMES: usize = 8;
     let tenant = lab.tenant().await?.tenant;
     let leads = lab.put_all((0..8).map(|_| lab.new_record(tenant, Kind::Lead)).collect()).await?;
-    let (pot, told, counter) = (Pot::new(), Pot::new(), Counter(Arc::default()));
+    let (pot, told, counter) = (Pot::new(), Pot::new(), Counter::new(lab));
     let mut tasks: Vec<Task> =
         leads.iter().map(|lead| counting(lab, &pot, &counter, lead, "employee_count", TIMES)).collect();
     let (store, heard) = (Arc::clone(&lab.store), told.clone());
@@ -461,7 +464,7 @@ async fn reads_meanwhile(lab: &Lab<'_>) -> Outcome {
     const TIMES: usize = 30;
     let tenant = lab.tenant().await?.tenant;
     let lead = lab.put(lab.new_record(tenant, Kind::Lead).set("employee_count", Value::Int(0))).await?;
-    let (pot, seen, counter) = (Pot::new(), Pot::new(), Counter(Arc::default()));
+    let (pot, seen, counter) = (Pot::new(), Pot::new(), Counter::new(lab));
     let (store, sight, record) = (Arc::clone(&lab.store), seen.clone(), lead.reference());
     let tasks = vec![
         counting(lab, &pot, &counter, &lead, "employee_count", TIMES),

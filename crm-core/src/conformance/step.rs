@@ -26,7 +26,7 @@ impl std::fmt::Debug for Step<'_> {
 impl<'a> Step<'a> {
     pub(super) fn new(lab: &'a Lab<'_>, tenant: Id) -> Self {
         let commit = Commit {
-            id: lab.id(),
+            id: lab.commit_ids().next(),
             tenant,
             at: lab.now(),
             writes: Vec::new(),

@@ -44,6 +44,7 @@ impl Loaded {
     }
 
     /// The record that was read; the inner `None` says that there is none, the outer that nobody looked.
+    #[allow(clippy::option_option)] // two different things that are not known
     pub(super) fn record(&self, lookup: &Lookup) -> Option<Option<&Arc<Image>>> {
         self.records.get(lookup).map(Option::as_ref)
     }

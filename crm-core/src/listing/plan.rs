@@ -110,14 +110,14 @@ fn search(
     if visible.len() < searchable.len() {
         return Ok(Some(TextSearch { fields: visible, text }));
     }
-    let test = Predicate::Test(Test {
+    let holds = Predicate::Test(Test {
         path: Path { field: common::SEARCH_TEXT, property: None },
         ty: FieldType::Folded,
         list: false,
         compare: Compare::Contains,
         operands: vec![Value::text(text)],
     });
-    *filter = std::mem::replace(filter, Predicate::always()).and(test);
+    *filter = std::mem::replace(filter, Predicate::always()).and(holds);
     Ok(None)
 }
 
@@ -252,7 +252,7 @@ fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
     let known: Vec<String> = decl
         .indexes
         .iter()
-        .filter(|index| !index.archived && visible(&index.sort) && index.equals.iter().all(|at| visible(at)))
+        .filter(|index| !index.archived && visible(&index.sort) && index.equals.iter().all(&visible))
         .map(|index| index.describe(decl))
         .collect();
     let message = format!("cannot sort by `{shown}` under this filter; declared are: {}", known.join("; "));

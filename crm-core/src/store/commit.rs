@@ -26,7 +26,7 @@ const MAX_CLAIM_VALUE: usize = 256;
 pub struct Claim {
     /// Whose; [`Id::NIL`] for what is unique among all tenants (an organization's slug).
     pub tenant: Id,
-    /// Among which kind.
+    /// Among which kind: whoever holds it is of this kind.
     pub kind: Kind,
     /// The field, or the name of a composite.
     pub name: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crm_core::{
     catalog,
     schema::{FieldType, common},
-    store::{Records, StoreError},
+    store::{Got, KeyEntry, Records, StoreError, Want},
     value::{Currency, Id, Kind, Money, Ref, Value},
 };
 use crm_store_postgres::PostgresStore;
@@ -158,4 +158,27 @@ async fn an_older_program_leaves_what_it_does_not_know() {
     store.commit(&commit(tenant, [update(&before, |lead| set(lead, "name", Value::text("Ada L.")))])).await.unwrap();
     let kept: String = sqlx::query_scalar("select of_a_newer_program from crm.lead").fetch_one(&pool).await.unwrap();
     assert_eq!(kept, "kept");
+}
+
+#[tokio::test]
+async fn expired_keys_are_forgotten_when_asked() {
+    let store = postgres::store().await;
+    let tenant = id();
+    let mut kept = Vec::new();
+    for (key, expires) in [("early", 10), ("late", 20)] {
+        let mut commit = commit(tenant, []);
+        commit.key = Some(KeyEntry {
+            key: key.to_owned(),
+            fingerprint: String::new(),
+            commit: commit.id,
+            records: Vec::new(),
+            expires_at: at(expires),
+        });
+        store.commit(&commit).await.unwrap();
+        kept.push(Got::Key(commit.key));
+    }
+    let wants = ["early", "late"].map(|key| Want::Key(key.to_owned()));
+    assert_eq!(store.get(tenant, &wants).await.unwrap().got, kept);
+    assert_eq!(store.forget_expired_keys(at(10)).await.unwrap(), 1);
+    assert_eq!(store.get(tenant, &wants).await.unwrap().got, vec![Got::Key(None), kept[1].clone()]);
 }

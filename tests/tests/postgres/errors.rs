@@ -15,7 +15,8 @@ use crate::{
 };
 
 fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
-    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    let error = answer.expect_err("nothing can have been done");
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
 #[tokio::test]
@@ -26,6 +27,23 @@ async fn no_server_is_unavailable_and_a_bad_url_a_fault() {
     is_unavailable(PostgresStore::connect_with(&format!("postgres://x@127.0.0.1:{port}/x"), &options).await);
     let answer = PostgresStore::connect("no url").await;
     assert!(matches!(answer, Err(StoreError::BadQuery(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_throwaway_cluster_goes_with_whoever_started_it() {
+    let cluster = postgres::Cluster::start();
+    let directory = cluster.directory.clone();
+    let store = PostgresStore::connect(&cluster.url()).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), 1);
+    // The pipe closes, as it does when the process ends in any way.
+    drop(cluster);
+    let gone = async {
+        while directory.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the directory vanishes");
+    is_unavailable(store.get(id(), &[]).await);
 }
 
 #[tokio::test]

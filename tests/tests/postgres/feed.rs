@@ -24,7 +24,7 @@ async fn read(store: &PostgresStore, after: &mut Option<FeedCursor>, count: usiz
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("all changes come");
+    tokio::time::timeout(Duration::from_mins(1), reading).await.expect("all changes come");
     seen
 }
 
@@ -140,4 +140,27 @@ async fn a_forged_cursor_is_refused() {
     }
     let page = store.feed(None, 5).await.unwrap();
     assert_eq!(page.changes, Vec::<(Id, _)>::new());
+}
+
+#[tokio::test]
+async fn a_restored_feed_goes_on_once_it_is_rebased() {
+    let pool = postgres::database().await.pool(2).await;
+    let (store, tenant) = (PostgresStore::from_pool(pool.clone()), id());
+    let ada = lead(tenant, "Ada");
+    let record = ada.reference();
+    store.commit(&commit(tenant, [create(ada)])).await.unwrap();
+    let before = stored(&store, tenant, record).await.unwrap();
+    store.commit(&commit(tenant, [update(&before, |_| ())])).await.unwrap();
+    // As a dump of a cluster leaves it that has seen far more transactions.
+    for table in ["change", "lead"] {
+        let sql = format!("update crm.{table} set feed_xid = '99999999999'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    }
+    assert_eq!(store.feed(None, 5).await.unwrap().changes, vec![]);
+    let waiting: i64 = sqlx::query_scalar("select waiting from crm.feed_lag").fetch_one(&pool).await.unwrap();
+    assert_eq!(waiting, 2);
+    sqlx::query("select crm.rebase_feed()").execute(&pool).await.unwrap();
+    let before = stored(&store, tenant, record).await.unwrap();
+    store.commit(&commit(tenant, [update(&before, |_| ())])).await.unwrap();
+    assert_eq!(read(&store, &mut None, 3, 5).await, vec![(record, 1), (record, 2), (record, 3)]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crm_core::store::StoreError;
+use crm_core::store::{Records as _, StoreError};
 use crm_store_postgres::{PostgresStore, ddl};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tests::postgres;
@@ -65,7 +65,6 @@ async fn no_superuser_is_needed_and_the_schema_may_be_there() {
     let tenant = crate::support::id();
     let lead = crate::support::lead(tenant, "Ada");
     let record = lead.reference();
-    use crm_core::store::Records as _;
     store.commit(&crate::support::commit(tenant, [crate::support::create(lead)])).await.unwrap();
     assert!(crate::support::stored(&store, tenant, record).await.is_some());
     pool.close().await;

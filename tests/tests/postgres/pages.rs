@@ -40,12 +40,12 @@ async fn filled() -> Filled {
             for one in [&mut lead, &mut deal, &mut task] {
                 one.values[common::CREATED_AT] = Value::Time(at(n));
             }
-            let owned = if n % 4 == 0 { Value::Null } else { Value::Id(owner) };
-            set(&mut lead, "owner_id", owned.clone());
+            let whose = if n % 4 == 0 { Value::Null } else { Value::Id(owner) };
+            set(&mut lead, "owner_id", whose.clone());
             set(&mut lead, "score", Value::Int(n % 50));
-            set(&mut deal, "owner_id", owned.clone());
+            set(&mut deal, "owner_id", whose.clone());
             set(&mut deal, "stage_kind", Value::text("open"));
-            set(&mut task, "assignee_id", owned);
+            set(&mut task, "assignee_id", whose);
             set(&mut task, "is_open", Value::Bool(true));
             set(&mut task, "links", Value::list([Value::Ref(target)]));
             if n % 3 != 0 {

@@ -92,9 +92,11 @@ enum Upstream {
 
 impl Upstream {
     fn of(database: &Database) -> Self {
-        match database.socket() {
-            Some(directory) => Upstream::Socket(directory.join(".s.PGSQL.5432")),
-            None => Upstream::Tcp(database.options().get_host().to_owned(), database.options().get_port()),
+        let options = database.options();
+        let port = options.get_port();
+        match options.get_socket() {
+            Some(directory) => Upstream::Socket(directory.join(format!(".s.PGSQL.{port}"))),
+            None => Upstream::Tcp(options.get_host().to_owned(), port),
         }
     }
 

@@ -7,8 +7,8 @@ use crate::value::Kind;
 pub(super) const TENANTS: u8 = 2;
 /// How many records of a kind there are.
 pub(super) const SLOTS: u8 = 5;
-/// How many claims there are.
-pub(super) const CLAIMS: u8 = 7;
+/// How many claims of a kind there are.
+pub(super) const CLAIMS: u8 = 4;
 /// How many keys there are.
 pub(super) const KEYS: u8 = 3;
 
@@ -109,9 +109,9 @@ fn commit(rng: &mut Rng, kinds: &[Kind], tenant: u8) -> CommitOp {
             let about = match rng.below(100) {
                 0..45 => ClaimMove::Take(slot(rng, kinds)),
                 45..55 => ClaimMove::Release(slot(rng, kinds)),
-                55..75 => ClaimMove::Free,
+                55..75 => ClaimMove::Free(slot(rng, kinds).kind),
                 75..92 => ClaimMove::HandOver(slot(rng, kinds)),
-                _ => ClaimMove::Transfer(slot(rng, kinds), slot(rng, kinds)),
+                _ => ClaimMove::Transfer(slot(rng, kinds), small(rng, SLOTS)),
             };
             op.claims.push((small(rng, CLAIMS), about));
         }

@@ -61,19 +61,32 @@ pub struct GuardOp {
     pub stale: bool,
 }
 
-/// What happens to a claim.
+/// What happens to a claim, which is one among the records of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimMove {
     /// The record takes it.
     Take(Slot),
     /// The record releases it.
     Release(Slot),
-    /// Its holder, whoever that is, releases it.
-    Free,
+    /// Its holder, whoever of the kind that is, releases it.
+    Free(Kind),
     /// Its holder hands it over to the record.
     HandOver(Slot),
-    /// The first hands it over to the second.
-    Transfer(Slot, Slot),
+    /// The first hands it over to the other of its kind.
+    Transfer(Slot, u8),
+}
+
+impl ClaimMove {
+    /// Among which kind.
+    pub(super) const fn kind(self) -> Kind {
+        match self {
+            ClaimMove::Take(slot)
+            | ClaimMove::Release(slot)
+            | ClaimMove::HandOver(slot)
+            | ClaimMove::Transfer(slot, _) => slot.kind,
+            ClaimMove::Free(kind) => kind,
+        }
+    }
 }
 
 /// One commit.
@@ -85,7 +98,7 @@ pub struct CommitOp {
     pub writes: Vec<WriteOp>,
     /// Its guards; a record that is written is not guarded.
     pub guards: Vec<GuardOp>,
-    /// Its claims: which of the few, and what happens to it. A claim that is named twice is moved once.
+    /// Its claims: which of the few of the kind, and what happens to it. A claim that is named twice is moved once.
     pub claims: Vec<(u8, ClaimMove)>,
     /// Its idempotency key: which of the few.
     pub key: Option<u8>,
@@ -112,7 +125,7 @@ pub enum Op {
         tenant: u8,
         /// Which record.
         slot: Slot,
-        /// Which claim.
+        /// Which claim of the record's kind.
         claim: u8,
         /// Which key.
         key: u8,

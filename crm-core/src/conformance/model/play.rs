@@ -99,19 +99,15 @@ impl Play<'_> {
         (at, &self.worlds[at])
     }
 
-    /// A claim of the pool: most the tenant's own, the last two global.
-    fn claim(&self, tenant: usize, number: u8) -> Claim {
-        let number = number % CLAIMS;
-        let owner = if number + 2 >= CLAIMS { Id::NIL } else { self.worlds[tenant].tenant };
-        let (kind, name, value) = match number {
-            0 => (Kind::Contact, "emails", "ada@example.com".to_owned()),
-            1 => (Kind::Contact, "emails", "grace@example.com".to_owned()),
-            2 => (Kind::Company, "domain", "example.com".to_owned()),
-            3 => (Kind::Lead, "external_id", "x".repeat(300)),
-            4 => (Kind::Lead, "external_id", "it's \"100%\" 日本".to_owned()),
-            _ => (Kind::Organization, "slug", format!("slug-{number}")),
-        };
-        Claim::new(owner, kind, name, &value)
+    /// A claim of the pool: of each kind some of the tenant's own, and the last a global one.
+    fn claim(&self, tenant: usize, kind: Kind, number: u8) -> Claim {
+        let own = self.worlds[tenant].tenant;
+        match number % CLAIMS {
+            0 => Claim::new(own, kind, "external_id", "ada@example.com"),
+            1 => Claim::new(own, kind, "external_id", "it's \"100%\" 日本"),
+            2 => Claim::new(own, kind, "domain", &"x".repeat(300)),
+            _ => Claim::new(Id::NIL, kind, "slug", "acme"),
+        }
     }
 
     /// The record as it is in the model.
@@ -144,7 +140,7 @@ impl Play<'_> {
             Op::Get { tenant, slot, claim, key } => {
                 let (at, _) = self.world(*tenant);
                 self.same_record(at, record_of(*slot)).await?;
-                self.same_holder(at, &self.claim(at, *claim)).await?;
+                self.same_holder(at, &self.claim(at, slot.kind, *claim)).await?;
                 self.same_key(at, *key).await
             }
             Op::List { tenant, kind, seed, descending, limit } => {
@@ -181,7 +177,7 @@ impl Play<'_> {
     async fn concrete(&self, op: &CommitOp) -> Result<Commit, Failure> {
         let (at, world) = self.world(op.tenant);
         let mut commit = Commit {
-            id: self.model.id(),
+            id: self.model.commit_ids().next(),
             tenant: world.tenant,
             at: self.model.now(),
             writes: Vec::new(),
@@ -203,7 +199,7 @@ impl Play<'_> {
             }
         }
         for (number, about) in &op.claims {
-            let claim = self.claim(at, *number);
+            let claim = self.claim(at, about.kind(), *number);
             if commit.claims.iter().any(|op| *op.claim() == claim) {
                 continue;
             }
@@ -214,17 +210,17 @@ impl Play<'_> {
                 let made = commit.writes.iter().any(|write| write.is_new() && write.record() == record);
                 (made || self.current(at, record).is_some()).then_some(record)
             };
-            let moved = match about {
-                ClaimMove::Take(slot) => there(slot).map(|holder| ClaimOp::Take { claim, holder }),
-                ClaimMove::Release(slot) => Some(ClaimOp::Release { claim, holder: record_of(*slot) }),
-                ClaimMove::Free => holder.map(|holder| ClaimOp::Release { claim, holder }),
-                ClaimMove::HandOver(slot) => {
-                    holder.zip(there(slot)).map(|(from, to)| ClaimOp::Transfer { claim, from, to })
-                }
-                ClaimMove::Transfer(from, to) => {
-                    there(to).map(|to| ClaimOp::Transfer { claim, from: record_of(*from), to })
-                }
-            };
+            let moved =
+                match about {
+                    ClaimMove::Take(slot) => there(slot).map(|holder| ClaimOp::Take { claim, holder }),
+                    ClaimMove::Release(slot) => Some(ClaimOp::Release { claim, holder: record_of(*slot) }),
+                    ClaimMove::Free(_) => holder.map(|holder| ClaimOp::Release { claim, holder }),
+                    ClaimMove::HandOver(slot) => {
+                        holder.zip(there(slot)).map(|(from, to)| ClaimOp::Transfer { claim, from, to })
+                    }
+                    ClaimMove::Transfer(from, to) => there(&Slot { number: *to, ..*from })
+                        .map(|to| ClaimOp::Transfer { claim, from: record_of(*from), to }),
+                };
             commit.claims.extend(moved);
         }
         commit.key = op.key.map(|key| KeyEntry {
@@ -288,6 +284,8 @@ impl Play<'_> {
         let stage = world.stages[rng.below(world.stages.len())];
         let back = i64::try_from(rng.below(1_000)).unwrap_or_default() * 60_000_000;
         let occurred = self.model.now().plus_micros(-back);
+        // A move to where it stands already would change nothing, and nothing is never written.
+        let edit = edit.property("moves", Value::Int(back));
         match edit.record().kind {
             Kind::Lead => edit.stage(world.lead_pipeline, stage).occurred(occurred).action("move_stage"),
             Kind::Deal => edit.stage(world.deal_pipeline, stage).occurred(occurred).action("move_stage"),
@@ -652,8 +650,8 @@ impl Play<'_> {
                     }
                 }
             }
-            for number in 0..CLAIMS {
-                self.same_holder(tenant, &self.claim(tenant, number)).await?;
+            for (&kind, number) in Kind::ALL.iter().flat_map(|kind| (0..CLAIMS).map(move |number| (kind, number))) {
+                self.same_holder(tenant, &self.claim(tenant, kind, number)).await?;
             }
             for key in 0..KEYS {
                 self.same_key(tenant, key).await?;

@@ -1,0 +1,245 @@
+//! What reports read: the deals that the actor may see in reports, their stage moves, whom they belong to, the rates.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{ages::Entry, money::RateTable};
+use crate::{
+    access::{Access, Action, Actor, Permission},
+    deals::{Deal, DealFields as F},
+    draft::{self, Lookup, Stop},
+    engine::Engine,
+    error::Error,
+    filter::{Filter, Path},
+    listing::{self, ListQuery},
+    pipelines::record::StageKind,
+    rates::{Rate, RateFields},
+    schema::{Image, RecordKind, common},
+    store::{LogPosition, StageMoveQuery},
+    value::{Choice, Currency, Date, Decimal, Id, Kind, Money, Ref, Time, Value},
+};
+
+/// Records that one read of the store brings.
+const PAGE: usize = 1000;
+/// Records got by id at once.
+const BATCH: usize = 1000;
+
+/// A deal, as far as reports look at it: what the actor may see.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) id: Id,
+    pub(super) kind: StageKind,
+    pub(super) stage: Option<Id>,
+    pub(super) created_at: Option<Time>,
+    pub(super) closed_on: Option<Date>,
+    pub(super) close_date: Option<Date>,
+    pub(super) probability: i64,
+    pub(super) owner: Option<Id>,
+    pub(super) team: Option<Id>,
+    pub(super) company: Option<Id>,
+    pub(super) value: Option<Money>,
+    /// The values of the fields that are grouped by.
+    pub(super) fields: Vec<Value>,
+}
+
+/// The value at a path; missing where there is none.
+pub(super) fn value_at<'a>(image: &'a Image, path: &Path) -> &'a Value {
+    const MISSING: &Value = &Value::Null;
+    let value = image.values.get(path.field).unwrap_or(MISSING);
+    match &path.property {
+        None => value,
+        Some(key) => value.as_map().and_then(|map| map.get(key.as_ref())).unwrap_or(MISSING),
+    }
+}
+
+/// What a value counts for: an amount as it is, a number of the base currency.
+fn money_of(value: &Value, base: Currency) -> Option<Money> {
+    match value {
+        Value::Money(money) => Some(*money),
+        Value::Decimal(number) => Some(Money { amount: *number, currency: base }),
+        Value::Int(number) => Some(Money { amount: Decimal::from(*number), currency: base }),
+        _ => None,
+    }
+}
+
+impl Row {
+    fn of(image: &Image, value: Option<&Path>, fields: &[Path], base: Currency) -> Self {
+        let at = |field: F| &image.values[field as usize];
+        let date = |field: F| if let Value::Date(day) = at(field) { Some(*day) } else { None };
+        let kind = at(F::stage_kind).as_text().and_then(StageKind::from_name).unwrap_or_default();
+        Self {
+            id: image.id,
+            kind,
+            stage: at(F::stage_id).as_id(),
+            created_at: image.values[common::CREATED_AT].as_time(),
+            closed_on: date(F::actual_close_date),
+            close_date: date(F::close_date),
+            probability: if let Value::Int(number) = at(F::probability) { *number } else { 0 },
+            owner: at(F::owner_id).as_id(),
+            team: at(F::team_id).as_id(),
+            company: at(F::company_id).as_id(),
+            value: value.and_then(|path| money_of(value_at(image, path), base)),
+            fields: fields.iter().map(|path| value_at(image, path).clone()).collect(),
+        }
+    }
+}
+
+/// Reads for one report, under one epoch of the definitions.
+pub(super) struct Reader<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) actor: &'a Actor,
+    pub(super) access: &'a Access<'a>,
+}
+
+impl Reader<'_> {
+    /// The live deals of a pipeline that the actor may see in reports and of which a filter holds. Walks the deals by
+    /// their creation: one read for each 1,000 deals examined.
+    pub(super) async fn deals(
+        &self,
+        pipeline: Id,
+        filter: Option<&Filter>,
+        value: Option<&Path>,
+        fields: &[Path],
+    ) -> Result<Vec<Row>, Error> {
+        let mut query = ListQuery::new().filter(Filter::eq("pipeline_id", pipeline.to_string()));
+        if let Some(filter) = filter {
+            query = query.filter(filter.clone());
+        }
+        let base = self.access.definitions().base_currency();
+        let mut rows = Vec::new();
+        self.walk::<Deal>(&query, Action::Report, |image| {
+            rows.push(Row::of(&image, value, fields, base));
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    async fn walk<K: RecordKind>(
+        &self,
+        query: &ListQuery,
+        action: Action,
+        mut each: impl FnMut(Arc<Image>) -> Result<(), Error> + Send,
+    ) -> Result<(), Error> {
+        let plan = listing::plan(self.access, K::decl(), query, action)?;
+        let mut after = None;
+        loop {
+            let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, PAGE).await?;
+            for image in &page.items {
+                each(self.access.mask(image))?;
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Every stage move of a pipeline's deals, in the order in which they occurred. One read for each 1,000 moves.
+    pub(super) async fn moves(&self, pipeline: Id, mut each: impl FnMut(Id, Entry) + Send) -> Result<(), Error> {
+        let mut query = StageMoveQuery {
+            tenant: self.actor.tenant(),
+            pipeline,
+            from: Time::MIN,
+            until: Time::MAX,
+            after: None,
+            limit: PAGE,
+        };
+        loop {
+            let page = self.engine.store.stage_moves(&query).await?;
+            for change in &page.changes {
+                let moved = change.field("stage_id").and_then(|field| field.new.as_id());
+                if let (Kind::Deal, Some(stage)) = (change.record.kind, moved) {
+                    each(change.record.id, (change.occurred_at, stage));
+                }
+            }
+            query.after = page.changes.last().map(|change| LogPosition {
+                time: change.occurred_at,
+                record: change.record,
+                group: change.group,
+                version: change.version,
+            });
+            if !page.more || query.after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// When each deal first entered each of some stages. No read where none is asked for.
+    pub(super) async fn first_entries(
+        &self,
+        pipeline: Id,
+        stages: &BTreeSet<Id>,
+    ) -> Result<HashMap<(Id, Id), Time>, Error> {
+        let mut entries: HashMap<(Id, Id), Time> = HashMap::new();
+        if !stages.is_empty() {
+            self.moves(pipeline, |deal, (at, stage)| {
+                if stages.contains(&stage) {
+                    entries.entry((deal, stage)).or_insert(at);
+                }
+            })
+            .await?;
+        }
+        Ok(entries)
+    }
+
+    /// The records of some ids that the actor may read, as the actor sees them. One round trip for each 1,000.
+    pub(super) async fn records(
+        &self,
+        kind: Kind,
+        ids: impl IntoIterator<Item = Id>,
+    ) -> Result<HashMap<Id, Arc<Image>>, Error> {
+        let ids: BTreeSet<Id> = ids.into_iter().collect();
+        let refs: Vec<Ref> = ids.into_iter().map(|id| Ref::new(kind, id)).collect();
+        let mut found = HashMap::with_capacity(refs.len());
+        for batch in refs.chunks(BATCH) {
+            let hints: Vec<Lookup> = batch.iter().map(|&record| record.into()).collect();
+            let outcome = draft::decide_only(self.engine, self.actor, &hints, &|draft| {
+                let mut seen = Vec::with_capacity(batch.len());
+                for &record in batch {
+                    match draft.read(record) {
+                        Ok(_) => seen.push(record),
+                        Err(Stop::Refuse(Error::NotFound(_))) => {}
+                        Err(stop) => return Err(stop),
+                    }
+                }
+                Ok(seen)
+            })
+            .await?;
+            found.extend(outcome.images.iter().map(|image| (image.id, self.access.mask(image))));
+        }
+        Ok(found)
+    }
+
+    /// The companies of some ids that the actor may read and see in reports.
+    pub(super) async fn companies(&self, ids: impl IntoIterator<Item = Id>) -> Result<HashMap<Id, Arc<Image>>, Error> {
+        let mut companies = self.records(Kind::Company, ids).await?;
+        companies.retain(|_, image| self.access.allows(Action::Report, image));
+        Ok(companies)
+    }
+
+    /// All rates of some currencies. One read a currency; none where nothing is to be converted. An actor who may not
+    /// read rates has none.
+    pub(super) async fn rates(&self, currencies: &BTreeSet<Currency>) -> Result<RateTable, Error> {
+        let base = self.access.definitions().base_currency();
+        let mut table = RateTable::new(base);
+        if !self.access.has(Permission::new(Kind::Rate, Action::Read)) {
+            return Ok(table);
+        }
+        for currency in currencies.iter().filter(|&&currency| currency != base) {
+            let query = ListQuery::new().filter(Filter::eq("currency", currency.code())).sort("day");
+            self.walk::<Rate>(&query, Action::Read, |image| {
+                let day = &image.values[RateFields::day as usize];
+                let rate = &image.values[RateFields::rate as usize];
+                if let (Value::Date(day), Value::Decimal(rate)) = (day, rate) {
+                    table.add(*currency, *day, *rate);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(table)
+    }
+}

@@ -1,0 +1,99 @@
+//! A year of a sales team: brought in with its history, and reported on.
+//!
+//! `cargo run --release -p examples --example sales_year -- [PATH] [--store memory|postgres://…|dynamodb://host:port/table]`
+//!
+//! PATH is a folder with `sales_pipeline.csv`, `accounts.csv`, `products.csv` and `sales_teams.csv`; without it a year
+//! is made up from a seed. Killed at any moment and run again on the same store, it goes on where it was.
+
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Parser;
+use crm_core::Crm;
+use examples::sales_year::{
+    self, Failure, generating,
+    importing::{Import, Pace, Progress},
+    json, reading, stores, tables,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Brings a year of a sales team into a CRM and reports on it.
+#[derive(Debug, Parser)]
+struct Args {
+    /// A folder with the year's CSV files; without it a year is made up from a seed.
+    path: Option<PathBuf>,
+    /// Where to keep it: memory, postgres://… or dynamodb://host:port/table.
+    #[arg(long, default_value = "memory")]
+    store: String,
+    /// Print the report as one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// The slug of the organization it goes to.
+    #[arg(long, default_value = "sales-year")]
+    organization: String,
+    /// The seed of a year that is made up.
+    #[arg(long, default_value_t = 2017)]
+    seed: u64,
+    /// The deals of a year that is made up.
+    #[arg(long, default_value_t = 8800)]
+    deals: usize,
+    /// Records handed over together.
+    #[arg(long, default_value_t = Pace::default().batch)]
+    batch: NonZeroUsize,
+    /// Batches on their way at the same time.
+    #[arg(long, default_value_t = Pace::default().in_flight)]
+    in_flight: NonZeroUsize,
+}
+
+/// A bar on standard error, which hides itself where that is no terminal.
+struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn expect(&self, records: u64) {
+        self.0.set_length(records);
+    }
+    fn step(&self, records: u64) {
+        self.0.inc(records);
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("sales_year: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Failure> {
+    let year = match &args.path {
+        Some(folder) => reading::read(folder)?,
+        None => generating::generate(args.seed, args.deals),
+    };
+    let crm = Crm::shared(stores::open(&args.store).await?);
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} records  {per_sec}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let pace = Pace { batch: args.batch, in_flight: args.in_flight };
+    let (import, report) = sales_year::run(&crm, &args.organization, &year, pace, &Bar(bar.clone())).await?;
+    bar.finish_and_clear();
+    tell(&import);
+    if args.json {
+        println!("{:#}", json::report(&report));
+    } else {
+        println!("{}", tables::report(&report));
+    }
+    Ok(())
+}
+
+/// What the import did, on standard error.
+fn tell(import: &Import) {
+    eprintln!("{} records made, {} there already, {} faults", import.created, import.already, import.faults.len());
+    for fault in &import.faults {
+        eprintln!("{fault}");
+    }
+}

@@ -1,0 +1,489 @@
+//! Bringing the rows in: companies, users, then deals with their history, in commits as full as the budget allows,
+//! several in flight.
+//!
+//! Every record has the key of its row as external id, which is a claim: whatever is there already is skipped, so a
+//! run that was killed goes on where it was, and nothing comes twice. What is there is found by a walk over the list
+//! first; lists may lag, and what a list did not show yet is refused as a duplicate, which is as good.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use crm_core::{
+    Crm, Error,
+    access::Actor,
+    change::Origin,
+    collection::{Collection, NewWithHistory},
+    companies::NewCompany,
+    deals::{DealPatch, NewDeal},
+    filter::Filter,
+    listing::ListQuery,
+    schema::RecordKind,
+    users::NewUser,
+    value::{Address, Currency, Date, Id, Money, Time, Value},
+};
+use futures::{StreamExt as _, stream};
+
+use super::{
+    Failure,
+    reading::{ACCOUNT_HEADINGS, ACCOUNTS, AGENT_HEADINGS, AGENTS, DEAL_HEADINGS, DEALS},
+    rows::{Account, Deal, RowFault, Stage, Year},
+    setup::{Place, team_key},
+};
+
+/// How often what the store could not do just now is tried again.
+const TRIES: u32 = 4;
+/// How deep accounts may lie below one another: as deep as the CRM takes it.
+const MAX_WAVES: usize = 20;
+
+/// How much at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Records handed over together. A commit holds 22 deals that have closed (record, claim and two changes each).
+    pub batch: NonZeroUsize,
+    /// Such batches on their way at the same time.
+    pub in_flight: NonZeroUsize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let of = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
+        Self { batch: of(22), in_flight: of(8) }
+    }
+}
+
+/// Whom the import tells how far it is.
+pub trait Progress: Send + Sync {
+    /// So many records will come.
+    fn expect(&self, _records: u64) {}
+    /// So many more are there.
+    fn step(&self, _records: u64) {}
+}
+
+/// Tells nobody.
+impl Progress for () {}
+
+/// What came of an import.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// Records made by this run.
+    pub created: u64,
+    /// Records that were there already.
+    pub already: u64,
+    /// Rows that were left out, with line and column.
+    pub faults: Vec<RowFault>,
+}
+
+/// Brings everything in.
+///
+/// # Errors
+/// [`Failure`] where the store fails. What is stored stays.
+pub async fn import(
+    crm: &Crm,
+    place: &Place,
+    year: &Year,
+    pace: Pace,
+    progress: &dyn Progress,
+) -> Result<Import, Failure> {
+    let mut import = Import { faults: year.faults.clone(), ..Import::default() };
+    let managers = managers(year);
+    progress.expect((year.accounts.len() + managers.len() + year.agents.len() + year.deals.len()) as u64);
+    let companies = companies(&mut Run { crm, place, pace, progress, import: &mut import }, year).await?;
+    let users = users(&mut Run { crm, place, pace, progress, import: &mut import }, year, &managers).await?;
+    deals(&mut Run { crm, place, pace, progress, import: &mut import }, year, &companies, &users).await?;
+    Ok(import)
+}
+
+/// One row on its way: the line, its key, and the record it becomes.
+struct Coming<K> {
+    line: u64,
+    key: String,
+    new: NewWithHistory<K>,
+}
+
+/// What a kind of row is read from, to name a column at fault.
+struct Source {
+    file: &'static str,
+    headings: &'static [&'static str],
+    /// The column that a field comes from.
+    column: fn(&str) -> Option<usize>,
+}
+
+struct Run<'a> {
+    crm: &'a Crm,
+    place: &'a Place,
+    pace: Pace,
+    progress: &'a dyn Progress,
+    import: &'a mut Import,
+}
+
+impl Run<'_> {
+    /// The administrator, acting through an import of a file.
+    fn actor(&self, source: &Source) -> Actor {
+        let origin = Origin { through: Some("import".into()), detail: Some(source.file.into()), ..Origin::default() };
+        self.place.admin.clone().through(origin)
+    }
+
+    /// The records that are there already, by external id.
+    async fn there<K: RecordKind>(
+        &self,
+        all: &Collection<'_, K>,
+        query: ListQuery,
+    ) -> Result<HashMap<String, Id>, Error> {
+        let mut there = HashMap::new();
+        if !self.place.is_new {
+            all.for_each(query, |record| {
+                if let Some(key) = &record.external_id {
+                    there.insert(key.clone(), record.id);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(there)
+    }
+
+    /// Makes what is not there yet, and adds it to what is. A row that is refused is noted, and stops no other.
+    async fn bring<K: RecordKind>(
+        &mut self,
+        of: for<'c> fn(&'c Crm, &'c Actor) -> Collection<'c, K>,
+        source: &Source,
+        coming: Vec<Coming<K>>,
+        there: &mut HashMap<String, Id>,
+    ) -> Result<(), Failure> {
+        let total = coming.len();
+        let coming: Vec<Coming<K>> = coming.into_iter().filter(|row| !there.contains_key(&row.key)).collect();
+        let skipped = (total - coming.len()) as u64;
+        self.import.already += skipped;
+        self.progress.step(skipped);
+        let actor = self.actor(source);
+        let mut rows = coming.into_iter().peekable();
+        let mut batches: Vec<Vec<Coming<K>>> = Vec::new();
+        while rows.peek().is_some() {
+            batches.push(rows.by_ref().take(self.pace.batch.get()).collect());
+        }
+        let mut done = stream::iter(batches)
+            .map(|batch| tokio::spawn(bring_batch(self.crm.clone(), actor.clone(), of, batch)))
+            .buffer_unordered(self.pace.in_flight.get());
+        while let Some(batch) = done.next().await {
+            for (line, key, outcome) in batch?? {
+                match outcome {
+                    Outcome::Created(id) => {
+                        self.import.created += 1;
+                        there.insert(key, id);
+                    }
+                    Outcome::There(id) => {
+                        self.import.already += 1;
+                        there.insert(key, id);
+                    }
+                    Outcome::Refused(error) => self.import.faults.extend(source.faults(line, &error)),
+                }
+                self.progress.step(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, source: &Source, line: u64, column: usize, message: String) {
+        let column = Some((column + 1, source.headings[column]));
+        self.import.faults.push(RowFault { file: source.file, line, column, message });
+    }
+}
+
+impl Source {
+    /// What was wrong with a row, by the columns its fields come from.
+    fn faults(&self, line: u64, error: &Error) -> Vec<RowFault> {
+        let fault = |column: Option<usize>, message: String| RowFault {
+            file: self.file,
+            line,
+            column: column.map(|at| (at + 1, self.headings[at])),
+            message,
+        };
+        match error {
+            Error::Invalid(faults) => {
+                let of = |wrong: &crm_core::error::FieldFault| {
+                    fault((self.column)(&wrong.field), format!("{} {}", wrong.field, wrong.fault.message))
+                };
+                faults.all().iter().map(of).collect()
+            }
+            other => vec![fault(None, other.to_string())],
+        }
+    }
+}
+
+enum Outcome {
+    Created(Id),
+    There(Id),
+    Refused(Error),
+}
+
+/// Makes the records of a batch; tries again what the store could not do just now.
+async fn bring_batch<K: RecordKind>(
+    crm: Crm,
+    actor: Actor,
+    of: for<'c> fn(&'c Crm, &'c Actor) -> Collection<'c, K>,
+    mut batch: Vec<Coming<K>>,
+) -> Result<Vec<(u64, String, Outcome)>, Error> {
+    let all = of(&crm, &actor);
+    let mut outcomes = Vec::with_capacity(batch.len());
+    let mut tries = 0;
+    while !batch.is_empty() {
+        tries += 1;
+        let verdicts = all.create_many(batch.iter().map(|row| row.new.clone()).collect()).await;
+        let mut again = Vec::new();
+        for (row, verdict) in batch.into_iter().zip(verdicts) {
+            let outcome = match verdict {
+                Ok(record) => Outcome::Created(record.id),
+                Err(Error::Duplicate { field, .. }) if field == "external_id" => {
+                    Outcome::There(all.find("external_id", &row.key).await?.id)
+                }
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Conflict { .. })) => {
+                    if tries == TRIES {
+                        return Err(error);
+                    }
+                    again.push(row);
+                    continue;
+                }
+                Err(error @ (Error::Forbidden { .. } | Error::Damaged(_))) => return Err(error),
+                Err(refused) => Outcome::Refused(refused),
+            };
+            outcomes.push((row.line, row.key, outcome));
+        }
+        batch = again;
+        if !batch.is_empty() {
+            tokio::time::sleep(Duration::from_millis(100) * tries).await;
+        }
+    }
+    Ok(outcomes)
+}
+
+/// Parents first: an account comes in the wave after its parent's.
+async fn companies(run: &mut Run<'_>, year: &Year) -> Result<HashMap<String, Id>, Failure> {
+    let source = Source { file: ACCOUNTS, headings: ACCOUNT_HEADINGS, column: account_column };
+    let mut there = run.there(&run.crm.companies(&run.place.admin), ListQuery::new().sort("name")).await?;
+    let mut waiting: Vec<&Account> = year.accounts.iter().collect();
+    for _ in 0..MAX_WAVES {
+        let (ready, later): (Vec<&Account>, Vec<&Account>) =
+            waiting.into_iter().partition(|row| row.parent.as_ref().is_none_or(|parent| there.contains_key(parent)));
+        waiting = later;
+        if ready.is_empty() {
+            break;
+        }
+        let coming = ready.into_iter().map(|row| company(row, &there)).collect();
+        run.bring(Crm::companies, &source, coming, &mut there).await?;
+    }
+    for row in waiting {
+        let parent = row.parent.as_deref().unwrap_or_default();
+        run.refuse(&source, row.line, 6, format!("`{parent}` is no account, or one below itself"));
+    }
+    Ok(there)
+}
+
+fn company(row: &Account, there: &HashMap<String, Id>) -> Coming<crm_core::companies::Company> {
+    let country = row.country.as_ref();
+    let new = NewCompany {
+        name: row.name.clone(),
+        industry: row.sector.clone(),
+        founded_year: row.founded,
+        annual_revenue: row.revenue.map(|revenue| Money::new(revenue, Currency::USD)),
+        employee_count: row.employees,
+        addresses: country
+            .map(|country| Address { country: Some(country.clone()), ..Address::default() })
+            .into_iter()
+            .collect(),
+        parent_id: row.parent.as_ref().and_then(|parent| there.get(parent).copied()),
+        properties: country.map(|country| ("country".to_owned(), Value::text(country.as_str()))).into_iter().collect(),
+        external_id: Some(row.name.clone()),
+        ..Default::default()
+    };
+    Coming { line: row.line, key: row.name.clone(), new: NewWithHistory::new(new) }
+}
+
+fn account_column(field: &str) -> Option<usize> {
+    Some(match field {
+        "name" | "external_id" => 0,
+        "industry" => 1,
+        "founded_year" => 2,
+        "annual_revenue" => 3,
+        "employee_count" => 4,
+        "addresses" | "properties.country" => 5,
+        "parent_id" => 6,
+        _ => return None,
+    })
+}
+
+/// The line and the region of each manager's first agent.
+fn managers(year: &Year) -> BTreeMap<&str, (u64, &str)> {
+    let mut managers = BTreeMap::new();
+    for agent in &year.agents {
+        managers.entry(agent.manager.as_str()).or_insert((agent.line, agent.region.as_str()));
+    }
+    managers
+}
+
+/// Managers first, then whom they manage.
+async fn users(
+    run: &mut Run<'_>,
+    year: &Year,
+    managers: &BTreeMap<&str, (u64, &str)>,
+) -> Result<HashMap<String, Id>, Failure> {
+    let source = Source { file: AGENTS, headings: AGENT_HEADINGS, column: agent_column };
+    let mut there = run.there(&run.crm.users(&run.place.admin), ListQuery::new().sort("name")).await?;
+    let place = run.place;
+    let user = |line, name: &str, role: Id, team: String, manager: Option<Id>| {
+        let (first, last) = name.split_once(' ').unwrap_or((name, ""));
+        let new = NewUser {
+            first_name: Some(first.to_owned()),
+            last_name: Some(last.to_owned()).filter(|last| !last.is_empty()),
+            role_ids: vec![role],
+            team_ids: place.teams.get(&team).copied().into_iter().collect(),
+            manager_id: manager,
+            external_id: Some(name.to_owned()),
+            ..Default::default()
+        };
+        Coming { line, key: name.to_owned(), new: NewWithHistory::new(new) }
+    };
+    let first = managers
+        .iter()
+        .map(|(name, (line, region))| user(*line, name, place.manager, team_key(region, name), None))
+        .collect();
+    run.bring(Crm::users, &source, first, &mut there).await?;
+    let agents = year.agents.iter().filter(|agent| !managers.contains_key(agent.name.as_str()));
+    let then = agents
+        .map(|agent| {
+            let manager = there.get(&agent.manager).copied();
+            user(agent.line, &agent.name, place.rep, team_key(&agent.region, &agent.manager), manager)
+        })
+        .collect();
+    run.bring(Crm::users, &source, then, &mut there).await?;
+    Ok(there)
+}
+
+fn agent_column(field: &str) -> Option<usize> {
+    Some(match field {
+        "first_name" | "last_name" | "external_id" => 0,
+        "manager_id" => 1,
+        "team_ids" => 2,
+        _ => return None,
+    })
+}
+
+async fn deals(
+    run: &mut Run<'_>,
+    year: &Year,
+    companies: &HashMap<String, Id>,
+    users: &HashMap<String, Id>,
+) -> Result<(), Failure> {
+    let source = Source { file: DEALS, headings: DEAL_HEADINGS, column: deal_column };
+    let here = Filter::eq("pipeline_id", run.place.pipeline.id.to_string());
+    let mut there = run.there(&run.crm.deals(&run.place.admin), ListQuery::new().filter(here)).await?;
+    let stages = Stages::of(run.place)?;
+    let prices: HashMap<&str, Money> = year
+        .products
+        .iter()
+        .map(|product| (product.name.as_str(), Money::new(product.list_price, Currency::USD)))
+        .collect();
+    let mut coming = Vec::with_capacity(year.deals.len());
+    for row in &year.deals {
+        let owner = users.get(&row.agent).copied();
+        let company = row.account.as_ref().map(|account| companies.get(account).copied());
+        match (owner, company) {
+            (None, _) => run.refuse(&source, row.line, 1, format!("`{}` was left out", row.agent)),
+            (_, Some(None)) => {
+                let account = row.account.as_deref().unwrap_or_default();
+                run.refuse(&source, row.line, 3, format!("`{account}` was left out"));
+            }
+            (Some(owner), company) => {
+                let price = prices.get(row.product.as_str()).copied();
+                coming.push(deal(row, owner, company.flatten(), price, &stages));
+            }
+        }
+    }
+    run.bring(Crm::deals, &source, coming, &mut there).await
+}
+
+/// The stages of the pipeline, and the calendar whose midnights its days begin at.
+struct Stages {
+    pipeline: Id,
+    prospecting: Id,
+    engaging: Id,
+    won: Id,
+    lost: Id,
+}
+
+impl Stages {
+    fn of(place: &Place) -> Result<Self, Failure> {
+        let id = |key: &str| {
+            let missing = || Failure::Data(format!("the pipeline `{}` has no stage `{key}`", place.pipeline.name));
+            place.pipeline.stage_by_key(key).map(|stage| stage.id).ok_or_else(missing)
+        };
+        Ok(Self {
+            pipeline: place.pipeline.id,
+            prospecting: id("prospecting")?,
+            engaging: id("engaging")?,
+            won: id("won")?,
+            lost: id("lost")?,
+        })
+    }
+}
+
+/// The deal with its dates as history: created engaging on the day it was engaged, and won or lost on the day it was.
+/// A deal that was never engaged occurs when it is recorded.
+fn deal(
+    row: &Deal,
+    owner: Id,
+    company: Option<Id>,
+    price: Option<Money>,
+    stages: &Stages,
+) -> Coming<crm_core::deals::Deal> {
+    let mut properties = BTreeMap::from([("product".to_owned(), Value::text(row.product.as_str()))]);
+    properties.extend(price.map(|price| ("list_price".to_owned(), Value::Money(price))));
+    let first = if row.stage == Stage::Prospecting { stages.prospecting } else { stages.engaging };
+    let new = NewDeal {
+        title: match &row.account {
+            Some(account) => format!("{} for {account}", row.product),
+            None => row.product.clone(),
+        },
+        pipeline_id: Some(stages.pipeline),
+        stage_id: Some(first),
+        owner_id: Some(owner),
+        company_id: company,
+        properties,
+        external_id: Some(row.id.clone()),
+        ..Default::default()
+    };
+    let new = NewWithHistory::new(new);
+    let closed = |stage: Id, value| DealPatch::new().stage_id(stage).value(Money::new(value, Currency::USD));
+    let new = match row.stage {
+        Stage::Prospecting => new,
+        Stage::Engaging { since } => new.created_at(midnight(since)),
+        Stage::Won { since, on, value } => {
+            new.created_at(midnight(since)).then(midnight(on), closed(stages.won, value))
+        }
+        Stage::Lost { since, on, value } => {
+            new.created_at(midnight(since)).then(midnight(on), closed(stages.lost, value))
+        }
+    };
+    Coming { line: row.line, key: row.id.clone(), new }
+}
+
+/// Midnight in the organization's time zone, which is UTC here.
+fn midnight(day: Date) -> Time {
+    day.midnight()
+}
+
+fn deal_column(field: &str) -> Option<usize> {
+    Some(match field {
+        "external_id" => 0,
+        "owner_id" => 1,
+        "title" | "properties.product" | "properties.list_price" => 2,
+        "company_id" => 3,
+        "stage_id" => 4,
+        "created_at" => 5,
+        "occurred_at" => 6,
+        "value" => 7,
+        _ => return None,
+    })
+}

@@ -1,0 +1,165 @@
+//! What must be there before the first record: organization, pipeline, custom properties, teams. Each is found by its
+//! external id when the program runs again, strongly consistent, and made where it is not there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crm_core::{
+    Crm, Error,
+    access::Actor,
+    collection::Collection,
+    organizations::NewOrganization,
+    pipelines::{NewPipeline, Pipeline, PipelineKind, Stage, StageKind},
+    properties::{NewProperty, PropertyOption, PropertyPatch, PropertyType},
+    schema::{Record, RecordKind},
+    teams::NewTeam,
+    value::{Id, Kind},
+};
+
+use super::{
+    Failure,
+    rows::{Agent, Year},
+};
+
+/// Where everything goes.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The organization's first administrator, who imports.
+    pub admin: Actor,
+    /// The pipeline of its own.
+    pub pipeline: Record<Pipeline>,
+    /// The teams by [`team_key`].
+    pub teams: HashMap<String, Id>,
+    /// The role of agents.
+    pub rep: Id,
+    /// The role of managers.
+    pub manager: Id,
+    /// Whether anything was there before this run.
+    pub is_new: bool,
+}
+
+/// Finds or makes everything.
+///
+/// # Errors
+/// What the CRM says.
+pub async fn set_up(crm: &Crm, slug: &str, year: &Year) -> Result<Place, Failure> {
+    let (admin, is_new) = organization(crm, slug).await?;
+    let pipeline = ensure(&crm.pipelines(&admin), "sales_year", || new_pipeline("sales_year")).await?;
+    properties(crm, &admin, year).await?;
+    let teams = teams(crm, &admin, &year.agents).await?;
+    let rep = crm.roles(&admin).find("key", "sales_rep").await?.id;
+    let manager = crm.roles(&admin).find("key", "sales_manager").await?.id;
+    Ok(Place { admin, pipeline, teams, rep, manager, is_new })
+}
+
+/// The administrator of the organization of a slug, and whether it was made just now.
+async fn organization(crm: &Crm, slug: &str) -> Result<(Actor, bool), Failure> {
+    let found = match crm.tenant_by_slug(slug).await {
+        Ok(tenant) => tenant,
+        Err(Error::NotFound(_)) => {
+            let new =
+                NewOrganization { name: "A sales team".into(), slug: Some(slug.to_owned()), ..Default::default() };
+            match crm.bootstrap(new).await {
+                Ok(admin) => return Ok((admin, true)),
+                // Another run was faster.
+                Err(Error::Duplicate { .. }) => crm.tenant_by_slug(slug).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok((crm.actor_by_external_id(found, "admin").await?, false))
+}
+
+/// The record of an external id, made where it is not there. The new one must have this external id.
+async fn ensure<K: RecordKind>(
+    all: &Collection<'_, K>,
+    external_id: &str,
+    new: impl FnOnce() -> K::New,
+) -> Result<Record<K>, Error> {
+    match all.find("external_id", external_id).await {
+        Err(Error::NotFound(_)) => {}
+        found => return found,
+    }
+    match all.create(new()).await {
+        Ok(made) => Ok(made.into_value()),
+        // Another run was faster.
+        Err(Error::Duplicate { .. }) => all.find("external_id", external_id).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Prospecting, Engaging, Won, Lost; no gates.
+fn new_pipeline(external_id: &str) -> NewPipeline {
+    NewPipeline {
+        name: "Sales year".into(),
+        kind: PipelineKind::Deal,
+        position: 1,
+        stages: vec![
+            Stage::new("prospecting", "Prospecting", StageKind::Open, 10),
+            Stage::new("engaging", "Engaging", StageKind::Open, 50),
+            Stage::new("won", "Won", StageKind::Won, 100),
+            Stage::new("lost", "Lost", StageKind::Lost, 0),
+        ],
+        external_id: Some(external_id.to_owned()),
+        ..Default::default()
+    }
+}
+
+/// The product and its list price on the deal, the country on the company.
+async fn properties(crm: &Crm, admin: &Actor, year: &Year) -> Result<(), Error> {
+    let all = crm.properties(admin);
+    let wanted: BTreeSet<&str> = year.products.iter().map(|product| product.name.as_str()).collect();
+    let option = |name: &str| PropertyOption { value: name.to_owned(), label: name.to_owned(), archived: false };
+    let new = |kind: Kind, key: &str, name: &str, r#type: PropertyType| NewProperty {
+        kind: Some(kind),
+        key: key.to_owned(),
+        name: name.to_owned(),
+        r#type,
+        reportable: true,
+        external_id: Some(format!("{kind}.{key}")),
+        ..Default::default()
+    };
+    let product = ensure(&all, "deal.product", || NewProperty {
+        options: wanted.iter().map(|name| option(name)).collect(),
+        ..new(Kind::Deal, "product", "Product", PropertyType::Select)
+    })
+    .await?;
+    // Another run may have known fewer products.
+    let mut options = product.options.clone();
+    let known: BTreeSet<String> = options.iter().map(|option| option.value.clone()).collect();
+    options.extend(wanted.iter().filter(|&&name| !known.contains(name)).map(|name| option(name)));
+    all.update(product.id, PropertyPatch::new().options(options)).await?;
+    ensure(&all, "deal.list_price", || new(Kind::Deal, "list_price", "List price", PropertyType::Money)).await?;
+    ensure(&all, "company.country", || new(Kind::Company, "country", "Country", PropertyType::Text)).await?;
+    Ok(())
+}
+
+/// What a manager's team in a region is known by.
+pub fn team_key(region: &str, manager: &str) -> String {
+    format!("{region}: {manager}")
+}
+
+/// A team for each region, and below it one for each manager.
+async fn teams(crm: &Crm, admin: &Actor, agents: &[Agent]) -> Result<HashMap<String, Id>, Error> {
+    let mut managers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for agent in agents {
+        managers.entry(&agent.region).or_default().insert(&agent.manager);
+    }
+    let all = crm.teams(admin);
+    let new = |name: &str, parent_id: Option<Id>| NewTeam {
+        name: name.to_owned(),
+        parent_id,
+        external_id: Some(name.to_owned()),
+        ..Default::default()
+    };
+    let mut teams = HashMap::new();
+    for (region, managers) in managers {
+        let above = ensure(&all, region, || new(region, None)).await?;
+        for manager in managers {
+            let key = team_key(region, manager);
+            let team = ensure(&all, &key, || new(&key, Some(above.id))).await?;
+            teams.insert(key, team.id);
+        }
+    }
+    Ok(teams)
+}
