@@ -7,7 +7,9 @@ use crm_core::{
     filter::{Filter, Op},
     leads::{LeadPatch, NewLead},
     listing::ListQuery,
-    properties::{NewProperty, Property, PropertyOption, PropertyPatch, PropertyRules, PropertyType},
+    properties::{
+        NewProperty, Property, PropertyOption, PropertyPatch, PropertyRules, PropertyType, PropertyType as P,
+    },
     schema::Record,
     value::{Currency, Date, Kind, Money, Time, Value},
 };
@@ -38,7 +40,6 @@ fn every_type_is_typed_kept_filtered_and_refused() {
         let company = someone.create(company).await.unwrap().id;
         let options = vec![option("red"), option("green")];
         let to_company = PropertyRules { kind: Some(Kind::Company), ..Default::default() };
-        use PropertyType as P;
         // Type, a value as given, as kept, as JSON in a filter, and a value that it is not.
         let table: Vec<(P, Value, Value, serde_json::Value, Value)> = vec![
             (P::Text, Value::text(" a "), Value::text("a"), json!("a"), Value::Int(1)),
