@@ -68,7 +68,9 @@ async fn expect_everywhere(lab: &Lab<'_>, images: &[Arc<Image>], logged: &[Chang
             logged.iter().filter(|change| change.record == image.reference()).cloned().collect();
         // Which commits the changes went into is not what is tried here.
         let mut found = lab.changes(image.tenant, image.reference()).await?;
-        found.iter_mut().for_each(|change| change.commit = Id::NIL);
+        for change in &mut found {
+            change.commit = Id::NIL;
+        }
         super::history::same_changes("the log", &expected, &found)?;
     }
     Ok(())

@@ -8,8 +8,11 @@ use crate::{
     access::{Action, FieldAccess, FieldRule, Permission, RoleSet, Scope},
     definitions::Definitions,
     error::{Error, Faults},
-    properties::typing::{check_property, map_of},
-    schema::{FieldType, Image, RecordKind, Section, common},
+    properties::{
+        record::Property,
+        typing::{check_property, map_of},
+    },
+    schema::{FieldType, Image, Record, RecordKind, Section, common},
     value::{FieldValue, Id, Kind, Ref, Value},
 };
 
@@ -139,6 +142,13 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
             faults.push(field.name, "required", "is needed");
         }
     }
+    let unknown_user = after.kind() == Kind::User
+        && after.get("email").is_null()
+        && after.values[common::EXTERNAL_ID].is_null()
+        && !faults.all().iter().any(|fault| fault.field == "email");
+    if unknown_user {
+        faults.push("email", "required", "is needed, unless the user has an external_id");
+    }
     let empty = BTreeMap::new();
     let values = after.values[common::PROPERTIES].as_map().unwrap_or(&empty);
     for property in draft.cx.definitions.properties(after.kind()) {
@@ -151,8 +161,31 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
     }
 }
 
-/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it. A new
-/// record gets defaults.
+/// Gives a new record the defaults of the custom properties that it was created without.
+pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
+    let missing = |property: &&Record<Property>| {
+        let given = after.values[common::PROPERTIES].as_map();
+        property.archived_at.is_none() && given.is_none_or(|given| !given.contains_key(&property.key))
+    };
+    let defaults: Vec<(String, Value)> = definitions
+        .properties(after.kind())
+        .iter()
+        .filter(missing)
+        .filter_map(|property| {
+            let value = property.rules.as_ref()?.default.clone();
+            // Checked again: the options may have changed since the default was set.
+            let value = check_property(property, value, definitions.default_country()).ok()?;
+            (!value.is_null()).then(|| (property.key.clone(), value))
+        })
+        .collect();
+    if !defaults.is_empty() {
+        let mut all = map_of(&after.values[common::PROPERTIES]);
+        all.extend(defaults);
+        after.values[common::PROPERTIES] = Value::Map(Arc::new(all));
+    }
+}
+
+/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it.
 pub(crate) fn place_properties(
     definitions: &Definitions,
     after: &mut Image,

@@ -36,7 +36,7 @@ pub(crate) fn check(
             Ok(found) => found,
             Err(Stop::Need(lookups)) => {
                 // Wanted, with all the others; the caller stops for them together.
-                lookups.into_iter().for_each(|lookup| draft.want(lookup));
+                draft.want_all(lookups);
                 continue;
             }
             Err(refuse) => return Err(refuse),
@@ -48,7 +48,7 @@ pub(crate) fn check(
             Some(image) => match gate::may_read(draft, image) {
                 Ok(may) => may,
                 Err(Stop::Need(lookups)) => {
-                    lookups.into_iter().for_each(|lookup| draft.want(lookup));
+                    draft.want_all(lookups);
                     continue;
                 }
                 Err(refuse) => return Err(refuse),
@@ -159,7 +159,7 @@ fn check_hierarchy(
             // Not there: said by the reference check.
             Ok(None) => return Ok(()),
             Err(Stop::Need(lookups)) => {
-                lookups.into_iter().for_each(|lookup| draft.want(lookup));
+                draft.want_all(lookups);
                 return Ok(());
             }
             Err(refuse) => return Err(refuse),

@@ -64,7 +64,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], history: &[Chan
         // Whoever made it may take it back; to archive what others made is a permission of its own.
         let mine = draft.cx.actor.user().is_some_and(|user| current.get("created_by") == &Value::Id(user));
         gate::demand(draft, if mine { Action::Update } else { Action::Archive }, &current)?;
-        return draft.archive_checked(current, step);
+        return draft.archive_checked(&current, step);
     }
     // The first old value of each field that the commit touched.
     let mut back: BTreeMap<String, Value> = BTreeMap::new();
@@ -78,7 +78,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], history: &[Chan
     if !touched.is_empty() {
         return Err(conflict(touched));
     }
-    put_back(draft, current, back, step)
+    put_back(draft, &current, back, step)
 }
 
 /// Brings every field of a person back to what it was at a version.
@@ -96,11 +96,16 @@ pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: 
             back.entry(field.field.to_string()).or_insert_with(|| field.old.clone());
         }
     }
-    put_back(draft, current, back, step)
+    put_back(draft, &current, back, step)
 }
 
 /// Sets fields to old values: what people write as asked, so that field rules hold, the rest as the use case's own.
-fn put_back(draft: &mut Draft<'_>, current: Arc<Image>, back: BTreeMap<String, Value>, step: Step) -> Result<(), Stop> {
+fn put_back(
+    draft: &mut Draft<'_>,
+    current: &Arc<Image>,
+    back: BTreeMap<String, Value>,
+    step: Step,
+) -> Result<(), Stop> {
     let mut asked: Vec<(usize, Value)> = Vec::new();
     let mut own: Vec<(usize, Value)> = Vec::new();
     let mut properties: BTreeMap<String, Value> = BTreeMap::new();
@@ -131,12 +136,13 @@ fn put_back(draft: &mut Draft<'_>, current: Arc<Image>, back: BTreeMap<String, V
     }
     let archiving = own.iter().find(|(at, _)| *at == common::ARCHIVED_AT).map(|(_, value)| value.is_null());
     if archiving.is_some() {
-        gate::demand(draft, Action::Archive, &current)?;
+        gate::demand(draft, Action::Archive, current)?;
     }
     if archiving.is_none() || asked.len() + own.len() > 1 {
-        gate::demand(draft, Action::Update, &current)?;
+        gate::demand(draft, Action::Update, current)?;
     }
-    if current.is_archived() && archiving != Some(true) {
+    let nothing = asked.is_empty() && own.is_empty();
+    if current.is_archived() && archiving != Some(true) && !nothing {
         return Err(Error::invalid("archived_at", "archived", "the record is archived: restore it first").into());
     }
     let after = current.as_ref().clone();

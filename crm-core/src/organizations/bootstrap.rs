@@ -3,41 +3,47 @@
 use std::{
     future::{Future, IntoFuture},
     pin::Pin,
+    sync::Arc,
 };
 
 use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
     access::{Actor, built_in_roles},
-    crm::Crm,
-    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+    draft::{Answer, Draft, Pending, Sets, Step, Stop, asked_for},
+    engine::Engine,
     error::Error,
     pipelines::{
         defaults::{deal_pipeline, lead_pipeline},
         record::Pipeline,
     },
     roles::record::{NewRole, Role, RoleFields},
-    schema::{Patch, Record, RecordKind},
+    schema::{Image, Patch, Record, RecordKind},
     users::record::{NewUser, User, UserFields},
     value::{Id, Kind, Ref, Value},
 };
 
 /// An organization about to be created. `.await` answers its first actor.
 #[must_use = "nothing is written until it is awaited"]
-#[derive(Debug)]
 pub struct Bootstrap<'a> {
-    crm: &'a Crm,
+    engine: &'a Arc<Engine>,
     organization: NewOrganization,
     admin: NewUser,
 }
 
+impl std::fmt::Debug for Bootstrap<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bootstrap").field("organization", &self.organization.name).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Bootstrap<'a> {
-    pub(crate) fn new(crm: &'a Crm, organization: NewOrganization) -> Self {
+    pub(crate) fn new(engine: &'a Arc<Engine>, organization: NewOrganization) -> Self {
         let admin = NewUser {
             first_name: Some("Administrator".into()),
             external_id: Some("admin".into()),
             ..NewUser::default()
         };
-        Self { crm, organization, admin }
+        Self { engine, organization, admin }
     }
 
     /// Who the first administrator is; without it, a user known by the external id `admin`.
@@ -47,7 +53,7 @@ impl<'a> Bootstrap<'a> {
     }
 
     async fn run(self) -> Result<Actor, Error> {
-        let engine = &self.crm.engine;
+        let engine = self.engine;
         let tenant = engine.ids.id(engine.clock.now());
         let user = engine.ids.id(engine.clock.now());
         let secret = engine.ids.secret();
@@ -62,7 +68,7 @@ impl<'a> Bootstrap<'a> {
         let organization: Patch<Organization> = self.organization.into();
         let admin: Patch<User> = self.admin.into();
         let asked = asked_for(&(organization.clone(), admin.clone()));
-        let pending: Pending<Record<Organization>> = Pending::new(
+        let pending: Pending<First> = Pending::new(
             engine,
             &Actor::system(tenant),
             "bootstrap",
@@ -70,8 +76,18 @@ impl<'a> Bootstrap<'a> {
             Vec::new(),
             move |draft: &mut Draft<'_>, step: Step| first_commit(draft, step, user, &seal, &organization, &admin),
         );
-        pending.await?;
-        self.crm.actor(tenant, user).await
+        // The answer is in what was committed: nothing is read afterwards that could fail.
+        let admin = pending.await?.into_value().0;
+        Ok(Actor::trusted(tenant, user, admin.role_ids.clone(), admin.team_ids.clone()))
+    }
+}
+
+/// The first administrator.
+struct First(Record<User>);
+
+impl Answer for First {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(Self(Record::build(images)?))
     }
 }
 
@@ -88,7 +104,7 @@ fn first_commit(
         (OrganizationFields::seal_key as usize, Value::text(seal)),
         (OrganizationFields::admin_ids as usize, Value::list([Value::Id(user)])),
     ];
-    let record = draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
+    draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
     let mut admin_role = Id::NIL;
     for (key, name, grants) in built_in_roles() {
         let id = draft.new_id();
@@ -105,7 +121,7 @@ fn first_commit(
         draft.create(Pipeline::KIND, id, Sets::asked(pipeline.sets()), step)?;
     }
     let own = [(UserFields::role_ids as usize, Value::list([Value::Id(admin_role)]))];
-    draft.create(Kind::User, user, Sets::both(admin.sets(), &own), step)?;
+    let record = draft.create(Kind::User, user, Sets::both(admin.sets(), &own), step)?;
     draft.tie();
     Ok(vec![record])
 }

@@ -170,6 +170,11 @@ impl<K: RecordKind> Patch<K> {
         &self.sets
     }
 
+    /// The positions and values set, to be shared.
+    pub(crate) fn into_sets(self) -> std::sync::Arc<[(usize, Value)]> {
+        self.sets.into()
+    }
+
     /// True where nothing is set.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
@@ -215,7 +220,7 @@ macro_rules! record {
         pub type $patch = $crate::schema::Patch<$name>;
 
         #[doc = concat!("The positions of a [`", stringify!($name), "`]'s fields in its declaration.")]
-        #[allow(non_camel_case_types, missing_docs, clippy::enum_variant_names)]
+        #[allow(non_camel_case_types, missing_docs, clippy::enum_variant_names, clippy::manual_non_exhaustive)]
         #[derive(Clone, Copy, Debug)]
         #[repr(usize)]
         pub enum $fields {

@@ -98,7 +98,7 @@ impl Collection<'_, User> {
             })
             .await?;
         for id in ids {
-            match records.change(id, "hand_over", patch).await {
+            match records.change(id, "hand_over", patch.clone()).await {
                 Ok(_) => moved.moved += 1,
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
                     return Err(error);

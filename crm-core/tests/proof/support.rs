@@ -3,7 +3,7 @@
 use std::{future::Future, ops::Deref, sync::Arc};
 
 use crm_core::{
-    Crm, Error, MemoryStore,
+    Error, MemoryStore,
     access::{Action, Actor, FieldAccess, FieldRule, Grant, Scope},
     pipelines::{NewPipeline, Pipeline, Stage},
     roles::{NewRole, Role},
@@ -94,8 +94,9 @@ impl World {
         self.crm.pipelines(&self.admin).create(new).await.expect("a pipeline").into_value()
     }
 
-    pub fn crm(&self) -> &Crm {
-        &self.ready.crm
+    /// What is ready, on another way to the store.
+    pub fn from_ready(store: MemoryStore, ready: Ready) -> Self {
+        Self { store, ready }
     }
 }
 
