@@ -51,7 +51,7 @@ async fn no_connection_in_time_is_unavailable() {
     let database = postgres::database().await;
     let options = PostgresOptions {
         max_connections: 1,
-        acquire_timeout: Duration::from_millis(100),
+        acquire_timeout: Duration::from_secs(1),
         ..PostgresOptions::default()
     };
     let store = PostgresStore::connect_to(database.options(), &options).await.unwrap();
