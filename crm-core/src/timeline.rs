@@ -183,7 +183,7 @@ impl<'a> Timeline<'a> {
                     decl.indexes.iter().find(|index| index.per_element && decl.fields[index.equals[0]].name == "links");
                 let Some(index) = index else { return Ok((Vec::new(), true)) };
                 let after = if let Place::List(at) = place { Some(at.clone()) } else { None };
-                let query = Query {
+                let mut query = Query {
                     tenant: self.actor.tenant(),
                     decl,
                     index,
@@ -193,7 +193,12 @@ impl<'a> Timeline<'a> {
                     after,
                     limit,
                 };
-                let page = self.engine.store.list(&query).await?;
+                let mut page = self.engine.store.list(&query).await?;
+                // Without its next item, a source cannot be merged with the others.
+                while let (true, Some(at)) = (page.items.is_empty(), page.next.take()) {
+                    query.after = Some(at);
+                    page = self.engine.store.list(&query).await?;
+                }
                 let full = page.items.len() == limit;
                 let ended = page.next.is_none();
                 let mut items = Vec::with_capacity(page.items.len());

@@ -42,10 +42,9 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match error {
-        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Failure::Lost,
         SdkError::DispatchFailure(failed) if failed.is_user() => Failure::Refused,
         SdkError::DispatchFailure(_) if was_never_sent(error) => Failure::NotSent,
-        SdkError::DispatchFailure(_) => Failure::Lost,
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Failure::Lost,
         SdkError::ServiceError(failed) => {
             let status = failed.raw().status().as_u16();
             match failed.err().code().unwrap_or_default() {

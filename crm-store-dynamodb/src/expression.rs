@@ -5,6 +5,11 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 
+/// What placeholders of names stand for; none where there are none.
+pub(crate) type Names = Option<HashMap<String, String>>;
+/// What placeholders of values stand for; none where there are none.
+pub(crate) type Values = Option<HashMap<String, Attribute>>;
+
 /// The names and values that an expression's placeholders stand for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Placeholders {
@@ -33,7 +38,7 @@ impl Placeholders {
     }
 
     /// What the placeholders stand for. DynamoDB refuses an empty map, so an empty one is none.
-    pub(crate) fn into_maps(self) -> (Option<HashMap<String, String>>, Option<HashMap<String, Attribute>>) {
+    pub(crate) fn into_maps(self) -> (Names, Values) {
         (Some(self.names).filter(|map| !map.is_empty()), Some(self.values).filter(|map| !map.is_empty()))
     }
 }

@@ -1,10 +1,298 @@
-//! The feed, from DynamoDB Streams.
-use crm_core::store::{FeedCursor, FeedPage, StoreError};
+//! The feed, from DynamoDB Streams: the change items of the table, shard by shard.
+//!
+//! A record's changes share a partition, so they go through one line of shards, in order. A shard's children are read
+//! when the shard itself is done. The cursor is JSON: the stream, and for every shard that is still kept how far it has
+//! been read. DynamoDB keeps 24 hours; a cursor that is older is refused, and what it missed is in the history.
 
-use crate::DynamoStore;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue as Attribute;
+use aws_sdk_dynamodbstreams::{
+    operation::{get_records::GetRecordsOutput, get_shard_iterator::GetShardIteratorError},
+    types::{AttributeValue as StreamAttribute, OperationType, Record, Shard, ShardIteratorType},
+};
+use crm_core::{
+    change::Change,
+    schema::Group,
+    store::{FeedCursor, FeedPage, StoreError},
+    value::{Id, Ref},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    DynamoStore, error, item,
+    key::{self, Key},
+    value::{Item, corrupt},
+};
+
+/// Records in one `GetRecords`.
+const MAX_RECORDS: usize = 1000;
+/// An open shard may answer with nothing though more follows: so often it is asked again before that is believed.
+const EMPTY_ANSWERS: usize = 3;
+
+/// How far a shard has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Place {
+    /// Up to this record.
+    #[serde(rename = "q")]
+    After(String),
+    /// To its end.
+    #[serde(rename = "d")]
+    Done,
+}
+
+/// What is inside a cursor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cursor {
+    /// The stream.
+    #[serde(rename = "a")]
+    stream: String,
+    /// The shards that have been begun.
+    #[serde(rename = "s")]
+    shards: BTreeMap<String, Place>,
+}
+
+impl Cursor {
+    fn read(cursor: &FeedCursor) -> Result<Self, StoreError> {
+        serde_json::from_str(&cursor.0).map_err(|_| foreign())
+    }
+
+    fn write(&self) -> Result<FeedCursor, StoreError> {
+        serde_json::to_string(self).map(FeedCursor).map_err(|_| corrupt("cursor"))
+    }
+
+    /// The shards that can be read now: not done, and their parents done or no longer kept.
+    fn open<'a>(&self, shards: &'a [Shard]) -> Vec<&'a str> {
+        let kept: BTreeSet<&str> = shards.iter().filter_map(Shard::shard_id).collect();
+        let is_done = |shard: &str| self.shards.get(shard) == Some(&Place::Done);
+        shards
+            .iter()
+            .filter(|shard| shard.parent_shard_id().is_none_or(|parent| !kept.contains(parent) || is_done(parent)))
+            .filter_map(Shard::shard_id)
+            .filter(|shard| !is_done(shard))
+            .collect()
+    }
+}
+
+fn foreign() -> StoreError {
+    StoreError::BadQuery("the cursor is none of this feed".to_owned())
+}
 
 impl DynamoStore {
-    pub(crate) async fn feed_page(&self, _after: Option<&FeedCursor>, _limit: usize) -> Result<FeedPage, StoreError> {
-        Err(StoreError::unavailable("this store was given no client of DynamoDB Streams"))
+    pub(crate) async fn feed_page(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
+        let Some(streams) = &self.streams else {
+            return Err(StoreError::unavailable("this store was given no client of DynamoDB Streams"));
+        };
+        let after = after.map(Cursor::read).transpose()?;
+        let described = self.retry.read(|| self.client.describe_table().table_name(&self.table).send()).await?;
+        let stream = described
+            .table()
+            .and_then(|table| table.latest_stream_arn())
+            .ok_or_else(|| StoreError::unavailable("the table has no stream"))?
+            .to_owned();
+        let mut cursor = after.unwrap_or_else(|| Cursor { stream: stream.clone(), shards: BTreeMap::new() });
+        if cursor.stream != stream {
+            return Err(foreign());
+        }
+        let shards = self.shards(streams, &stream).await?;
+        cursor.shards.retain(|id, _| shards.iter().any(|shard| shard.shard_id() == Some(id)));
+
+        let mut changes = Vec::new();
+        let mut caught_up: BTreeSet<String> = BTreeSet::new();
+        // A shard that is done may open its children, so the open ones are worked out anew each time.
+        while changes.len() < limit.max(1) {
+            let Some(shard) = cursor.open(&shards).into_iter().find(|&shard| !caught_up.contains(shard)) else { break };
+            let wanted = limit.max(1) - changes.len();
+            if self.read_shard(streams, &mut cursor, shard, wanted, &mut changes).await? {
+                caught_up.insert(shard.to_owned());
+            }
+        }
+        in_version_order(&mut changes);
+        Ok(FeedPage { changes, cursor: cursor.write()? })
+    }
+
+    async fn shards(&self, streams: &aws_sdk_dynamodbstreams::Client, stream: &str) -> Result<Vec<Shard>, StoreError> {
+        let mut shards = Vec::new();
+        let mut last: Option<String> = None;
+        loop {
+            let answer = self
+                .retry
+                .read(|| streams.describe_stream().stream_arn(stream).set_exclusive_start_shard_id(last.clone()).send())
+                .await?;
+            let Some(description) = answer.stream_description else { return Ok(shards) };
+            shards.extend(description.shards.unwrap_or_default());
+            last = description.last_evaluated_shard_id;
+            if last.is_none() {
+                return Ok(shards);
+            }
+        }
+    }
+
+    /// Reads on in one shard. True where nothing more is there for now.
+    async fn read_shard(
+        &self,
+        streams: &aws_sdk_dynamodbstreams::Client,
+        cursor: &mut Cursor,
+        shard: &str,
+        wanted: usize,
+        changes: &mut Vec<(Id, Change)>,
+    ) -> Result<bool, StoreError> {
+        let mut iterator = Some(self.iterator(streams, cursor, shard).await?);
+        let mut empty = 0;
+        let mut found = 0;
+        while let Some(at) = iterator {
+            let limit = i32::try_from((wanted - found).min(MAX_RECORDS)).unwrap_or(i32::MAX);
+            let answer: GetRecordsOutput =
+                self.retry.read(|| streams.get_records().shard_iterator(&at).limit(limit).send()).await?;
+            let records = answer.records.unwrap_or_default();
+            empty = if records.is_empty() { empty + 1 } else { 0 };
+            for record in records {
+                let sequence = record.dynamodb().and_then(|record| record.sequence_number());
+                let sequence = sequence.ok_or_else(|| corrupt("place in the stream"))?.to_owned();
+                if let Some(change) = read(record)? {
+                    changes.push(change);
+                    found += 1;
+                }
+                cursor.shards.insert(shard.to_owned(), Place::After(sequence));
+            }
+            iterator = answer.next_shard_iterator;
+            if iterator.is_none() {
+                cursor.shards.insert(shard.to_owned(), Place::Done);
+                return Ok(true);
+            }
+            if found == wanted {
+                return Ok(false);
+            }
+            if empty == EMPTY_ANSWERS {
+                return Ok(true);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn iterator(
+        &self,
+        streams: &aws_sdk_dynamodbstreams::Client,
+        cursor: &Cursor,
+        shard: &str,
+    ) -> Result<String, StoreError> {
+        let (kind, sequence) = match cursor.shards.get(shard) {
+            Some(Place::After(sequence)) => (ShardIteratorType::AfterSequenceNumber, Some(sequence.clone())),
+            _ => (ShardIteratorType::TrimHorizon, None),
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = streams
+                .get_shard_iterator()
+                .stream_arn(&cursor.stream)
+                .shard_id(shard)
+                .shard_iterator_type(kind.clone())
+                .set_sequence_number(sequence.clone())
+                .send()
+                .await;
+            match answer {
+                Ok(answer) => {
+                    return answer.shard_iterator.ok_or_else(|| StoreError::unavailable("a shard has no iterator"));
+                }
+                Err(failed)
+                    if matches!(
+                        failed.as_service_error(),
+                        Some(GetShardIteratorError::TrimmedDataAccessException(_))
+                    ) =>
+                {
+                    let message = "the cursor is older than what the stream keeps: read the history instead";
+                    return Err(StoreError::BadQuery(message.to_owned()));
+                }
+                // A sequence number that this shard never gave out.
+                Err(failed) if sequence.is_some() && error::classify(&failed) == error::Failure::Refused => {
+                    return Err(foreign());
+                }
+                Err(failed) => {
+                    if !error::classify(&failed).is_passing() || !self.retry.wait(tries).await {
+                        return Err(error::unavailable(failed));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The change of a record of the stream; none where another item was written, or a change was forgotten in place.
+fn read(record: Record) -> Result<Option<(Id, Change)>, StoreError> {
+    if record.event_name() != Some(&OperationType::Insert) {
+        return Ok(None);
+    }
+    let Some(image) = record.dynamodb.and_then(|record| record.new_image) else { return Ok(None) };
+    let item =
+        image.into_iter().map(|(name, value)| Ok((name, plain(value)?))).collect::<Result<Item, StoreError>>()?;
+    if Key::of(&item).as_ref().and_then(key::read_change).is_none() {
+        return Ok(None);
+    }
+    item::read_change(&item).map(Some)
+}
+
+/// The same attribute: each of the two clients has a type of its own for it.
+fn plain(attribute: StreamAttribute) -> Result<Attribute, StoreError> {
+    Ok(match attribute {
+        StreamAttribute::B(bytes) => Attribute::B(bytes),
+        StreamAttribute::Bool(flag) => Attribute::Bool(flag),
+        StreamAttribute::L(items) => Attribute::L(items.into_iter().map(plain).collect::<Result<_, _>>()?),
+        StreamAttribute::M(map) => Attribute::M(
+            map.into_iter().map(|(key, value)| Ok((key, plain(value)?))).collect::<Result<_, StoreError>>()?,
+        ),
+        StreamAttribute::N(number) => Attribute::N(number),
+        StreamAttribute::Null(flag) => Attribute::Null(flag),
+        StreamAttribute::S(text) => Attribute::S(text),
+        _ => return Err(corrupt("attribute")),
+    })
+}
+
+/// Several changes of one record may come of one transaction, whose items DynamoDB promises no order: within the page
+/// they take each other's places until their versions rise.
+fn in_version_order(changes: &mut [(Id, Change)]) {
+    let mut places: HashMap<(Id, Ref, Group), Vec<usize>> = HashMap::new();
+    for (at, (tenant, change)) in changes.iter().enumerate() {
+        places.entry((*tenant, change.record, change.group)).or_default().push(at);
+    }
+    for at in places.into_values().filter(|at| at.len() > 1) {
+        let mut sorted: Vec<(Id, Change)> = at.iter().map(|&at| changes[at].clone()).collect();
+        sorted.sort_by_key(|(_, change)| change.version);
+        for (at, change) in at.into_iter().zip(sorted) {
+            changes[at] = change;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shard(id: &str, parent: Option<&str>) -> Shard {
+        Shard::builder().shard_id(id).set_parent_shard_id(parent.map(str::to_owned)).build()
+    }
+
+    #[test]
+    fn a_child_is_read_when_its_parent_is_done() {
+        let shards = [shard("a", Some("gone")), shard("b", Some("a")), shard("c", Some("a")), shard("d", None)];
+        let mut cursor = Cursor::default();
+        assert_eq!(cursor.open(&shards), ["a", "d"]);
+        cursor.shards.insert("a".to_owned(), Place::After("7".to_owned()));
+        assert_eq!(cursor.open(&shards), ["a", "d"]);
+        cursor.shards.insert("a".to_owned(), Place::Done);
+        assert_eq!(cursor.open(&shards), ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn a_cursor_reads_back_and_rubbish_is_refused() {
+        let mut cursor = Cursor { stream: "arn".to_owned(), shards: BTreeMap::new() };
+        cursor.shards.insert("a".to_owned(), Place::After("7".to_owned()));
+        cursor.shards.insert("b".to_owned(), Place::Done);
+        assert_eq!(Cursor::read(&cursor.write().unwrap()).unwrap(), cursor);
+        for wrong in ["", "7", "{}", "{\"a\":\"x\",\"s\":{\"b\":1}}", "{\"a\":\"x\",\"s\":{},\"z\":1}"] {
+            let read = Cursor::read(&FeedCursor(wrong.to_owned()));
+            assert!(matches!(read, Err(StoreError::BadQuery(_))), "{wrong}");
+        }
     }
 }

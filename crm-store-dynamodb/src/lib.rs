@@ -88,6 +88,7 @@ impl DynamoStore {
     /// A store on the table of a name. Asks nothing of DynamoDB yet.
     ///
     /// The client is used with its own retries off: the store must know of every answer that was lost.
+    #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and handing it over reads as what it is")]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         let config = client.config();
         let mut own = config.to_builder().retry_config(RetryConfig::disabled());
@@ -109,8 +110,11 @@ impl DynamoStore {
 
     /// Reads the feed through this client of DynamoDB Streams. Without one, [`Feed::feed`] is unavailable.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and handing it over reads as what it is")]
     pub fn with_streams(mut self, streams: aws_sdk_dynamodbstreams::Client) -> Self {
-        self.streams = Some(streams);
+        let retry = aws_sdk_dynamodbstreams::config::retry::RetryConfig::disabled();
+        let own = streams.config().to_builder().retry_config(retry);
+        self.streams = Some(aws_sdk_dynamodbstreams::Client::from_conf(own.build()));
         self
     }
 

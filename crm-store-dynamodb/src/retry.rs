@@ -29,7 +29,7 @@ pub struct Retry {
 impl Default for Retry {
     /// Ten calls within about four seconds.
     fn default() -> Self {
-        Self { attempts: 10, base: Duration::from_millis(20), cap: Duration::from_millis(1000) }
+        Self { attempts: 10, base: Duration::from_millis(20), cap: Duration::from_secs(1) }
     }
 }
 

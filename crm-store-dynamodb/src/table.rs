@@ -4,6 +4,7 @@ use std::{error::Error, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::create_table::CreateTableError,
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
         ScalarAttributeType, StreamSpecification, StreamViewType, TableStatus, TimeToLiveSpecification,
@@ -52,7 +53,7 @@ pub(crate) async fn create(client: &Client, table: &str) -> Result<(), StoreErro
     }
     match request.send().await {
         Ok(_) => {}
-        Err(failed) if failed.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => {}
+        Err(failed) if failed.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {}
         Err(failed) => return Err(error::unavailable(failed)),
     }
     wait_until_active(client, table).await?;

@@ -37,6 +37,7 @@ pub(crate) fn corrupt(what: &str) -> StoreError {
     StoreError::corrupt(format!("an item's {what} is not what it should be"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "numbers are small, and a `&` at every call is noise")]
 pub(crate) fn number(number: impl ToString) -> Attribute {
     Attribute::N(number.to_string())
 }

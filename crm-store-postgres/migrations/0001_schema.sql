@@ -1878,6 +1878,28 @@ begin
   end if;
 end $$;
 
+-- To be called once after a restore from a dump into another cluster, whose transaction ids are lower: else the feed
+-- would wait until they have caught up. Consumers begin anew. seq alone is in version order within a record.
+create function crm.rebase_feed() returns void language plpgsql as $$
+begin
+  update crm.change set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."organization" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."team" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."role" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."user" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."property" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."pipeline" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."rate" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."company" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."contact" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."lead" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."deal" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."task" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."interaction" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."note" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."association" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+end $$;
+
 -- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
 create function crm.untag(v jsonb) returns jsonb language plpgsql immutable parallel safe as $$
 begin
@@ -1914,6 +1936,11 @@ create view crm.field_changes as
 select c.tenant_id, c.kind::text as kind, c.record_id, c.version, c.commit_id, c.recorded_at, c.occurred_at,
   c.changed_by, c.action, f ->> 'field' as field, crm.untag(f -> 'old') as old, crm.untag(f -> 'new') as new
 from crm.change c, jsonb_array_elements(c.fields) f;
+
+-- How far the feed is behind: the changes that an open transaction holds back, and since when the first was recorded.
+create view crm.feed_lag as
+select count(*) as waiting, min(recorded_at) as since from crm.change
+where feed_xid >= pg_snapshot_xmin(pg_current_snapshot());
 
 create view crm."organizations" as
 select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "name", "slug", "base_currency", "time_zone", "locale", "default_country", "fiscal_year_start_month", "week_start", "status", "branding", "interaction_types", "allow_shared_emails", "admin_ids"

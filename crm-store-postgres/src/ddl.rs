@@ -94,6 +94,7 @@ pub fn schema_sql() -> String {
     }
     versions_function(&mut sql);
     commit_function(&mut sql);
+    rebase_function(&mut sql);
     sql.push_str(include_str!("sql/views.sql"));
     for &kind in Kind::ALL {
         view(&mut sql, layout(kind));
@@ -255,7 +256,12 @@ fn functions(sql: &mut String, layout: &Layout) {
     let machine = layout.written(Group::Machine);
     let every: Vec<&String> = person.iter().chain(&machine).collect();
     let list = |prefix: &str| every.iter().map(|name| format!("{prefix}\"{name}\"")).collect::<Vec<_>>().join(", ");
-    let sets = |names: &[String]| names.iter().map(|name| format!(", \"{name}\" = r.\"{name}\"")).collect::<String>();
+    let sets = |names: &[String]| {
+        names.iter().fold(String::new(), |mut sets, name| {
+            let _ = write!(sets, ", \"{name}\" = r.\"{name}\"");
+            sets
+        })
+    };
     let _ = write!(
         sql,
         "
@@ -388,6 +394,27 @@ fn commit_function(sql: &mut String) {
         .replace("        -- {writes}\n", &writes)
         .replace("        -- {enters}\n", &enters);
     sql.push_str(&text);
+}
+
+/// What brings the transaction ids of another cluster below this one's.
+fn rebase_function(sql: &mut String) {
+    sql.push_str(
+        "
+-- To be called once after a restore from a dump into another cluster, whose transaction ids are lower: else the feed
+-- would wait until they have caught up. Consumers begin anew. seq alone is in version order within a record.
+create function crm.rebase_feed() returns void language plpgsql as $$
+begin
+  update crm.change set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+",
+    );
+    for &kind in Kind::ALL {
+        let _ = writeln!(
+            sql,
+            "  update {} set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();",
+            layout(kind).table
+        );
+    }
+    sql.push_str("end $$;\n");
 }
 
 fn view(sql: &mut String, layout: &Layout) {

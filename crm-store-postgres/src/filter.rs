@@ -68,8 +68,8 @@ fn field_test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result
                 return Err(StoreError::BadQuery("a list can only be asked whether it has an element".to_owned()));
             }
             return Ok(match (field.ty, operand) {
-                (FieldType::Texts(..), Value::Text(text)) => {
-                    Some(format!("{} = any({name})", statement.bind(text.as_ref())?))
+                (FieldType::Texts(..), Value::Text(element)) => {
+                    Some(format!("{} = any({name})", statement.bind(element.as_ref())?))
                 }
                 (FieldType::Ids(..), Value::Id(id)) => Some(format!("{} = any({name})", statement.bind(id.uuid())?)),
                 (FieldType::Refs(_), Value::Ref(target)) => {
@@ -114,7 +114,7 @@ fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test)
             let element = serde_json::to_string(&[operand]).map_err(|error| StoreError::BadQuery(error.to_string()))?;
             return Ok(Some(format!("({at} -> 'l') @> {}::jsonb", statement.bind(element)?)));
         }
-        let text = |tag: &str| format!("({at} ->> '{tag}') collate \"C\"");
+        let tagged = |tag: &str| format!("({at} ->> '{tag}') collate \"C\"");
         let of = |expression: &str, bound: &str| compared(test.compare, expression, bound).map(Some);
         match operand {
             Value::Bool(flag) => of(&format!("({at} ->> 'b')::boolean"), &statement.bind(*flag)?),
@@ -122,10 +122,10 @@ fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test)
             Value::Decimal(number) => {
                 of(&format!("({at} ->> 'q')::numeric"), &format!("{}::numeric", statement.bind(number.to_string())?))
             }
-            Value::Text(operand) => of(&text("t"), &statement.bind(operand.as_ref())?),
+            Value::Text(operand) => of(&tagged("t"), &statement.bind(operand.as_ref())?),
             // The text of an id and of a date is in the order of its value.
-            Value::Id(id) => of(&text("u"), &statement.bind(id.to_string())?),
-            Value::Date(date) => of(&text("d"), &statement.bind(date.to_string())?),
+            Value::Id(id) => of(&tagged("u"), &statement.bind(id.to_string())?),
+            Value::Date(date) => of(&tagged("d"), &statement.bind(date.to_string())?),
             Value::Time(time) => of(&format!("({at} ->> 'm')::bigint"), &statement.bind(time.micros())?),
             Value::Money(money) => {
                 let amount = format!("{}::numeric", statement.bind(money.amount.to_string())?);

@@ -15,6 +15,7 @@
 
 mod args;
 mod commit;
+mod connections;
 pub mod ddl;
 mod error;
 mod feed;
@@ -35,14 +36,12 @@ use crm_core::{
         Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery,
         Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::Id,
+    value::{Id, Time},
 };
-use sqlx::{
-    PgPool, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, Postgres, Transaction, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
 
+use connections::Connections;
 use link::Link;
 
 /// How a pool of connections is made.
@@ -91,19 +90,23 @@ impl PostgresStore {
     /// # Errors
     /// As [`PostgresStore::connect`].
     pub async fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
-        let connect: PgConnectOptions =
+        let server: PgConnectOptions =
             url.parse().map_err(|error: sqlx::Error| StoreError::BadQuery(error.to_string()))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(options.acquire_timeout)
-            .test_before_acquire(options.test_before_acquire)
-            .connect_with(connect.statement_cache_capacity(options.statement_cache))
-            .await
-            .map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
-        Ok(Self::from_pool(pool))
+        Self::connect_to(server, options).await
     }
 
-    /// A store on the embedder's own pool.
+    /// As [`PostgresStore::connect_with`], for a server that a URL cannot name (a certificate, a token as password).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where no connection can be made.
+    pub async fn connect_to(server: PgConnectOptions, options: &PostgresOptions) -> Result<Self, StoreError> {
+        let connections =
+            Connections::new(server, options).await.map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
+        Ok(Self { link: Link::Own(connections), statements: get::Statements::default() })
+    }
+
+    /// A store on the embedder's own pool. The driver asks a connection that comes back whether it is alive: a round
+    /// trip more for each call, in the background. [`PostgresStore::connect`] does without.
     pub fn from_pool(pool: PgPool) -> Self {
         Self { link: Link::Pool(pool), statements: get::Statements::default() }
     }
@@ -123,16 +126,8 @@ impl PostgresStore {
     /// gave it back before.
     pub async fn into_transaction(self) -> Option<Transaction<'static, Postgres>> {
         match self.link {
-            Link::Pool(_) => None,
+            Link::Own(_) | Link::Pool(_) => None,
             Link::Open(shared) => shared.lock().await.take(),
-        }
-    }
-
-    /// The pool, for queries of one's own; `None` within a transaction.
-    pub fn pool(&self) -> Option<&PgPool> {
-        match &self.link {
-            Link::Pool(pool) => Some(pool),
-            Link::Open(_) => None,
         }
     }
 
@@ -143,12 +138,39 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError::Unavailable`]; then nothing of it happened. [`StoreError::BadQuery`] within a transaction.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
+        let unavailable = |error: sqlx::Error| StoreError::Unavailable(Arc::new(error));
         match &self.link {
-            Link::Pool(pool) => migrate::migrate(pool).await,
+            Link::Own(connections) => {
+                let mut lease = connections.acquire().await.map_err(unavailable)?;
+                let ran = migrate::migrate(&mut lease.connection).await.map_err(unavailable)?;
+                lease.give_back();
+                Ok(ran)
+            }
+            Link::Pool(pool) => {
+                let mut connection = pool.acquire().await.map_err(unavailable)?;
+                migrate::migrate(&mut connection).await.map_err(unavailable)
+            }
             Link::Open(_) => {
                 Err(StoreError::BadQuery("migrations run on a pool, in a transaction of their own".to_owned()))
             }
         }
+    }
+
+    /// Removes what idempotency keys hold that expired at a moment or before, and says how many. They count as absent
+    /// from then on; this frees their room. One round trip; to be called now and then.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn forget_expired_keys(&self, at: Time) -> Result<u64, StoreError> {
+        let mut statement = args::Statement::default();
+        let bound = statement.bind(at.chrono())?;
+        statement.push(&format!(
+            "with gone as (delete from crm.idempotency_key where expires_at <= {bound} returning 1) select count(*) from \
+             gone"
+        ));
+        let (sql, arguments) = statement.finish();
+        let rows = self.link.rows(sql, arguments).await.map_err(error::of_read)?;
+        rows.first().map_or(Ok(0), |row| row::version(row, 0))
     }
 }
 

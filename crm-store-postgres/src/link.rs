@@ -8,18 +8,23 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
-use crate::error::Failure;
+use crate::{connections::Connections, error::Failure};
 
-/// A pool, or a transaction that the caller began and will end.
+/// The store's own pool, an embedder's, or a transaction that the caller began and will end.
 #[derive(Clone)]
 pub(crate) enum Link {
+    Own(Connections),
     Pool(PgPool),
     Open(Arc<Mutex<Option<Transaction<'static, Postgres>>>>),
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_open() { "an open transaction" } else { "a pool" })
+        match self {
+            Link::Own(connections) => connections.fmt(f),
+            Link::Pool(pool) => pool.fmt(f),
+            Link::Open(_) => f.write_str("Transaction"),
+        }
     }
 }
 
@@ -34,6 +39,15 @@ impl Link {
         // The texts are made in this crate from declarations; whatever comes from outside is bound.
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
         match self {
+            Link::Own(connections) => {
+                let mut lease = connections.acquire().await.map_err(Failure::NotSent)?;
+                let answer = query.fetch_all(&mut lease.connection).await;
+                match &answer {
+                    Err(error) if !is_word_of_statement(error) => lease.lost(),
+                    _ => lease.give_back(),
+                }
+                answer.map_err(Failure::Failed)
+            }
             Link::Pool(pool) => {
                 let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
                 query.fetch_all(&mut *connection).await.map_err(Failure::Failed)
@@ -44,4 +58,10 @@ impl Link {
             },
         }
     }
+}
+
+/// Whether an error is the server's word on one statement, after which it waits for the next; class 57 is its word that
+/// it ends the connection.
+fn is_word_of_statement(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| !code.starts_with("57P"))
 }

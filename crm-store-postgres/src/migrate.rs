@@ -1,8 +1,6 @@
 //! Migrations: embedded, in order, each once, safe from several processes at once.
 
-use crm_core::store::StoreError;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
-use std::sync::Arc;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// The migrations there are, in order. A released one never changes.
 const MIGRATIONS: &[(i32, &str, &str)] = &[(1, "schema", include_str!("../migrations/0001_schema.sql"))];
@@ -11,13 +9,7 @@ const MIGRATIONS: &[(i32, &str, &str)] = &[(1, "schema", include_str!("../migrat
 const LOCK: i64 = 0x0063_726d_0000_0001;
 
 /// Brings the schema up to date and says how many migrations ran.
-pub(crate) async fn migrate(pool: &PgPool) -> Result<usize, StoreError> {
-    let unavailable = |error: sqlx::Error| StoreError::Unavailable(Arc::new(error));
-    let mut connection = pool.acquire().await.map_err(unavailable)?;
-    run(&mut connection).await.map_err(unavailable)
-}
-
-async fn run(connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+pub(crate) async fn migrate(connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     // Only where it is not there: whoever made the schema need not be who may make schemas.

@@ -1,7 +1,7 @@
 //! The life of one lead: created, moved through its stages, converted, won; then its history, and itself as it was.
 //!
 //! `cargo run -p examples --example lead_story`: in memory, nothing to install. To keep it elsewhere, change the line
-//! that makes the store: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::connect("crm").await?`.
+//! that makes the store: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::new(client, "crm")`.
 
 use crm_core::{
     Crm, MemoryStore,
@@ -55,7 +55,7 @@ async fn main() -> Result<(), crm_core::Error> {
     let pipeline = crm.pipelines(&rep).get(lead.pipeline_id.expect("every lead has one")).await?;
     for time in stage_times(&leads.stage_intervals(lead.id).await?, clock.now()) {
         let stage = pipeline.stage(time.stage_id).map_or("?", |stage| stage.name.as_str());
-        println!("{stage:12} {:5.1} days", time.total_micros as f64 / 86_400e6);
+        println!("{stage:12} {:3} days", time.total_micros / 86_400_000_000);
     }
     let monday = "2026-03-09T09:00:00Z".parse().expect("a time");
     let then = leads.as_of(lead.id, monday).await?.expect("it was there");

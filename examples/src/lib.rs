@@ -1,3 +1,5 @@
 //! What the examples are made of where one file would be too long for them.
 
 pub mod sales_year;
+
+mod docs;

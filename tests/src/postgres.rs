@@ -13,6 +13,7 @@ use std::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use crm_store_postgres::{PostgresOptions, PostgresStore};
@@ -39,18 +40,29 @@ read _
 clean "$@"
 "#;
 
-/// Where the server is; `socket` is the directory of the throwaway cluster's socket.
+/// A throwaway cluster. It stops, and its directory goes, when this is dropped or the process ends.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Where everything of it lies; also the directory of its socket.
+    pub directory: PathBuf,
+    /// Holds the other end of the pipe on which the watchdog waits.
+    _watchdog: Child,
+}
+
+/// Where the server is, and the cluster where it is our own.
 #[derive(Debug)]
 struct Server {
     url: String,
-    socket: Option<PathBuf>,
-    /// Kept so that the pipe stays open.
-    _watchdog: Option<Child>,
+    /// Kept so that it stays.
+    _cluster: Option<Cluster>,
 }
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| match env::var("CRM_TEST_POSTGRES") {
-    Ok(url) => Server { url, socket: None, _watchdog: None },
-    Err(_) => start(),
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    if let Ok(url) = env::var("CRM_TEST_POSTGRES") {
+        return Server { url, _cluster: None };
+    }
+    let cluster = Cluster::start();
+    Server { url: cluster.url(), _cluster: Some(cluster) }
 });
 
 /// The newest installed server's programs.
@@ -84,23 +96,34 @@ fn programs() -> PathBuf {
         .expect("PostgreSQL's server programs are needed (initdb, pg_ctl), or a server named by CRM_TEST_POSTGRES")
 }
 
-fn start() -> Server {
-    // Short, since the path of a socket may have 107 bytes only.
-    let dir = tempfile::Builder::new().prefix("crm-pg-").tempdir_in("/tmp").expect("a directory in /tmp").keep();
-    let mut command = Command::new("setsid");
-    command.args(["sh", "-c", WATCHDOG, "watchdog"]).arg(&dir).arg(programs());
-    // The server refuses to run as root.
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
-    if is_root {
-        command.args(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]);
+impl Cluster {
+    /// Starts one; some seconds.
+    ///
+    /// # Panics
+    /// Where the server's programs are not there, or it does not start.
+    pub fn start() -> Self {
+        // Short, since the path of a socket may have 107 bytes only.
+        let directory = tempfile::Builder::new().prefix("crm-pg-").tempdir_in("/tmp").expect("a directory").keep();
+        // A session of its own, so that what ends the test's whole process group leaves the watchdog to clean up.
+        let mut command = Command::new("setsid");
+        command.args(["sh", "-c", WATCHDOG, "watchdog"]).arg(&directory).arg(programs());
+        // The server refuses to run as root.
+        let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+        if is_root {
+            command.args(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"]);
+        }
+        let mut watchdog =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("setsid and sh start the cluster");
+        let mut line = String::new();
+        BufReader::new(watchdog.stdout.take().expect("a pipe")).read_line(&mut line).expect("a word from the watchdog");
+        assert_eq!(line.trim(), "ready", "the cluster did not start");
+        Self { directory, _watchdog: watchdog }
     }
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("setsid and sh start the cluster");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("a word from the watchdog");
-    assert_eq!(line.trim(), "ready", "the cluster did not start");
-    let url = format!("postgres://postgres@localhost/postgres?host={}", dir.display());
-    Server { url, socket: Some(dir), _watchdog: Some(child) }
+
+    /// The URL of its first database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@localhost/postgres?host={}", self.directory.display())
+    }
 }
 
 /// A database of its own, with the schema migrated.
@@ -183,22 +206,28 @@ impl Database {
         self.options.clone()
     }
 
-    /// The directory of the server's socket; `None` for a server that was given.
-    pub fn socket(&self) -> Option<&'static Path> {
-        SERVER.socket.as_deref()
-    }
-
-    /// A store on it with a pool of at most so many connections.
+    /// A store on it with a pool of its own, of at most so many connections.
+    ///
+    /// # Panics
+    /// Where the database does not answer.
     pub async fn store(&self, connections: u32) -> PostgresStore {
-        PostgresStore::from_pool(self.pool(connections).await)
+        let options = PostgresOptions {
+            max_connections: connections,
+            acquire_timeout: Duration::from_secs(30),
+            ..PostgresOptions::default()
+        };
+        PostgresStore::connect_to(self.options(), &options).await.expect("the database answers")
     }
 
-    /// A pool of at most so many connections, with the store's own options otherwise.
+    /// A pool of the driver's, of at most so many connections, with the store's own options otherwise.
+    ///
+    /// # Panics
+    /// Where the database does not answer.
     pub async fn pool(&self, connections: u32) -> sqlx::PgPool {
         let defaults = PostgresOptions::default();
         PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(std::time::Duration::from_secs(30))
+            .acquire_timeout(Duration::from_secs(30))
             .test_before_acquire(defaults.test_before_acquire)
             .connect_with(self.options().statement_cache_capacity(defaults.statement_cache))
             .await
@@ -206,6 +235,9 @@ impl Database {
     }
 
     /// Drops it, with whatever is connected to it. Only a server that was given needs that.
+    ///
+    /// # Panics
+    /// Where the server does not let it go.
     pub async fn remove(self) {
         let mut admin = admin().await;
         let sql = format!("drop database if exists {} with (force)", self.name);

@@ -33,7 +33,13 @@ impl RoleSet {
                 FieldAccess::Hidden => &mut set.hidden,
                 FieldAccess::ReadOnly => &mut set.read_only,
             };
-            fields.entry(rule.kind).or_default().insert(rule.field.clone());
+            let fields = fields.entry(rule.kind).or_default();
+            fields.insert(rule.field.clone());
+            if rule.access == FieldAccess::Hidden {
+                // What is made of a hidden field would tell it.
+                let made = MADE_OF.iter().filter(|(kind, of, _)| (*kind, *of) == (rule.kind, rule.field.as_str()));
+                fields.extend(made.flat_map(|(_, _, made)| made.iter().map(|&name| name.to_owned())));
+            }
         }
         set
     }
@@ -50,7 +56,7 @@ impl RoleSet {
 
     /// True where the field does not exist for these roles.
     pub fn is_hidden(&self, kind: Kind, field: &str) -> bool {
-        self.hidden.get(&kind).is_some_and(|fields| fields.contains(field))
+        names(self.hidden.get(&kind), field)
     }
 
     /// The fields of a kind that do not exist for these roles.
@@ -60,7 +66,30 @@ impl RoleSet {
 
     /// True where the field may be seen and not written.
     pub fn is_read_only(&self, kind: Kind, field: &str) -> bool {
-        self.read_only.get(&kind).is_some_and(|fields| fields.contains(field))
+        names(self.read_only.get(&kind), field)
+    }
+
+    /// True where these roles grant anything at all on a kind.
+    pub fn touches(&self, kind: Kind) -> bool {
+        self.grants.keys().any(|permission| permission.resource == kind)
+    }
+
+    /// Every field rule.
+    pub fn rules(&self) -> impl Iterator<Item = FieldRule> {
+        let of = |map: &'_ HashMap<Kind, HashSet<String>>, access: FieldAccess| -> Vec<FieldRule> {
+            map.iter()
+                .flat_map(|(&kind, fields)| {
+                    fields.iter().map(move |field| FieldRule { kind, field: field.clone(), access })
+                })
+                .collect()
+        };
+        of(&self.hidden, FieldAccess::Hidden).into_iter().chain(of(&self.read_only, FieldAccess::ReadOnly))
+    }
+
+    /// True where these roles are held to a field rule, or to a stricter one.
+    pub fn has_rule(&self, rule: &FieldRule) -> bool {
+        self.is_hidden(rule.kind, &rule.field)
+            || rule.access == FieldAccess::ReadOnly && self.is_read_only(rule.kind, &rule.field)
     }
 
     /// True where these roles grant at least this much: who may give a role must hold what it grants.
@@ -70,6 +99,29 @@ impl RoleSet {
             .any(|own| own.scope >= grant.scope && (own.condition.is_none() || own.condition == grant.condition))
     }
 }
+
+/// True where the names hold the field; `properties` names every custom property.
+fn names(names: Option<&HashSet<String>>, field: &str) -> bool {
+    names.is_some_and(|names| names.contains(field) || field.starts_with("properties.") && names.contains("properties"))
+}
+
+/// Of which kind, of which field, what is derived so that it would tell the field's value.
+const MADE_OF: &[(Kind, &str, &[&str])] = &[
+    (Kind::User, "first_name", &["name"]),
+    (Kind::User, "last_name", &["name"]),
+    (Kind::User, "is_active", &["deactivated_at"]),
+    (Kind::Company, "employee_count", &["size"]),
+    (Kind::Contact, "emails", &["email"]),
+    (Kind::Contact, "phones", &["phone"]),
+    (Kind::Lead, "stage_id", &["status", "stage_kind", "stage_entered_at"]),
+    (Kind::Deal, "stage_id", &["status", "stage_kind", "stage_entered_at"]),
+    (Kind::Deal, "value", &["weighted_value"]),
+    (Kind::Deal, "expected_close_date", &["close_date"]),
+    (Kind::Deal, "actual_close_date", &["close_date"]),
+    (Kind::Task, "status", &["is_open", "completed_at", "completed_by"]),
+    (Kind::Interaction, "scheduled_at", &["happens_at", "is_open"]),
+    (Kind::Interaction, "completed_at", &["happens_at", "is_open"]),
+];
 
 /// The grants that every role has: what a person must see to work at all.
 pub fn shared_grants() -> Vec<Grant> {

@@ -20,9 +20,9 @@ pub(crate) fn completed(
     definitions: &Definitions,
 ) -> Result<Image, WrongType> {
     for change in changes.iter().filter(|change| change.group == Group::Person && change.occurred_at <= at) {
-        let changed = |name: &str| change.field(name).is_some();
-        rules::stamp(&mut image, &changed, change.occurred_at, change.by)?;
+        let touched = |name: &str| change.field(name).is_some();
+        let with = rules::Stamp { changed: &touched, occurred_at: change.occurred_at, by: change.by };
+        rules::derive(&mut image, Some(&with), definitions)?;
     }
-    rules::derive(&mut image, definitions)?;
     Ok(image)
 }

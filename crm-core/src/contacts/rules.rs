@@ -11,14 +11,17 @@ use crate::{
 
 impl Rules for Contact {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
-        // The name follows its parts while nobody has given another.
+        // The name follows its parts while nobody has given another, now or before.
         let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
         let followed = before.is_none_or(|before| {
             full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref()
                 == Some(before.name.as_str())
         });
         if let Some(made) = made
-            && (after.name.is_empty() || (before.is_some_and(|before| before.name == after.name) && followed))
+            && (after.name.is_empty()
+                || (before.is_some_and(|before| before.name == after.name)
+                    && followed
+                    && !(cx.named)(super::record::ContactFields::name as usize)))
         {
             after.name = made;
         }

@@ -5,7 +5,7 @@ use crate::{
     definitions::Definitions,
     pipelines::{
         place,
-        record::{PipelineKind, StageKind},
+        record::{PipelineKind, Stage, StageKind},
     },
     rules::{Rules, Settle},
     schema::Record,
@@ -18,31 +18,9 @@ impl Rules for Deal {
         if after.value.is_some_and(|value| value.amount.is_negative()) {
             cx.faults.push("value", "too_small", "must not be negative");
         }
-        let entered = before.is_none_or(|before| before.stage_id != after.stage_id);
-        if let Some(stage) = place::stage(cx.definitions, after.stage_id).filter(|_| entered) {
-            use super::record::DealFields as F;
-            // What the stage says, unless this very input says otherwise.
-            if !(cx.named)(F::probability as usize) || stage.kind != StageKind::Open {
-                after.probability = Some(stage.probability);
-            }
-            if !(cx.named)(F::forecast_category as usize) {
-                after.forecast_category = Some(stage.forecast_category);
-            }
-            let was_won = before.is_some_and(|before| before.stage_kind == StageKind::Won);
-            match stage.kind {
-                StageKind::Won if was_won => {}
-                StageKind::Won | StageKind::Lost => {
-                    if !(cx.named)(F::actual_close_date as usize) {
-                        after.actual_close_date = Some(cx.occurred_at.date_in(cx.definitions.zone()));
-                    }
-                }
-                StageKind::Open => {
-                    after.actual_close_date = None;
-                    if before.is_some_and(|before| before.stage_kind != StageKind::Open) {
-                        after.close_reason = None;
-                    }
-                }
-            }
+        if let Some(stage) = place::stage(cx.definitions, after.stage_id) {
+            let entered = before.is_none_or(|before| before.stage_id != after.stage_id);
+            follow_stage(before, after, stage, entered, cx);
         }
     }
 
@@ -62,5 +40,32 @@ impl Rules for Deal {
             let share = Decimal::new(rust_decimal::Decimal::new(probability, 2));
             Some(Money { amount: value.amount.times(share).ok()?, currency: value.currency })
         });
+    }
+}
+
+/// What the stage says, unless this very input says otherwise.
+fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, entered: bool, cx: &mut Settle<'_>) {
+    use super::record::DealFields as F;
+    let named = |field: F| (cx.named)(field as usize);
+    // A deal that is won or lost is so for certain, whatever anybody says.
+    if stage.kind != StageKind::Open || entered && !named(F::probability) {
+        after.probability = Some(stage.probability);
+    }
+    if entered && !named(F::forecast_category) {
+        after.forecast_category = Some(stage.forecast_category);
+    }
+    if stage.kind == StageKind::Open {
+        if entered && !named(F::close_reason) && before.is_some_and(|before| before.stage_kind != StageKind::Open) {
+            after.close_reason = None;
+        }
+        if after.actual_close_date.is_some() && named(F::actual_close_date) {
+            cx.faults.push("actual_close_date", "not_closed", "is for deals that are won or lost");
+        }
+        after.actual_close_date = None;
+        return;
+    }
+    let still_won = stage.kind == StageKind::Won && before.is_some_and(|before| before.stage_kind == StageKind::Won);
+    if entered && !still_won && !named(F::actual_close_date) {
+        after.actual_close_date = Some(cx.occurred_at.date_in(cx.definitions.zone()));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     definitions::Definitions,
+    error::Error,
     properties::typing::{claim_text, map_of},
     rules,
     schema::{Image, common},
@@ -71,13 +72,22 @@ pub(crate) struct ClaimBook {
 
 impl ClaimBook {
     /// A record's claims before and after.
-    pub(crate) fn record(&mut self, record: Ref, before: Vec<Claim>, after: Vec<Claim>) {
+    ///
+    /// # Errors
+    /// [`Error::Duplicate`] where two records of the commit are to hold one value.
+    pub(crate) fn record(&mut self, record: Ref, before: Vec<Claim>, after: Vec<Claim>) -> Result<(), Error> {
         for claim in before {
             self.held.entry(claim).or_default().0 = Some(record);
         }
         for claim in after {
-            self.held.entry(claim).or_default().1 = Some(record);
+            let (kind, name) = (claim.kind, claim.name.clone());
+            let holder = &mut self.held.entry(claim).or_default().1;
+            if holder.is_some_and(|other| other != record) {
+                return Err(Error::Duplicate { kind, field: name });
+            }
+            *holder = Some(record);
         }
+        Ok(())
     }
 
     /// The operations, in the order of their claims.

@@ -5,12 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Draft, Lookup, Step, Stop};
 use crate::{
-    access::{Action, Permission, Scope},
+    access::{Action, FieldAccess, FieldRule, Permission, RoleSet, Scope},
     definitions::Definitions,
     error::{Error, Faults},
-    properties::typing::{check_property, map_of},
-    schema::{Image, Section, common},
-    value::{Id, Kind, Ref, Value},
+    properties::{
+        record::Property,
+        typing::{check_property, map_of},
+    },
+    schema::{FieldType, Image, Record, RecordKind, Section, common},
+    value::{FieldValue, Id, Kind, Ref, Value},
 };
 
 /// Whether the actor may read a record: by a grant, or, of an activity, through a record it is linked to. A private
@@ -69,7 +72,10 @@ pub(crate) fn check_field_rules(
     let access = &draft.cx.access;
     let mut check = |name: &str| -> Result<(), Stop> {
         if access.is_hidden(kind, name) {
-            faults.push(name, "unknown_field", format!("`{kind}` has no field `{name}`"));
+            // The same words as of a property that there is none of.
+            let what = if name.starts_with("properties.") { "custom property" } else { "field" };
+            let plain = name.strip_prefix("properties.").unwrap_or(name);
+            faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
         } else if access.is_read_only(kind, name) {
             let permission = Permission::new(kind, Action::Update);
             return Err(Error::Forbidden { permission, field: Some(name.to_owned()) }.into());
@@ -136,6 +142,13 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
             faults.push(field.name, "required", "is needed");
         }
     }
+    let unknown_user = after.kind() == Kind::User
+        && after.get("email").is_null()
+        && after.values[common::EXTERNAL_ID].is_null()
+        && !faults.all().iter().any(|fault| fault.field == "email");
+    if unknown_user {
+        faults.push("email", "required", "is needed, unless the user has an external_id");
+    }
     let empty = BTreeMap::new();
     let values = after.values[common::PROPERTIES].as_map().unwrap_or(&empty);
     for property in draft.cx.definitions.properties(after.kind()) {
@@ -148,8 +161,31 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
     }
 }
 
-/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it. A new
-/// record gets defaults.
+/// Gives a new record the defaults of the custom properties that it was created without.
+pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
+    let missing = |property: &&Record<Property>| {
+        let given = after.values[common::PROPERTIES].as_map();
+        property.archived_at.is_none() && given.is_none_or(|given| !given.contains_key(&property.key))
+    };
+    let defaults: Vec<(String, Value)> = definitions
+        .properties(after.kind())
+        .iter()
+        .filter(missing)
+        .filter_map(|property| {
+            let value = property.rules.as_ref()?.default.clone();
+            // Checked again: the options may have changed since the default was set.
+            let value = check_property(property, value, definitions.default_country()).ok()?;
+            (!value.is_null()).then(|| (property.key.clone(), value))
+        })
+        .collect();
+    if !defaults.is_empty() {
+        let mut all = map_of(&after.values[common::PROPERTIES]);
+        all.extend(defaults);
+        after.values[common::PROPERTIES] = Value::Map(Arc::new(all));
+    }
+}
+
+/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it.
 pub(crate) fn place_properties(
     definitions: &Definitions,
     after: &mut Image,
@@ -176,7 +212,9 @@ pub(crate) fn place_properties(
                     all.insert(key.clone(), value.clone())
                 };
             } else {
-                faults.push(field, "unknown_field", format!("`{}` has no custom property `{key}`", after.kind()));
+                let shown: String = key.chars().take(80).collect();
+                let message = format!("`{}` has no custom property `{shown}`", after.kind());
+                faults.push(format!("properties.{shown}"), "unknown_field", message);
             }
             continue;
         };
@@ -190,39 +228,135 @@ pub(crate) fn place_properties(
             Err(fault) => faults.add(field, fault),
         }
     }
-    after.values[common::PROPERTIES] = Value::Map(Arc::new(all));
+    match FieldType::Properties.normalize(Value::Map(Arc::new(all)), None) {
+        Ok(all) => after.values[common::PROPERTIES] = all,
+        Err(fault) => faults.add("properties", fault),
+    }
 }
 
-/// Who gives a role, or grants something to one, must hold all that it grants.
+/// Nobody makes themselves, or anybody, more than they are: who gives a role, or grants something in one, must hold all
+/// that it grants and be spared no field rule by it; a team is given by who sees it; and who has more than the actor is
+/// not brought under another key or address, by which they would sign in.
 pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     if draft.cx.actor.is_system() {
         return Ok(());
     }
-    let own = draft.cx.access.roles();
-    let refuse = |grant: &crate::access::Grant| -> Result<(), Stop> {
-        Err(Error::forbidden(Permission::new(grant.resource, grant.action)).into())
-    };
     match after.kind() {
-        Kind::User => {
-            let had = before.map_or(&[][..], |before| before.get("role_ids").items());
-            for role in after.get("role_ids").items().iter().filter(|role| !had.contains(role)) {
-                let given = draft.cx.definitions.role_set(&role.as_id().into_iter().collect::<Vec<Id>>());
-                if let Some(grant) = given.all().find(|grant| !own.covers(grant)) {
-                    return refuse(grant);
-                }
-            }
-            Ok(())
-        }
+        Kind::User => check_user_roles(draft, before, after),
         Kind::Role => {
-            let role = crate::schema::Record::<crate::roles::record::Role>::from_image(after)?;
-            let inherited = draft.cx.definitions.role_set(&role.inherits);
-            match role.grants.iter().chain(inherited.all()).find(|grant| !own.covers(grant)) {
-                Some(grant) => refuse(grant),
-                None => Ok(()),
+            let changed = |name: &str| before.is_none_or(|before| before.get(name) != after.get(name));
+            if !["grants", "inherits", "field_rules", "archived_at"].into_iter().any(changed) {
+                return Ok(());
             }
+            let role = crate::roles::record::Role::decode(&after.values)?;
+            let inherited = draft.cx.definitions.role_set(&role.inherits);
+            let rules: Vec<FieldRule> = inherited.rules().collect();
+            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), role.field_rules.iter().chain(&rules));
+            demand_no_more(draft, &whole, &whole)
         }
         _ => Ok(()),
     }
+}
+
+fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+    let definitions = draft.cx.definitions;
+    let ids =
+        |image: &Image, field: &str| -> Vec<Id> { image.get(field).items().iter().filter_map(Value::as_id).collect() };
+    // Who is archived or inactive has no roles in effect: to bring them back is to give them all.
+    let in_effect = |image: &Image| {
+        let live = !image.is_archived() && image.get("is_active") == &Value::Bool(true);
+        if live { ids(image, "role_ids") } else { Vec::new() }
+    };
+    let had = before.map(in_effect).unwrap_or_default();
+    let given: Vec<Id> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
+    if !given.is_empty() {
+        let whole = definitions.role_set(&ids(after, "role_ids"));
+        demand_no_more(draft, &definitions.role_set(&given), &whole)?;
+    }
+    let others = Some(after.id) != draft.cx.actor.user();
+    if let Some(before) = before.filter(|_| others)
+        && ["email", "external_id"].into_iter().any(|field| before.get(field) != after.get(field))
+    {
+        let theirs = definitions.role_set(&ids(before, "role_ids"));
+        demand_no_more(draft, &theirs, &theirs)?;
+    }
+    let action = if before.is_some() { Action::Update } else { Action::Create };
+    let permission = Permission::new(Kind::User, action);
+    if draft.cx.access.widest(permission) != Some(Scope::All) {
+        let mine = draft.cx.access.team_ids();
+        let were = before.map(|before| ids(before, "team_ids")).unwrap_or_default();
+        if ids(after, "team_ids").iter().any(|team| !were.contains(team) && !mine.contains(team)) {
+            return Err(Error::Forbidden { permission, field: Some("team_ids".to_owned()) }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Nothing where the actor holds all that is granted, and `whole`, of which it is a part, is held to every field rule
+/// that the actor is held to.
+fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Result<(), Stop> {
+    let own = draft.cx.access.roles();
+    if let Some(grant) = granted.all().find(|grant| !own.covers(grant)) {
+        return Err(Error::forbidden(Permission::new(grant.resource, grant.action)).into());
+    }
+    if let Some(rule) = own.rules().find(|rule| whole.touches(rule.kind) && !whole.has_rule(rule)) {
+        let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
+        return Err(Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field) }.into());
+    }
+    Ok(())
+}
+
+/// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline.
+pub(crate) fn keep_foundations(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    step: Step,
+) -> Result<(), Stop> {
+    if step.action == "bootstrap" {
+        return Ok(());
+    }
+    match after.kind() {
+        Kind::Organization if before.is_none() => {
+            Err(Error::invalid("organization", "fixed", "a tenant is one organization, made by its bootstrap").into())
+        }
+        Kind::Organization if after.is_archived() => {
+            Err(Error::invalid("archived_at", "fixed", "an organization is suspended, not archived").into())
+        }
+        Kind::Role if after.is_archived() && after.get("key").as_text() == Some("admin") => {
+            let message = "the role `admin` stays: somebody must be able to do everything";
+            Err(Error::invalid("archived_at", "fixed", message).into())
+        }
+        Kind::Pipeline => keep_default(draft, before, after, step),
+        _ => Ok(()),
+    }
+}
+
+/// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
+fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+    let is_default = |image: &Image| !image.is_archived() && image.get("is_default") == &Value::Bool(true);
+    let kind = |image: &Image| image.get("kind").clone();
+    let (was, is) = (before.is_some_and(is_default), is_default(after));
+    if was && !is && !draft.written().any(|other| is_default(other) && kind(other) == kind(after)) {
+        return Err(Error::invalid("is_default", "needs_another", "make another pipeline the default instead").into());
+    }
+    if was || !is {
+        return Ok(());
+    }
+    let all = crate::pipelines::record::PipelineKind::from_value(&kind(after))?;
+    let old: Vec<Ref> = draft
+        .cx
+        .definitions
+        .pipelines(all)
+        .iter()
+        .filter(|pipeline| pipeline.is_default && pipeline.id != after.id)
+        .map(|pipeline| Ref::new(Kind::Pipeline, pipeline.id))
+        .collect();
+    let Some(at) = after.decl.position("is_default") else { return Ok(()) };
+    for pipeline in old {
+        draft.update_for_rule(pipeline, &[(at, Value::Bool(false))], Step::new(step.action, None))?;
+    }
+    Ok(())
 }
 
 /// The organization holds its administrators' ids, written in the commit that changes them; the last one stays.

@@ -13,7 +13,8 @@ mod sheet;
 mod stop;
 mod undo;
 
-pub(crate) use claims::claim_of_value;
+pub(crate) use claims::{claim_of_value, claims};
+pub(crate) use pending::asked_for;
 pub use pending::{Answer, Pending, Plan, Saved};
 pub(crate) use run::{Loaded, Options, Outcome, decide_only};
 pub(crate) use sheet::{Context, Draft, Sets, Step};

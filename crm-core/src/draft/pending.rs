@@ -81,6 +81,15 @@ impl<K: RecordKind> Answer for Vec<Record<K>> {
     }
 }
 
+/// A text of all that is asked, made only where an idempotency key needs its fingerprint.
+pub(crate) type Asked = Box<dyn Fn() -> String + Send + Sync>;
+
+/// The text of a value.
+pub(crate) fn asked_for<T: fmt::Debug + Clone + Send + Sync + 'static>(value: &T) -> Asked {
+    let value = value.clone();
+    Box::new(move || format!("{value:?}"))
+}
+
 type MakeStep = dyn Fn(Step) -> Box<Decide<'static>> + Send + Sync;
 
 /// A write that has been described and not yet done. `.await` does it; [`Pending::plan`] says what it would do.
@@ -93,7 +102,7 @@ pub struct Pending<T> {
     subject: Option<Ref>,
     fields: Vec<String>,
     options: Options,
-    asked: String,
+    asked: Asked,
     hints: Vec<Lookup>,
     make: Box<MakeStep>,
     build: fn(&[Arc<Image>]) -> Result<T, Error>,
@@ -112,7 +121,7 @@ impl<T: Answer> Pending<T> {
         engine: &Arc<Engine>,
         actor: &Actor,
         action: &'static str,
-        asked: String,
+        asked: Asked,
         hints: Vec<Lookup>,
         decide: D,
     ) -> Self
@@ -156,6 +165,7 @@ impl<T> Pending<T> {
     /// Only while the record is at this version; else [`Error::Conflict`]. Without it, a write is decided again on
     /// the newest version where somebody else was faster.
     pub fn if_version(mut self, version: u64) -> Self {
+        self.options.no_subject |= self.subject.is_none();
         self.options.if_version = self.subject.map(|subject| (subject, version));
         self
     }
@@ -163,18 +173,33 @@ impl<T> Pending<T> {
     /// Made from this version: later changes of other fields are merged with; of the same fields they are an
     /// [`Error::Conflict`] that names them.
     pub fn based_on(mut self, version: u64) -> Self {
+        self.options.no_subject |= self.subject.is_none();
         self.options.based_on = self.subject.map(|subject| (subject, version, self.fields.clone()));
         self
     }
 
     /// With an idempotency key: for 24 hours the same key answers the same, and writes nothing again.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.options.key = Some((key.into(), String::new()));
+        self
+    }
+
+    /// Decided again where a unique value was taken at the same time: it may be the record to update.
+    pub(crate) fn again_where_taken(mut self) -> Self {
+        self.options.again_where_taken = true;
+        self
+    }
+
+    /// A hash of who asks for what, and how.
+    fn fingerprint(&self) -> String {
+        let Self { options, occurred_at, .. } = self;
+        let user = self.actor.user();
+        let how = format!("{user:?} {occurred_at:?} {:?} {:?}", options.if_version, options.based_on);
         let mut fingerprint = String::new();
-        for byte in Sha256::digest(format!("{}\n{}", self.action, self.asked).as_bytes()).iter().take(16) {
+        for byte in Sha256::digest(format!("{}\n{how}\n{}", self.action, (self.asked)())).iter().take(16) {
             let _ = fmt::Write::write_fmt(&mut fingerprint, format_args!("{byte:02x}"));
         }
-        self.options.key = Some((key.into(), fingerprint));
-        self
+        fingerprint
     }
 
     /// Through something: an import, a workflow, an API key.
@@ -185,11 +210,15 @@ impl<T> Pending<T> {
 
     async fn run(&self, dry_run: bool) -> Result<Outcome, Error> {
         let decide = (self.make)(Step::new(self.action, self.occurred_at));
-        let options = Options { dry_run, ..self.options.clone() };
-        if let Some((key, _)) = &options.key
-            && (key.is_empty() || key.len() > 255 || key.contains('\0'))
-        {
-            return Err(Error::invalid("idempotency_key", "too_long", "must have 1 to 255 characters"));
+        let mut options = Options { dry_run, ..self.options.clone() };
+        if let Some((key, fingerprint)) = &mut options.key {
+            if key.is_empty() || key.len() > 255 || key.contains('\0') {
+                return Err(Error::invalid("idempotency_key", "too_long", "must have 1 to 255 characters"));
+            }
+            *fingerprint = self.fingerprint();
+        }
+        if options.no_subject {
+            return Err(Error::invalid("version", "no_record", "this write is of no one record to hold to a version"));
         }
         run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await
     }

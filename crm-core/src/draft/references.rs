@@ -1,5 +1,7 @@
 //! References: what a record names must exist, be live, be seen by whoever names it, and form no cycle.
 
+use serde::Deserialize;
+
 use super::{Draft, Stop, gate};
 use crate::{
     error::Faults,
@@ -19,9 +21,13 @@ pub(crate) fn check(
     faults: &mut Faults,
 ) -> Result<(), Stop> {
     for (field, target) in new_references(draft, before, after) {
+        if field == "shared_with" && !matches!(target.kind, Kind::User | Kind::Team) {
+            faults.push(field, "wrong_kind", "may name users and teams");
+            continue;
+        }
         if let Some(exists) = draft.cx.definitions.may_refer(target.kind, target.id) {
             // A definition that this very commit makes (a bootstrap's roles) is in the draft and not yet cached.
-            if !exists && draft.answer(target).is_none() {
+            if !exists && !draft.written().any(|made| made.reference() == target && !made.is_archived()) {
                 missing(&field, target, faults);
             }
             continue;
@@ -30,7 +36,7 @@ pub(crate) fn check(
             Ok(found) => found,
             Err(Stop::Need(lookups)) => {
                 // Wanted, with all the others; the caller stops for them together.
-                lookups.into_iter().for_each(|lookup| draft.want(lookup));
+                draft.want_all(lookups);
                 continue;
             }
             Err(refuse) => return Err(refuse),
@@ -42,7 +48,7 @@ pub(crate) fn check(
             Some(image) => match gate::may_read(draft, image) {
                 Ok(may) => may,
                 Err(Stop::Need(lookups)) => {
-                    lookups.into_iter().for_each(|lookup| draft.want(lookup));
+                    draft.want_all(lookups);
                     continue;
                 }
                 Err(refuse) => return Err(refuse),
@@ -81,6 +87,15 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
                 let same = old.as_map().and_then(|map| map.get(key)) == Some(value);
                 if let (Some(FieldType::Id(kind)), Some(id), false) = (ty, value.as_id(), same) {
                     found.push((format!("properties.{key}"), Ref::new(kind, id)));
+                }
+            }
+            continue;
+        }
+        if after.kind() == Kind::Interaction && field.name == "participants" {
+            for (place, item) in value.items().iter().enumerate().filter(|(_, item)| !old.items().contains(item)) {
+                let Value::Json(json) = item else { continue };
+                if let Some(Ok(target)) = json.get("ref").map(Ref::deserialize) {
+                    found.push((format!("participants[{place}].ref"), target));
                 }
             }
             continue;
@@ -144,7 +159,7 @@ fn check_hierarchy(
             // Not there: said by the reference check.
             Ok(None) => return Ok(()),
             Err(Stop::Need(lookups)) => {
-                lookups.into_iter().for_each(|lookup| draft.want(lookup));
+                draft.want_all(lookups);
                 return Ok(());
             }
             Err(refuse) => return Err(refuse),

@@ -44,6 +44,7 @@ impl Loaded {
     }
 
     /// The record that was read; the inner `None` says that there is none, the outer that nobody looked.
+    #[allow(clippy::option_option)] // two different things that are not known
     pub(super) fn record(&self, lookup: &Lookup) -> Option<Option<&Arc<Image>>> {
         self.records.get(lookup).map(Option::as_ref)
     }
@@ -62,6 +63,10 @@ pub(crate) struct Options {
     pub(crate) based_on: Option<(Ref, u64, Vec<String>)>,
     /// The idempotency key and the fingerprint of what is asked.
     pub(crate) key: Option<(String, String)>,
+    /// A version was named for a write that has no one record.
+    pub(crate) no_subject: bool,
+    /// Decide again where a unique value has been taken meanwhile.
+    pub(crate) again_where_taken: bool,
     /// Decide, and do not commit.
     pub(crate) dry_run: bool,
 }
@@ -114,7 +119,7 @@ pub(crate) async fn run(
         {
             return answer_again(engine, actor, definitions, now, &entry, fingerprint).await;
         }
-        let (commit, images) = 'rounds: {
+        let (commit, images, commit_id) = 'rounds: {
             for _ in 0..MAX_ROUNDS {
                 let cx = Context {
                     definitions: &definitions,
@@ -141,28 +146,29 @@ pub(crate) async fn run(
                 let id = engine.ids.id(now);
                 let key = options.key.as_ref().map(|(key, fingerprint)| KeyEntry {
                     key: key.clone(),
-                    fingerprint: fingerprint.clone(),
+                    fingerprint: marked(fingerprint, draft.is_empty()),
                     commit: id,
                     records: images.iter().map(|image| (image.reference(), image.versions)).collect(),
                     expires_at: now.plus_days(KEY_DAYS),
                 });
                 demand_active(&definitions, actor, &draft)?;
-                break 'rounds (draft.into_commit(id, key)?, images);
+                // A commit of a key alone changes nothing, and says so.
+                let commit_id = (!draft.is_empty()).then_some(id);
+                break 'rounds (draft.into_commit(id, key)?, images, commit_id);
             }
             return Err(Error::TooLarge { what: "the rounds of reading of one decision", limit: MAX_ROUNDS });
         };
         if options.dry_run {
-            let commit_id = Some(commit.id);
             return Ok(Outcome { commit: Some(commit), commit_id, images, definitions, now });
         }
         match send(engine, &commit).await {
             Ok(()) => {
-                let commit_id = Some(commit.id);
                 return Ok(Outcome { commit: Some(commit), commit_id, images, definitions, now });
             }
             Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
             // The next round finds the key's entry and answers from it.
             Err(StoreError::KeyUsed) if tries < CONFLICT_TRIES => {}
+            Err(StoreError::Claimed { .. }) if tries < CONFLICT_TRIES && options.again_where_taken => {}
             Err(StoreError::Conflict { .. }) if tries < CONFLICT_TRIES && options.if_version.is_none() => {}
             Err(error) => return Err(error.into()),
         }
@@ -328,6 +334,12 @@ async fn is_stored(engine: &Engine, commit: &Commit) -> Result<bool, StoreError>
     Ok(false)
 }
 
+/// The fingerprint as it is kept: that of a request that changed nothing is marked, so that its second answer says so
+/// too.
+fn marked(fingerprint: &str, nothing_changed: bool) -> String {
+    if nothing_changed { format!("={fingerprint}") } else { fingerprint.to_owned() }
+}
+
 /// The answer of an earlier request with the same key: its records, as of the versions they had.
 async fn answer_again(
     engine: &Engine,
@@ -337,7 +349,8 @@ async fn answer_again(
     entry: &KeyEntry,
     fingerprint: &str,
 ) -> Result<Outcome, Error> {
-    if entry.fingerprint != fingerprint {
+    let changed = entry.fingerprint == fingerprint;
+    if !changed && entry.fingerprint != marked(fingerprint, true) {
         return Err(Error::KeyReused);
     }
     let wants: Vec<Want> = entry.records.iter().map(|(record, _)| Want::Record(*record)).collect();
@@ -355,5 +368,5 @@ async fn answer_again(
             crate::change::as_of(actor.tenant(), &history, Time::MAX, None).ok_or(Error::NotFound(record.kind))?;
         images.push(Arc::new(crate::change::completed(then, &history, Time::MAX, &definitions)?));
     }
-    Ok(Outcome { commit: None, commit_id: Some(entry.commit), images, definitions, now })
+    Ok(Outcome { commit: None, commit_id: changed.then_some(entry.commit), images, definitions, now })
 }

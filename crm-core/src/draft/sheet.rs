@@ -71,14 +71,19 @@ pub(crate) struct Draft<'a> {
 pub(crate) struct Sets<'a> {
     pub(crate) asked: &'a [(usize, Value)],
     pub(crate) own: &'a [(usize, Value)],
+    /// True where the record is to be exactly so: rules check it and fill in nothing (undo, roll back).
+    pub(crate) exactly: bool,
 }
 
 impl<'a> Sets<'a> {
     pub(crate) const fn asked(asked: &'a [(usize, Value)]) -> Self {
-        Self { asked, own: &[] }
+        Self { asked, own: &[], exactly: false }
+    }
+    pub(crate) const fn both(asked: &'a [(usize, Value)], own: &'a [(usize, Value)]) -> Self {
+        Self { asked, own, exactly: false }
     }
     pub(crate) const fn own(own: &'a [(usize, Value)]) -> Self {
-        Self { asked: &[], own }
+        Self { asked: &[], own, exactly: false }
     }
 }
 
@@ -95,6 +100,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Notes all that something else stopped for.
+    pub(crate) fn want_all(&mut self, lookups: Vec<Lookup>) {
+        for lookup in lookups {
+            self.want(lookup);
+        }
+    }
+
     /// Stops where something that was wanted has not been read.
     pub(crate) fn stop_if_missing(&mut self) -> Result<(), Stop> {
         if self.missing.is_empty() { Ok(()) } else { Err(Stop::Need(std::mem::take(&mut self.missing))) }
@@ -105,37 +117,29 @@ impl<'a> Draft<'a> {
         if let Some(edit) = self.edits.get(&record) {
             return Ok(Some(Arc::clone(&edit.after)));
         }
-        let lookup = Lookup::from(record);
-        match self.loaded.record(&lookup) {
-            Some(found) => Ok(found.cloned()),
-            None => {
-                self.want(lookup);
-                Err(Stop::Need(std::mem::take(&mut self.missing)))
-            }
-        }
+        self.loaded_or_need(Lookup::from(record))
     }
 
     /// The record that holds a claim, whoever asks.
     pub(crate) fn peek_claimed(&mut self, claim: &crate::store::Claim) -> Result<Option<Arc<Image>>, Stop> {
-        let lookup = Lookup::Want(Want::Claimed(claim.clone()));
-        match self.loaded.record(&lookup) {
-            Some(found) => Ok(found.cloned()),
-            None => {
-                self.want(lookup);
-                Err(Stop::Need(std::mem::take(&mut self.missing)))
-            }
+        self.loaded_or_need(Lookup::Want(Want::Claimed(claim.clone())))
+    }
+
+    fn loaded_or_need(&mut self, lookup: Lookup) -> Result<Option<Arc<Image>>, Stop> {
+        if let Some(found) = self.loaded.record(&lookup) {
+            return Ok(found.cloned());
         }
+        self.want(lookup);
+        Err(Stop::Need(std::mem::take(&mut self.missing)))
     }
 
     /// The whole history of a record, whoever asks.
     pub(crate) fn history(&mut self, record: Ref) -> Result<Arc<Vec<Change>>, Stop> {
-        match self.loaded.history(record) {
-            Some(history) => Ok(history),
-            None => {
-                self.want(Lookup::History(record));
-                Err(Stop::Need(std::mem::take(&mut self.missing)))
-            }
+        if let Some(history) = self.loaded.history(record) {
+            return Ok(history);
         }
+        self.want(Lookup::History(record));
+        Err(Stop::Need(std::mem::take(&mut self.missing)))
     }
 
     /// The record, where the actor may read it.
@@ -179,25 +183,25 @@ impl<'a> Draft<'a> {
         }
         gate::demand(self, Action::Update, &before)?;
         let after = before.as_ref().clone();
-        self.write(Some(before), after, sets, step)
+        self.write(Some(&before), after, sets, step)
     }
 
     /// Changes a record on behalf of a rule, not of the actor: no permission is asked.
     pub(crate) fn update_for_rule(&mut self, record: Ref, own: &[(usize, Value)], step: Step) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let after = before.as_ref().clone();
-        self.write(Some(before), after, Sets::own(own), step)
+        self.write(Some(&before), after, Sets::own(own), step)
     }
 
     /// Archives a record: it keeps its references, leaves the lists and frees its unique values.
     pub(crate) fn archive(&mut self, record: Ref, step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
         gate::demand(self, Action::Archive, &before)?;
-        self.archive_checked(before, step)
+        self.archive_checked(&before, step)
     }
 
     /// Archives a record whose archiving the caller has permitted.
-    pub(crate) fn archive_checked(&mut self, before: Arc<Image>, step: Step) -> Result<(), Stop> {
+    pub(crate) fn archive_checked(&mut self, before: &Arc<Image>, step: Step) -> Result<(), Stop> {
         if before.is_archived() {
             return Ok(());
         }
@@ -216,13 +220,13 @@ impl<'a> Draft<'a> {
         }
         let after = before.as_ref().clone();
         let own = [(common::ARCHIVED_AT, Value::Null)];
-        self.write(Some(before), after, Sets { asked, own: &own }, step)
+        self.write(Some(&before), after, Sets::both(asked, &own), step)
     }
 
     /// The one place where a record changes.
     pub(crate) fn write(
         &mut self,
-        before: Option<Arc<Image>>,
+        before: Option<&Arc<Image>>,
         mut after: Image,
         sets: Sets<'_>,
         step: Step,
@@ -232,7 +236,7 @@ impl<'a> Draft<'a> {
         gate::check_field_rules(self, record.kind, sets.asked, &mut faults)?;
         self.place(&mut after, sets.asked, false, &mut faults);
         self.place(&mut after, sets.own, true, &mut faults);
-        let recorded_at = before.as_ref().map_or(self.cx.now, |before| {
+        let recorded_at = before.map_or(self.cx.now, |before| {
             before.values[common::UPDATED_AT].as_time().map_or(self.cx.now, |updated| updated.max(self.cx.now))
         });
         let occurred_at = step.occurred_at.unwrap_or(recorded_at);
@@ -240,12 +244,13 @@ impl<'a> Draft<'a> {
             after.values[common::CREATED_AT] = Value::Time(occurred_at);
             after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
             gate::own_what_one_creates(self, &mut after);
+            gate::fill_defaults(self.cx.definitions, &mut after);
         }
         {
             let ids = self.cx.ids;
             let now = self.cx.now;
             let new_id = move || ids.id(now);
-            let named = |at: usize| sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
+            let named = |at: usize| sets.exactly || sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
             let mut settle = Settle {
                 definitions: self.cx.definitions,
                 occurred_at,
@@ -255,23 +260,23 @@ impl<'a> Draft<'a> {
                 named: &named,
                 faults: &mut faults,
             };
-            rules::settle(before.as_deref(), &mut after, &mut settle)?;
+            rules::settle(before.map(Arc::as_ref), &mut after, &mut settle)?;
         }
-        gate::fill_team(self, before.as_deref(), &mut after);
-        let fields = diff(before.as_deref(), &after);
+        gate::fill_team(self, before.map(Arc::as_ref), &mut after);
+        let fields = diff(before.map(Arc::as_ref), &after);
         let changed = |name: &str| fields.iter().any(|field| field.field == name);
-        rules::stamp(&mut after, &changed, occurred_at, self.cx.actor.user())?;
-        rules::derive(&mut after, self.cx.definitions)?;
-        gate::check_record(self, before.as_deref(), &after, &mut faults);
-        super::references::check(self, before.as_deref(), &after, &mut faults)?;
+        let stamp = rules::Stamp { changed: &changed, occurred_at, by: self.cx.actor.user() };
+        rules::derive(&mut after, Some(&stamp), self.cx.definitions)?;
+        gate::check_record(self, before.map(Arc::as_ref), &after, &mut faults);
+        super::references::check(self, before.map(Arc::as_ref), &after, &mut faults)?;
         self.stop_if_missing()?;
         if before.is_some() && fields.is_empty() {
             faults.into_result()?;
             return Ok(());
         }
-        self.check_times(before.as_deref(), &after, step, occurred_at, recorded_at, &changed, &mut faults)?;
+        self.check_times(before.map(Arc::as_ref), &after, step, occurred_at, recorded_at, &changed, &mut faults)?;
         crate::pipelines::gates::check(
-            before.as_deref(),
+            before.map(Arc::as_ref),
             &after,
             step.passage,
             self.cx.definitions,
@@ -279,14 +284,14 @@ impl<'a> Draft<'a> {
             &mut faults,
         );
         for validator in self.cx.validators {
-            validator.check(before.as_deref(), &after, &mut faults);
+            validator.check(before.map(Arc::as_ref), &after, &mut faults);
         }
         if before.is_none() {
             // Whether the actor may create it at all is said before what is wrong with it.
             gate::demand(self, Action::Create, &after)?;
         }
         faults.into_result()?;
-        gate::check_roles(self, before.as_deref(), &after)?;
+        gate::check_roles(self, before.map(Arc::as_ref), &after)?;
         after.values[common::UPDATED_AT] = Value::Time(recorded_at);
         after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
         after.versions.person += 1;
@@ -307,21 +312,25 @@ impl<'a> Draft<'a> {
         };
         let after = Arc::new(after);
         let edit = self.edits.entry(record).or_insert_with(|| Edit {
-            before: before.clone(),
+            before: before.cloned(),
             after: Arc::clone(&after),
             changes: Vec::new(),
         });
         edit.after = Arc::clone(&after);
         edit.changes.push(change);
         self.guards.remove(&record);
-        gate::keep_admins(self, before.as_deref(), &after, step)
+        gate::keep_foundations(self, before.map(Arc::as_ref), &after, step)?;
+        gate::keep_admins(self, before.map(Arc::as_ref), &after, step)
     }
 
     /// Puts values into their fields, in normal form.
     fn place(&self, after: &mut Image, sets: &[(usize, Value)], by_use_case: bool, faults: &mut Faults) {
         let country = self.cx.definitions.default_country();
         for (at, value) in sets {
-            let Some(field) = after.decl.fields.get(*at) else { continue };
+            let Some(field) = after.decl.fields.get(*at) else {
+                faults.push(at.to_string(), "unknown_field", format!("`{}` has no such field", after.kind()));
+                continue;
+            };
             if !by_use_case && field.section != Section::Person {
                 faults.push(field.name, "read_only", "cannot be set: the CRM keeps it");
                 continue;
@@ -336,6 +345,9 @@ impl<'a> Draft<'a> {
             match field.ty.normalize(value.clone(), country) {
                 Ok(Value::Null) if field.ty.is_list() => after.values[*at] = Value::List([].into()),
                 Ok(Value::Null) if field.ty == FieldType::Bool => after.values[*at] = Value::Bool(false),
+                Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
+                    faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
+                }
                 Ok(normal) => after.values[*at] = normal,
                 Err(fault) => faults.add(field.name, fault),
             }
@@ -392,6 +404,11 @@ impl<'a> Draft<'a> {
             .or_else(|| self.loaded.record(&record.into()).flatten().cloned())
     }
 
+    /// The records written so far, as they are to be.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &Image> {
+        self.edits.values().map(|edit| edit.after.as_ref())
+    }
+
     /// True where nothing is to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.edits.is_empty()
@@ -409,7 +426,7 @@ impl<'a> Draft<'a> {
                 Some(before) => claims(before, self.cx.definitions)?,
                 None => Vec::new(),
             };
-            book.record(record, held, claims(&edit.after, self.cx.definitions)?);
+            book.record(record, held, claims(&edit.after, self.cx.definitions)?)?;
             let mut changes = edit.changes;
             for change in &mut changes {
                 change.commit = id;

@@ -8,7 +8,7 @@ use crate::{
     change::Change,
     error::Error,
     schema::{Group, Image, common},
-    value::{Id, Ref, Value},
+    value::{Id, Kind, Ref, Value},
 };
 
 /// Undoes what a commit did to a record and to the records of the same step.
@@ -61,9 +61,10 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], history: &[Chan
             fields.dedup();
             return Err(conflict(fields));
         }
-        // Whoever may undo the step may take back what the step itself made.
-        gate::demand(draft, Action::Update, &current)?;
-        return draft.archive_checked(current, step);
+        // Whoever made it may take it back; to archive what others made is a permission of its own.
+        let mine = draft.cx.actor.user().is_some_and(|user| current.get("created_by") == &Value::Id(user));
+        gate::demand(draft, if mine { Action::Update } else { Action::Archive }, &current)?;
+        return draft.archive_checked(&current, step);
     }
     // The first old value of each field that the commit touched.
     let mut back: BTreeMap<String, Value> = BTreeMap::new();
@@ -77,7 +78,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], history: &[Chan
     if !touched.is_empty() {
         return Err(conflict(touched));
     }
-    put_back(draft, current, back, step)
+    put_back(draft, &current, back, step)
 }
 
 /// Brings every field of a person back to what it was at a version.
@@ -95,20 +96,28 @@ pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: 
             back.entry(field.field.to_string()).or_insert_with(|| field.old.clone());
         }
     }
-    put_back(draft, current, back, step)
+    put_back(draft, &current, back, step)
 }
 
 /// Sets fields to old values: what people write as asked, so that field rules hold, the rest as the use case's own.
-fn put_back(draft: &mut Draft<'_>, current: Arc<Image>, back: BTreeMap<String, Value>, step: Step) -> Result<(), Stop> {
+fn put_back(draft: &mut Draft<'_>, current: &Arc<Image>, back: BTreeMap<String, Value>, step: Step) -> Result<(), Stop> {
     let mut asked: Vec<(usize, Value)> = Vec::new();
     let mut own: Vec<(usize, Value)> = Vec::new();
     let mut properties: BTreeMap<String, Value> = BTreeMap::new();
+    let mut archived_properties: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in back {
+        // Who is an administrator follows from the users, and is kept by the rule that follows them.
+        if current.kind() == Kind::Organization && name == "admin_ids" {
+            continue;
+        }
         if matches!(value, Value::Redacted) {
             return Err(Error::invalid(name, "forgotten", "cannot be brought back: the log does not hold it").into());
         }
         if let Some(key) = name.strip_prefix("properties.") {
-            properties.insert(key.to_owned(), value);
+            // A property that has been archived since is brought back as it was; nobody can set it otherwise.
+            let live = draft.cx.definitions.property(current.kind(), key).is_some();
+            let map = if live { &mut properties } else { &mut archived_properties };
+            map.insert(key.to_owned(), value);
         } else if let Some(at) = current.decl.position(&name) {
             let of_person = current.decl.fields[at].section == crate::schema::Section::Person;
             if of_person { asked.push((at, value)) } else { own.push((at, value)) }
@@ -117,8 +126,20 @@ fn put_back(draft: &mut Draft<'_>, current: Arc<Image>, back: BTreeMap<String, V
     if !properties.is_empty() {
         asked.push((common::PROPERTIES, Value::Map(Arc::new(properties))));
     }
-    let archives = own.iter().any(|(at, _)| *at == common::ARCHIVED_AT);
-    gate::demand(draft, if archives { Action::Archive } else { Action::Update }, &current)?;
+    if !archived_properties.is_empty() {
+        own.push((common::PROPERTIES, Value::Map(Arc::new(archived_properties))));
+    }
+    let archiving = own.iter().find(|(at, _)| *at == common::ARCHIVED_AT).map(|(_, value)| value.is_null());
+    if archiving.is_some() {
+        gate::demand(draft, Action::Archive, current)?;
+    }
+    if archiving.is_none() || asked.len() + own.len() > 1 {
+        gate::demand(draft, Action::Update, current)?;
+    }
+    let nothing = asked.is_empty() && own.is_empty();
+    if current.is_archived() && archiving != Some(true) && !nothing {
+        return Err(Error::invalid("archived_at", "archived", "the record is archived: restore it first").into());
+    }
     let after = current.as_ref().clone();
-    draft.write(Some(current), after, Sets { asked: &asked, own: &own }, step)
+    draft.write(Some(current), after, Sets { asked: &asked, own: &own, exactly: true }, step)
 }

@@ -14,6 +14,8 @@ pub const MAX_DEPTH: usize = 8;
 pub const MAX_CONDITIONS: usize = 100;
 /// How many values `in` may have.
 pub const MAX_IN: usize = 100;
+/// How many groups (and, or, not) it may have.
+const MAX_GROUPS: usize = 200;
 /// How many bytes its operands and names may have in all.
 const MAX_BYTES: usize = 4096;
 
@@ -42,6 +44,7 @@ pub struct Compiler<'a> {
 
 struct State {
     conditions: usize,
+    groups: usize,
     bytes: usize,
     faults: Vec<(String, Fault)>,
 }
@@ -52,9 +55,9 @@ impl Compiler<'_> {
     /// # Errors
     /// Every fault, by field: an unknown field, a wrong type, an operator that the type has not, a limit passed.
     pub fn compile(&self, filter: &Filter) -> Result<Predicate, Vec<(String, Fault)>> {
-        let mut state = State { conditions: 0, bytes: 0, faults: Vec::new() };
+        let mut state = State { conditions: 0, groups: 0, bytes: 0, faults: Vec::new() };
         let predicate = self.part(filter, 1, &mut state);
-        if state.conditions > MAX_CONDITIONS {
+        if state.conditions > MAX_CONDITIONS || state.groups > MAX_GROUPS {
             let fault = Fault::new("too_large", format!("a filter may have at most {MAX_CONDITIONS} conditions"));
             state.faults = vec![("filter".to_owned(), fault)];
         } else if state.bytes > MAX_BYTES {
@@ -96,9 +99,10 @@ impl Compiler<'_> {
             }
             return Predicate::never();
         }
-        if state.conditions > MAX_CONDITIONS {
+        if state.conditions > MAX_CONDITIONS || state.groups > MAX_GROUPS {
             return Predicate::never();
         }
+        state.groups += usize::from(!matches!(filter, Filter::Is(_)));
         match filter {
             Filter::All { and } => Predicate::All(and.iter().map(|part| self.part(part, depth + 1, state)).collect()),
             Filter::Any { or } => Predicate::Any(or.iter().map(|part| self.part(part, depth + 1, state)).collect()),

@@ -196,6 +196,6 @@ impl Test {
     }
 }
 
-fn text_test(value: &Value, operand: &Value, test: impl Fn(&str, &str) -> bool) -> bool {
-    matches!((value, operand), (Value::Text(text), Value::Text(part)) if test(text, part))
+fn text_test(value: &Value, operand: &Value, holds: impl Fn(&str, &str) -> bool) -> bool {
+    matches!((value, operand), (Value::Text(whole), Value::Text(part)) if holds(whole, part))
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// A condition on a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Filter {
     /// All hold; true when empty.
     All {

@@ -86,7 +86,7 @@ impl Collection<'_, Lead> {
                 hints.push(Ref::new(kind, id).into());
             }
         }
-        let asked = format!("{id} {how:?}");
+        let asked = draft::asked_for(&(id, how.clone()));
         Pending::new(self.engine, self.actor, "convert", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
             convert(draft, id, &how, Step { passage: Passage::Convert, ..step })
         })
@@ -102,7 +102,7 @@ impl Collection<'_, Lead> {
             self.engine,
             self.actor,
             "unconvert",
-            id.to_string(),
+            draft::asked_for(&id),
             hints,
             move |draft: &mut Draft<'_>, step: Step| {
                 draft.want(Lookup::History(lead));
@@ -157,7 +157,7 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
         (LeadFields::converted_company_id as usize, id_or_null(company)),
         (LeadFields::converted_deal_id as usize, id_or_null(deal)),
     ];
-    draft.update(lead_ref, Sets { asked: &asked, own: &own }, step)?;
+    draft.update(lead_ref, Sets::both(&asked, &own), step)?;
     draft.tie();
     Ok([Some(lead_ref), contact, company, deal].into_iter().flatten().collect())
 }
@@ -217,6 +217,8 @@ fn contact_of(
         Target::Skip => return Ok(None),
         Target::Existing(id) => Some(Ref::new(Kind::Contact, id)),
         Target::Auto => match &lead.email {
+            // Where contacts may share addresses, an address says nothing of who it is.
+            Some(_) if draft.cx.definitions.organization().is_some_and(|org| org.allow_shared_emails) => None,
             Some(email) => claimed(draft, Kind::Contact, "email", email)?,
             None => None,
         },
@@ -259,6 +261,21 @@ fn claimed(draft: &mut Draft<'_>, kind: Kind, field: &str, value: &str) -> Resul
     }
 }
 
+/// What the lead brings, less what the actor may not write there: it is carried over for the actor, not by the actor.
+fn carried(draft: &Draft<'_>, kind: Kind, sets: &[(usize, Value)]) -> Vec<(usize, Value)> {
+    let access = &draft.cx.access;
+    let may = |name: &str| !access.is_hidden(kind, name) && !access.is_read_only(kind, name);
+    let decl = crate::catalog::decl(kind);
+    let mut kept: Vec<(usize, Value)> = sets.iter().filter(|(at, _)| may(decl.fields[*at].name)).cloned().collect();
+    for (at, value) in &mut kept {
+        if let (common::PROPERTIES, Some(map)) = (*at, value.as_map()) {
+            let map = map.iter().filter(|(key, _)| may(&format!("properties.{key}")));
+            *value = Value::Map(Arc::new(map.map(|(key, value)| (key.clone(), value.clone())).collect()));
+        }
+    }
+    kept
+}
+
 /// Creates a record, or fills the blank fields of the one that was found.
 fn make_or_fill(
     draft: &mut Draft<'_>,
@@ -269,10 +286,11 @@ fn make_or_fill(
     step: Step,
 ) -> Result<Ref, Stop> {
     let source = Value::Ref(Ref::new(Kind::Lead, lead.id));
+    let sets = carried(draft, kind, sets);
     let Some(record) = found else {
         let id = draft.new_id();
         let own = [(common::SOURCE_IDS, Value::list([source]))];
-        return draft.create(kind, id, Sets { asked: sets, own: &own }, step);
+        return draft.create(kind, id, Sets::both(&sets, &own), step);
     };
     let current = draft.read(record)?;
     let blank = |at: usize| match &current.values[at] {
@@ -305,7 +323,7 @@ fn make_or_fill(
         sources.drain(..from);
     }
     let own = [(common::SOURCE_IDS, Value::List(sources.into()))];
-    draft.update(record, Sets { asked: &asked, own: &own }, step)?;
+    draft.update(record, Sets::both(&asked, &own), step)?;
     Ok(record)
 }
 
@@ -317,23 +335,29 @@ fn open_deal(
     contact: Option<Ref>,
     step: Step,
 ) -> Result<Ref, Stop> {
-    let mut new = new.clone();
-    if new.title.is_empty() {
-        new.title = lead.company_name.clone().unwrap_or_else(|| lead.name.clone());
+    let asked: Patch<Deal> = new.clone().into();
+    let more: Patch<Deal> = NewDeal {
+        title: lead.company_name.clone().unwrap_or_else(|| lead.name.clone()),
+        company_id: company.map(|company| company.id),
+        primary_contact_id: contact.map(|contact| contact.id),
+        owner_id: lead.owner_id,
+        team_id: lead.team_id,
+        source: lead.source.clone(),
+        ..NewDeal::default()
     }
-    new.company_id = new.company_id.or(company.map(|company| company.id));
-    new.primary_contact_id = new.primary_contact_id.or(contact.map(|contact| contact.id));
-    new.owner_id = new.owner_id.or(lead.owner_id);
-    new.team_id = new.team_id.or(lead.team_id);
-    new.source = new.source.or_else(|| lead.source.clone());
-    for (key, value) in properties(draft, lead, Kind::Deal) {
-        new.properties.entry(key).or_insert(value);
-    }
-    let patch: Patch<Deal> = new.into();
+    .into();
+    let named = |at: usize| asked.sets().iter().any(|(set, _)| *set == at);
+    let mut sets: Vec<(usize, Value)> = asked.sets().to_vec();
+    sets.extend(carried(draft, Kind::Deal, more.sets()).into_iter().filter(|(at, _)| !named(*at)));
+    let mut brought = properties(draft, lead, Kind::Deal);
+    brought.retain(|key, _| !new.properties.contains_key(key));
+    let brought = [(common::PROPERTIES, Value::Map(Arc::new(brought)))];
+    // Placed before what was asked for, one key at a time: neither replaces the other.
+    sets.splice(0..0, carried(draft, Kind::Deal, &brought));
     let own = [
         (DealFields::lead_id as usize, Some(lead.id).into_value()),
         (common::SOURCE_IDS, Value::list([Value::Ref(Ref::new(Kind::Lead, lead.id))])),
     ];
     let id = draft.new_id();
-    draft.create(Kind::Deal, id, Sets { asked: patch.sets(), own: &own }, step)
+    draft.create(Kind::Deal, id, Sets::both(&sets, &own), step)
 }

@@ -12,7 +12,7 @@ use crate::{
 
 impl Rules for Lead {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
-        // The name follows its parts while nobody has given another.
+        // The name follows its parts while nobody has given another, now or before.
         let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
         let follows = before.is_some_and(|before| {
             before.name == after.name
@@ -20,7 +20,7 @@ impl Rules for Lead {
                     == Some(before.name.as_str())
         });
         if let Some(made) = made
-            && (after.name.is_empty() || follows)
+            && (after.name.is_empty() || follows && !(cx.named)(super::record::LeadFields::name as usize))
         {
             after.name = made;
         }

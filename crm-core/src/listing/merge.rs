@@ -2,13 +2,13 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::Plan;
+use super::{Plan, plan::Read};
 use crate::{
     engine::Engine,
     error::Error,
     schema::Image,
     store::{Page, Position, Query},
-    value::Id,
+    value::{Id, Value},
 };
 
 /// Pages of a store that one page of a list may read with nothing found on them.
@@ -50,20 +50,20 @@ async fn read_once(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page, Error> {
-    let query = |equals: &Vec<crate::value::Value>| Query {
+    let query = |read: &Read| Query {
         tenant,
         decl: plan.decl,
-        index: plan.index,
-        equals: equals.clone(),
+        index: read.index,
+        equals: read.equals.clone(),
         descending: plan.descending,
         filter: plan.filter.clone(),
         after: after.clone(),
         limit,
     };
-    if let [only] = plan.branches.as_slice() {
+    if let [only] = plan.reads.as_slice() {
         return Ok(engine.store.list(&query(only)).await?);
     }
-    let queries: Vec<Query> = plan.branches.iter().map(query).collect();
+    let queries: Vec<Query> = plan.reads.iter().map(query).collect();
     let pages = futures::future::try_join_all(queries.iter().map(|query| engine.store.list(query))).await?;
     Ok(merge(plan, pages, limit))
 }
@@ -75,7 +75,9 @@ fn merge(plan: &Plan, pages: Vec<Page>, limit: usize) -> Page {
         let ascending = a.sort.sort_order(&b.sort).then_with(|| a.id.cmp(&b.id));
         if plan.descending { ascending.reverse() } else { ascending }
     };
-    let place = |image: &Arc<Image>| Position { sort: plan.index.sort_value(image), id: image.id };
+    // All reads sort by one field, so any of their indexes tells the place.
+    let sort = |image: &Image| plan.reads.first().map_or(Value::Null, |read| read.index.sort_value(image));
+    let place = |image: &Arc<Image>| Position { sort: sort(image), id: image.id };
     let border: Option<Position> = pages.iter().filter_map(|page| page.next.clone()).min_by(|a, b| order(a, b));
     let mut all: Vec<(Position, Arc<Image>)> =
         pages.into_iter().flat_map(|page| page.items).map(|image| (place(&image), image)).collect();
@@ -94,14 +96,12 @@ fn merge(plan: &Plan, pages: Vec<Page>, limit: usize) -> Page {
 /// # Errors
 /// What the store says.
 pub(crate) async fn count(engine: &Engine, tenant: Id, plan: &Plan) -> Result<u64, Error> {
-    if let (Some(counts), [equals], None) = (engine.store.counts(), plan.branches.as_slice(), &plan.extra)
-        && !plan.index.per_element
-    {
+    if let (Some(counts), Some(read), None) = (engine.store.counts(), plan.counted(), &plan.extra) {
         let query = Query {
             tenant,
             decl: plan.decl,
-            index: plan.index,
-            equals: equals.clone(),
+            index: read.index,
+            equals: read.equals,
             descending: false,
             filter: plan.filter.clone(),
             after: None,

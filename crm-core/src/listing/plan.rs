@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Reads of indexes that are merged at most.
-const MAX_BRANCHES: usize = 32;
+const MAX_READS: usize = 32;
 /// Characters of a text to search for.
 const MAX_SEARCH: usize = 200;
 
@@ -23,15 +23,20 @@ const MAX_SEARCH: usize = 200;
 pub(crate) struct Plan {
     /// The kind.
     pub(crate) decl: &'static KindDecl,
-    /// The index.
-    pub(crate) index: &'static IndexDecl,
-    /// The equal values of each read of it; merged in order.
-    pub(crate) branches: Vec<Vec<Value>>,
+    /// The reads of its indexes, all in one order; merged. At least one.
+    pub(crate) reads: Vec<Read>,
     /// What must hold besides.
     pub(crate) filter: Predicate,
     /// What the core itself looks at on top: a text search by somebody who may not see all that is searched.
     pub(crate) extra: Option<TextSearch>,
     pub(crate) descending: bool,
+}
+
+/// One read of an index, at its equal values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) index: &'static IndexDecl,
+    pub(crate) equals: Vec<Value>,
 }
 
 /// A search in the fields that the actor may see, where that is not all that the record's search text holds.
@@ -64,31 +69,29 @@ pub(crate) fn plan(
     let mut filter = asked.and(seen(access, decl, action));
     let extra = search(access, decl, query, &mut filter)?;
     let sort = query.sort.as_deref().unwrap_or(if query.archived { "archived_at" } else { "created_at" });
-    let (index, branches) = if query.archived {
+    let reads = if query.archived {
         if sort != "archived_at" {
             return Err(bad_sort(access, decl, sort));
         }
-        (decl.archived(), vec![Vec::new()])
+        vec![Read { index: decl.archived(), equals: Vec::new() }]
     } else {
         choose(access, decl, sort, &filter)?
     };
-    Ok(Plan { decl, index, branches, filter, extra, descending: query.descending })
+    Ok(Plan { decl, reads, filter, extra, descending: query.descending })
 }
 
-/// What the actor may see of a kind, as a condition. Private notes are their author's.
+/// What the actor may see of a kind, as a condition: the decision by id (`gate::may_read`), less what is seen through
+/// links alone. Private notes are their author's and an auditor's.
 fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predicate {
-    let mut seen = access.predicate(action, decl);
-    if let Some(private) = decl.position("is_private")
-        && !access.actor().is_system()
-    {
-        let is_private = Predicate::field_eq(private, FieldType::Bool, Value::Bool(true));
-        let author = access.actor().user().zip(decl.own.first()).map_or_else(Predicate::never, |(user, &own)| {
+    let seen = access.predicate(action, decl);
+    let Some(private) = decl.position("is_private").filter(|_| !access.actor().is_system()) else { return seen };
+    let is_private = || Predicate::field_eq(private, FieldType::Bool, Value::Bool(true));
+    let author =
+        access.actor().user().zip(decl.own.first()).map_or_else(Predicate::never, |(user, &own)| {
             Predicate::field_eq(own, decl.fields[own].ty, Value::Id(user))
         });
-        let audit = access.predicate(Action::ReadPrivate, decl);
-        seen = seen.and(Predicate::Not(Box::new(is_private)).or(author).or(audit));
-    }
-    seen
+    let audit = access.predicate(Action::ReadPrivate, decl);
+    seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))
 }
 
 fn search(
@@ -107,28 +110,36 @@ fn search(
     if visible.len() < searchable.len() {
         return Ok(Some(TextSearch { fields: visible, text }));
     }
-    let test = Predicate::Test(Test {
+    let holds = Predicate::Test(Test {
         path: Path { field: common::SEARCH_TEXT, property: None },
         ty: FieldType::Folded,
         list: false,
         compare: Compare::Contains,
         operands: vec![Value::text(text)],
     });
-    *filter = std::mem::replace(filter, Predicate::always()).and(test);
+    *filter = std::mem::replace(filter, Predicate::always()).and(holds);
     Ok(None)
 }
 
-/// The index that serves a sort under a filter, with the values to read it at.
-fn choose(
-    access: &Access<'_>,
-    decl: &'static KindDecl,
-    sort: &str,
-    filter: &Predicate,
-) -> Result<(&'static IndexDecl, Vec<Vec<Value>>), Error> {
+/// The reads that serve a sort under a filter.
+fn choose(access: &Access<'_>, decl: &'static KindDecl, sort: &str, filter: &Predicate) -> Result<Vec<Read>, Error> {
     if access.is_hidden(decl.kind, sort) {
         return Err(bad_sort(access, decl, sort));
     }
     let Some(sort_at) = decl.position(sort) else { return Err(bad_sort(access, decl, sort)) };
+    let best = one_index(decl, sort_at, filter);
+    if let Some(reads) = &best
+        && reads.iter().all(|read| !read.index.equals.is_empty())
+    {
+        return Ok(reads.clone());
+    }
+    // Nothing is pinned as a whole: the actor's own records, those shared with them and those of their teams each by
+    // an index of their own are fewer than all.
+    several_indexes(decl, sort_at, filter).or(best).ok_or_else(|| bad_sort(access, decl, sort))
+}
+
+/// The reads of the one index that pins most.
+fn one_index(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Option<Vec<Read>> {
     let mut best: Option<(&'static IndexDecl, Vec<Vec<Value>>)> = None;
     for index in decl.indexes.iter().filter(|index| index.sort == sort_at && !index.archived) {
         let Some(branches) = branches(decl, index, filter) else { continue };
@@ -141,7 +152,34 @@ fn choose(
             best = Some((index, branches));
         }
     }
-    best.ok_or_else(|| bad_sort(access, decl, sort))
+    let (index, branches) = best?;
+    Some(branches.into_iter().map(|equals| Read { index, equals }).collect())
+}
+
+/// Where the filter asks for one of several conditions and each has an index of its own: the reads of all of them. The
+/// filter stays whole in each read, and merging drops what two of them find.
+fn several_indexes(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Option<Vec<Read>> {
+    let ways: &[Predicate] = match filter {
+        Predicate::Any(parts) => parts,
+        Predicate::All(parts) => parts.iter().find_map(|part| match part {
+            Predicate::Any(parts) if parts.len() > 1 => Some(parts.as_slice()),
+            _ => None,
+        })?,
+        _ => return None,
+    };
+    let mut reads: Vec<Read> = Vec::new();
+    for way in ways {
+        let found = one_index(decl, sort_at, way).filter(|reads| reads.iter().all(|r| !r.index.equals.is_empty()));
+        for read in found.or_else(|| several_indexes(decl, sort_at, way))? {
+            if !reads.contains(&read) {
+                reads.push(read);
+            }
+        }
+        if reads.len() > MAX_READS {
+            return None;
+        }
+    }
+    (!reads.is_empty()).then_some(reads)
 }
 
 /// The values at which an index must be read so that nothing the filter lets through is missed; `None` where the
@@ -158,7 +196,7 @@ fn branches(decl: &KindDecl, index: &IndexDecl, filter: &Predicate) -> Option<Ve
                 wider.push(longer);
             }
         }
-        if wider.len() > MAX_BRANCHES {
+        if wider.len() > MAX_READS {
             return None;
         }
         all = wider;
@@ -181,10 +219,13 @@ fn every(ty: FieldType) -> Option<Vec<Value>> {
 /// or an `or` each of whose parts says so.
 fn pinned(filter: &Predicate, field: usize) -> Option<Vec<Value>> {
     match filter {
-        Predicate::Test(Test { path: Path { field: at, property: None }, compare, operands, .. }) if *at == field => {
+        Predicate::Test(Test { path: Path { field: at, property: None }, compare, operands, list, .. })
+            if *at == field =>
+        {
             match compare {
                 Compare::Eq | Compare::In => Some(operands.clone()),
-                Compare::Missing => Some(vec![Value::Null]),
+                // An empty list stands nowhere in an index of its elements.
+                Compare::Missing if !list => Some(vec![Value::Null]),
                 _ => None,
             }
         }
@@ -211,7 +252,7 @@ fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
     let known: Vec<String> = decl
         .indexes
         .iter()
-        .filter(|index| !index.archived && visible(&index.sort) && index.equals.iter().all(|at| visible(at)))
+        .filter(|index| !index.archived && visible(&index.sort) && index.equals.iter().all(&visible))
         .map(|index| index.describe(decl))
         .collect();
     let message = format!("cannot sort by `{shown}` under this filter; declared are: {}", known.join("; "));
@@ -224,9 +265,23 @@ pub(crate) fn signature(decl: &KindDecl, query: &ListQuery) -> String {
     format!("{} {filter} {:?} {:?} {} {}", decl.kind, query.text, query.sort, query.descending, query.archived)
 }
 
+impl Plan {
+    /// The one read that finds every record once, for an engine to count: the plan's own, or the whole kind.
+    pub(crate) fn counted(&self) -> Option<Read> {
+        match self.reads.as_slice() {
+            [read] if !read.index.per_element => Some(read.clone()),
+            [read, ..] if !read.index.archived => Some(Read { index: self.decl.walk(), equals: Vec::new() }),
+            _ => None,
+        }
+    }
+}
+
 /// For messages and tests: the plan in one line.
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} × {}", self.index.describe(self.decl), self.branches.len())
+        for (at, read) in self.reads.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { " + " }, read.index.describe(self.decl))?;
+        }
+        Ok(())
     }
 }

@@ -3,20 +3,21 @@
 use std::{
     future::{Future, IntoFuture},
     pin::Pin,
+    sync::Arc,
 };
 
 use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
     access::{Actor, built_in_roles},
     crm::Crm,
-    draft::{Draft, Pending, Sets, Step, Stop},
+    draft::{Answer, Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     pipelines::{
         defaults::{deal_pipeline, lead_pipeline},
         record::Pipeline,
     },
     roles::record::{NewRole, Role, RoleFields},
-    schema::{Patch, Record, RecordKind},
+    schema::{Image, Patch, Record, RecordKind},
     users::record::{NewUser, User, UserFields},
     value::{Id, Kind, Ref, Value},
 };
@@ -61,8 +62,8 @@ impl<'a> Bootstrap<'a> {
         }
         let organization: Patch<Organization> = self.organization.into();
         let admin: Patch<User> = self.admin.into();
-        let asked = format!("{organization:?} {admin:?}");
-        let pending: Pending<Record<Organization>> = Pending::new(
+        let asked = asked_for(&(organization.clone(), admin.clone()));
+        let pending: Pending<First> = Pending::new(
             engine,
             &Actor::system(tenant),
             "bootstrap",
@@ -70,8 +71,18 @@ impl<'a> Bootstrap<'a> {
             Vec::new(),
             move |draft: &mut Draft<'_>, step: Step| first_commit(draft, step, user, &seal, &organization, &admin),
         );
-        pending.await?;
-        self.crm.actor(tenant, user).await
+        // The answer is in what was committed: nothing is read afterwards that could fail.
+        let admin = pending.await?.into_value().0;
+        Ok(Actor::trusted(tenant, user, admin.role_ids.clone(), admin.team_ids.clone()))
+    }
+}
+
+/// The first administrator.
+struct First(Record<User>);
+
+impl Answer for First {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(Self(Record::build(images)?))
     }
 }
 
@@ -88,13 +99,13 @@ fn first_commit(
         (OrganizationFields::seal_key as usize, Value::text(seal)),
         (OrganizationFields::admin_ids as usize, Value::list([Value::Id(user)])),
     ];
-    let record = draft.create(Kind::Organization, tenant, Sets { asked: organization.sets(), own: &own }, step)?;
+    draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
     let mut admin_role = Id::NIL;
     for (key, name, grants) in built_in_roles() {
         let id = draft.new_id();
         let role: Patch<Role> = NewRole { key: key.into(), name: name.into(), grants, ..NewRole::default() }.into();
         let own = [(RoleFields::is_builtin as usize, Value::Bool(true))];
-        draft.create(Kind::Role, id, Sets { asked: role.sets(), own: &own }, step)?;
+        draft.create(Kind::Role, id, Sets::both(role.sets(), &own), step)?;
         if key == "admin" {
             admin_role = id;
         }
@@ -105,7 +116,7 @@ fn first_commit(
         draft.create(Pipeline::KIND, id, Sets::asked(pipeline.sets()), step)?;
     }
     let own = [(UserFields::role_ids as usize, Value::list([Value::Id(admin_role)]))];
-    draft.create(Kind::User, user, Sets { asked: admin.sets(), own: &own }, step)?;
+    let record = draft.create(Kind::User, user, Sets::both(admin.sets(), &own), step)?;
     draft.tie();
     Ok(vec![record])
 }

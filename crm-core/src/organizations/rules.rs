@@ -17,6 +17,10 @@ impl Rules for Organization {
         after.time_zone.get_or_insert_with(|| "UTC".to_owned());
         after.locale.get_or_insert_with(|| "en".to_owned());
         after.fiscal_year_start_month.get_or_insert(1);
+        if before.is_some_and(|before| before.allow_shared_emails) && !after.allow_shared_emails {
+            // It would be a claiming job over all contacts.
+            cx.faults.push("allow_shared_emails", "fixed", "cannot be taken back: contacts may share addresses by now");
+        }
         if let Some(country) = &mut after.default_country {
             *country = country.to_ascii_uppercase();
             if country.len() != 2 || country.parse::<phonenumber::country::Id>().is_err() {

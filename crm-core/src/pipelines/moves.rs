@@ -6,7 +6,7 @@ use super::record::{Pipeline, PipelineFields, Stage, StageKind};
 use crate::{
     collection::{Collection, hints_of, named_fields},
     definitions::Definitions,
-    draft::{Draft, Pending, Sets, Step, Stop},
+    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     filter::Filter,
     listing::ListQuery,
@@ -80,7 +80,7 @@ pub(crate) fn move_to<K: RecordKind>(
     hints.push(record.into());
     let mut fields = named_fields::<K>(&sets);
     fields.push("stage_id".to_owned());
-    let asked = format!("{id} {stage:?} {sets:?}");
+    let asked = asked_for(&(id, stage.clone(), Arc::clone(&sets)));
     Pending::new(
         collection.engine,
         collection.actor,
@@ -155,7 +155,7 @@ impl Collection<'_, Pipeline> {
             self.engine,
             self.actor,
             "retire_stage",
-            format!("{id} {key} {target}"),
+            asked_for(&(id, from.clone(), to.clone())),
             vec![record.into()],
             move |draft: &mut Draft<'_>, step: Step| {
                 let mut pipeline = draft.record::<Pipeline>(id)?.body().clone();

@@ -28,6 +28,11 @@ impl Rules for Pipeline {
             let field = |name: &str| format!("stages[{at}].{name}");
             if stage.id.is_nil() {
                 stage.id = (cx.new_id)();
+            } else if before.is_none_or(|before| before.stage(stage.id).is_none())
+                && cx.definitions.stage(stage.id).is_some()
+            {
+                // What a stage means is looked up by its id alone.
+                cx.faults.push(field("id"), "duplicate", "is another pipeline's stage: leave it out for a new one");
             }
             match normalize_slug(&stage.key) {
                 Ok(key) => stage.key = key,

@@ -40,6 +40,14 @@ impl Rules for Property {
                 }
             }
         }
+        let reused = |kind: Kind| {
+            let archived = cx.definitions.properties(kind).iter().filter(|other| other.archived_at.is_some());
+            archived.into_iter().any(|other| other.key == after.key)
+        };
+        if before.is_none() && after.kind.is_some_and(reused) {
+            // Records still hold its values, of its type, claimed or not as it was.
+            cx.faults.push("key", "archived", "is the key of an archived property: restore that one, or take another");
+        }
         if after.kind.is_some_and(|kind| !KINDS.contains(&kind)) {
             cx.faults.push("kind", "unknown_choice", "has no custom properties");
         }

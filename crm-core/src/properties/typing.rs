@@ -12,7 +12,7 @@ use crate::{
 pub fn property_type(property: &Property) -> FieldType {
     match property.r#type {
         // Properties live in one map that lists carry too, so a long one is bounded by the map's own size.
-        PropertyType::Text => FieldType::Text(255),
+        PropertyType::Text | PropertyType::Select => FieldType::Text(255),
         PropertyType::LongText => FieldType::Text(16_000),
         PropertyType::Integer => FieldType::Int(i64::MIN, i64::MAX),
         PropertyType::Decimal => FieldType::Decimal,
@@ -20,7 +20,6 @@ pub fn property_type(property: &Property) -> FieldType {
         PropertyType::Boolean => FieldType::Bool,
         PropertyType::Date => FieldType::Date,
         PropertyType::Datetime => FieldType::Time,
-        PropertyType::Select => FieldType::Text(255),
         PropertyType::MultiSelect => FieldType::Texts(50, 255),
         PropertyType::Url => FieldType::Url,
         PropertyType::Email => FieldType::Email,

@@ -19,7 +19,7 @@ use crate::{
     tasks::record::Task,
     teams::record::Team,
     users::record::User,
-    value::{FieldValue, Id, Kind, Time, WrongType},
+    value::{FieldValue, Id, Kind, Time, Value, WrongType},
 };
 
 macro_rules! for_kind {
@@ -89,6 +89,15 @@ macro_rules! for_kind {
     };
 }
 
+/// Whether a value can be read as the field at a position of a kind.
+///
+/// # Errors
+/// [`WrongType`].
+pub(crate) fn reads(kind: Kind, at: usize, value: &Value) -> Result<(), WrongType> {
+    use crate::schema::RecordKind;
+    for_kind!(kind, K => K::reads(at, value))
+}
+
 /// Fills in and checks a record's fields by its kind's rules.
 ///
 /// # Errors
@@ -104,40 +113,34 @@ pub(crate) fn settle(before: Option<&Image>, after: &mut Image, cx: &mut Settle<
     })
 }
 
-/// Sets what goes with changed fields, then recomputes what is derived.
-///
-/// # Errors
-/// [`WrongType`] where a stored value is not of its field's type.
-pub(crate) fn stamp(
-    image: &mut Image,
-    changed: &dyn Fn(&str) -> bool,
-    occurred_at: Time,
-    by: Option<Id>,
-) -> Result<(), WrongType> {
-    use crate::schema::RecordKind;
-    for_kind!(image.kind(), K => {
-        let mut typed = K::decode(&image.values)?;
-        typed.stamp(changed, occurred_at, by);
-        typed.encode(&mut image.values);
-        Ok(())
-    })
+/// What goes with a change of some fields.
+pub(crate) struct Stamp<'a> {
+    /// Which fields the change touched.
+    pub(crate) changed: &'a dyn Fn(&str) -> bool,
+    /// When it was true.
+    pub(crate) occurred_at: Time,
+    /// Who made it.
+    pub(crate) by: Option<Id>,
 }
 
-/// Recomputes what is derived.
+/// Sets the times that go with a change, and recomputes what is derived.
 ///
 /// # Errors
 /// [`WrongType`] where a stored value is not of its field's type.
-pub(crate) fn derive(image: &mut Image, definitions: &Definitions) -> Result<(), WrongType> {
+pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: &Definitions) -> Result<(), WrongType> {
     use crate::schema::RecordKind;
     let created_at = Time::from_value(&image.values[common::CREATED_AT])?;
     for_kind!(image.kind(), K => {
         let mut typed = K::decode(&image.values)?;
+        if let Some(stamp) = stamp {
+            typed.stamp(stamp.changed, stamp.occurred_at, stamp.by);
+        }
         typed.derive(created_at, definitions);
         typed.encode(&mut image.values);
     });
     let parts = image.decl.fields.iter().zip(&image.values).filter(|(field, _)| field.marks.searchable);
     let key = crate::value::search_key(parts.filter_map(|(_, value)| value.as_text()), SEARCH_CHARS);
-    image.values[common::SEARCH_TEXT] = crate::value::Value::text(key);
+    image.values[common::SEARCH_TEXT] = Value::text(key);
     Ok(())
 }
 

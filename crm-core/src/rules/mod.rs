@@ -4,6 +4,6 @@
 mod dispatch;
 mod settle;
 
-pub(crate) use dispatch::{claims, derive, settle, stamp};
+pub(crate) use dispatch::{Stamp, claims, derive, reads, settle};
 pub(crate) use settle::Rules;
 pub use settle::{Settle, Validator};

@@ -90,6 +90,7 @@ pub enum FieldType {
 
 /// What else a declaration says of a field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // independent marks, each said or not
 pub struct Marks {
     /// May not be missing or empty.
     pub required: bool,
@@ -108,7 +109,7 @@ pub struct Marks {
 /// One field of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDecl {
-    /// The name, snake_case, the same in JSON, filters, the log and SQL.
+    /// The name, `snake_case`, the same in JSON, filters, the log and SQL.
     pub name: &'static str,
     /// The type.
     pub ty: FieldType,
@@ -122,6 +123,11 @@ impl FieldDecl {
     /// True where the log holds the field's changes.
     pub const fn is_logged(&self) -> bool {
         matches!(self.section, Section::Person | Section::ReadOnly)
+    }
+
+    /// True for structured values, whose shape their Rust type says.
+    pub const fn is_structured(&self) -> bool {
+        matches!(self.ty, FieldType::Struct | FieldType::Structs(_))
     }
 
     /// True for long text, which lists leave out.

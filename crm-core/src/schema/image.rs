@@ -78,14 +78,8 @@ impl Image {
 
     /// About how many bytes the record needs in a store.
     pub fn size(&self) -> usize {
-        64 + self
-            .decl
-            .fields
-            .iter()
-            .zip(&self.values)
-            .filter(|(_, v)| !v.is_null())
-            .map(|(f, v)| f.name.len() + v.size())
-            .sum::<usize>()
+        let filled = self.values.iter().filter(|value| !value.is_null());
+        64 + filled.map(|value| 16 + value.size()).sum::<usize>()
     }
 
     /// True where a long text is set, which stores may keep apart.

@@ -20,6 +20,11 @@ pub trait RecordKind: Sized + Clone + Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`WrongType`] where a stored value is not of its field's type.
     fn decode(values: &[Value]) -> Result<Self, WrongType>;
+    /// Whether a value can be read as the Rust type of the field at a position: what a structured value must be.
+    ///
+    /// # Errors
+    /// [`WrongType`].
+    fn reads(at: usize, value: &Value) -> Result<(), WrongType>;
     /// Writes the struct's fields into an image's values.
     fn encode(self, values: &mut [Value]);
 }
@@ -165,6 +170,11 @@ impl<K: RecordKind> Patch<K> {
         &self.sets
     }
 
+    /// The positions and values set, to be shared.
+    pub(crate) fn into_sets(self) -> std::sync::Arc<[(usize, Value)]> {
+        self.sets.into()
+    }
+
     /// True where nothing is set.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
@@ -210,7 +220,7 @@ macro_rules! record {
         pub type $patch = $crate::schema::Patch<$name>;
 
         #[doc = concat!("The positions of a [`", stringify!($name), "`]'s fields in its declaration.")]
-        #[allow(non_camel_case_types, missing_docs, clippy::enum_variant_names)]
+        #[allow(non_camel_case_types, missing_docs, clippy::enum_variant_names, clippy::manual_non_exhaustive)]
         #[derive(Clone, Copy, Debug)]
         #[repr(usize)]
         pub enum $fields {
@@ -323,6 +333,13 @@ macro_rules! record {
                     $($mf: FieldValue::from_value(&values[$fields::$mf as usize])?,)*
                     $($df: FieldValue::from_value(&values[$fields::$df as usize])?,)*
                 })
+            }
+
+            fn reads(at: usize, value: &$crate::value::Value) -> Result<(), $crate::value::WrongType> {
+                $(if at == $fields::$pf as usize {
+                    return <$pt as $crate::value::FieldValue>::from_value(value).map(drop);
+                })*
+                Ok(())
             }
 
             fn encode(self, values: &mut [$crate::value::Value]) {

@@ -26,7 +26,7 @@ const MAX_CLAIM_VALUE: usize = 256;
 pub struct Claim {
     /// Whose; [`Id::NIL`] for what is unique among all tenants (an organization's slug).
     pub tenant: Id,
-    /// Among which kind.
+    /// Among which kind: whoever holds it is of this kind.
     pub kind: Kind,
     /// The field, or the name of a composite.
     pub name: String,
@@ -231,10 +231,15 @@ impl Commit {
         if self.items() > MAX_COMMIT_ITEMS {
             return Err(StoreError::TooLarge { what: "the number of items in one commit", limit: MAX_COMMIT_ITEMS });
         }
-        if self.writes.iter().any(|write| write.after.size() > MAX_RECORD_BYTES) {
-            return Err(StoreError::TooLarge { what: "the bytes of one record", limit: MAX_RECORD_BYTES });
+        let mut total = 0;
+        for write in &self.writes {
+            let record = write.after.size();
+            if record > MAX_RECORD_BYTES {
+                return Err(StoreError::TooLarge { what: "the bytes of one record", limit: MAX_RECORD_BYTES });
+            }
+            total += record + write.changes.iter().map(Change::size).sum::<usize>();
         }
-        if self.size() > MAX_COMMIT_BYTES {
+        if total > MAX_COMMIT_BYTES {
             return Err(StoreError::TooLarge { what: "the bytes of one commit", limit: MAX_COMMIT_BYTES });
         }
         Ok(())

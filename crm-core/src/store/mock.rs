@@ -1,4 +1,5 @@
 //! One mock for all storage traits, for unit tests of the embedder's own code.
+#![allow(clippy::ref_option_ref)] // in the code that the macro writes
 
 use async_trait::async_trait;
 

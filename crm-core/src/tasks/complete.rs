@@ -8,16 +8,16 @@ impl Collection<'_, Task> {
     pub fn complete(&self, id: Id, outcome: Option<String>) -> Pending<Record<Task>> {
         let patch = TaskPatch::new().status(TaskStatus::Completed);
         let patch = if outcome.is_some() { patch.outcome(outcome) } else { patch };
-        self.change(id, "complete", &patch)
+        self.change(id, "complete", patch)
     }
 
     /// Opens a task again.
     pub fn reopen(&self, id: Id) -> Pending<Record<Task>> {
-        self.change(id, "reopen", &TaskPatch::new().status(TaskStatus::Pending))
+        self.change(id, "reopen", TaskPatch::new().status(TaskStatus::Pending))
     }
 
     /// Gives a task up.
     pub fn cancel(&self, id: Id) -> Pending<Record<Task>> {
-        self.change(id, "cancel", &TaskPatch::new().status(TaskStatus::Cancelled))
+        self.change(id, "cancel", TaskPatch::new().status(TaskStatus::Cancelled))
     }
 }

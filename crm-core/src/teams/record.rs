@@ -9,7 +9,7 @@ record! {
     /// A group of users. A grant of scope team covers a team and the teams below it.
     Team, NewTeam, TeamPatch, TeamFields {
         definition: true,
-        own: [], team: [],
+        own: [], team: [parent_id],
         person {
             /// What it is called, unique.
             name: String = Text(MAX_TEXT), [required, unique, searchable];

@@ -6,7 +6,7 @@ use crate::{
     companies::record::{Company, CompanyPatch},
     contacts::record::{Contact, ContactPatch},
     deals::record::{Deal, DealPatch},
-    draft::{Draft, Pending, Sets, Step, Stop},
+    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     filter::Filter,
     leads::record::{Lead, LeadPatch},
@@ -60,7 +60,7 @@ impl Collection<'_, User> {
     fn set_active(&self, id: Id, active: bool, handover: Handover) -> Pending<Record<User>> {
         let record = Ref::new(Kind::User, id);
         let action = if active { "activate" } else { "deactivate" };
-        let asked = format!("{id} {handover:?}");
+        let asked = asked_for(&(id, handover));
         Pending::new(
             self.engine,
             self.actor,
@@ -98,7 +98,7 @@ impl Collection<'_, User> {
             })
             .await?;
         for id in ids {
-            match records.change(id, "hand_over", patch).await {
+            match records.change(id, "hand_over", patch.clone()).await {
                 Ok(_) => moved.moved += 1,
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
                     return Err(error);

@@ -9,12 +9,9 @@ use crate::{
 };
 
 impl Rules for User {
-    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, _: &mut Settle<'_>) {
         if before.is_none() {
             after.is_active = true;
-        }
-        if after.email.is_none() && !(cx.named)(crate::schema::common::EXTERNAL_ID) && before.is_none() {
-            cx.faults.push("email", "required", "is needed, unless the user has an external_id");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Fields with a fixed set of values: an enum whose variants are written in lower snake_case everywhere.
+//! Fields with a fixed set of values: an enum whose variants are written in lower `snake_case` everywhere.
 
 /// An enum that is a field's type.
 pub trait Choice: Copy + Sized + 'static {

@@ -115,7 +115,7 @@ impl FieldValue for String {
     }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
-            Value::Text(text) => Ok(text.to_string()),
+            Value::Text(text) => Ok(text.as_ref().to_owned()),
             Value::Null | Value::NotLoaded | Value::Redacted => Ok(String::new()),
             _ => Err(WrongType { expected: "a text" }),
         }

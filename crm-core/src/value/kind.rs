@@ -15,7 +15,7 @@ macro_rules! kinds {
             /// Every kind, in declared order.
             pub const ALL: &'static [Kind] = &[$(Kind::$kind,)*];
 
-            /// The name in snake_case: in JSON, in SQL, in permissions.
+            /// The name in `snake_case`: in JSON, in SQL, in permissions.
             pub const fn name(self) -> &'static str {
                 match self { $(Kind::$kind => $name,)* }
             }

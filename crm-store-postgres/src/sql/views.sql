@@ -35,3 +35,8 @@ create view crm.field_changes as
 select c.tenant_id, c.kind::text as kind, c.record_id, c.version, c.commit_id, c.recorded_at, c.occurred_at,
   c.changed_by, c.action, f ->> 'field' as field, crm.untag(f -> 'old') as old, crm.untag(f -> 'new') as new
 from crm.change c, jsonb_array_elements(c.fields) f;
+
+-- How far the feed is behind: the changes that an open transaction holds back, and since when the first was recorded.
+create view crm.feed_lag as
+select count(*) as waiting, min(recorded_at) as since from crm.change
+where feed_xid >= pg_snapshot_xmin(pg_current_snapshot());

@@ -74,7 +74,8 @@ fn accounts(rng: &mut Rng, count: usize) -> Vec<Account> {
 fn deal(rng: &mut Rng, at: usize, agents: &[Agent], accounts: &[Account]) -> Deal {
     let &(product, price) = pick(rng, PRODUCTS);
     // Days since 1970 of 2016-11-01, from which on deals were engaged.
-    let since = |rng: &mut Rng| Date::from_days(17_106 + rng.i32(0..400)).unwrap_or(Date::of(crm_core::value::Time::EPOCH));
+    let since =
+        |rng: &mut Rng| Date::from_days(17_106 + rng.i32(0..400)).unwrap_or(Date::of(crm_core::value::Time::EPOCH));
     let closed = |rng: &mut Rng| {
         let since = since(rng);
         // Nothing closes after 2017-12-31.

@@ -289,7 +289,10 @@ fn company(row: &Account, there: &HashMap<String, Id>) -> Coming<crm_core::compa
         founded_year: row.founded,
         annual_revenue: row.revenue.map(|revenue| Money::new(revenue, Currency::USD)),
         employee_count: row.employees,
-        addresses: country.map(|country| Address { country: Some(country.clone()), ..Address::default() }).into_iter().collect(),
+        addresses: country
+            .map(|country| Address { country: Some(country.clone()), ..Address::default() })
+            .into_iter()
+            .collect(),
         parent_id: row.parent.as_ref().and_then(|parent| there.get(parent).copied()),
         properties: country.map(|country| ("country".to_owned(), Value::text(country.as_str()))).into_iter().collect(),
         external_id: Some(row.name.clone()),

@@ -15,14 +15,20 @@ pub fn report(year: &YearReport) -> Value {
     all.insert("counts".into(), counts(year));
     all.insert("overall".into(), totals(overall));
     let cycle = overall.cycle;
-    all.insert("cycle".into(), json!({
-        "won": days(cycle.won), "lost": days(cycle.lost), "closed": days(cycle.closed),
-    }));
-    all.insert("per_quarter".into(), each(year, By::Quarter, |figures| {
-        let mut quarter = closed(figures);
-        quarter.insert("win_rate".into(), float(figures.win_rate));
-        quarter.into()
-    }));
+    all.insert(
+        "cycle".into(),
+        json!({
+            "won": days(cycle.won), "lost": days(cycle.lost), "closed": days(cycle.closed),
+        }),
+    );
+    all.insert(
+        "per_quarter".into(),
+        each(year, By::Quarter, |figures| {
+            let mut quarter = closed(figures);
+            quarter.insert("win_rate".into(), float(figures.win_rate));
+            quarter.into()
+        }),
+    );
     all.insert("per_month".into(), each(year, By::Month, |figures| closed(figures).into()));
     all.insert("per_agent".into(), each(year, By::Agent, group));
     all.insert("per_agent_quarter_won_value".into(), agent_quarters(year));
@@ -39,11 +45,14 @@ pub fn report(year: &YearReport) -> Value {
     all.insert("top5_agents_by_won_value".into(), top(year, By::Agent, "agent", 5));
     all.insert("open_pipeline".into(), open_pipeline(year));
     all.insert(format!("engaging_age_at_{}", year.ages.on.to_string().replace('-', "_")), ages(year));
-    all.insert("cohorts_by_engage_quarter".into(), each(year, By::Cohort, |figures| {
-        json!({
-            "engaged": figures.deals, "won": figures.won, "lost": figures.lost, "still_open": figures.open,
-        })
-    }));
+    all.insert(
+        "cohorts_by_engage_quarter".into(),
+        each(year, By::Cohort, |figures| {
+            json!({
+                "engaged": figures.deals, "won": figures.won, "lost": figures.lost, "still_open": figures.open,
+            })
+        }),
+    );
     all.insert("velocity_usd_per_day".into(), float(year.velocity()));
     Value::Object(all)
 }
@@ -74,7 +83,8 @@ fn counts(year: &YearReport) -> Value {
     let stages: Map<String, Value> =
         year.groups(By::Stage).into_iter().map(|(name, figures)| (name.to_owned(), json!(figures.deals))).collect();
     let sellers = year.groups(By::Agent);
-    let idle: Vec<&String> = year.agents.iter().filter(|name| !sellers.iter().any(|(other, _)| other == name)).collect();
+    let idle: Vec<&String> =
+        year.agents.iter().filter(|name| !sellers.iter().any(|(other, _)| other == name)).collect();
     let nobody = year.table(By::Account).and_then(|table| table.groups.iter().find(|group| group.names == [None]));
     json!({
         "total": year.sales.overall.deals,
@@ -166,9 +176,8 @@ fn top(year: &YearReport, by: By, called: &str, count: usize) -> Value {
 }
 
 fn open_pipeline(year: &YearReport) -> Value {
-    let value = |open: &crm_core::reports::OpenDeals| {
-        open.value.in_base.as_ref().map_or(json!(0), |value| amount(value.sum))
-    };
+    let value =
+        |open: &crm_core::reports::OpenDeals| open.value.in_base.as_ref().map_or(json!(0), |value| amount(value.sum));
     let stages: Map<String, Value> = year
         .pipeline
         .stages

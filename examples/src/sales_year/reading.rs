@@ -83,7 +83,11 @@ struct Names<'a> {
 impl Names<'_> {
     fn deal(&self, row: &Row<'_>) -> Result<Deal, RowFault> {
         let known = |names: &HashSet<&str>, at: usize, name: String, file: &str| {
-            if names.contains(name.as_str()) { Ok(name) } else { Err(row.fault(at, format!("`{name}` is not in {file}"))) }
+            if names.contains(name.as_str()) {
+                Ok(name)
+            } else {
+                Err(row.fault(at, format!("`{name}` is not in {file}")))
+            }
         };
         let account = row.text(3).map(|name| known(&self.accounts, 3, name, ACCOUNTS)).transpose()?;
         Ok(Deal {

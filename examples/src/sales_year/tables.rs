@@ -57,7 +57,11 @@ pub fn report(year: &YearReport) -> String {
         );
     }
     for rate in &year.sales.missing_rates {
-        let _ = writeln!(all, "Not in the sums: {} {} of {} deals, for want of a rate.", rate.sum, rate.currency, rate.amounts);
+        let _ = writeln!(
+            all,
+            "Not in the sums: {} {} of {} deals, for want of a rate.",
+            rate.sum, rate.currency, rate.amounts
+        );
     }
     all
 }
@@ -104,8 +108,7 @@ fn table(headings: &[&str]) -> Table {
 }
 
 fn groups(groups: Vec<(&str, &Figures)>, called: &str) -> Table {
-    let mut table =
-        table(&[called, "deals", "won", "lost", "open", "win rate", "won value", "average", "cycle, days"]);
+    let mut table = table(&[called, "deals", "won", "lost", "open", "win rate", "won value", "average", "cycle, days"]);
     for (name, figures) in groups {
         let average = figures.won_value.in_base.as_ref().map(|value| value.average.to_f64());
         table.add_row([
@@ -159,9 +162,7 @@ fn pipeline(year: &YearReport) -> Table {
     let mut table = table(&["stage", "deals", "value", "weighted"]);
     let total = ("all", &year.pipeline.total);
     for (name, open) in year.pipeline.stages.iter().map(|stage| (stage.name.as_str(), &stage.open)).chain([total]) {
-        let of = |sums: &crm_core::reports::Sums| {
-            sums.in_base.as_ref().map_or_else(dash, |value| thousands(value.sum))
-        };
+        let of = |sums: &crm_core::reports::Sums| sums.in_base.as_ref().map_or_else(dash, |value| thousands(value.sum));
         table.add_row([name.to_owned(), open.deals.to_string(), of(&open.value), of(&open.weighted)]);
     }
     table

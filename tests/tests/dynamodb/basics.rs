@@ -383,10 +383,10 @@ async fn one_of_many_takers_wins_a_claim_and_no_increment_is_lost() {
                     loop {
                         let read = get(&store, &counter).await.unwrap();
                         let more = update(&read, 1, |lead| {
-                            let Value::Int(score) = *lead.get("employee_count") else {
+                            let Value::Int(count) = *lead.get("employee_count") else {
                                 return set(lead, "employee_count", Value::Int(1));
                             };
-                            set(lead, "employee_count", Value::Int(score + 1));
+                            set(lead, "employee_count", Value::Int(count + 1));
                         });
                         match store.commit(&more).await {
                             Ok(()) => break,

@@ -10,7 +10,7 @@ use crm_core::{
 use crm_store_dynamodb::{Consumed, DynamoStore};
 use tests::dynamodb::fresh;
 
-use crate::hand::{at, create, get, id, image, key_entry, query, set, take, update};
+use crate::hand::{at, compute, create, get, id, image, key_entry, query, set, take, update};
 
 /// A store that adds up what it consumes.
 async fn metered() -> (DynamoStore, Arc<Mutex<Vec<Consumed>>>) {
@@ -122,6 +122,22 @@ async fn what_operations_cost() {
     store.commit(&renamed).await.unwrap();
     table.push(("edit a lead's job title", spent(&meter), 12.0));
 
+    let moved = update(&renamed.writes[0].after, 80, |lead| {
+        set(lead, "stage_id", Value::Id(id()));
+        set(lead, "status", Value::text("contacted"));
+        set(lead, "stage_entered_at", Value::Time(at(80)));
+    });
+    store.commit(&moved).await.unwrap();
+    table.push(("move a lead to another stage", spent(&meter), 14.0));
+
+    let rated = compute(&moved.writes[0].after, |lead| set(lead, "score", Value::Int(42)));
+    store.commit(&rated).await.unwrap();
+    table.push(("rescore a lead (not logged)", spent(&meter), 12.0));
+
+    let link = [("links", Value::list([Value::Ref(bare.reference())])), ("content", Value::text("She called."))];
+    store.commit(&create([image(Kind::Note, tenant, 5, &link)])).await.unwrap();
+    table.push(("write a note on a lead", spent(&meter), 14.0));
+
     get(&store, &bare).await.unwrap();
     // The record, its long text that is not there, the definitions epoch.
     table.push(("read one lead, strongly, with the epoch", spent(&meter), 3.0));
@@ -154,5 +170,65 @@ async fn what_operations_cost() {
     }
     for (operation, units, most) in table {
         assert!(units > 0.0 && units <= most, "{operation}: {units} units");
+    }
+}
+
+/// Write units and read units.
+type Units = (f64, f64);
+
+/// What the last use case consumed for its commit, and for its reads.
+fn split(meter: &Mutex<Vec<Consumed>>) -> Units {
+    let consumed: Vec<Consumed> = meter.lock().unwrap().drain(..).collect();
+    let of = |is_commit: bool| {
+        consumed
+            .iter()
+            .filter(|one| (one.operation == "commit") == is_commit)
+            .map(|one| one.units)
+            .fold(0.0, std::ops::Add::add)
+    };
+    (of(true), of(false))
+}
+
+#[tokio::test]
+async fn what_use_cases_cost() {
+    use crm_core::{deals::record::NewDeal, leads::record::NewLead, testing::Ready};
+    let (store, meter) = metered().await;
+    let Ready { crm, rep, .. } = Ready::on(Arc::new(store)).await.unwrap();
+    let mut table: Vec<(&str, Units, Units)> = Vec::new();
+    let _ = split(&meter);
+
+    let bare = NewLead { name: "Grace Hopper".into(), ..Default::default() };
+    let lead = crm.leads(&rep).create(bare.clone()).await.unwrap().into_value();
+    table.push(("create a lead", split(&meter), (13.0, 2.0)));
+
+    let keyed = NewLead { email: Some("grace@navy.example".into()), external_id: Some("crm-4711".into()), ..bare };
+    crm.leads(&rep).create(keyed).idempotency_key("0190c0de-0000-7000-8000-000000000000").await.unwrap();
+    table.push(("create one with e-mail, external id and idempotency key", split(&meter), (19.0, 3.0)));
+
+    crm.leads(&rep).get(lead.id).await.unwrap();
+    table.push(("read a lead", split(&meter), (0.0, 3.0)));
+
+    crm.leads(&rep).move_to(lead.id, "contacted").await.unwrap();
+    table.push(("move a lead", split(&meter), (14.0, 3.0)));
+
+    let new = NewDeal {
+        title: "Compiler".into(),
+        value: Some("120000 USD".parse().unwrap()),
+        expected_close_date: Some(Date::of(at(8_000_000))),
+        ..Default::default()
+    };
+    let deal = crm.deals(&rep).create(new).await.unwrap().into_value();
+    table.push(("create a deal", split(&meter), (12.0, 2.0)));
+    crm.deals(&rep).move_to(deal.id, "proposal").await.unwrap();
+    table.push(("move a deal", split(&meter), (13.0, 3.0)));
+    crm.deals(&rep).win(deal.id).await.unwrap();
+    table.push(("win a deal", split(&meter), (16.0, 3.0)));
+
+    println!("{:<60} {:>6} {:>6}", "use case", "write", "read");
+    for (operation, (written, read), _) in &table {
+        println!("{operation:<60} {written:>6} {read:>6}");
+    }
+    for (operation, (written, read), (most_written, most_read)) in table {
+        assert!(written <= most_written && read <= most_read, "{operation}: {written} write, {read} read units");
     }
 }

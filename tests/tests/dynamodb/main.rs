@@ -3,5 +3,6 @@
 mod basics;
 mod cost;
 mod faults;
+mod feed;
 mod hand;
 mod lists;

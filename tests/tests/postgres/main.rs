@@ -6,6 +6,7 @@ mod feed;
 mod migrations;
 mod model;
 mod pages;
+mod proxy;
 mod round_trips;
 mod support;
 mod within;

@@ -1,1 +1,119 @@
-//! To come.
+//! Migrations: once, whoever runs them and how many at once; and what they make is what the declarations say.
+
+use std::collections::BTreeSet;
+
+use crm_core::store::{Records as _, StoreError};
+use crm_store_postgres::{PostgresStore, ddl};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use tests::postgres;
+
+/// Everything that the schema holds, as text.
+async fn contents(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "select c.relkind::text || ' ' || c.oid || ' ' || c.relname from pg_class c where c.relnamespace = 'crm'::regnamespace
+         union all select 'function ' || p.oid || ' ' || p.proname from pg_proc p
+         where p.pronamespace = 'crm'::regnamespace
+         union all select 'migration ' || number || ' ' || applied_at from crm.migration order by 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_second_run_changes_nothing() {
+    let database = postgres::empty_database().await;
+    let pool = database.pool(2).await;
+    let store = PostgresStore::from_pool(pool.clone());
+    assert_eq!(store.migrate().await.unwrap(), 1);
+    let first = contents(&pool).await;
+    assert!(first.len() > 100);
+    assert_eq!(store.migrate().await.unwrap(), 0);
+    assert_eq!(contents(&pool).await, first);
+}
+
+#[tokio::test]
+async fn many_at_once_run_it_once() {
+    let database = postgres::empty_database().await;
+    let mut running = Vec::new();
+    for _ in 0..6 {
+        // A pool each, as processes have.
+        let store = database.store(1).await;
+        running.push(tokio::spawn(async move { store.migrate().await.unwrap() }));
+    }
+    let mut ran = 0;
+    for run in running {
+        ran += run.await.unwrap();
+    }
+    assert_eq!(ran, 1);
+}
+
+#[tokio::test]
+async fn no_superuser_is_needed_and_the_schema_may_be_there() {
+    let database = postgres::empty_database().await;
+    let mut admin = PgConnection::connect_with(&database.options()).await.unwrap();
+    let role = format!("{}_role", database.name);
+    // May make nothing in the database but what is in the schema that is handed over.
+    let sql = format!(
+        "create role {role} login nosuperuser nocreatedb nocreaterole password 'x'; create schema crm authorization {role}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+    let options = database.options().username(&role).password("x");
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let store = PostgresStore::from_pool(pool.clone());
+    assert_eq!(store.migrate().await.unwrap(), 1);
+    let tenant = crate::support::id();
+    let lead = crate::support::lead(tenant, "Ada");
+    let record = lead.reference();
+    store.commit(&crate::support::commit(tenant, [crate::support::create(lead)])).await.unwrap();
+    assert!(crate::support::stored(&store, tenant, record).await.is_some());
+    pool.close().await;
+    let sql = format!("drop schema crm cascade; drop role {role}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await.unwrap();
+}
+
+#[tokio::test]
+async fn migrations_do_not_run_in_the_callers_transaction() {
+    let database = postgres::empty_database().await;
+    let within = PostgresStore::within(database.pool(1).await.begin().await.unwrap());
+    assert!(matches!(within.migrate().await, Err(StoreError::BadQuery(_))));
+}
+
+#[tokio::test]
+async fn the_database_has_every_declared_column_and_no_other() {
+    let database = postgres::database().await;
+    let pool = database.pool(1).await;
+    let expected: BTreeSet<(String, String, String)> =
+        ddl::expected_columns().into_iter().map(|column| (column.table, column.column, column.ty)).collect();
+    let tables: BTreeSet<&String> = expected.iter().map(|(table, ..)| table).collect();
+    let there: Vec<(String, String, String)> = sqlx::query_as(
+        "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_class c
+         join pg_attribute a on a.attrelid = c.oid
+         where c.relnamespace = 'crm'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let there: BTreeSet<_> = there.into_iter().filter(|(table, ..)| tables.contains(table)).collect();
+    let missing: Vec<_> = expected
+        .difference(&there)
+        .map(|(table, column, ty)| format!("alter table crm.\"{table}\" add column \"{column}\" {ty};"))
+        .collect();
+    let unknown: Vec<_> = there.difference(&expected).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "to add:\n{}\nnot declared: {unknown:?}", missing.join("\n"));
+}
+
+#[tokio::test]
+async fn every_text_sorts_by_its_bytes() {
+    let pool = postgres::icu_database().await.pool(1).await;
+    PostgresStore::from_pool(pool.clone()).migrate().await.unwrap();
+    let others: Vec<String> = sqlx::query_scalar(
+        "select c.relname || '.' || a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+         where c.relnamespace = 'crm'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+           and a.attcollation <> 0 and a.attcollation <> '\"C\"'::regcollation and c.relname <> 'migration'",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert_eq!(others, Vec::<String>::new());
+}

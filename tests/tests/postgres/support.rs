@@ -91,14 +91,6 @@ pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write 
     Write { before: Some(Arc::clone(before)), after: Arc::new(after), changes: vec![change] }
 }
 
-/// The write that changes a machine's fields of a record, unlogged.
-pub fn score(before: &Arc<Image>, points: i64) -> Write {
-    let mut after = before.as_ref().clone();
-    set(&mut after, "score", Value::Int(points));
-    after.versions.machine += 1;
-    Write { before: Some(Arc::clone(before)), after: Arc::new(after), changes: Vec::new() }
-}
-
 /// A commit of some writes.
 pub fn commit(tenant: Id, writes: impl IntoIterator<Item = Write>) -> Commit {
     let id = id();

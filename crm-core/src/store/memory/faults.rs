@@ -49,6 +49,13 @@ impl Faults {
         self.plan().commits.push_back(Some(fault));
     }
 
+    /// The commit after so many others goes wrong so, and again when it is sent again, so many times in all.
+    pub fn fail_commit_after(&self, others: usize, fault: Fault, times: usize) {
+        let mut plan = self.plan();
+        plan.commits.extend(std::iter::repeat_n(None, others));
+        plan.commits.extend(std::iter::repeat_n(Some(fault), times));
+    }
+
     /// The call of this number, counted from now on with 1, is unavailable.
     pub fn fail_call(&self, number: u64) {
         let mut plan = self.plan();

@@ -190,15 +190,15 @@ impl Tables {
 /// The position's sort value must be one that the index can hold.
 fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
     use crate::schema::FieldType;
-    let fits = match (&after.sort, query.decl.fields[query.index.sort].ty) {
-        (Value::Null, _) => true,
-        (Value::Time(_), FieldType::Time)
-        | (Value::Date(_), FieldType::Date)
-        | (Value::Int(_), FieldType::Int(..))
-        | (Value::Decimal(_), FieldType::Decimal)
-        | (Value::Text(_), FieldType::Text(_)) => true,
-        _ => false,
-    };
+    let fits = matches!(
+        (&after.sort, query.decl.fields[query.index.sort].ty),
+        (Value::Null, _)
+            | (Value::Time(_), FieldType::Time)
+            | (Value::Date(_), FieldType::Date)
+            | (Value::Int(_), FieldType::Int(..))
+            | (Value::Decimal(_), FieldType::Decimal)
+            | (Value::Text(_), FieldType::Text(_))
+    );
     if fits { Ok(()) } else { Err(StoreError::BadQuery("the cursor does not fit this list".to_owned())) }
 }
 

@@ -1,0 +1,115 @@
+//! Running the cases on a store, and the report of it.
+
+use std::{fmt, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt, stream};
+
+use super::{Case, Lab, cases};
+use crate::store::Store;
+
+/// One task of a race.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// How a kind of store is made for the suite.
+#[async_trait]
+pub trait Harness: Send + Sync {
+    /// An empty store that shares nothing with any other: a database, a schema, a table, a file of its own. What must
+    /// live as long as the store belongs into it. A panic here is reported as the failure of the case.
+    async fn fresh(&self) -> Arc<dyn Store>;
+
+    /// Returns when lists, the tenant's log, stage moves and the feed show everything that was committed to the store
+    /// so far. Where they always do, there is nothing to wait for.
+    async fn settle(&self, _store: &dyn Store) {}
+
+    /// Runs a task of a race. As it stands, tasks take turns wherever they wait; give them to the runtime
+    /// (`tokio::spawn`) for threads that truly run side by side.
+    fn spawn(&self, task: Task) -> Task {
+        task
+    }
+
+    /// How many cases may run at once, each on a store of its own.
+    fn concurrency(&self) -> usize {
+        1
+    }
+}
+
+/// A case that failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Which.
+    pub case: &'static Case,
+    /// What was expected, and what was found.
+    pub message: String,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The cases that passed, in the suite's order.
+    pub passed: Vec<&'static Case>,
+    /// The cases that failed, in the suite's order.
+    pub failed: Vec<Failed>,
+}
+
+impl Report {
+    /// Holds that at least one case ran and none failed.
+    ///
+    /// # Panics
+    /// Naming every case that failed, with its message.
+    pub fn assert(&self) {
+        assert!(!self.passed.is_empty() || !self.failed.is_empty(), "no case ran");
+        assert!(self.failed.is_empty(), "{self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} cases passed, {} failed", self.passed.len(), self.failed.len())?;
+        for Failed { case, message } in &self.failed {
+            writeln!(f, "\n{} / {}: {}\n  {}", case.theme, case.name, case.about, message.replace('\n', "\n  "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs every case.
+pub async fn run(harness: &dyn Harness) -> Report {
+    run_where(harness, |_| true).await
+}
+
+/// Runs the cases that are wanted.
+pub async fn run_where(harness: &dyn Harness, wanted: impl Fn(&Case) -> bool) -> Report {
+    let chosen: Vec<&'static Case> = cases().filter(|case| wanted(case)).collect();
+    let mut outcomes =
+        stream::iter(chosen.iter().map(|&case| try_out(case, harness))).buffered(harness.concurrency().max(1));
+    let mut report = Report::default();
+    while let Some((case, outcome)) = outcomes.next().await {
+        match outcome {
+            Ok(()) => report.passed.push(case),
+            Err(message) => report.failed.push(Failed { case, message }),
+        }
+    }
+    report
+}
+
+async fn try_out(case: &'static Case, harness: &dyn Harness) -> (&'static Case, Result<(), String>) {
+    let trial = async {
+        let lab = Lab::new(harness).await;
+        (case.run)(&lab).await
+    };
+    let outcome = match AssertUnwindSafe(trial).catch_unwind().await {
+        Ok(outcome) => outcome.map_err(|failure| failure.to_string()),
+        Err(panic) => Err(format!("panicked: {}", panic_text(panic.as_ref()))),
+    };
+    (case, outcome)
+}
+
+/// What a panic said.
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("something that is no text")
+}

@@ -1,0 +1,337 @@
+//! Lost answers, failing calls, races and lagging lists: the state stays whole, and each write has one effect.
+
+use crm_core::{
+    Crm, Error, MemoryStore,
+    access::Actor,
+    collection::NewWithHistory,
+    companies::{CompanyPatch, NewCompany},
+    contacts::NewContact,
+    deals::NewDeal,
+    leads::{ConvertLead, LeadPatch, NewLead},
+    organizations::NewOrganization,
+    store::memory::Fault,
+    testing::{CountedIds, TestClock},
+    users::{Handover, NewUser, UserPatch},
+    value::{Currency, Money},
+};
+
+use crate::{
+    racing::RacingStore,
+    support::{World, faults, run},
+};
+
+fn crm_on(store: &MemoryStore) -> Crm {
+    Crm::builder(store.clone()).clock(TestClock::at("2026-01-05T09:00:00Z")).ids(CountedIds::default()).build()
+}
+
+/// Does it, and once more where the store was told to fail; a failure leaves nothing behind.
+async fn twice<T, F: Future<Output = Result<T, Error>>>(crm: &Crm, failed: &mut bool, make: impl Fn() -> F) -> T {
+    let count = async || crm.feed(None, 1_000_000).await.map(|page| page.changes.len());
+    let before = count().await.unwrap_or(usize::MAX);
+    match make().await {
+        Ok(value) => value,
+        Err(Error::Unavailable(_)) => {
+            *failed = true;
+            if before != usize::MAX {
+                assert_eq!(count().await.unwrap(), before, "a failure leaves nothing behind");
+            }
+            make().await.expect("a retry completes")
+        }
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+/// The whole story of a tenant: bootstrap, a lead, its conversion, a deal that is won.
+async fn story(store: &MemoryStore) -> (Crm, Actor, bool) {
+    let crm = crm_on(store);
+    let mut failed = false;
+    let organization = || NewOrganization { name: "Acme".into(), slug: Some("acme".into()), ..Default::default() };
+    let admin = twice(&crm, &mut failed, || async { crm.bootstrap(organization()).await }).await;
+    let role = twice(&crm, &mut failed, || crm_find(&crm, &admin)).await;
+    let grace = || NewUser {
+        first_name: Some("Grace".into()),
+        external_id: Some("grace".into()),
+        role_ids: vec![role],
+        ..Default::default()
+    };
+    twice(&crm, &mut failed, || async { crm.users(&admin).create(grace()).await }).await;
+    let rep = twice(&crm, &mut failed, || crm.actor_by_external_id(admin.tenant(), "grace")).await;
+    let leads = crm.leads(&rep);
+    let new = || NewLead {
+        name: "Ada".into(),
+        email: Some("ada@example.com".into()),
+        company_name: Some("Engines".into()),
+        ..Default::default()
+    };
+    let lead = twice(&crm, &mut failed, || async { leads.create(new()).idempotency_key("lead").await }).await;
+    twice(&crm, &mut failed, || async { leads.move_to(lead.id, "contacted").await }).await;
+    twice(&crm, &mut failed, || async { leads.update(lead.id, LeadPatch::new().source("web")).await }).await;
+    let value = Some(Money::new(100, Currency::EUR));
+    let how = || ConvertLead {
+        open_deal: Some(NewDeal { title: "Ten".into(), value, ..Default::default() }),
+        ..Default::default()
+    };
+    let made = twice(&crm, &mut failed, || async { leads.convert(lead.id, how()).await }).await;
+    let deal = made.deal.as_ref().unwrap().id;
+    let won = twice(&crm, &mut failed, || async { crm.deals(&rep).win(deal).idempotency_key("win").await }).await;
+    assert_eq!(won.status, "closed_won");
+    let history = twice(&crm, &mut failed, || leads.history(lead.id)).await;
+    assert_eq!(history.len(), 4);
+    (crm, admin, failed)
+}
+
+async fn crm_find(crm: &Crm, admin: &Actor) -> Result<crm_core::value::Id, Error> {
+    Ok(crm.roles(admin).find("key", "sales_rep").await?.id)
+}
+
+/// What the log tells, less ids and commits.
+async fn told(crm: &Crm) -> Vec<String> {
+    let page = crm.feed(None, 1_000_000).await.unwrap();
+    let names = |change: &crm_core::change::Change| {
+        change.fields.iter().map(|field| field.field.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    page.changes.iter().map(|(_, c)| format!("{} {} {} {}", c.record.kind, c.version, c.action, names(c))).collect()
+}
+
+#[test]
+fn whichever_call_fails_a_retry_completes_the_story() {
+    run(async {
+        let store = MemoryStore::new();
+        let (crm, _, failed) = story(&store).await;
+        assert!(!failed);
+        let calls = store.faults().calls();
+        let expected = told(&crm).await;
+        let mut hit = 0;
+        for number in 1..=calls {
+            let store = MemoryStore::new();
+            store.faults().fail_call(number);
+            let (crm, _, failed) = story(&store).await;
+            hit += u64::from(failed);
+            assert_eq!(told(&crm).await, expected, "call {number}");
+        }
+        // The counting itself reads too; every call of a use case was hit.
+        assert!(hit > 20, "{hit} of {calls}");
+    });
+}
+
+#[test]
+fn a_lost_answer_is_one_effect() {
+    run(async {
+        let store = MemoryStore::new();
+        let expected = told(&story(&store).await.0).await;
+        for fault in [Fault::LostBefore, Fault::LostAfter] {
+            for times in 1..=2 {
+                for at in 0..7 {
+                    let store = MemoryStore::new();
+                    let crm = crm_on(&store);
+                    let _ = &crm;
+                    // The commits before it go well: they are given no fault.
+                    store.faults().fail_commit_after(at, fault, times);
+                    let (crm, _, failed) = story(&store).await;
+                    assert!(!failed);
+                    assert_eq!(told(&crm).await, expected, "{fault:?} {times} × at commit {at}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_stays_lost_is_said_and_found_again() {
+    run(async {
+        for (fault, stored) in [(Fault::LostBefore, false), (Fault::LostAfter, true)] {
+            let world = World::new().await;
+            let leads = world.crm.leads(&world.rep);
+            let new = || leads.create(NewLead { name: "N".into(), ..Default::default() }).idempotency_key("k");
+            let before = world.changes().await;
+            for _ in 0..3 {
+                world.store.faults().fail_next_commit(fault);
+            }
+            let first = new().await;
+            if stored {
+                assert!(first.is_ok(), "the log tells that it was stored: {first:?}");
+            } else {
+                assert!(matches!(first, Err(Error::OutcomeUnknown { .. })), "{first:?}");
+            }
+            let second = new().await.unwrap();
+            assert_eq!(world.changes().await, before + 1);
+            assert_eq!(leads.get(second.id).await.unwrap().name, "N");
+        }
+    });
+}
+
+#[test]
+fn an_import_with_an_unknown_outcome_makes_nothing_twice() {
+    run(async {
+        let world = World::new().await;
+        let leads = world.crm.leads(&world.admin);
+        let many =
+            || (0..5).map(|n| NewWithHistory::new(NewLead { name: format!("L{n}"), ..Default::default() })).collect();
+        for _ in 0..3 {
+            world.store.faults().fail_next_commit(Fault::LostBefore);
+        }
+        let verdicts = leads.create_many(many()).await;
+        assert!(verdicts.iter().all(|verdict| matches!(verdict, Err(Error::OutcomeUnknown { .. }))), "{verdicts:?}");
+        assert_eq!(leads.count(crm_core::filter::Filter::all([])).await.unwrap(), 1);
+        let verdicts = leads.create_many(many()).await;
+        assert!(verdicts.iter().all(Result::is_ok));
+        assert_eq!(leads.count(crm_core::filter::Filter::all([])).await.unwrap(), 6);
+    });
+}
+
+#[test]
+fn one_bad_record_stops_no_other_and_no_value_is_there_twice() {
+    run(async {
+        let world = World::new().await;
+        let leads = world.crm.leads(&world.admin);
+        let new = |key: &str| {
+            NewWithHistory::new(NewLead { name: "L".into(), external_id: Some(key.into()), ..Default::default() })
+        };
+        let bad = NewWithHistory::new(NewLead::default());
+        let verdicts = leads.create_many(vec![new("a"), new("b"), bad, new("a"), new("c")]).await;
+        assert!(verdicts[0].is_ok() && verdicts[1].is_ok() && verdicts[4].is_ok(), "{verdicts:?}");
+        assert!(matches!(verdicts[2], Err(Error::Invalid(_))));
+        assert!(
+            matches!(&verdicts[3], Err(Error::Duplicate { field, .. }) if field == "external_id"),
+            "{:?}",
+            verdicts[3]
+        );
+        // A second run of the same import finds all of them there.
+        let again = leads.create_many(vec![new("a"), new("b"), new("c")]).await;
+        assert!(again.iter().all(|verdict| matches!(verdict, Err(Error::Duplicate { .. }))), "{again:?}");
+        // Contacts with several addresses each: more items than one guesses.
+        let contact = |n: usize| {
+            let emails = (0..10).map(|m| format!("c{n}-{m}@example.com").as_str().into()).collect();
+            NewWithHistory::new(NewContact { name: format!("C{n}"), emails, ..Default::default() })
+        };
+        let verdicts = world.crm.contacts(&world.admin).create_many((0..40).map(contact).collect()).await;
+        assert!(verdicts.iter().all(Result::is_ok));
+        assert_eq!(world.crm.contacts(&world.admin).count(crm_core::filter::Filter::all([])).await.unwrap(), 40);
+    });
+}
+
+/// A ready world on a store where somebody else can be faster; the other one uses the inner store.
+async fn racing() -> (RacingStore, World, World) {
+    let world = World::new().await;
+    let racing = RacingStore::on(world.store.clone());
+    let ready = crm_core::testing::Ready { crm: world.crm.on(racing.clone()), ..(*world).clone() };
+    let slow = World::from_ready(world.store.clone(), ready);
+    (racing, world, slow)
+}
+
+#[test]
+fn two_moves_at_once_close_no_circle() {
+    let (racing, fast, slow) = run(racing());
+    let make = |name: &str| {
+        run(async {
+            fast.crm.companies(&fast.admin).create(NewCompany { name: name.into(), ..Default::default() }).await
+        })
+        .unwrap()
+        .id
+    };
+    let (a, b, c) = (make("a"), make("b"), make("c"));
+    let under = |id| CompanyPatch::new().parent_id(id);
+    run(async { fast.crm.companies(&fast.admin).update(b, under(c)).await }).unwrap();
+    let (crm, admin) = (fast.crm.clone(), fast.admin.clone());
+    // While a goes under b, which is under c, c goes under a.
+    racing.before_next_commit(move || drop(run(async { crm.companies(&admin).update(c, under(a)).await }).unwrap()));
+    let result = run(async { slow.crm.companies(&slow.admin).update(a, under(b)).await });
+    assert_eq!(faults(result), ["parent_id cycle"]);
+    assert!(!racing.is_armed());
+}
+
+#[test]
+fn an_update_is_decided_again_on_the_newest_version() {
+    let (racing, fast, slow) = run(racing());
+    let id = fast.lead.id;
+    let race = |patch: LeadPatch| {
+        let (crm, rep) = (fast.crm.clone(), fast.rep.clone());
+        racing.before_next_commit(move || drop(run(async { crm.leads(&rep).update(id, patch).await }).unwrap()));
+    };
+    let leads = slow.crm.leads(&slow.rep);
+    race(LeadPatch::new().source("faster"));
+    let merged = run(async { leads.update(id, LeadPatch::new().job_title("CTO")).await }).unwrap();
+    assert_eq!(
+        (merged.source.as_deref(), merged.job_title.as_deref(), merged.version),
+        (Some("faster"), Some("CTO"), 3)
+    );
+    race(LeadPatch::new().source("again"));
+    let strict = run(async { leads.update(id, LeadPatch::new().job_title("x")).if_version(3).await });
+    assert!(matches!(strict, Err(Error::Conflict { .. })), "{strict:?}");
+    race(LeadPatch::new().industry("I"));
+    let merged = run(async { leads.update(id, LeadPatch::new().job_title("y")).based_on(4).await }).unwrap();
+    assert_eq!(merged.version, 6);
+    race(LeadPatch::new().job_title("theirs"));
+    match run(async { leads.update(id, LeadPatch::new().job_title("mine")).based_on(6).await }) {
+        Err(Error::Conflict { fields, .. }) => assert_eq!(fields, ["job_title"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn unique_values_are_raced_for_by_one_winner() {
+    let (racing, fast, slow) = run(racing());
+    let new = |name: &str| NewLead { name: name.into(), external_id: Some("x".into()), ..Default::default() };
+    let race = || {
+        let (crm, rep) = (fast.crm.clone(), fast.rep.clone());
+        let new = new("faster");
+        racing.before_next_commit(move || drop(run(async { crm.leads(&rep).create(new).await }).unwrap()));
+    };
+    race();
+    let created = run(async { slow.crm.leads(&slow.rep).create(new("slower")).await });
+    assert!(matches!(created, Err(Error::Duplicate { .. })), "{created:?}");
+    let found = run(async { slow.crm.leads(&slow.rep).find("external_id", "x").await }).unwrap();
+    run(async { fast.crm.leads(&fast.admin).archive(found.id).await }).unwrap();
+    // An upsert that lost the race updates what the winner made.
+    race();
+    let upserted = run(async { slow.crm.leads(&slow.rep).upsert("external_id", "x", new("slower")).await }).unwrap();
+    assert_eq!((upserted.name.as_str(), upserted.version), ("slower", 2));
+}
+
+#[test]
+fn two_administrators_who_dismiss_each_other_leave_one() {
+    let (racing, fast, slow) = run(racing());
+    let (admin, rep) = run(async { (fast.role_id("admin").await, fast.role_id("sales_rep").await) });
+    let (other, user) = run(fast.member("other", vec![admin], vec![]));
+    let me = fast.admin.user().unwrap();
+    let crm = fast.crm.clone();
+    racing.before_next_commit(move || {
+        drop(run(async { crm.users(&other).update(me, UserPatch::new().role_ids(vec![rep])).await }).unwrap());
+    });
+    let result = run(async { slow.crm.users(&slow.admin).update(user.id, UserPatch::new().role_ids(vec![rep])).await });
+    assert!(result.is_err(), "{result:?}");
+}
+
+#[test]
+fn no_rule_depends_on_a_list() {
+    run(async {
+        let store = MemoryStore::new();
+        let expected = told(&story(&store).await.0).await;
+        let store = MemoryStore::new();
+        store.faults().lag_lists();
+        let (crm, admin, _) = story(&store).await;
+        assert_eq!(told(&crm).await, expected);
+        assert!(
+            crm.leads(&admin).list(&crm_core::listing::ListQuery::new()).await.unwrap().items.is_empty(),
+            "it lags"
+        );
+        // Uniqueness, the last administrator and hierarchies hold all the same.
+        let companies = crm.companies(&admin);
+        let new = || NewCompany { name: "C".into(), domain: Some("c.example".into()), ..Default::default() };
+        let c = companies.create(new()).await.unwrap();
+        assert!(matches!(companies.create(new()).await, Err(Error::Duplicate { .. })));
+        assert_eq!(faults(companies.update(c.id, CompanyPatch::new().parent_id(c.id)).await), ["parent_id cycle"]);
+        let me = admin.user().unwrap();
+        assert_eq!(faults(crm.users(&admin).deactivate(me, Handover::Leave).await), ["role_ids last_admin"]);
+        // A stage is retired at once for newcomers, and a second call moves whom the list showed too late.
+        let pipeline = crm.leads(&admin).create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
+        let id = pipeline.pipeline_id.unwrap();
+        assert_eq!(crm.pipelines(&admin).retire_stage(id, "new", "contacted").await.unwrap().moved, 0);
+        let moved = crm.leads(&admin).create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
+        assert_eq!(moved.status, "contacted", "the first stage that takes newcomers");
+        store.faults().catch_up();
+        crm.leads(&admin).update(moved.id, LeadPatch::new().source("x")).await.unwrap();
+        assert_eq!(crm.pipelines(&admin).retire_stage(id, "new", "contacted").await.unwrap().moved, 1);
+        assert_eq!(crm.leads(&admin).get(pipeline.id).await.unwrap().status, "contacted");
+    });
+}

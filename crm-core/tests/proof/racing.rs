@@ -1,0 +1,80 @@
+//! A store on which somebody else is faster: what a test gives it happens right before a commit.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use crm_core::{
+    MemoryStore,
+    store::{
+        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery, Page,
+        Query, Records, StageMoveQuery, Store, StoreError, Want,
+    },
+    value::Id,
+};
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
+/// A store on which somebody else is faster.
+#[derive(Clone, Default)]
+pub struct RacingStore {
+    pub inner: MemoryStore,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+impl RacingStore {
+    pub fn on(inner: MemoryStore) -> Self {
+        Self { inner, meanwhile: Arc::default() }
+    }
+
+    /// This happens right before the next commit.
+    pub fn before_next_commit(&self, meanwhile: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(meanwhile));
+    }
+
+    pub fn is_armed(&self) -> bool {
+        self.meanwhile.lock().unwrap().is_some()
+    }
+}
+
+#[async_trait]
+impl Records for RacingStore {
+    async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
+        self.inner.get(tenant, wants).await
+    }
+    async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
+        self.inner.definitions(tenant).await
+    }
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.inner.list(query).await
+    }
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            // On a thread of its own: it runs whole use cases to their end.
+            std::thread::spawn(meanwhile).join().expect("the other one");
+        }
+        self.inner.commit(commit).await
+    }
+}
+
+#[async_trait]
+impl History for RacingStore {
+    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
+        self.inner.history(query).await
+    }
+    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
+        self.inner.log(query).await
+    }
+    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
+        self.inner.stage_moves(query).await
+    }
+}
+
+#[async_trait]
+impl Feed for RacingStore {
+    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
+        self.inner.feed(after, limit).await
+    }
+}
+
+impl Store for RacingStore {}

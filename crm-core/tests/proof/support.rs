@@ -1,0 +1,161 @@
+//! What every theme uses: a ready tenant on a memory store, and short ways to say what an error must be.
+
+use std::{future::Future, ops::Deref, sync::Arc};
+
+use crm_core::{
+    Error, MemoryStore,
+    access::{Action, Actor, FieldAccess, FieldRule, Grant, Scope},
+    pipelines::{NewPipeline, Pipeline, Stage},
+    roles::{NewRole, Role},
+    schema::Record,
+    testing::Ready,
+    users::{NewUser, User},
+    value::{Id, Kind},
+};
+
+pub fn run<F: Future>(future: F) -> F::Output {
+    futures::executor::block_on(future)
+}
+
+/// A ready tenant, and the store it is on.
+pub struct World {
+    pub store: MemoryStore,
+    ready: Ready,
+}
+
+impl Deref for World {
+    type Target = Ready;
+    fn deref(&self) -> &Ready {
+        &self.ready
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::on(MemoryStore::new(), 0).await
+    }
+
+    /// Another tenant on a store that may have some.
+    pub async fn on(store: MemoryStore, number: u32) -> Self {
+        let ready = Ready::numbered(Arc::new(store.clone()), number).await.expect("a ready tenant");
+        Self { store, ready }
+    }
+
+    /// Everything the store holds, as text: equal before and after means that nothing was stored.
+    pub fn snapshot(&self) -> String {
+        let all = format!("{:?}", self.store);
+        all.split_once(", faults: Faults").map_or(all.clone(), |(state, _)| state.to_owned())
+    }
+
+    /// How many changes the log holds, of all tenants.
+    pub async fn changes(&self) -> usize {
+        self.crm.feed(None, usize::MAX / 2).await.expect("a feed").changes.len()
+    }
+
+    /// A role of the tenant's own.
+    pub async fn role(&self, key: &str, grants: Vec<Grant>, rules: Vec<FieldRule>) -> Record<Role> {
+        let new = NewRole { key: key.into(), name: key.into(), grants, field_rules: rules, ..Default::default() };
+        self.crm.roles(&self.admin).create(new).await.expect("a role").into_value()
+    }
+
+    /// An actor with these roles in the ready tenant's team.
+    pub async fn actor_with(&self, name: &str, roles: Vec<Id>) -> Actor {
+        self.member(name, roles, vec![self.team.id]).await.0
+    }
+
+    /// An actor with these roles and teams, and the user's record.
+    pub async fn member(&self, name: &str, role_ids: Vec<Id>, team_ids: Vec<Id>) -> (Actor, Record<User>) {
+        let new = NewUser {
+            first_name: Some(name.into()),
+            external_id: Some(name.into()),
+            role_ids,
+            team_ids,
+            ..Default::default()
+        };
+        let user = self.crm.users(&self.admin).create(new).await.expect("a user").into_value();
+        (self.crm.actor(self.admin.tenant(), user.id).await.expect("an actor"), user)
+    }
+
+    /// The role of a key.
+    pub async fn role_id(&self, key: &str) -> Id {
+        self.crm.roles(&self.admin).find("key", key).await.expect("a role").id
+    }
+
+    /// A sales representative from whom these fields are hidden, or whom they may not write.
+    pub async fn restricted_rep(&self, name: &str, rules: Vec<FieldRule>) -> Actor {
+        let rep = self.role_id("sales_rep").await;
+        let rules = self.role(&format!("{name}_rules"), Vec::new(), rules).await;
+        self.actor_with(name, vec![rep, rules.id]).await
+    }
+
+    /// A pipeline of deals.
+    pub async fn pipeline(&self, name: &str, stages: Vec<Stage>) -> Record<Pipeline> {
+        let new = NewPipeline { name: name.into(), stages, ..Default::default() };
+        self.crm.pipelines(&self.admin).create(new).await.expect("a pipeline").into_value()
+    }
+
+    /// What is ready, on another way to the store.
+    pub fn from_ready(store: MemoryStore, ready: Ready) -> Self {
+        Self { store, ready }
+    }
+}
+
+/// The stage of a key.
+pub fn stage(pipeline: &Pipeline, key: &str) -> Id {
+    pipeline.stage_by_key(key).expect("a stage").id
+}
+
+pub fn hidden(kind: Kind, field: &str) -> FieldRule {
+    FieldRule { kind, field: field.into(), access: FieldAccess::Hidden }
+}
+
+pub fn read_only(kind: Kind, field: &str) -> FieldRule {
+    FieldRule { kind, field: field.into(), access: FieldAccess::ReadOnly }
+}
+
+/// Grants of several actions on several kinds.
+pub fn grants(kinds: &[Kind], actions: &[Action], scope: Scope) -> Vec<Grant> {
+    kinds.iter().flat_map(|&kind| actions.iter().map(move |&action| Grant::new(kind, action, scope))).collect()
+}
+
+/// The faults of an invalid input as `field code`, sorted.
+pub fn faults<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
+    match result {
+        Err(Error::Invalid(faults)) => {
+            let mut all: Vec<String> =
+                faults.all().iter().map(|fault| format!("{} {}", fault.field, fault.fault.code)).collect();
+            assert!(
+                faults.all().iter().all(|fault| fault.fault.message.len() > 5 && fault.fault.message.len() < 2000),
+                "a message must tell what would be right, and be bounded: {faults:?}"
+            );
+            all.sort();
+            all
+        }
+        other => panic!("expected invalid input, got {other:?}"),
+    }
+}
+
+#[track_caller]
+pub fn assert_fault<T: std::fmt::Debug>(result: Result<T, Error>, expected: &str) {
+    let all = faults(result);
+    assert!(all.iter().any(|fault| fault == expected), "expected `{expected}` among {all:?}");
+}
+
+#[track_caller]
+pub fn assert_forbidden<T: std::fmt::Debug>(result: Result<T, Error>) {
+    assert!(matches!(result, Err(Error::Forbidden { .. })), "expected forbidden, got {result:?}");
+}
+
+#[track_caller]
+pub fn assert_not_found<T: std::fmt::Debug>(result: Result<T, Error>) {
+    assert!(matches!(result, Err(Error::NotFound(_))), "expected not found, got {result:?}");
+}
+
+/// Refused one way or another, without a panic and without damage.
+#[track_caller]
+pub fn assert_refused<T: std::fmt::Debug>(result: Result<T, Error>) {
+    match result {
+        Err(Error::Forbidden { .. } | Error::NotFound(_) | Error::Invalid(_) | Error::Conflict { .. }) => {}
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
