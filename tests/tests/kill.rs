@@ -143,8 +143,7 @@ async fn end(store: Arc<dyn Store>) -> End {
     let place = setup::set_up(&crm, SLUG, &year).await.expect("all is there");
     let report = json::report(&sales_year::reporting::read(&crm, &place).await.expect("a report"));
     let (mut changes, mut of_record) = (BTreeMap::new(), BTreeMap::new());
-    let mut query =
-        LogQuery { tenant, from: Time::MIN, until: Time::MAX, descending: false, after: None, limit: 500 };
+    let mut query = LogQuery { tenant, from: Time::MIN, until: Time::MAX, descending: false, after: None, limit: 500 };
     loop {
         let page = store.log(&query).await.expect("the log");
         for change in &page.changes {
@@ -176,7 +175,7 @@ async fn end(store: Arc<dyn Store>) -> End {
 /// Every record of a kind.
 async fn all<K: RecordKind>(
     collection: Collection<'_, K>,
-    name: impl Fn(&crm_core::schema::Record<K>) -> String + Send,
+    name: impl Fn(&crm_core::schema::Record<K>) -> String + Send + Sync,
     changes: &BTreeMap<Id, usize>,
     into: &mut BTreeMap<(Kind, String), (u64, usize)>,
 ) {
@@ -247,9 +246,8 @@ async fn killed_imports_end_like_any_other<F: Future<Output = String>>(fresh: im
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_imports_end_like_any_other_on_postgres() {
     killed_imports_end_like_any_other(|| async {
-        let database = tests::postgres::database().await;
-        let socket = database.socket().map(|socket| format!("?host={}", socket.display())).unwrap_or_default();
-        format!("postgres://postgres@localhost/{}{socket}", database.name)
+        use sqlx::ConnectOptions as _;
+        tests::postgres::database().await.options().to_url_lossy().to_string()
     })
     .await;
 }
