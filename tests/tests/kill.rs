@@ -256,7 +256,7 @@ async fn killed_imports_end_like_any_other_on_postgres() {
 async fn killed_imports_end_like_any_other_on_dynamodb() {
     killed_imports_end_like_any_other(|| async {
         let address = tests::dynamodb::endpoint().trim_start_matches("http://");
-        format!("dynamodb://{address}/{}", tests::dynamodb::table_name())
+        format!("dynamodb://{address}/{}", tests::dynamodb::table_without_stream().await)
     })
     .await;
 }
