@@ -100,7 +100,12 @@ pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: 
 }
 
 /// Sets fields to old values: what people write as asked, so that field rules hold, the rest as the use case's own.
-fn put_back(draft: &mut Draft<'_>, current: &Arc<Image>, back: BTreeMap<String, Value>, step: Step) -> Result<(), Stop> {
+fn put_back(
+    draft: &mut Draft<'_>,
+    current: &Arc<Image>,
+    back: BTreeMap<String, Value>,
+    step: Step,
+) -> Result<(), Stop> {
     let mut asked: Vec<(usize, Value)> = Vec::new();
     let mut own: Vec<(usize, Value)> = Vec::new();
     let mut properties: BTreeMap<String, Value> = BTreeMap::new();
