@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_dynamodb::types::StreamSpecification;
 use crm_store_dynamodb::{DynamoStore, Retry, local};
 
 /// The address of the process's emulator, which is started by the first call.
@@ -51,6 +52,19 @@ pub async fn fresh() -> DynamoStore {
         .with_retry(QUICK);
     store.create_table().await.expect("a table");
     store
+}
+
+/// A new, empty table without a stream, by name. For thousands of writes: the emulator looks through a table's whole
+/// stream at each of them. Whoever opens a store on it finds it there.
+///
+/// # Panics
+/// When the table cannot be made.
+pub async fn table_without_stream() -> String {
+    let (client, table) = (local::client(endpoint()), table_name());
+    DynamoStore::new(client.clone(), &table).create_table().await.expect("a table");
+    let off = StreamSpecification::builder().stream_enabled(false).build().expect("all that is needed");
+    client.update_table().table_name(&table).stream_specification(off).send().await.expect("the stream goes");
+    table
 }
 
 /// As often as by default, and hardly waiting.

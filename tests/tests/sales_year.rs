@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crm_core::{Crm, MemoryStore, store::Store};
+use crm_store_dynamodb::{DynamoStore, local};
 use examples::sales_year::{
     self,
     importing::{Import, Pace},
@@ -101,7 +102,9 @@ async fn figures_are_the_references_on_postgres() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_the_references_on_dynamodb() {
-    figures_are_the_references(Arc::new(tests::dynamodb::fresh().await)).await;
+    let client = local::client(tests::dynamodb::endpoint());
+    let table = tests::dynamodb::table_without_stream().await;
+    figures_are_the_references(Arc::new(DynamoStore::new(client, table))).await;
 }
 
 /// A wrong row is told by line and column, and the others come in.

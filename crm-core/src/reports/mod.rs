@@ -25,6 +25,8 @@ mod read;
 mod sales;
 mod spread;
 mod table;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},

@@ -1,0 +1,262 @@
+//! An import that is killed thirty times, at random moments, and started again each time: nothing is lost, nothing is
+//! there twice, and the end is that of an import nobody killed.
+//!
+//! The importing process is this very test binary, which runs the one test that is ignored otherwise; the database is
+//! in other processes (PostgreSQL) or in this one (the emulator), so that a kill never touches it. Half of the kills
+//! come after a random number of records, half after a random time, which also hits the start and the set-up. The
+//! moments come from a seed that is printed; `CRM_SEED` sets it.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Write as _},
+    num::NonZeroUsize,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crm_core::{
+    Crm,
+    access::Actor,
+    collection::Collection,
+    listing::ListQuery,
+    schema::RecordKind,
+    store::{LogPosition, LogQuery, Store},
+    value::{Id, Kind, Time},
+};
+use examples::sales_year::{
+    self, generating,
+    importing::{Pace, Progress},
+    json, setup, stores,
+};
+use fastrand::Rng;
+
+/// So many times an import is killed.
+const KILLS: usize = 30;
+/// The deals of the made-up year, and its seed.
+const DEALS: usize = 900;
+const YEAR: u64 = 11;
+const SLUG: &str = "killed";
+/// Tells the importing process where to import to.
+const STORE: &str = "CRM_KILL_STORE";
+
+/// Small batches, so that there are many moments between two commits.
+fn pace() -> Pace {
+    let of = |number| NonZeroUsize::new(number).expect("not nought");
+    Pace { batch: of(4), in_flight: of(3) }
+}
+
+/// Says on standard output how far it is: a line for each record.
+struct Told;
+
+impl Progress for Told {
+    fn step(&self, records: u64) {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "stored {records}").expect("somebody listens");
+        out.flush().expect("somebody listens");
+    }
+}
+
+/// The importing process.
+#[tokio::test]
+#[ignore = "run by the other tests as a process of its own"]
+async fn importer() {
+    let store = std::env::var(STORE).expect("run by the other tests, which say where to import to");
+    let crm = Crm::shared(stores::open(&store).await.expect("the store answers"));
+    let year = generating::generate(YEAR, DEALS);
+    let (import, _) = sales_year::run(&crm, SLUG, &year, pace(), &Told).await.expect("the import goes through");
+    assert_eq!(import.faults, []);
+    println!("finished");
+}
+
+/// An importing process, killed when it is dropped.
+struct Importer {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Importer {
+    fn start(store: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+            .args(["--exact", "importer", "--ignored", "--nocapture", "--quiet"])
+            .env(STORE, store)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("this binary runs");
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self { child, lines }
+    }
+
+    /// Reads until so many records are there; true where the import ended before.
+    fn wait_for(&mut self, records: u64) -> bool {
+        let mut stored = 0;
+        while stored < records {
+            match self.lines.next() {
+                Some(Ok(line)) if line.contains("finished") => return true,
+                // The first line may follow what the test harness writes.
+                Some(Ok(line)) => {
+                    stored += line.split_once("stored ").and_then(|(_, n)| n.trim().parse::<u64>().ok()).unwrap_or(0);
+                }
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    /// Waits for its end, which must be a good one.
+    fn finish(mut self) {
+        assert!(self.wait_for(u64::MAX));
+        assert!(self.child.wait().expect("it ends").success(), "the import failed");
+    }
+
+    /// SIGKILL. True where it was still at work.
+    fn kill(mut self) -> bool {
+        let running = self.child.try_wait().expect("it can be asked").is_none();
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+        running
+    }
+}
+
+impl Drop for Importer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Everything that must be the same however often an import was killed.
+#[derive(Debug, PartialEq)]
+struct End {
+    report: serde_json::Value,
+    /// Kind and external id (or name) of every record, with its version and the number of its changes.
+    records: BTreeMap<(Kind, String), (u64, usize)>,
+    /// The changes of the whole tenant, by kind and action.
+    changes: BTreeMap<(Kind, String), usize>,
+}
+
+async fn end(store: Arc<dyn Store>) -> End {
+    let crm = Crm::shared(Arc::clone(&store));
+    let tenant = crm.tenant_by_slug(SLUG).await.expect("the organization is there");
+    let year = generating::generate(YEAR, DEALS);
+    let place = setup::set_up(&crm, SLUG, &year).await.expect("all is there");
+    let report = json::report(&sales_year::reporting::read(&crm, &place).await.expect("a report"));
+    let (mut changes, mut of_record) = (BTreeMap::new(), BTreeMap::new());
+    let mut query = LogQuery { tenant, from: Time::MIN, until: Time::MAX, descending: false, after: None, limit: 500 };
+    loop {
+        let page = store.log(&query).await.expect("the log");
+        for change in &page.changes {
+            *changes.entry((change.record.kind, change.action.to_string())).or_insert(0) += 1;
+            *of_record.entry(change.record.id).or_insert(0) += 1;
+        }
+        query.after = page.changes.last().map(|change| LogPosition {
+            time: change.recorded_at,
+            record: change.record,
+            group: change.group,
+            version: change.version,
+        });
+        if !page.more {
+            break;
+        }
+    }
+    let actor = Actor::system(tenant);
+    let mut records = BTreeMap::new();
+    all(crm.pipelines(&actor), |pipeline| pipeline.name.clone(), &of_record, &mut records).await;
+    all(crm.properties(&actor), |property| property.key.clone(), &of_record, &mut records).await;
+    all(crm.teams(&actor), |team| team.name.clone(), &of_record, &mut records).await;
+    all(crm.roles(&actor), |role| role.key.clone(), &of_record, &mut records).await;
+    all(crm.users(&actor), |user| user.name.clone(), &of_record, &mut records).await;
+    all(crm.companies(&actor), |company| company.name.clone(), &of_record, &mut records).await;
+    all(crm.deals(&actor), |deal| format!("{} {}", deal.title, deal.status), &of_record, &mut records).await;
+    End { report, records, changes }
+}
+
+/// Every record of a kind.
+async fn all<K: RecordKind>(
+    collection: Collection<'_, K>,
+    name: impl Fn(&crm_core::schema::Record<K>) -> String + Send + Sync,
+    changes: &BTreeMap<Id, usize>,
+    into: &mut BTreeMap<(Kind, String), (u64, usize)>,
+) {
+    collection
+        .for_each(ListQuery::new(), |record| {
+            let called = format!("{} {}", record.external_id.as_deref().unwrap_or_default(), name(&record));
+            let found = (record.version, changes.get(&record.id).copied().unwrap_or(0));
+            assert!(into.insert((K::KIND, called.clone()), found).is_none(), "{} {called} is there twice", K::KIND);
+            Ok(())
+        })
+        .await
+        .expect("a list");
+}
+
+fn seed() -> u64 {
+    let set = std::env::var("CRM_SEED").ok().and_then(|seed| seed.parse().ok());
+    set.unwrap_or_else(|| fastrand::u64(..1_000_000))
+}
+
+/// Kills imports into fresh stores until there were thirty kills; each store ends as one nobody killed.
+async fn killed_imports_end_like_any_other<F: Future<Output = String>>(fresh: impl Fn() -> F) {
+    let seed = seed();
+    println!("CRM_SEED={seed}");
+    let mut rng = Rng::with_seed(seed);
+    let undisturbed = fresh().await;
+    let started = Instant::now();
+    Importer::start(&undisturbed).finish();
+    let took = started.elapsed();
+    let expected = end(stores::open(&undisturbed).await.expect("the store answers")).await;
+    let deals = expected.records.keys().filter(|(kind, _)| *kind == Kind::Deal).count();
+    assert_eq!(deals, DEALS);
+    println!("an import of {} records takes {took:?}", expected.records.len());
+
+    let mut kills = 0;
+    while kills < KILLS {
+        let store = fresh().await;
+        let mut running = true;
+        while running && kills < KILLS {
+            let mut importer = Importer::start(&store);
+            let moment = if rng.bool() {
+                let records = rng.u64(1..=(DEALS / KILLS) as u64 * 2);
+                running = !importer.wait_for(records);
+                // Some way into what comes after that record.
+                let then = Duration::from_micros(rng.u64(..20_000));
+                std::thread::sleep(then);
+                format!("{records} records and {then:?}")
+            } else {
+                let time = took.mul_f64(rng.f64() / 8.0);
+                std::thread::sleep(time);
+                format!("{time:?}")
+            };
+            if importer.kill() && running {
+                kills += 1;
+                println!("kill {kills} after {moment}");
+            } else {
+                running = false;
+            }
+        }
+        Importer::start(&store).finish();
+        let found = end(stores::open(&store).await.expect("the store answers")).await;
+        assert_eq!(found.records, expected.records, "records differ, CRM_SEED={seed}");
+        assert_eq!(found.changes, expected.changes, "changes differ, CRM_SEED={seed}");
+        assert_eq!(found.report, expected.report, "the report differs, CRM_SEED={seed}");
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_imports_end_like_any_other_on_postgres() {
+    killed_imports_end_like_any_other(|| async {
+        use sqlx::ConnectOptions as _;
+        tests::postgres::database().await.options().to_url_lossy().to_string()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_imports_end_like_any_other_on_dynamodb() {
+    killed_imports_end_like_any_other(|| async {
+        let address = tests::dynamodb::endpoint().trim_start_matches("http://");
+        format!("dynamodb://{address}/{}", tests::dynamodb::table_without_stream().await)
+    })
+    .await;
+}
