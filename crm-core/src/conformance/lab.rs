@@ -32,7 +32,7 @@ use crate::{
 /// More pages than any list of the suite has: a walk that needs more goes round in circles.
 const MAX_PAGES: usize = 10_000;
 /// How often the feed is asked again when it has not told everything yet.
-const MAX_FEED_ROUNDS: usize = 1_000;
+const MAX_FEED_ROUNDS: usize = 10_000;
 /// 2024-01-01T00:00:00Z.
 const FIRST_MOMENT: i64 = 1_704_067_200_000_000;
 

@@ -30,7 +30,8 @@ async fn expect_versions(lab: &Lab<'_>, commit: &Commit, record: Ref, versions: 
     let found: Vec<u64> = changes.iter().map(|change| change.version).collect();
     ensure!(found == versions, "the log holds the versions {found:?} in place of {versions:?}");
     lab.settle().await;
-    let (told, _) = lab.feed(None, 100, 1).await?;
+    // The tenant's own ten records, and this one's changes.
+    let (told, _) = lab.feed(None, 100, 10 + changes.len()).await?;
     let told = told.iter().filter(|(_, change)| change.record == record && change.commit == commit.id).count();
     let own = changes.iter().filter(|change| change.commit == commit.id).count();
     ensure!(told == own, "the feed tells {told} changes of the commit, the history {own}");
