@@ -223,9 +223,9 @@ impl Keys<'_> {
                 let company = row.company.and_then(|company| self.companies.get(&company));
                 company.map_or(Key::Missing, |company| key_of(value_at(company, path)))
             }
-            Dimension::CloseMonth => text(row.close_date.map(|day| Calendar::month(day))),
+            Dimension::CloseMonth => text(row.close_date.map(Calendar::month)),
             Dimension::CloseQuarter => text(row.close_date.map(|day| self.calendar.quarter(day))),
-            Dimension::EnteredMonth(stage) => text(self.entered(row.id, *stage).map(|day| Calendar::month(day))),
+            Dimension::EnteredMonth(stage) => text(self.entered(row.id, *stage).map(Calendar::month)),
             Dimension::EnteredQuarter(stage) => {
                 text(self.entered(row.id, *stage).map(|day| self.calendar.quarter(day)))
             }

@@ -23,14 +23,14 @@ fn at(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-fn dollars(amount: i64) -> Option<Money> {
-    Some(Money::new(amount, Currency::USD))
+fn dollars(amount: i64) -> Money {
+    Money::new(amount, Currency::USD)
 }
 
 struct Sale<'a> {
     title: &'a str,
     owner: Id,
-    value: Option<Money>,
+    value: Money,
     created: &'a str,
     qualified: Option<&'a str>,
     closed: Option<(&'a str, bool)>,
@@ -41,7 +41,7 @@ fn sale(ready: &Ready, sale: &Sale<'_>) -> NewWithHistory<crate::deals::Deal> {
     let stage = |kind| ready.deal_pipeline.first_of(kind).unwrap().id;
     let new = NewDeal {
         title: sale.title.into(),
-        value: sale.value,
+        value: Some(sale.value),
         owner_id: Some(sale.owner),
         external_id: Some(sale.title.into()),
         ..Default::default()
@@ -210,8 +210,8 @@ fn a_company_that_one_may_not_see_gives_nothing_away() {
             let report = ready.crm.reports(actor).sales(&query).await.unwrap();
             report.tables.iter().flat_map(|table| table.groups.iter().map(|group| group.names.clone())).collect()
         };
-        let named = |name: &str| vec![Some(name.to_owned())];
-        assert_eq!(names(&ready.admin).await, [named("Secret Ltd"), vec![None], named("mining"), vec![None]]);
+        let called = |name: &str| vec![Some(name.to_owned())];
+        assert_eq!(names(&ready.admin).await, [called("Secret Ltd"), vec![None], called("mining"), vec![None]]);
         assert!(names(&ready.rep).await.iter().all(|names| names == &[None]));
     });
 }
@@ -270,7 +270,7 @@ fn open_deals_are_summed_by_stage_and_weighted() {
         let deals = ready.crm.deals(&ready.admin);
         let e = deals.find("external_id", "E").await.unwrap();
         deals.update(e.id, DealPatch::new().probability(30).property("seats", Value::Int(12))).await.unwrap();
-        let archived = NewDeal { title: "gone".into(), value: dollars(9), ..Default::default() };
+        let archived = NewDeal { title: "gone".into(), value: Some(dollars(9)), ..Default::default() };
         let archived = deals.create(archived).await.unwrap();
         deals.archive(archived.id).await.unwrap();
         let reports = ready.crm.reports(&ready.admin);
@@ -304,7 +304,7 @@ fn amounts_are_converted_by_the_rate_of_their_day_and_missing_rates_are_said() {
             ready.crm.rates(&ready.admin).create(new).await.unwrap();
         }
         let foreign = |title, code: &str, closed| {
-            let value = Some(Money::new(10, code.parse::<Currency>().unwrap()));
+            let value = Money::new(10, code.parse::<Currency>().unwrap());
             let (owner, created) = (ready.rep_user.id, "2024-01-01T00:00:00Z");
             sale(&ready, &Sale { title, owner, value, created, qualified: None, closed: Some((closed, true)) })
         };

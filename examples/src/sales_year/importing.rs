@@ -84,16 +84,16 @@ pub async fn import(
     crm: &Crm,
     place: &Place,
     year: &Year,
-    pace: Pace,
+    pacing: Pace,
     progress: &dyn Progress,
 ) -> Result<Import, Failure> {
-    let mut import = Import { faults: year.faults.clone(), ..Import::default() };
+    let mut done = Import { faults: year.faults.clone(), ..Import::default() };
     let managers = managers(year);
     progress.expect((year.accounts.len() + managers.len() + year.agents.len() + year.deals.len()) as u64);
-    let companies = companies(&mut Run { crm, place, pace, progress, import: &mut import }, year).await?;
-    let users = users(&mut Run { crm, place, pace, progress, import: &mut import }, year, &managers).await?;
-    deals(&mut Run { crm, place, pace, progress, import: &mut import }, year, &companies, &users).await?;
-    Ok(import)
+    let companies = companies(&mut Run { crm, place, pace: pacing, progress, import: &mut done }, year).await?;
+    let users = users(&mut Run { crm, place, pace: pacing, progress, import: &mut done }, year, &managers).await?;
+    deals(&mut Run { crm, place, pace: pacing, progress, import: &mut done }, year, &companies, &users).await?;
+    Ok(done)
 }
 
 /// One row on its way: the line, its key, and the record it becomes.
