@@ -10,7 +10,7 @@ use crate::{
     companies::record::Company,
     contacts::record::Contact,
     deals::record::Deal,
-    draft::{self, Lookup, Stop},
+    draft::{self, Lookup},
     engine::{Cache, Engine},
     error::Error,
     interactions::record::Interaction,
@@ -26,12 +26,11 @@ use crate::{
     reports::Reports,
     roles::record::Role,
     rules::Validator,
-    schema::Record,
     store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
     tasks::record::Task,
     teams::record::Team,
     timeline::Timeline,
-    users::record::User,
+    users::{record::User, signed_in::actor_of},
     value::{Id, Kind, Ref, fold},
 };
 
@@ -147,7 +146,7 @@ impl Crm {
     /// Creates an organization with its built-in roles, its two default pipelines and its first administrator, in one
     /// commit; answers the administrator's actor.
     pub fn bootstrap(&self, new: NewOrganization) -> Bootstrap<'_> {
-        Bootstrap::new(self, new)
+        Bootstrap::new(&self.engine, new)
     }
 
     /// The tenant whose organization signs in under a slug. One round trip, strongly consistent. No actor stands before
@@ -169,7 +168,7 @@ impl Crm {
     /// # Errors
     /// [`Error::NotFound`] where there is no such user, or no active one.
     pub async fn actor(&self, tenant: Id, user: Id) -> Result<Actor, Error> {
-        self.actor_of(tenant, Lookup::from(Ref::new(Kind::User, user))).await
+        actor_of(&self.engine, tenant, Lookup::from(Ref::new(Kind::User, user))).await
     }
 
     /// The actor of the active user who has this key in another system.
@@ -180,27 +179,7 @@ impl Crm {
         let value = crate::value::Value::text(external_id);
         let claim =
             draft::claim_of_value(tenant, Kind::User, "external_id", &value).ok_or(Error::NotFound(Kind::User))?;
-        self.actor_of(tenant, Lookup::Want(Want::Claimed(claim))).await
-    }
-
-    async fn actor_of(&self, tenant: Id, lookup: Lookup) -> Result<Actor, Error> {
-        let system = Actor::system(tenant);
-        let wanted = lookup.clone();
-        let outcome = draft::decide_only(&self.engine, &system, &[lookup], &move |draft| {
-            let found = match &wanted {
-                Lookup::Want(Want::Claimed(claim)) => draft.peek_claimed(claim)?,
-                Lookup::Want(Want::Record(record)) => draft.peek(*record)?,
-                _ => None,
-            };
-            Ok(vec![found.ok_or(Stop::not_found(Kind::User))?.reference()])
-        })
-        .await?;
-        let image = outcome.images.first().ok_or(Error::NotFound(Kind::User))?;
-        let user = Record::<User>::from_image(image)?;
-        if !user.is_active || user.archived_at.is_some() {
-            return Err(Error::NotFound(Kind::User));
-        }
-        Ok(Actor::trusted(tenant, user.id, user.role_ids.clone(), user.team_ids.clone()))
+        actor_of(&self.engine, tenant, Lookup::Want(Want::Claimed(claim))).await
     }
 
     /// Every permission that an actor has, with the widest scope of each.

@@ -1,9 +1,11 @@
 //! A tenant's definitions: organization, pipelines, roles, teams and properties, cached per process under their epoch.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
 };
+
+use foldhash::HashMap;
 
 use crate::{
     access::role_set::RoleSet,

@@ -195,8 +195,8 @@ impl<'a> Timeline<'a> {
                 };
                 let mut page = self.engine.store.list(&query).await?;
                 // Without its next item, a source cannot be merged with the others.
-                while let (true, Some(at)) = (page.items.is_empty(), page.next.take()) {
-                    query.after = Some(at);
+                while page.items.is_empty() && page.next.is_some() {
+                    query.after = page.next.take();
                     page = self.engine.store.list(&query).await?;
                 }
                 let full = page.items.len() == limit;

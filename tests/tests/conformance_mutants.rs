@@ -1090,3 +1090,30 @@ async fn the_model_test_finds_mutants_and_shrinks_them() {
     }
     assert!(survivors.is_empty(), "the model test does not find {survivors:?}");
 }
+
+struct NoStore;
+
+#[async_trait]
+impl Harness for NoStore {
+    async fn fresh(&self) -> Arc<dyn Store> {
+        panic!("there is no server")
+    }
+}
+
+#[tokio::test]
+async fn a_report_names_every_failure_and_a_panic_is_one() {
+    let report = conformance::run_where(&Broken(Bug::ForgetsGuards), |case| case.theme == "guards").await;
+    let text = report.to_string();
+    assert!(report.failed.len() >= 3, "{text}");
+    assert!(report.failed.iter().all(|failed| text.contains(failed.case.name) && text.contains(failed.case.about)));
+    let panicked = std::panic::catch_unwind(|| report.assert()).expect_err("a failed report asserts");
+    assert!(panicked.downcast_ref::<String>().is_some_and(|message| message.contains("many_guards")));
+
+    let report = conformance::run_where(&NoStore, |case| case.theme == "keys").await;
+    assert!(report.passed.is_empty());
+    assert!(report.failed.iter().all(|failed| failed.message.contains("there is no server")));
+
+    // A filter that chooses nothing is no success.
+    let nothing = conformance::run_where(&NoStore, |_| false).await;
+    assert!(std::panic::catch_unwind(|| nothing.assert()).is_err());
+}

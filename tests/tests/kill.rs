@@ -202,7 +202,7 @@ async fn killed_imports_end_like_any_other<F: Future<Output = String>>(fresh: im
     println!("CRM_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
     let undisturbed = fresh().await;
-    #[allow(clippy::disallowed_methods)] // how long it takes says when to kill it, and nothing else
+    #[allow(clippy::disallowed_methods)] // a stopwatch: kills are spread over the time that an import takes
     let started = Instant::now();
     Importer::start(&undisturbed).finish();
     let took = started.elapsed();

@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
         every_field_type,
         "each comparison that a field's type has, with each value and its complement, shows what holds"
     ),
-    case!("filters", every_property_type, "the same for custom properties of every type"),
+    case!("filters", properties_of_every_type, "the same for custom properties of every type"),
     case!(
         "filters",
         properties_of_mixed_types,
@@ -229,7 +229,7 @@ async fn every_field_type(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-async fn every_property_type(lab: &Lab<'_>) -> Outcome {
+async fn properties_of_every_type(lab: &Lab<'_>) -> Outcome {
     let world = lab.tenant().await?;
     let types = samples::property_types();
     let column = |ty: FieldType| {

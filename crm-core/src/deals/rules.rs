@@ -54,10 +54,12 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
     if entered && !named(F::forecast_category) {
         after.forecast_category = Some(stage.forecast_category);
     }
+    // Why it was lost is not why it was won, and an open deal has no reason to have closed.
+    let other_end = before.is_some_and(|b| b.stage_kind != StageKind::Open && b.stage_kind != stage.kind);
+    if entered && other_end && !named(F::close_reason) {
+        after.close_reason = None;
+    }
     if stage.kind == StageKind::Open {
-        if entered && !named(F::close_reason) && before.is_some_and(|before| before.stage_kind != StageKind::Open) {
-            after.close_reason = None;
-        }
         if after.actual_close_date.is_some() && named(F::actual_close_date) {
             cx.faults.push("actual_close_date", "not_closed", "is for deals that are won or lost");
         }

@@ -78,7 +78,7 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
     for (at, field) in after.decl.fields.iter().enumerate() {
         let value = &after.values[at];
         let old = before.map_or(&Value::Null, |before| &before.values[at]);
-        if at == common::CREATED_BY || at == common::UPDATED_BY || value == old {
+        if at == common::CREATED_BY || at == common::UPDATED_BY || value.is_null() || value == old {
             continue;
         }
         if at == common::PROPERTIES {

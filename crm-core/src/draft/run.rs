@@ -1,7 +1,9 @@
 //! Running a decision: read what it needs, decide, commit; decide again where somebody else was faster; find out what
 //! happened where an answer was lost.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::{Context, Draft, Lookup, Stop};
 use crate::{

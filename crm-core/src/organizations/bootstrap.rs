@@ -9,8 +9,8 @@ use std::{
 use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
     access::{Actor, built_in_roles},
-    crm::Crm,
     draft::{Answer, Draft, Pending, Sets, Step, Stop, asked_for},
+    engine::Engine,
     error::Error,
     pipelines::{
         defaults::{deal_pipeline, lead_pipeline},
@@ -24,21 +24,26 @@ use crate::{
 
 /// An organization about to be created. `.await` answers its first actor.
 #[must_use = "nothing is written until it is awaited"]
-#[derive(Debug)]
 pub struct Bootstrap<'a> {
-    crm: &'a Crm,
+    engine: &'a Arc<Engine>,
     organization: NewOrganization,
     admin: NewUser,
 }
 
+impl std::fmt::Debug for Bootstrap<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bootstrap").field("organization", &self.organization.name).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Bootstrap<'a> {
-    pub(crate) fn new(crm: &'a Crm, organization: NewOrganization) -> Self {
+    pub(crate) fn new(engine: &'a Arc<Engine>, organization: NewOrganization) -> Self {
         let admin = NewUser {
             first_name: Some("Administrator".into()),
             external_id: Some("admin".into()),
             ..NewUser::default()
         };
-        Self { crm, organization, admin }
+        Self { engine, organization, admin }
     }
 
     /// Who the first administrator is; without it, a user known by the external id `admin`.
@@ -48,7 +53,7 @@ impl<'a> Bootstrap<'a> {
     }
 
     async fn run(self) -> Result<Actor, Error> {
-        let engine = &self.crm.engine;
+        let engine = self.engine;
         let tenant = engine.ids.id(engine.clock.now());
         let user = engine.ids.id(engine.clock.now());
         let secret = engine.ids.secret();

@@ -1,6 +1,6 @@
 //! The declaration of one kind: its fields, the common ones first, and its indexes.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{ARCHIVED, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
 use crate::value::Kind;

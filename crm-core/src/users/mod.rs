@@ -3,6 +3,7 @@
 mod activity;
 pub mod record;
 pub(crate) mod rules;
+pub(crate) mod signed_in;
 
 pub use activity::Handover;
 pub use record::*;

@@ -123,8 +123,6 @@ fn a_lost_answer_is_one_effect() {
             for times in 1..=2 {
                 for at in 0..7 {
                     let store = MemoryStore::new();
-                    let crm = crm_on(&store);
-                    let _ = &crm;
                     // The commits before it go well: they are given no fault.
                     store.faults().fail_commit_after(at, fault, times);
                     let (crm, _, failed) = story(&store).await;

@@ -448,7 +448,7 @@ fn a_conversion_goes_back_whole_or_not_at_all() {
         );
         assert_eq!((made.lead.converted_company_id, made.lead.converted_deal_id), (Some(company.id), Some(deal.id)));
         // Somebody works on the deal: the conversion stays.
-        let worked = world.crm.deals(&world.rep).move_to(deal.id, "proposal").await.unwrap();
+        world.crm.deals(&world.rep).move_to(deal.id, "proposal").await.unwrap();
         match leads.unconvert(world.lead.id).await {
             Err(Error::Conflict { record, fields, .. }) => {
                 assert_eq!(record.kind, Kind::Deal);
@@ -457,7 +457,6 @@ fn a_conversion_goes_back_whole_or_not_at_all() {
             other => panic!("{other:?}"),
         }
         assert!(world.crm.contacts(&world.rep).get(contact.id).await.unwrap().archived_at.is_none());
-        let _ = worked;
         let lead = NewLead { name: "Bob".into(), email: Some("bob@example.com".into()), ..Default::default() };
         let lead = leads.create(lead).await.unwrap();
         leads.move_to(lead.id, "contacted").await.unwrap();

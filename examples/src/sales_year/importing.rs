@@ -84,16 +84,16 @@ pub async fn import(
     crm: &Crm,
     place: &Place,
     year: &Year,
-    pacing: Pace,
+    tempo: Pace,
     progress: &dyn Progress,
 ) -> Result<Import, Failure> {
     let mut done = Import { faults: year.faults.clone(), ..Import::default() };
     let managers = managers(year);
     progress.expect((year.accounts.len() + managers.len() + year.agents.len() + year.deals.len()) as u64);
-    let companies = companies(&mut Run { crm, place, pace: pacing, progress, import: &mut done }, year).await?;
-    let users = users(&mut Run { crm, place, pace: pacing, progress, import: &mut done }, year, &managers).await?;
-    deals(&mut Run { crm, place, pace: pacing, progress, import: &mut done }, year, &companies, &users).await?;
-    Ok(done)
+    let companies = companies(&mut Run { crm, place, tempo, progress, import: &mut import }, year).await?;
+    let users = users(&mut Run { crm, place, tempo, progress, import: &mut import }, year, &managers).await?;
+    deals(&mut Run { crm, place, tempo, progress, import: &mut import }, year, &companies, &users).await?;
+    Ok(import)
 }
 
 /// One row on its way: the line, its key, and the record it becomes.
@@ -114,7 +114,7 @@ struct Source {
 struct Run<'a> {
     crm: &'a Crm,
     place: &'a Place,
-    pace: Pace,
+    tempo: Pace,
     progress: &'a dyn Progress,
     import: &'a mut Import,
 }
@@ -162,11 +162,11 @@ impl Run<'_> {
         let mut rows = coming.into_iter().peekable();
         let mut batches: Vec<Vec<Coming<K>>> = Vec::new();
         while rows.peek().is_some() {
-            batches.push(rows.by_ref().take(self.pace.batch.get()).collect());
+            batches.push(rows.by_ref().take(self.tempo.batch.get()).collect());
         }
         let mut done = stream::iter(batches)
             .map(|batch| tokio::spawn(bring_batch(self.crm.clone(), actor.clone(), of, batch)))
-            .buffer_unordered(self.pace.in_flight.get());
+            .buffer_unordered(self.tempo.in_flight.get());
         while let Some(batch) = done.next().await {
             for (line, key, outcome) in batch?? {
                 match outcome {

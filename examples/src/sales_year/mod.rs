@@ -52,12 +52,12 @@ pub async fn run(
     crm: &Crm,
     slug: &str,
     year: &Year,
-    pacing: Pace,
+    tempo: Pace,
     progress: &dyn Progress,
 ) -> Result<(Import, YearReport), Failure> {
     let place = setup::set_up(crm, slug, year).await?;
     progress.step(1);
-    let imported = importing::import(crm, &place, year, pacing, progress).await?;
+    let import = importing::import(crm, &place, year, tempo, progress).await?;
     let report = reporting::read(crm, &place).await?;
     Ok((imported, report))
 }

@@ -49,11 +49,8 @@ async fn a_throwaway_cluster_goes_with_whoever_started_it() {
 #[tokio::test]
 async fn no_connection_in_time_is_unavailable() {
     let database = postgres::database().await;
-    let options = PostgresOptions {
-        max_connections: 1,
-        acquire_timeout: Duration::from_millis(100),
-        ..PostgresOptions::default()
-    };
+    let options =
+        PostgresOptions { max_connections: 1, acquire_timeout: Duration::from_secs(1), ..PostgresOptions::default() };
     let store = PostgresStore::connect_to(database.options(), &options).await.unwrap();
     let tenant = id();
     let blocker = database.pool(1).await;

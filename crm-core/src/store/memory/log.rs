@@ -1,10 +1,8 @@
 //! The change log in memory: by record, by time, by stage move, and in the order in which it grew.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    ops::Bound,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use foldhash::HashMap;
 
 use crate::{
     change::Change,

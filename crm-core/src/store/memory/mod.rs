@@ -8,9 +8,11 @@ mod log;
 mod table;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
+
+use foldhash::HashMap;
 
 use async_trait::async_trait;
 
@@ -227,7 +229,7 @@ impl Feed for MemoryStore {
 impl Counts for MemoryStore {
     async fn count(&self, query: &Query) -> Result<u64, StoreError> {
         self.faults.before_read()?;
-        self.state().tables.count(query)
+        self.state().tables.count(query, self.faults.lag())
     }
 }
 

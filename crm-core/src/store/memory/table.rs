@@ -1,11 +1,8 @@
 //! Records in memory, and the declared indexes over them.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, HashMap},
-    ops::Bound,
-    sync::Arc,
-};
+use std::{cmp::Ordering, collections::BTreeMap, ops::Bound, sync::Arc};
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::{
     schema::{Group, Image, IndexDecl, Section},
@@ -169,8 +166,10 @@ impl Tables {
         Ok(Page { items, next })
     }
 
-    pub(super) fn count(&mut self, query: &Query) -> Result<u64, StoreError> {
-        self.publish();
+    pub(super) fn count(&mut self, query: &Query, lagging: bool) -> Result<u64, StoreError> {
+        if !lagging {
+            self.publish();
+        }
         let Some(run) = self.run(query)? else { return Ok(0) };
         Ok(run.values().filter(|image| query.filter.holds(image)).count() as u64)
     }

@@ -1,0 +1,41 @@
+//! What the PostgreSQL store costs: creating leads beside pgbench, and pages of few and of many leads.
+//!
+//! `cargo bench -p tests --bench postgres -- [create|pages] [--seconds 5]`, with `CRM_BENCH_POSTGRES` naming a server of
+//! default durability (the URL of a superuser) that collects its log (`logging_collector=on`); `scripts/bench` makes one.
+//! The database that it makes there is dropped at the end.
+
+mod creating;
+mod paging;
+mod pgbench;
+mod scene;
+
+use std::{env, time::Duration};
+
+use scene::Server;
+
+/// Of an odd number of figures.
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+#[tokio::main]
+async fn main() {
+    // Cargo runs it with `--bench`, and with other flags where a filter was given.
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let seconds = arguments.iter().position(|argument| argument == "--seconds").map_or(5, |at| {
+        arguments.get(at + 1).and_then(|seconds| seconds.parse().ok()).expect("--seconds and a whole number")
+    });
+    let asked = arguments.first().filter(|argument| !argument.starts_with('-'));
+    let runs = |part: &str| asked.is_none_or(|asked| asked == part);
+    let url = env::var("CRM_BENCH_POSTGRES").expect("CRM_BENCH_POSTGRES names a server; scripts/bench makes one");
+
+    let server = Server::new(&url).await;
+    if runs("create") {
+        creating::run(&server, Duration::from_secs(seconds)).await;
+    }
+    if runs("pages") {
+        paging::run(&server).await;
+    }
+    server.remove().await;
+}
