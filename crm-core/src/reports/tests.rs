@@ -31,7 +31,7 @@ fn dollars(amount: i64) -> Option<Money> {
 struct Sale<'a> {
     title: &'a str,
     owner: Id,
-    value: Money,
+    value: Option<Money>,
     created: &'a str,
     qualified: Option<&'a str>,
     closed: Option<(&'a str, bool)>,
@@ -42,7 +42,7 @@ fn sale(ready: &Ready, sale: &Sale<'_>) -> NewWithHistory<crate::deals::Deal> {
     let stage = |kind| ready.deal_pipeline.first_of(kind).unwrap().id;
     let new = NewDeal {
         title: sale.title.into(),
-        value: Some(sale.value),
+        value: sale.value,
         owner_id: Some(sale.owner),
         external_id: Some(sale.title.into()),
         ..Default::default()
@@ -271,7 +271,7 @@ fn open_deals_are_summed_by_stage_and_weighted() {
         let deals = ready.crm.deals(&ready.admin);
         let e = deals.find("external_id", "E").await.unwrap();
         deals.update(e.id, DealPatch::new().probability(30).property("seats", Value::Int(12))).await.unwrap();
-        let archived = NewDeal { title: "gone".into(), value: Some(dollars(9)), ..Default::default() };
+        let archived = NewDeal { title: "gone".into(), value: dollars(9), ..Default::default() };
         let archived = deals.create(archived).await.unwrap();
         deals.archive(archived.id).await.unwrap();
         let reports = ready.crm.reports(&ready.admin);
@@ -305,7 +305,7 @@ fn amounts_are_converted_by_the_rate_of_their_day_and_missing_rates_are_said() {
             ready.crm.rates(&ready.admin).create(new).await.unwrap();
         }
         let foreign = |title, code: &str, closed| {
-            let value = Money::new(10, code.parse::<Currency>().unwrap());
+            let value = Some(Money::new(10, code.parse::<Currency>().unwrap()));
             let (owner, created) = (ready.rep_user.id, "2024-01-01T00:00:00Z");
             sale(&ready, &Sale { title, owner, value, created, qualified: None, closed: Some((closed, true)) })
         };

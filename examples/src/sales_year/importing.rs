@@ -87,7 +87,7 @@ pub async fn import(
     tempo: Pace,
     progress: &dyn Progress,
 ) -> Result<Import, Failure> {
-    let mut done = Import { faults: year.faults.clone(), ..Import::default() };
+    let mut import = Import { faults: year.faults.clone(), ..Import::default() };
     let managers = managers(year);
     progress.expect((year.accounts.len() + managers.len() + year.agents.len() + year.deals.len()) as u64);
     let companies = companies(&mut Run { crm, place, tempo, progress, import: &mut import }, year).await?;

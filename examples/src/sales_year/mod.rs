@@ -59,5 +59,5 @@ pub async fn run(
     progress.step(1);
     let import = importing::import(crm, &place, year, tempo, progress).await?;
     let report = reporting::read(crm, &place).await?;
-    Ok((imported, report))
+    Ok((import, report))
 }
