@@ -98,7 +98,8 @@ impl Importer {
                 Some(Ok(line)) => {
                     stored += line.split_once("stored ").and_then(|(_, n)| n.trim().parse::<u64>().ok()).unwrap_or(0);
                 }
-                _ => return true,
+                // Nobody has killed it yet.
+                other => panic!("the import failed by itself: {other:?}"),
             }
         }
         false

@@ -113,7 +113,7 @@ async fn a_wrong_row_stops_no_other() {
     let folder = tempfile::tempdir().expect("a directory");
     let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     file("products.csv", "product,series,sales_price\nAnvil,A,100\nTongs,T,free\n");
-    file("sales_teams.csv", "sales_agent,manager,regional_office\nAda Berg,Max Roe,North\n");
+    file("sales_teams.csv", "sales_agent,manager,regional_office\nAda Berg,Max Roe,North\nAda Berg,Eva Roe,South\n");
     // A byte order mark, and columns in another order.
     file(
         "accounts.csv",
@@ -147,6 +147,7 @@ async fn a_wrong_row_stops_no_other() {
         assert_eq!(found, 1, "`{start}` is not told once in\n{}", faults.join("\n"));
     };
     told("products.csv:3:3 (sales_price): `free`");
+    told("sales_teams.csv:3:1 (sales_agent): `Ada Berg` is there twice");
     told("accounts.csv:3:7 (subsidiary_of): `Nobody`");
     told("accounts.csv:4:5 (employees): ");
     told("sales_pipeline.csv:3:7 (close_date): `2017-13-01`");
@@ -158,6 +159,6 @@ async fn a_wrong_row_stops_no_other() {
     told("sales_pipeline.csv:9: has 3 cells");
     told("sales_pipeline.csv:10:4 (account): `Gamma`");
     told("sales_pipeline.csv:11:8 (close_value): ");
-    assert_eq!(faults.len(), 12);
+    assert_eq!(faults.len(), 13);
     assert_eq!((report.sales.overall.deals, report.accounts), (2, 1));
 }

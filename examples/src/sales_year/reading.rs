@@ -36,18 +36,18 @@ const PRODUCT_HEADINGS: &[&str] = &["product", "sales_price"];
 pub fn read(folder: &Path) -> Result<Year, Failure> {
     let mut year = Year::default();
     let mut faults = Vec::new();
-    year.products = rows(folder, PRODUCTS, PRODUCT_HEADINGS, &mut faults, |row| {
-        Ok(Product { name: row.needed(0)?, list_price: row.needed_number(1)? })
+    year.products = rows(folder, PRODUCTS, PRODUCT_HEADINGS, &mut faults, |row, seen| {
+        Ok(Product { name: row.key(0, seen)?, list_price: row.needed_number(1)? })
     })?;
-    year.agents = rows(folder, AGENTS, AGENT_HEADINGS, &mut faults, |row| {
-        Ok(Agent { line: row.line, name: row.needed(0)?, manager: row.needed(1)?, region: row.needed(2)? })
+    year.agents = rows(folder, AGENTS, AGENT_HEADINGS, &mut faults, |row, seen| {
+        Ok(Agent { line: row.line, name: row.key(0, seen)?, manager: row.needed(1)?, region: row.needed(2)? })
     })?;
-    year.accounts = rows(folder, ACCOUNTS, ACCOUNT_HEADINGS, &mut faults, |row| {
+    year.accounts = rows(folder, ACCOUNTS, ACCOUNT_HEADINGS, &mut faults, |row, seen| {
         let millions: Option<Decimal> = row.parsed(3, "a number of millions")?;
         let revenue = millions.map(|millions| millions.times(Decimal::from(1_000_000)));
         Ok(Account {
             line: row.line,
-            name: row.needed(0)?,
+            name: row.key(0, seen)?,
             sector: row.text(1),
             founded: row.parsed(2, "a year")?,
             revenue: revenue.transpose().map_err(|error| row.fault(3, error.to_string()))?,
@@ -61,14 +61,7 @@ pub fn read(folder: &Path) -> Result<Year, Failure> {
         agents: year.agents.iter().map(|agent| agent.name.as_str()).collect(),
         accounts: year.accounts.iter().map(|account| account.name.as_str()).collect(),
     };
-    let mut seen = HashSet::new();
-    year.deals = rows(folder, DEALS, DEAL_HEADINGS, &mut faults, |row| {
-        let deal = names.deal(row)?;
-        if !seen.insert(deal.id.clone()) {
-            return Err(row.fault(0, format!("`{}` is there twice", deal.id)));
-        }
-        Ok(deal)
-    })?;
+    year.deals = rows(folder, DEALS, DEAL_HEADINGS, &mut faults, |row, seen| names.deal(row, seen))?;
     year.faults = faults;
     Ok(year)
 }
@@ -81,7 +74,7 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    fn deal(&self, row: &Row<'_>) -> Result<Deal, RowFault> {
+    fn deal(&self, row: &Row<'_>, seen: &mut HashSet<String>) -> Result<Deal, RowFault> {
         let known = |names: &HashSet<&str>, at: usize, name: String, file: &str| {
             if names.contains(name.as_str()) {
                 Ok(name)
@@ -92,7 +85,7 @@ impl Names<'_> {
         let account = row.text(3).map(|name| known(&self.accounts, 3, name, ACCOUNTS)).transpose()?;
         Ok(Deal {
             line: row.line,
-            id: row.needed(0)?,
+            id: row.key(0, seen)?,
             agent: known(&self.agents, 1, row.needed(1)?, AGENTS)?,
             product: known(&self.products, 2, product(row.needed(2)?), PRODUCTS)?,
             account,
@@ -145,6 +138,12 @@ impl Row<'_> {
         self.text(at).ok_or_else(|| self.fault(at, "is needed".to_owned()))
     }
 
+    /// What the row is known by, which no row before it had.
+    fn key(&self, at: usize, seen: &mut HashSet<String>) -> Result<String, RowFault> {
+        let key = self.needed(at)?;
+        if seen.insert(key.clone()) { Ok(key) } else { Err(self.fault(at, format!("`{key}` is there twice"))) }
+    }
+
     fn parsed<T: std::str::FromStr>(&self, at: usize, what: &str) -> Result<Option<T>, RowFault> {
         let parse = |text: String| text.parse().map_err(|_| self.fault(at, format!("`{text}` is not {what}")));
         self.text(at).map(parse).transpose()
@@ -171,7 +170,7 @@ fn rows<T>(
     file: &'static str,
     headings: &'static [&'static str],
     faults: &mut Vec<RowFault>,
-    mut parse: impl FnMut(&Row<'_>) -> Result<T, RowFault>,
+    mut parse: impl FnMut(&Row<'_>, &mut HashSet<String>) -> Result<T, RowFault>,
 ) -> Result<Vec<T>, Failure> {
     let unusable = |why: String| Failure::Data(format!("{}: {why}", folder.join(file).display()));
     let mut bytes = Vec::new();
@@ -187,7 +186,7 @@ fn rows<T>(
         .iter()
         .map(|heading| column(heading).ok_or_else(|| unusable(format!("has no column `{heading}`"))))
         .collect::<Result<_, _>>()?;
-    let mut all = Vec::new();
+    let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for record in reader.records() {
         let cells = match record {
             Ok(cells) => cells,
@@ -203,7 +202,7 @@ fn rows<T>(
             faults.push(RowFault { file, line, column: None, message });
             continue;
         }
-        match parse(&Row { file, line, headings, columns: &columns, cells: &cells }) {
+        match parse(&Row { file, line, headings, columns: &columns, cells: &cells }, &mut seen) {
             Ok(row) => all.push(row),
             Err(fault) => faults.push(fault),
         }
