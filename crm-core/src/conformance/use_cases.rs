@@ -1,7 +1,209 @@
-//! What a store must bear of the use cases above it. Cases that need a whole `Crm` on the store under test belong
-//! here: they get the store from [`Lab::store`](super::Lab::store) and make their own actors.
+//! What a store must bear of the use cases above it: a whole `Crm` on the store under test, with actors of its own.
 
-use super::Case;
+use std::{future::IntoFuture as _, sync::Arc};
+
+use futures::future::join_all;
+
+use super::{Case, Failure, Lab, Outcome, case, ensure};
+use crate::{
+    Crm, Error,
+    access::Actor,
+    contacts::{ContactEmail, NewContact},
+    deals::NewDeal,
+    filter::Filter,
+    leads::{ConvertLead, LeadPatch, NewLead},
+    listing::ListQuery,
+    organizations::NewOrganization,
+    teams::NewTeam,
+    testing::{TestClock, user},
+    value::Id,
+};
 
 /// The cases of this theme.
-pub(super) const CASES: &[Case] = &[];
+pub(super) const CASES: &[Case] = &[
+    case!("use cases", lead_to_won_deal, "a lead is created, moved, converted and won, and all of it is history"),
+    case!("use cases", hidden_rows_never_bend_a_page, "pages hold what one may see, as if there were nothing else"),
+    case!("use cases", cursors_are_bound, "a cursor of another query, actor or tenant, or a forged one, is refused"),
+    case!("use cases", tenants_see_nothing_of_another, "another tenant's id is as good as a random one"),
+    case!("use cases", one_winner_per_unique_value, "of many who create one unique value at once, one does"),
+];
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(format!("a use case failed where it should not: {error} ({error:?})"))
+    }
+}
+
+/// A tenant with two representatives of one team.
+struct Scene {
+    crm: Crm,
+    clock: TestClock,
+    admin: Actor,
+    reps: [Actor; 2],
+}
+
+impl Scene {
+    async fn new(lab: &Lab<'_>) -> Result<Self, Failure> {
+        let clock = TestClock::at("2026-01-05T09:00:00Z");
+        // Ids of every run's own: a store may remember those of another.
+        let crm = Crm::builder_shared(Arc::clone(&lab.store)).clock(clock.clone()).build();
+        let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
+        let team = crm.teams(&admin).create(NewTeam { name: "North".into(), ..Default::default() }).await?;
+        let one = user(&crm, &admin, "Rob", "sales_rep", team.id).await?;
+        let two = user(&crm, &admin, "Sue", "sales_rep", team.id).await?;
+        let reps = [crm.actor(admin.tenant(), one.id).await?, crm.actor(admin.tenant(), two.id).await?];
+        Ok(Self { crm, clock, admin, reps })
+    }
+
+    async fn lead(&self, actor: &Actor, name: &str) -> Result<Id, Failure> {
+        self.clock.advance_seconds(1);
+        let new = NewLead { name: name.into(), source: Some("web".into()), ..Default::default() };
+        Ok(self.crm.leads(actor).create(new).await?.id)
+    }
+}
+
+async fn lead_to_won_deal(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let [rep, _] = &scene.reps;
+    let id = scene.lead(rep, "Ada").await?;
+    let leads = scene.crm.leads(rep);
+    scene.clock.advance_days(2);
+    leads.move_to(id, "qualified").await?;
+    scene.clock.advance_days(3);
+    let deal = NewDeal { title: "Ten engines".into(), ..Default::default() };
+    let converted = leads.convert(id, ConvertLead { open_deal: Some(deal), ..Default::default() }).await?;
+    let deal = converted.deal.as_ref().ok_or_else(|| Failure::new("no deal was opened"))?;
+    let won = scene.crm.deals(rep).win(deal.id).await?;
+    ensure!(won.status == "closed_won", "the deal is {}", won.status);
+    let actions: Vec<String> = leads.history(id).await?.iter().map(|change| change.action.to_string()).collect();
+    ensure!(actions == ["create", "move_stage", "convert"], "the lead's history is {actions:?}");
+    let then = leads.as_of(id, scene.clock.now().plus_days(-1)).await?;
+    let status = then.map(|then| then.status.clone());
+    ensure!(status.as_deref() == Some("qualified"), "a day before its conversion the lead was {status:?}");
+    let days: Vec<i64> = leads.stage_times(id).await?.iter().map(|time| time.total_micros / 86_400_000_000).collect();
+    ensure!(days == [2, 3, 0], "the lead was in its stages for {days:?} days");
+    // The won deal is a later change of what the conversion made: the way back is a conflict, and changes nothing.
+    let back = leads.unconvert(id).await;
+    ensure!(matches!(back, Err(Error::Conflict { .. })), "unconverting over a won deal answers {back:?}");
+    let lead = leads.get(id).await?;
+    ensure!(lead.status == "converted", "a refused way back left the lead {}", lead.status);
+    Ok(())
+}
+
+async fn hidden_rows_never_bend_a_page(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let mut own: Vec<Id> = Vec::new();
+    for number in 0..24 {
+        let rep = usize::from(number % 3 != 0);
+        let id = scene.lead(&scene.reps[rep], &format!("Lead {number}")).await?;
+        if rep == 0 {
+            own.push(id);
+        }
+    }
+    lab.settle().await;
+    let leads = scene.crm.leads(&scene.reps[0]);
+    let filter = Filter::eq("source", "web");
+    for limit in [1, 3, 8, 50] {
+        for descending in [false, true] {
+            let mut expected = own.clone();
+            let mut query = ListQuery::new().filter(filter.clone()).limit(limit);
+            if descending {
+                expected.reverse();
+                query = query.descending();
+            }
+            let mut seen: Vec<Id> = Vec::new();
+            for _ in 0..200 {
+                let page = leads.list(&query).await?;
+                ensure!(page.items.len() <= limit, "a page of {limit} has {} records", page.items.len());
+                seen.extend(page.items.iter().map(|lead| lead.id));
+                match page.next_cursor {
+                    Some(cursor) => query = query.cursor(cursor),
+                    None => break,
+                }
+            }
+            ensure!(seen == expected, "pages of {limit} show {} records, of {}", seen.len(), expected.len());
+        }
+    }
+    let count = leads.count(filter.clone()).await?;
+    ensure!(count == own.len() as u64, "{count} are counted, of {}", own.len());
+    let all = scene.crm.leads(&scene.admin).count(filter).await?;
+    ensure!(all == 24, "the administrator counts {all}");
+    Ok(())
+}
+
+async fn cursors_are_bound(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    for number in 0..6 {
+        scene.lead(&scene.reps[number % 2], &format!("Lead {number}")).await?;
+    }
+    let other = Scene::new(lab).await?;
+    lab.settle().await;
+    let query = ListQuery::new().limit(1);
+    let page = scene.crm.leads(&scene.reps[0]).list(&query).await?;
+    let cursor = page.next_cursor.ok_or_else(|| Failure::new("a page of one of three has no cursor"))?;
+    let mut forged = cursor.clone().into_bytes();
+    forged[3] = if forged[3] == b'A' { b'B' } else { b'A' };
+    let tries = [
+        ("another query", &scene.reps[0], query.clone().descending().cursor(&cursor)),
+        ("another filter", &scene.reps[0], query.clone().filter(Filter::eq("source", "web")).cursor(&cursor)),
+        ("another actor", &scene.reps[1], query.clone().cursor(&cursor)),
+        ("another tenant", &other.reps[0], query.clone().cursor(&cursor)),
+        ("a forged one", &scene.reps[0], query.clone().cursor(String::from_utf8_lossy(&forged))),
+        ("rubbish", &scene.reps[0], query.clone().cursor("rubbish")),
+    ];
+    for (what, actor, query) in tries {
+        let answer = scene.crm.leads(actor).list(&query).await;
+        ensure!(matches!(answer, Err(Error::Invalid(_))), "a cursor of {what} answers {answer:?}");
+    }
+    let next = scene.crm.leads(&scene.reps[0]).list(&query.cursor(cursor)).await?;
+    ensure!(next.items.len() == 1, "the true cursor shows {} records", next.items.len());
+    Ok(())
+}
+
+async fn tenants_see_nothing_of_another(lab: &Lab<'_>) -> Outcome {
+    let (one, two) = (Scene::new(lab).await?, Scene::new(lab).await?);
+    let id = one.lead(&one.admin, "Ada").await?;
+    let leads = two.crm.leads(&two.admin);
+    let patch = || LeadPatch::new().job_title("CTO");
+    for (whose, id) in [("another tenant's", id), ("a random", lab.id())] {
+        let answers = [
+            ("get", leads.get(id).await.map(drop)),
+            ("update", leads.update(id, patch()).await.map(drop)),
+            ("archive", leads.archive(id).await.map(drop)),
+            ("move", leads.move_to(id, "contacted").await.map(drop)),
+            ("convert", leads.convert(id, ConvertLead::default()).await.map(drop)),
+            ("history", leads.history(id).await.map(drop)),
+            ("as-of", leads.as_of(id, two.clock.now()).await.map(drop)),
+        ];
+        for (what, answer) in answers {
+            ensure!(matches!(answer, Err(Error::NotFound(_))), "{what} of {whose} id answers {answer:?}");
+        }
+    }
+    lab.settle().await;
+    let seen = leads.list(&ListQuery::new()).await?.items.len();
+    ensure!(seen == 0, "{seen} records of another tenant are listed");
+    let lead = one.crm.leads(&one.admin).get(id).await?;
+    ensure!(lead.version == 1, "another tenant's attempts changed the record");
+    Ok(())
+}
+
+async fn one_winner_per_unique_value(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let attempts = (0..8).map(|number| {
+        let new = NewContact {
+            name: format!("Contact {number}"),
+            emails: vec![ContactEmail::from("ada@engines.example")],
+            ..Default::default()
+        };
+        scene.crm.contacts(&scene.admin).create(new).into_future()
+    });
+    let answers = join_all(attempts).await;
+    let winners: Vec<Id> = answers.iter().filter_map(|answer| answer.as_ref().ok().map(|saved| saved.id)).collect();
+    ensure!(winners.len() == 1, "{} of eight got the address", winners.len());
+    for answer in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        ensure!(matches!(answer, Error::Duplicate { .. }), "a loser is answered {answer:?}");
+    }
+    let found = scene.crm.contacts(&scene.admin).find("email", "ADA@engines.example").await?;
+    ensure!(found.id == winners[0], "the address finds another contact than the one that got it");
+    Ok(())
+}
