@@ -60,7 +60,7 @@ impl Server {
     pub(crate) async fn store(&self, connections: u32) -> PostgresStore {
         let options = PostgresOptions {
             max_connections: connections,
-            acquire_timeout: Duration::from_secs(60),
+            acquire_timeout: Duration::from_mins(1),
             ..PostgresOptions::default()
         };
         PostgresStore::connect_to(self.options(), &options).await.expect("the server answers")
