@@ -5,7 +5,13 @@
 //! PATH is a folder with `sales_pipeline.csv`, `accounts.csv`, `products.csv` and `sales_teams.csv`; without it a year
 //! is made up from a seed. Killed at any moment and run again on the same store, it goes on where it was.
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    io::{ErrorKind, Write as _},
+    num::NonZeroUsize,
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::Parser;
 use crm_core::Crm;
@@ -82,12 +88,12 @@ async fn run(args: Args) -> Result<(), Failure> {
     let (import, report) = sales_year::run(&crm, &args.organization, &year, pace, &Bar(bar.clone())).await?;
     bar.finish_and_clear();
     tell(&import);
-    if args.json {
-        println!("{:#}", json::report(&report));
-    } else {
-        println!("{}", tables::report(&report));
+    let shown = if args.json { format!("{:#}", json::report(&report)) } else { tables::report(&report) };
+    match writeln!(std::io::stdout(), "{shown}") {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
-    Ok(())
 }
 
 /// What the import did, on standard error.

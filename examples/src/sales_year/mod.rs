@@ -39,6 +39,9 @@ pub enum Failure {
     /// The store could not be opened.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The report could not be written.
+    #[error("the report cannot be written: {0}")]
+    Output(#[from] std::io::Error),
     /// A task of the import ended before its time.
     #[error("an import task ended: {0}")]
     Task(#[from] tokio::task::JoinError),
