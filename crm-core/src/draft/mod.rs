@@ -1,4 +1,4 @@
-//! How a use case writes: a pure decision on a [`Draft`] of the records it touches, run against the store.
+//! How a use case writes: a pure decision on a draft of the records it touches, run against the store.
 //!
 //! The draft is the one place where a record changes, so every gate stands here: permissions, field rules, formats,
 //! references, stage gates, hierarchies, the embedder's validators. The runner reads what the decision asks for, lets

@@ -112,7 +112,7 @@ pub struct Column<K> {
     pub count: u64,
     /// The first of them.
     pub items: Vec<Record<K>>,
-    /// Where to go on in this column: a cursor of the list with `stage_id` as its filter and [`Column::sort`].
+    /// Where to go on in this column: a cursor of the list with `stage_id` as its filter, by the sort of the board (`created_at` of leads, `close_date` of deals).
     pub next_cursor: Option<String>,
 }
 
