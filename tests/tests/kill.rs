@@ -1,15 +1,13 @@
 //! An import that is killed thirty times, at random moments, and started again each time: nothing is lost, nothing is
 //! there twice, and the end is that of an import nobody killed.
 //!
-//! The importing process is this very test binary, which runs the one test that is ignored otherwise; the database is
-//! in other processes (PostgreSQL) or in this one (the emulator), so that a kill never touches it. Half of the kills
+//! The importing process is the program `importer` beside these tests; the database is in other processes (PostgreSQL) or in this one (the emulator), so that a kill never touches it. Half of the kills
 //! come after a random number of records, half after a random time, which also hits the start and the set-up. The
 //! moments come from a seed that is printed; `CRM_SEED` sets it.
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead as _, BufReader, Write as _},
-    num::NonZeroUsize,
+    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -24,11 +22,7 @@ use crm_core::{
     store::{LogPosition, LogQuery, Store},
     value::{Id, Kind, Time},
 };
-use examples::sales_year::{
-    self, generating,
-    importing::{Pace, Progress},
-    json, setup, stores,
-};
+use examples::sales_year::{self, generating, json, setup, stores};
 use fastrand::Rng;
 
 /// So many times an import is killed.
@@ -37,37 +31,6 @@ const KILLS: usize = 30;
 const DEALS: usize = 900;
 const YEAR: u64 = 11;
 const SLUG: &str = "killed";
-/// Tells the importing process where to import to.
-const STORE: &str = "CRM_KILL_STORE";
-
-/// Small batches, so that there are many moments between two commits.
-fn pace() -> Pace {
-    let of = |number| NonZeroUsize::new(number).expect("not nought");
-    Pace { batch: of(4), in_flight: of(3) }
-}
-
-/// Says on standard output how far it is: a line for each record.
-struct Told;
-
-impl Progress for Told {
-    fn step(&self, records: u64) {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "stored {records}").expect("somebody listens");
-        out.flush().expect("somebody listens");
-    }
-}
-
-/// The importing process.
-#[tokio::test]
-#[ignore = "run by the other tests as a process of its own"]
-async fn importer() {
-    let store = std::env::var(STORE).expect("run by the other tests, which say where to import to");
-    let crm = Crm::shared(stores::open(&store).await.expect("the store answers"));
-    let year = generating::generate(YEAR, DEALS);
-    let (import, _) = sales_year::run(&crm, SLUG, &year, pace(), &Told).await.expect("the import goes through");
-    assert_eq!(import.faults, []);
-    println!("finished");
-}
 
 /// An importing process, killed when it is dropped.
 struct Importer {
@@ -77,13 +40,12 @@ struct Importer {
 
 impl Importer {
     fn start(store: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this binary"))
-            .args(["--exact", "importer", "--ignored", "--nocapture", "--quiet"])
-            .env(STORE, store)
+        let mut child = Command::new(env!("CARGO_BIN_EXE_importer"))
+            .args([store, SLUG, &YEAR.to_string(), &DEALS.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
-            .expect("this binary runs");
+            .expect("the program runs");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         Self { child, lines }
     }
@@ -94,7 +56,6 @@ impl Importer {
         while stored < records {
             match self.lines.next() {
                 Some(Ok(line)) if line.contains("finished") => return true,
-                // The first line may follow what the test harness writes.
                 Some(Ok(line)) => {
                     stored += line.split_once("stored ").and_then(|(_, n)| n.trim().parse::<u64>().ok()).unwrap_or(0);
                 }
