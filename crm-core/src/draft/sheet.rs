@@ -193,6 +193,46 @@ impl<'a> Draft<'a> {
         self.write(Some(&before), after, Sets::own(own), step)
     }
 
+    /// Writes what the machine computes of a record: no permission is asked, no gate stands before it, no change is
+    /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused.
+    pub(crate) fn compute(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
+        let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
+        let mut after = before.as_ref().clone();
+        let mut faults = Faults::new();
+        for (at, value) in values {
+            match after.decl.fields.get(*at) {
+                Some(field) if field.section == Section::Machine => {
+                    match field.ty.normalize(value.clone(), self.cx.definitions.default_country()) {
+                        Ok(normal) => after.values[*at] = normal,
+                        Err(fault) => faults.add(field.name, fault),
+                    }
+                }
+                _ => faults.push(at.to_string(), "not_computed", "is no field that the machine computes"),
+            }
+        }
+        faults.into_result()?;
+        if after.values == before.values {
+            return Ok(());
+        }
+        // Of a record that is new in this draft the machine's fields are written with it, as its first values.
+        let is_new = self.edits.get(&record).is_some_and(|edit| edit.before.is_none());
+        let stored = match self.edits.get(&record) {
+            Some(edit) => edit.before.as_ref().map(|before| before.versions.machine),
+            None => Some(before.versions.machine),
+        };
+        if !is_new && stored == Some(before.versions.machine) {
+            after.versions.machine += 1;
+        }
+        let after = Arc::new(after);
+        let edit = self.edits.entry(record).or_insert_with(|| Edit {
+            before: Some(before),
+            after: Arc::clone(&after),
+            changes: Vec::new(),
+        });
+        edit.after = after;
+        Ok(())
+    }
+
     /// Archives a record: it keeps its references, leaves the lists and frees its unique values.
     pub(crate) fn archive(&mut self, record: Ref, step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
