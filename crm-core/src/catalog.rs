@@ -1,11 +1,14 @@
 //! Every kind's declaration, by kind: what stores derive their tables from.
 
 use crate::{
+    api_keys::record::ApiKey,
     associations::record::Association,
     companies::record::Company,
     contacts::record::Contact,
+    credentials::record::Credential,
     deals::record::Deal,
     interactions::record::Interaction,
+    jobs::record::Job,
     leads::record::Lead,
     notes::record::Note,
     organizations::record::Organization,
@@ -14,8 +17,11 @@ use crate::{
     rates::record::Rate,
     roles::record::Role,
     schema::{KindDecl, RecordKind},
+    security_events::record::SecurityEvent,
+    sessions::record::Session,
     tasks::record::Task,
     teams::record::Team,
+    throttles::record::Throttle,
     users::record::User,
     value::{Kind, Value},
 };
@@ -38,6 +44,12 @@ pub fn decl(kind: Kind) -> &'static KindDecl {
         Kind::Interaction => Interaction::decl(),
         Kind::Note => Note::decl(),
         Kind::Association => Association::decl(),
+        Kind::Credential => Credential::decl(),
+        Kind::Session => Session::decl(),
+        Kind::ApiKey => ApiKey::decl(),
+        Kind::Throttle => Throttle::decl(),
+        Kind::SecurityEvent => SecurityEvent::decl(),
+        Kind::Job => Job::decl(),
     }
 }
 
@@ -59,6 +71,12 @@ pub fn write_defaults(kind: Kind, values: &mut [Value]) {
         Kind::Interaction => Interaction::write_defaults(values),
         Kind::Note => Note::write_defaults(values),
         Kind::Association => Association::write_defaults(values),
+        Kind::Credential => Credential::write_defaults(values),
+        Kind::Session => Session::write_defaults(values),
+        Kind::ApiKey => ApiKey::write_defaults(values),
+        Kind::Throttle => Throttle::write_defaults(values),
+        Kind::SecurityEvent => SecurityEvent::write_defaults(values),
+        Kind::Job => Job::write_defaults(values),
     }
 }
 
@@ -91,6 +109,12 @@ mod tests {
             (Kind::Interaction, 7),
             (Kind::Note, 4),
             (Kind::Association, 4),
+            (Kind::Credential, 2),
+            (Kind::Session, 3),
+            (Kind::ApiKey, 4),
+            (Kind::Throttle, 2),
+            (Kind::SecurityEvent, 4),
+            (Kind::Job, 4),
         ];
         assert_eq!(counts, expected);
         for decl in all() {

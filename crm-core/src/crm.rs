@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     access::{Access, Actor, Permission},
     ambient::{Clock, IdSource, RandomIds, SystemClock},
+    api_keys::record::ApiKey,
     associations::record::Association,
     collection::Collection,
     companies::record::Company,
@@ -14,6 +15,7 @@ use crate::{
     engine::{Cache, Engine},
     error::Error,
     interactions::record::Interaction,
+    jobs::record::Job,
     leads::record::Lead,
     notes::record::Note,
     organizations::{
@@ -26,6 +28,8 @@ use crate::{
     reports::Reports,
     roles::record::Role,
     rules::Validator,
+    security_events::record::SecurityEvent,
+    sessions::record::Session,
     store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
     tasks::record::Task,
     teams::record::Team,
@@ -254,4 +258,12 @@ collections! {
     notes: Note;
     /// Associations.
     associations: Association;
+    /// Sessions: made by signing in; archiving one ends it.
+    sessions: Session;
+    /// API keys: made and rotated by the use cases of sign-in; archiving one revokes it.
+    api_keys: ApiKey;
+    /// The security log, to be read.
+    security_events: SecurityEvent;
+    /// Jobs.
+    jobs: Job;
 }

@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod ambient;
+pub mod api_keys;
 pub mod associations;
 pub mod catalog;
 pub mod change;
@@ -16,6 +17,7 @@ pub mod companies;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod contacts;
+pub mod credentials;
 mod crm;
 pub mod deals;
 pub mod definitions;
@@ -24,6 +26,7 @@ mod engine;
 pub mod error;
 pub mod filter;
 pub mod interactions;
+pub mod jobs;
 pub mod leads;
 pub mod listing;
 pub mod notes;
@@ -35,11 +38,14 @@ pub mod reports;
 pub mod roles;
 pub mod rules;
 pub mod schema;
+pub mod security_events;
+pub mod sessions;
 pub mod store;
 pub mod tasks;
 pub mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod throttles;
 pub mod timeline;
 pub mod users;
 pub mod value;

@@ -83,6 +83,12 @@ pub(crate) const fn kind_code(kind: Kind) -> char {
         Kind::Interaction => 'Z',
         Kind::Note => 'b',
         Kind::Association => 'd',
+        Kind::Credential => 'f',
+        Kind::Session => 'h',
+        Kind::ApiKey => 'j',
+        Kind::Throttle => 'l',
+        Kind::SecurityEvent => 'n',
+        Kind::Job => 'p',
     }
 }
 

@@ -2,7 +2,7 @@
 -- To write it anew: CRM_WRITE_MIGRATION=1 cargo test -p crm-store-postgres
 
 -- In the order in which commits lock.
-create type crm.kind as enum ('organization', 'team', 'role', 'user', 'property', 'pipeline', 'rate', 'company', 'contact', 'lead', 'deal', 'task', 'interaction', 'note', 'association');
+create type crm.kind as enum ('organization', 'team', 'role', 'user', 'property', 'pipeline', 'rate', 'company', 'contact', 'lead', 'deal', 'task', 'interaction', 'note', 'association', 'credential', 'session', 'api_key', 'throttle', 'security_event', 'job');
 
 -- Every change of every record, append-only. feed_xid is the transaction that brought it, or that of the record's
 -- change before where that is later: so in (feed_xid, seq) a record's changes stand in version order, also where a
@@ -351,6 +351,12 @@ create table crm."company_shared_with" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort text collate "C",
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."company" (tenant_id, id)
@@ -424,6 +430,12 @@ create table crm."contact_shared_with" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."contact" (tenant_id, id)
@@ -510,6 +522,12 @@ create table crm."lead_shared_with" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."lead" (tenant_id, id)
@@ -584,6 +602,12 @@ create table crm."deal_shared_with" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."deal" (tenant_id, id)
@@ -648,6 +672,12 @@ create table crm."task_links" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."task" (tenant_id, id)
@@ -711,6 +741,12 @@ create table crm."interaction_links" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."interaction" (tenant_id, id)
@@ -764,6 +800,12 @@ create table crm."note_links" (
   "target_interaction_id" uuid generated always as (case when "target_kind" = 'interaction' then "target_id" end) stored,
   "target_note_id" uuid generated always as (case when "target_kind" = 'note' then "target_id" end) stored,
   "target_association_id" uuid generated always as (case when "target_kind" = 'association' then "target_id" end) stored,
+  "target_credential_id" uuid generated always as (case when "target_kind" = 'credential' then "target_id" end) stored,
+  "target_session_id" uuid generated always as (case when "target_kind" = 'session' then "target_id" end) stored,
+  "target_api_key_id" uuid generated always as (case when "target_kind" = 'api_key' then "target_id" end) stored,
+  "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
+  "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
+  "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."note" (tenant_id, id)
@@ -812,6 +854,12 @@ create table crm."association" (
   "from_interaction_id" uuid generated always as (case when "from_kind" = 'interaction' then "from_id" end) stored,
   "from_note_id" uuid generated always as (case when "from_kind" = 'note' then "from_id" end) stored,
   "from_association_id" uuid generated always as (case when "from_kind" = 'association' then "from_id" end) stored,
+  "from_credential_id" uuid generated always as (case when "from_kind" = 'credential' then "from_id" end) stored,
+  "from_session_id" uuid generated always as (case when "from_kind" = 'session' then "from_id" end) stored,
+  "from_api_key_id" uuid generated always as (case when "from_kind" = 'api_key' then "from_id" end) stored,
+  "from_throttle_id" uuid generated always as (case when "from_kind" = 'throttle' then "from_id" end) stored,
+  "from_security_event_id" uuid generated always as (case when "from_kind" = 'security_event' then "from_id" end) stored,
+  "from_job_id" uuid generated always as (case when "from_kind" = 'job' then "from_id" end) stored,
   "to_organization_id" uuid generated always as (case when "to_kind" = 'organization' then "to_id" end) stored,
   "to_team_id" uuid generated always as (case when "to_kind" = 'team' then "to_id" end) stored,
   "to_role_id" uuid generated always as (case when "to_kind" = 'role' then "to_id" end) stored,
@@ -827,6 +875,178 @@ create table crm."association" (
   "to_interaction_id" uuid generated always as (case when "to_kind" = 'interaction' then "to_id" end) stored,
   "to_note_id" uuid generated always as (case when "to_kind" = 'note' then "to_id" end) stored,
   "to_association_id" uuid generated always as (case when "to_kind" = 'association' then "to_id" end) stored,
+  "to_credential_id" uuid generated always as (case when "to_kind" = 'credential' then "to_id" end) stored,
+  "to_session_id" uuid generated always as (case when "to_kind" = 'session' then "to_id" end) stored,
+  "to_api_key_id" uuid generated always as (case when "to_kind" = 'api_key' then "to_id" end) stored,
+  "to_throttle_id" uuid generated always as (case when "to_kind" = 'throttle' then "to_id" end) stored,
+  "to_security_event_id" uuid generated always as (case when "to_kind" = 'security_event' then "to_id" end) stored,
+  "to_job_id" uuid generated always as (case when "to_kind" = 'job' then "to_id" end) stored,
+  primary key (tenant_id, id)
+);
+
+create table crm."credential" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "user_id" uuid,
+  "password_hash" text collate "C",
+  "password_set_at" timestamptz,
+  "totp_secret" text collate "C",
+  "totp_since" timestamptz,
+  "recovery_codes" text[] collate "C",
+  "ticket_hash" text collate "C",
+  "ticket_purpose" text collate "C",
+  "ticket_expires_at" timestamptz,
+  "totp_step" bigint,
+  primary key (tenant_id, id)
+);
+
+create table crm."session" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "user_id" uuid,
+  "address" text collate "C",
+  "user_agent" text collate "C",
+  "second_factor" boolean,
+  "expires_at" timestamptz,
+  "token_hash" text collate "C",
+  "previous_hash" text collate "C",
+  "rotated_at" timestamptz,
+  primary key (tenant_id, id)
+);
+
+create table crm."api_key" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "name" text collate "C",
+  "name_key" text collate "C",
+  "user_id" uuid,
+  "permissions" text[] collate "C",
+  "prefix" text collate "C",
+  "secret_hash" text collate "C",
+  "previous_hash" text collate "C",
+  "previous_until" timestamptz,
+  "expires_at" timestamptz,
+  "last_used_at" timestamptz,
+  primary key (tenant_id, id)
+);
+
+create table crm."throttle" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "expires_at" timestamptz,
+  "failures" bigint,
+  "window_began_at" timestamptz,
+  "locked_until" timestamptz,
+  primary key (tenant_id, id)
+);
+
+create table crm."security_event" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "event" text collate "C",
+  "user_id" uuid,
+  "address" text collate "C",
+  "user_agent" text collate "C",
+  "detail" text collate "C",
+  primary key (tenant_id, id)
+);
+
+create table crm."job" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "type" text collate "C",
+  "user_id" uuid,
+  "target" jsonb,
+  "status" text collate "C",
+  "finished_at" timestamptz,
+  "failure" text collate "C",
+  "done" bigint,
+  "held_back" jsonb,
+  "taken_until" timestamptz,
   primary key (tenant_id, id)
 );
 
@@ -862,6 +1082,12 @@ alter table crm."company_shared_with" add constraint "company_shared_with_target
 alter table crm."company_shared_with" add constraint "company_shared_with_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."contact" add constraint "contact_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."contact" (tenant_id, id) deferrable initially deferred;
 alter table crm."contact" add constraint "contact_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
 alter table crm."contact" add constraint "contact_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -881,6 +1107,12 @@ alter table crm."contact_shared_with" add constraint "contact_shared_with_target
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."lead" add constraint "lead_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."lead" (tenant_id, id) deferrable initially deferred;
 alter table crm."lead" add constraint "lead_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."lead" add constraint "lead_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -902,6 +1134,12 @@ alter table crm."lead_shared_with" add constraint "lead_shared_with_target_task_
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."deal" add constraint "deal_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."deal" (tenant_id, id) deferrable initially deferred;
 alter table crm."deal" add constraint "deal_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."deal" add constraint "deal_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
@@ -924,6 +1162,12 @@ alter table crm."deal_shared_with" add constraint "deal_shared_with_target_task_
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."task" add constraint "task_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."task" (tenant_id, id) deferrable initially deferred;
 alter table crm."task" add constraint "task_assignee_id_fkey" foreign key (tenant_id, "assignee_id") references crm."user" (tenant_id, id);
 alter table crm."task" add constraint "task_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -943,6 +1187,12 @@ alter table crm."task_links" add constraint "task_links_target_task_id_fkey" for
 alter table crm."task_links" add constraint "task_links_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."interaction" (tenant_id, id) deferrable initially deferred;
 alter table crm."interaction" add constraint "interaction_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -961,6 +1211,12 @@ alter table crm."interaction_links" add constraint "interaction_links_target_tas
 alter table crm."interaction_links" add constraint "interaction_links_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."note" add constraint "note_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."note" (tenant_id, id) deferrable initially deferred;
 alter table crm."note" add constraint "note_author_id_fkey" foreign key (tenant_id, "author_id") references crm."user" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_organization_id_fkey" foreign key (tenant_id, "target_organization_id") references crm."organization" (tenant_id, id);
@@ -978,6 +1234,12 @@ alter table crm."note_links" add constraint "note_links_target_task_id_fkey" for
 alter table crm."note_links" add constraint "note_links_target_interaction_id_fkey" foreign key (tenant_id, "target_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."association" add constraint "association_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."association" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_organization_id_fkey" foreign key (tenant_id, "from_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_from_team_id_fkey" foreign key (tenant_id, "from_team_id") references crm."team" (tenant_id, id);
@@ -994,6 +1256,12 @@ alter table crm."association" add constraint "association_from_task_id_fkey" for
 alter table crm."association" add constraint "association_from_interaction_id_fkey" foreign key (tenant_id, "from_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."association" add constraint "association_from_note_id_fkey" foreign key (tenant_id, "from_note_id") references crm."note" (tenant_id, id);
 alter table crm."association" add constraint "association_from_association_id_fkey" foreign key (tenant_id, "from_association_id") references crm."association" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_credential_id_fkey" foreign key (tenant_id, "from_credential_id") references crm."credential" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_session_id_fkey" foreign key (tenant_id, "from_session_id") references crm."session" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_api_key_id_fkey" foreign key (tenant_id, "from_api_key_id") references crm."api_key" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_throttle_id_fkey" foreign key (tenant_id, "from_throttle_id") references crm."throttle" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_security_event_id_fkey" foreign key (tenant_id, "from_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_job_id_fkey" foreign key (tenant_id, "from_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_organization_id_fkey" foreign key (tenant_id, "to_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_to_team_id_fkey" foreign key (tenant_id, "to_team_id") references crm."team" (tenant_id, id);
 alter table crm."association" add constraint "association_to_role_id_fkey" foreign key (tenant_id, "to_role_id") references crm."role" (tenant_id, id);
@@ -1009,6 +1277,23 @@ alter table crm."association" add constraint "association_to_task_id_fkey" forei
 alter table crm."association" add constraint "association_to_interaction_id_fkey" foreign key (tenant_id, "to_interaction_id") references crm."interaction" (tenant_id, id);
 alter table crm."association" add constraint "association_to_note_id_fkey" foreign key (tenant_id, "to_note_id") references crm."note" (tenant_id, id);
 alter table crm."association" add constraint "association_to_association_id_fkey" foreign key (tenant_id, "to_association_id") references crm."association" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_credential_id_fkey" foreign key (tenant_id, "to_credential_id") references crm."credential" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_session_id_fkey" foreign key (tenant_id, "to_session_id") references crm."session" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_api_key_id_fkey" foreign key (tenant_id, "to_api_key_id") references crm."api_key" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_throttle_id_fkey" foreign key (tenant_id, "to_throttle_id") references crm."throttle" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_security_event_id_fkey" foreign key (tenant_id, "to_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_job_id_fkey" foreign key (tenant_id, "to_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
+alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
+alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
+alter table crm."session" add constraint "session_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."session" (tenant_id, id) deferrable initially deferred;
+alter table crm."session" add constraint "session_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
+alter table crm."api_key" add constraint "api_key_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."api_key" (tenant_id, id) deferrable initially deferred;
+alter table crm."api_key" add constraint "api_key_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
+alter table crm."throttle" add constraint "throttle_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."throttle" (tenant_id, id) deferrable initially deferred;
+alter table crm."security_event" add constraint "security_event_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."security_event" (tenant_id, id) deferrable initially deferred;
+alter table crm."security_event" add constraint "security_event_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
+alter table crm."job" add constraint "job_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."job" (tenant_id, id) deferrable initially deferred;
+alter table crm."job" add constraint "job_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 
 -- Declared indexes.
 create index "organization_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is null;
@@ -1083,6 +1368,25 @@ create index "association_created_at" on crm."association" (tenant_id, "created_
 create index "association_from_kind_from_id_label_key" on crm."association" (tenant_id, "from_kind", "from_id", "label_key", id) where archived_at is null;
 create index "association_to_kind_to_id_label_key" on crm."association" (tenant_id, "to_kind", "to_id", "label_key", id) where archived_at is null;
 create index "association_archived_at" on crm."association" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "credential_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is null;
+create index "credential_archived_at" on crm."credential" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "session_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is null;
+create index "session_user_id_created_at" on crm."session" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "session_archived_at" on crm."session" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "api_key_created_at" on crm."api_key" (tenant_id, "created_at", id) where archived_at is null;
+create index "api_key_name_key" on crm."api_key" (tenant_id, "name_key", id) where archived_at is null;
+create index "api_key_user_id_name_key" on crm."api_key" (tenant_id, "user_id", "name_key", id) where archived_at is null;
+create index "api_key_archived_at" on crm."api_key" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "throttle_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is null;
+create index "throttle_archived_at" on crm."throttle" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "security_event_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is null;
+create index "security_event_user_id_created_at" on crm."security_event" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "security_event_event_created_at" on crm."security_event" (tenant_id, "event", "created_at", id) where archived_at is null;
+create index "security_event_archived_at" on crm."security_event" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "job_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is null;
+create index "job_status_created_at" on crm."job" (tenant_id, "status", "created_at", id) where archived_at is null;
+create index "job_user_id_created_at" on crm."job" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "job_archived_at" on crm."job" (tenant_id, "archived_at", id) where archived_at is not null;
 
 -- What a commit calls for each kind it touches.
 
@@ -1576,6 +1880,168 @@ begin
   return true;
 end $$;
 
+create function crm.write_credential_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."credential" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "user_id", "password_hash", "password_set_at", "totp_secret", "totp_since", "recovery_codes", "ticket_hash", "ticket_purpose", "ticket_expires_at", "totp_step")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."user_id", r."password_hash", r."password_set_at", r."totp_secret", r."totp_since", r."recovery_codes", r."ticket_hash", r."ticket_purpose", r."ticket_expires_at", r."totp_step"
+    from jsonb_populate_record(null::crm."credential", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."credential" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "password_hash" = r."password_hash", "password_set_at" = r."password_set_at", "totp_secret" = r."totp_secret", "totp_since" = r."totp_since", "recovery_codes" = r."recovery_codes", "ticket_hash" = r."ticket_hash", "ticket_purpose" = r."ticket_purpose", "ticket_expires_at" = r."ticket_expires_at"
+    from jsonb_populate_record(null::crm."credential", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."credential" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "totp_step" = r."totp_step"
+    from jsonb_populate_record(null::crm."credential", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
+create function crm.write_session_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."session" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "user_id", "address", "user_agent", "second_factor", "expires_at", "token_hash", "previous_hash", "rotated_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."user_id", r."address", r."user_agent", r."second_factor", r."expires_at", r."token_hash", r."previous_hash", r."rotated_at"
+    from jsonb_populate_record(null::crm."session", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."session" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "address" = r."address", "user_agent" = r."user_agent", "second_factor" = r."second_factor", "expires_at" = r."expires_at"
+    from jsonb_populate_record(null::crm."session", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."session" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "token_hash" = r."token_hash", "previous_hash" = r."previous_hash", "rotated_at" = r."rotated_at"
+    from jsonb_populate_record(null::crm."session", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
+create function crm.write_api_key_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."api_key" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "name_key", "user_id", "permissions", "prefix", "secret_hash", "previous_hash", "previous_until", "expires_at", "last_used_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."name_key", r."user_id", r."permissions", r."prefix", r."secret_hash", r."previous_hash", r."previous_until", r."expires_at", r."last_used_at"
+    from jsonb_populate_record(null::crm."api_key", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."api_key" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "user_id" = r."user_id", "permissions" = r."permissions", "prefix" = r."prefix", "secret_hash" = r."secret_hash", "previous_hash" = r."previous_hash", "previous_until" = r."previous_until", "expires_at" = r."expires_at"
+    from jsonb_populate_record(null::crm."api_key", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."api_key" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "last_used_at" = r."last_used_at"
+    from jsonb_populate_record(null::crm."api_key", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
+create function crm.write_throttle_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."throttle" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "expires_at", "failures", "window_began_at", "locked_until")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."expires_at", r."failures", r."window_began_at", r."locked_until"
+    from jsonb_populate_record(null::crm."throttle", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."throttle" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "expires_at" = r."expires_at"
+    from jsonb_populate_record(null::crm."throttle", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."throttle" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "failures" = r."failures", "window_began_at" = r."window_began_at", "locked_until" = r."locked_until"
+    from jsonb_populate_record(null::crm."throttle", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
+create function crm.write_security_event_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."security_event" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "event", "user_id", "address", "user_agent", "detail")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."event", r."user_id", r."address", r."user_agent", r."detail"
+    from jsonb_populate_record(null::crm."security_event", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."security_event" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "event" = r."event", "user_id" = r."user_id", "address" = r."address", "user_agent" = r."user_agent", "detail" = r."detail"
+    from jsonb_populate_record(null::crm."security_event", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."security_event" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
+    from jsonb_populate_record(null::crm."security_event", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
+create function crm.write_job_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "taken_until")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."taken_until"
+    from jsonb_populate_record(null::crm."job", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."job" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "type" = r."type", "user_id" = r."user_id", "target" = r."target", "status" = r."status", "finished_at" = r."finished_at", "failure" = r."failure"
+    from jsonb_populate_record(null::crm."job", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."job" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "taken_until" = r."taken_until"
+    from jsonb_populate_record(null::crm."job", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
 create function crm.versions_v1(p_tenant uuid, p_kind text, p_id uuid) returns jsonb language plpgsql as $$
 declare
   v bigint;
@@ -1612,6 +2078,18 @@ begin
       select t.version, t.machine_version into v, m from crm."note" t where t.tenant_id = p_tenant and t.id = p_id;
     when 'association' then
       select t.version, t.machine_version into v, m from crm."association" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'credential' then
+      select t.version, t.machine_version into v, m from crm."credential" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'session' then
+      select t.version, t.machine_version into v, m from crm."session" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'api_key' then
+      select t.version, t.machine_version into v, m from crm."api_key" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'throttle' then
+      select t.version, t.machine_version into v, m from crm."throttle" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'security_event' then
+      select t.version, t.machine_version into v, m from crm."security_event" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'job' then
+      select t.version, t.machine_version into v, m from crm."job" t where t.tenant_id = p_tenant and t.id = p_id;
   end case;
   if v is null then return null; end if;
   return jsonb_build_object('person', v, 'machine', m);
@@ -1770,6 +2248,54 @@ begin
           select t.version, t.machine_version, t.feed_xid into v, m, f from crm."association" t
           where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
         end if;
+      when 'credential' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."credential" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."credential" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
+      when 'session' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."session" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."session" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
+      when 'api_key' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."api_key" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."api_key" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
+      when 'throttle' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."throttle" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."throttle" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
+      when 'security_event' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."security_event" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."security_event" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
+      when 'job' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."job" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."job" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
     end case;
     if (p_modes[i] = 'new') <> (v is null) or v <> p_persons[i] or m <> p_machines[i] then
       raise exception 'a record has changed' using errcode = 'CRM01', detail = jsonb_build_object('conflict',
@@ -1837,6 +2363,12 @@ begin
         when 'interaction' then done := crm.write_interaction_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
         when 'note' then done := crm.write_note_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
         when 'association' then done := crm.write_association_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'credential' then done := crm.write_credential_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'session' then done := crm.write_session_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'api_key' then done := crm.write_api_key_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'throttle' then done := crm.write_throttle_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'security_event' then done := crm.write_security_event_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'job' then done := crm.write_job_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
       end case;
       -- A new record that another commit made since it was looked for.
       if not done then
@@ -1898,6 +2430,12 @@ begin
   update crm."interaction" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."note" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."association" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."credential" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."session" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."api_key" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."throttle" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."security_event" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."job" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
 end $$;
 
 -- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
@@ -2001,3 +2539,27 @@ from crm."note";
 create view crm."associations" as
 select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "from_kind"::text as "from_kind", "from_id", "to_kind"::text as "to_kind", "to_id", "label", "role", "is_primary", "started_on", "ended_on"
 from crm."association";
+
+create view crm."credentials" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "user_id", "password_set_at", "totp_since", "ticket_purpose", "ticket_expires_at", "totp_step"
+from crm."credential";
+
+create view crm."sessions" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "user_id", "address", "user_agent", "second_factor", "expires_at", "rotated_at"
+from crm."session";
+
+create view crm."api_keys" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "name", "user_id", "permissions", "prefix", "previous_until", "expires_at", "last_used_at"
+from crm."api_key";
+
+create view crm."throttles" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "expires_at", "failures", "window_began_at", "locked_until"
+from crm."throttle";
+
+create view crm."security_events" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "event", "user_id", "address", "user_agent", "detail"
+from crm."security_event";
+
+create view crm."jobs" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "taken_until"
+from crm."job";

@@ -80,7 +80,8 @@ impl Permission {
 
     /// Every permission there is.
     pub fn all() -> impl Iterator<Item = Permission> {
-        Kind::ALL.iter().flat_map(|&resource| Action::ALL.iter().map(move |&action| Permission { resource, action }))
+        let resources = Kind::ALL.iter().filter(|kind| !kind.is_internal());
+        resources.flat_map(|&resource| Action::ALL.iter().map(move |&action| Permission { resource, action }))
     }
 }
 

@@ -259,5 +259,9 @@ pub(super) fn sample(tenant: Id, record: Ref, at: Time) -> Edit {
         Kind::Interaction => edit.set("type", Value::text("call")).set("subject", name()),
         Kind::Note => edit.set("content", name()),
         Kind::Association => edit.set("label", Value::text("knows")),
+        Kind::ApiKey => edit.set("name", name()),
+        Kind::SecurityEvent => edit.set("event", Value::text("signed_in")),
+        Kind::Job => edit.set("type", Value::text("retire_stage")),
+        Kind::Credential | Kind::Session | Kind::Throttle => edit,
     }
 }

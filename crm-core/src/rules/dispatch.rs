@@ -2,12 +2,15 @@
 
 use super::{Rules, Settle};
 use crate::{
+    api_keys::record::ApiKey,
     associations::record::Association,
     companies::record::Company,
     contacts::record::Contact,
+    credentials::record::Credential,
     deals::record::Deal,
     definitions::Definitions,
     interactions::record::Interaction,
+    jobs::record::Job,
     leads::record::Lead,
     notes::record::Note,
     organizations::record::Organization,
@@ -16,8 +19,11 @@ use crate::{
     rates::record::Rate,
     roles::record::Role,
     schema::{Image, Record, common},
+    security_events::record::SecurityEvent,
+    sessions::record::Session,
     tasks::record::Task,
     teams::record::Team,
+    throttles::record::Throttle,
     users::record::User,
     value::{FieldValue, Id, Kind, Time, Value, WrongType},
 };
@@ -83,6 +89,30 @@ macro_rules! for_kind {
             }
             Kind::Association => {
                 type $K = Association;
+                $body
+            }
+            Kind::Credential => {
+                type $K = Credential;
+                $body
+            }
+            Kind::Session => {
+                type $K = Session;
+                $body
+            }
+            Kind::ApiKey => {
+                type $K = ApiKey;
+                $body
+            }
+            Kind::Throttle => {
+                type $K = Throttle;
+                $body
+            }
+            Kind::SecurityEvent => {
+                type $K = SecurityEvent;
+                $body
+            }
+            Kind::Job => {
+                type $K = Job;
                 $body
             }
         }

@@ -59,6 +59,25 @@ kinds! {
     Note = "note", "notes";
     /// A labelled link between two records.
     Association = "association", "associations";
+    /// What a user signs in with.
+    Credential = "credential", "credentials";
+    /// Where a user is signed in.
+    Session = "session", "sessions";
+    /// What a program signs in with.
+    ApiKey = "api_key", "api_keys";
+    /// Failed sign-ins, counted.
+    Throttle = "throttle", "throttles";
+    /// An entry of the security log.
+    SecurityEvent = "security_event", "security_events";
+    /// Long work, done piece by piece.
+    Job = "job", "jobs";
+}
+
+impl Kind {
+    /// True for what only use cases of sign-in read and write: no permission is on it, and nobody is shown one.
+    pub const fn is_internal(self) -> bool {
+        matches!(self, Kind::Credential | Kind::Throttle)
+    }
 }
 
 impl fmt::Display for Kind {

@@ -34,6 +34,9 @@ const KINDS: &[Kind] = &[
     Kind::Role,
     Kind::Property,
     Kind::Pipeline,
+    Kind::Session,
+    Kind::ApiKey,
+    Kind::Job,
 ];
 
 /// A sequence of so many operations from a seed: always the same.

@@ -1,0 +1,26 @@
+//! Throttles: failed sign-ins counted in the store, so that they are counted across all processes.
+
+use crate::{schema::record, value::Time};
+
+record! {
+    /// Failed sign-ins of one name or from one address. Its id is made from a hash of it, so that it is found by one
+    /// read and says nothing about who tried.
+    Throttle, NewThrottle, ThrottlePatch, ThrottleFields {
+        own: [], team: [],
+        person {}
+        read_only {
+            /// When it may be forgotten.
+            expires_at: Option<Time> = FieldType::Time, [];
+        }
+        machine {
+            /// How many failed within the window.
+            failures: i64 = Int(0, i64::MAX), [];
+            /// When the window began.
+            window_began_at: Option<Time> = FieldType::Time, [];
+            /// Until when nobody may try.
+            locked_until: Option<Time> = FieldType::Time, [];
+        }
+        derived {}
+        indexes {}
+    }
+}
