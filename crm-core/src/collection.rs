@@ -15,6 +15,7 @@ use crate::{
     schema::{FieldDecl, Image, Patch, Record, RecordKind, common},
     store::{Claim, HistoryPosition, HistoryQuery, Want},
     value::{Id, Kind, Ref, Time, Value},
+    view::View,
 };
 
 /// The records of one kind, as one actor may use them.
@@ -85,10 +86,11 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     /// Creates a record. One read and one commit.
     pub fn create(&self, new: K::New) -> Pending<Record<K>> {
-        self.create_patch(new.into())
+        self.create_from(new.into())
     }
 
-    pub(crate) fn create_patch(&self, patch: Patch<K>) -> Pending<Record<K>> {
+    /// Creates a record of the fields that a patch sets; those it does not name have their defaults.
+    pub fn create_from(&self, patch: Patch<K>) -> Pending<Record<K>> {
         let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(self.likely_owner());
@@ -404,29 +406,43 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 
     pub(crate) async fn images(&self, query: &ListQuery, action: Action) -> Result<ListPage<Arc<Image>>, Error> {
+        self.pages(query, action, |image, access| access.mask(image)).await
+    }
+
+    pub(crate) async fn views_of(&self, query: &ListQuery, action: Action) -> Result<ListPage<View>, Error> {
+        self.pages(query, action, View::new).await
+    }
+
+    async fn pages<T>(
+        &self,
+        query: &ListQuery,
+        action: Action,
+        show: fn(&Arc<Image>, &Access<'_>) -> T,
+    ) -> Result<ListPage<T>, Error> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
         // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
         if let Some(cached) = self.engine.cached(self.actor.tenant()) {
-            let page = self.page(&cached, query, action, limit);
+            let page = self.page(&cached, query, action, limit, show);
             let (answer, page) = futures::join!(self.engine.store.get(self.actor.tenant(), &[]), page);
             if answer?.epoch == cached.epoch {
                 return page;
             }
         }
         let definitions = self.definitions().await?;
-        self.page(&definitions, query, action, limit).await
+        self.page(&definitions, query, action, limit, show).await
     }
 
-    async fn page(
+    async fn page<T>(
         &self,
         definitions: &Definitions,
         query: &ListQuery,
         action: Action,
         limit: usize,
-    ) -> Result<ListPage<Arc<Image>>, Error> {
+        show: fn(&Arc<Image>, &Access<'_>) -> T,
+    ) -> Result<ListPage<T>, Error> {
         let access = Access::new(self.actor, definitions, self.engine.clock.now());
         let plan = listing::plan(&access, K::decl(), query, action)?;
         let signature = listing::signature(K::decl(), query);
@@ -436,7 +452,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         };
         let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit).await?;
         let next_cursor = page.next.map(|at| listing::seal(definitions, self.actor, &signature, &at));
-        Ok(ListPage { items: page.items.iter().map(|image| access.mask(image)).collect(), next_cursor })
+        Ok(ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor })
     }
 
     /// Every record of a list, page by page, handed to a function. Reads the whole list.
@@ -521,7 +537,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items: page.changes.into_iter().map(|change| access.mask_change(change)).collect(), next_cursor })
     }
 
-    async fn whole_history(&self, id: Id) -> Result<(Arc<Vec<Change>>, Outcome), Error> {
+    pub(crate) async fn whole_history(&self, id: Id) -> Result<(Arc<Vec<Change>>, Outcome), Error> {
         let record = Self::reference(id);
         let found = std::sync::Mutex::new(None);
         let hints = [record.into(), Lookup::History(record)];
@@ -552,8 +568,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// As [`Collection::get`].
     pub async fn as_of_known(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
-        let known: Vec<Change> =
-            history.iter().filter(|change| known_at.is_none_or(|known| change.recorded_at <= known)).cloned().collect();
+        let known = change::known_at(&history, known_at);
         let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
         let image = change::completed(image, &known, at, &outcome.definitions)?;
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);

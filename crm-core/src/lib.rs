@@ -49,6 +49,7 @@ pub mod throttles;
 pub mod timeline;
 pub mod users;
 pub mod value;
+pub mod view;
 
 pub use crm::{Builder, Crm};
 pub use error::Error;

@@ -6,6 +6,7 @@ mod record;
 mod stages;
 
 pub use as_of::as_of;
+pub(crate) use as_of::known_at;
 pub(crate) use complete::completed;
 pub use record::{Change, ChangeId, FieldChange, Origin};
 pub use stages::{StageInterval, StageTime, stage_intervals, stage_times};

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Faults},
     properties::{
         record::Property,
-        typing::{check_property, map_of},
+        typing::{check_property, map_of, property_type},
     },
     schema::{FieldType, Image, Record, RecordKind, Section, common},
     value::{FieldValue, Id, Kind, Ref, Value},
@@ -218,7 +218,12 @@ pub(crate) fn place_properties(
             }
             continue;
         };
-        match check_property(property, value.clone(), country) {
+        // From outside a property comes as JSON: only its definition tells of which type it is to be.
+        let typed = match value {
+            Value::Json(json) => property_type(property).read_json(json),
+            typed => Ok(typed.clone()),
+        };
+        match typed.and_then(|typed| check_property(property, typed, country)) {
             Ok(Value::Null) => {
                 all.remove(key);
             }

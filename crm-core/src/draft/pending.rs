@@ -105,8 +105,11 @@ pub struct Pending<T> {
     asked: Asked,
     hints: Vec<Lookup>,
     make: Box<MakeStep>,
-    build: fn(&[Arc<Image>]) -> Result<T, Error>,
+    build: Build<T>,
 }
+
+/// How the answer is made of the records that the decision named, as they are stored, and of what the actor may see.
+type Build<T> = fn(&[Arc<Image>], &Access<'_>) -> Result<T, Error>;
 
 impl<T> fmt::Debug for Pending<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,12 +145,21 @@ impl<T: Answer> Pending<T> {
                 let decide = decide.clone();
                 Box::new(move |draft| decide(draft, step))
             }),
-            build: T::build,
+            build: |images, access| {
+                let masked: Vec<Arc<Image>> = images.iter().map(|image| access.mask(image)).collect();
+                T::build(&masked)
+            },
         }
     }
 }
 
 impl<T> Pending<T> {
+    /// The same write with another answer.
+    pub(crate) fn answering<U>(self, build: Build<U>) -> Pending<U> {
+        let Self { engine, actor, action, occurred_at, subject, fields, options, asked, hints, make, build: _ } = self;
+        Pending { engine, actor, action, occurred_at, subject, fields, options, asked, hints, make, build }
+    }
+
     /// Names the record that versions speak of, and the fields that are set on it.
     pub(crate) fn on(mut self, subject: Ref, fields: Vec<String>) -> Self {
         self.subject = Some(subject);
@@ -246,8 +258,7 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
         Box::pin(async move {
             let outcome = self.run(false).await?;
             let access = Access::new(&self.actor, &outcome.definitions, outcome.now);
-            let masked: Vec<Arc<Image>> = outcome.images.iter().map(|image| access.mask(image)).collect();
-            Ok(Saved { commit: outcome.commit_id, inner: (self.build)(&masked)? })
+            Ok(Saved { commit: outcome.commit_id, inner: (self.build)(&outcome.images, &access)? })
         })
     }
 }

@@ -1,0 +1,237 @@
+//! Records as JSON, for those outside the program: what goes out, without what its reader may not see, and what comes
+//! in, every fault of it at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    access::{Access, Action, Actor},
+    change::{self, Change},
+    collection::Collection,
+    crm::Crm,
+    draft::{self, Lookup, Pending, Stop},
+    error::{Error, Faults},
+    listing::{ListPage, ListQuery},
+    schema::{FieldType, Image, Patch, RecordKind, Section, Versions, common},
+    value::{Fault, Id, Ref, Time, Value},
+};
+
+/// A record as one actor sees it, to be written as JSON: fields that the actor may not see are not there, secrets never
+/// are, and long texts are there where they were read.
+#[derive(Clone, Debug)]
+pub struct View {
+    image: Arc<Image>,
+    /// Positions of the fields that are left out.
+    hidden: Vec<usize>,
+}
+
+impl View {
+    pub(crate) fn new(image: &Arc<Image>, access: &Access<'_>) -> Self {
+        let kind = image.kind();
+        let left_out = |field: &crate::schema::FieldDecl| {
+            field.marks.secret || field.ty == FieldType::Folded || access.is_hidden(kind, field.name)
+        };
+        let hidden = image.decl.fields.iter().enumerate().filter(|(_, field)| left_out(field)).map(|(at, _)| at);
+        Self { hidden: hidden.collect(), image: access.mask(image) }
+    }
+
+    /// Which record.
+    pub fn reference(&self) -> Ref {
+        self.image.reference()
+    }
+
+    /// The versions of its groups.
+    pub fn versions(&self) -> Versions {
+        self.image.versions
+    }
+
+    /// True where a field of this name is shown.
+    pub fn shows(&self, name: &str) -> bool {
+        self.image.decl.position(name).is_some_and(|at| !self.hidden.contains(&at))
+    }
+
+    /// The value of a field; [`Value::Null`] where it is hidden.
+    pub fn value(&self, name: &str) -> &Value {
+        self.image.get(name)
+    }
+
+    /// The records that its field of this name refers to.
+    pub fn targets(&self, name: &str) -> Vec<Ref> {
+        let Some(field) = self.image.decl.field(name).filter(|_| self.shows(name)) else { return Vec::new() };
+        let target = |value: &Value| match (field.ty.element(), value) {
+            (FieldType::Id(kind), Value::Id(id)) => Some(Ref::new(kind, *id)),
+            (FieldType::Ref, Value::Ref(target)) => Some(*target),
+            _ => None,
+        };
+        match self.image.get(name) {
+            Value::List(items) => items.iter().filter_map(target).collect(),
+            single => target(single).into_iter().collect(),
+        }
+    }
+
+    /// The JSON object: `id`, `version` and `machine_version` first, then every field in declared order. With `only`,
+    /// besides these three the named fields alone.
+    pub fn to_json(&self, only: Option<&[String]>) -> Map<String, Json> {
+        let image = &self.image;
+        let mut object = Map::new();
+        object.insert("id".into(), Json::String(image.id.to_string()));
+        object.insert("version".into(), Json::from(image.versions.person));
+        object.insert("machine_version".into(), Json::from(image.versions.machine));
+        for (at, (field, value)) in image.decl.fields.iter().zip(&image.values).enumerate() {
+            let asked = only.is_none_or(|names| names.iter().any(|name| name == field.name));
+            if asked && !self.hidden.contains(&at) && !matches!(value, Value::NotLoaded) {
+                let json = match value {
+                    Value::Null if at == common::PROPERTIES => Json::Object(Map::new()),
+                    Value::Null if field.ty.is_list() => Json::Array(Vec::new()),
+                    value => value.to_json(),
+                };
+                object.insert(field.name.into(), json);
+            }
+        }
+        object
+    }
+}
+
+/// A change of a record as JSON, its values without tags.
+pub fn change_to_json(change: &Change) -> Json {
+    let side = |value: &Value| match value {
+        Value::Redacted => serde_json::json!({"redacted": true}),
+        other => other.to_json(),
+    };
+    let fields: Vec<Json> = change
+        .fields
+        .iter()
+        .map(|field| serde_json::json!({"field": field.field, "old": side(&field.old), "new": side(&field.new)}))
+        .collect();
+    serde_json::json!({
+        "record": change.record,
+        "group": change.group,
+        "version": change.version,
+        "commit": change.commit,
+        "recorded_at": change.recorded_at,
+        "occurred_at": change.occurred_at,
+        "by": change.by,
+        "action": change.action,
+        "origin": change.origin,
+        "fields": fields,
+        "with": change.with,
+    })
+}
+
+impl<K: RecordKind> Patch<K> {
+    /// The fields that a JSON object sets; `null` empties one. Custom properties stand in `properties`, those that are
+    /// not named are kept.
+    ///
+    /// # Errors
+    /// Every fault at once: `unknown_field` for what is no field that may be set, `wrong_type` for a value of another
+    /// type than the field's.
+    pub fn from_json(object: &Map<String, Json>) -> Result<Self, Faults> {
+        let mut patch = Self::new();
+        let mut faults = Faults::new();
+        for (name, json) in object {
+            let shown: String = name.chars().take(80).collect();
+            let Some(at) = K::decl().position(name) else {
+                faults.push(shown, "unknown_field", format!("`{}` has no such field", K::KIND));
+                continue;
+            };
+            let field = &K::decl().fields[at];
+            if field.section != Section::Person {
+                faults.push(shown, "read_only", "cannot be set: the CRM keeps it");
+                continue;
+            }
+            let value = match (&field.ty, json) {
+                (FieldType::Properties, Json::Object(properties)) => Ok(untyped(properties)),
+                (FieldType::Properties, _) => Err(Fault::new("wrong_type", "must be an object of custom properties")),
+                (ty, json) => ty.read_json(json),
+            };
+            match value {
+                Ok(value) => patch = patch.set(at, value),
+                Err(fault) => faults.add(shown, fault),
+            }
+        }
+        if faults.is_empty() { Ok(patch) } else { Err(faults) }
+    }
+}
+
+/// Custom properties whose types only the tenant's definitions tell: read when they are placed.
+fn untyped(properties: &Map<String, Json>) -> Value {
+    let value = |json: &Json| if json.is_null() { Value::Null } else { Value::Json(Arc::new(json.clone())) };
+    Value::Map(Arc::new(properties.iter().map(|(key, json)| (key.clone(), value(json))).collect::<BTreeMap<_, _>>()))
+}
+
+impl<T> Pending<T> {
+    /// The same write, answering with views of the records it touched: of a conversion the lead, the contact, the
+    /// company and the deal; of most others the one record.
+    pub fn viewed(self) -> Pending<Vec<View>> {
+        self.answering(|images, access| Ok(images.iter().map(|image| View::new(image, access)).collect()))
+    }
+}
+
+impl<K: RecordKind> Collection<'_, K> {
+    /// As [`Collection::get`], as a view.
+    ///
+    /// # Errors
+    /// As [`Collection::get`].
+    pub async fn view(&self, id: Id) -> Result<View, Error> {
+        let record = Self::reference(id);
+        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        outcome.images.first().map(|image| View::new(image, &access)).ok_or(Error::NotFound(K::KIND))
+    }
+
+    /// As [`Collection::list`], as views.
+    ///
+    /// # Errors
+    /// As [`Collection::list`].
+    pub async fn view_list(&self, query: &ListQuery) -> Result<ListPage<View>, Error> {
+        self.views_of(query, Action::Read).await
+    }
+
+    /// As [`Collection::as_of_known`], as a view.
+    ///
+    /// # Errors
+    /// As [`Collection::as_of_known`].
+    pub async fn view_as_of(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
+        let (history, outcome) = self.whole_history(id).await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        let known = change::known_at(&history, known_at);
+        let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
+        let image = change::completed(image, &known, at, &outcome.definitions)?;
+        Ok(Some(View::new(&Arc::new(image), &access)))
+    }
+}
+
+impl Crm {
+    /// Many records of whatever kinds by reference, each where the actor may see it; in one round trip (two where one
+    /// is seen through a record it is linked to).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn view_many(&self, actor: &Actor, records: &[Ref]) -> Result<Vec<Option<View>>, Error> {
+        let hints: Vec<Lookup> = records.iter().copied().map(Lookup::from).collect();
+        let outcome = draft::decide_only(&self.engine, actor, &hints, &|draft| {
+            let mut seen = Vec::with_capacity(records.len());
+            let mut missing = Vec::new();
+            for &record in records {
+                match draft.read(record) {
+                    Ok(_) => seen.push(record),
+                    Err(Stop::Refuse(Error::NotFound(_))) => {}
+                    Err(Stop::Need(lookups)) => missing.extend(lookups),
+                    Err(refuse) => return Err(refuse),
+                }
+            }
+            draft.want_all(missing);
+            draft.stop_if_missing()?;
+            Ok(seen)
+        })
+        .await?;
+        let access = Access::new(actor, &outcome.definitions, outcome.now);
+        let found = |record: &Ref| outcome.images.iter().find(|image| image.reference() == *record);
+        Ok(records.iter().map(|record| found(record).map(|image| View::new(image, &access))).collect())
+    }
+}
