@@ -227,15 +227,20 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// # Errors
     /// [`Error::NotFound`] where none has it that the actor may see, [`Error::Invalid`] for a field that is not unique.
     pub async fn find(&self, field: &str, value: &str) -> Result<Record<K>, Error> {
+        let outcome = self.found(field, value).await?;
+        Ok(Record::from_image(self.first(&outcome)?.as_ref())?)
+    }
+
+    /// The record that has a unique value, and what goes with its reading.
+    pub(crate) async fn found(&self, field: &str, value: &str) -> Result<Outcome, Error> {
         let hints: Vec<Lookup> = self.likely_claim(field, value).into_iter().collect();
-        let outcome = draft::decide_only(self.engine, self.actor, &hints, &|draft| {
+        draft::decide_only(self.engine, self.actor, &hints, &|draft| {
             let claim = claim_by::<K>(&draft.cx.access, draft.cx.definitions, field, value)?;
             let found = draft.peek_claimed(&claim)?.ok_or(Stop::not_found(K::KIND))?;
             draft.read(found.reference())?;
             Ok(vec![found.reference()])
         })
-        .await?;
-        Ok(Record::from_image(self.first(&outcome)?.as_ref())?)
+        .await
     }
 
     /// The claim of a unique value by the definitions that are cached: read in the first round trip, and worked out
@@ -257,7 +262,11 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// Awaiting it gives the errors of [`Collection::find`] and [`Collection::create`]; a value held by a record that
     /// the actor may not see is [`Error::Duplicate`].
     pub fn upsert(&self, field: &str, value: &str, new: K::New) -> Pending<Record<K>> {
-        let patch: Patch<K> = new.into();
+        self.upsert_from(field, value, new.into())
+    }
+
+    /// As [`Collection::upsert`], of the fields that a patch sets.
+    pub fn upsert_from(&self, field: &str, value: &str, patch: Patch<K>) -> Pending<Record<K>> {
         let sets = patch.into_sets();
         let mut hints = hints_of::<K>(&sets);
         hints.extend(self.likely_claim(field, value));

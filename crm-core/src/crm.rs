@@ -28,6 +28,7 @@ use crate::{
     reports::Reports,
     roles::record::Role,
     rules::Validator,
+    schema::RecordKind,
     security_events::record::SecurityEvent,
     sessions::record::Session,
     store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
@@ -35,7 +36,7 @@ use crate::{
     teams::record::Team,
     timeline::Timeline,
     users::{record::User, signed_in::actor_of},
-    value::{Id, Kind, Ref, fold},
+    value::{Id, Kind, Ref, Time, fold},
 };
 
 /// A CRM over a store. Cheap to clone; all clones share one cache of definitions.
@@ -145,6 +146,16 @@ impl Crm {
                 fills_cache: false,
             }),
         }
+    }
+
+    /// What time it is by the clock of this CRM.
+    pub fn now(&self) -> Time {
+        self.engine.clock.now()
+    }
+
+    /// The records of a kind: what `leads()`, `deals()` and the others give, for code that is generic over kinds.
+    pub fn collection<'a, K: RecordKind>(&'a self, actor: &'a Actor) -> Collection<'a, K> {
+        Collection::new(&self.engine, actor)
     }
 
     /// Creates an organization with its built-in roles, its two default pipelines and its first administrator, in one

@@ -23,6 +23,7 @@ use crate::{
     store::{HistoryPosition, HistoryQuery, Position, Query},
     tasks::record::Task,
     value::{Kind, Ref, Time, Value},
+    view::View,
 };
 
 /// One entry of a timeline.
@@ -36,6 +37,21 @@ pub enum Entry {
     Task(Record<Task>),
     /// A note about it.
     Note(Record<Note>),
+}
+
+/// One entry of a timeline, its record as a view.
+#[derive(Clone, Debug)]
+pub enum ViewedEntry {
+    /// A change of the record (or of one it came from).
+    Change(Change),
+    /// An interaction, task or note about it.
+    Record(View),
+}
+
+/// What was found, before it is shown.
+enum Found {
+    Change(Change),
+    Record(Arc<Image>),
 }
 
 /// The timelines that an actor may see.
@@ -72,7 +88,7 @@ enum Source {
 struct Item {
     time: Option<Time>,
     place: Place,
-    entry: Entry,
+    found: Found,
 }
 
 impl<'a> Timeline<'a> {
@@ -87,6 +103,34 @@ impl<'a> Timeline<'a> {
     /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a limit or cursor that cannot
     /// be.
     pub async fn of(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<ListPage<Entry>, Error> {
+        self.page(record, cursor, limit, |found, access| match found {
+            Found::Change(change) => Ok(Entry::Change(access.mask_change(change))),
+            Found::Record(image) => entry(&access.mask(&image)),
+        })
+        .await
+    }
+
+    /// As [`Timeline::of`], as views.
+    ///
+    /// # Errors
+    /// As [`Timeline::of`].
+    pub async fn view(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<ListPage<ViewedEntry>, Error> {
+        self.page(record, cursor, limit, |found, access| {
+            Ok(match found {
+                Found::Change(change) => ViewedEntry::Change(access.mask_change(change)),
+                Found::Record(image) => ViewedEntry::Record(View::new(&image, access)),
+            })
+        })
+        .await
+    }
+
+    async fn page<T>(
+        &self,
+        record: Ref,
+        cursor: Option<&str>,
+        limit: usize,
+        show: fn(Found, &Access<'_>) -> Result<T, Error>,
+    ) -> Result<ListPage<T>, Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
@@ -139,7 +183,7 @@ impl<'a> Timeline<'a> {
             // A source that may have more bounds the page: what comes after its last item is not known.
             if let Some(item) = heads[at].pop() {
                 places[at] = item.place;
-                entries.push(item.entry);
+                entries.push(show(item.found, &access)?);
             }
             if heads[at].is_empty() && !ends[at] {
                 break;
@@ -173,7 +217,7 @@ impl<'a> Timeline<'a> {
                 let items = page.changes.into_iter().map(|change| Item {
                     time: Some(change.recorded_at),
                     place: Place::History(HistoryPosition::of(&change)),
-                    entry: Entry::Change(access.mask_change(change)),
+                    found: Found::Change(change),
                 });
                 Ok((items.collect(), !page.more))
             }
@@ -206,7 +250,7 @@ impl<'a> Timeline<'a> {
                     let sort = index.sort_value(image);
                     let time = sort.as_time();
                     let place = Place::List(Position { sort, id: image.id });
-                    items.push(Item { time, place, entry: entry(&access.mask(image))? });
+                    items.push(Item { time, place, found: Found::Record(Arc::clone(image)) });
                 }
                 // A short page that has more goes on from the last record examined.
                 if let (false, Some(at), Some(last)) = (full, page.next, items.last_mut()) {

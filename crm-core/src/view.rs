@@ -10,7 +10,7 @@ use crate::{
     change::{self, Change},
     collection::Collection,
     crm::Crm,
-    draft::{self, Lookup, Pending, Stop},
+    draft::{self, Lookup, Outcome, Pending, Stop},
     error::{Error, Faults},
     listing::{ListPage, ListQuery},
     schema::{FieldType, Image, Patch, RecordKind, Section, Versions, common},
@@ -180,6 +180,18 @@ impl<K: RecordKind> Collection<'_, K> {
             Ok(vec![record])
         })
         .await?;
+        self.first_view(&outcome)
+    }
+
+    /// As [`Collection::find`], as a view.
+    ///
+    /// # Errors
+    /// As [`Collection::find`].
+    pub async fn view_by(&self, field: &str, value: &str) -> Result<View, Error> {
+        self.first_view(&self.found(field, value).await?)
+    }
+
+    fn first_view(&self, outcome: &Outcome) -> Result<View, Error> {
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         outcome.images.first().map(|image| View::new(image, &access)).ok_or(Error::NotFound(K::KIND))
     }

@@ -39,7 +39,7 @@ async fn main() -> Result<(), crm_core::Error> {
     clock.advance_days(1);
     let deal =
         NewDeal { title: "Ten engines".into(), value: Some(Money::new(50_000, Currency::EUR)), ..Default::default() };
-    let converted = leads.convert(lead.id, ConvertLead { open_deal: Some(deal), ..Default::default() }).await?;
+    let converted = leads.convert(lead.id, ConvertLead { open_deal: Some(deal.into()), ..Default::default() }).await?;
     clock.advance_days(6);
     let deal = converted.deal.as_ref().expect("one was asked for");
     let won = crm.deals(&rep).win(deal.id).await?;

@@ -102,7 +102,7 @@ fn stories() {
                         value: Some(Money::new(1000, Currency::USD)),
                         ..Default::default()
                     };
-                    let how = ConvertLead { open_deal: Some(deal), ..Default::default() };
+                    let how = ConvertLead { open_deal: Some(deal.into()), ..Default::default() };
                     let converted = leads.convert(lead.id, how).await.expect("convert");
                     ready.crm.deals(&ready.rep).win(converted.deal.as_ref().expect("deal").id).await.expect("win");
                 }

@@ -71,7 +71,7 @@ async fn lead_to_won_deal(lab: &Lab<'_>) -> Outcome {
     leads.move_to(id, "qualified").await?;
     scene.clock.advance_days(3);
     let deal = NewDeal { title: "Ten engines".into(), ..Default::default() };
-    let converted = leads.convert(id, ConvertLead { open_deal: Some(deal), ..Default::default() }).await?;
+    let converted = leads.convert(id, ConvertLead { open_deal: Some(deal.into()), ..Default::default() }).await?;
     let deal = converted.deal.as_ref().ok_or_else(|| Failure::new("no deal was opened"))?;
     let won = scene.crm.deals(rep).win(deal.id).await?;
     ensure!(won.status == "closed_won", "the deal is {}", won.status);

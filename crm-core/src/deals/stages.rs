@@ -38,7 +38,7 @@ impl Collection<'_, Deal> {
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is no such deal pipeline.
-    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Deal>>, Error> {
+    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Record<Deal>>>, Error> {
         moves::board(self, pipeline, "close_date", per_column).await
     }
 }

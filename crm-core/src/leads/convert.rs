@@ -23,8 +23,9 @@ pub struct ConvertLead {
     pub contact: Target,
     /// Which company.
     pub company: Target,
-    /// The deal to open; its company, contact, owner and team are the conversion's where it names none.
-    pub open_deal: Option<NewDeal>,
+    /// The fields of the deal to open (`NewDeal { … }.into()`); its company, contact, owner and team are the conversion's
+    /// where it names none.
+    pub open_deal: Option<Patch<Deal>>,
 }
 
 /// Which record one side of a conversion is.
@@ -330,12 +331,11 @@ fn make_or_fill(
 fn open_deal(
     draft: &mut Draft<'_>,
     lead: &Record<Lead>,
-    new: &NewDeal,
+    asked: &Patch<Deal>,
     company: Option<Ref>,
     contact: Option<Ref>,
     step: Step,
 ) -> Result<Ref, Stop> {
-    let asked: Patch<Deal> = new.clone().into();
     let more: Patch<Deal> = NewDeal {
         title: lead.company_name.clone().unwrap_or_else(|| lead.name.clone()),
         company_id: company.map(|company| company.id),
@@ -350,7 +350,8 @@ fn open_deal(
     let mut sets: Vec<(usize, Value)> = asked.sets().to_vec();
     sets.extend(carried(draft, Kind::Deal, more.sets()).into_iter().filter(|(at, _)| !named(*at)));
     let mut brought = properties(draft, lead, Kind::Deal);
-    brought.retain(|key, _| !new.properties.contains_key(key));
+    let given = asked.sets().iter().find(|(at, _)| *at == common::PROPERTIES).and_then(|(_, value)| value.as_map());
+    brought.retain(|key, _| !given.is_some_and(|given| given.contains_key(key)));
     let brought = [(common::PROPERTIES, Value::Map(Arc::new(brought)))];
     // Placed before what was asked for, one key at a time: neither replaces the other.
     sets.splice(0..0, carried(draft, Kind::Deal, &brought));

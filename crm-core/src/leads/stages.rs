@@ -33,7 +33,7 @@ impl Collection<'_, Lead> {
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is no such lead pipeline.
-    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Lead>>, Error> {
+    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Record<Lead>>>, Error> {
         moves::board(self, pipeline, "created_at", per_column).await
     }
 }

@@ -68,7 +68,7 @@ async fn story(store: &MemoryStore) -> (Crm, Actor, bool) {
     twice(&crm, &mut failed, || async { leads.update(lead.id, LeadPatch::new().source("web")).await }).await;
     let value = Some(Money::new(100, Currency::EUR));
     let how = || ConvertLead {
-        open_deal: Some(NewDeal { title: "Ten".into(), value, ..Default::default() }),
+        open_deal: Some(NewDeal { title: "Ten".into(), value, ..Default::default() }.into()),
         ..Default::default()
     };
     let made = twice(&crm, &mut failed, || async { leads.convert(lead.id, how()).await }).await;

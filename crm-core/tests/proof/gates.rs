@@ -46,7 +46,7 @@ async fn every_way_into(world: &World, pipeline: Id, target: Id, start: Id) -> V
     let new = NewDeal { external_id: Some(key("old")), ..at(target) };
     ways.push(("upsert of an old one", deals.upsert("external_id", &key("old"), new).await.map(drop)));
     let lead = world.crm.leads(&world.admin).create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
-    let convert = ConvertLead { open_deal: Some(at(target)), ..Default::default() };
+    let convert = ConvertLead { open_deal: Some(at(target).into()), ..Default::default() };
     ways.push(("conversion", world.crm.leads(&world.admin).convert(lead.id, convert).await.map(drop)));
     let gone = make(world, at(start)).await;
     deals.archive(gone.id).await.unwrap();

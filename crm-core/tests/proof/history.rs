@@ -435,7 +435,7 @@ fn a_conversion_goes_back_whole_or_not_at_all() {
             .unwrap();
         leads.move_to(world.lead.id, "qualified").await.unwrap();
         let how = || ConvertLead {
-            open_deal: Some(NewDeal { title: "T".into(), ..Default::default() }),
+            open_deal: Some(NewDeal { title: "T".into(), ..Default::default() }.into()),
             ..Default::default()
         };
         let made = leads.convert(world.lead.id, how()).await.unwrap();

@@ -123,7 +123,7 @@ fn a_plan_writes_nothing_and_is_what_is_then_done() {
         let leads = world.crm.leads(&world.rep);
         let before = world.snapshot();
         let new = crm_core::deals::NewDeal { title: "T".into(), ..Default::default() };
-        let how = ConvertLead { open_deal: Some(new), ..Default::default() };
+        let how = ConvertLead { open_deal: Some(new.into()), ..Default::default() };
         let plan = leads.convert(world.lead.id, how.clone()).plan().await.unwrap();
         assert_eq!(
             leads.convert(world.lead.id, how.clone()).idempotency_key("k").plan().await.unwrap().items,

@@ -1,0 +1,110 @@
+//! Successes: `{"data": …, "meta": {…}}`, with the tag by which a record's version is known.
+
+use std::fmt::Write as _;
+
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use crm_core::{
+    access::Actor,
+    view::View,
+};
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+/// An answer about to be sent.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    data: Json,
+    meta: Map<String, Json>,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    /// 200.
+    pub(crate) fn ok(data: impl Into<Json>) -> Self {
+        Self { status: StatusCode::OK, data: data.into(), meta: Map::new(), headers: HeaderMap::new() }
+    }
+
+    /// Another status than 200.
+    pub(crate) const fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// One more entry of `meta`.
+    pub(crate) fn meta(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.meta.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A header; one whose value cannot be one is left out.
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.append(name, value);
+        }
+        self
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let body = json!({"data": self.data, "meta": self.meta}).to_string();
+        let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// 204.
+pub(crate) fn nothing() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// The strong tag of a view: `"person.machine-hash"`. The person's version is what `If-Match` compares; the hash is of
+/// all that makes the same record look different: who reads it, and what of it was asked for.
+pub(crate) fn etag(actor: &Actor, view: &View, asked: &str, included: &[View]) -> String {
+    let mut hash = Sha256::new();
+    let mut roles: Vec<_> = actor.roles().iter().map(|id| id.bytes()).collect();
+    roles.sort_unstable();
+    for role in roles {
+        hash.update(role);
+    }
+    hash.update(asked.as_bytes());
+    for view in included {
+        let versions = view.versions();
+        hash.update(format!("{} {} {}", view.reference(), versions.person, versions.machine));
+    }
+    let versions = view.versions();
+    let mut tag = format!("\"{}.{}-", versions.person, versions.machine);
+    for byte in hash.finalize().iter().take(6) {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag.push('"');
+    tag
+}
+
+/// The person's version in a tag of ours; `None` for any other.
+pub(crate) fn version_of(tag: &str) -> Option<u64> {
+    let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let (versions, hash) = inner.split_once('-')?;
+    let (person, machine) = versions.split_once('.')?;
+    machine.parse::<u64>().ok()?;
+    (hash.len() == 12 && hash.bytes().all(|b| b.is_ascii_hexdigit())).then_some(())?;
+    person.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_gives_back_the_persons_version_and_no_other_text_does() {
+        assert_eq!(version_of("\"7.2-0011aabbccdd\""), Some(7));
+        for other in ["", "*", "7", "\"7\"", "W/\"7.2-0011aabbccdd\"", "\"x.2-0011aabbccdd\"", "\"7.2-zz\"", "\"7-1\""] {
+            assert_eq!(version_of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What a request brings: ids, JSON bodies, query parameters, conditions. Read strictly: what is not known is refused
+//! with its place, so that a misspelt word never passes as one left out.
+
+mod body;
+mod conditions;
+mod path;
+mod query;
+
+pub(crate) use body::{Body, MAX_BODY, object};
+pub(crate) use conditions::{IdempotencyKey, IfMatch, none_match};
+pub(crate) use path::{IdPath, PairPath};
+pub(crate) use query::{ListParams, Params};

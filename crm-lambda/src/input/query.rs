@@ -1,0 +1,257 @@
+//! Query parameters: those that every list has, and any field of the kind as a simple condition.
+
+use std::collections::BTreeMap;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use crm_core::{
+    error::Faults,
+    filter::Filter,
+    listing::ListQuery,
+    schema::{FieldType, KindDecl},
+};
+use serde_json::Value as Json;
+
+use crate::problem::Problem;
+
+/// Characters of all parameters together.
+const MAX_QUERY: usize = 16 * 1024;
+
+/// The parameters as they stand in the URL, each once.
+#[derive(Clone, Debug)]
+pub(crate) struct Params(BTreeMap<String, String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        if query.len() > MAX_QUERY {
+            return Err(Problem::malformed("query_too_long", format!("a query has at most {MAX_QUERY} characters")));
+        }
+        let mut params = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if params.insert(name.to_string(), value.into_owned()).is_some() {
+                let shown: String = name.chars().take(64).collect();
+                return Err(Problem::malformed("repeated_parameter", format!("`{shown}` is given twice")));
+            }
+        }
+        Ok(Self(params))
+    }
+}
+
+impl Params {
+    /// Takes a parameter out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    /// Takes a parameter out and reads it.
+    ///
+    /// # Errors
+    /// 400 where it cannot be read.
+    pub(crate) fn read<T: std::str::FromStr>(&mut self, name: &'static str, what: &str) -> Result<Option<T>, Problem> {
+        self.take(name)
+            .map(|text| text.parse().map_err(|_| bad(name, "bad_parameter", format!("must be {what}"))))
+            .transpose()
+    }
+
+    /// Nothing where all parameters have been taken.
+    ///
+    /// # Errors
+    /// 400 naming those that nobody knows.
+    pub(crate) fn done(self) -> Result<(), Problem> {
+        let mut faults = Faults::new();
+        for name in self.0.keys() {
+            let shown: String = name.chars().take(64).collect();
+            faults.push(shown, "unknown_parameter", "is no parameter of this route");
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Problem::bad_request(&faults)) }
+    }
+}
+
+fn bad(name: &str, code: &'static str, message: impl Into<String>) -> Problem {
+    let mut faults = Faults::new();
+    faults.push(name, code, message);
+    Problem::bad_request(&faults)
+}
+
+/// What a list's parameters ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct ListParams {
+    /// The list.
+    pub(crate) query: ListQuery,
+    /// The conditions alone, for counting.
+    pub(crate) filter: Option<Filter>,
+    /// The words searched for.
+    pub(crate) text: Option<String>,
+    /// The fields to show; all where it is missing.
+    pub(crate) fields: Option<Vec<String>>,
+    /// The references to bring along.
+    pub(crate) include: Vec<String>,
+    /// Whether the whole is to be counted.
+    pub(crate) with_total: bool,
+}
+
+impl ListParams {
+    /// Reads the parameters of a list of a kind.
+    ///
+    /// # Errors
+    /// 400 with every fault.
+    pub(crate) fn read(mut params: Params, decl: &KindDecl) -> Result<Self, Problem> {
+        let mut faults = Faults::new();
+        let mut query = ListQuery::new();
+        let mut filters: Vec<Filter> = Vec::new();
+        if let Some(text) = params.take("filter") {
+            match serde_json::from_str::<Filter>(&text) {
+                Ok(filter) => filters.push(filter),
+                Err(_) => faults.push("filter", "bad_filter", "must be a condition in JSON, as the documentation says"),
+            }
+        }
+        let text = params.take("q").filter(|text| !text.trim().is_empty());
+        if let Some(text) = &text {
+            query = query.text(text.clone());
+        }
+        if let Some(sort) = params.take("sort") {
+            let (field, descending) = sort.strip_prefix('-').map_or((sort.as_str(), false), |field| (field, true));
+            if field.contains(',') {
+                let message = "a list is sorted by one field; ties go by id";
+                faults.push("sort", "unknown_sort", format!("{message}. {}", sorts(decl)));
+            }
+            query = query.sort(field);
+            if descending {
+                query = query.descending();
+            }
+        }
+        if let Some(limit) = params.take("limit") {
+            match limit.parse() {
+                Ok(limit) => query = query.limit(limit),
+                Err(_) => faults.push("limit", "bad_parameter", "must be a number from 1 to 200"),
+            }
+        }
+        if let Some(cursor) = params.take("cursor") {
+            query = query.cursor(cursor);
+        }
+        if flag(&mut params, "archived", &mut faults) {
+            query = query.archived();
+        }
+        let with_total = flag(&mut params, "with_total", &mut faults);
+        let fields = fields(&mut params, decl, &mut faults);
+        let include = include(&mut params, decl, &mut faults);
+        for (name, value) in params.0 {
+            match equality(decl, &name, &value) {
+                Ok(filter) => filters.push(filter),
+                Err((code, message)) => faults.push(name.chars().take(64).collect::<String>(), code, message),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Problem::bad_request(&faults));
+        }
+        let filter = match filters.len() {
+            0 => None,
+            1 => filters.pop(),
+            _ => Some(Filter::all(filters)),
+        };
+        if let Some(filter) = &filter {
+            query = query.filter(filter.clone());
+        }
+        Ok(Self { query, filter, text, fields, include, with_total })
+    }
+
+    /// Reads `fields` and `include` alone: of one record.
+    ///
+    /// # Errors
+    /// 400 with every fault.
+    pub(crate) fn of_one(mut params: Params, decl: &KindDecl) -> Result<(Option<Vec<String>>, Vec<String>), Problem> {
+        let mut faults = Faults::new();
+        let fields = fields(&mut params, decl, &mut faults);
+        let include = include(&mut params, decl, &mut faults);
+        if !faults.is_empty() {
+            return Err(Problem::bad_request(&faults));
+        }
+        params.done()?;
+        Ok((fields, include))
+    }
+}
+
+/// The sorts that a kind declares.
+fn sorts(decl: &KindDecl) -> String {
+    let mut names: Vec<&str> =
+        decl.indexes.iter().filter(|index| !index.archived).map(|index| decl.fields[index.sort].name).collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("Sorts of `{}`: {}", decl.kind, names.join(", "))
+}
+
+fn flag(params: &mut Params, name: &'static str, faults: &mut Faults) -> bool {
+    match params.take(name).as_deref() {
+        None | Some("false") => false,
+        Some("true" | "") => true,
+        Some(_) => {
+            faults.push(name, "bad_parameter", "must be true or false");
+            false
+        }
+    }
+}
+
+fn fields(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Option<Vec<String>> {
+    let text = params.take("fields")?;
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()).collect();
+    for name in &names {
+        if decl.position(name).is_none() && !matches!(name.as_str(), "id" | "version" | "machine_version") {
+            let shown: String = name.chars().take(64).collect();
+            faults.push("fields", "unknown_field", format!("`{}` has no field `{shown}`", decl.kind));
+        }
+    }
+    Some(names)
+}
+
+fn include(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Vec<String> {
+    let Some(text) = params.take("include") else { return Vec::new() };
+    let mut names = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        match reference_field(decl, name) {
+            Some(field) if !names.contains(&field) => names.push(field),
+            Some(_) => {}
+            None => {
+                let known: Vec<&str> = references(decl).collect();
+                let shown: String = name.chars().take(64).collect();
+                faults.push("include", "unknown_include", format!("`{shown}` is none of {}", known.join(", ")));
+            }
+        }
+    }
+    names
+}
+
+/// The names under which a kind's references can be brought along: `owner` for `owner_id`, `links` for `links`.
+pub(crate) fn references(decl: &KindDecl) -> impl Iterator<Item = &'static str> {
+    let is_reference = |ty: FieldType| matches!(ty.element(), FieldType::Id(_) | FieldType::Ref);
+    decl.fields
+        .iter()
+        .filter(move |field| is_reference(field.ty) && !field.marks.secret)
+        .map(|field| field.name.strip_suffix("_ids").or_else(|| field.name.strip_suffix("_id")).unwrap_or(field.name))
+}
+
+fn reference_field(decl: &KindDecl, name: &str) -> Option<String> {
+    references(decl).find(|known| *known == name)?;
+    let names = [format!("{name}_id"), format!("{name}_ids"), name.to_owned()];
+    names.into_iter().find(|field| decl.position(field).is_some())
+}
+
+/// `owner_id=…` as a condition. An empty value asks for records where the field is missing.
+fn equality(decl: &KindDecl, name: &str, value: &str) -> Result<Filter, (&'static str, String)> {
+    if value.is_empty() && decl.position(name).is_some() {
+        return Ok(Filter::missing(name));
+    }
+    if name.starts_with("properties.") {
+        return Ok(Filter::eq(name, value));
+    }
+    let Some(field) = decl.field(name) else {
+        return Err(("unknown_parameter", format!("is neither a parameter of lists nor a field of `{}`", decl.kind)));
+    };
+    let text = Json::String(value.to_owned());
+    let json = match field.ty.element() {
+        FieldType::Bool | FieldType::Int(..) => serde_json::from_str(value).unwrap_or(text),
+        FieldType::Money | FieldType::Ref => serde_json::from_str(value).unwrap_or(text),
+        _ => text,
+    };
+    Ok(Filter::eq(name, json))
+}

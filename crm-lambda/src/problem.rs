@@ -1,0 +1,210 @@
+//! Failures as RFC 9457 problems: a stable code, a sentence a person can act on, and every fault of every field.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use crm_core::{Error, access::Permission, error::Faults};
+use serde_json::{Map, Value as Json, json};
+
+/// The media type of problems.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong with a request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Json>,
+    more: Map<String, Json>,
+    retry_after: Option<u64>,
+    challenge: Option<&'static str>,
+    refused: Option<Permission>,
+}
+
+/// What a response carries for the security log: the permission that was missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused(pub(crate) Option<Permission>);
+
+/// What a response carries for the request log: the problem's code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code(pub(crate) &'static str);
+
+impl Problem {
+    /// A problem of a status, a stable code and a sentence.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            more: Map::new(),
+            retry_after: None,
+            challenge: None,
+            refused: None,
+        }
+    }
+
+    /// 400: the request cannot be read.
+    pub fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// 400 with every fault of a query, or of a body's form.
+    pub fn bad_request(faults: &Faults) -> Self {
+        Self::faults(StatusCode::BAD_REQUEST, "bad_request", faults)
+    }
+
+    /// 404 for what is not there, or may not be seen.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    /// 401: nobody is signed in, or not any more.
+    pub fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
+        let challenge = match code {
+            "invalid_token" | "token_expired" => r#"Bearer error="invalid_token""#,
+            _ => "Bearer",
+        };
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+    }
+
+    /// 429 with the seconds to wait.
+    pub fn too_many(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail) }
+    }
+
+    /// What a query's failure is: faults of it are malformed input.
+    pub fn of_query(error: Error) -> Self {
+        match error {
+            Error::Invalid(faults) => Self::bad_request(&faults),
+            other => other.into(),
+        }
+    }
+
+    /// What a write's failure is where the request named the version it was made from.
+    pub fn of_conditional(error: Error, conditional: bool) -> Self {
+        match &error {
+            Error::Conflict { .. } if conditional => {
+                let conflict = Problem::from(error);
+                Self { status: StatusCode::PRECONDITION_FAILED, code: "precondition_failed", ..conflict }
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn faults(status: StatusCode, code: &'static str, faults: &Faults) -> Self {
+        let errors = faults.all().iter().map(|fault| {
+            json!({"field": fault.field, "code": fault.fault.code, "params": {}, "message": fault.fault.message})
+        });
+        Self { errors: errors.collect(), ..Self::new(status, code, faults.to_string()) }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.more.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            Error::NotFound(kind) => Self::not_found(kind.name()),
+            Error::Conflict { record, current, fields } => {
+                let conflict = Self::new(StatusCode::CONFLICT, "conflict", detail)
+                    .with("record", json!(record))
+                    .with("fields", fields);
+                match current {
+                    Some(versions) => conflict.with("current", json!(versions)),
+                    None => conflict,
+                }
+            }
+            Error::Duplicate { kind, field } => {
+                let message = format!("is taken by another {kind}");
+                let errors = vec![json!({"field": field, "code": "duplicate", "params": {}, "message": message})];
+                Self { errors, ..Self::new(StatusCode::CONFLICT, "duplicate", detail) }
+            }
+            Error::Invalid(faults) => {
+                let unknown = faults.all().iter().all(|fault| fault.fault.code == "unknown_field");
+                if unknown && !faults.is_empty() {
+                    Self::bad_request(&faults)
+                } else {
+                    Self::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &faults)
+                }
+            }
+            Error::Forbidden { permission, field } => {
+                let mut forbidden = Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+                    .with("permission", permission.to_string());
+                forbidden.refused = Some(permission);
+                match field {
+                    Some(field) => forbidden.with("field", field),
+                    None => forbidden,
+                }
+            }
+            Error::TooLarge { what, limit } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("{what} is past the limit of {limit}"))
+                    .with("limit", limit)
+            }
+            Error::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail),
+            // What the store said is for the log, not for the caller.
+            Error::Unavailable(cause) => {
+                tracing::warn!(error = %cause, "the store is unavailable");
+                let detail = "the store cannot be reached or is too busy: nothing happened, try again";
+                let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+                Self { retry_after: Some(1), ..unavailable }
+            }
+            Error::OutcomeUnknown { commit } => {
+                let detail = "nobody knows whether this was stored: try again with the same Idempotency-Key, or look";
+                let unknown = Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
+                    .with("commit", commit.to_string());
+                Self { retry_after: Some(1), ..unknown }
+            }
+            Error::Damaged(cause) => {
+                tracing::error!(error = %cause, "the store is damaged");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl Problem {
+    /// 500, without a word on what is inside.
+    pub(crate) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here: it has been logged")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = Map::new();
+        body.insert("type".into(), Json::String(format!("urn:crm:problem:{}", self.code)));
+        body.insert("title".into(), Json::from(self.status.canonical_reason().unwrap_or("Error")));
+        body.insert("status".into(), Json::from(self.status.as_u16()));
+        body.insert("code".into(), Json::from(self.code));
+        body.insert("detail".into(), Json::String(self.detail));
+        if !self.errors.is_empty() {
+            body.insert("errors".into(), Json::Array(self.errors));
+        }
+        body.extend(self.more);
+        let text = Json::Object(body).to_string();
+        let mut response = (self.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], text).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if self.status == StatusCode::FORBIDDEN {
+            response.extensions_mut().insert(Refused(self.refused));
+        }
+        response.extensions_mut().insert(Code(self.code));
+        response
+    }
+}

@@ -1,0 +1,141 @@
+//! The caller of a request: an [`Actor`], from an access token, an API key, the host's middleware or an outside issuer.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, header, request::Parts},
+};
+use crm_core::{access::Actor, change::Origin, value::Id};
+
+use super::Claims;
+use crate::{app::App, config::SignIn, problem::Problem};
+
+/// Where a request's actor is put, for the log, the limits and the security log, which stand around the handlers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot(pub(crate) Arc<OnceLock<Actor>>);
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// As whom the use cases are called.
+    pub(crate) actor: Actor,
+    /// The session that the access token belongs to, where there is one.
+    pub(crate) session: Option<Id>,
+}
+
+/// The request's address and program, for the change log and the security log.
+pub(crate) fn origin_of(parts: &Parts, app: &App) -> Origin {
+    let text = |name| parts.headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
+    Origin {
+        through: None,
+        detail: None,
+        address: address_of(parts, app.config().trusted_proxies).map(|address| address.to_string()),
+        user_agent: text(header::USER_AGENT).map(str::to_owned),
+    }
+}
+
+/// The caller's address: what API Gateway says, else, behind so many proxies of one's own, what the outermost of them
+/// saw, else the connection's. A header that a caller can write is never believed beyond those proxies.
+fn address_of(parts: &Parts, proxies: usize) -> Option<IpAddr> {
+    #[cfg(feature = "lambda")]
+    if let Some(lambda_http::request::RequestContext::ApiGatewayV2(context)) = parts.extensions.get() {
+        return context.http.source_ip.as_deref()?.parse().ok();
+    }
+    let direct = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    if proxies == 0 {
+        return direct;
+    }
+    let forwarded: Vec<&str> = parts
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let outermost = forwarded.len().checked_sub(proxies).and_then(|at| forwarded.get(at));
+    outermost.and_then(|address| address.parse().ok()).or(direct)
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let missing = || Problem::unauthorized("unauthenticated", "sign in, and send Authorization: Bearer …");
+    let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
+    let text = value.to_str().map_err(|_| missing())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+}
+
+impl Caller {
+    async fn of(parts: &Parts, app: &App) -> Result<Self, Problem> {
+        match &app.config().sign_in {
+            SignIn::Host => match parts.extensions.get::<Actor>() {
+                Some(actor) => Ok(Self { actor: actor.clone(), session: None }),
+                None => Err(Problem::unauthorized("unauthenticated", "nobody is signed in")),
+            },
+            SignIn::Outside(issuer) => {
+                let actor = issuer.actor(app.crm(), bearer(&parts.headers)?).await?;
+                Ok(Self { actor, session: None })
+            }
+            SignIn::Own(own) => {
+                let token = bearer(&parts.headers)?;
+                if let Some(key) = token.strip_prefix("crm_") {
+                    let actor = app.auth(origin_of(parts, app)).authenticate_key(&format!("crm_{key}")).await?;
+                    return Ok(Self { actor, session: None });
+                }
+                let claims = Claims::verify(token, &own.keys, &own.issuer, &own.audience, app.crm().now())?;
+                if own.checks_sessions && !app.auth(Origin::default()).session_is_live(claims.org, claims.sid, claims.sub).await? {
+                    return Err(Problem::unauthorized("invalid_token", "the session has ended: sign in again"));
+                }
+                let actor = Actor::trusted(claims.org, claims.sub, claims.roles, claims.teams);
+                Ok(Self { actor, session: Some(claims.sid) })
+            }
+        }
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Self::of(parts, app).await?;
+        let mut origin = origin_of(parts, app);
+        if let Some(given) = caller.actor.origin() {
+            origin.through.clone_from(&given.through);
+            origin.detail.clone_from(&given.detail);
+        }
+        let caller = Self { actor: caller.actor.through(origin), ..caller };
+        app.limit(&caller.actor)?;
+        if let Some(slot) = parts.extensions.get::<Slot>() {
+            let _ = slot.0.set(caller.actor.clone());
+        }
+        Ok(caller)
+    }
+}
+
+/// A caller who signed in with a password: what is about sign-in itself is not done with an API key.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionCaller {
+    /// Who.
+    pub(crate) actor: Actor,
+    /// In which session.
+    pub(crate) session: Id,
+}
+
+impl FromRequestParts<App> for SessionCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        match caller.session {
+            Some(session) => Ok(Self { actor: caller.actor, session }),
+            None => {
+                let detail = "this needs a user who signed in here, not an API key";
+                Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "session_needed", detail))
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Who asks: access tokens of our own, API keys, the host's middleware, or an outside issuer.
+
+mod caller;
+mod keys;
+mod outside;
+mod token;
+
+pub(crate) use caller::{Caller, SessionCaller, Slot, origin_of};
+pub use keys::{KeyError, KeyRing, TokenKey};
+pub use outside::{JwksError, JwksSource, OutsideIssuer, StaticJwks};
+pub(crate) use token::Claims;
