@@ -489,10 +489,18 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// # Errors
     /// As [`Collection::list`].
     pub async fn count(&self, filter: Filter) -> Result<u64, Error> {
+        self.count_of(&ListQuery::new().filter(filter)).await
+    }
+
+    /// How many records a list has over all its pages, of those that the actor may see. Its cursor and limit are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// As [`Collection::list`].
+    pub async fn count_of(&self, query: &ListQuery) -> Result<u64, Error> {
         let definitions = self.definitions().await?;
         let access = Access::new(self.actor, &definitions, self.engine.clock.now());
-        let query = ListQuery::new().filter(filter);
-        let plan = listing::plan(&access, K::decl(), &query, Action::Read)?;
+        let plan = listing::plan(&access, K::decl(), query, Action::Read)?;
         listing::count(self.engine, self.actor.tenant(), &plan).await
     }
 

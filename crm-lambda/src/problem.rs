@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crm_core::{Error, access::Permission, error::Faults};
+use crm_core::{Error, access::Permission, auth::AuthError, error::Faults};
 use serde_json::{Map, Value as Json, json};
 
 /// The media type of problems.
@@ -170,6 +170,29 @@ impl From<Error> for Problem {
                 tracing::error!(error = %cause, "the store is damaged");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AuthError::InvalidCredentials => Self::unauthorized("invalid_credentials", detail),
+            AuthError::CodeRequired => Self::unauthorized("code_required", detail),
+            AuthError::Locked { until } => {
+                let wait = "too many tries: wait, and try again";
+                Self::too_many("locked", wait, 60).with("until", until.to_string())
+            }
+            AuthError::InvalidToken => Self::unauthorized("invalid_token", detail),
+            AuthError::Expired => Self::unauthorized("token_expired", detail),
+            AuthError::NotSignedIn => Self::new(StatusCode::FORBIDDEN, "session_needed", detail),
+            AuthError::Mail(cause) => {
+                tracing::error!(error = %cause, "a letter could not be sent");
+                let detail = "it is done, but the letter could not be sent: ask for it again";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "mail_failed", detail)
+            }
+            AuthError::Crm(error) => error.into(),
         }
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
-use crm_core::{access::Actor, change::Origin, value::Id};
+use crm_core::{access::Actor, auth::Secret, change::Origin};
 
 use super::Claims;
 use crate::{app::App, config::SignIn, problem::Problem};
@@ -23,8 +23,6 @@ pub(crate) struct Slot(pub(crate) Arc<OnceLock<Actor>>);
 pub(crate) struct Caller {
     /// As whom the use cases are called.
     pub(crate) actor: Actor,
-    /// The session that the access token belongs to, where there is one.
-    pub(crate) session: Option<Id>,
 }
 
 /// The request's address and program, for the change log and the security log.
@@ -73,25 +71,29 @@ impl Caller {
     async fn of(parts: &Parts, app: &App) -> Result<Self, Problem> {
         match &app.config().sign_in {
             SignIn::Host => match parts.extensions.get::<Actor>() {
-                Some(actor) => Ok(Self { actor: actor.clone(), session: None }),
+                Some(actor) => Ok(Self { actor: actor.clone() }),
                 None => Err(Problem::unauthorized("unauthenticated", "nobody is signed in")),
             },
             SignIn::Outside(issuer) => {
                 let actor = issuer.actor(app.crm(), bearer(&parts.headers)?).await?;
-                Ok(Self { actor, session: None })
+                Ok(Self { actor })
             }
             SignIn::Own(own) => {
                 let token = bearer(&parts.headers)?;
                 if let Some(key) = token.strip_prefix("crm_") {
-                    let actor = app.auth(origin_of(parts, app)).authenticate_key(&format!("crm_{key}")).await?;
-                    return Ok(Self { actor, session: None });
+                    let key = Secret::from(format!("crm_{key}"));
+                    let actor = app.auth(origin_of(parts, app))?.authenticate_key(&key).await?;
+                    return Ok(Self { actor });
                 }
                 let claims = Claims::verify(token, &own.keys, &own.issuer, &own.audience, app.crm().now())?;
-                if own.checks_sessions && !app.auth(Origin::default()).session_is_live(claims.org, claims.sid, claims.sub).await? {
-                    return Err(Problem::unauthorized("invalid_token", "the session has ended: sign in again"));
+                if own.checks_sessions {
+                    let auth = app.auth(Origin::default())?;
+                    if !auth.session_is_live(claims.org, claims.sid, claims.sub).await? {
+                        return Err(Problem::unauthorized("invalid_token", "the session has ended: sign in again"));
+                    }
                 }
                 let actor = Actor::trusted(claims.org, claims.sub, claims.roles, claims.teams);
-                Ok(Self { actor, session: Some(claims.sid) })
+                Ok(Self { actor: actor.in_session(claims.sid) })
             }
         }
     }
@@ -107,7 +109,7 @@ impl FromRequestParts<App> for Caller {
             origin.through.clone_from(&given.through);
             origin.detail.clone_from(&given.detail);
         }
-        let caller = Self { actor: caller.actor.through(origin), ..caller };
+        let caller = Self { actor: caller.actor.through(origin) };
         app.limit(&caller.actor)?;
         if let Some(slot) = parts.extensions.get::<Slot>() {
             let _ = slot.0.set(caller.actor.clone());
@@ -118,24 +120,29 @@ impl FromRequestParts<App> for Caller {
 
 /// A caller who signed in with a password: what is about sign-in itself is not done with an API key.
 #[derive(Clone, Debug)]
-pub(crate) struct SessionCaller {
-    /// Who.
-    pub(crate) actor: Actor,
-    /// In which session.
-    pub(crate) session: Id,
-}
+pub(crate) struct SessionCaller(pub(crate) Actor);
 
 impl FromRequestParts<App> for SessionCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, app).await?;
-        match caller.session {
-            Some(session) => Ok(Self { actor: caller.actor, session }),
-            None => {
-                let detail = "this needs a user who signed in here, not an API key";
-                Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "session_needed", detail))
-            }
+        let Caller { actor } = Caller::from_request_parts(parts, app).await?;
+        if actor.session().is_some() {
+            return Ok(Self(actor));
         }
+        let detail = "this needs a user who signed in here, not an API key";
+        Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "session_needed", detail))
+    }
+}
+
+/// From where a request comes.
+#[derive(Clone, Debug)]
+pub(crate) struct Origined(pub(crate) Origin);
+
+impl FromRequestParts<App> for Origined {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Self(origin_of(parts, app)))
     }
 }

@@ -1,0 +1,107 @@
+//! What a deployment decides about its API, as a plain value: the binaries read it from the environment, a program that
+//! mounts the router writes it down.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use crm_core::auth::Policy;
+
+pub use crate::sign_in::{KeyError, KeyRing, OutsideIssuer, TokenKey};
+
+/// How the API is served.
+#[derive(Debug)]
+pub struct Config {
+    /// Who signs users in.
+    pub sign_in: SignIn,
+    /// Proxies of one's own in front of this program: so many entries at the end of `X-Forwarded-For` are believed.
+    pub trusted_proxies: usize,
+    /// Origins of web pages that may call the API from a browser, such as `https://app.example.com`. None by default.
+    pub allowed_origins: Vec<String>,
+    /// Requests a minute of one user in this process, with as many at once; `None` where something in front limits.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// Where figures on requests go.
+    pub metrics: Metrics,
+    /// True where `/docs` and `/openapi.json` are served.
+    pub docs: bool,
+}
+
+impl Config {
+    /// An API with these ways to sign in, and for the rest what suits most: 600 requests a minute and user, 25 seconds a
+    /// request, documentation, no metrics.
+    pub fn new(sign_in: SignIn) -> Self {
+        Self {
+            sign_in,
+            trusted_proxies: 0,
+            allowed_origins: Vec::new(),
+            requests_per_minute: NonZeroU32::new(600),
+            timeout: Duration::from_secs(25),
+            metrics: Metrics::Off,
+            docs: true,
+        }
+    }
+}
+
+/// Who signs users in.
+#[derive(Debug)]
+pub enum SignIn {
+    /// The CRM itself: passwords, second factor, sessions, API keys.
+    Own(Box<OwnSignIn>),
+    /// The host's middleware, which puts a [`crm_core::access::Actor`] into the request's extensions. There are no
+    /// routes of sign-in then.
+    Host,
+    /// An issuer of its own, by its published keys. There are no routes of sign-in then.
+    Outside(Box<OutsideIssuer>),
+}
+
+/// Sign-in by the CRM itself.
+#[derive(Debug)]
+pub struct OwnSignIn {
+    /// The keys that access tokens are signed with.
+    pub keys: KeyRing,
+    /// Who signs, in `iss`: the API's own address as a rule.
+    pub issuer: String,
+    /// For whom, in `aud`.
+    pub audience: String,
+    /// Seconds that an access token lives.
+    pub access_seconds: i64,
+    /// True where each request asks the store whether its session still lives: ends access at once where a user is
+    /// deactivated or signed out everywhere, and costs one read a request. Else access ends with the access token.
+    pub checks_sessions: bool,
+    /// True where anybody may register an organization of their own.
+    pub registration: bool,
+    /// True where `/auth/*` is served; the rules of sign-in hold for access tokens and API keys in any case.
+    pub routes: bool,
+    /// Passwords, lockout, lifetimes, mail.
+    pub policy: Policy,
+}
+
+impl OwnSignIn {
+    /// With these keys, as the issuer of this name, and for the rest what suits most: tokens of 15 minutes, routes, no
+    /// registration, sessions not asked for.
+    pub fn new(keys: KeyRing, issuer: impl Into<String>, policy: Policy) -> Self {
+        let issuer = issuer.into();
+        Self {
+            keys,
+            audience: issuer.clone(),
+            issuer,
+            access_seconds: 15 * 60,
+            checks_sessions: false,
+            registration: false,
+            routes: true,
+            policy,
+        }
+    }
+}
+
+/// Where figures on requests go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metrics {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// `/metrics`, as Prometheus reads it.
+    Prometheus,
+    /// The log, in `CloudWatch`'s embedded metric format.
+    Emf,
+}

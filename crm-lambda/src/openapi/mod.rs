@@ -1,0 +1,59 @@
+//! The OpenAPI document, made from the same table of routes that the router is made from.
+
+mod operation;
+mod schemas;
+
+pub(crate) use operation::{Operation, Route, route};
+pub(crate) use schemas::{
+    array, boolean, change, integer, kind_name, kind_new, kind_patch, kind_view, object, reference, schema_of, text,
+};
+
+use utoipa::openapi::{
+    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder,
+    security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    tag::TagBuilder,
+};
+
+/// The document of these routes.
+pub(crate) fn document(routes: &[Route]) -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    let mut grouped: Vec<&str> = Vec::new();
+    for route in routes {
+        if !grouped.contains(&route.path.as_str()) {
+            grouped.push(&route.path);
+        }
+    }
+    for path in grouped {
+        let mut item = utoipa::openapi::path::PathItemBuilder::new();
+        for route in routes.iter().filter(|route| route.path == path) {
+            item = item.operation(route.method.clone(), route.operation.clone());
+        }
+        paths = paths.path(path, item.build());
+    }
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An access token from `POST /api/v1/auth/login`, or an API key"))
+        .build();
+    let mut components = ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(bearer));
+    for (name, schema) in schemas::all() {
+        components = components.schema(name, schema);
+    }
+    let mut tags: Vec<&'static str> = Vec::new();
+    for route in routes {
+        if !tags.contains(&route.tag) {
+            tags.push(route.tag);
+        }
+    }
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("CRM")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(include_str!("description.md")))
+                .build(),
+        )
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .tags(Some(tags.into_iter().map(|tag| TagBuilder::new().name(tag).build())))
+        .build()
+}

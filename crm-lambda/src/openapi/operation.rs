@@ -1,0 +1,265 @@
+//! One operation: what the document says of it and what answers it, side by side.
+
+use axum::{
+    handler::Handler,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use utoipa::openapi::{
+    ContentBuilder, HttpMethod, RefOr, Ref, Required, ResponseBuilder, Schema,
+    path::{OperationBuilder, ParameterBuilder, ParameterIn},
+    request_body::RequestBodyBuilder,
+    security::SecurityRequirement,
+};
+
+use super::schemas::{integer, object, text};
+use crate::app::App;
+
+/// A route: how it is documented and what answers it.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) method: HttpMethod,
+    pub(crate) path: String,
+    pub(crate) tag: &'static str,
+    pub(crate) operation: utoipa::openapi::path::Operation,
+    pub(crate) handler: MethodRouter<App>,
+}
+
+/// A route that is being described.
+#[derive(Clone)]
+pub(crate) struct Operation {
+    method: HttpMethod,
+    path: String,
+    tag: &'static str,
+    operation: OperationBuilder,
+    writes: bool,
+    public: bool,
+}
+
+/// Begins the description of a route: method, path, tag, operation id, one sentence.
+pub(crate) fn route(
+    method: HttpMethod,
+    path: impl Into<String>,
+    tag: &'static str,
+    id: impl Into<String>,
+    summary: impl Into<String>,
+) -> Operation {
+    let path = path.into();
+    let mut operation = OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary));
+    for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+        let schema: RefOr<Schema> = if name.ends_with("id") { super::schemas::uuid() } else { text() };
+        operation = operation.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .schema(Some(schema))
+                .build(),
+        );
+    }
+    Operation { method, path, tag, operation, writes: false, public: false }
+}
+
+impl Operation {
+    /// A query parameter.
+    pub(crate) fn query(mut self, name: &str, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
+        self.operation = self.operation.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(schema))
+                .build(),
+        );
+        self
+    }
+
+    fn header(mut self, name: &str, description: &str) -> Self {
+        self.operation = self.operation.parameter(
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(text()))
+                .build(),
+        );
+        self
+    }
+
+    /// It takes an idempotency key.
+    pub(crate) fn repeatable(self) -> Self {
+        self.header("Idempotency-Key", "the same key answers the same for 24 hours, and nothing is done twice")
+    }
+
+    /// It holds to a version where asked.
+    pub(crate) fn conditional(self) -> Self {
+        self.header("If-Match", "the ETag the record must still have").answers(412, "Problem", "it has changed since")
+    }
+
+    /// It may say when it was true, and be asked for its plan.
+    pub(crate) fn dated(self) -> Self {
+        let when = "when it was true, between the record's creation and now; needs the permission `backdate`";
+        self.query("occurred_at", super::schemas::time(), when).query(
+            "dry_run",
+            super::schemas::boolean(),
+            "say what would change, and change nothing",
+        )
+    }
+
+    /// It takes a JSON body.
+    pub(crate) fn body(mut self, schema: impl Into<RefOr<Schema>>) -> Self {
+        self.writes = true;
+        let content = ContentBuilder::new().schema(Some(schema.into())).build();
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
+        self.operation = self.operation.request_body(Some(body));
+        self
+    }
+
+    /// Nobody has to be signed in for it.
+    pub(crate) const fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
+    /// It answers `{data, meta}` with data of this schema.
+    pub(crate) fn data(self, status: u16, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
+        let whole = object().property("data", schema).required("data").property("meta", object()).required("meta");
+        self.content(status, "application/json", Schema::from(whole.build()), description)
+    }
+
+    /// It answers this media type.
+    pub(crate) fn content(
+        mut self,
+        status: u16,
+        media: &str,
+        schema: impl Into<RefOr<Schema>>,
+        description: &str,
+    ) -> Self {
+        let content = ContentBuilder::new().schema(Some(schema.into())).build();
+        let response = ResponseBuilder::new().description(description).content(media, content).build();
+        self.operation = self.operation.response(status.to_string(), response);
+        self
+    }
+
+    /// It answers without a body.
+    pub(crate) fn empty(mut self, status: u16, description: &str) -> Self {
+        let response = ResponseBuilder::new().description(description).build();
+        self.operation = self.operation.response(status.to_string(), response);
+        self
+    }
+
+    /// It answers a problem.
+    pub(crate) fn answers(self, status: u16, schema: &str, description: &str) -> Self {
+        let schema = RefOr::Ref(Ref::from_schema_name(schema));
+        let media = if status >= 400 { crate::problem::PROBLEM_JSON } else { "application/json" };
+        let mut whole = self;
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = ResponseBuilder::new().description(description).content(media, content).build();
+        whole.operation = whole.operation.response(status.to_string(), response);
+        whole
+    }
+
+    /// What answers it.
+    pub(crate) fn to<H, T>(self, handler: H) -> Route
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let mut whole = self.answers(400, "Problem", "the request cannot be read");
+        if whole.public {
+            whole.operation = whole.operation.securities(Some([SecurityRequirement::default()]));
+        } else {
+            whole.operation =
+                whole.operation.securities(Some([SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]));
+            whole = whole
+                .answers(401, "Problem", "nobody is signed in")
+                .answers(403, "Problem", "a permission is missing, which the answer names")
+                .answers(404, "Problem", "there is no such thing, or it may not be seen");
+        }
+        if whole.writes {
+            whole = whole
+                .answers(409, "Problem", "somebody else was faster, or a unique value is taken")
+                .answers(413, "Problem", "the body is too large")
+                .answers(415, "Problem", "the body is not JSON")
+                .answers(422, "Problem", "fields are invalid: every fault is named");
+        }
+        whole = whole
+            .answers(429, "Problem", "too many requests")
+            .answers(503, "Problem", "the store cannot be reached: try again");
+        let filter = match whole.method {
+            HttpMethod::Post => MethodFilter::POST,
+            HttpMethod::Put => MethodFilter::PUT,
+            HttpMethod::Patch => MethodFilter::PATCH,
+            HttpMethod::Delete => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
+        Route {
+            method: whole.method,
+            path: whole.path,
+            tag: whole.tag,
+            operation: whole.operation.build(),
+            handler: on(filter, handler),
+        }
+    }
+
+    /// The parameters of every list of a kind.
+    pub(crate) fn lists(self, decl: &crm_core::schema::KindDecl) -> Self {
+        let mut sorts: Vec<String> = decl
+            .indexes
+            .iter()
+            .filter(|index| !index.archived)
+            .map(|index| decl.fields[index.sort].name.to_owned())
+            .collect();
+        sorts.sort();
+        sorts.dedup();
+        let both: Vec<String> = sorts.iter().cloned().chain(sorts.iter().map(|name| format!("-{name}"))).collect();
+        let references: Vec<&str> = crate::input::references(decl).collect();
+        let mut whole = self
+            .query("q", text(), "a part of the record's search text")
+            .query("filter", text(), "a condition as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`")
+            .query("sort", super::schemas::choice(both), "the field to sort by; `-` for descending")
+            .query("limit", super::schemas::bounded(1, 200), "records on a page; 20 where not given")
+            .query("cursor", text(), "`meta.next_cursor` of the page before")
+            .query("archived", super::schemas::boolean(), "archived records in place of live ones")
+            .query("with_total", super::schemas::boolean(), "also count the whole list")
+            .views(decl);
+        let _ = references;
+        for field in decl.fields.iter().filter(|field| is_simple(field)) {
+            whole = whole.query(field.name, text(), "only records where the field equals this; empty: where it is missing");
+        }
+        whole
+    }
+
+    /// The parameters that choose what of a record is shown.
+    pub(crate) fn views(self, decl: &crm_core::schema::KindDecl) -> Self {
+        let references: Vec<&str> = crate::input::references(decl).collect();
+        self.query("fields", text(), "the fields to show, with commas between").query(
+            "include",
+            text(),
+            &format!("references to bring along in `meta.included`: {}", references.join(", ")),
+        )
+    }
+}
+
+/// Fields by which a list can be narrowed with a plain parameter.
+fn is_simple(field: &crm_core::schema::FieldDecl) -> bool {
+    use crm_core::schema::FieldType;
+    !field.marks.secret
+        && !matches!(
+            field.ty,
+            FieldType::LongText | FieldType::Folded | FieldType::Struct | FieldType::Structs(_) | FieldType::Properties
+                | FieldType::Money | FieldType::Ref | FieldType::Refs(_)
+        )
+}
+
+/// The parameters of a page of anything else.
+impl Operation {
+    pub(crate) fn pages(self) -> Self {
+        self.query("cursor", text(), "`meta.next_cursor` of the page before").query(
+            "limit",
+            integer(),
+            "entries on a page: 1 to 200; 50 where not given",
+        )
+    }
+}

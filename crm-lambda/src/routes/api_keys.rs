@@ -1,0 +1,122 @@
+//! API keys: made and rotated here, where their secret is shown once; otherwise as other records.
+
+use std::time::Duration;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use crm_core::{
+    access::Permission,
+    api_keys::ApiKey,
+    auth::NewKey,
+    value::{Id, Kind, Time},
+};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use utoipa::openapi::HttpMethod;
+
+use super::{
+    auth::shown_once,
+    records::{location, members, path_of},
+};
+use crate::{
+    app::App,
+    input::{Body, IdPath},
+    openapi::{Route, array, bounded, kind_view, object, route, text, time},
+    problem::Problem,
+    sign_in::{Caller, Origined},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    let path = path_of(Kind::ApiKey);
+    let shown = || object().property("key", text()).required("key").property("api_key", kind_view(Kind::ApiKey));
+    let mut all = super::records::read_only::<ApiKey>(&path);
+    all.retain(|route| route.path == path);
+    all.extend(vec![
+        route(HttpMethod::Post, &path, "api_keys", "create_api_key", "Make an API key of one's own")
+            .body(
+                object()
+                    .property("name", text())
+                    .required("name")
+                    .property("permissions", array(text()))
+                    .required("permissions")
+                    .property("expires_at", time()),
+            )
+            .data(201, shown(), "the key, shown once")
+            .to(create),
+        route(HttpMethod::Post, format!("{path}/{{id}}/rotate"), "api_keys", "rotate_api_key", "Give a key a new secret")
+            .body(object().property("overlap_seconds", bounded(0, 2_592_000)))
+            .data(200, shown(), "the new secret, shown once; the one before is good for the overlap")
+            .to(rotate),
+    ]);
+    all.extend(members::<ApiKey>());
+    all
+}
+
+/// What a key is for, and what it may do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateBody {
+    name: String,
+    permissions: Vec<String>,
+    #[serde(default)]
+    expires_at: Option<Time>,
+}
+
+async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Origined(origin): Origined,
+    Body(body): Body<CreateBody>,
+) -> Result<Response, Problem> {
+    let mut faults = crm_core::error::Faults::new();
+    let mut permissions: Vec<Permission> = Vec::with_capacity(body.permissions.len().min(500));
+    for (at, text) in body.permissions.iter().enumerate().take(500) {
+        match text.parse() {
+            Ok(permission) => permissions.push(permission),
+            Err(message) => {
+                let message: String = message;
+                faults.push(format!("permissions[{at}]"), "unknown_permission", message);
+            }
+        }
+    }
+    faults.into_result()?;
+    let new = NewKey { name: body.name, permissions, expires_at: body.expires_at };
+    let (record, secret) = app.auth(origin)?.create_key(&caller.actor, &new).await?;
+    let mut response = shown(&app, &caller, record.id, secret.expose()).await?;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(value) = location(crm_core::value::Ref::new(Kind::ApiKey, record.id)).parse() {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    Ok(response)
+}
+
+async fn shown(app: &App, caller: &Caller, id: Id, secret: &str) -> Result<Response, Problem> {
+    // Whoever has made it may not always read it again: the secret is told in any case.
+    let view = match app.crm().api_keys(&caller.actor).view(id).await {
+        Ok(view) => Json::Object(view.to_json(None)),
+        Err(_) => json!({"id": id, "version": 1, "machine_version": 0}),
+    };
+    Ok(shown_once(json!({"key": secret, "api_key": view})).into_response())
+}
+
+/// How long both secrets are good.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RotateBody {
+    overlap_seconds: u64,
+}
+
+async fn rotate(
+    State(app): State<App>,
+    caller: Caller,
+    Origined(origin): Origined,
+    IdPath(id): IdPath,
+    Body(body): Body<RotateBody>,
+) -> Result<Response, Problem> {
+    let overlap = Duration::from_secs(body.overlap_seconds);
+    let (record, secret) = app.auth(origin)?.rotate_key(&caller.actor, id, overlap).await?;
+    shown(&app, &caller, record.id, secret.expose()).await
+}

@@ -1,0 +1,48 @@
+//! The log of the whole tenant: every change, and the security log.
+
+use axum::{
+    extract::State,
+    response::Response,
+};
+use crm_core::{security_events::SecurityEvent, view::change_to_json};
+use utoipa::openapi::HttpMethod;
+
+use super::{
+    PREFIX,
+    records::{page_of, paged, read_only},
+};
+use crate::{
+    app::App,
+    input::Params,
+    openapi::{Route, array, change, route, time},
+    problem::Problem,
+    sign_in::Caller,
+};
+
+/// Changes on a page where nothing else is asked.
+const PAGE: usize = 50;
+
+pub(super) fn routes() -> Vec<Route> {
+    let path = format!("{PREFIX}/audit");
+    let mut all = vec![
+        route(HttpMethod::Get, &path, "audit", "list_changes", "Every change of the organization, latest first")
+            .query("from", time(), "only what was recorded at this moment or later")
+            .query("to", time(), "only what was recorded before this moment")
+            .pages()
+            .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
+            .to(changes),
+    ];
+    all.extend(read_only::<SecurityEvent>(&format!("{path}/security-events")));
+    all
+}
+
+async fn changes(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
+    let moment = "a time such as 2024-01-31T09:30:00Z";
+    let from = params.read("from", moment)?;
+    let to = params.read("to", moment)?;
+    let (cursor, limit) = page_of(&mut params, PAGE)?;
+    params.done()?;
+    let audit = app.crm().audit(&caller.actor);
+    let page = audit.changes(from, to, cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    Ok(paged(page.items.iter().map(change_to_json).collect(), page.next_cursor))
+}

@@ -1,0 +1,87 @@
+//! What only deals have, and what leads share with them: moving to another stage.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use crm_core::{
+    deals::Deal,
+    pipelines::moves::StageRef,
+    schema::{Patch, RecordKind},
+    value::{Id, Kind},
+};
+use serde_json::Value as Json;
+use utoipa::openapi::HttpMethod;
+
+use super::records::{WriteParams, path_of, patch_of, version_in, write, written};
+use crate::{
+    app::App,
+    input::{Body, IdPath, IdempotencyKey, IfMatch, Params, object as object_of},
+    openapi::{Operation, Route, kind_view, object, route, text, uuid},
+    problem::Problem,
+    sign_in::Caller,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![move_route(Kind::Deal).to(stage)]
+}
+
+/// The description of moving a record of a kind to another stage.
+pub(super) fn move_route(kind: Kind) -> Operation {
+    let path = format!("{}/{{id}}/stage", path_of(kind));
+    let summary = format!("Move a {kind} to another stage");
+    route(HttpMethod::Post, path, kind.plural(), format!("move_{kind}"), summary)
+        .body(
+            object()
+                .description(Some(
+                    "`stage` (a key of the record's pipeline) or `stage_id` (any pipeline's), and whatever fields change \
+                     with it, such as those that the stage requires.",
+                ))
+                .property("stage", text())
+                .property("stage_id", uuid()),
+        )
+        .repeatable()
+        .conditional()
+        .dated()
+        .data(200, kind_view(kind), "the record in its new stage")
+}
+
+/// Where to move a record, and what changes with it.
+#[derive(Debug)]
+pub(super) struct StageBody<K> {
+    pub(super) stage: StageRef,
+    pub(super) patch: Patch<K>,
+    pub(super) based_on: Option<u64>,
+}
+
+impl<K: RecordKind> StageBody<K> {
+    pub(super) fn read(body: Json) -> Result<Self, Problem> {
+        let mut object = object_of(body)?;
+        let based_on = version_in(&mut object)?;
+        let missing = |code, message: &str| Problem::from(crm_core::Error::invalid("stage", code, message));
+        let stage = match (object.remove("stage"), object.remove("stage_id")) {
+            (Some(Json::String(key)), None) => StageRef::Key(key),
+            (None, Some(Json::String(id))) => {
+                StageRef::Id(id.parse::<Id>().map_err(|_| missing("wrong_type", "stage_id must be the id of a stage"))?)
+            }
+            (None, None) => return Err(missing("required", "name the stage by `stage` or `stage_id`")),
+            _ => return Err(missing("wrong_type", "name the stage once, as a text: by `stage` or by `stage_id`")),
+        };
+        Ok(Self { stage, patch: patch_of(&object)?, based_on })
+    }
+}
+
+async fn stage(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(body): Body<Json>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let StageBody { stage, patch, based_on } = StageBody::<Deal>::read(body)?;
+    let mut pending = app.crm().deals(&caller.actor).move_with(id, stage, &patch);
+    if let Some(version) = based_on {
+        pending = pending.based_on(version);
+    }
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}

@@ -1,0 +1,68 @@
+//! Whether the program and its store answer; figures; public keys.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use crm_core::{access::Actor, value::Id};
+use serde_json::json;
+use utoipa::openapi::HttpMethod;
+
+use crate::{
+    answer::Answer,
+    app::App,
+    config::{Metrics, SignIn},
+    openapi::{Route, object, route, text},
+    problem::Problem,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        route(HttpMethod::Get, "/health", "health", "health", "Whether the program answers")
+            .public()
+            .data(200, object(), "it does")
+            .to(health),
+        route(HttpMethod::Get, "/health/store", "health", "store_health", "Whether the store answers")
+            .public()
+            .data(200, object(), "it does")
+            .to(store),
+        route(HttpMethod::Get, "/metrics", "health", "metrics", "How long requests took, as Prometheus reads it")
+            .public()
+            .content(200, "text/plain", text(), "histograms by method, route and status")
+            .answers(404, "Problem", "figures are not kept here")
+            .to(metrics),
+        route(HttpMethod::Get, "/.well-known/jwks.json", "health", "jwks", "The public keys of access tokens")
+            .public()
+            .content(200, "application/json", object(), "a set of keys; none where tokens are signed with HS256")
+            .to(jwks),
+    ]
+}
+
+async fn health() -> Response {
+    Answer::ok(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into_response()
+}
+
+async fn store(State(app): State<App>) -> Result<Response, Problem> {
+    // A strongly consistent read of what is not there: all it tells is whether the store answers.
+    let nobody = Actor::system(Id::NIL);
+    app.crm().view_many(&nobody, &[]).await?;
+    Ok(Answer::ok(json!({"status": "ok"})).into_response())
+}
+
+async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    if app.config().metrics != Metrics::Prometheus {
+        return Err(Problem::not_found("page"));
+    }
+    let text = app.figures().to_text();
+    let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok((StatusCode::OK, [(header::CONTENT_TYPE, media)], text).into_response())
+}
+
+async fn jwks(State(app): State<App>) -> Response {
+    let keys = match &app.config().sign_in {
+        SignIn::Own(own) => json!(own.keys.public()),
+        SignIn::Host | SignIn::Outside(_) => json!({"keys": []}),
+    };
+    ([(header::CONTENT_TYPE, "application/json")], keys.to_string()).into_response()
+}

@@ -1,0 +1,689 @@
+//! The routes that every kind of record has: list, create, get, find, change, archive, restore, history, as-of, undo,
+//! explain, timeline. Written once, for all kinds.
+
+use axum::{
+    extract::{RawPathParams, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use crm_core::{
+    access::Action,
+    draft::{Pending, Plan},
+    schema::{KindDecl, Patch, RecordKind, Section},
+    value::{Choice, Id, Kind, Ref, Time},
+    view::{View, change_to_json},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+use utoipa::openapi::HttpMethod;
+
+use super::PREFIX;
+use crate::{
+    answer::{Answer, etag},
+    app::App,
+    input::{Body, IdPath, IdempotencyKey, IfMatch, ListParams, Params, none_match, object as object_of},
+    openapi::{Operation, Route, array, boolean, change, integer, kind_new, kind_patch, kind_view, object, route, text},
+    problem::Problem,
+    sign_in::Caller,
+};
+
+/// How many entries a page of history has where nothing else is asked.
+const HISTORY_PAGE: usize = 50;
+
+/// The path of a kind's collection: `/api/v1/api-keys`.
+pub(super) fn path_of(kind: Kind) -> String {
+    format!("{PREFIX}/{}", kind.plural().replace('_', "-"))
+}
+
+fn words(kind: Kind) -> String {
+    kind.name().replace('_', " ")
+}
+
+/// The routes of a kind whose records anybody with the permission may make.
+pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
+    let (kind, decl) = (K::KIND, K::decl());
+    let (path, name) = (path_of(kind), words(kind));
+    let tag = kind.plural();
+    let create = route(HttpMethod::Post, &path, tag, format!("create_{kind}"), format!("Create a {name}"))
+        .body(kind_new(kind))
+        .repeatable()
+        .dated()
+        .data(201, kind_view(kind), "the new record")
+        .data(200, object(), "with `dry_run`: what would change")
+        .to(create::<K>);
+    let mut all = vec![list_route::<K>(&path), create];
+    if decl.fields.iter().any(|field| field.marks.unique && field.section == Section::Person) {
+        let by = format!("{path}/by/{{field}}/{{value}}");
+        all.push(
+            route(HttpMethod::Get, &by, tag, format!("find_{kind}"), format!("Find a {name} by a unique value"))
+                .views(decl)
+                .data(200, kind_view(kind), "the record")
+                .empty(304, "it is as the caller has it")
+                .to(find::<K>),
+        );
+        all.push(
+            route(HttpMethod::Put, &by, tag, format!("upsert_{kind}"), format!("Update the {name} that has a unique value, or create it"))
+                .body(kind_new(kind))
+                .repeatable()
+                .dated()
+                .data(200, kind_view(kind), "the record")
+                .to(upsert::<K>),
+        );
+    }
+    all.extend(members::<K>());
+    all
+}
+
+fn list_route<K: RecordKind>(path: &str) -> Route {
+    let kind = K::KIND;
+    route(HttpMethod::Get, path, kind.plural(), format!("list_{}", kind.plural()), format!("List {}", kind.plural().replace('_', " ")))
+        .lists(K::decl())
+        .data(200, array(kind_view(kind)), "a page; `meta.next_cursor` where there is more")
+        .content(200, "text/csv", text(), "the same page as a table, where `Accept: text/csv` asks for it")
+        .to(list::<K>)
+}
+
+/// The routes of what is read and never written through the API.
+pub(super) fn read_only<K: RecordKind>(path: &str) -> Vec<Route> {
+    vec![list_route::<K>(path), get_route::<K>(&format!("{path}/{{id}}"))]
+}
+
+fn get_route<K: RecordKind>(path: &str) -> Route {
+    let kind = K::KIND;
+    route(HttpMethod::Get, path, kind.plural(), format!("get_{kind}"), format!("Get a {}", words(kind)))
+        .views(K::decl())
+        .data(200, kind_view(kind), "the record")
+        .empty(304, "it is as the caller has it")
+        .to(get::<K>)
+}
+
+/// The routes of single records of a kind.
+pub(super) fn members<K: RecordKind>() -> Vec<Route> {
+    let kind = K::KIND;
+    let collection = path_of(kind);
+    let mut all = members_at::<K>(&format!("{collection}/{{id}}"));
+    if kind == Kind::Organization {
+        all.push(list_route::<K>(&collection));
+    }
+    all
+}
+
+/// The routes of single records of a kind, by the path of one.
+pub(super) fn members_at<K: RecordKind>(path: &str) -> Vec<Route> {
+    let mut all = vec![get_route::<K>(path)];
+    all.extend(changes::<K>(path));
+    all
+}
+
+/// The routes that change single records of a kind and tell how they came to be as they are.
+fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
+    let (kind, decl) = (K::KIND, K::decl());
+    let name = words(kind);
+    let tag = kind.plural();
+    let at = |tail: &str| format!("{path}{tail}");
+    let begin = |method: HttpMethod, tail: &str, id: &str, summary: String| -> Operation {
+        route(method, at(tail), tag, id.to_owned(), summary)
+    };
+    let mut all = vec![
+        begin(HttpMethod::Patch, "", &format!("update_{kind}"), format!("Change a {name}"))
+            .body(kind_patch(kind))
+            .conditional()
+            .dated()
+            .data(200, kind_view(kind), "the record as it is now")
+            .to(update::<K>),
+        begin(HttpMethod::Delete, "", &format!("archive_{kind}"), format!("Archive a {name}"))
+            .conditional()
+            .dated()
+            .answers(409, "Problem", "something else needs it, or it has changed")
+            .answers(422, "Problem", "it cannot be archived")
+            .data(200, kind_view(kind), "the archived record")
+            .to(archive::<K>),
+        begin(HttpMethod::Post, "/restore", &format!("restore_{kind}"), format!("Restore an archived {name}"))
+            .body(kind_patch(kind))
+            .repeatable()
+            .conditional()
+            .data(200, kind_view(kind), "the record as it is now")
+            .to(restore::<K>),
+        begin(HttpMethod::Get, "/history", &format!("{kind}_history"), format!("The changes of a {name}, latest first"))
+            .query("field", text(), "only changes of this field")
+            .pages()
+            .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
+            .to(history::<K>),
+        begin(HttpMethod::Get, "/as-of", &format!("{kind}_as_of"), format!("A {name} as it was"))
+            .query("at", text(), "the moment; required")
+            .query("known_at", text(), "counting only what had been recorded by then")
+            .query("fields", text(), "the fields to show, with commas between")
+            .data(200, object(), "the record as of the moment; null before its creation")
+            .to(as_of::<K>),
+        begin(HttpMethod::Post, "/undo", &format!("undo_{kind}"), "Undo what a commit did".to_owned())
+            .body(object().property("commit", crate::openapi::uuid()).required("commit"))
+            .repeatable()
+            .conditional()
+            .data(200, array(kind_view(kind)), "the records that the undoing touched")
+            .to(undo::<K>),
+        begin(HttpMethod::Post, "/roll-back", &format!("roll_back_{kind}"), format!("Bring a {name} back to an earlier version"))
+            .body(object().property("version", integer()).required("version"))
+            .repeatable()
+            .conditional()
+            .data(200, kind_view(kind), "the record as it is now")
+            .to(roll_back::<K>),
+        begin(HttpMethod::Get, "/explain", &format!("explain_{kind}"), "Why the caller may do something with it, or not".to_owned())
+            .query("action", crate::openapi::choice(Action::ALL.iter().map(|action| action.name())), "what; `read` where not given")
+            .data(200, object().property("allowed", boolean()), "the grant that decides, or why none does")
+            .to(explain::<K>),
+    ];
+    if matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal) {
+        all.push(
+            begin(HttpMethod::Get, "/timeline", &format!("{kind}_timeline"), format!("What happened to a {name}, latest first"))
+                .pages()
+                .data(200, array(object()), "changes, interactions, tasks and notes")
+                .to(timeline::<K>),
+        );
+    }
+    if decl.position("stage_id").is_some() {
+        all.push(
+            begin(HttpMethod::Get, "/stages", &format!("{kind}_stages"), "When each stage was entered and left".to_owned())
+                .data(200, object(), "`intervals` in order, `times` per stage")
+                .to(stages::<K>),
+        );
+    }
+    all
+}
+
+/// What every write may be told besides its body.
+#[derive(Debug)]
+pub(super) struct WriteParams {
+    occurred_at: Option<Time>,
+    dry_run: bool,
+}
+
+impl WriteParams {
+    pub(super) fn read(mut params: Params) -> Result<Self, Problem> {
+        let occurred_at = params.read("occurred_at", "a time such as 2024-01-31T09:30:00Z")?;
+        let dry_run = params.read("dry_run", "true or false")?.unwrap_or(false);
+        params.done()?;
+        Ok(Self { occurred_at, dry_run })
+    }
+}
+
+/// What came of a write: views of the records, or what it would do.
+pub(super) enum Written {
+    Done(Vec<View>),
+    Planned(Plan),
+}
+
+/// Does a write, with what the request says of it besides.
+pub(super) async fn write<T: Send + 'static>(
+    pending: Pending<T>,
+    params: &WriteParams,
+    key: IdempotencyKey,
+    condition: IfMatch,
+) -> Result<Written, Problem> {
+    let mut pending = pending.viewed();
+    if let Some(time) = params.occurred_at {
+        pending = pending.occurred_at(time);
+    }
+    if let Some(version) = condition.0 {
+        pending = pending.if_version(version);
+    }
+    let conditional = condition.0.is_some();
+    if params.dry_run {
+        let plan = pending.plan().await.map_err(|error| Problem::of_conditional(error, conditional))?;
+        return Ok(Written::Planned(plan));
+    }
+    if let Some(key) = key.0 {
+        pending = pending.idempotency_key(key);
+    }
+    let saved = pending.await.map_err(|error| Problem::of_conditional(error, conditional))?;
+    Ok(Written::Done(saved.into_value()))
+}
+
+/// The answer of a write of one record.
+pub(super) fn written(caller: &Caller, written: Written, status: StatusCode) -> Result<Response, Problem> {
+    match written {
+        Written::Planned(plan) => {
+            let changes: Vec<Json> = plan.changes.iter().map(change_to_json).collect();
+            Ok(Answer::ok(json!({"changes": changes, "items": plan.items})).meta("dry_run", true).into_response())
+        }
+        Written::Done(views) => {
+            let view = views.first().ok_or_else(Problem::internal)?;
+            let record = view.reference();
+            let mut answer = Answer::ok(view.to_json(None))
+                .status(status)
+                .header(header::ETAG, &etag(&caller.actor, view, "", &[]));
+            if status == StatusCode::CREATED {
+                answer = answer.header(header::LOCATION, &location(record));
+            }
+            Ok(answer.into_response())
+        }
+    }
+}
+
+/// Where a record is.
+pub(super) fn location(record: Ref) -> String {
+    format!("{}/{}", path_of(record.kind), record.id)
+}
+
+/// A view as an answer, with what was asked to come along.
+async fn shown(
+    app: &App,
+    caller: &Caller,
+    view: &View,
+    headers: &HeaderMap,
+    fields: Option<&[String]>,
+    include: &[String],
+) -> Result<Response, Problem> {
+    let included = included(app, caller, std::slice::from_ref(view), include).await?;
+    let tag = etag(&caller.actor, view, &format!("{fields:?} {include:?}"), &included);
+    if none_match(headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    let mut answer = Answer::ok(view.to_json(fields)).header(header::ETAG, &tag);
+    if !include.is_empty() {
+        answer = answer.meta("included", by_kind(&included));
+    }
+    Ok(answer.into_response())
+}
+
+/// The records that some views refer to, where the caller may see them.
+async fn included(app: &App, caller: &Caller, views: &[View], include: &[String]) -> Result<Vec<View>, Problem> {
+    let mut wanted: Vec<Ref> =
+        views.iter().flat_map(|view| include.iter().flat_map(|name| view.targets(name))).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(app.crm().view_many(&caller.actor, &wanted).await?.into_iter().flatten().collect())
+}
+
+fn by_kind(views: &[View]) -> Json {
+    let mut all: Map<String, Json> = Map::new();
+    for view in views {
+        let record = view.reference();
+        let kind = all.entry(record.kind.plural()).or_insert_with(|| json!({}));
+        kind[record.id.to_string()] = Json::Object(view.to_json(None));
+    }
+    Json::Object(all)
+}
+
+async fn list<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, Problem> {
+    let asked = ListParams::read(params, K::decl())?;
+    list_of::<K>(&app, &caller, &headers, asked).await
+}
+
+/// A page of a list, as JSON or as a table.
+pub(super) async fn list_of<K: RecordKind>(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+    asked: ListParams,
+) -> Result<Response, Problem> {
+    let records = app.crm().collection::<K>(&caller.actor);
+    let page = records.view_list(&asked.query).await.map_err(Problem::of_query)?;
+    let total = if asked.with_total {
+        Some(records.count_of(&asked.query).await.map_err(Problem::of_query)?)
+    } else {
+        None
+    };
+    let fields = asked.fields.as_deref();
+    if wants_csv(headers) {
+        return Ok(csv(K::decl(), &page.items, fields, page.next_cursor.as_deref()));
+    }
+    let included = included(app, caller, &page.items, &asked.include).await?;
+    let items: Vec<Json> = page.items.iter().map(|view| Json::Object(view.to_json(fields))).collect();
+    let mut answer = Answer::ok(items);
+    if let Some(cursor) = page.next_cursor {
+        answer = answer.meta("next_cursor", cursor);
+    }
+    if let Some(total) = total {
+        answer = answer.meta("total", total);
+    }
+    if !asked.include.is_empty() {
+        answer = answer.meta("included", by_kind(&included));
+    }
+    Ok(answer.into_response())
+}
+
+fn wants_csv(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.split(',').next().and_then(|first| first.split(';').next()).is_some_and(|media| media.trim() == "text/csv")
+}
+
+/// A page as a table: a column a field, a custom property in the column `properties`, as JSON. Cells that a spreadsheet
+/// would take for a formula begin with an apostrophe.
+fn csv(decl: &KindDecl, views: &[View], fields: Option<&[String]>, cursor: Option<&str>) -> Response {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let shown = |name: &str| fields.is_none_or(|names| names.iter().any(|asked| asked == name));
+    let mut columns = vec!["id", "version"];
+    // A field that is hidden is hidden in every record.
+    let visible = |name: &str| views.first().is_none_or(|view| view.shows(name));
+    columns.extend(
+        decl.fields.iter().filter(|f| !f.marks.secret && shown(f.name) && visible(f.name)).map(|field| field.name),
+    );
+    let _ = table.write_record(&columns);
+    for view in views {
+        let object = view.to_json(fields);
+        let cells = columns.iter().map(|name| match object.get(*name) {
+            None | Some(Json::Null) => String::new(),
+            Some(Json::String(text)) => plain(text),
+            Some(other) => other.to_string(),
+        });
+        let _ = table.write_record(cells);
+    }
+    let text = table.into_inner().unwrap_or_default();
+    let mut response = ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response();
+    if let Some(next) = cursor.and_then(|cursor| format!("cursor=\"{cursor}\"").parse().ok()) {
+        response.headers_mut().insert("x-next-cursor", next);
+    }
+    response
+}
+
+fn plain(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+}
+
+async fn create<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    params: Params,
+    Body(body): Body<Json>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let patch = patch_of::<K>(&object_of(body)?)?;
+    let pending = app.crm().collection::<K>(&caller.actor).create_from(patch);
+    written(&caller, write(pending, &params, key, IfMatch(None)).await?, StatusCode::CREATED)
+}
+
+/// The patch of a body.
+///
+/// # Errors
+/// 400 where a field is unknown, 422 where values are of a wrong type.
+pub(super) fn patch_of<K: RecordKind>(object: &Map<String, Json>) -> Result<Patch<K>, Problem> {
+    Patch::from_json(object).map_err(|faults| crm_core::Error::Invalid(faults).into())
+}
+
+async fn get<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    IdPath(id): IdPath,
+    params: Params,
+) -> Result<Response, Problem> {
+    let (fields, include) = ListParams::of_one(params, K::decl())?;
+    let view = app.crm().collection::<K>(&caller.actor).view(id).await?;
+    shown(&app, &caller, &view, &headers, fields.as_deref(), &include).await
+}
+
+/// The field and the value of a path.
+async fn by<S: Send + Sync>(params: RawPathParams, _: &S) -> Result<(String, String), Problem> {
+    let mut found = (String::new(), String::new());
+    for (name, value) in &params {
+        match name {
+            "field" => value.clone_into(&mut found.0),
+            "value" => value.clone_into(&mut found.1),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+async fn find<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    path: RawPathParams,
+    params: Params,
+) -> Result<Response, Problem> {
+    let (field, value) = by(path, &app).await?;
+    let (fields, include) = ListParams::of_one(params, K::decl())?;
+    let view = app.crm().collection::<K>(&caller.actor).view_by(&field, &value).await.map_err(Problem::of_query)?;
+    shown(&app, &caller, &view, &headers, fields.as_deref(), &include).await
+}
+
+async fn upsert<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    path: RawPathParams,
+    params: Params,
+    Body(body): Body<Json>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let (field, value) = by(path, &app).await?;
+    let mut object = object_of(body)?;
+    // The value in the path need not be said again.
+    if !field.starts_with("properties.") && K::decl().position(&field).is_some() {
+        object.entry(field.clone()).or_insert_with(|| Json::String(value.clone()));
+    }
+    let patch = patch_of::<K>(&object)?;
+    let pending = app.crm().collection::<K>(&caller.actor).upsert_from(&field, &value, patch);
+    written(&caller, write(pending, &params, key, IfMatch(None)).await?, StatusCode::OK)
+}
+
+async fn update<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(body): Body<Json>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let mut object = object_of(body)?;
+    let based_on = version_in(&mut object)?;
+    let mut pending = app.crm().collection::<K>(&caller.actor).update(id, patch_of::<K>(&object)?);
+    if let Some(version) = based_on {
+        pending = pending.based_on(version);
+    }
+    written(&caller, write(pending, &params, IdempotencyKey(None), condition).await?, StatusCode::OK)
+}
+
+/// The version that a patch names as the one it was made from.
+pub(super) fn version_in(object: &mut Map<String, Json>) -> Result<Option<u64>, Problem> {
+    match object.remove("version") {
+        None | Some(Json::Null) => Ok(None),
+        Some(version) => version.as_u64().map(Some).ok_or_else(|| {
+            crm_core::Error::invalid("version", "wrong_type", "must be the version that the patch was made from").into()
+        }),
+    }
+}
+
+async fn archive<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let pending = app.crm().collection::<K>(&caller.actor).archive(id);
+    written(&caller, write(pending, &params, IdempotencyKey(None), condition).await?, StatusCode::OK)
+}
+
+async fn restore<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    Body(body): Body<Json>,
+) -> Result<Response, Problem> {
+    let params = WriteParams { occurred_at: None, dry_run: false };
+    let patch = patch_of::<K>(&object_of(body)?)?;
+    let pending = app.crm().collection::<K>(&caller.actor).restore(id, patch);
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}
+
+async fn history<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let field = params.take("field");
+    let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
+    params.done()?;
+    let records = app.crm().collection::<K>(&caller.actor);
+    let page =
+        records.history_page(id, field.as_deref(), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    Ok(paged(page.items.iter().map(change_to_json).collect(), page.next_cursor))
+}
+
+/// `cursor` and `limit` of a page.
+pub(super) fn page_of(params: &mut Params, limit: usize) -> Result<(Option<String>, usize), Problem> {
+    Ok((params.take("cursor"), params.read("limit", "a number from 1 to 200")?.unwrap_or(limit)))
+}
+
+/// A page as an answer.
+pub(super) fn paged(items: Vec<Json>, next_cursor: Option<String>) -> Response {
+    let mut answer = Answer::ok(items);
+    if let Some(cursor) = next_cursor {
+        answer = answer.meta("next_cursor", cursor);
+    }
+    answer.into_response()
+}
+
+async fn as_of<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let moment = "a time such as 2024-01-31T09:30:00Z";
+    let at: Option<Time> = params.read("at", moment)?;
+    let known_at: Option<Time> = params.read("known_at", moment)?;
+    let at = at.ok_or_else(|| {
+        let mut faults = crm_core::error::Faults::new();
+        faults.push("at", "required", format!("must be given: {moment}"));
+        Problem::bad_request(&faults)
+    })?;
+    let (fields, _) = ListParams::of_one(params, K::decl())?;
+    let view = app.crm().collection::<K>(&caller.actor).view_as_of(id, at, known_at).await?;
+    let data = view.map_or(Json::Null, |view| Json::Object(view.to_json(fields.as_deref())));
+    Ok(Answer::ok(data).meta("as_of", at.to_string()).into_response())
+}
+
+/// A commit to undo.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UndoBody {
+    commit: Id,
+}
+
+async fn undo<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    Body(body): Body<UndoBody>,
+) -> Result<Response, Problem> {
+    let params = WriteParams { occurred_at: None, dry_run: false };
+    let pending = app.crm().collection::<K>(&caller.actor).undo(id, body.commit);
+    match write(pending, &params, key, condition).await? {
+        Written::Done(views) => {
+            let items: Vec<Json> = views.iter().map(|view| Json::Object(view.to_json(None))).collect();
+            Ok(Answer::ok(items).into_response())
+        }
+        planned @ Written::Planned(_) => written(&caller, planned, StatusCode::OK),
+    }
+}
+
+/// A version to go back to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollBackBody {
+    version: u64,
+}
+
+async fn roll_back<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    Body(body): Body<RollBackBody>,
+) -> Result<Response, Problem> {
+    let params = WriteParams { occurred_at: None, dry_run: false };
+    let pending = app.crm().collection::<K>(&caller.actor).roll_back(id, body.version);
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}
+
+async fn explain<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let action = match params.take("action") {
+        None => Action::Read,
+        Some(name) => Action::from_name(&name).ok_or_else(|| {
+            let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
+            Problem::malformed("bad_parameter", format!("action: must be one of {}", names.join(", ")))
+        })?,
+    };
+    params.done()?;
+    let why = app.crm().collection::<K>(&caller.actor).explain(id, action).await?;
+    let data = json!({"allowed": why.allowed, "permission": why.permission, "grant": why.grant, "reason": why.reason});
+    Ok(Answer::ok(data).into_response())
+}
+
+async fn timeline<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    use crm_core::timeline::ViewedEntry;
+    let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
+    params.done()?;
+    let timeline = app.crm().timeline(&caller.actor);
+    let page =
+        timeline.view(Ref::new(K::KIND, id), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    let entry = |entry: &ViewedEntry| match entry {
+        ViewedEntry::Change(change) => json!({"type": "change", "change": change_to_json(change)}),
+        ViewedEntry::Record(view) => {
+            let kind = view.reference().kind;
+            json!({"type": kind.name(), kind.name(): view.to_json(None)})
+        }
+    };
+    Ok(paged(page.items.iter().map(entry).collect(), page.next_cursor))
+}
+
+async fn stages<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.done()?;
+    let intervals = app.crm().collection::<K>(&caller.actor).stage_intervals(id).await?;
+    let times = crm_core::change::stage_times(&intervals, app.crm().now());
+    let intervals: Vec<Json> = intervals
+        .iter()
+        .map(|one| json!({"stage_id": one.stage_id, "entered_at": one.entered_at, "left_at": one.left_at}))
+        .collect();
+    let seconds = |micros: i64| micros / 1_000_000;
+    let times: Vec<Json> = times
+        .iter()
+        .map(|one| {
+            json!({
+                "stage_id": one.stage_id,
+                "times": one.times,
+                "first_entered_at": one.first_entered_at,
+                "last_entered_at": one.last_entered_at,
+                "left_at": one.left_at,
+                "latest_seconds": seconds(one.latest_micros),
+                "total_seconds": seconds(one.total_micros),
+            })
+        })
+        .collect();
+    Ok(Answer::ok(json!({"intervals": intervals, "times": times})).into_response())
+}

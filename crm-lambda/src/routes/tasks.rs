@@ -1,0 +1,85 @@
+//! What only tasks have: being completed, opened again, given up.
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use crm_core::value::Kind;
+use serde::Deserialize;
+use utoipa::openapi::HttpMethod;
+
+use super::records::{WriteParams, path_of, write, written};
+use crate::{
+    app::App,
+    input::{Body, IdPath, IdempotencyKey, IfMatch, Params},
+    openapi::{Operation, Route, kind_view, object, route, text},
+    problem::Problem,
+    sign_in::Caller,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    let begin = |tail: &str, summary: &str| -> Operation {
+        let path = format!("{}/{{id}}/{tail}", path_of(Kind::Task));
+        route(HttpMethod::Post, path, "tasks", format!("{tail}_task"), summary)
+            .repeatable()
+            .conditional()
+            .dated()
+            .data(200, kind_view(Kind::Task), "the task as it is now")
+    };
+    vec![
+        begin("complete", "Complete a task").body(object().property("outcome", text())).to(complete),
+        begin("reopen", "Open a task again").body(object()).to(reopen),
+        begin("cancel", "Give a task up").body(object()).to(cancel),
+    ]
+}
+
+/// How it went.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct CompleteBody {
+    outcome: Option<String>,
+}
+
+/// An empty object.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn complete(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(body): Body<CompleteBody>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let pending = app.crm().tasks(&caller.actor).complete(id, body.outcome);
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}
+
+async fn reopen(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let pending = app.crm().tasks(&caller.actor).reopen(id);
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}
+
+async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let pending = app.crm().tasks(&caller.actor).cancel(id);
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}
