@@ -66,7 +66,7 @@ impl Collection<'_, User> {
             self.actor,
             action,
             asked,
-            vec![record.into()],
+            vec![record.into(), Ref::new(Kind::Credential, id).into()],
             move |draft: &mut Draft<'_>, step: Step| {
                 if let Handover::TransferTo(to) = handover {
                     let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
