@@ -11,7 +11,7 @@ use crate::{
     definitions::Definitions,
     error::Error,
     rules::Validator,
-    store::Store,
+    store::{Store, StoreError},
     value::Id,
 };
 
@@ -32,6 +32,17 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// Thirty-two bytes that nobody can guess.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where there is no randomness to make them of.
+    pub(crate) fn secret(&self) -> Result<[u8; 32], Error> {
+        match self.ids.secret() {
+            none if none == [0; 32] => Err(Error::Unavailable(StoreError::unavailable("no randomness for secrets"))),
+            secret => Ok(secret),
+        }
+    }
+
     /// The definitions that are cached, of whatever epoch.
     pub(crate) fn cached(&self, tenant: Id) -> Option<Arc<Definitions>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()

@@ -10,6 +10,8 @@ pub mod access;
 pub mod ambient;
 pub mod api_keys;
 pub mod associations;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod catalog;
 pub mod change;
 pub mod collection;

@@ -9,7 +9,7 @@ use std::{cmp::Ordering, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{Access, Action, Actor},
+    access::{Access, Action, Actor, Permission},
     catalog,
     change::Change,
     draft::{self, Stop},
@@ -263,6 +263,9 @@ impl<'a> Timeline<'a> {
 
     /// Who may see the record sees what is linked to it, but for the private notes of others.
     fn visible(&self, decl: &'static KindDecl, access: &Access<'_>) -> Predicate {
+        if !access.is_within_limits(Permission::new(decl.kind, Action::Read)) {
+            return Predicate::never();
+        }
         let Some(private) = decl.position("is_private").filter(|_| !self.actor.is_system()) else {
             return Predicate::always();
         };

@@ -6,10 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crm_core::{
-    access::Actor,
-    view::View,
-};
+use crm_core::{access::Actor, view::View};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -103,7 +100,8 @@ mod tests {
     #[test]
     fn a_tag_gives_back_the_persons_version_and_no_other_text_does() {
         assert_eq!(version_of("\"7.2-0011aabbccdd\""), Some(7));
-        for other in ["", "*", "7", "\"7\"", "W/\"7.2-0011aabbccdd\"", "\"x.2-0011aabbccdd\"", "\"7.2-zz\"", "\"7-1\""] {
+        for other in ["", "*", "7", "\"7\"", "W/\"7.2-0011aabbccdd\"", "\"x.2-0011aabbccdd\"", "\"7.2-zz\"", "\"7-1\""]
+        {
             assert_eq!(version_of(other), None, "{other}");
         }
     }

@@ -7,13 +7,7 @@ use std::{
 };
 
 use axum::{Router, http::StatusCode};
-use crm_core::{
-    Crm,
-    access::Actor,
-    auth::Auth,
-    change::Origin,
-    value::Id,
-};
+use crm_core::{Crm, access::Actor, auth::Auth, change::Origin, value::Id};
 use governor::{
     Quota, RateLimiter, clock::DefaultClock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore,
 };
@@ -24,7 +18,8 @@ use crate::{
     problem::Problem,
 };
 
-type Limiter = RateLimiter<(Id, Option<Id>), DashMapStateStore<(Id, Option<Id>)>, DefaultClock, StateInformationMiddleware>;
+type Limiter =
+    RateLimiter<(Id, Option<Id>), DashMapStateStore<(Id, Option<Id>)>, DefaultClock, StateInformationMiddleware>;
 
 /// Users that the limiter remembers before it forgets those that have rested.
 const MAX_LIMITED: usize = 10_000;

@@ -22,6 +22,9 @@ pub struct Config {
     pub timeout: Duration,
     /// Where figures on requests go.
     pub metrics: Metrics,
+    /// True where jobs go on by themselves once a request has begun them: in a process that lives on. On Lambda they go
+    /// on whenever somebody asks how far they are.
+    pub background_jobs: bool,
     /// True where `/docs` and `/openapi.json` are served.
     pub docs: bool,
 }
@@ -37,6 +40,7 @@ impl Config {
             requests_per_minute: NonZeroU32::new(600),
             timeout: Duration::from_secs(25),
             metrics: Metrics::Off,
+            background_jobs: true,
             docs: true,
         }
     }

@@ -28,6 +28,9 @@ use crate::{
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The upper ends of the histogram's buckets, in seconds.
+const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
+
 /// What durations are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -44,8 +47,7 @@ pub(crate) struct Figures {
 
 impl Default for Figures {
     fn default() -> Self {
-        let buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
-        let durations = Family::<Labels, Histogram>::new_with_constructor(move || Histogram::new(buckets));
+        let durations = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let mut registry = Registry::with_prefix("crm");
         let help = "How long requests took, by method, route and status";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
@@ -140,4 +142,3 @@ fn tell(app: &App, method: String, route: String, status: u16, took: Duration) {
         }
     }
 }
-

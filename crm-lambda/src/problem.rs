@@ -140,8 +140,8 @@ impl From<Error> for Problem {
                 }
             }
             Error::Forbidden { permission, field } => {
-                let mut forbidden = Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
-                    .with("permission", permission.to_string());
+                let mut forbidden =
+                    Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("permission", permission.to_string());
                 forbidden.refused = Some(permission);
                 match field {
                     Some(field) => forbidden.with("field", field),

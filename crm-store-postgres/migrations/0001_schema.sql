@@ -910,6 +910,7 @@ create table crm."credential" (
   "ticket_hash" text collate "C",
   "ticket_purpose" text collate "C",
   "ticket_expires_at" timestamptz,
+  "session_generation" bigint,
   "totp_step" bigint,
   primary key (tenant_id, id)
 );
@@ -935,6 +936,7 @@ create table crm."session" (
   "address" text collate "C",
   "user_agent" text collate "C",
   "second_factor" boolean,
+  "generation" bigint,
   "expires_at" timestamptz,
   "token_hash" text collate "C",
   "previous_hash" text collate "C",
@@ -1884,15 +1886,15 @@ create function crm.write_credential_v1(p_tenant uuid, p_id uuid, p_row jsonb, p
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."credential" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "user_id", "password_hash", "password_set_at", "totp_secret", "totp_since", "recovery_codes", "ticket_hash", "ticket_purpose", "ticket_expires_at", "totp_step")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."user_id", r."password_hash", r."password_set_at", r."totp_secret", r."totp_since", r."recovery_codes", r."ticket_hash", r."ticket_purpose", r."ticket_expires_at", r."totp_step"
+    insert into crm."credential" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "user_id", "password_hash", "password_set_at", "totp_secret", "totp_since", "recovery_codes", "ticket_hash", "ticket_purpose", "ticket_expires_at", "session_generation", "totp_step")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."user_id", r."password_hash", r."password_set_at", r."totp_secret", r."totp_since", r."recovery_codes", r."ticket_hash", r."ticket_purpose", r."ticket_expires_at", r."session_generation", r."totp_step"
     from jsonb_populate_record(null::crm."credential", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
   end if;
   if p_person then
     update crm."credential" t
-    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "password_hash" = r."password_hash", "password_set_at" = r."password_set_at", "totp_secret" = r."totp_secret", "totp_since" = r."totp_since", "recovery_codes" = r."recovery_codes", "ticket_hash" = r."ticket_hash", "ticket_purpose" = r."ticket_purpose", "ticket_expires_at" = r."ticket_expires_at"
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "password_hash" = r."password_hash", "password_set_at" = r."password_set_at", "totp_secret" = r."totp_secret", "totp_since" = r."totp_since", "recovery_codes" = r."recovery_codes", "ticket_hash" = r."ticket_hash", "ticket_purpose" = r."ticket_purpose", "ticket_expires_at" = r."ticket_expires_at", "session_generation" = r."session_generation"
     from jsonb_populate_record(null::crm."credential", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -1911,15 +1913,15 @@ create function crm.write_session_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_ne
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."session" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "user_id", "address", "user_agent", "second_factor", "expires_at", "token_hash", "previous_hash", "rotated_at")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."user_id", r."address", r."user_agent", r."second_factor", r."expires_at", r."token_hash", r."previous_hash", r."rotated_at"
+    insert into crm."session" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "user_id", "address", "user_agent", "second_factor", "generation", "expires_at", "token_hash", "previous_hash", "rotated_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."user_id", r."address", r."user_agent", r."second_factor", r."generation", r."expires_at", r."token_hash", r."previous_hash", r."rotated_at"
     from jsonb_populate_record(null::crm."session", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
   end if;
   if p_person then
     update crm."session" t
-    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "address" = r."address", "user_agent" = r."user_agent", "second_factor" = r."second_factor", "expires_at" = r."expires_at"
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "address" = r."address", "user_agent" = r."user_agent", "second_factor" = r."second_factor", "generation" = r."generation", "expires_at" = r."expires_at"
     from jsonb_populate_record(null::crm."session", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -1973,14 +1975,14 @@ begin
   end if;
   if p_person then
     update crm."throttle" t
-    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "expires_at" = r."expires_at"
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids"
     from jsonb_populate_record(null::crm."throttle", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."throttle" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "failures" = r."failures", "window_began_at" = r."window_began_at", "locked_until" = r."locked_until"
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "expires_at" = r."expires_at", "failures" = r."failures", "window_began_at" = r."window_began_at", "locked_until" = r."locked_until"
     from jsonb_populate_record(null::crm."throttle", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2541,11 +2543,11 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."association";
 
 create view crm."credentials" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "user_id", "password_set_at", "totp_since", "ticket_purpose", "ticket_expires_at", "totp_step"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "user_id", "password_set_at", "totp_since", "ticket_purpose", "ticket_expires_at", "session_generation", "totp_step"
 from crm."credential";
 
 create view crm."sessions" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "user_id", "address", "user_agent", "second_factor", "expires_at", "rotated_at"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "user_id", "address", "user_agent", "second_factor", "generation", "expires_at", "rotated_at"
 from crm."session";
 
 create view crm."api_keys" as

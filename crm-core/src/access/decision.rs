@@ -37,7 +37,17 @@ pub struct Explanation {
 impl<'a> Access<'a> {
     /// The rights of an actor.
     pub fn new(actor: &'a Actor, definitions: &'a Definitions, now: Time) -> Self {
-        Self { actor, definitions, roles: definitions.role_set(actor.roles()), now }
+        let mut roles = definitions.role_set(actor.roles());
+        // The one place where an actor's limits hold: all that follows asks what is left.
+        if let Some(limits) = actor.limits() {
+            roles = Arc::new(roles.within(limits));
+        }
+        Self { actor, definitions, roles, now }
+    }
+
+    /// False for what the actor's limits leave out, whatever the roles grant and whoever owns the record.
+    pub fn is_within_limits(&self, permission: Permission) -> bool {
+        self.actor.limits().is_none_or(|limits| limits.contains(&permission))
     }
 
     /// Whose rights.
@@ -98,6 +108,8 @@ impl<'a> Access<'a> {
             (true, None, "the system may do everything".to_owned())
         } else if let Some(grant) = self.granting(action, image) {
             (true, Some(grant.clone()), format!("a grant of {permission} with scope {} covers the record", grant.scope))
+        } else if !self.is_within_limits(permission) {
+            (false, None, format!("the actor is limited to other permissions than {permission}, as an API key is"))
         } else if self.roles.grants(permission).is_empty() {
             (false, None, format!("no role of the actor grants {permission}"))
         } else {

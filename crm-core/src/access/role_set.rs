@@ -1,6 +1,6 @@
 //! What several roles grant together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
 use crate::value::Kind;
@@ -42,6 +42,17 @@ impl RoleSet {
             }
         }
         set
+    }
+
+    /// Of these grants those of some permissions, under the same field rules.
+    #[must_use]
+    pub fn within(&self, limits: &BTreeSet<Permission>) -> Self {
+        let kept = |permission: &Permission| Some((*permission, self.grants.get(permission)?.clone()));
+        Self {
+            grants: limits.iter().filter_map(kept).collect(),
+            hidden: self.hidden.clone(),
+            read_only: self.read_only.clone(),
+        }
     }
 
     /// The grants of a permission, the widest first.

@@ -1,6 +1,13 @@
-//! The rules of API keys: none beyond those of their use cases, which alone write them.
+//! The rules of API keys: only their use cases make one, and one that is revoked stays revoked (`draft/gate.rs`).
 
 use super::record::ApiKey;
-use crate::rules::Rules;
+use crate::{
+    rules::{Rules, Settle},
+    schema::Record,
+};
 
-impl Rules for ApiKey {}
+impl Rules for ApiKey {
+    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
+        cx.refuse_plain_creation(before.is_none());
+    }
+}

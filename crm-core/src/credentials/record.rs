@@ -41,6 +41,9 @@ record! {
             ticket_purpose: TicketPurpose = FieldType::Choice(TicketPurpose::NAMES), [];
             /// When the ticket ends.
             ticket_expires_at: Option<Time> = FieldType::Time, [];
+            /// Which generation of sessions is good: counted up, it ends all that were begun before, in one write and
+            /// without a list of them.
+            session_generation: i64 = Int(0, i64::MAX), [];
         }
         machine {
             /// The last time step whose code was taken: none is taken twice.

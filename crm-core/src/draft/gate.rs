@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{Draft, Lookup, Step, Stop};
 use crate::{
     access::{Action, FieldAccess, FieldRule, Permission, RoleSet, Scope},
+    credentials::record::CredentialFields,
     definitions::Definitions,
     error::{Error, Faults},
     properties::{
@@ -23,11 +24,21 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     if draft.cx.actor.is_system() {
         return Ok(true);
     }
+    // What follows may let an actor see what no grant covers; limits hold for that too.
+    if !access.is_within_limits(Permission::new(image.kind(), Action::Read)) {
+        return Ok(false);
+    }
     if image.kind() == Kind::Note && image.get("is_private") == &Value::Bool(true) {
         let author = image.get("author_id").as_id();
         return Ok(author.is_some() && author == draft.cx.actor.user() || access.allows(Action::ReadPrivate, image));
     }
     if image.kind() == Kind::User && Some(image.id) == draft.cx.actor.user() {
+        return Ok(true);
+    }
+    // Whoever asked for a job may see how far it is.
+    if image.kind() == Kind::Job
+        && image.get("user_id").as_id().is_some_and(|asked| Some(asked) == draft.cx.actor.user())
+    {
         return Ok(true);
     }
     if access.allows(Action::Read, image) {
@@ -50,6 +61,15 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
         }
     }
     Ok(false)
+}
+
+/// Nothing where the actor may create the record. What only use cases of sign-in make needs no grant: whether the
+/// actor may do what it comes from, they have asked.
+pub(crate) fn demand_creation(draft: &Draft<'_>, image: &Image) -> Result<(), Stop> {
+    match image.kind() {
+        Kind::Credential | Kind::Session | Kind::Throttle | Kind::SecurityEvent => Ok(()),
+        _ => demand(draft, Action::Create, image),
+    }
 }
 
 /// Nothing where the actor may do this to the record.
@@ -325,6 +345,9 @@ pub(crate) fn keep_foundations(
         Kind::Organization if before.is_none() => {
             Err(Error::invalid("organization", "fixed", "a tenant is one organization, made by its bootstrap").into())
         }
+        Kind::Session | Kind::ApiKey if before.is_some_and(Image::is_archived) && !after.is_archived() => {
+            Err(Error::invalid("archived_at", "over", "what is over stays over: begin or make another").into())
+        }
         Kind::Organization if after.is_archived() => {
             Err(Error::invalid("archived_at", "fixed", "an organization is suspended, not archived").into())
         }
@@ -362,6 +385,28 @@ fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, st
         draft.update_for_rule(pipeline, &[(at, Value::Bool(false))], Step::new(step.action, None))?;
     }
     Ok(())
+}
+
+/// Who ceases to be active is signed out everywhere, whoever writes it: made active again, they sign in anew.
+pub(crate) fn end_sessions(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    step: Step,
+) -> Result<(), Stop> {
+    let acts = |image: &Image| !image.is_archived() && image.get("is_active") == &Value::Bool(true);
+    if after.kind() != Kind::User || !before.is_some_and(acts) || acts(after) {
+        return Ok(());
+    }
+    let credential = Ref::new(Kind::Credential, after.id);
+    let Some(image) = draft.peek(credential)? else { return Ok(()) };
+    draft.update_for_rule(credential, &[next_generation(&image)?], Step::new(step.action, None))
+}
+
+/// What ends every session of a credential's user.
+pub(crate) fn next_generation(credential: &Image) -> Result<(usize, Value), Stop> {
+    let generation = i64::from_value(credential.get("session_generation"))?;
+    Ok((CredentialFields::session_generation as usize, Value::Int(generation.saturating_add(1))))
 }
 
 /// The organization holds its administrators' ids, written in the commit that changes them; the last one stays.

@@ -14,8 +14,12 @@ mod stop;
 mod undo;
 
 pub(crate) use claims::{claim_of_value, claims};
+#[cfg(feature = "auth")]
+pub(crate) use gate::{demand, next_generation};
 pub(crate) use pending::asked_for;
 pub use pending::{Answer, Pending, Plan, Saved};
+#[cfg(feature = "auth")]
+pub(crate) use run::run;
 pub(crate) use run::{Loaded, Options, Outcome, decide_only};
 pub(crate) use sheet::{Context, Draft, Sets, Step};
 pub(crate) use stop::{Lookup, Stop};

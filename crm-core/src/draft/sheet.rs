@@ -195,6 +195,7 @@ impl<'a> Draft<'a> {
 
     /// Writes what the machine computes of a record: no permission is asked, no gate stands before it, no change is
     /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused.
+    #[cfg_attr(not(feature = "auth"), allow(dead_code))] // sign-in is so far the only one to use it
     pub(crate) fn compute(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let mut after = before.as_ref().clone();
@@ -328,7 +329,7 @@ impl<'a> Draft<'a> {
         }
         if before.is_none() {
             // Whether the actor may create it at all is said before what is wrong with it.
-            gate::demand(self, Action::Create, &after)?;
+            gate::demand_creation(self, &after)?;
         }
         faults.into_result()?;
         gate::check_roles(self, before.map(Arc::as_ref), &after)?;
@@ -360,6 +361,7 @@ impl<'a> Draft<'a> {
         edit.changes.push(change);
         self.guards.remove(&record);
         gate::keep_foundations(self, before.map(Arc::as_ref), &after, step)?;
+        gate::end_sessions(self, before.map(Arc::as_ref), &after, step)?;
         gate::keep_admins(self, before.map(Arc::as_ref), &after, step)
     }
 

@@ -2,5 +2,6 @@
 
 pub mod record;
 mod rules;
+mod run;
 
 pub use record::*;

@@ -56,15 +56,7 @@ impl<'a> Bootstrap<'a> {
         let engine = self.engine;
         let tenant = engine.ids.id(engine.clock.now());
         let user = engine.ids.id(engine.clock.now());
-        let secret = engine.ids.secret();
-        if secret == [0; 32] {
-            return Err(Error::Unavailable(crate::store::StoreError::unavailable("no randomness for secrets")));
-        }
-        let mut seal = String::with_capacity(64);
-        for byte in secret {
-            use std::fmt::Write as _;
-            let _ = write!(seal, "{byte:02x}");
-        }
+        let seal = seal_key(engine)?;
         let organization: Patch<Organization> = self.organization.into();
         let admin: Patch<User> = self.admin.into();
         let asked = asked_for(&(organization.clone(), admin.clone()));
@@ -82,6 +74,19 @@ impl<'a> Bootstrap<'a> {
     }
 }
 
+/// A new key for an organization to seal with.
+///
+/// # Errors
+/// [`Error::Unavailable`] where there is no randomness to make it of.
+pub(crate) fn seal_key(engine: &Engine) -> Result<String, Error> {
+    use std::fmt::Write as _;
+    let mut seal = String::with_capacity(64);
+    for byte in engine.secret()? {
+        let _ = write!(seal, "{byte:02x}");
+    }
+    Ok(seal)
+}
+
 /// The first administrator.
 struct First(Record<User>);
 
@@ -91,7 +96,8 @@ impl Answer for First {
     }
 }
 
-fn first_commit(
+/// Decides everything that a tenant begins with.
+pub(crate) fn first_commit(
     draft: &mut Draft<'_>,
     step: Step,
     user: Id,

@@ -8,12 +8,13 @@ use crate::{
     deals::record::Deal,
     definitions::Definitions,
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+    engine::Engine,
     error::Error,
     filter::Filter,
     leads::record::Lead,
     listing::ListQuery,
     schema::{Patch, Record, RecordKind},
-    value::{FieldValue, Id, Kind, Ref, Value},
+    value::{FieldValue, Id, Kind, Ref, Time, Value},
     view::View,
 };
 
@@ -194,6 +195,12 @@ impl Collection<'_, Pipeline> {
     /// # Errors
     /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself.
     pub async fn retire_stage(&self, id: Id, key: &str, target: &str) -> Result<Moved, Error> {
+        let (from, to) = self.close_stage(id, key, target).await?;
+        self.empty_stage(id, from, to, &Stint::whole()).await
+    }
+
+    /// Lets nothing enter a stage any more; answers the ids of the stage and of the one its records are to go to.
+    pub(crate) async fn close_stage(&self, id: Id, key: &str, target: &str) -> Result<(Id, Id), Error> {
         let record = Ref::new(Kind::Pipeline, id);
         let (from, to) = (key.to_owned(), target.to_owned());
         let pending: Pending<Record<Pipeline>> = Pending::new(
@@ -221,16 +228,24 @@ impl Collection<'_, Pipeline> {
         );
         let pipeline = pending.await?.into_value();
         let stage = |key: &str| pipeline.stage_by_key(key).map(|stage| stage.id).ok_or(Error::NotFound(Kind::Pipeline));
-        let (from, to) = (stage(key)?, stage(target)?);
-        match pipeline.kind.record_kind() {
-            Kind::Lead => {
-                self.move_all(&Collection::<crate::leads::record::Lead>::new(self.engine, self.actor), from, to).await
-            }
-            _ => self.move_all(&Collection::<crate::deals::record::Deal>::new(self.engine, self.actor), from, to).await,
+        Ok((stage(key)?, stage(target)?))
+    }
+
+    /// Moves what stands in a stage to another.
+    pub(crate) async fn empty_stage(&self, pipeline: Id, from: Id, to: Id, stint: &Stint) -> Result<Moved, Error> {
+        match self.get(pipeline).await?.kind.record_kind() {
+            Kind::Lead => self.move_all(&Collection::<Lead>::new(self.engine, self.actor), from, to, stint).await,
+            _ => self.move_all(&Collection::<Deal>::new(self.engine, self.actor), from, to, stint).await,
         }
     }
 
-    async fn move_all<K: RecordKind>(&self, records: &Collection<'_, K>, from: Id, to: Id) -> Result<Moved, Error> {
+    async fn move_all<K: RecordKind>(
+        &self,
+        records: &Collection<'_, K>,
+        from: Id,
+        to: Id,
+        stint: &Stint,
+    ) -> Result<Moved, Error> {
         let mut ids = Vec::new();
         let query = ListQuery::new().filter(Filter::eq("stage_id", from.to_string()));
         records
@@ -241,6 +256,13 @@ impl Collection<'_, Pipeline> {
             .await?;
         let mut moved = Moved::default();
         for id in ids {
+            if stint.skips(id) {
+                continue;
+            }
+            if stint.is_over(self.engine) {
+                moved.unfinished = true;
+                break;
+            }
             match move_to(records, id, StageRef::Id(to), &Patch::new()).await {
                 Ok(_) => moved.moved += 1,
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
@@ -260,4 +282,30 @@ pub struct Moved {
     pub moved: u64,
     /// Which it could not, and why.
     pub held_back: Vec<(Id, Error)>,
+    /// True where its time was over before its work: called again, it goes on.
+    pub unfinished: bool,
+}
+
+/// One stint of a job: how long it may go on, and what it need not try again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stint {
+    /// When it ends; never where it is missing.
+    pub(crate) until: Option<Time>,
+    /// Records that an earlier stint could not change.
+    pub(crate) held_back: Vec<Id>,
+}
+
+impl Stint {
+    /// All of the work.
+    pub(crate) fn whole() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn is_over(&self, engine: &Engine) -> bool {
+        self.until.is_some_and(|until| engine.clock.now() >= until)
+    }
+
+    pub(crate) fn skips(&self, id: Id) -> bool {
+        self.held_back.contains(&id)
+    }
 }

@@ -25,6 +25,16 @@ pub struct Settle<'a> {
     pub faults: &'a mut Faults,
 }
 
+impl Settle<'_> {
+    /// What has to do with sign-in is made by its own use cases alone: by hand one could make a session that nobody
+    /// began, or an entry of the security log of what never happened.
+    pub(crate) fn refuse_plain_creation(&mut self, is_new: bool) {
+        if is_new && matches!(self.action, "create" | "upsert") {
+            self.faults.push("", "not_created", "cannot be created by itself: a use case of sign-in makes it");
+        }
+    }
+}
+
 /// The rules of one kind.
 pub(crate) trait Rules: RecordKind {
     /// Fills in what is missing, holds what must hold between fields. `before` is `None` for a new record.

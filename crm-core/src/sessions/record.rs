@@ -19,6 +19,8 @@ record! {
             user_agent: Option<String> = Text(MAX_TEXT), [];
             /// True where the second factor was given.
             second_factor: bool = Bool, [];
+            /// Of which generation it is: good only while the user's credential is of the same.
+            generation: i64 = Int(0, i64::MAX), [];
             /// When it ends at the latest.
             expires_at: Option<Time> = FieldType::Time, [required];
         }

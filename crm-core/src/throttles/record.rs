@@ -8,12 +8,11 @@ record! {
     Throttle, NewThrottle, ThrottlePatch, ThrottleFields {
         own: [], team: [],
         person {}
-        read_only {
+        read_only {}
+        machine {
             /// When it may be forgotten.
             expires_at: Option<Time> = FieldType::Time, [];
-        }
-        machine {
-            /// How many failed within the window.
+            /// How many were tried within the window and did not succeed.
             failures: i64 = Int(0, i64::MAX), [];
             /// When the window began.
             window_began_at: Option<Time> = FieldType::Time, [];

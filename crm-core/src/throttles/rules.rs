@@ -1,6 +1,13 @@
-//! The rules of throttles: none beyond those of their use cases, which alone write them.
+//! The rules of throttles: only the use cases of sign-in make and write them.
 
 use super::record::Throttle;
-use crate::rules::Rules;
+use crate::{
+    rules::{Rules, Settle},
+    schema::Record,
+};
 
-impl Rules for Throttle {}
+impl Rules for Throttle {
+    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
+        cx.refuse_plain_creation(before.is_none());
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     filter::Filter,
     leads::record::{Lead, LeadPatch},
     listing::ListQuery,
-    pipelines::moves::Moved,
+    pipelines::moves::{Moved, Stint},
     schema::{Patch, Record, RecordKind},
     tasks::record::{Task, TaskPatch},
     value::{Id, Kind, Ref, Value},
@@ -38,17 +38,23 @@ impl Collection<'_, User> {
             return Err(Error::invalid("transfer_to", "same", "must be another user"));
         }
         self.set_active(id, false, handover).await?;
-        let mut moved = Moved::default();
-        if let Handover::TransferTo(to) = handover {
-            let owner = || Filter::eq("owner_id", id.to_string());
-            let open = || owner().and(Filter::eq("stage_kind", "open"));
-            self.hand_over::<Lead>(owner(), "created_at", &LeadPatch::new().owner_id(to), &mut moved).await?;
-            self.hand_over::<Contact>(owner(), "created_at", &ContactPatch::new().owner_id(to), &mut moved).await?;
-            self.hand_over::<Company>(owner(), "name", &CompanyPatch::new().owner_id(to), &mut moved).await?;
-            self.hand_over::<Deal>(open(), "close_date", &DealPatch::new().owner_id(to), &mut moved).await?;
-            let tasks = Filter::eq("assignee_id", id.to_string()).and(Filter::eq("is_open", true));
-            self.hand_over::<Task>(tasks, "due_at", &TaskPatch::new().assignee_id(to), &mut moved).await?;
+        match handover {
+            Handover::TransferTo(to) => self.hand_over_all(id, to, &Stint::whole()).await,
+            Handover::Leave => Ok(Moved::default()),
         }
+    }
+
+    /// Gives what is a user's to another.
+    pub(crate) async fn hand_over_all(&self, id: Id, to: Id, stint: &Stint) -> Result<Moved, Error> {
+        let mut moved = Moved::default();
+        let owner = || Filter::eq("owner_id", id.to_string());
+        let open = || owner().and(Filter::eq("stage_kind", "open"));
+        self.hand_over::<Lead>(owner(), "created_at", &LeadPatch::new().owner_id(to), stint, &mut moved).await?;
+        self.hand_over::<Contact>(owner(), "created_at", &ContactPatch::new().owner_id(to), stint, &mut moved).await?;
+        self.hand_over::<Company>(owner(), "name", &CompanyPatch::new().owner_id(to), stint, &mut moved).await?;
+        self.hand_over::<Deal>(open(), "close_date", &DealPatch::new().owner_id(to), stint, &mut moved).await?;
+        let tasks = Filter::eq("assignee_id", id.to_string()).and(Filter::eq("is_open", true));
+        self.hand_over::<Task>(tasks, "due_at", &TaskPatch::new().assignee_id(to), stint, &mut moved).await?;
         Ok(moved)
     }
 
@@ -57,7 +63,7 @@ impl Collection<'_, User> {
         self.set_active(id, true, Handover::Leave)
     }
 
-    fn set_active(&self, id: Id, active: bool, handover: Handover) -> Pending<Record<User>> {
+    pub(crate) fn set_active(&self, id: Id, active: bool, handover: Handover) -> Pending<Record<User>> {
         let record = Ref::new(Kind::User, id);
         let action = if active { "activate" } else { "deactivate" };
         let asked = asked_for(&(id, handover));
@@ -66,7 +72,7 @@ impl Collection<'_, User> {
             self.actor,
             action,
             asked,
-            vec![record.into()],
+            vec![record.into(), Ref::new(Kind::Credential, id).into()],
             move |draft: &mut Draft<'_>, step: Step| {
                 if let Handover::TransferTo(to) = handover {
                     let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
@@ -87,9 +93,13 @@ impl Collection<'_, User> {
         filter: Filter,
         sort: &str,
         patch: &Patch<K>,
+        stint: &Stint,
         moved: &mut Moved,
     ) -> Result<(), Error> {
         let records = Collection::<K>::new(self.engine, self.actor);
+        if moved.unfinished {
+            return Ok(());
+        }
         let mut ids = Vec::new();
         records
             .for_each(ListQuery::new().filter(filter).sort(sort), |record| {
@@ -98,6 +108,13 @@ impl Collection<'_, User> {
             })
             .await?;
         for id in ids {
+            if stint.skips(id) {
+                continue;
+            }
+            if stint.is_over(self.engine) {
+                moved.unfinished = true;
+                return Ok(());
+            }
             match records.change(id, "hand_over", patch.clone()).await {
                 Ok(_) => moved.moved += 1,
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {

@@ -79,10 +79,6 @@ fn bad(name: &str, code: &'static str, message: impl Into<String>) -> Problem {
 pub(crate) struct ListParams {
     /// The list.
     pub(crate) query: ListQuery,
-    /// The conditions alone, for counting.
-    pub(crate) filter: Option<Filter>,
-    /// The words searched for.
-    pub(crate) text: Option<String>,
     /// The fields to show; all where it is missing.
     pub(crate) fields: Option<Vec<String>>,
     /// The references to bring along.
@@ -106,9 +102,8 @@ impl ListParams {
                 Err(_) => faults.push("filter", "bad_filter", "must be a condition in JSON, as the documentation says"),
             }
         }
-        let text = params.take("q").filter(|text| !text.trim().is_empty());
-        if let Some(text) = &text {
-            query = query.text(text.clone());
+        if let Some(text) = params.take("q").filter(|text| !text.trim().is_empty()) {
+            query = query.text(text);
         }
         if let Some(sort) = params.take("sort") {
             let (field, descending) = sort.strip_prefix('-').map_or((sort.as_str(), false), |field| (field, true));
@@ -150,10 +145,10 @@ impl ListParams {
             1 => filters.pop(),
             _ => Some(Filter::all(filters)),
         };
-        if let Some(filter) = &filter {
-            query = query.filter(filter.clone());
+        if let Some(filter) = filter {
+            query = query.filter(filter);
         }
-        Ok(Self { query, filter, text, fields, include, with_total })
+        Ok(Self { query, fields, include, with_total })
     }
 
     /// Reads `fields` and `include` alone: of one record.

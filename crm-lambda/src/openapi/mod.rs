@@ -5,7 +5,7 @@ mod schemas;
 
 pub(crate) use operation::{Operation, Route, route};
 pub(crate) use schemas::{
-    array, boolean, change, integer, kind_name, kind_new, kind_patch, kind_view, object, reference, schema_of, text,
+    array, boolean, bounded, change, choice, integer, kind_new, kind_patch, kind_view, object, text, time, uuid,
 };
 
 use utoipa::openapi::{

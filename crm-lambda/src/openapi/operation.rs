@@ -5,7 +5,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, RefOr, Ref, Required, ResponseBuilder, Schema,
+    ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema,
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     security::SecurityRequirement,
@@ -25,7 +25,6 @@ pub(crate) struct Route {
 }
 
 /// A route that is being described.
-#[derive(Clone)]
 pub(crate) struct Operation {
     method: HttpMethod,
     path: String,
@@ -111,7 +110,8 @@ impl Operation {
     pub(crate) fn body(mut self, schema: impl Into<RefOr<Schema>>) -> Self {
         self.writes = true;
         let content = ContentBuilder::new().schema(Some(schema.into())).build();
-        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
+        let body =
+            RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
         self.operation = self.operation.request_body(Some(body));
         self
     }
@@ -184,9 +184,11 @@ impl Operation {
                 .answers(415, "Problem", "the body is not JSON")
                 .answers(422, "Problem", "fields are invalid: every fault is named");
         }
-        whole = whole
-            .answers(429, "Problem", "too many requests")
-            .answers(503, "Problem", "the store cannot be reached: try again");
+        whole = whole.answers(429, "Problem", "too many requests").answers(
+            503,
+            "Problem",
+            "the store cannot be reached: try again",
+        );
         let filter = match whole.method {
             HttpMethod::Post => MethodFilter::POST,
             HttpMethod::Put => MethodFilter::PUT,
@@ -214,19 +216,22 @@ impl Operation {
         sorts.sort();
         sorts.dedup();
         let both: Vec<String> = sorts.iter().cloned().chain(sorts.iter().map(|name| format!("-{name}"))).collect();
-        let references: Vec<&str> = crate::input::references(decl).collect();
         let mut whole = self
             .query("q", text(), "a part of the record's search text")
-            .query("filter", text(), "a condition as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`")
+            .query(
+                "filter",
+                text(),
+                "a condition as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`",
+            )
             .query("sort", super::schemas::choice(both), "the field to sort by; `-` for descending")
             .query("limit", super::schemas::bounded(1, 200), "records on a page; 20 where not given")
             .query("cursor", text(), "`meta.next_cursor` of the page before")
             .query("archived", super::schemas::boolean(), "archived records in place of live ones")
             .query("with_total", super::schemas::boolean(), "also count the whole list")
             .views(decl);
-        let _ = references;
         for field in decl.fields.iter().filter(|field| is_simple(field)) {
-            whole = whole.query(field.name, text(), "only records where the field equals this; empty: where it is missing");
+            whole =
+                whole.query(field.name, text(), "only records where the field equals this; empty: where it is missing");
         }
         whole
     }
@@ -248,8 +253,14 @@ fn is_simple(field: &crm_core::schema::FieldDecl) -> bool {
     !field.marks.secret
         && !matches!(
             field.ty,
-            FieldType::LongText | FieldType::Folded | FieldType::Struct | FieldType::Structs(_) | FieldType::Properties
-                | FieldType::Money | FieldType::Ref | FieldType::Refs(_)
+            FieldType::LongText
+                | FieldType::Folded
+                | FieldType::Struct
+                | FieldType::Structs(_)
+                | FieldType::Properties
+                | FieldType::Money
+                | FieldType::Ref
+                | FieldType::Refs(_)
         )
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn boolean() -> Item {
 
 /// An id.
 pub(crate) fn uuid() -> Item {
-    done(typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))))
+    done(typed(Type::String).format(Some(SchemaFormat::Custom("uuid".into()))))
 }
 
 /// A moment.
@@ -87,9 +87,7 @@ fn or_null(item: Item) -> Item {
             array.schema_type = SchemaType::Array(vec![Type::Array, Type::Null]);
             RefOr::T(Schema::Array(array))
         }
-        other => {
-            RefOr::T(Schema::OneOf(OneOfBuilder::new().item(other).item(done(typed(Type::Null))).build()))
-        }
+        other => RefOr::T(Schema::OneOf(OneOfBuilder::new().item(other).item(done(typed(Type::Null))).build())),
     }
 }
 
@@ -112,9 +110,7 @@ pub(crate) fn schema_of(ty: FieldType) -> Item {
         FieldType::Refs(count) => limited(reference("Ref"), count),
         FieldType::Structs(count) => limited(done(object()), count),
         FieldType::Struct => done(object()),
-        FieldType::Properties => {
-            done(object().additional_properties(Some(AdditionalProperties::FreeForm(true))))
-        }
+        FieldType::Properties => done(object().additional_properties(Some(AdditionalProperties::FreeForm(true)))),
         _ => text(),
     }
 }
@@ -177,10 +173,8 @@ fn view_of(decl: &KindDecl) -> Schema {
 fn input_of(decl: &KindDecl, is_new: bool) -> Schema {
     let mut whole = object().additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
     for field in decl.fields.iter().filter(|field| field.section == Section::Person) {
+        // None is required: a default may fill what is missing, and what is truly missing is told by name.
         whole = whole.property(field.name, or_null(schema_of(field.ty)));
-        if is_new && field.marks.required && !field.ty.is_list() && field.ty != FieldType::Bool {
-            // A default may fill it: what is truly missing is told by name.
-        }
     }
     if !is_new {
         whole = whole.property("version", integer());
@@ -195,65 +189,80 @@ pub(super) fn all() -> Vec<(String, Schema)> {
         RefOr::Ref(_) => Schema::Object(object().build()),
     };
     let mut all = vec![
-        ("Money".to_owned(), Schema::Object(
-            object()
-                .property("amount", done(typed(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))))
-                .required("amount")
-                .property("currency", text())
-                .required("currency")
-                .build(),
-        )),
-        ("Ref".to_owned(), Schema::Object(
-            object()
-                .property("kind", choice(Kind::ALL.iter().map(|kind| kind.name())))
-                .required("kind")
-                .property("id", uuid())
-                .required("id")
-                .build(),
-        )),
-        ("Change".to_owned(), Schema::Object(
-            object()
-                .property("record", reference("Ref"))
-                .property("group", choice(["person", "machine"]))
-                .property("version", integer())
-                .property("commit", uuid())
-                .property("recorded_at", time())
-                .property("occurred_at", time())
-                .property("by", or_null(uuid()))
-                .property("action", text())
-                .property("fields", array(done(object())))
-                .required("record")
-                .required("version")
-                .required("fields")
-                .build(),
-        )),
-        ("Problem".to_owned(), Schema::Object(
-            object()
-                .description(Some("RFC 9457"))
-                .property("type", text())
-                .required("type")
-                .property("title", text())
-                .required("title")
-                .property("status", integer())
-                .required("status")
-                .property("code", text())
-                .required("code")
-                .property("detail", text())
-                .required("detail")
-                .property("errors", array(reference("FieldError")))
-                .build(),
-        )),
-        ("FieldError".to_owned(), Schema::Object(
-            object()
-                .property("field", text())
-                .required("field")
-                .property("code", text())
-                .required("code")
-                .property("params", done(object()))
-                .property("message", text())
-                .required("message")
-                .build(),
-        )),
+        (
+            "Money".to_owned(),
+            Schema::Object(
+                object()
+                    .property("amount", done(typed(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))))
+                    .required("amount")
+                    .property("currency", text())
+                    .required("currency")
+                    .build(),
+            ),
+        ),
+        (
+            "Ref".to_owned(),
+            Schema::Object(
+                object()
+                    .property("kind", choice(Kind::ALL.iter().map(|kind| kind.name())))
+                    .required("kind")
+                    .property("id", uuid())
+                    .required("id")
+                    .build(),
+            ),
+        ),
+        (
+            "Change".to_owned(),
+            Schema::Object(
+                object()
+                    .property("record", reference("Ref"))
+                    .property("group", choice(["person", "machine"]))
+                    .property("version", integer())
+                    .property("commit", uuid())
+                    .property("recorded_at", time())
+                    .property("occurred_at", time())
+                    .property("by", or_null(uuid()))
+                    .property("action", text())
+                    .property("fields", array(done(object())))
+                    .required("record")
+                    .required("version")
+                    .required("fields")
+                    .build(),
+            ),
+        ),
+        (
+            "Problem".to_owned(),
+            Schema::Object(
+                object()
+                    .description(Some("RFC 9457"))
+                    .property("type", text())
+                    .required("type")
+                    .property("title", text())
+                    .required("title")
+                    .property("status", integer())
+                    .required("status")
+                    .property("code", text())
+                    .required("code")
+                    .property("detail", text())
+                    .required("detail")
+                    .property("errors", array(reference("FieldError")))
+                    .build(),
+            ),
+        ),
+        (
+            "FieldError".to_owned(),
+            Schema::Object(
+                object()
+                    .property("field", text())
+                    .required("field")
+                    .property("code", text())
+                    .required("code")
+                    .property("params", done(object()))
+                    .property("message", text())
+                    .required("message")
+                    .build(),
+            ),
+        ),
     ];
     all.push(("Filter".to_owned(), plain(done(object().description(Some("A condition, as in `filter`."))))));
     for decl in catalog::all().filter(|decl| !decl.kind.is_internal()) {

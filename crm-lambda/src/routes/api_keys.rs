@@ -46,10 +46,16 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .data(201, shown(), "the key, shown once")
             .to(create),
-        route(HttpMethod::Post, format!("{path}/{{id}}/rotate"), "api_keys", "rotate_api_key", "Give a key a new secret")
-            .body(object().property("overlap_seconds", bounded(0, 2_592_000)))
-            .data(200, shown(), "the new secret, shown once; the one before is good for the overlap")
-            .to(rotate),
+        route(
+            HttpMethod::Post,
+            format!("{path}/{{id}}/rotate"),
+            "api_keys",
+            "rotate_api_key",
+            "Give a key a new secret",
+        )
+        .body(object().property("overlap_seconds", bounded(0, 2_592_000)))
+        .data(200, shown(), "the new secret, shown once; the one before is good for the overlap")
+        .to(rotate),
     ]);
     all.extend(members::<ApiKey>());
     all

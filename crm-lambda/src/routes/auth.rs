@@ -123,9 +123,7 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
         begin(HttpMethod::Get, "sessions", "list_sessions", "Where one is signed in")
             .data(200, array(kind_view(Kind::Session)), "sessions; `is_current` marks this one")
             .to(sessions),
-        begin(HttpMethod::Delete, "sessions/{id}", "end_session", "End a session")
-            .empty(204, "ended")
-            .to(end_session),
+        begin(HttpMethod::Delete, "sessions/{id}", "end_session", "End a session").empty(204, "ended").to(end_session),
     ];
     if registration {
         all.push(
@@ -185,8 +183,7 @@ async fn login(
     Origined(origin): Origined,
     Body(body): Body<LoginBody>,
 ) -> Result<Response, Problem> {
-    let with =
-        SignIn { organization: body.organization, email: body.email, password: body.password, code: body.code };
+    let with = SignIn { organization: body.organization, email: body.email, password: body.password, code: body.code };
     let signed = app.auth(origin)?.sign_in(&with).await?;
     answer(&app, &signed, body.cookie.then_some(&uri), StatusCode::OK)
 }
@@ -519,11 +516,10 @@ async fn register(
     Body(body): Body<RegisterBody>,
 ) -> Result<Response, Problem> {
     let given = body.organization;
-    let base_currency = given
-        .base_currency
-        .map(|code| code.parse::<Currency>())
-        .transpose()
-        .map_err(|_| crm_core::Error::invalid("base_currency", "unknown_currency", "must be a currency of ISO 4217"))?;
+    let base_currency =
+        given.base_currency.map(|code| code.parse::<Currency>()).transpose().map_err(|_| {
+            crm_core::Error::invalid("base_currency", "unknown_currency", "must be a currency of ISO 4217")
+        })?;
     let organization = NewOrganization {
         name: given.name,
         slug: Some(given.slug),

@@ -100,9 +100,8 @@ async fn batch(
 
 async fn answer(router: Router, caller: &Caller, headers: &HeaderMap, one: One) -> Result<Json, Problem> {
     let bad = || Problem::malformed("bad_request", "a request of the batch has a path or header that cannot be one");
-    let mut request = Request::builder()
-        .method(Method::from_bytes(one.method.as_bytes()).map_err(|_| bad())?)
-        .uri(&one.path);
+    let mut request =
+        Request::builder().method(Method::from_bytes(one.method.as_bytes()).map_err(|_| bad())?).uri(&one.path);
     for name in [header::AUTHORIZATION, header::USER_AGENT] {
         if let Some(value) = headers.get(&name) {
             request = request.header(name, value);

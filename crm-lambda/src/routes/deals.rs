@@ -10,7 +10,7 @@ use crm_core::{
 use serde_json::Value as Json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{WriteParams, path_of, patch_of, version_in, write, written};
+use super::records::{WriteParams, patch_of, path_of, version_in, write, written};
 use crate::{
     app::App,
     input::{Body, IdPath, IdempotencyKey, IfMatch, Params, object as object_of},

@@ -16,7 +16,7 @@ use utoipa::openapi::HttpMethod;
 
 use super::{
     deals::{StageBody, move_route},
-    records::{WriteParams, Written, path_of, patch_of, write, written},
+    records::{WriteParams, Written, patch_of, path_of, write, written},
 };
 use crate::{
     answer::Answer,
@@ -55,12 +55,18 @@ pub(super) fn routes() -> Vec<Route> {
                 "what the lead became",
             )
             .to(convert),
-        route(HttpMethod::Post, format!("{path}/{{id}}/unconvert"), "leads", "unconvert_lead", "Take a conversion back")
-            .body(object())
-            .repeatable()
-            .conditional()
-            .data(200, kind_view(Kind::Lead), "the lead, in the stage it came from")
-            .to(unconvert),
+        route(
+            HttpMethod::Post,
+            format!("{path}/{{id}}/unconvert"),
+            "leads",
+            "unconvert_lead",
+            "Take a conversion back",
+        )
+        .body(object())
+        .repeatable()
+        .conditional()
+        .data(200, kind_view(Kind::Lead), "the lead, in the stage it came from")
+        .to(unconvert),
         route(HttpMethod::Post, format!("{path}/{{id}}/disqualify"), "leads", "disqualify_lead", "Disqualify a lead")
             .body(object().property("reason", text()).required("reason"))
             .repeatable()

@@ -41,8 +41,7 @@ async fn board(
 ) -> Result<Response, Problem> {
     let per_column = params.read("per_column", "a number from 1 to 200")?.unwrap_or(PER_COLUMN);
     params.done()?;
-    let columns =
-        app.crm().pipelines(&caller.actor).view_board(id, per_column).await.map_err(Problem::of_query)?;
+    let columns = app.crm().pipelines(&caller.actor).view_board(id, per_column).await.map_err(Problem::of_query)?;
     let columns: Vec<Json> = columns
         .iter()
         .map(|column| {

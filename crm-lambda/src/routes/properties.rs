@@ -5,16 +5,11 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use crm_core::{
-    filter::Filter,
-    properties::Property,
-    schema::RecordKind,
-    value::Kind,
-};
+use crm_core::{filter::Filter, properties::Property, schema::RecordKind, value::Kind};
 use serde_json::Value as Json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{WriteParams, list_of, path_of, members_at, patch_of, write, written};
+use super::records::{WriteParams, list_of, members_at, patch_of, path_of, write, written};
 use crate::{
     app::App,
     input::{Body, IdempotencyKey, IfMatch, ListParams, Params, object as object_of},

@@ -22,7 +22,9 @@ use crate::{
     answer::{Answer, etag},
     app::App,
     input::{Body, IdPath, IdempotencyKey, IfMatch, ListParams, Params, none_match, object as object_of},
-    openapi::{Operation, Route, array, boolean, change, integer, kind_new, kind_patch, kind_view, object, route, text},
+    openapi::{
+        Operation, Route, array, boolean, change, integer, kind_new, kind_patch, kind_view, object, route, text,
+    },
     problem::Problem,
     sign_in::Caller,
 };
@@ -62,12 +64,18 @@ pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
                 .to(find::<K>),
         );
         all.push(
-            route(HttpMethod::Put, &by, tag, format!("upsert_{kind}"), format!("Update the {name} that has a unique value, or create it"))
-                .body(kind_new(kind))
-                .repeatable()
-                .dated()
-                .data(200, kind_view(kind), "the record")
-                .to(upsert::<K>),
+            route(
+                HttpMethod::Put,
+                &by,
+                tag,
+                format!("upsert_{kind}"),
+                format!("Update the {name} that has a unique value, or create it"),
+            )
+            .body(kind_new(kind))
+            .repeatable()
+            .dated()
+            .data(200, kind_view(kind), "the record")
+            .to(upsert::<K>),
         );
     }
     all.extend(members::<K>());
@@ -76,11 +84,17 @@ pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
 
 fn list_route<K: RecordKind>(path: &str) -> Route {
     let kind = K::KIND;
-    route(HttpMethod::Get, path, kind.plural(), format!("list_{}", kind.plural()), format!("List {}", kind.plural().replace('_', " ")))
-        .lists(K::decl())
-        .data(200, array(kind_view(kind)), "a page; `meta.next_cursor` where there is more")
-        .content(200, "text/csv", text(), "the same page as a table, where `Accept: text/csv` asks for it")
-        .to(list::<K>)
+    route(
+        HttpMethod::Get,
+        path,
+        kind.plural(),
+        format!("list_{}", kind.plural()),
+        format!("List {}", kind.plural().replace('_', " ")),
+    )
+    .lists(K::decl())
+    .data(200, array(kind_view(kind)), "a page; `meta.next_cursor` where there is more")
+    .content(200, "text/csv", text(), "the same page as a table, where `Accept: text/csv` asks for it")
+    .to(list::<K>)
 }
 
 /// The routes of what is read and never written through the API.
@@ -144,11 +158,16 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             .conditional()
             .data(200, kind_view(kind), "the record as it is now")
             .to(restore::<K>),
-        begin(HttpMethod::Get, "/history", &format!("{kind}_history"), format!("The changes of a {name}, latest first"))
-            .query("field", text(), "only changes of this field")
-            .pages()
-            .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
-            .to(history::<K>),
+        begin(
+            HttpMethod::Get,
+            "/history",
+            &format!("{kind}_history"),
+            format!("The changes of a {name}, latest first"),
+        )
+        .query("field", text(), "only changes of this field")
+        .pages()
+        .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
+        .to(history::<K>),
         begin(HttpMethod::Get, "/as-of", &format!("{kind}_as_of"), format!("A {name} as it was"))
             .query("at", text(), "the moment; required")
             .query("known_at", text(), "counting only what had been recorded by then")
@@ -161,30 +180,54 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             .conditional()
             .data(200, array(kind_view(kind)), "the records that the undoing touched")
             .to(undo::<K>),
-        begin(HttpMethod::Post, "/roll-back", &format!("roll_back_{kind}"), format!("Bring a {name} back to an earlier version"))
-            .body(object().property("version", integer()).required("version"))
-            .repeatable()
-            .conditional()
-            .data(200, kind_view(kind), "the record as it is now")
-            .to(roll_back::<K>),
-        begin(HttpMethod::Get, "/explain", &format!("explain_{kind}"), "Why the caller may do something with it, or not".to_owned())
-            .query("action", crate::openapi::choice(Action::ALL.iter().map(|action| action.name())), "what; `read` where not given")
-            .data(200, object().property("allowed", boolean()), "the grant that decides, or why none does")
-            .to(explain::<K>),
+        begin(
+            HttpMethod::Post,
+            "/roll-back",
+            &format!("roll_back_{kind}"),
+            format!("Bring a {name} back to an earlier version"),
+        )
+        .body(object().property("version", integer()).required("version"))
+        .repeatable()
+        .conditional()
+        .data(200, kind_view(kind), "the record as it is now")
+        .to(roll_back::<K>),
+        begin(
+            HttpMethod::Get,
+            "/explain",
+            &format!("explain_{kind}"),
+            "Why the caller may do something with it, or not".to_owned(),
+        )
+        .query(
+            "action",
+            crate::openapi::choice(Action::ALL.iter().map(|action| action.name())),
+            "what; `read` where not given",
+        )
+        .data(200, object().property("allowed", boolean()), "the grant that decides, or why none does")
+        .to(explain::<K>),
     ];
     if matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal) {
         all.push(
-            begin(HttpMethod::Get, "/timeline", &format!("{kind}_timeline"), format!("What happened to a {name}, latest first"))
-                .pages()
-                .data(200, array(object()), "changes, interactions, tasks and notes")
-                .to(timeline::<K>),
+            begin(
+                HttpMethod::Get,
+                "/timeline",
+                &format!("{kind}_timeline"),
+                format!("What happened to a {name}, latest first"),
+            )
+            .pages()
+            .data(200, array(object()), "changes, interactions, tasks and notes")
+            .to(timeline::<K>),
         );
     }
     if decl.position("stage_id").is_some() {
         all.push(
-            begin(HttpMethod::Get, "/stages", &format!("{kind}_stages"), "When each stage was entered and left".to_owned())
-                .data(200, object(), "`intervals` in order, `times` per stage")
-                .to(stages::<K>),
+            begin(
+                HttpMethod::Get,
+                "/stages",
+                &format!("{kind}_stages"),
+                "When each stage was entered and left".to_owned(),
+            )
+            .data(200, object(), "`intervals` in order, `times` per stage")
+            .to(stages::<K>),
         );
     }
     all
@@ -248,9 +291,8 @@ pub(super) fn written(caller: &Caller, written: Written, status: StatusCode) -> 
         Written::Done(views) => {
             let view = views.first().ok_or_else(Problem::internal)?;
             let record = view.reference();
-            let mut answer = Answer::ok(view.to_json(None))
-                .status(status)
-                .header(header::ETAG, &etag(&caller.actor, view, "", &[]));
+            let mut answer =
+                Answer::ok(view.to_json(None)).status(status).header(header::ETAG, &etag(&caller.actor, view, "", &[]));
             if status == StatusCode::CREATED {
                 answer = answer.header(header::LOCATION, &location(record));
             }
@@ -326,11 +368,8 @@ pub(super) async fn list_of<K: RecordKind>(
 ) -> Result<Response, Problem> {
     let records = app.crm().collection::<K>(&caller.actor);
     let page = records.view_list(&asked.query).await.map_err(Problem::of_query)?;
-    let total = if asked.with_total {
-        Some(records.count_of(&asked.query).await.map_err(Problem::of_query)?)
-    } else {
-        None
-    };
+    let total =
+        if asked.with_total { Some(records.count_of(&asked.query).await.map_err(Problem::of_query)?) } else { None };
     let fields = asked.fields.as_deref();
     if wants_csv(headers) {
         return Ok(csv(K::decl(), &page.items, fields, page.next_cursor.as_deref()));
@@ -531,8 +570,7 @@ async fn history<K: RecordKind>(
     let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
     params.done()?;
     let records = app.crm().collection::<K>(&caller.actor);
-    let page =
-        records.history_page(id, field.as_deref(), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    let page = records.history_page(id, field.as_deref(), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
     Ok(paged(page.items.iter().map(change_to_json).collect(), page.next_cursor))
 }
 
@@ -645,8 +683,7 @@ async fn timeline<K: RecordKind>(
     let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
     params.done()?;
     let timeline = app.crm().timeline(&caller.actor);
-    let page =
-        timeline.view(Ref::new(K::KIND, id), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    let page = timeline.view(Ref::new(K::KIND, id), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
     let entry = |entry: &ViewedEntry| match entry {
         ViewedEntry::Change(change) => json!({"type": "change", "change": change_to_json(change)}),
         ViewedEntry::Record(view) => {

@@ -17,11 +17,11 @@ use crate::{
 pub(super) fn routes() -> Vec<Route> {
     let begin = |tail: &str, summary: &str| -> Operation {
         let path = format!("{}/{{id}}/{tail}", path_of(Kind::Task));
-        route(HttpMethod::Post, path, "tasks", format!("{tail}_task"), summary)
-            .repeatable()
-            .conditional()
-            .dated()
-            .data(200, kind_view(Kind::Task), "the task as it is now")
+        route(HttpMethod::Post, path, "tasks", format!("{tail}_task"), summary).repeatable().conditional().dated().data(
+            200,
+            kind_view(Kind::Task),
+            "the task as it is now",
+        )
     };
     vec![
         begin("complete", "Complete a task").body(object().property("outcome", text())).to(complete),

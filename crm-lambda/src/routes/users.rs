@@ -57,14 +57,26 @@ pub(super) fn invitations() -> Vec<Route> {
             )
             .data(201, kind_view(Kind::User), "the user, who cannot sign in before they have set a password")
             .to(invite),
-        route(HttpMethod::Post, format!("{path}/{{id}}/invite-again"), "users", "invite_again", "Send the letter again")
-            .body(object())
-            .empty(204, "sent: the ticket before it is good no more")
-            .to(invite_again),
-        route(HttpMethod::Post, format!("{path}/{{id}}/sign-out"), "users", "sign_out_user", "End all sessions of a user")
-            .body(object())
-            .empty(204, "ended")
-            .to(sign_out),
+        route(
+            HttpMethod::Post,
+            format!("{path}/{{id}}/invite-again"),
+            "users",
+            "invite_again",
+            "Send the letter again",
+        )
+        .body(object())
+        .empty(204, "sent: the ticket before it is good no more")
+        .to(invite_again),
+        route(
+            HttpMethod::Post,
+            format!("{path}/{{id}}/sign-out"),
+            "users",
+            "sign_out_user",
+            "End all sessions of a user",
+        )
+        .body(object())
+        .empty(204, "ended")
+        .to(sign_out),
     ]
 }
 

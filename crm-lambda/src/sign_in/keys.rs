@@ -15,7 +15,9 @@ const MIN_SECRET: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Too short, or the same few characters over and over.
-    #[error("the secret of key `{0}` is too weak: it needs at least 256 random bits, such as `openssl rand -base64 48` gives")]
+    #[error(
+        "the secret of key `{0}` is too weak: it needs at least 256 random bits, such as `openssl rand -base64 48` gives"
+    )]
     Weak(String),
     /// Not what it should be.
     #[error("key `{0}` is no RSA private key in PEM form")]

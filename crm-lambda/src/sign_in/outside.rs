@@ -7,7 +7,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use crm_core::{Crm, access::Actor, value::{Id, Time}};
+use crm_core::{
+    Crm,
+    access::Actor,
+    value::{Id, Time},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
     jwk::{AlgorithmParameters, JwkSet},
@@ -93,7 +97,11 @@ impl OutsideIssuer {
             tracing::warn!(%error, issuer = self.issuer, "cannot read the issuer's keys");
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.1 = None;
-            Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the issuer's keys are out of reach")
+            Problem::new(
+                axum::http::StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "the issuer's keys are out of reach",
+            )
         })?;
         let read = set.keys.iter().filter_map(|jwk| {
             // Only what RS256 verifies with: never a symmetric key.
@@ -122,8 +130,7 @@ impl OutsideIssuer {
         validation.validate_exp = false;
         // An access token of Cognito has `client_id` in place of `aud`: both are looked at below.
         validation.validate_aud = false;
-        let claims: Map<String, Json> =
-            jsonwebtoken::decode(token, &key, &validation).map_err(|_| invalid())?.claims;
+        let claims: Map<String, Json> = jsonwebtoken::decode(token, &key, &validation).map_err(|_| invalid())?.claims;
         let meant = match claims.get("aud").or_else(|| claims.get("client_id")) {
             Some(Json::String(audience)) => *audience == self.audience,
             Some(Json::Array(all)) => all.iter().any(|audience| audience == self.audience.as_str()),

@@ -67,9 +67,10 @@ impl Claims {
             return Err(invalid());
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| invalid())?;
-        let typed = header.typ.as_deref().is_some_and(|typ| {
-            typ.eq_ignore_ascii_case(TYPE) || typ.eq_ignore_ascii_case("application/at+jwt")
-        });
+        let typed = header
+            .typ
+            .as_deref()
+            .is_some_and(|typ| typ.eq_ignore_ascii_case(TYPE) || typ.eq_ignore_ascii_case("application/at+jwt"));
         let key = header.kid.as_deref().and_then(|kid| keys.by_name(kid)).filter(|_| typed).ok_or_else(invalid)?;
         let mut validation = Validation::new(key.algorithm);
         validation.set_issuer(&[issuer]);

@@ -1,0 +1,207 @@
+//! Passwords of twelve characters and more that are tried first: a list, and what follows a pattern (one character,
+//! a few repeated, a run of the alphabet or of a keyboard).
+//!
+//! The list is short on purpose. Of the passwords that occur most in what has been published from break-ins nearly all
+//! are shorter than twelve characters; the longer ones are words of this list with digits, or follow a pattern.
+
+/// Words and phrases; what else a password has but digits and signs at its ends does not make it another.
+const COMMON: &[&str] = &[
+    "password",
+    "passw0rd",
+    "p@ssword",
+    "p@ssw0rd",
+    "pa55word",
+    "passwort",
+    "motdepasse",
+    "contrasena",
+    "contraseña",
+    "wachtwoord",
+    "parola",
+    "senha",
+    "mypassword",
+    "thepassword",
+    "newpassword",
+    "yourpassword",
+    "passwordpassword",
+    "changeme",
+    "changemenow",
+    "changemeplease",
+    "letmein",
+    "letmeinnow",
+    "letmeinplease",
+    "welcome",
+    "welcomehome",
+    "welcometo",
+    "administrator",
+    "superadministrator",
+    "adminadmin",
+    "adminpassword",
+    "rootpassword",
+    "userpassword",
+    "testpassword",
+    "temppassword",
+    "temporary",
+    "defaultpassword",
+    "secretpassword",
+    "supersecret",
+    "topsecret",
+    "verysecret",
+    "mysecretpassword",
+    "correcthorsebatterystaple",
+    "horsebatterystaple",
+    "iloveyou",
+    "iloveyousomuch",
+    "iloveyouforever",
+    "iloveyoubaby",
+    "iloveme",
+    "loveyouforever",
+    "sunshine",
+    "princess",
+    "football",
+    "baseball",
+    "basketball",
+    "superman",
+    "batman",
+    "spiderman",
+    "starwars",
+    "pokemon",
+    "dragon",
+    "monkey",
+    "master",
+    "shadow",
+    "michael",
+    "jennifer",
+    "charlie",
+    "liverpool",
+    "liverpoolfc",
+    "manchester",
+    "manchesterunited",
+    "chelsea",
+    "arsenal",
+    "barcelona",
+    "realmadrid",
+    "juventus",
+    "chocolate",
+    "butterfly",
+    "computer",
+    "internet",
+    "whatever",
+    "trustno1",
+    "trustnoone",
+    "nothing",
+    "freedom",
+    "jesuschrist",
+    "jesus",
+    "godisgood",
+    "godislove",
+    "blessed",
+    "summer",
+    "winter",
+    "spring",
+    "autumn",
+    "january",
+    "february",
+    "september",
+    "october",
+    "november",
+    "december",
+    "monday",
+    "friday",
+    "company",
+    "business",
+    "customer",
+    "salesforce",
+    "crmpassword",
+    "loginlogin",
+    "logmein",
+    "access",
+    "accessgranted",
+    "opensesame",
+    "abracadabra",
+    "qwerty",
+    "qwertyqwerty",
+    "qwertz",
+    "azerty",
+    "asdfgh",
+    "zxcvbn",
+    "qazwsx",
+    "qazwsxedc",
+    "qazwsxedcrfv",
+    "1q2w3e4r5t6y",
+    "1qaz2wsx3edc",
+    "q1w2e3r4t5y6",
+    "zaq12wsx",
+    "zaq1xsw2cde3",
+    "1qazxsw23edc",
+    "a1b2c3d4e5f6",
+    "abc123abc123",
+    "abcd1234abcd",
+    "1a2b3c4d5e6f",
+    "qwe123qwe123",
+    "asd123asd123",
+    "test",
+    "testtest",
+    "testtesttest",
+    "hello",
+    "helloworld",
+    "hellohello",
+    "goodmorning",
+    "thankyou",
+    "nevergiveup",
+    "fuckyou",
+    "fuckyoufuckyou",
+    "ihateyou",
+    "unbelievable",
+    "unknown",
+    "anonymous",
+    "samsung",
+    "minecraft",
+    "playstation",
+    "nintendo",
+    "facebook",
+    "google",
+    "linkedin",
+    "microsoft",
+    "windows",
+    "unitedstates",
+];
+
+/// Runs that fingers or children know.
+const RUNS: &[&str] = &[
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890123456789",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "azertyuiopqsdfghjklmwxcvbn",
+    "1234567890qwertyuiop",
+    "1234567890qwertzuiop",
+];
+
+/// True for a folded password of twelve characters or more that is tried first.
+pub(super) fn is_common(plain: &str) -> bool {
+    let bare: String = plain.chars().filter(|c| c.is_alphanumeric()).collect();
+    if bare.chars().count() < 4 || has_period(&bare) || is_run(&bare) {
+        return true;
+    }
+    let word = bare.trim_matches(|c: char| c.is_ascii_digit());
+    let signed: String = plain.trim_matches(|c: char| !c.is_alphanumeric() || c.is_ascii_digit()).to_owned();
+    let known = |text: &str| COMMON.contains(&text) || is_run(text) && text.chars().count() >= 4;
+    let begins_known = || {
+        // What a known word leaves must be more than a run or a few characters.
+        let known = COMMON.iter().filter_map(|common| bare.strip_prefix(common).map(|rest| (common, rest)));
+        known.into_iter().any(|(common, rest)| common.len() >= 6 && (rest.chars().count() < 4 || is_run(rest)))
+    };
+    COMMON.contains(&bare.as_str()) || known(word) || known(&signed) || begins_known()
+}
+
+/// True for up to four characters repeated: "aaaaaaaaaaaa", "abcabcabcabc".
+fn has_period(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    (1..=4).any(|period| chars.len() > 2 * period && chars.iter().zip(&chars[period..]).all(|(a, b)| a == b))
+}
+
+/// True for a piece of a run, forwards or backwards.
+fn is_run(text: &str) -> bool {
+    let back: String = text.chars().rev().collect();
+    !text.is_empty() && RUNS.iter().any(|run| run.contains(text) || run.contains(&back))
+}

@@ -1,0 +1,222 @@
+//! Sign-in: passwords, sessions, second factors, API keys, invitations and the security log, as use cases of the core,
+//! so that a program without HTTP has them too.
+//!
+//! [`Crm::auth`] is the way in. What a session, a key or a letter is recognised by is a [`Secret`] that is shown once;
+//! the store holds hashes. Every rule is a condition of one commit, and none depends on a list: sessions end all at once
+//! by a generation that is counted up, tries are counted before a password is looked at, a code and a ticket are taken
+//! once because the commit that takes them names the version it read.
+//!
+//! ```
+//! # use crm_core::{Crm, MemoryStore, auth::{Policy, Secret, SignIn}, organizations::NewOrganization, users::NewUser};
+//! # futures::executor::block_on(async {
+//! let crm = Crm::new(MemoryStore::new());
+//! # let policy = Policy { argon2: crm_core::auth::Argon2Cost { memory_kib: 32, passes: 1, lanes: 1 }, ..Policy::default() };
+//! # let _ = "
+//! let policy = Policy::default();
+//! # ";
+//! let organization = NewOrganization { name: "Acme".into(), slug: Some("acme".into()), ..Default::default() };
+//! let ada = NewUser { first_name: Some("Ada".into()), email: Some("ada@acme.example".into()), ..Default::default() };
+//! let password = Secret::from("a horse of nine colours");
+//! crm.auth(&policy).register(organization, ada, &password).await?;
+//!
+//! let with = SignIn { organization: "acme".into(), email: "ada@acme.example".into(), password, code: None };
+//! let signed_in = crm.auth(&policy).sign_in(&with).await?;
+//! let lead = crm.leads(&signed_in.actor).create(crm_core::leads::NewLead { name: "Bob".into(), ..Default::default() });
+//! # lead.await?;
+//! let again = crm.auth(&policy).refresh(&signed_in.refresh_token).await?;
+//! assert_eq!(again.session.id, signed_in.session.id);
+//! # Ok::<(), crm_core::auth::AuthError>(())
+//! # }).unwrap();
+//! ```
+
+mod api_keys;
+mod common;
+mod error;
+mod invite;
+mod log;
+mod password;
+mod passwords;
+mod policy;
+mod register;
+mod second_factor;
+mod secret;
+mod sessions;
+mod sign_in;
+mod throttle;
+mod token;
+mod totp;
+mod tries;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use self::{
+    api_keys::NewKey,
+    error::AuthError,
+    policy::{Argon2Cost, InPlace, Letter, Limit, Mail, MailError, Mailer, NoMailer, Policy, Work, Worker},
+    second_factor::SecondFactor,
+    secret::Secret,
+    sign_in::SignIn,
+};
+use crate::{
+    access::{Access, Actor},
+    change::Origin,
+    crm::Crm,
+    draft::{self, Draft, Lookup, Options, Outcome, Stop},
+    engine::Engine,
+    error::Error,
+    organizations::record::{Organization, OrganizationStatus},
+    schema::{Image, Record},
+    sessions::record::Session,
+    store::StoreError,
+    users::record::User,
+    value::{Id, Value},
+};
+
+/// How often a decision on which many work at once is made anew; each time at least one of them has come through.
+const ROUNDS: usize = 16;
+
+/// The use cases of sign-in.
+#[derive(Clone)]
+#[must_use]
+pub struct Auth<'a> {
+    engine: &'a Arc<Engine>,
+    policy: &'a Policy,
+    origin: Option<Origin>,
+}
+
+impl std::fmt::Debug for Auth<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth").field("policy", &self.policy).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// A user who has signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who acts from now on: with the user's roles and teams as they are now, and the session.
+    pub actor: Actor,
+    /// The user's record, as the user may see it.
+    pub user: Record<User>,
+    /// The organization's record, as the user may see it.
+    pub organization: Record<Organization>,
+    /// The session. It ends at `expires_at` at the latest.
+    pub session: Record<Session>,
+    /// What the session is gone on with, once: [`Auth::refresh`] gives the next.
+    pub refresh_token: Secret,
+}
+
+impl Crm {
+    /// The use cases of sign-in, under a policy.
+    pub fn auth<'a>(&'a self, policy: &'a Policy) -> Auth<'a> {
+        Auth { engine: &self.engine, policy, origin: None }
+    }
+}
+
+impl Auth<'_> {
+    /// The same, on behalf of a request from an address and a program: sessions, the log and the count of tries from an
+    /// address go by it. Give the address of the client, not that of a proxy.
+    pub fn through(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    fn system(&self, tenant: Id) -> Actor {
+        self.acting(&Actor::system(tenant))
+    }
+
+    /// The actor, through the request's origin where they come through none.
+    fn acting(&self, actor: &Actor) -> Actor {
+        match &self.origin {
+            Some(origin) if actor.origin().is_none() => actor.clone().through(origin.clone()),
+            _ => actor.clone(),
+        }
+    }
+
+    /// Decides and commits, again where others were faster, and answers what the decision that stands has answered.
+    async fn decide<T: Send>(
+        &self,
+        actor: &Actor,
+        hints: &[Lookup],
+        decide: impl Fn(&mut Draft<'_>) -> Result<T, Stop> + Send + Sync,
+    ) -> Result<(T, Outcome), AuthError> {
+        let answer = Mutex::new(None);
+        let kept = |draft: &mut Draft<'_>| {
+            let made = decide(draft)?;
+            *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+            Ok(Vec::new())
+        };
+        for _ in 0..ROUNDS {
+            match draft::run(self.engine, actor, &Options::default(), hints, &kept).await {
+                Ok(outcome) => {
+                    let made = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    return Ok((made.ok_or_else(busy)?, outcome));
+                }
+                Err(Error::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(busy().into())
+    }
+
+    /// Does work that keeps a core busy where the policy says.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
+    ) -> Result<T, AuthError> {
+        let done = Arc::new(Mutex::new(None));
+        let place = Arc::clone(&done);
+        let work = Box::new(move || {
+            let made = work();
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        });
+        self.policy.worker.run(work).await;
+        let made = done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        made.unwrap_or_else(|| Err(busy().into()))
+    }
+
+    /// What a user who has signed in is told.
+    fn signed_in(
+        &self,
+        outcome: &Outcome,
+        organization: &Arc<Image>,
+        user: &Arc<Image>,
+        session: &Arc<Image>,
+        refresh_token: Secret,
+    ) -> Result<SignedIn, AuthError> {
+        let typed = Record::<User>::from_image(user).map_err(Error::from)?;
+        let actor = Actor::trusted(user.tenant, user.id, typed.role_ids.clone(), typed.team_ids.clone());
+        let actor = self.acting(&actor.in_session(session.id));
+        let access = Access::new(&actor, &outcome.definitions, outcome.now);
+        let (user, organization, session) = (access.mask(user), access.mask(organization), access.mask(session));
+        Ok(SignedIn {
+            user: Record::from_image(&user).map_err(Error::from)?,
+            organization: Record::from_image(&organization).map_err(Error::from)?,
+            session: Record::from_image(&session).map_err(Error::from)?,
+            actor,
+            refresh_token,
+        })
+    }
+}
+
+/// Nothing was done, and it is safe to try again.
+fn busy() -> Error {
+    Error::Unavailable(StoreError::unavailable("too much is going on at once"))
+}
+
+/// The user who acts for themselves: no key of theirs, and not the system.
+fn person(actor: &Actor) -> Result<Id, AuthError> {
+    actor.user().filter(|_| actor.limits().is_none()).ok_or(AuthError::NotSignedIn)
+}
+
+/// True for a user who may act.
+fn may_act(user: &Image) -> bool {
+    !user.is_archived() && user.get("is_active") == &Value::Bool(true)
+}
+
+/// True where the tenant may be used.
+fn is_open(draft: &Draft<'_>) -> bool {
+    let organization = draft.cx.definitions.organization();
+    organization.is_some_and(|organization| {
+        organization.status == OrganizationStatus::Active && organization.archived_at.is_none()
+    })
+}

@@ -1,0 +1,91 @@
+//! A new organization with its first administrator, who is signed in by it.
+
+use super::{Auth, AuthError, Secret, SignedIn, log, password, sessions, token::Seal};
+use crate::{
+    credentials::record::CredentialFields,
+    draft::{Draft, Sets, Step, Stop},
+    error::Faults,
+    organizations::{
+        bootstrap::{first_commit, seal_key},
+        record::{NewOrganization, Organization},
+    },
+    schema::Patch,
+    security_events::record::SecurityEventType,
+    users::record::{NewUser, User, UserFields},
+    value::{Id, Kind, Ref, Value},
+};
+
+impl Auth<'_> {
+    /// Creates an organization, as [`Crm::bootstrap`](crate::Crm::bootstrap) does, with its first administrator's
+    /// password and session, all in one commit. The organization needs a slug, which it signs in under, and the
+    /// administrator an e-mail address.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid), also for a password that may not be one;
+    /// [`Error::Duplicate`](crate::Error::Duplicate) where the slug is taken.
+    pub async fn register(
+        &self,
+        organization: NewOrganization,
+        admin: NewUser,
+        password: &Secret,
+    ) -> Result<SignedIn, AuthError> {
+        let mut faults = Faults::new();
+        if organization.slug.as_deref().is_none_or(|slug| slug.trim().is_empty()) {
+            faults.push("slug", "required", "is needed: the organization signs in under it");
+        }
+        if admin.email.as_deref().is_none_or(|email| email.trim().is_empty()) {
+            faults.push("email", "required", "is needed: the administrator signs in under it");
+        }
+        let own = [
+            Some(organization.name.as_str()),
+            organization.slug.as_deref(),
+            admin.email.as_deref(),
+            admin.first_name.as_deref(),
+            admin.last_name.as_deref(),
+        ];
+        let own: Vec<&str> = own.into_iter().flatten().collect();
+        if let Err(crate::Error::Invalid(wrong)) = password::check(password, &own) {
+            wrong.all().iter().for_each(|fault| faults.add(fault.field.clone(), fault.fault.clone()));
+        }
+        faults.into_result()?;
+
+        let now = self.engine.clock.now();
+        let [tenant, user, session] = [(); 3].map(|()| self.engine.ids.id(now));
+        let (seal, secret) = (seal_key(self.engine)?, self.engine.secret()?);
+        let hash = self.hashed(password).await?;
+        let organization: Patch<Organization> = organization.into();
+        let admin: Patch<User> = admin.into();
+        let decide = |draft: &mut Draft<'_>| {
+            let step = Step::new("bootstrap", None);
+            first_commit(draft, step, user, &seal, &organization, &admin)?;
+            create_credential(draft, user, &hash)?;
+            let credential = Ref::new(Kind::Credential, user);
+            let credential = draft.peek(credential)?.ok_or(Stop::not_found(Kind::Credential))?;
+            draft.compute(
+                Ref::new(Kind::User, user),
+                &[(UserFields::last_login_at as usize, Value::Time(draft.cx.now))],
+            )?;
+            let keys = Seal::new(Some(&seal))?;
+            let begun = sessions::begin_sealed(draft, &keys, self.policy, &credential, (session, &secret), false)?;
+            log::add(draft, SecurityEventType::PasswordSet, Some(user), None)?;
+            log::add(draft, SecurityEventType::SignedIn, Some(user), None)?;
+            let organization = draft.peek(Ref::new(Kind::Organization, tenant))?;
+            let user = draft.peek(Ref::new(Kind::User, user))?;
+            let organization = organization.ok_or(Stop::not_found(Kind::Organization))?;
+            Ok((organization, user.ok_or(Stop::not_found(Kind::User))?, begun))
+        };
+        let ((organization, user, (session, token)), outcome) = self.decide(&self.system(tenant), &[], decide).await?;
+        self.signed_in(&outcome, &organization, &user, &session, token)
+    }
+}
+
+/// What the first administrator signs in with.
+fn create_credential(draft: &mut Draft<'_>, user: Id, hash: &str) -> Result<(), Stop> {
+    let own = [
+        (CredentialFields::user_id as usize, Value::Id(user)),
+        (CredentialFields::password_hash as usize, Value::text(hash)),
+        (CredentialFields::password_set_at as usize, Value::Time(draft.cx.now)),
+        (CredentialFields::session_generation as usize, Value::Int(0)),
+    ];
+    draft.create(Kind::Credential, user, Sets::own(&own), Step::new("set_password", None)).map(drop)
+}

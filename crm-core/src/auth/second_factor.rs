@@ -1,0 +1,135 @@
+//! The second factor of a user: begun, confirmed, removed; and its codes, each taken once.
+
+use super::{Auth, AuthError, Secret, log, sessions, totp, tries};
+use crate::{
+    access::Actor,
+    credentials::record::CredentialFields,
+    draft::{Draft, Stop},
+    error::Error,
+    schema::Image,
+    security_events::record::SecurityEventType,
+    value::{FieldValue, Kind, Ref, Value},
+};
+
+/// What an authenticator is set up with. Shown once.
+#[derive(Clone, Debug)]
+pub struct SecondFactor {
+    /// The secret in base 32, to be typed.
+    pub secret: Secret,
+    /// The same as a link (`otpauth://totp/…`), to be shown as a QR code.
+    pub url: Secret,
+}
+
+/// Takes a code by time, or a recovery code, off a credential; false where it is none, or was taken before.
+pub(super) fn take_code(draft: &mut Draft<'_>, credential: &Image, code: &Secret) -> Result<bool, Stop> {
+    if let Some(digits) = totp::digits(code.expose()) {
+        let secret = credential.get("totp_secret").as_text().unwrap_or_default();
+        let last = Option::<i64>::from_value(credential.get("totp_step"))?;
+        let Some(step) = totp::accepted_step(secret, &digits, draft.cx.now, last) else { return Ok(false) };
+        draft.compute(credential.reference(), &[(CredentialFields::totp_step as usize, Value::Int(step))])?;
+        return Ok(true);
+    }
+    let hash = totp::recovery_hash(code.expose());
+    let codes = credential.get("recovery_codes").items();
+    let is_this = |stored: &Value| stored.as_text().is_some_and(|stored| super::secret::same(stored, &hash));
+    if !codes.iter().any(is_this) {
+        return Ok(false);
+    }
+    let left = Value::list(codes.iter().filter(|stored| !is_this(stored)).cloned());
+    tries::set(draft, credential.id, "use_recovery_code", &[(CredentialFields::recovery_codes, left)])?;
+    log::add(draft, SecurityEventType::RecoveryCodeUsed, Some(credential.id), None)?;
+    Ok(true)
+}
+
+impl Auth<'_> {
+    /// Gives the user who acts a secret for an authenticator. Nothing is asked for until a code of it has been
+    /// confirmed; begun again, the secret before is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is a second factor already; [`AuthError::InvalidCredentials`] for a wrong
+    /// password, [`AuthError::Locked`], [`AuthError::NotSignedIn`].
+    pub async fn begin_second_factor(&self, actor: &Actor, password: &Secret) -> Result<SecondFactor, AuthError> {
+        let secret = totp::secret(&self.engine.secret()?);
+        let decide = |draft: &mut Draft<'_>, credential: &Image| {
+            if !credential.get("totp_since").is_null() {
+                let message = "there is a second factor already: remove it first";
+                return Err(Error::invalid("second_factor", "exists", message).into());
+            }
+            let own = [(CredentialFields::totp_secret, Value::text(secret.expose()))];
+            tries::set(draft, credential.id, "begin_second_factor", &own)?;
+            let user = draft.peek(Ref::new(Kind::User, credential.id))?.ok_or(Stop::not_found(Kind::User))?;
+            let account = ["email", "name"].iter().find_map(|field| user.get(field).as_text());
+            Ok(Ok(account.unwrap_or_default().to_owned()))
+        };
+        let account = self.as_oneself(actor, password, decide).await?;
+        Ok(SecondFactor { url: totp::url(&self.policy.issuer, &account, &secret), secret })
+    }
+
+    /// Switches the second factor on, with a code of the secret that was given out: from now on every sign-in asks for
+    /// one. Answers ten recovery codes, each good once in place of a code; they are shown once. All other sessions of
+    /// the user end.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`] for a wrong code; [`Error::Invalid`] where none was begun.
+    pub async fn confirm_second_factor(&self, actor: &Actor, code: &Secret) -> Result<Vec<Secret>, AuthError> {
+        let user = super::person(actor)?;
+        let credential = Ref::new(Kind::Credential, user);
+        let mut codes = Vec::with_capacity(totp::RECOVERY_CODES);
+        for _ in 0..totp::RECOVERY_CODES {
+            codes.push(totp::recovery_code(&self.engine.secret()?));
+        }
+        let decide = |draft: &mut Draft<'_>| {
+            let begun = draft
+                .peek(credential)?
+                .filter(|image| !image.get("totp_secret").is_null() && image.get("totp_since").is_null());
+            let Some(image) = begun else {
+                return Err(Error::invalid("second_factor", "not_begun", "begin one first").into());
+            };
+            if totp::digits(code.expose()).is_none() || !take_code(draft, &image, code)? {
+                return Ok(Err(AuthError::InvalidCredentials));
+            }
+            let hashes = codes.iter().map(|code| Value::text(totp::recovery_hash(code.expose())));
+            let own = [
+                (CredentialFields::totp_since, Value::Time(draft.cx.now)),
+                (CredentialFields::recovery_codes, Value::list(hashes)),
+            ];
+            tries::set(draft, user, "confirm_second_factor", &own)?;
+            sessions::end_all_but(draft, user, actor.session(), "confirm_second_factor")?;
+            log::add(draft, SecurityEventType::SecondFactorSet, Some(user), None)?;
+            Ok(Ok(()))
+        };
+        self.decide(&self.acting(actor), &[credential.into()], decide).await?.0?;
+        Ok(codes)
+    }
+
+    /// Switches the second factor off, with the password and a code (or a recovery code). All other sessions of the
+    /// user end.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`], [`AuthError::Locked`], [`AuthError::NotSignedIn`]; [`Error::Invalid`] where
+    /// there is none.
+    pub async fn remove_second_factor(&self, actor: &Actor, password: &Secret, code: &Secret) -> Result<(), AuthError> {
+        let session = actor.session();
+        let decide = |draft: &mut Draft<'_>, credential: &Image| {
+            let user = credential.id;
+            if credential.get("totp_since").is_null() {
+                return Err(Error::invalid("second_factor", "none", "there is none").into());
+            }
+            if !take_code(draft, credential, code)? {
+                let detail = Some("the code of the second factor is wrong");
+                log::add(draft, SecurityEventType::SignInFailed, Some(user), detail)?;
+                return Ok(Err(AuthError::InvalidCredentials));
+            }
+            let own = [
+                (CredentialFields::totp_secret, Value::Null),
+                (CredentialFields::totp_since, Value::Null),
+                (CredentialFields::recovery_codes, Value::list([])),
+            ];
+            tries::set(draft, user, "remove_second_factor", &own)?;
+            sessions::end_all_but(draft, user, session, "remove_second_factor")?;
+            log::add(draft, SecurityEventType::SecondFactorRemoved, Some(user), None)?;
+            Ok(Ok(()))
+        };
+        self.as_oneself(actor, password, decide).await
+    }
+}

@@ -1,0 +1,168 @@
+//! Signing in with a password, and a second factor where there is one.
+
+use std::sync::Arc;
+
+use super::{
+    Auth, AuthError, Secret, SignedIn, log, second_factor, sessions,
+    throttle::{self, Counter},
+    token::Seal,
+    tries::{self, Proof, Tried, Who},
+};
+use crate::{
+    credentials::record::CredentialFields,
+    draft::{Draft, Lookup, Stop, claim_of_value},
+    schema::Image,
+    security_events::record::SecurityEventType,
+    store::{Claim, Got, Want},
+    users::record::UserFields,
+    value::{Id, Kind, Ref, Value, fold, normalize_email},
+};
+
+/// How often a password is looked at again because its hash was renewed meanwhile.
+const LOOKS: usize = 3;
+
+/// What a user signs in with.
+#[derive(Clone, Debug, Default)]
+pub struct SignIn {
+    /// The organization's slug.
+    pub organization: String,
+    /// The user's e-mail address.
+    pub email: String,
+    /// The password.
+    pub password: Secret,
+    /// The code of the second factor, or a recovery code, where the user has one.
+    pub code: Option<Secret>,
+}
+
+/// What a sign-in came to.
+enum Verdict {
+    In {
+        user: Arc<Image>,
+        session: Arc<Image>,
+        token: Secret,
+    },
+    Refused(AuthError),
+    /// The password has another hash by now: look again.
+    Changed(Option<Arc<Image>>),
+}
+
+impl Auth<'_> {
+    /// Signs in. Three reads and two commits: the try is counted before the password is looked at.
+    ///
+    /// # Errors
+    /// [`AuthError::InvalidCredentials`] whatever is wrong, [`AuthError::CodeRequired`] where the password is right and
+    /// there is a second factor, [`AuthError::Locked`].
+    pub async fn sign_in(&self, with: &SignIn) -> Result<SignedIn, AuthError> {
+        let Some(organization) = self.organization_by_slug(&with.organization).await? else {
+            self.prove(&with.password, None).await?;
+            return Err(AuthError::InvalidCredentials);
+        };
+        let tenant = organization.tenant;
+        let system = self.system(tenant);
+        let seal = Seal::new(organization.get("seal_key").as_text())?;
+        let (name, claim) = named(tenant, &with.email);
+        let mut counters = vec![Counter::name(&seal, &name, self.policy.per_name)];
+        if let Some(address) = system.origin().and_then(|origin| origin.address.as_deref()) {
+            counters.push(Counter::address(&seal, "address", address, self.policy.per_address));
+        }
+        let Tried { user, mut credential, counters } =
+            self.count_try(&system, &Who::Named(claim.clone()), &counters).await?;
+
+        let session = self.engine.ids.id(self.engine.clock.now());
+        let secret = self.engine.secret()?;
+        let mut hints: Vec<Lookup> = counters.iter().map(|counter| counter.record.into()).collect();
+        if let Some(user) = &user {
+            hints.extend([Kind::User, Kind::Credential].map(|kind| Ref::new(kind, user.id).into()));
+        }
+        for _ in 0..LOOKS {
+            let proof = self.prove(&with.password, credential.as_deref()).await?;
+            let decide = |draft: &mut Draft<'_>| {
+                let known = user.as_ref().map(|user| user.id).zip(proof.as_ref());
+                let Some((user, proof)) = known else {
+                    let detail = claim.is_some().then_some(name.as_str());
+                    log::add(draft, SecurityEventType::SignInFailed, user.as_ref().map(|user| user.id), detail)?;
+                    return Ok(Verdict::Refused(AuthError::InvalidCredentials));
+                };
+                self.enter(draft, user, proof, with.code.as_ref(), (session, &secret), &counters)
+            };
+            let (verdict, outcome) = self.decide(&system, &hints, decide).await?;
+            match verdict {
+                Verdict::In { user, session, token } => {
+                    return self.signed_in(&outcome, &organization, &user, &session, token);
+                }
+                Verdict::Refused(error) => return Err(error),
+                Verdict::Changed(image) => credential = image,
+            }
+        }
+        Err(AuthError::InvalidCredentials)
+    }
+
+    /// Decides what a right password opens.
+    fn enter(
+        &self,
+        draft: &mut Draft<'_>,
+        id: Id,
+        proof: &Proof,
+        code: Option<&Secret>,
+        session: (Id, &[u8; 32]),
+        counters: &[Counter],
+    ) -> Result<Verdict, Stop> {
+        let refuse = |draft: &mut Draft<'_>, why: &str| {
+            log::add(draft, SecurityEventType::SignInFailed, Some(id), Some(why))?;
+            Ok(Verdict::Refused(AuthError::InvalidCredentials))
+        };
+        let user = draft.peek(Ref::new(Kind::User, id))?.ok_or(Stop::not_found(Kind::User))?;
+        if !super::is_open(draft) {
+            return refuse(draft, "the organization is not active");
+        }
+        if !super::may_act(&user) {
+            return refuse(draft, "the user is not active");
+        }
+        let credential = draft.peek(Ref::new(Kind::Credential, id))?;
+        let Some(credential) = credential.filter(|credential| proof.is_of(credential)) else {
+            return Ok(Verdict::Changed(draft.peek(Ref::new(Kind::Credential, id))?));
+        };
+        let has_second_factor = !credential.get("totp_since").is_null();
+        if has_second_factor {
+            let Some(code) = code else { return Ok(Verdict::Refused(AuthError::CodeRequired)) };
+            if !second_factor::take_code(draft, &credential, code)? {
+                return refuse(draft, "the code of the second factor is wrong");
+            }
+        }
+        if let Some(renewed) = &proof.renewed {
+            let own = [(CredentialFields::password_hash, Value::text(renewed.as_str()))];
+            tries::set(draft, id, "renew_hash", &own)?;
+        }
+        for (at, counter) in counters.iter().enumerate() {
+            if at == 0 { throttle::clear(draft, counter)? } else { throttle::forgive(draft, counter)? }
+        }
+        draft.compute(user.reference(), &[(UserFields::last_login_at as usize, Value::Time(draft.cx.now))])?;
+        let (session, token) = sessions::begin(draft, self.policy, &credential, session, has_second_factor)?;
+        log::add(draft, SecurityEventType::SignedIn, Some(id), None)?;
+        let user = draft.peek(user.reference())?.ok_or(Stop::not_found(Kind::User))?;
+        Ok(Verdict::In { user, session, token })
+    }
+
+    /// The live organization of a slug.
+    pub(super) async fn organization_by_slug(&self, slug: &str) -> Result<Option<Arc<Image>>, AuthError> {
+        let claim = Claim::new(Id::NIL, Kind::Organization, "slug", &fold(slug.trim()));
+        let answer =
+            self.engine.store.get(Id::NIL, &[Want::Claimed(claim)]).await.map_err(crate::error::Error::from)?;
+        Ok(match answer.got.into_iter().next() {
+            Some(Got::Record(organization)) => organization,
+            _ => None,
+        })
+    }
+}
+
+/// A name as tries are counted of it, and the claim under which its user is found. Who types a password where the
+/// address belongs has typed no address: what is logged is one.
+pub(super) fn named(tenant: Id, email: &str) -> (String, Option<Claim>) {
+    match normalize_email(&email.chars().take(320).collect::<String>()) {
+        Ok(email) => {
+            let claim = claim_of_value(tenant, Kind::User, "email", &Value::text(email.as_str()));
+            (email, claim)
+        }
+        Err(_) => ("no address".to_owned(), None),
+    }
+}
