@@ -357,3 +357,49 @@ fn without_long_texts(image: Arc<Image>) -> Arc<Image> {
     }
     Arc::new(shown)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog, filter::Predicate};
+
+    /// Tasks by `is_open`: missing, false, missing.
+    const IS_OPEN: [Value; 3] = [Value::Null, Value::Bool(false), Value::Null];
+
+    fn task(number: usize, is_open: &Value) -> Write {
+        let decl = catalog::decl(Kind::Task);
+        let id = Id::from_parts(number as u64, [0; 10]);
+        let mut image = Image::empty(decl, Id::NIL, id);
+        image.values[decl.position("is_open").unwrap()] = is_open.clone();
+        Write { before: None, after: Arc::new(image), changes: Vec::new() }
+    }
+
+    #[test]
+    fn values_of_one_hash_share_a_run_and_no_list() {
+        let decl = catalog::decl(Kind::Task);
+        let query = |is_open: &Value| Query {
+            tenant: Id::NIL,
+            decl,
+            index: decl.index("is_open -> due_at").unwrap(),
+            equals: vec![is_open.clone()],
+            descending: false,
+            filter: Predicate::always(),
+            after: None,
+            limit: 10,
+        };
+        let mut tables = Tables::default();
+        let hash_of = |tables: &Tables, value: &Value| hash([value], &tables.hasher);
+        assert_eq!(hash_of(&tables, &IS_OPEN[0]), hash_of(&tables, &IS_OPEN[1]));
+        // A run of one, of which nothing is meant, then a run of several.
+        for written in 1..=IS_OPEN.len() {
+            tables.write(Id::NIL, &task(written, &IS_OPEN[written - 1]));
+            for asked in &IS_OPEN {
+                let meant = IS_OPEN[..written].iter().filter(|value| *value == asked).count();
+                let page = tables.list(&query(asked), false).unwrap();
+                assert_eq!(page.items.len(), meant);
+                assert!(page.items.iter().all(|image| image.get("is_open") == asked));
+                assert_eq!(tables.count(&query(asked), false).unwrap(), meant as u64);
+            }
+        }
+    }
+}
