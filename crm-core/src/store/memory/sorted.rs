@@ -70,11 +70,25 @@ impl<T> Sorted<T> {
     pub(super) fn remove(&mut self, mut order: impl FnMut(&T) -> Ordering) {
         let Gap { chunk, at } = self.gap(|other| order(other).is_lt());
         let Some(items) = self.chunks.get_mut(chunk) else { return };
-        if items.get(at).is_some_and(|item| order(item).is_eq()) {
-            items.remove(at);
-            if items.is_empty() {
-                self.chunks.remove(chunk);
-            }
+        if !items.get(at).is_some_and(|item| order(item).is_eq()) {
+            return;
+        }
+        items.remove(at);
+        if items.is_empty() {
+            self.chunks.remove(chunk);
+        }
+        for first in [chunk, chunk.saturating_sub(1)] {
+            self.join(first);
+        }
+    }
+
+    /// Makes one chunk of two that have become small.
+    fn join(&mut self, first: usize) {
+        if let Some([one, next]) = self.chunks.get(first..first + 2)
+            && one.len() + next.len() <= CHUNK / 2
+        {
+            let next = self.chunks.remove(first + 1);
+            self.chunks[first].extend(next);
         }
     }
 
@@ -119,12 +133,17 @@ mod tests {
         sorted.insert(item, |other| other.cmp(&item));
     }
 
+    /// Items, and whether they are put in or taken out: so many of them put in.
+    fn ops(puts: f64) -> impl Strategy<Value = Vec<(u16, bool)>> {
+        prop::collection::vec((0_u16..2000, prop::bool::weighted(puts)), 0..3000)
+    }
+
     proptest! {
         #[test]
-        fn is_a_set_in_order(ops in prop::collection::vec((0_u16..2000, prop::bool::weighted(0.8)), 0..3000), ask: u16) {
+        fn is_a_set_in_order(grows in ops(0.9), shrinks in ops(0.1), ask: u16) {
             let mut sorted = Sorted::default();
             let mut set = BTreeSet::new();
-            for (item, puts) in ops {
+            for (item, puts) in grows.into_iter().chain(shrinks) {
                 if puts {
                     insert(&mut sorted, item);
                     set.insert(item);
@@ -136,6 +155,7 @@ mod tests {
             prop_assert_eq!(sorted.is_empty(), set.is_empty());
             prop_assert!(sorted.iter().eq(set.iter()));
             prop_assert!(sorted.before(sorted.end()).eq(set.iter().rev()));
+            prop_assert!(sorted.chunks.windows(2).all(|pair| pair[0].len() + pair[1].len() > CHUNK / 2));
             let ask = ask % 2001;
             let gap = sorted.gap(|item| *item < ask);
             prop_assert!(sorted.after(gap).eq(set.range(ask..)));

@@ -83,7 +83,7 @@ struct Table {
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    tables: HashMap<(Id, Kind), Table>,
+    by_kind: HashMap<(Id, Kind), Table>,
     /// Rows written that lists do not show yet, in order.
     unseen: Vec<(Id, Kind, usize)>,
     hasher: RandomState,
@@ -91,7 +91,7 @@ pub(super) struct Tables {
 
 impl Tables {
     fn row(&self, tenant: Id, record: Ref) -> Option<&Row> {
-        let table = self.tables.get(&(tenant, record.kind))?;
+        let table = self.by_kind.get(&(tenant, record.kind))?;
         table.by_id.get(&record.id).map(|&row| &table.rows[row])
     }
 
@@ -101,7 +101,7 @@ impl Tables {
 
     /// Every record of a kind as it is stored, whether lists show it yet or not.
     pub(super) fn all(&self, tenant: Id, kind: Kind) -> impl Iterator<Item = &Arc<Image>> {
-        self.tables.get(&(tenant, kind)).into_iter().flat_map(|table| &table.rows).map(|row| &row.stored)
+        self.by_kind.get(&(tenant, kind)).into_iter().flat_map(|table| &table.rows).map(|row| &row.stored)
     }
 
     pub(super) fn history(&self, query: &HistoryQuery) -> ChangePage {
@@ -120,7 +120,7 @@ impl Tables {
     /// in.
     pub(super) fn write(&mut self, tenant: Id, write: &Write) -> &mut History {
         let decl = write.after.decl;
-        let table = self.tables.entry((tenant, decl.kind)).or_insert_with(|| Table::new(decl));
+        let table = self.by_kind.entry((tenant, decl.kind)).or_insert_with(|| Table::new(decl));
         let next = table.rows.len();
         let at = *table.by_id.entry(write.after.id).or_insert(next);
         self.unseen.push((tenant, decl.kind, at));
@@ -141,7 +141,7 @@ impl Tables {
     pub(super) fn publish(&mut self) {
         let mut unseen = mem::take(&mut self.unseen);
         for (tenant, kind, row) in unseen.drain(..) {
-            if let Some(table) = self.tables.get_mut(&(tenant, kind)) {
+            if let Some(table) = self.by_kind.get_mut(&(tenant, kind)) {
                 table.show(row, &self.hasher);
             }
         }
@@ -211,7 +211,7 @@ impl Tables {
         if let Some(after) = &query.after {
             check_position(query, after)?;
         }
-        let Some(table) = self.tables.get(&(query.tenant, query.decl.kind)) else { return Ok(None) };
+        let Some(table) = self.by_kind.get(&(query.tenant, query.decl.kind)) else { return Ok(None) };
         let run = table.indexes[query.index.position].get(&hash(query.equals.iter(), &self.hasher));
         Ok(run.map(|run| (table, run)))
     }
