@@ -34,27 +34,60 @@ impl Clock for SystemClock {
 /// sort in the order in which they were made.
 #[derive(Debug, Default)]
 pub struct RandomIds {
-    last: Mutex<(u64, u128)>,
+    last: Mutex<Last>,
+}
+
+/// The last id that was made, and randomness for the next ones: asking the system for four bytes costs as much as
+/// making the id. It is asked anew in every millisecond, so that two halves of a process that has been split go on with
+/// ids of their own.
+#[derive(Debug)]
+struct Last {
+    millis: u64,
+    counter: u128,
+    pool: [u8; POOL],
+    used: usize,
+}
+
+const POOL: usize = 128;
+
+impl Default for Last {
+    fn default() -> Self {
+        Self { millis: 0, counter: 0, pool: [0; POOL], used: POOL }
+    }
+}
+
+impl Last {
+    fn draw<const N: usize>(&mut self) -> [u8; N] {
+        if self.used + N > POOL {
+            fill(&mut self.pool);
+            self.used = 0;
+        }
+        let mut drawn = [0; N];
+        drawn.copy_from_slice(&self.pool[self.used..self.used + N]);
+        self.used += N;
+        drawn
+    }
 }
 
 impl IdSource for RandomIds {
     fn id(&self, now: Time) -> Id {
         let millis = u64::try_from(now.micros() / 1000).unwrap_or_default();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if millis > last.0 {
+        if millis > last.millis {
+            last.millis = millis;
+            last.used = POOL;
             let mut bytes = [0_u8; 16];
-            fill(&mut bytes[6..]);
+            bytes[6..].copy_from_slice(&last.draw::<10>());
             // The top bit stays clear, so that counting up never overflows.
-            *last = (millis, u128::from_be_bytes(bytes) & (u128::MAX >> 49));
+            last.counter = u128::from_be_bytes(bytes) & (u128::MAX >> 49);
         } else {
-            let mut step = [0_u8; 4];
-            fill(&mut step);
-            last.1 = last.1.wrapping_add(u128::from(u32::from_be_bytes(step)) + 1);
+            let step = u32::from_be_bytes(last.draw());
+            last.counter = last.counter.wrapping_add(u128::from(step) + 1);
         }
-        let bytes = last.1.to_be_bytes();
+        let bytes = last.counter.to_be_bytes();
         let mut tail = [0_u8; 10];
         tail.copy_from_slice(&bytes[6..]);
-        Id::from_parts(last.0, spread(tail))
+        Id::from_parts(last.millis, spread(tail))
     }
 
     fn secret(&self) -> [u8; 32] {

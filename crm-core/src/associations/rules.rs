@@ -2,8 +2,7 @@
 
 use super::record::Association;
 use crate::{
-    definitions::Definitions,
-    rules::{Rules, Settle},
+    rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     value::{Kind, fold},
 };
@@ -39,10 +38,8 @@ impl Rules for Association {
         }
     }
 
-    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
-        match (self.from, self.to) {
-            (Some(from), Some(to)) => vec![("label", format!("{from} {to} {}", fold(&self.label)))],
-            _ => Vec::new(),
-        }
-    }
+    const CLAIMS: Option<ClaimsOf<Self>> = Some(|association, _| match (association.from, association.to) {
+        (Some(from), Some(to)) => vec![("label", format!("{from} {to} {}", fold(&association.label)))],
+        _ => Vec::new(),
+    });
 }

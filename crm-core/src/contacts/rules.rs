@@ -3,7 +3,7 @@
 use super::record::Contact;
 use crate::{
     definitions::Definitions,
-    rules::{Rules, Settle},
+    rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     users::rules::full_name,
     value::{Time, normalize_email, normalize_phone, normalize_url},
@@ -63,10 +63,10 @@ impl Rules for Contact {
         self.phone = phone.map(|entry| entry.phone.clone());
     }
 
-    fn claims(&self, definitions: &Definitions) -> Vec<(&'static str, String)> {
+    const CLAIMS: Option<ClaimsOf<Self>> = Some(|contact, definitions| {
         if definitions.organization().is_some_and(|org| org.allow_shared_emails) {
             return Vec::new();
         }
-        self.emails.iter().map(|entry| ("email", entry.email.clone())).collect()
-    }
+        contact.emails.iter().map(|entry| ("email", entry.email.clone())).collect()
+    });
 }

@@ -494,7 +494,7 @@ impl<'a> Draft<'a> {
 /// Every logged field that differs, in declared order; properties by key, secrets without their values. Of a new
 /// record: every field that is filled.
 pub(crate) fn diff(before: Option<&Image>, after: &Image) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
+    let mut changes = Vec::with_capacity(if before.is_none() { 8 } else { 0 });
     for (at, field) in after.decl.fields.iter().enumerate() {
         if !field.is_logged() {
             continue;

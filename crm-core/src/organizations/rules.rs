@@ -2,8 +2,7 @@
 
 use super::record::Organization;
 use crate::{
-    definitions::Definitions,
-    rules::{Rules, Settle},
+    rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     value::{Currency, fold},
 };
@@ -35,8 +34,8 @@ impl Rules for Organization {
         }
     }
 
-    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
+    const CLAIMS: Option<ClaimsOf<Self>> = Some(|organization, _| {
         // Claimed under the nil tenant by the draft: slugs are unique among all organizations.
-        self.slug.iter().map(|slug| ("slug", fold(slug))).collect()
-    }
+        organization.slug.iter().map(|slug| ("slug", fold(slug))).collect()
+    });
 }

@@ -3,8 +3,7 @@
 use super::record::{Pipeline, PipelineKind, StageKind};
 use crate::{
     catalog,
-    definitions::Definitions,
-    rules::{Rules, Settle},
+    rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     value::{Kind, fold, normalize_slug},
 };
@@ -68,13 +67,13 @@ impl Rules for Pipeline {
         check_stages(before, after, cx);
     }
 
-    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
-        let mut claims = vec![("name", format!("{} {}", self.kind, fold(&self.name)))];
-        if self.is_default {
-            claims.push(("is_default", self.kind.to_string()));
+    const CLAIMS: Option<ClaimsOf<Self>> = Some(|pipeline, _| {
+        let mut claims = vec![("name", format!("{} {}", pipeline.kind, fold(&pipeline.name)))];
+        if pipeline.is_default {
+            claims.push(("is_default", pipeline.kind.to_string()));
         }
         claims
-    }
+    });
 }
 
 /// What holds between the stages of a pipeline.

@@ -5,8 +5,7 @@ use super::{
     typing::{check_property, property_type},
 };
 use crate::{
-    definitions::Definitions,
-    rules::{Rules, Settle},
+    rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     value::Kind,
 };
@@ -81,7 +80,6 @@ impl Rules for Property {
         }
     }
 
-    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
-        self.kind.iter().map(|kind| ("key", format!("{kind} {}", self.key))).collect()
-    }
+    const CLAIMS: Option<ClaimsOf<Self>> =
+        Some(|property, _| property.kind.iter().map(|kind| ("key", format!("{kind} {}", property.key))).collect());
 }

@@ -2,8 +2,7 @@
 
 use super::record::Rate;
 use crate::{
-    definitions::Definitions,
-    rules::{Rules, Settle},
+    rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     value::Decimal,
 };
@@ -18,10 +17,8 @@ impl Rules for Rate {
         }
     }
 
-    fn claims(&self, _: &Definitions) -> Vec<(&'static str, String)> {
-        match (self.currency, self.day) {
-            (Some(currency), Some(day)) => vec![("day", format!("{currency} {day}"))],
-            _ => Vec::new(),
-        }
-    }
+    const CLAIMS: Option<ClaimsOf<Self>> = Some(|rate, _| match (rate.currency, rate.day) {
+        (Some(currency), Some(day)) => vec![("day", format!("{currency} {day}"))],
+        _ => Vec::new(),
+    });
 }

@@ -183,5 +183,8 @@ const SEARCH_CHARS: usize = 1000;
 /// [`WrongType`] where a stored value is not of its field's type.
 pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<(&'static str, String)>, WrongType> {
     use crate::schema::RecordKind;
-    for_kind!(image.kind(), K => Ok(K::decode(&image.values)?.claims(definitions)))
+    for_kind!(image.kind(), K => match K::CLAIMS {
+        Some(claims) => Ok(claims(&K::decode(&image.values)?, definitions)),
+        None => Ok(Vec::new()),
+    })
 }

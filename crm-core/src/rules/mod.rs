@@ -5,5 +5,5 @@ mod dispatch;
 mod settle;
 
 pub(crate) use dispatch::{Stamp, claims, derive, reads, settle};
-pub(crate) use settle::Rules;
+pub(crate) use settle::{ClaimsOf, Rules};
 pub use settle::{Settle, Validator};

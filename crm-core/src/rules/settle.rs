@@ -47,11 +47,12 @@ pub(crate) trait Rules: RecordKind {
     /// Recomputes what is a pure function of the record's other fields and the definitions.
     fn derive(&mut self, _created_at: Time, _definitions: &Definitions) {}
 
-    /// Claims beyond one per unique field: names and values. Called for live records only.
-    fn claims(&self, _definitions: &Definitions) -> Vec<(&'static str, String)> {
-        Vec::new()
-    }
+    /// Claims beyond one per unique field, of a kind that has any. Called for live records only.
+    const CLAIMS: Option<ClaimsOf<Self>> = None;
 }
+
+/// Names and values that a record claims.
+pub(crate) type ClaimsOf<K> = fn(&K, &Definitions) -> Vec<(&'static str, String)>;
 
 /// A rule of the embedder's own: it holds for every writer, as the built-in ones do.
 ///

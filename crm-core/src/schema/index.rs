@@ -41,18 +41,29 @@ impl IndexDecl {
     /// The values under which a record stands in the index: one list of values for most indexes, one for each element
     /// of a list-valued field. Empty where the record does not stand in it.
     pub fn entries(&self, image: &Image) -> Vec<Vec<Value>> {
-        if !self.holds(image) {
-            return Vec::new();
-        }
-        if self.per_element {
-            let rest: Vec<Value> = self.equals[1..].iter().map(|&at| image.values[at].clone()).collect();
-            return image.values[self.equals[0]]
-                .items()
-                .iter()
-                .map(|element| std::iter::once(element.clone()).chain(rest.iter().cloned()).collect())
-                .collect();
-        }
-        vec![self.equals.iter().map(|&at| image.values[at].clone()).collect()]
+        self.entry_values(image).map(|entry| entry.cloned().collect()).collect()
+    }
+
+    /// As [`IndexDecl::entries`], without copying a value.
+    pub(crate) fn entry_values<'a>(
+        &'a self,
+        image: &'a Image,
+    ) -> impl Iterator<Item = impl Iterator<Item = &'a Value>> {
+        let elements = match (self.holds(image), self.per_element) {
+            (false, _) => &[],
+            (true, true) => image.values[self.equals[0]].items(),
+            // One entry, which has no element.
+            (true, false) => &[Value::Null],
+        };
+        let rest = &self.equals[usize::from(self.per_element)..];
+        elements.iter().map(move |element| {
+            self.per_element.then_some(element).into_iter().chain(rest.iter().map(|&at| &image.values[at]))
+        })
+    }
+
+    /// True where the record stands in the index under these values.
+    pub(crate) fn has_entry(&self, image: &Image, equals: &[Value]) -> bool {
+        self.entry_values(image).any(|entry| entry.eq(equals))
     }
 
     /// `owner_id, stage_kind -> close_date` as a person reads it.

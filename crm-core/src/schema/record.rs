@@ -347,10 +347,10 @@ macro_rules! record {
 
             fn encode(self, values: &mut [$crate::value::Value]) {
                 use $crate::value::FieldValue;
-                $(values[$fields::$pf as usize] = FieldValue::into_value(self.$pf);)*
-                $(values[$fields::$rf as usize] = FieldValue::into_value(self.$rf);)*
-                $(values[$fields::$mf as usize] = FieldValue::into_value(self.$mf);)*
-                $(values[$fields::$df as usize] = FieldValue::into_value(self.$df);)*
+                $(FieldValue::write_into(self.$pf, &mut values[$fields::$pf as usize]);)*
+                $(FieldValue::write_into(self.$rf, &mut values[$fields::$rf as usize]);)*
+                $(FieldValue::write_into(self.$mf, &mut values[$fields::$mf as usize]);)*
+                $(FieldValue::write_into(self.$df, &mut values[$fields::$df as usize]);)*
             }
         }
     };

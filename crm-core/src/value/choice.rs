@@ -37,6 +37,11 @@ macro_rules! choices {
             fn into_value(self) -> $crate::value::Value {
                 $crate::value::Value::text($crate::value::Choice::name(self))
             }
+            fn write_into(self, there: &mut $crate::value::Value) {
+                if there.as_text() != Some($crate::value::Choice::name(self)) {
+                    *there = self.into_value();
+                }
+            }
             fn from_value(value: &$crate::value::Value) -> Result<Self, $crate::value::WrongType> {
                 // A field that is not filled yet, or not told, reads as the first choice.
                 let name = match value {

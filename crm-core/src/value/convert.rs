@@ -21,6 +21,10 @@ pub trait FieldValue: Sized {
     /// # Errors
     /// [`WrongType`].
     fn from_value(value: &Value) -> Result<Self, WrongType>;
+    /// Writes it over what is there. A text that is there already stays, and stays shared with whoever else has it.
+    fn write_into(self, there: &mut Value) {
+        *there = self.into_value();
+    }
 }
 
 /// What a patch's setter takes for a field of type `T`: the type itself and what is plainly meant by it, such as
@@ -113,6 +117,11 @@ impl FieldValue for String {
     fn into_value(self) -> Value {
         Value::Text(self.into())
     }
+    fn write_into(self, there: &mut Value) {
+        if there.as_text() != Some(&self) {
+            *there = self.into_value();
+        }
+    }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
             Value::Text(text) => Ok(text.as_ref().to_owned()),
@@ -135,6 +144,12 @@ impl<T: FieldValue> FieldValue for Option<T> {
     fn into_value(self) -> Value {
         self.map_or(Value::Null, T::into_value)
     }
+    fn write_into(self, there: &mut Value) {
+        match self {
+            Some(value) => value.write_into(there),
+            None => *there = Value::Null,
+        }
+    }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
             Value::Null | Value::NotLoaded | Value::Redacted => Ok(None),
@@ -145,7 +160,8 @@ impl<T: FieldValue> FieldValue for Option<T> {
 
 impl<T: FieldValue> FieldValue for Vec<T> {
     fn into_value(self) -> Value {
-        Value::List(self.into_iter().map(T::into_value).collect())
+        // Most lists are empty, and share one allocation.
+        if self.is_empty() { Value::List(Arc::default()) } else { Value::list(self.into_iter().map(T::into_value)) }
     }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {

@@ -1,107 +1,70 @@
-//! The change log in memory: by record, by time, by stage move, and in the order in which it grew.
+//! The change log in memory: by time, by stage move, and in the order in which it grew. What belongs to one record
+//! stands with the record (`table.rs`).
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use foldhash::HashMap;
 
+use super::sorted::Sorted;
 use crate::{
     change::Change,
-    store::{
-        ChangePage, FeedCursor, FeedPage, HistoryPosition, HistoryQuery, LogPosition, LogQuery, StageMoveQuery,
-        StoreError,
-    },
-    value::{Id, Ref},
+    store::{ChangePage, FeedCursor, FeedPage, LogPosition, LogQuery, StageMoveQuery, StoreError},
+    value::{Id, Time},
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Log {
     all: Vec<(Id, Arc<Change>)>,
-    records: HashMap<(Id, Ref), Vec<Arc<Change>>>,
-    by_time: BTreeMap<(Id, LogPosition), Arc<Change>>,
-    moves: BTreeMap<(Id, Id, LogPosition), Arc<Change>>,
+    by_time: HashMap<Id, Sorted<Arc<Change>>>,
+    /// By tenant and pipeline.
+    moves: HashMap<(Id, Id), Sorted<Arc<Change>>>,
 }
 
-fn position(change: &Change) -> HistoryPosition {
-    HistoryPosition { recorded_at: change.recorded_at, group: change.group, version: change.version }
+/// Where a change stands among others at a time of its own.
+fn place(change: &Change, time: Time) -> LogPosition {
+    LogPosition { time, record: change.record, group: change.group, version: change.version }
+}
+
+fn recorded(change: &Change) -> LogPosition {
+    place(change, change.recorded_at)
+}
+
+fn occurred(change: &Change) -> LogPosition {
+    place(change, change.occurred_at)
 }
 
 impl Log {
-    pub(super) fn append(&mut self, tenant: Id, changes: &[Change]) {
-        for change in changes {
-            let at = |time| LogPosition { time, record: change.record, group: change.group, version: change.version };
-            let shared = Arc::new(change.clone());
-            self.by_time.insert((tenant, at(change.recorded_at)), Arc::clone(&shared));
-            if let Some(pipeline) = change.stage_move {
-                self.moves.insert((tenant, pipeline, at(change.occurred_at)), Arc::clone(&shared));
-            }
-            let history = self.records.entry((tenant, change.record)).or_default();
-            let place = history.partition_point(|other| position(other) <= position(change));
-            history.insert(place, Arc::clone(&shared));
-            self.all.push((tenant, shared));
+    pub(super) fn append(&mut self, tenant: Id, change: &Arc<Change>) {
+        let at = recorded(change);
+        self.by_time.entry(tenant).or_default().insert(Arc::clone(change), |other| recorded(other).cmp(&at));
+        if let Some(pipeline) = change.stage_move {
+            let at = occurred(change);
+            let moves = self.moves.entry((tenant, pipeline)).or_default();
+            moves.insert(Arc::clone(change), |other| occurred(other).cmp(&at));
         }
-    }
-
-    pub(super) fn history(&self, query: &HistoryQuery) -> ChangePage {
-        let all = self.records.get(&(query.tenant, query.record)).map_or(&[][..], Vec::as_slice);
-        let touches = |change: &&Arc<Change>| query.field.as_deref().is_none_or(|name| change.field(name).is_some());
-        let after = query.after;
-        if query.descending {
-            page(
-                all.iter().rev().filter(|c| after.is_none_or(|after| position(c) < after)).filter(touches),
-                query.limit,
-            )
-        } else {
-            page(all.iter().filter(|c| after.is_none_or(|after| position(c) > after)).filter(touches), query.limit)
-        }
+        self.all.push((tenant, Arc::clone(change)));
     }
 
     pub(super) fn log(&self, query: &LogQuery) -> ChangePage {
-        let wanted = |(_, change): &(&(Id, LogPosition), &Arc<Change>)| {
-            change.recorded_at >= query.from && change.recorded_at < query.until
-        };
-        // The smallest place of the first moment, and of the moment after the last: no record is as small as these.
-        let floor = |time| LogPosition {
-            time,
-            record: Ref::new(crate::value::Kind::Organization, Id::NIL),
-            group: crate::schema::Group::Person,
-            version: 0,
-        };
-        let mut low = Bound::Included((query.tenant, floor(query.from)));
-        let mut high = Bound::Excluded((query.tenant, floor(query.until)));
-        if let Some(after) = query.after {
-            if query.descending {
-                high = Bound::Excluded((query.tenant, after.min(floor(query.until))));
-            } else {
-                low = Bound::Excluded((query.tenant, after.max(floor(query.from))));
-            }
-        }
-        if is_empty(&low, &high) {
-            return ChangePage { changes: Vec::new(), more: false };
-        }
-        let range = self.by_time.range((low, high)).filter(wanted);
+        let Some(log) = self.by_time.get(&query.tenant) else { return page(std::iter::empty(), query.limit) };
+        let is_within = |change: &&Arc<Change>| change.recorded_at >= query.from && change.recorded_at < query.until;
         if query.descending {
-            page(range.rev().map(|(_, change)| change), query.limit)
+            let after = |change: &Change| query.after.is_none_or(|after| recorded(change) < after);
+            let gap = log.gap(|change| change.recorded_at < query.until && after(change));
+            page(log.before(gap).take_while(is_within), query.limit)
         } else {
-            page(range.map(|(_, change)| change), query.limit)
+            let passed = |change: &Change| query.after.is_some_and(|after| recorded(change) <= after);
+            let gap = log.gap(|change| change.recorded_at < query.from || passed(change));
+            page(log.after(gap).take_while(is_within), query.limit)
         }
     }
 
     pub(super) fn stage_moves(&self, query: &StageMoveQuery) -> ChangePage {
-        let floor = |time| LogPosition {
-            time,
-            record: Ref::new(crate::value::Kind::Organization, Id::NIL),
-            group: crate::schema::Group::Person,
-            version: 0,
-        };
-        let low = match query.after {
-            Some(after) => Bound::Excluded((query.tenant, query.pipeline, after.max(floor(query.from)))),
-            None => Bound::Included((query.tenant, query.pipeline, floor(query.from))),
-        };
-        let high = Bound::Excluded((query.tenant, query.pipeline, floor(query.until)));
-        if is_empty(&low, &high) {
-            return ChangePage { changes: Vec::new(), more: false };
-        }
-        page(self.moves.range((low, high)).map(|(_, change)| change), query.limit)
+        let key = (query.tenant, query.pipeline);
+        let Some(moves) = self.moves.get(&key) else { return page(std::iter::empty(), query.limit) };
+        let passed = |change: &Change| query.after.is_some_and(|after| occurred(change) <= after);
+        let gap = moves.gap(|change| change.occurred_at < query.from || passed(change));
+        page(moves.after(gap).take_while(|change| change.occurred_at < query.until), query.limit)
     }
 
     pub(super) fn feed(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
@@ -119,14 +82,8 @@ impl Log {
     }
 }
 
-fn is_empty<T: Ord>(low: &Bound<T>, high: &Bound<T>) -> bool {
-    match (low, high) {
-        (Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high)) => low >= high,
-        _ => false,
-    }
-}
-
-fn page<'a>(mut changes: impl Iterator<Item = &'a Arc<Change>>, limit: usize) -> ChangePage {
+/// The first of the changes.
+pub(super) fn page<'a>(mut changes: impl Iterator<Item = &'a Arc<Change>>, limit: usize) -> ChangePage {
     let taken: Vec<Change> = changes.by_ref().take(limit).map(|change| change.as_ref().clone()).collect();
     ChangePage { more: taken.len() == limit && changes.next().is_some(), changes: taken }
 }

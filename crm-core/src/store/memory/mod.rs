@@ -5,6 +5,7 @@
 
 mod faults;
 mod log;
+mod sorted;
 mod table;
 
 use std::{
@@ -128,8 +129,12 @@ impl State {
 
     fn apply(&mut self, commit: &Commit) {
         for write in &commit.writes {
-            self.tables.write(commit.tenant, write);
-            self.log.append(commit.tenant, &write.changes);
+            let history = self.tables.write(commit.tenant, write);
+            for change in &write.changes {
+                let change = Arc::new(change.clone());
+                self.log.append(commit.tenant, &change);
+                history.keep(change);
+            }
         }
         for op in &commit.claims {
             match op.held_after() {
@@ -176,7 +181,7 @@ impl Records for MemoryStore {
         self.faults.before_read()?;
         let state = self.state();
         let kinds = Kind::ALL.iter().filter(|&&kind| crate::catalog::decl(kind).is_definition);
-        let images = kinds.flat_map(|&kind| state.tables.all(tenant, kind)).collect();
+        let images = kinds.flat_map(|&kind| state.tables.all(tenant, kind)).cloned().collect();
         Ok(Definitions { epoch: state.epochs.get(&tenant).copied().unwrap_or(Id::NIL), images })
     }
 
@@ -203,7 +208,7 @@ impl Records for MemoryStore {
 impl History for MemoryStore {
     async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
         self.faults.before_read()?;
-        Ok(self.state().log.history(query))
+        Ok(self.state().tables.history(query))
     }
 
     async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {

@@ -1,158 +1,181 @@
-//! Records in memory, and the declared indexes over them.
+//! Records in memory, each with its history, and the declared indexes over them.
 
-use std::{cmp::Ordering, collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{
+    cmp::Ordering,
+    collections::hash_map::Entry,
+    hash::{BuildHasher, Hash, Hasher},
+    mem,
+    sync::Arc,
+};
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, fast::RandomState};
 
+use super::{log::page, sorted::Sorted};
 use crate::{
-    schema::{Group, Image, IndexDecl, Section},
-    store::{Page, Position, Query, StoreError, Write},
+    change::Change,
+    schema::{Group, Image, IndexDecl, KindDecl, Section},
+    store::{ChangePage, HistoryPosition, HistoryQuery, Page, Position, Query, StoreError, Write},
     value::{Id, Kind, Ref, Value},
 };
 
+/// A record of a table. Rows are added at the end and never removed, so that indexes can name them by number.
+#[derive(Debug)]
+struct Row {
+    stored: Arc<Image>,
+    /// As lists show it: without long texts, and in a store that lags not yet as it is stored.
+    shown: Option<Arc<Image>>,
+    history: History,
+}
+
+/// The changes of one record, by recorded time, group and version.
+#[derive(Debug, Default)]
+pub(super) struct History(Vec<Arc<Change>>);
+
+impl History {
+    pub(super) fn keep(&mut self, change: Arc<Change>) {
+        if self.0.is_empty() {
+            // Most records have few changes, and many just one.
+            self.0.reserve_exact(1);
+        }
+        let position = HistoryPosition::of(&change);
+        let place = self.0.partition_point(|other| HistoryPosition::of(other) <= position);
+        self.0.insert(place, change);
+    }
+}
+
 /// Where a record stands in an index: by sort value, missing last, then by id.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 struct Place {
     sort: Value,
     id: Id,
+    row: usize,
 }
 
-impl Eq for Place {}
+impl Place {
+    fn of(index: &IndexDecl, image: &Image, row: usize) -> Self {
+        Self { sort: index.sort_value(image), id: image.id, row }
+    }
 
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+    fn order(&self, sort: &Value, id: Id) -> Ordering {
+        self.sort.sort_order(sort).then_with(|| self.id.cmp(&id))
     }
 }
 
-impl Ord for Place {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.sort.sort_order(&other.sort).then_with(|| self.id.cmp(&other.id))
-    }
+/// The records under one list of equal values. An index of e-mail addresses has a run for each record, so one is not
+/// a list.
+#[derive(Debug)]
+enum Run {
+    One(usize),
+    Many(Box<Sorted<Place>>),
 }
 
-type Run = BTreeMap<Place, Arc<Image>>;
+/// Runs by the hash of their equal values: a tenth of the room of the values. Values of one hash share a run, so whoever
+/// reads one asks each record whether it is meant.
+type Runs = HashMap<u64, Run>;
 
-/// The equal values of an index, as a key of their own: their tagged JSON would be slow, their `Debug` is not stable,
-/// so they are hashed by type and content here.
-#[derive(Clone, Debug, PartialEq)]
-struct Equals(Vec<Value>);
-
-impl Eq for Equals {}
-
-impl std::hash::Hash for Equals {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        for value in &self.0 {
-            match value {
-                Value::Bool(flag) => flag.hash(state),
-                Value::Int(number) => number.hash(state),
-                Value::Text(text) => text.hash(state),
-                Value::Id(id) => id.hash(state),
-                Value::Ref(target) => target.hash(state),
-                Value::Date(date) => date.hash(state),
-                Value::Time(time) => time.hash(state),
-                // Fields of other types equal few values or none; they meet in one bucket.
-                _ => 0_u8.hash(state),
-            }
-        }
-    }
+/// The records of one kind of one tenant.
+#[derive(Debug)]
+struct Table {
+    rows: Vec<Row>,
+    by_id: HashMap<Id, usize>,
+    indexes: Vec<Runs>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Tables {
-    records: HashMap<(Id, Ref), Arc<Image>>,
-    indexes: HashMap<(Id, Kind), Vec<HashMap<Equals, Run>>>,
-    /// Writes that lists do not show yet, in order.
-    unseen: Vec<(Id, Option<Arc<Image>>, Arc<Image>)>,
+    by_kind: HashMap<(Id, Kind), Table>,
+    /// Rows written that lists do not show yet, in order.
+    unseen: Vec<(Id, Kind, usize)>,
+    hasher: RandomState,
 }
 
 impl Tables {
+    fn row(&self, tenant: Id, record: Ref) -> Option<&Row> {
+        let table = self.by_kind.get(&(tenant, record.kind))?;
+        table.by_id.get(&record.id).map(|&row| &table.rows[row])
+    }
+
     pub(super) fn get(&self, tenant: Id, record: Ref) -> Option<&Arc<Image>> {
-        self.records.get(&(tenant, record))
+        self.row(tenant, record).map(|row| &row.stored)
     }
 
-    pub(super) fn all(&self, tenant: Id, kind: Kind) -> Vec<Arc<Image>> {
-        let Some(indexes) = self.indexes.get(&(tenant, kind)) else {
-            // Lists may lag; this may not: records that no list shows yet are found one by one.
-            return self.scan(tenant, kind);
-        };
-        if self.unseen.is_empty() {
-            let walk_and_archived = [indexes.first(), indexes.last()];
-            return walk_and_archived
-                .into_iter()
-                .flatten()
-                .flat_map(HashMap::values)
-                .flat_map(BTreeMap::values)
-                .cloned()
-                .collect();
+    /// Every record of a kind as it is stored, whether lists show it yet or not.
+    pub(super) fn all(&self, tenant: Id, kind: Kind) -> impl Iterator<Item = &Arc<Image>> {
+        self.by_kind.get(&(tenant, kind)).into_iter().flat_map(|table| &table.rows).map(|row| &row.stored)
+    }
+
+    pub(super) fn history(&self, query: &HistoryQuery) -> ChangePage {
+        let all = self.row(query.tenant, query.record).map_or(&[][..], |row| row.history.0.as_slice());
+        let touches = |change: &&Arc<Change>| query.field.as_deref().is_none_or(|name| change.field(name).is_some());
+        if query.descending {
+            let until = query.after.map_or(all.len(), |after| all.partition_point(|c| HistoryPosition::of(c) < after));
+            page(all[..until].iter().rev().filter(touches), query.limit)
+        } else {
+            let from = query.after.map_or(0, |after| all.partition_point(|c| HistoryPosition::of(c) <= after));
+            page(all[from..].iter().filter(touches), query.limit)
         }
-        self.scan(tenant, kind)
     }
 
-    fn scan(&self, tenant: Id, kind: Kind) -> Vec<Arc<Image>> {
-        let mine = self.records.iter().filter(|((owner, record), _)| *owner == tenant && record.kind == kind);
-        mine.map(|(_, image)| Arc::clone(image)).collect()
-    }
-
-    /// Writes the groups that the write names over what is stored.
-    pub(super) fn write(&mut self, tenant: Id, write: &Write) {
-        let key = (tenant, write.record());
-        let before = self.records.get(&key).cloned();
-        let after = match &before {
-            Some(stored) if !(write.writes(Group::Person) && write.writes(Group::Machine)) => {
-                Arc::new(merged(stored, write))
-            }
-            _ => Arc::clone(&write.after),
+    /// Writes the groups that the write names over what is stored. Gives back the record's history, to keep the changes
+    /// in.
+    pub(super) fn write(&mut self, tenant: Id, write: &Write) -> &mut History {
+        let decl = write.after.decl;
+        let table = self.by_kind.entry((tenant, decl.kind)).or_insert_with(|| Table::new(decl));
+        let next = table.rows.len();
+        let at = *table.by_id.entry(write.after.id).or_insert(next);
+        self.unseen.push((tenant, decl.kind, at));
+        if at == next {
+            table.rows.push(Row { stored: Arc::clone(&write.after), shown: None, history: History::default() });
+            return &mut table.rows[at].history;
+        }
+        let row = &mut table.rows[at];
+        row.stored = if write.writes(Group::Person) && write.writes(Group::Machine) {
+            Arc::clone(&write.after)
+        } else {
+            Arc::new(merged(&row.stored, write))
         };
-        self.records.insert(key, Arc::clone(&after));
-        self.unseen.push((tenant, before, after));
+        &mut row.history
     }
 
     /// Shows all writes in lists.
     pub(super) fn publish(&mut self) {
-        for (tenant, before, after) in std::mem::take(&mut self.unseen) {
-            let decl = after.decl;
-            let indexes =
-                self.indexes.entry((tenant, decl.kind)).or_insert_with(|| vec![HashMap::new(); decl.indexes.len()]);
-            let shown = without_long_texts(&after);
-            for (index, runs) in decl.indexes.iter().zip(indexes) {
-                if let Some(before) = &before {
-                    let place = place(index, before);
-                    for entry in index.entries(before) {
-                        let equals = Equals(entry);
-                        if let Some(run) = runs.get_mut(&equals) {
-                            run.remove(&place);
-                            if run.is_empty() {
-                                runs.remove(&equals);
-                            }
-                        }
-                    }
-                }
-                for entry in index.entries(&after) {
-                    runs.entry(Equals(entry)).or_default().insert(place(index, &after), Arc::clone(&shown));
-                }
+        let mut unseen = mem::take(&mut self.unseen);
+        for (tenant, kind, row) in unseen.drain(..) {
+            if let Some(table) = self.by_kind.get_mut(&(tenant, kind)) {
+                table.show(row, &self.hasher);
             }
         }
+        self.unseen = unseen;
     }
 
     pub(super) fn list(&mut self, query: &Query, lagging: bool) -> Result<Page, StoreError> {
         if !lagging {
             self.publish();
         }
-        let Some(run) = self.run(query)? else { return Ok(Page { items: Vec::new(), next: None }) };
-        let after = query.after.as_ref().map(|after| Place { sort: after.sort.clone(), id: after.id });
-        let (low, high) = match (after, query.descending) {
-            (None, _) => (Bound::Unbounded, Bound::Unbounded),
-            (Some(after), false) => (Bound::Excluded(after), Bound::Unbounded),
-            (Some(after), true) => (Bound::Unbounded, Bound::Excluded(after)),
+        let Some((table, run)) = self.run(query)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let after = query.after.as_ref();
+        let is_wanted = |image: &Arc<Image>| query.index.has_entry(image, &query.equals) && query.filter.holds(image);
+        let run = match run {
+            Run::Many(run) => run,
+            Run::One(row) => {
+                let is_left = |image: &Arc<Image>| {
+                    let order = after.map(|at| Place::of(query.index, image, *row).order(&at.sort, at.id));
+                    order.is_none_or(if query.descending { Ordering::is_lt } else { Ordering::is_gt })
+                };
+                let found = table.rows[*row].shown.iter().filter(|image| is_left(image) && is_wanted(image));
+                return Ok(Page { items: found.cloned().collect(), next: None });
+            }
         };
-        let range = run.range((low, high));
-        let mut walk: Box<dyn Iterator<Item = (&Place, &Arc<Image>)>> =
-            if query.descending { Box::new(range.rev()) } else { Box::new(range) };
+        let mut walk: Box<dyn Iterator<Item = &Place>> = match (after, query.descending) {
+            (None, false) => Box::new(run.iter()),
+            (None, true) => Box::new(run.before(run.end())),
+            (Some(at), false) => Box::new(run.after(run.gap(|place| place.order(&at.sort, at.id).is_le()))),
+            (Some(at), true) => Box::new(run.before(run.gap(|place| place.order(&at.sort, at.id).is_lt()))),
+        };
         let mut items = Vec::with_capacity(query.limit.min(256));
         let mut next = None;
-        for (place, image) in walk.by_ref() {
-            if query.filter.holds(image) {
+        for place in walk.by_ref() {
+            if let Some(image) = table.rows[place.row].shown.as_ref().filter(|image| is_wanted(image)) {
                 items.push(Arc::clone(image));
                 if items.len() == query.limit {
                     next = Some(Position { sort: place.sort.clone(), id: place.id });
@@ -170,20 +193,123 @@ impl Tables {
         if !lagging {
             self.publish();
         }
-        let Some(run) = self.run(query)? else { return Ok(0) };
-        Ok(run.values().filter(|image| query.filter.holds(image)).count() as u64)
+        let Some((table, run)) = self.run(query)? else { return Ok(0) };
+        let is_wanted = |row: usize| {
+            let image = table.rows[row].shown.as_ref();
+            image.is_some_and(|image| query.index.has_entry(image, &query.equals) && query.filter.holds(image))
+        };
+        Ok(match run {
+            Run::One(row) => u64::from(is_wanted(*row)),
+            Run::Many(run) => run.iter().filter(|place| is_wanted(place.row)).count() as u64,
+        })
     }
 
-    fn run(&self, query: &Query) -> Result<Option<&Run>, StoreError> {
+    fn run(&self, query: &Query) -> Result<Option<(&Table, &Run)>, StoreError> {
         if query.equals.len() != query.index.equals.len() {
             return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()));
         }
         if let Some(after) = &query.after {
             check_position(query, after)?;
         }
-        let indexes = self.indexes.get(&(query.tenant, query.decl.kind));
-        Ok(indexes.and_then(|indexes| indexes[query.index.position].get(&Equals(query.equals.clone()))))
+        let Some(table) = self.by_kind.get(&(query.tenant, query.decl.kind)) else { return Ok(None) };
+        let run = table.indexes[query.index.position].get(&hash(query.equals.iter(), &self.hasher));
+        Ok(run.map(|run| (table, run)))
     }
+}
+
+impl Table {
+    fn new(decl: &KindDecl) -> Self {
+        Self { rows: Vec::new(), by_id: HashMap::new(), indexes: decl.indexes.iter().map(|_| Runs::new()).collect() }
+    }
+
+    /// Shows a record in lists as it is stored.
+    fn show(&mut self, at: usize, hasher: &RandomState) {
+        let stored = Arc::clone(&self.rows[at].stored);
+        let before = self.rows[at].shown.take();
+        for (index, runs) in stored.decl.indexes.iter().zip(&mut self.indexes) {
+            if let Some(before) = &before {
+                if stands_alike(index, before, &stored) {
+                    continue;
+                }
+                let place = Place::of(index, before, at);
+                for entry in index.entry_values(before) {
+                    take_out(runs, hash(entry, hasher), &place);
+                }
+            }
+            for entry in index.entry_values(&stored) {
+                match runs.entry(hash(entry, hasher)) {
+                    Entry::Vacant(run) => {
+                        run.insert(Run::One(at));
+                    }
+                    Entry::Occupied(mut run) => run.get_mut().put_in(Place::of(index, &stored, at), |row| {
+                        self.rows[row].shown.as_ref().map(|image| Place::of(index, image, row))
+                    }),
+                }
+            }
+        }
+        self.rows[at].shown = Some(without_long_texts(stored));
+    }
+}
+
+impl Run {
+    /// `place_of` says where the one record stands that has been alone.
+    fn put_in(&mut self, place: Place, place_of: impl Fn(usize) -> Option<Place>) {
+        match self {
+            Run::One(row) if *row == place.row => {}
+            Run::One(row) => {
+                let mut run = Sorted::default();
+                for place in place_of(*row).into_iter().chain([place]) {
+                    insert(&mut run, place);
+                }
+                *self = Run::Many(Box::new(run));
+            }
+            Run::Many(run) => insert(run, place),
+        }
+    }
+}
+
+fn insert(run: &mut Sorted<Place>, place: Place) {
+    let (sort, id) = (place.sort.clone(), place.id);
+    run.insert(place, |other| other.order(&sort, id));
+}
+
+fn take_out(runs: &mut Runs, hash: u64, place: &Place) {
+    let Entry::Occupied(mut entry) = runs.entry(hash) else { return };
+    let is_empty = match entry.get_mut() {
+        Run::One(row) => *row == place.row,
+        Run::Many(run) => {
+            run.remove(|other| other.order(&place.sort, place.id));
+            run.is_empty()
+        }
+    };
+    if is_empty {
+        entry.remove();
+    }
+}
+
+/// True where a change of a record leaves its place in an index.
+fn stands_alike(index: &IndexDecl, before: &Image, after: &Image) -> bool {
+    let mut fields = index.equals.iter().chain([&index.sort]);
+    index.holds(before) == index.holds(after) && fields.all(|&at| before.values[at] == after.values[at])
+}
+
+/// Equal values have equal hashes.
+fn hash<'a>(values: impl IntoIterator<Item = &'a Value>, hasher: &RandomState) -> u64 {
+    let mut state = hasher.build_hasher();
+    for value in values {
+        match value {
+            Value::Bool(flag) => flag.hash(&mut state),
+            Value::Int(number) => number.hash(&mut state),
+            Value::Text(text) => text.hash(&mut state),
+            Value::Id(id) => id.hash(&mut state),
+            Value::Ref(target) => target.hash(&mut state),
+            Value::Date(date) => date.hash(&mut state),
+            Value::Time(time) => time.hash(&mut state),
+            // Fields of other types equal few values or none; they meet in one run.
+            _ => 0_u8.hash(&mut state),
+        }
+    }
+    state.finish()
 }
 
 /// The position's sort value must be one that the index can hold.
@@ -199,10 +325,6 @@ fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
             | (Value::Text(_), FieldType::Text(_))
     );
     if fits { Ok(()) } else { Err(StoreError::BadQuery("the cursor does not fit this list".to_owned())) }
-}
-
-fn place(index: &IndexDecl, image: &Image) -> Place {
-    Place { sort: index.sort_value(image), id: image.id }
 }
 
 /// What is stored, with the written groups' fields and versions from the write.
@@ -223,9 +345,9 @@ fn merged(stored: &Image, write: &Write) -> Image {
     image
 }
 
-fn without_long_texts(image: &Arc<Image>) -> Arc<Image> {
+fn without_long_texts(image: Arc<Image>) -> Arc<Image> {
     if !image.has_long_text() {
-        return Arc::clone(image);
+        return image;
     }
     let mut shown = image.as_ref().clone();
     for (field, value) in image.decl.fields.iter().zip(&mut shown.values) {
@@ -234,4 +356,50 @@ fn without_long_texts(image: &Arc<Image>) -> Arc<Image> {
         }
     }
     Arc::new(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog, filter::Predicate};
+
+    /// Tasks by `is_open`: missing, false, missing.
+    const IS_OPEN: [Value; 3] = [Value::Null, Value::Bool(false), Value::Null];
+
+    fn task(number: usize, is_open: &Value) -> Write {
+        let decl = catalog::decl(Kind::Task);
+        let id = Id::from_parts(number as u64, [0; 10]);
+        let mut image = Image::empty(decl, Id::NIL, id);
+        image.values[decl.position("is_open").unwrap()] = is_open.clone();
+        Write { before: None, after: Arc::new(image), changes: Vec::new() }
+    }
+
+    #[test]
+    fn values_of_one_hash_share_a_run_and_no_list() {
+        let decl = catalog::decl(Kind::Task);
+        let query = |is_open: &Value| Query {
+            tenant: Id::NIL,
+            decl,
+            index: decl.index("is_open -> due_at").unwrap(),
+            equals: vec![is_open.clone()],
+            descending: false,
+            filter: Predicate::always(),
+            after: None,
+            limit: 10,
+        };
+        let mut tables = Tables::default();
+        let hash_of = |tables: &Tables, value: &Value| hash([value], &tables.hasher);
+        assert_eq!(hash_of(&tables, &IS_OPEN[0]), hash_of(&tables, &IS_OPEN[1]));
+        // A run of one, of which nothing is meant, then a run of several.
+        for written in 1..=IS_OPEN.len() {
+            tables.write(Id::NIL, &task(written, &IS_OPEN[written - 1]));
+            for asked in &IS_OPEN {
+                let meant = IS_OPEN[..written].iter().filter(|value| *value == asked).count();
+                let page = tables.list(&query(asked), false).unwrap();
+                assert_eq!(page.items.len(), meant);
+                assert!(page.items.iter().all(|image| image.get("is_open") == asked));
+                assert_eq!(tables.count(&query(asked), false).unwrap(), meant as u64);
+            }
+        }
+    }
 }
