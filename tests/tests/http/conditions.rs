@@ -1,1 +1,117 @@
-//! (to come)
+//! Versions and repetitions: `ETag`, `If-Match`, `If-None-Match`, merges, `Idempotency-Key`.
+
+use serde_json::json;
+
+use crate::api::Api;
+
+#[tokio::test]
+async fn a_write_holds_to_the_version_it_names() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let lead = api.post(&admin, "leads", json!({"name": "Ada"})).await.is(201);
+    let path = format!("leads/{}", lead.id());
+    let first = lead.etag();
+    let get = |tag: &str| api.ask("GET", &path).token(&admin.access).header("if-none-match", tag);
+    let unchanged = get(&first).send().await.is(304);
+    assert!(unchanged.text.is_empty());
+    assert_eq!(unchanged.etag(), first);
+
+    let patch = |tag: &str| api.ask("PATCH", &path).token(&admin.access).header("if-match", tag);
+    let second = patch(&first).json(&json!({"source": "web"})).send().await.is(200).etag();
+    assert_ne!(first, second);
+    get(&first).send().await.is(200);
+    let stale = patch(&first).json(&json!({"source": "fair"})).send().await.problem(412, "precondition_failed");
+    assert_eq!(stale.json["current"]["person"], 2);
+    for strange in ["\"1\"", "nonsense", "W/\"2.0-000000000000\""] {
+        patch(strange).json(&json!({"source": "fair"})).send().await.problem(412, "precondition_failed");
+    }
+    patch("*").json(&json!({"source": "fair"})).send().await.is(200);
+    let archive = api.ask("DELETE", &path).token(&admin.access).header("if-match", &second);
+    archive.send().await.problem(412, "precondition_failed");
+
+    // Another view of the same record is another tag.
+    let some = api.get(&admin, &format!("{path}?fields=name")).await.is(200);
+    assert_ne!(some.etag(), api.get(&admin, &path).await.is(200).etag());
+
+    // Merging: another field goes through, the same one is a conflict that names it.
+    api.patch(&admin, &path, json!({"version": 1, "job_title": "Countess"})).await.is(200);
+    let conflict = api.patch(&admin, &path, json!({"version": 1, "source": "mail"})).await.problem(409, "conflict");
+    assert_eq!(conflict.json["fields"], json!(["source"]));
+    let nothing = api.patch(&admin, &path, json!({"source": "fair"})).await.is(200);
+    assert_eq!(nothing.data()["version"], 4, "a write that changes nothing is none");
+}
+
+#[tokio::test]
+async fn the_same_key_answers_the_same_and_does_nothing_again() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let post = |key: &str, name: &str| {
+        let asking = api.ask("POST", "leads").token(&admin.access).header("idempotency-key", key);
+        asking.json(&json!({"name": name})).send()
+    };
+    let first = post("\"k-1\"", "Ada").await.is(201);
+    let path = format!("leads/{}", first.id());
+    api.patch(&admin, &path, json!({"name": "Changed since"})).await.is(200);
+    let again = post("k-1", "Ada").await.is(201);
+    assert_eq!((again.data(), again.etag()), (first.data(), first.etag()), "the first answer, as it was");
+    post("k-1", "Bob").await.problem(422, "idempotency_key_reused");
+    post("", "Bob").await.problem(400, "bad_idempotency_key");
+    let total = api.get(&admin, "leads?with_total=true").await.is(200);
+    assert_eq!(total.json["meta"]["total"], 1);
+    // Another user's key is another key only within the same organization's records: it is refused, not answered.
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    let other = api.ask("POST", "leads").token(&rep.access).header("idempotency-key", "k-1");
+    other.json(&json!({"name": "Ada"})).send().await.problem(422, "idempotency_key_reused");
+    // A day later the key is new.
+    api.clock.advance_days(2);
+    let admin = api.login("acme", "admin@acme.example").await;
+    let later = api.ask("POST", "leads").token(&admin.access).header("idempotency-key", "k-1");
+    assert_ne!(later.json(&json!({"name": "Ada"})).send().await.is(201).id(), first.id());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_twenty_with_one_key_one_is_done_and_all_answer_it() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let (api, admin) = (api.clone(), admin.clone());
+            tokio::spawn(async move {
+                let asking = api.ask("POST", "deals").token(&admin.access).header("idempotency-key", "one");
+                asking.json(&json!({"title": "Once"})).send().await.is(201).id()
+            })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for task in tasks {
+        ids.push(task.await.expect("no panic"));
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(api.get(&admin, "deals?with_total=true").await.is(200).json["meta"]["total"], 1);
+}
+
+#[tokio::test]
+async fn archived_records_come_back_and_undo_is_a_write() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let company = api.post(&admin, "companies", json!({"name": "Engines", "domain": "engines.example"})).await.is(201);
+    let path = format!("companies/{}", company.id());
+    api.ask("DELETE", &path).token(&admin.access).send().await.is(200);
+    assert_eq!(api.get(&admin, "companies").await.is(200).data(), &json!([]));
+    let archived = api.get(&admin, "companies?archived=true&sort=archived_at").await.is(200);
+    assert_eq!(archived.data()[0]["id"], company.id());
+    api.patch(&admin, &path, json!({"name": "X"})).await.problem(422, "invalid");
+    let other = api.post(&admin, "companies", json!({"name": "Taken", "domain": "engines.example"})).await.is(201);
+    api.post(&admin, &format!("{path}/restore"), json!({})).await.problem(409, "duplicate");
+    api.post(&admin, &format!("{path}/restore"), json!({"domain": "old.example"})).await.is(200);
+    api.patch(&admin, &path, json!({"industry": "machines"})).await.is(200);
+    let history = api.get(&admin, &format!("{path}/history?limit=1")).await.is(200);
+    let commit = history.data()[0]["commit"].clone();
+    let undone = api.post(&admin, &format!("{path}/undo"), json!({"commit": commit})).await.is(200);
+    assert!(undone.data()[0]["industry"].is_null());
+    let back = api.post(&admin, &format!("{path}/roll-back"), json!({"version": 1})).await;
+    // The value of then is another's by now.
+    back.problem(409, "duplicate");
+    assert_ne!(other.id(), company.id());
+}
