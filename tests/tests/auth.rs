@@ -1,5 +1,6 @@
 //! Sign-in on every store: one story, told the same on memory, PostgreSQL and DynamoDB; and secrets encrypted at rest
 //! over a store that passes the whole suite.
+#![allow(clippy::too_many_lines)] // a story is told from top to bottom
 
 use std::{sync::Arc, time::Duration};
 
