@@ -41,6 +41,7 @@ pub mod teams;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timeline;
+pub mod totals;
 pub mod users;
 pub mod value;
 

@@ -11,6 +11,8 @@ mod references;
 mod run;
 mod sheet;
 mod stop;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 mod undo;
 
 pub(crate) use claims::{claim_of_value, claims};

@@ -160,7 +160,8 @@ impl<'a> Draft<'a> {
 
     /// Makes the commit depend on a record that was read: it must not have changed since.
     pub(crate) fn guard(&mut self, image: &Image) {
-        if !self.edits.contains_key(&image.reference()) {
+        // What people write of a record in this commit names its version already; what the machine computes does not.
+        if self.edits.get(&image.reference()).is_none_or(|edit| edit.changes.is_empty()) {
             self.guards.insert(image.reference(), image.versions.person);
         }
     }
@@ -194,7 +195,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes what the machine computes of a record: no permission is asked, no gate stands before it, no change is
-    /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused.
+    /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused,
+    /// and so is a commit that computes a record and at the same time guards what people wrote of it.
     pub(crate) fn compute(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let mut after = before.as_ref().clone();
@@ -459,6 +461,11 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`Error::TooLarge`] past the budget.
     pub(crate) fn into_commit(self, id: Id, key: Option<KeyEntry>) -> Result<Commit, Error> {
+        if let Some(record) = self.guards.keys().find(|record| self.edits.contains_key(record)) {
+            // A commit names a record once: as written in one of its groups, or as unchanged.
+            let message = format!("{record} cannot be computed and relied on in one commit");
+            return Err(Error::invalid("machine", "guarded", message));
+        }
         let mut book = ClaimBook::default();
         let mut writes = Vec::with_capacity(self.edits.len());
         for (record, edit) in self.edits {

@@ -15,4 +15,5 @@ mod lists;
 mod nouns;
 mod properties;
 mod roles;
+mod totals;
 mod walls;
