@@ -12,6 +12,7 @@ mod gates;
 mod history;
 mod keys;
 mod lists;
+mod me;
 mod nouns;
 mod properties;
 mod roles;
