@@ -590,14 +590,15 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         let image = outcome.images.first().ok_or(Error::NotFound(K::KIND))?;
         let explanation = access.explain(action, image);
-        if action == Action::Read && !explanation.allowed {
+        if action == Action::Read && (!explanation.allowed || K::KIND == Kind::Association && !self.actor.is_system()) {
             // It has been read, so something else than a grant on the record itself lets the actor.
             let reason = match K::KIND {
+                Kind::Association => "the actor may read both its ends",
                 Kind::User => "everybody may read who they are themselves",
                 _ if image.get("is_private") == &Value::Bool(true) => "it is private, and the actor's own or to audit",
                 _ => "it is linked to a record that the actor may read",
             };
-            return Ok(Explanation { allowed: true, reason: reason.to_owned(), ..explanation });
+            return Ok(Explanation { allowed: true, grant: None, reason: reason.to_owned(), ..explanation });
         }
         Ok(explanation)
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Whether the actor may read a record: by a grant, or, of an activity, through a record it is linked to. A private
-/// note is its author's alone, and an auditor's.
+/// note is its author's alone, and an auditor's. An association is read by who may read both its ends.
 pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
     let access = &draft.cx.access;
     if draft.cx.actor.is_system() {
@@ -30,7 +30,7 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     if image.kind() == Kind::User && Some(image.id) == draft.cx.actor.user() {
         return Ok(true);
     }
-    if access.allows(Action::Read, image) {
+    if may_read_itself(draft, image)? {
         return Ok(true);
     }
     if !matches!(image.kind(), Kind::Task | Kind::Interaction | Kind::Note) {
@@ -44,12 +44,32 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     draft.stop_if_missing()?;
     for link in links {
         if let Some(target) = draft.peek(link)?
-            && draft.cx.access.allows(Action::Read, &target)
+            && may_read_itself(draft, &target)?
         {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether the actor may read a record for what it is, not for what it is linked to: by a grant on it, or, of an
+/// association, by grants on both its ends. A grant on associations says nothing of what they tie.
+fn may_read_itself(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
+    if image.kind() != Kind::Association {
+        return Ok(draft.cx.access.allows(Action::Read, image));
+    }
+    let ends = crate::associations::ends(image);
+    for end in ends.into_iter().flatten() {
+        draft.want(end);
+    }
+    draft.stop_if_missing()?;
+    for end in ends {
+        let end = end.map(|end| draft.peek(end)).transpose()?.flatten();
+        if !end.is_some_and(|end| draft.cx.access.allows(Action::Read, &end)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Nothing where the actor may do this to the record.

@@ -5,6 +5,7 @@
 mod racing;
 mod support;
 
+mod associations;
 mod bad_input;
 mod faults;
 mod fields;
