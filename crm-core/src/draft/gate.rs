@@ -8,6 +8,7 @@ use crate::{
     access::{Action, FieldAccess, FieldRule, Permission, RoleSet, Scope},
     definitions::Definitions,
     error::{Error, Faults},
+    pipelines::record::PipelineKind,
     properties::{
         record::Property,
         typing::{check_property, map_of},
@@ -326,7 +327,8 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
     Ok(())
 }
 
-/// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline.
+/// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline, and the
+/// properties that its stages ask for.
 pub(crate) fn keep_foundations(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -348,8 +350,39 @@ pub(crate) fn keep_foundations(
             Err(Error::invalid("archived_at", "fixed", message).into())
         }
         Kind::Pipeline => keep_default(draft, before, after, step),
+        Kind::Property if after.is_archived() && !before.is_some_and(Image::is_archived) => {
+            keep_asked_for(draft.cx.definitions, after)
+        }
         _ => Ok(()),
     }
+}
+
+/// A property that a stage asks for stays: without it nothing could enter the stage any more.
+fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> {
+    let property = Property::decode(&after.values)?;
+    let name = format!("properties.{}", property.key);
+    let mut faults = Faults::new();
+    for kind in [PipelineKind::Lead, PipelineKind::Deal] {
+        if property.kind != Some(kind.record_kind()) {
+            continue;
+        }
+        for pipeline in definitions.pipelines(kind) {
+            for stage in pipeline.stages.iter().filter(|stage| !stage.retired) {
+                let required = stage.required_fields.contains(&name);
+                if !required && !stage.gate.as_ref().is_some_and(|gate| gate.names(&name)) {
+                    continue;
+                }
+                let how = if required { "requires it" } else { "has a gate on it" };
+                let message = format!(
+                    "the stage `{}` of the pipeline `{}` {how}: change the stage first",
+                    stage.key, pipeline.name
+                );
+                faults.push("archived_at", "in_use", message);
+            }
+        }
+    }
+    faults.into_result()?;
+    Ok(())
 }
 
 /// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
@@ -363,7 +396,7 @@ fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, st
     if was || !is {
         return Ok(());
     }
-    let all = crate::pipelines::record::PipelineKind::from_value(&kind(after))?;
+    let all = PipelineKind::from_value(&kind(after))?;
     let old: Vec<Ref> = draft
         .cx
         .definitions
