@@ -11,7 +11,7 @@ use crate::{
     access::{Access, Action, Actor, Permission},
     ambient::IdSource,
     catalog,
-    change::{Change, FieldChange},
+    change::{Change, FieldChange, Origin},
     definitions::Definitions,
     error::{Error, Faults},
     pipelines::gates::Passage,
@@ -64,6 +64,8 @@ pub(crate) struct Draft<'a> {
     edits: BTreeMap<Ref, Edit>,
     guards: BTreeMap<Ref, u64>,
     missing: Vec<Lookup>,
+    /// Through what the next changes come, where that is not what the actor acts through.
+    origin: Option<Arc<Origin>>,
 }
 
 /// What is set on a record: by whoever asks (field rules hold), and by the use case itself (they do not).
@@ -89,7 +91,7 @@ impl<'a> Sets<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, loaded: &'a Loaded) -> Self {
-        Self { cx, loaded, edits: BTreeMap::new(), guards: BTreeMap::new(), missing: Vec::new() }
+        Self { cx, loaded, edits: BTreeMap::new(), guards: BTreeMap::new(), missing: Vec::new(), origin: None }
     }
 
     /// Notes that something will be needed, so that it is read together with the next thing that is missing.
@@ -156,6 +158,11 @@ impl<'a> Draft<'a> {
     /// A new id.
     pub(crate) fn new_id(&self) -> Id {
         self.cx.ids.id(self.cx.now)
+    }
+
+    /// From now on changes come through this; through the actor's own origin again where nothing is given.
+    pub(crate) fn through(&mut self, origin: Option<Arc<Origin>>) {
+        self.origin = origin;
     }
 
     /// Makes the commit depend on a record that was read: it must not have changed since.
@@ -347,7 +354,7 @@ impl<'a> Draft<'a> {
             occurred_at,
             by: self.cx.actor.user(),
             action: Cow::Borrowed(step.action),
-            origin: self.cx.actor.origin().cloned(),
+            origin: self.origin.as_ref().or(self.cx.actor.origin()).cloned(),
             fields,
             with: Vec::new(),
             stage_move,

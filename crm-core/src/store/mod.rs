@@ -20,6 +20,7 @@ mod mock;
 mod query;
 mod traits;
 
+pub(crate) use commit::record_items;
 pub use commit::{
     Claim, ClaimOp, Commit, Guard, KeyEntry, MAX_COMMIT_BYTES, MAX_COMMIT_ITEMS, MAX_RECORD_BYTES, Write,
 };
