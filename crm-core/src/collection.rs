@@ -404,7 +404,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// A page of records. Of a plain index one read of the store; several where the actor's teams are merged.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without any grant, [`Error::Invalid`] for a filter, sort, limit or cursor that cannot be.
+    /// [`Error::Forbidden`] without any grant (of associations: without one to read all of what they may tie; see `of`
+    /// there), [`Error::Invalid`] for a filter, sort, limit or cursor that cannot be.
     pub async fn list(&self, query: &ListQuery) -> Result<ListPage<Record<K>>, Error> {
         let page = self.images(query, Action::Read).await?;
         let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
@@ -714,7 +715,8 @@ impl<K: RecordKind> NewWithHistory<K> {
         }))
     }
 
-    /// About how many items of a commit it needs: the record as it is in the end, its changes and its claims.
+    /// About how many items of a commit it needs: the record as it is in the end, its changes, its claims, and a guard for
+    /// its parent.
     fn items(&self, definitions: &Definitions) -> usize {
         let mut image = Image::empty(K::decl(), Id::NIL, Id::NIL);
         K::write_defaults(&mut image.values);
@@ -732,7 +734,7 @@ impl<K: RecordKind> NewWithHistory<K> {
         }
         // Values that are none of their fields' are refused, whatever they are counted as.
         let claims = draft::claims(&image, definitions).map_or(0, |claims| claims.len());
-        record_items(None, &image) + 1 + self.steps.len() + claims
+        record_items(None, &image) + 1 + self.steps.len() + claims + usize::from(draft::parent(&image).is_some())
     }
 }
 

@@ -246,6 +246,12 @@ async fn totals_follow_the_feed(lab: &Lab<'_>) -> Outcome {
     crm.deals(me).update(deals[1], DealPatch::new().company_id(companies[1])).await?;
     follow(lab, &scene, companies[1], "50").await?;
     follow(lab, &scene, companies[0], "100.25").await?;
+    // Of what is archived too, and it stays where archived records stand.
+    crm.companies(me).archive(companies[0]).await?;
+    crm.deals(me).move_to(deals[0], "proposal").await?;
+    follow(lab, &scene, companies[0], "0").await?;
+    let listed = crm.companies(me).list(&ListQuery::new().archived()).await?.items;
+    ensure!(listed.len() == 1 && listed[0].id == companies[0], "the archived company is listed as {listed:?}");
     let lead = scene.lead(me, "Ada").await?;
     let link = Ref::new(Kind::Lead, lead);
     let due = scene.clock.now().plus_days(2);

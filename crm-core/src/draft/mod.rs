@@ -18,6 +18,7 @@ mod undo;
 pub(crate) use claims::{claim_of_value, claims};
 pub(crate) use pending::asked_for;
 pub use pending::{Answer, Pending, Plan, Saved};
+pub(crate) use references::parent;
 pub(crate) use run::{Loaded, Options, Outcome, decide_only};
 pub(crate) use sheet::{Context, Draft, Sets, Step};
 pub(crate) use stop::{Lookup, Stop};

@@ -123,7 +123,7 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
 }
 
 /// The parent of a record of a kind that forms a tree.
-fn parent(image: &Image) -> Option<(&'static str, Ref)> {
+pub(crate) fn parent(image: &Image) -> Option<(&'static str, Ref)> {
     let field = match image.kind() {
         Kind::Team | Kind::Company => "parent_id",
         Kind::User => "manager_id",

@@ -212,7 +212,7 @@ impl<'a> Draft<'a> {
             match after.decl.fields.get(*at) {
                 Some(field) if field.section == Section::Machine => {
                     match field.ty.normalize(value.clone(), self.cx.definitions.default_country()) {
-                        Ok(normal) => after.values[*at] = normal,
+                        Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
                         Err(fault) => faults.add(field.name, fault),
                     }
                 }
@@ -392,12 +392,10 @@ impl<'a> Draft<'a> {
                 continue;
             }
             match field.ty.normalize(value.clone(), country) {
-                Ok(Value::Null) if field.ty.is_list() => after.values[*at] = Value::List([].into()),
-                Ok(Value::Null) if field.ty == FieldType::Bool => after.values[*at] = Value::Bool(false),
                 Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
                     faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
                 }
-                Ok(normal) => after.values[*at] = normal,
+                Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
                 Err(fault) => faults.add(field.name, fault),
             }
         }
@@ -500,6 +498,15 @@ impl<'a> Draft<'a> {
         commit.sort();
         commit.check_budget()?;
         Ok(commit)
+    }
+}
+
+/// A value as its field holds it: nothing is an empty list or `false` where the field has no other nothing.
+fn or_nothing(ty: FieldType, value: Value) -> Value {
+    match value {
+        Value::Null if ty.is_list() => Value::List([].into()),
+        Value::Null if ty == FieldType::Bool => Value::Bool(false),
+        value => value,
     }
 }
 

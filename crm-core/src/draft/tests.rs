@@ -135,6 +135,21 @@ fn only_what_the_machine_keeps_is_computed_and_only_as_its_field_takes_it() {
 }
 
 #[test]
+fn nothing_is_what_the_field_has_for_it() {
+    run(async {
+        let ready = Ready::in_memory().await.unwrap();
+        let id = ready.lead.id;
+        let hot = vec![(F::is_hot as usize, Value::Bool(true)), (F::grade as usize, Value::text("A1"))];
+        compute(&ready, id, hot).await.unwrap();
+        let nothing = vec![(F::is_hot as usize, Value::Null), (F::grade as usize, Value::Null)];
+        let lead = compute(&ready, id, nothing).await.unwrap();
+        assert_eq!((lead.is_hot, lead.grade.as_deref()), (false, None));
+        let cold = crate::filter::Filter::eq("is_hot", false);
+        assert_eq!(ready.crm.leads(&ready.rep).count(cold).await.unwrap(), 1);
+    });
+}
+
+#[test]
 fn a_decision_cannot_rely_on_a_record_that_it_computes() {
     run(async {
         let ready = Ready::in_memory().await.unwrap();

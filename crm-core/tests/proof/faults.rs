@@ -252,6 +252,14 @@ fn a_batch_is_as_full_as_what_it_claims_lets_it_be() {
         // Image, long text, two changes, four claims: eight items each, eleven to a commit.
         let verdicts = leads.create_many((0..44).map(lead).collect()).await;
         assert_eq!(commits(&leads, &verdicts).await, 4);
+        // A company each under another one: that one is guarded.
+        let companies = world.crm.companies(&world.admin);
+        let company =
+            |name: String, parent_id| NewWithHistory::new(NewCompany { name, parent_id, ..Default::default() });
+        let parents = companies.create_many((0..40).map(|n| company(format!("P{n}"), None)).collect()).await;
+        let below = parents.iter().map(|parent| company("C".into(), parent.as_ref().ok().map(|parent| parent.id)));
+        let verdicts = companies.create_many(below.collect()).await;
+        assert_eq!(commits(&companies, &verdicts).await, 2, "three items each, thirty to a commit");
         // A process that has not seen the tenant yet counts the same.
         let other = crm_core::Crm::builder(world.store.clone()).clock(world.clock.clone()).build();
         let verdicts = other.leads(&world.admin).create_many((100..144).map(lead).collect()).await;
