@@ -104,7 +104,7 @@ mod tests {
             (Kind::Company, 8),
             (Kind::Contact, 8),
             (Kind::Lead, 10),
-            (Kind::Deal, 8),
+            (Kind::Deal, 9),
             (Kind::Task, 7),
             (Kind::Interaction, 7),
             (Kind::Note, 4),

@@ -5,15 +5,15 @@ use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
     access::{Access, Action, Actor, Explanation, Permission},
-    change::{self, Change, StageInterval, StageTime},
+    change::{self, Change, Origin, StageInterval, StageTime},
     definitions::Definitions,
     draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
     engine::Engine,
     error::Error,
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT},
-    schema::{FieldDecl, Image, Patch, Record, RecordKind, common},
-    store::{Claim, HistoryPosition, HistoryQuery, Want},
+    schema::{Image, Patch, Record, RecordKind, common},
+    store::{Claim, HistoryPosition, HistoryQuery, Want, record_items},
     value::{Id, Kind, Ref, Time, Value},
     view::View,
 };
@@ -146,12 +146,14 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             let mut failed = None;
             for new in many.iter() {
                 let id = draft.new_id();
+                draft.through(new.origin_for(draft.cx.actor));
                 match with_history(draft, id, new.patch.sets(), new.created_at, &new.steps, step) {
                     Ok(refs) => made.extend(refs),
                     Err(Stop::Need(lookups)) => draft.want_all(lookups),
                     Err(refuse) => failed = failed.or(Some(refuse)),
                 }
             }
+            draft.through(None);
             draft.stop_if_missing()?;
             failed.map_or(Ok(made), Err)
         })
@@ -159,17 +161,23 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     /// Creates many records, with their histories, in as few commits as the budget allows, and gives a verdict for
     /// each, in order. Where a commit fails, its records are tried one by one, so that one bad record stops no other.
+    /// The log names for each what it came through ([`NewWithHistory::through`]).
     ///
     /// Not one transaction: an interrupted call has created some. Give records an `external_id`, and a second call
     /// refuses those that are there as [`Error::Duplicate`].
     pub async fn create_many(&self, many: Vec<NewWithHistory<K>>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
+        // To count by: without them, what custom properties claim is not counted, and a batch may have to be split.
+        let definitions = match self.engine.cached(self.actor.tenant()) {
+            Some(cached) => cached,
+            None => self.definitions().await.unwrap_or_default(),
+        };
         let mut rest = many.as_slice();
         while !rest.is_empty() {
             let mut taken = 0;
             let mut items = 0;
             while taken < rest.len() {
-                items += rest[taken].items();
+                items += rest[taken].items(&definitions);
                 if items > crate::store::MAX_COMMIT_ITEMS - 10 && taken > 0 {
                     break;
                 }
@@ -407,7 +415,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// A page of records. Of a plain index one read of the store; several where the actor's teams are merged.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without any grant, [`Error::Invalid`] for a filter, sort, limit or cursor that cannot be.
+    /// [`Error::Forbidden`] without any grant (of associations: without one to read all of what they may tie; see `of`
+    /// there), [`Error::Invalid`] for a filter, sort, limit or cursor that cannot be.
     pub async fn list(&self, query: &ListQuery) -> Result<ListPage<Record<K>>, Error> {
         let page = self.images(query, Action::Read).await?;
         let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
@@ -622,14 +631,15 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         let image = outcome.images.first().ok_or(Error::NotFound(K::KIND))?;
         let explanation = access.explain(action, image);
-        if action == Action::Read && !explanation.allowed {
+        if action == Action::Read && (!explanation.allowed || K::KIND == Kind::Association && !self.actor.is_system()) {
             // It has been read, so something else than a grant on the record itself lets the actor.
             let reason = match K::KIND {
+                Kind::Association => "the actor may read both its ends",
                 Kind::User => "everybody may read who they are themselves",
                 _ if image.get("is_private") == &Value::Bool(true) => "it is private, and the actor's own or to audit",
                 _ => "it is linked to a record that the actor may read",
             };
-            return Ok(Explanation { allowed: true, reason: reason.to_owned(), ..explanation });
+            return Ok(Explanation { allowed: true, grant: None, reason: reason.to_owned(), ..explanation });
         }
         Ok(explanation)
     }
@@ -687,18 +697,24 @@ pub struct NewWithHistory<K> {
     patch: Patch<K>,
     created_at: Option<Time>,
     steps: Vec<(Time, Patch<K>)>,
+    origin: Option<Origin>,
 }
 
 impl<K> Clone for NewWithHistory<K> {
     fn clone(&self) -> Self {
-        Self { patch: self.patch.clone(), created_at: self.created_at, steps: self.steps.clone() }
+        Self {
+            patch: self.patch.clone(),
+            created_at: self.created_at,
+            steps: self.steps.clone(),
+            origin: self.origin.clone(),
+        }
     }
 }
 
 impl<K: RecordKind> NewWithHistory<K> {
     /// A record that is created now.
     pub fn new(new: K::New) -> Self {
-        Self { patch: new.into(), created_at: None, steps: Vec::new() }
+        Self { patch: new.into(), created_at: None, steps: Vec::new(), origin: None }
     }
 
     /// It was created then.
@@ -715,21 +731,42 @@ impl<K: RecordKind> NewWithHistory<K> {
         self
     }
 
-    /// About how many items of a commit it needs: the record, its changes, claims, list elements.
-    fn items(&self) -> usize {
-        let decl = K::decl();
-        let of = |sets: &[(usize, Value)]| {
-            let field = |at: usize| decl.fields.get(at);
-            let unique = sets.iter().filter(|(at, _)| field(*at).is_some_and(|field| field.marks.unique)).count();
-            let long = usize::from(sets.iter().any(|(at, _)| field(*at).is_some_and(FieldDecl::is_long)));
-            let elements: usize = sets
-                .iter()
-                .filter(|(at, _)| decl.indexes.iter().any(|index| index.per_element && index.equals[0] == *at))
-                .map(|(_, value)| value.items().len())
-                .sum();
-            unique + long + elements
-        };
-        2 + of(self.patch.sets()) + self.steps.iter().map(|(_, patch)| 1 + of(patch.sets())).sum::<usize>()
+    /// It came through this: a file and the row in it, say. What is left out is what the actor acts through.
+    #[must_use]
+    pub fn through(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin.plain());
+        self
+    }
+
+    /// Through what it comes in the hands of an actor; nothing where that is the actor's own origin.
+    fn origin_for(&self, actor: &Actor) -> Option<Arc<Origin>> {
+        let own = self.origin.clone()?;
+        Some(Arc::new(match actor.origin() {
+            Some(origin) => own.or(origin),
+            None => own,
+        }))
+    }
+
+    /// About how many items of a commit it needs: the record as it is in the end, its changes, its claims, and a guard for
+    /// its parent.
+    fn items(&self, definitions: &Definitions) -> usize {
+        let mut image = Image::empty(K::decl(), Id::NIL, Id::NIL);
+        K::write_defaults(&mut image.values);
+        for (at, value) in
+            std::iter::once(&self.patch).chain(self.steps.iter().map(|(_, patch)| patch)).flat_map(Patch::sets)
+        {
+            match (image.values.get_mut(*at), value) {
+                // Keys that a later step does not name stay.
+                (Some(Value::Map(kept)), Value::Map(named)) => {
+                    Arc::make_mut(kept).extend(named.iter().map(|(key, value)| (key.clone(), value.clone())));
+                }
+                (Some(kept), value) => *kept = value.clone(),
+                (None, _) => {}
+            }
+        }
+        // Values that are none of their fields' are refused, whatever they are counted as.
+        let claims = draft::claims(&image, definitions).map_or(0, |claims| claims.len());
+        record_items(None, &image) + 1 + self.steps.len() + claims + usize::from(draft::parent(&image).is_some())
     }
 }
 

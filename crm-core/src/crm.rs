@@ -36,6 +36,7 @@ use crate::{
     tasks::record::Task,
     teams::record::Team,
     timeline::Timeline,
+    totals::Totals,
     users::{record::User, signed_in::actor_of},
     value::{Id, Kind, Ref, Time, fold},
 };
@@ -215,6 +216,12 @@ impl Crm {
     /// What the store says.
     pub async fn feed(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, Error> {
         Ok(Feed::feed(self.engine.store.as_ref(), after, limit).await?)
+    }
+
+    /// What the machine keeps of records though it is a sum over others: lifetime value, last activity, next task. To be
+    /// run by the program, after the feed. No actor stands before it.
+    pub fn totals(&self) -> Totals<'_> {
+        Totals::new(&self.engine)
     }
 
     /// What happened to a record: changes, interactions, tasks and notes, by time.

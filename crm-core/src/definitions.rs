@@ -148,6 +148,11 @@ impl Definitions {
         found
     }
 
+    /// The teams right below a team, archived ones too.
+    pub fn teams_below(&self, team: Id) -> &[Id] {
+        self.children.get(&team).map_or(&[], Vec::as_slice)
+    }
+
     /// The custom properties of a kind, archived ones too, in their order.
     pub fn properties(&self, kind: Kind) -> &[Record<Property>] {
         self.properties.get(&kind).map_or(&[], Vec::as_slice)

@@ -50,6 +50,7 @@ pub mod teams;
 pub mod testing;
 pub mod throttles;
 pub mod timeline;
+pub mod totals;
 pub mod users;
 pub mod value;
 pub mod view;

@@ -1,5 +1,4 @@
--- Made from the declarations by crm_store_postgres::ddl; a test holds this file to them.
--- To write it anew: CRM_WRITE_MIGRATION=1 cargo test -p crm-store-postgres
+-- Made from the declarations by crm_store_postgres::ddl, as they were then.
 
 -- In the order in which commits lock.
 create type crm.kind as enum ('organization', 'team', 'role', 'user', 'property', 'pipeline', 'rate', 'company', 'contact', 'lead', 'deal', 'task', 'interaction', 'note', 'association', 'credential', 'session', 'api_key', 'throttle', 'security_event', 'job');

@@ -3,7 +3,10 @@
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// The migrations there are, in order. A released one never changes.
-const MIGRATIONS: &[(i32, &str, &str)] = &[(1, "schema", include_str!("../migrations/0001_schema.sql"))];
+pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
+    (1, "schema", include_str!("../migrations/0001_schema.sql")),
+    (2, "deals_of_a_contact", include_str!("../migrations/0002_deals_of_a_contact.sql")),
+];
 
 /// The advisory lock under which migrations run: "crm" and a number, so as not to meet another's.
 const LOCK: i64 = 0x0063_726d_0000_0001;

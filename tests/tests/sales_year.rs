@@ -139,7 +139,7 @@ async fn a_wrong_row_stops_no_other() {
     );
     let year = reading::read(folder.path()).expect("the files are there");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let (import, report) = bring_in(store, &year).await;
+    let (import, report) = bring_in(Arc::clone(&store), &year).await;
     let mut faults: Vec<String> = import.faults.iter().map(ToString::to_string).collect();
     faults.sort();
     let told = |start: &str| {
@@ -161,4 +161,16 @@ async fn a_wrong_row_stops_no_other() {
     told("sales_pipeline.csv:11:8 (close_value): ");
     assert_eq!(faults.len(), 13);
     assert_eq!((report.sales.overall.deals, report.accounts), (2, 1));
+    // What came in names the row it came from, in every change.
+    let told = Crm::shared(store).feed(None, 10_000).await.expect("a feed").changes;
+    let mut rows: Vec<String> = told
+        .iter()
+        .filter_map(|(_, change)| change.origin.as_ref())
+        .filter(|origin| origin.through.as_deref() == Some("import"))
+        .filter_map(|origin| origin.detail.clone())
+        .collect();
+    rows.sort();
+    let expected = ["accounts.csv:2", "sales_pipeline.csv:12", "sales_pipeline.csv:2", "sales_pipeline.csv:2"];
+    let people = ["sales_teams.csv:2", "sales_teams.csv:2"];
+    assert_eq!(rows, [&expected[..], &people[..]].concat());
 }

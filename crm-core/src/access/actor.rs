@@ -5,9 +5,6 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::Permission;
 use crate::{change::Origin, value::Id};
 
-/// Characters of each part of an origin.
-const ORIGIN_CHARS: usize = 255;
-
 /// Who acts, for which tenant, with which roles and teams. Built per request; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -66,16 +63,7 @@ impl Actor {
     /// The same actor, through something: an import, a workflow, an API key, a request's address.
     #[must_use]
     pub fn through(mut self, origin: Origin) -> Self {
-        // A client says what it likes: the log holds no NUL and no megabytes of it.
-        let plain = |text: Option<String>| -> Option<String> {
-            text.map(|text| text.chars().filter(|&c| c != '\0').take(ORIGIN_CHARS).collect())
-        };
-        self.origin = Some(Arc::new(Origin {
-            through: plain(origin.through),
-            detail: plain(origin.detail),
-            address: plain(origin.address),
-            user_agent: plain(origin.user_agent),
-        }));
+        self.origin = Some(Arc::new(origin.plain()));
         self
     }
 

@@ -78,6 +78,16 @@ impl<'a> Access<'a> {
         if self.has(permission) { Ok(()) } else { Err(Error::forbidden(permission)) }
     }
 
+    /// Nothing where some grant gives the permission for every record, without a condition.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn demand_all(&self, permission: Permission) -> Result<(), Error> {
+        let mut grants = self.roles.grants(permission).iter();
+        let all = grants.any(|grant| grant.scope == Scope::All && grant.condition.is_none());
+        if self.actor.is_system() || all { Ok(()) } else { Err(Error::forbidden(permission)) }
+    }
+
     /// Whether the actor may do this to this record, as it is.
     pub fn allows(&self, action: Action, image: &Image) -> bool {
         self.actor.is_system() || self.granting(action, image).is_some()

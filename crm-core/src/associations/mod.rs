@@ -1,6 +1,9 @@
 //! Associations: labelled links between two records, with roles and dates.
 
+mod of;
 pub mod record;
 mod rules;
 
+pub(crate) use of::ends;
 pub use record::*;
+pub(crate) use rules::END_KINDS;

@@ -16,6 +16,9 @@ const PAIRS: [(Kind, Kind); 5] = [
     (Kind::Company, Kind::Company),
 ];
 
+/// What can be at an end.
+pub(crate) const END_KINDS: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
+
 impl Rules for Association {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if let Some(before) = before

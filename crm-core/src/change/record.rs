@@ -38,6 +38,37 @@ pub struct Origin {
     pub user_agent: Option<String>,
 }
 
+/// Characters of each part of an origin.
+const ORIGIN_CHARS: usize = 255;
+
+impl Origin {
+    /// As the log holds it. A client says what it likes: no NUL and no megabytes of it.
+    #[must_use]
+    pub(crate) fn plain(self) -> Self {
+        let plain = |text: Option<String>| -> Option<String> {
+            text.map(|text| text.chars().filter(|&c| c != '\0').take(ORIGIN_CHARS).collect())
+        };
+        Self {
+            through: plain(self.through),
+            detail: plain(self.detail),
+            address: plain(self.address),
+            user_agent: plain(self.user_agent),
+        }
+    }
+
+    /// The same, with what it leaves out as in another.
+    #[must_use]
+    pub(crate) fn or(self, other: &Self) -> Self {
+        let Self { through, detail, address, user_agent } = self;
+        Self {
+            through: through.or_else(|| other.through.clone()),
+            detail: detail.or_else(|| other.detail.clone()),
+            address: address.or_else(|| other.address.clone()),
+            user_agent: user_agent.or_else(|| other.user_agent.clone()),
+        }
+    }
+}
+
 /// What one change is called within a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChangeId {

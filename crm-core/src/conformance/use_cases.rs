@@ -1,6 +1,6 @@
 //! What a store must bear of the use cases above it: a whole `Crm` on the store under test, with actors of its own.
 
-use std::{future::IntoFuture as _, sync::Arc};
+use std::{future::IntoFuture as _, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 
@@ -8,15 +8,18 @@ use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     Crm, Error,
     access::Actor,
+    companies::NewCompany,
     contacts::{ContactEmail, NewContact},
-    deals::NewDeal,
+    deals::{DealPatch, NewDeal},
     filter::Filter,
+    interactions::NewInteraction,
     leads::{ConvertLead, LeadPatch, NewLead},
     listing::ListQuery,
     organizations::NewOrganization,
+    tasks::NewTask,
     teams::NewTeam,
     testing::{TestClock, user},
-    value::Id,
+    value::{Id, Kind, Ref},
 };
 
 /// The cases of this theme.
@@ -25,6 +28,11 @@ pub(super) const CASES: &[Case] = &[
     case!("use cases", hidden_rows_never_bend_a_page, "pages hold what one may see, as if there were nothing else"),
     case!("use cases", cursors_are_bound, "a cursor of another query, actor or tenant, or a forged one, is refused"),
     case!("use cases", tenants_see_nothing_of_another, "another tenant's id is as good as a random one"),
+    case!(
+        "use cases",
+        totals_follow_the_feed,
+        "what the machine sums up of other records is so once the feed is followed"
+    ),
     case!("use cases", one_winner_per_unique_value, "of many who create one unique value at once, one does"),
 ];
 
@@ -184,6 +192,89 @@ async fn tenants_see_nothing_of_another(lab: &Lab<'_>) -> Outcome {
     ensure!(seen == 0, "{seen} records of another tenant are listed");
     let lead = one.crm.leads(&one.admin).get(id).await?;
     ensure!(lead.version == 1, "another tenant's attempts changed the record");
+    Ok(())
+}
+
+/// Follows the feed until a total is what it should be; the feed may tell of a commit some time after it.
+async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Outcome {
+    let tenant = scene.admin.tenant();
+    let mut cursor = None;
+    for _ in 0..1000 {
+        lab.settle().await;
+        let followed = scene.crm.totals().run(cursor.as_ref(), Duration::from_mins(1)).await?;
+        cursor = followed.cursor;
+        let found = scene.crm.companies(&scene.admin).get(company).await?.lifetime_value.to_string();
+        if found == expected {
+            // From the beginning once more: the same.
+            let again = scene.crm.totals().run(None, Duration::from_mins(1)).await?;
+            let here = again.without_rate.iter().any(|(of, ..)| *of == tenant);
+            ensure!(!here, "a rate is missing where all is in one currency: {again:?}");
+            let found = scene.crm.companies(&scene.admin).get(company).await?.lifetime_value.to_string();
+            ensure!(found == expected, "followed twice, the feed makes {found} of {expected}");
+            return Ok(());
+        }
+    }
+    Err(Failure::new(format!("the feed was followed to its end, and the total is not {expected}")))
+}
+
+async fn totals_follow_the_feed(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let (crm, me) = (&scene.crm, &scene.admin);
+    let mut companies: Vec<Id> = Vec::new();
+    for name in ["Acme", "Bell"] {
+        companies.push(crm.companies(me).create(NewCompany { name: name.into(), ..Default::default() }).await?.id);
+    }
+    let buyer = crm.contacts(me).create(NewContact { name: "Ann".into(), ..Default::default() }).await?.id;
+    let mut deals: Vec<Id> = Vec::new();
+    for amount in ["100.25 USD", "50 USD"] {
+        let new = NewDeal {
+            title: "Engines".into(),
+            value: amount.parse().ok(),
+            company_id: Some(companies[0]),
+            primary_contact_id: Some(buyer),
+            ..Default::default()
+        };
+        let id = crm.deals(me).create(new).await?.id;
+        crm.deals(me).win(id).await?;
+        deals.push(id);
+    }
+    follow(lab, &scene, companies[0], "150.25").await?;
+    let contact = crm.contacts(me).get(buyer).await?;
+    ensure!(contact.lifetime_value.to_string() == "150.25", "the contact is worth {}", contact.lifetime_value);
+    ensure!((contact.version, contact.machine_version) == (1, 1), "the contact is at {contact:?}");
+    scene.clock.advance_seconds(1);
+    crm.deals(me).update(deals[1], DealPatch::new().company_id(companies[1])).await?;
+    follow(lab, &scene, companies[1], "50").await?;
+    follow(lab, &scene, companies[0], "100.25").await?;
+    // Of what is archived too, and it stays where archived records stand.
+    crm.companies(me).archive(companies[0]).await?;
+    crm.deals(me).move_to(deals[0], "proposal").await?;
+    follow(lab, &scene, companies[0], "0").await?;
+    let listed = crm.companies(me).list(&ListQuery::new().archived()).await?.items;
+    ensure!(listed.len() == 1 && listed[0].id == companies[0], "the archived company is listed as {listed:?}");
+    let lead = scene.lead(me, "Ada").await?;
+    let link = Ref::new(Kind::Lead, lead);
+    let due = scene.clock.now().plus_days(2);
+    for (title, due_at) in [("later", Some(due.plus_days(1))), ("first", Some(due)), ("undated", None)] {
+        let new = NewTask { title: title.into(), due_at, links: vec![link], ..Default::default() };
+        crm.tasks(me).create(new).await?;
+    }
+    let held = scene.clock.now().plus_days(-1);
+    for completed_at in [held.plus_days(-1), held] {
+        let new = NewInteraction {
+            r#type: "meeting".into(),
+            subject: "Engines".into(),
+            completed_at: Some(completed_at),
+            links: vec![link],
+            ..Default::default()
+        };
+        crm.interactions(me).create(new).await?;
+    }
+    lab.settle().await;
+    crm.totals().recompute(me.tenant(), link).await?;
+    let lead = crm.leads(me).get(lead).await?;
+    let found = (lead.last_activity_at, lead.next_task_due_at);
+    ensure!(found == (Some(held), Some(due)), "the lead's last activity and next task are {found:?}");
     Ok(())
 }
 

@@ -82,6 +82,7 @@ record! {
         indexes {
             (stage_id) -> close_date; (owner_id, stage_kind) -> close_date; (stage_kind) -> close_date;
             (company_id) -> created_at; (team_id, stage_kind) -> close_date; () [shared_with] -> created_at;
+            (primary_contact_id) -> created_at;
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     credentials::record::CredentialFields,
     definitions::Definitions,
     error::{Error, Faults},
+    pipelines::record::PipelineKind,
     properties::{
         record::Property,
         typing::{check_property, map_of, property_type},
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Whether the actor may read a record: by a grant, or, of an activity, through a record it is linked to. A private
-/// note is its author's alone, and an auditor's.
+/// note is its author's alone, and an auditor's. An association is read by who may read both its ends.
 pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
     let access = &draft.cx.access;
     if draft.cx.actor.is_system() {
@@ -41,7 +42,7 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     {
         return Ok(true);
     }
-    if access.allows(Action::Read, image) {
+    if may_read_itself(draft, image)? {
         return Ok(true);
     }
     if !matches!(image.kind(), Kind::Task | Kind::Interaction | Kind::Note) {
@@ -55,7 +56,7 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     draft.stop_if_missing()?;
     for link in links {
         if let Some(target) = draft.peek(link)?
-            && draft.cx.access.allows(Action::Read, &target)
+            && may_read_itself(draft, &target)?
         {
             return Ok(true);
         }
@@ -70,6 +71,26 @@ pub(crate) fn demand_creation(draft: &Draft<'_>, image: &Image) -> Result<(), St
         Kind::Credential | Kind::Session | Kind::Throttle | Kind::SecurityEvent => Ok(()),
         _ => demand(draft, Action::Create, image),
     }
+}
+
+/// Whether the actor may read a record for what it is, not for what it is linked to: by a grant on it, or, of an
+/// association, by grants on both its ends. A grant on associations says nothing of what they tie.
+fn may_read_itself(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
+    if image.kind() != Kind::Association {
+        return Ok(draft.cx.access.allows(Action::Read, image));
+    }
+    let ends = crate::associations::ends(image);
+    for end in ends.into_iter().flatten() {
+        draft.want(end);
+    }
+    draft.stop_if_missing()?;
+    for end in ends {
+        let end = end.map(|end| draft.peek(end)).transpose()?.flatten();
+        if !end.is_some_and(|end| draft.cx.access.allows(Action::Read, &end)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Nothing where the actor may do this to the record.
@@ -331,7 +352,8 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
     Ok(())
 }
 
-/// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline.
+/// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline, and the
+/// properties that its stages ask for.
 pub(crate) fn keep_foundations(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -356,8 +378,39 @@ pub(crate) fn keep_foundations(
             Err(Error::invalid("archived_at", "fixed", message).into())
         }
         Kind::Pipeline => keep_default(draft, before, after, step),
+        Kind::Property if after.is_archived() && !before.is_some_and(Image::is_archived) => {
+            keep_asked_for(draft.cx.definitions, after)
+        }
         _ => Ok(()),
     }
+}
+
+/// A property that a stage asks for stays: without it nothing could enter the stage any more.
+fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> {
+    let property = Property::decode(&after.values)?;
+    let name = format!("properties.{}", property.key);
+    let mut faults = Faults::new();
+    for kind in [PipelineKind::Lead, PipelineKind::Deal] {
+        if property.kind != Some(kind.record_kind()) {
+            continue;
+        }
+        for pipeline in definitions.pipelines(kind) {
+            for stage in pipeline.stages.iter().filter(|stage| !stage.retired) {
+                let required = stage.required_fields.contains(&name);
+                if !required && !stage.gate.as_ref().is_some_and(|gate| gate.names(&name)) {
+                    continue;
+                }
+                let how = if required { "requires it" } else { "has a gate on it" };
+                let message = format!(
+                    "the stage `{}` of the pipeline `{}` {how}: change the stage first",
+                    stage.key, pipeline.name
+                );
+                faults.push("archived_at", "in_use", message);
+            }
+        }
+    }
+    faults.into_result()?;
+    Ok(())
 }
 
 /// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
@@ -371,7 +424,7 @@ fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, st
     if was || !is {
         return Ok(());
     }
-    let all = crate::pipelines::record::PipelineKind::from_value(&kind(after))?;
+    let all = PipelineKind::from_value(&kind(after))?;
     let old: Vec<Ref> = draft
         .cx
         .definitions

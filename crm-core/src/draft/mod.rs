@@ -11,6 +11,8 @@ mod references;
 mod run;
 mod sheet;
 mod stop;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 mod undo;
 
 pub(crate) use claims::{claim_of_value, claims};
@@ -18,6 +20,7 @@ pub(crate) use claims::{claim_of_value, claims};
 pub(crate) use gate::{demand, next_generation};
 pub(crate) use pending::asked_for;
 pub use pending::{Answer, Pending, Plan, Saved};
+pub(crate) use references::parent;
 #[cfg(feature = "auth")]
 pub(crate) use run::run;
 pub(crate) use run::{Loaded, Options, Outcome, decide_only};

@@ -1,5 +1,7 @@
 //! References: what a record names must exist, be live, be seen by whoever names it, and form no cycle.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::{Draft, Stop, gate};
@@ -7,7 +9,7 @@ use crate::{
     error::Faults,
     properties::typing::property_type,
     schema::{FieldType, Image, common},
-    value::{Kind, Ref, Value},
+    value::{Id, Kind, Ref, Value},
 };
 
 /// How deep a hierarchy may be.
@@ -121,13 +123,39 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
 }
 
 /// The parent of a record of a kind that forms a tree.
-fn parent(image: &Image) -> Option<(&'static str, Ref)> {
+pub(crate) fn parent(image: &Image) -> Option<(&'static str, Ref)> {
     let field = match image.kind() {
         Kind::Team | Kind::Company => "parent_id",
         Kind::User => "manager_id",
         _ => return None,
     };
     image.get(field).as_id().map(|id| (field, Ref::new(image.kind(), id)))
+}
+
+/// How many levels a record makes with all that is known to hang below it: 1 where nothing does. Of teams, which are
+/// definitions, everything is known; of other kinds a list alone would tell, and no rule may depend on a list.
+fn levels(draft: &Draft<'_>, record: Ref) -> usize {
+    if record.kind != Kind::Team {
+        return 1;
+    }
+    // Teams that this commit moves stand where it puts them.
+    let moved: BTreeMap<Id, Option<Id>> = draft
+        .written()
+        .filter(|image| image.kind() == Kind::Team)
+        .map(|image| (image.id, image.get("parent_id").as_id()))
+        .collect();
+    let mut level = vec![record.id];
+    let mut levels = 0;
+    while !level.is_empty() && levels <= MAX_HIERARCHY {
+        levels += 1;
+        let known = level.iter().flat_map(|&team| draft.cx.definitions.teams_below(team)).copied();
+        let mut below: Vec<Id> = known.filter(|team| !moved.contains_key(team)).collect();
+        below.extend(
+            moved.iter().filter(|(_, parent)| parent.is_some_and(|p| level.contains(&p))).map(|(&team, _)| team),
+        );
+        level = below;
+    }
+    levels
 }
 
 /// A new parent must not be the record itself or below it. Every ancestor is guarded: two moves at once that would
@@ -142,16 +170,19 @@ fn check_hierarchy(
     if before.and_then(parent).is_some_and(|(_, old)| old == first) {
         return Ok(());
     }
+    let too_deep = |faults: &mut Faults| {
+        faults.push(field, "too_deep", format!("a hierarchy is at most {MAX_HIERARCHY} deep"));
+    };
     let mut next = Some(first);
-    let mut depth = 1;
+    let mut above = 0;
     while let Some(ancestor) = next {
         if ancestor == after.reference() {
             faults.push(field, "cycle", "cannot be the record itself or one below it");
             return Ok(());
         }
-        depth += 1;
-        if depth > MAX_HIERARCHY {
-            faults.push(field, "too_deep", format!("a hierarchy is at most {MAX_HIERARCHY} deep"));
+        above += 1;
+        if above >= MAX_HIERARCHY {
+            too_deep(faults);
             return Ok(());
         }
         let image = match draft.peek(ancestor) {
@@ -166,6 +197,9 @@ fn check_hierarchy(
         };
         draft.guard(&image);
         next = parent(&image).map(|(_, above)| above);
+    }
+    if above + levels(draft, after.reference()) > MAX_HIERARCHY {
+        too_deep(faults);
     }
     Ok(())
 }

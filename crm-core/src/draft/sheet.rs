@@ -11,7 +11,7 @@ use crate::{
     access::{Access, Action, Actor, Permission},
     ambient::IdSource,
     catalog,
-    change::{Change, FieldChange},
+    change::{Change, FieldChange, Origin},
     definitions::Definitions,
     error::{Error, Faults},
     pipelines::gates::Passage,
@@ -64,6 +64,8 @@ pub(crate) struct Draft<'a> {
     edits: BTreeMap<Ref, Edit>,
     guards: BTreeMap<Ref, u64>,
     missing: Vec<Lookup>,
+    /// Through what the next changes come, where that is not what the actor acts through.
+    origin: Option<Arc<Origin>>,
 }
 
 /// What is set on a record: by whoever asks (field rules hold), and by the use case itself (they do not).
@@ -89,7 +91,7 @@ impl<'a> Sets<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, loaded: &'a Loaded) -> Self {
-        Self { cx, loaded, edits: BTreeMap::new(), guards: BTreeMap::new(), missing: Vec::new() }
+        Self { cx, loaded, edits: BTreeMap::new(), guards: BTreeMap::new(), missing: Vec::new(), origin: None }
     }
 
     /// Notes that something will be needed, so that it is read together with the next thing that is missing.
@@ -158,9 +160,15 @@ impl<'a> Draft<'a> {
         self.cx.ids.id(self.cx.now)
     }
 
+    /// From now on changes come through this; through the actor's own origin again where nothing is given.
+    pub(crate) fn through(&mut self, origin: Option<Arc<Origin>>) {
+        self.origin = origin;
+    }
+
     /// Makes the commit depend on a record that was read: it must not have changed since.
     pub(crate) fn guard(&mut self, image: &Image) {
-        if !self.edits.contains_key(&image.reference()) {
+        // What people write of a record in this commit names its version already; what the machine computes does not.
+        if self.edits.get(&image.reference()).is_none_or(|edit| edit.changes.is_empty()) {
             self.guards.insert(image.reference(), image.versions.person);
         }
     }
@@ -194,8 +202,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes what the machine computes of a record: no permission is asked, no gate stands before it, no change is
-    /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused.
-    #[cfg_attr(not(feature = "auth"), allow(dead_code))] // sign-in is so far the only one to use it
+    /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused,
+    /// and so is a commit that computes a record and at the same time guards what people wrote of it.
     pub(crate) fn compute(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let mut after = before.as_ref().clone();
@@ -204,7 +212,7 @@ impl<'a> Draft<'a> {
             match after.decl.fields.get(*at) {
                 Some(field) if field.section == Section::Machine => {
                     match field.ty.normalize(value.clone(), self.cx.definitions.default_country()) {
-                        Ok(normal) => after.values[*at] = normal,
+                        Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
                         Err(fault) => faults.add(field.name, fault),
                     }
                 }
@@ -346,7 +354,7 @@ impl<'a> Draft<'a> {
             occurred_at,
             by: self.cx.actor.user(),
             action: Cow::Borrowed(step.action),
-            origin: self.cx.actor.origin().cloned(),
+            origin: self.origin.as_ref().or(self.cx.actor.origin()).cloned(),
             fields,
             with: Vec::new(),
             stage_move,
@@ -385,12 +393,10 @@ impl<'a> Draft<'a> {
                 continue;
             }
             match field.ty.normalize(value.clone(), country) {
-                Ok(Value::Null) if field.ty.is_list() => after.values[*at] = Value::List([].into()),
-                Ok(Value::Null) if field.ty == FieldType::Bool => after.values[*at] = Value::Bool(false),
                 Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
                     faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
                 }
-                Ok(normal) => after.values[*at] = normal,
+                Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
                 Err(fault) => faults.add(field.name, fault),
             }
         }
@@ -461,6 +467,11 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// [`Error::TooLarge`] past the budget.
     pub(crate) fn into_commit(self, id: Id, key: Option<KeyEntry>) -> Result<Commit, Error> {
+        if let Some(record) = self.guards.keys().find(|record| self.edits.contains_key(record)) {
+            // A commit names a record once: as written in one of its groups, or as unchanged.
+            let message = format!("{record} cannot be computed and relied on in one commit");
+            return Err(Error::invalid("machine", "guarded", message));
+        }
         let mut book = ClaimBook::default();
         let mut writes = Vec::with_capacity(self.edits.len());
         for (record, edit) in self.edits {
@@ -488,6 +499,15 @@ impl<'a> Draft<'a> {
         commit.sort();
         commit.check_budget()?;
         Ok(commit)
+    }
+}
+
+/// A value as its field holds it: nothing is an empty list or `false` where the field has no other nothing.
+fn or_nothing(ty: FieldType, value: Value) -> Value {
+    match value {
+        Value::Null if ty.is_list() => Value::List([].into()),
+        Value::Null if ty == FieldType::Bool => Value::Bool(false),
+        value => value,
     }
 }
 

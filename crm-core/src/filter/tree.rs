@@ -118,6 +118,15 @@ impl Filter {
         }
     }
 
+    /// Whether some condition is on the field of this name.
+    pub fn names(&self, field: &str) -> bool {
+        match self {
+            Filter::All { and: parts } | Filter::Any { or: parts } => parts.iter().any(|part| part.names(field)),
+            Filter::Not { not } => not.names(field),
+            Filter::Is(condition) => condition.field == field,
+        }
+    }
+
     /// The complement.
     #[must_use]
     pub fn negate(self) -> Self {

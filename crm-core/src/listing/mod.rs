@@ -8,6 +8,6 @@ mod query;
 
 pub(crate) use cursor::{open, seal};
 pub(crate) use merge::{count, walk_page};
-pub(crate) use plan::{Plan, plan, signature};
+pub(crate) use plan::{Plan, Read, plan, signature};
 pub(crate) use query::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use query::{ListPage, ListQuery};

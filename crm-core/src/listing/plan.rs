@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     filter::{Compare, Filter, Path, Predicate, Test},
     schema::{FieldType, Image, IndexDecl, KindDecl, common},
-    value::{Choice, Value, fold},
+    value::{Choice, Kind, Value, fold},
 };
 
 /// Reads of indexes that are merged at most.
@@ -56,7 +56,8 @@ impl TextSearch {
 /// Plans a list.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without any grant to read the kind, [`Error::Invalid`] for a filter that does not compile or a
+/// [`Error::Forbidden`] without any grant to read the kind (of associations: without one to read all of what they may
+/// tie), [`Error::Invalid`] for a filter that does not compile or a
 /// sort that no index serves (naming those that are served).
 pub(crate) fn plan(
     access: &Access<'_>,
@@ -65,6 +66,13 @@ pub(crate) fn plan(
     action: Action,
 ) -> Result<Plan, Error> {
     access.demand(Permission::new(decl.kind, action))?;
+    if decl.kind == Kind::Association {
+        // By its ends, which no index knows: listed as a whole by who may read all that can be one, and by anybody else
+        // through `Collection::of`.
+        for kind in crate::associations::END_KINDS {
+            access.demand_all(Permission::new(kind, Action::Read))?;
+        }
+    }
     let asked = access.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
     let mut filter = asked.and(seen(access, decl, action));
     let extra = search(access, decl, query, &mut filter)?;

@@ -105,6 +105,10 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
                 cx.faults.push(format!("stages[{at}].allowed_from"), "unknown_stage", message);
             }
         }
+        // Nothing enters a retired stage: what it once asked for may be gone.
+        if stage.retired {
+            continue;
+        }
         for name in &stage.required_fields {
             let known = match name.strip_prefix("properties.") {
                 Some(key) => cx.definitions.property(decl.kind, key).is_some(),

@@ -53,9 +53,11 @@ use crate::{
 };
 use calendar::Calendar;
 use groups::{Dimension, Keys, Plan};
-use money::{RateTable, Valued};
+use money::Valued;
+pub(crate) use money::{RateTable, overflow};
 use pipeline::{OpenFact, OpenTally};
-use read::{Reader, Row};
+pub(crate) use read::Reader;
+use read::Row;
 use sales::{Fact, Tally};
 use table::Tallies;
 

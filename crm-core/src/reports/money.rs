@@ -66,13 +66,13 @@ pub struct MissingRate {
 }
 
 /// A sum of more digits than a decimal holds.
-pub(super) fn overflow(_: MoneyError) -> Error {
+pub(crate) fn overflow(_: MoneyError) -> Error {
     Error::TooLarge { what: "the number of digits of a sum", limit: 28 }
 }
 
 /// The rates of some currencies, and which of them were used and missed.
 #[derive(Debug)]
-pub(super) struct RateTable {
+pub(crate) struct RateTable {
     base: Currency,
     rates: BTreeMap<Currency, BTreeMap<Date, Decimal>>,
     used: BTreeMap<(Currency, Date), (Decimal, u64)>,
@@ -80,7 +80,7 @@ pub(super) struct RateTable {
 }
 
 impl RateTable {
-    pub(super) const fn new(base: Currency) -> Self {
+    pub(crate) const fn new(base: Currency) -> Self {
         Self { base, rates: BTreeMap::new(), used: BTreeMap::new(), missing: BTreeMap::new() }
     }
 
@@ -91,7 +91,7 @@ impl RateTable {
 
     /// The amount in the base currency, by the latest rate of its day or before; `None`, and noted, where there is
     /// none.
-    pub(super) fn convert(&mut self, money: Money, day: Date) -> Result<Option<Decimal>, Error> {
+    pub(crate) fn convert(&mut self, money: Money, day: Date) -> Result<Option<Decimal>, Error> {
         if money.currency == self.base {
             return Ok(Some(money.amount));
         }
@@ -114,14 +114,13 @@ impl RateTable {
         Ok(None)
     }
 
-    /// What was used and what was missing.
-    pub(super) fn notes(self) -> (Vec<RateUsed>, Vec<MissingRate>) {
-        let used = self
-            .used
+    /// What was used and what was missing since it was last asked.
+    pub(crate) fn notes(&mut self) -> (Vec<RateUsed>, Vec<MissingRate>) {
+        let used = std::mem::take(&mut self.used)
             .into_iter()
             .map(|((currency, day), (rate, amounts))| RateUsed { currency, day, rate, amounts })
             .collect();
-        (used, self.missing.into_values().collect())
+        (used, std::mem::take(&mut self.missing).into_values().collect())
     }
 }
 

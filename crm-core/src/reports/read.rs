@@ -87,10 +87,10 @@ impl Row {
 }
 
 /// Reads for one report, under one epoch of the definitions.
-pub(super) struct Reader<'a> {
-    pub(super) engine: &'a Engine,
-    pub(super) actor: &'a Actor,
-    pub(super) access: &'a Access<'a>,
+pub(crate) struct Reader<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) actor: &'a Actor,
+    pub(crate) access: &'a Access<'a>,
 }
 
 impl Reader<'_> {
@@ -117,7 +117,8 @@ impl Reader<'_> {
         Ok(rows)
     }
 
-    async fn walk<K: RecordKind>(
+    /// Every record of a list, as the actor sees it. One read for each 1,000 records examined.
+    pub(crate) async fn walk<K: RecordKind>(
         &self,
         query: &ListQuery,
         action: Action,
@@ -223,10 +224,16 @@ impl Reader<'_> {
     /// All rates of some currencies. One read a currency; none where nothing is to be converted. An actor who may not
     /// read rates has none.
     pub(super) async fn rates(&self, currencies: &BTreeSet<Currency>) -> Result<RateTable, Error> {
+        let mut table = RateTable::new(self.access.definitions().base_currency());
+        self.add_rates(&mut table, currencies).await?;
+        Ok(table)
+    }
+
+    /// Adds all rates of some currencies to a table.
+    pub(crate) async fn add_rates(&self, table: &mut RateTable, currencies: &BTreeSet<Currency>) -> Result<(), Error> {
         let base = self.access.definitions().base_currency();
-        let mut table = RateTable::new(base);
         if !self.access.has(Permission::new(Kind::Rate, Action::Read)) {
-            return Ok(table);
+            return Ok(());
         }
         for currency in currencies.iter().filter(|&&currency| currency != base) {
             let query = ListQuery::new().filter(Filter::eq("currency", currency.code())).sort("day");
@@ -240,6 +247,6 @@ impl Reader<'_> {
             })
             .await?;
         }
-        Ok(table)
+        Ok(())
     }
 }

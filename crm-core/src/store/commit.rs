@@ -205,11 +205,7 @@ impl Commit {
         let writes: usize = self
             .writes
             .iter()
-            .map(|write| {
-                let long =
-                    write.after.has_long_text() || write.before.as_ref().is_some_and(|before| before.has_long_text());
-                1 + usize::from(long) + write.changes.len() + element_entries(write)
-            })
+            .map(|write| record_items(write.before.as_deref(), &write.after) + write.changes.len())
             .sum();
         writes
             + self.guards.len()
@@ -246,16 +242,22 @@ impl Commit {
     }
 }
 
+/// The items of one record's image: itself, its long texts, its entries in list-valued indexes.
+pub(crate) fn record_items(before: Option<&Image>, after: &Image) -> usize {
+    let long = after.has_long_text() || before.is_some_and(Image::has_long_text);
+    1 + usize::from(long) + element_entries(before, after)
+}
+
 /// The elements of list-valued indexes (links, teams of a user) that a write puts, moves or takes out.
-fn element_entries(write: &Write) -> usize {
+fn element_entries(before: Option<&Image>, after: &Image) -> usize {
     let mut fields: Vec<usize> =
-        write.after.decl.indexes.iter().filter(|index| index.per_element).map(|index| index.equals[0]).collect();
+        after.decl.indexes.iter().filter(|index| index.per_element).map(|index| index.equals[0]).collect();
     fields.dedup();
     fields
         .into_iter()
         .map(|field| {
-            let after = write.after.values[field].items();
-            let before = write.before.as_ref().map_or(&[][..], |before| before.values[field].items());
+            let after = after.values[field].items();
+            let before = before.map_or(&[][..], |before| before.values[field].items());
             after.len() + before.iter().filter(|element| !after.contains(element)).count()
         })
         .sum()

@@ -22,6 +22,7 @@ mod query;
 pub mod sealed;
 mod traits;
 
+pub(crate) use commit::record_items;
 pub use commit::{
     Claim, ClaimOp, Commit, Guard, KeyEntry, MAX_COMMIT_BYTES, MAX_COMMIT_ITEMS, MAX_RECORD_BYTES, Write,
 };

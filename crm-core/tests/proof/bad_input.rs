@@ -18,6 +18,7 @@ use crm_core::{
     properties::{NewProperty, PropertyType},
     rates::NewRate,
     tasks::{ChecklistItem, NewTask, Reminder},
+    teams::{NewTeam, TeamPatch},
     users::NewUser,
     value::{Currency, Date, Decimal, Id, Kind, Money, Ref, Value},
 };
@@ -284,6 +285,41 @@ fn companies_form_no_circle() {
         }
         let deep = NewCompany { name: "n20".into(), parent_id: last, ..Default::default() };
         assert_eq!(faults(companies.create(deep).await), ["parent_id too_deep"]);
+    });
+}
+
+#[test]
+fn a_team_that_moves_takes_all_below_it_along() {
+    run(async {
+        let world = World::new().await;
+        let teams = world.crm.teams(&world.admin);
+        let make = async |name: String, parent_id: Option<Id>| {
+            teams.create(NewTeam { name, parent_id, ..Default::default() }).await.unwrap().id
+        };
+        // One chain of eleven and one of nine make twenty; one more level is too deep, wherever it is.
+        let (mut long, mut short) = (Vec::new(), Vec::new());
+        for n in 0..11 {
+            long.push(make(format!("long {n}"), long.last().copied()).await);
+        }
+        for n in 0..10 {
+            short.push(make(format!("short {n}"), short.last().copied()).await);
+        }
+        let under = |id: Id| TeamPatch::new().parent_id(id);
+        assert_eq!(faults(teams.update(short[0], under(long[10])).await), ["parent_id too_deep"]);
+        assert_eq!(faults(teams.update(long[0], under(short[9])).await), ["parent_id too_deep"]);
+        teams.update(short[1], under(long[10])).await.unwrap();
+        let deep = NewTeam { name: "deep".into(), parent_id: Some(short[9]), ..Default::default() };
+        assert_eq!(faults(teams.create(deep).await), ["parent_id too_deep"]);
+        // In one commit each move counts the one before it.
+        teams.update(short[1], under(short[0])).await.unwrap();
+        let both = teams.update_many(vec![(short[1], under(long[0])), (short[0], under(long[10]))]).await;
+        assert!(both.iter().all(Result::is_ok), "{both:?}");
+        let back = vec![(short[1], under(short[0])), (short[0], under(long[10]))];
+        let back = teams.update_many(back).await;
+        assert!(back.iter().any(Result::is_err), "{back:?}");
+        // What is below may go round a circle no more than what is above.
+        assert_fault(teams.update(long[0], under(long[10])).await, "parent_id cycle");
+        assert_fault(teams.update(long[9], under(long[10])).await, "parent_id cycle");
     });
 }
 

@@ -3,16 +3,18 @@
 use crm_core::{
     Crm, Error, MemoryStore,
     access::Actor,
-    collection::NewWithHistory,
+    collection::{Collection, NewWithHistory},
     companies::{CompanyPatch, NewCompany},
     contacts::NewContact,
     deals::NewDeal,
     leads::{ConvertLead, LeadPatch, NewLead},
     organizations::NewOrganization,
+    properties::NewProperty,
+    schema::{Record, RecordKind},
     store::memory::Fault,
     testing::{CountedIds, TestClock},
     users::{Handover, NewUser, UserPatch},
-    value::{Currency, Money},
+    value::{Currency, Kind, Money, Value},
 };
 
 use crate::{
@@ -202,9 +204,70 @@ fn one_bad_record_stops_no_other_and_no_value_is_there_twice() {
             let emails = (0..10).map(|m| format!("c{n}-{m}@example.com").as_str().into()).collect();
             NewWithHistory::new(NewContact { name: format!("C{n}"), emails, ..Default::default() })
         };
-        let verdicts = world.crm.contacts(&world.admin).create_many((0..40).map(contact).collect()).await;
+        let contacts = world.crm.contacts(&world.admin);
+        let verdicts = contacts.create_many((0..40).map(contact).collect()).await;
         assert!(verdicts.iter().all(Result::is_ok));
+        assert_eq!(commits(&contacts, &verdicts).await, 6, "twelve items each, seven to a commit");
         assert_eq!(world.crm.contacts(&world.admin).count(crm_core::filter::Filter::all([])).await.unwrap(), 40);
+    });
+}
+
+/// In how many commits records were made.
+async fn commits<K: RecordKind>(of: &Collection<'_, K>, made: &[Result<Record<K>, Error>]) -> usize {
+    let mut commits = std::collections::HashSet::new();
+    for record in made {
+        commits.insert(of.history(record.as_ref().unwrap().id).await.unwrap()[0].commit);
+    }
+    commits.len()
+}
+
+#[test]
+fn a_batch_is_as_full_as_what_it_claims_lets_it_be() {
+    run(async {
+        let world = World::new().await;
+        for key in ["vat", "badge", "serial"] {
+            let property = NewProperty {
+                kind: Some(Kind::Lead),
+                key: key.into(),
+                name: key.into(),
+                unique: true,
+                ..Default::default()
+            };
+            world.crm.properties(&world.admin).create(property).await.unwrap();
+        }
+        let leads = world.crm.leads(&world.admin);
+        let lead = |n: usize| {
+            let text = |key: &str| (key.to_owned(), Value::text(format!("{key}{n}")));
+            let new = NewLead {
+                name: format!("L{n}"),
+                description: Some("long".into()),
+                external_id: Some(format!("x{n}")),
+                properties: [text("vat"), text("badge")].into(),
+                ..Default::default()
+            };
+            let later = LeadPatch::new().property("serial", Value::text(format!("s{n}")));
+            let now = world.clock.now();
+            NewWithHistory::new(new).created_at(now.plus_days(-1)).then(now, later)
+        };
+        // Image, long text, two changes, four claims: eight items each, eleven to a commit.
+        let verdicts = leads.create_many((0..44).map(lead).collect()).await;
+        assert_eq!(commits(&leads, &verdicts).await, 4);
+        // A company each under another one: that one is guarded.
+        let companies = world.crm.companies(&world.admin);
+        let company =
+            |name: String, parent_id| NewWithHistory::new(NewCompany { name, parent_id, ..Default::default() });
+        let parents = companies.create_many((0..40).map(|n| company(format!("P{n}"), None)).collect()).await;
+        let below = parents.iter().map(|parent| company("C".into(), parent.as_ref().ok().map(|parent| parent.id)));
+        let verdicts = companies.create_many(below.collect()).await;
+        assert_eq!(commits(&companies, &verdicts).await, 2, "three items each, thirty to a commit");
+        // A process that has not seen the tenant yet counts the same.
+        let other = crm_core::Crm::builder(world.store.clone()).clock(world.clock.clone()).build();
+        let verdicts = other.leads(&world.admin).create_many((100..144).map(lead).collect()).await;
+        assert_eq!(commits(&leads, &verdicts).await, 4);
+        // A claim that goes to another value on the way is one claim in the end.
+        let renamed = |n: usize| lead(n).then(world.clock.now(), LeadPatch::new().external_id(format!("y{n}")));
+        let verdicts = leads.create_many((200..220).map(renamed).collect()).await;
+        assert_eq!(commits(&leads, &verdicts).await, 2, "nine items each, ten to a commit");
     });
 }
 

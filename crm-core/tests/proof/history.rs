@@ -2,7 +2,7 @@
 
 use crm_core::{
     Error,
-    change::Change,
+    change::{Change, Origin},
     collection::NewWithHistory,
     companies::NewCompany,
     contacts::NewContact,
@@ -492,5 +492,59 @@ fn a_linked_company_gets_back_what_it_was() {
         assert_eq!((back.body(), &back.source_ids), (contact.body(), &contact.source_ids));
         assert!(back.archived_at.is_none());
         assert_refused(leads.unconvert(world.lead.id).await);
+    });
+}
+
+#[test]
+fn each_record_of_many_names_the_row_it_came_from() {
+    run(async {
+        let world = World::new().await;
+        let importer = world.manager.clone().through(Origin {
+            through: Some("import".into()),
+            detail: Some("deals.csv".into()),
+            address: Some("192.0.2.1".into()),
+            ..Origin::default()
+        });
+        let deals = world.crm.deals(&importer);
+        let won = world.deal_pipeline.first_of(StageKind::Won).unwrap().id;
+        let now = world.clock.now();
+        let deal = |row: usize, title: &str| {
+            let new = NewDeal { title: title.into(), external_id: Some(format!("d{row}")), ..Default::default() };
+            let new = NewWithHistory::new(new).created_at(now.plus_days(-2));
+            new.then(now.plus_days(-1), DealPatch::new().stage_id(won))
+        };
+        let row = |row: usize| Origin { detail: Some(format!("deals.csv:{row}")), ..Origin::default() };
+        let mut many: Vec<_> = (0..30).map(|at| deal(at, "D").through(row(at + 2))).collect();
+        // One that says nothing of itself, one that says more than a log takes, one that brings its batch down.
+        many.push(deal(30, "D"));
+        let odd = Origin { through: Some("by\0hand".into()), detail: Some("x".repeat(1000)), ..Origin::default() };
+        many.push(deal(31, "D").through(odd));
+        many.push(deal(32, "").through(row(34)));
+        let verdicts = deals.create_many(many).await;
+        assert!(verdicts[32].is_err());
+        for (at, made) in verdicts.into_iter().take(32).enumerate() {
+            let history = deals.history(made.unwrap().id).await.unwrap();
+            assert_eq!(history.len(), 2);
+            for change in history {
+                let origin = change.origin.clone().unwrap();
+                let (through, detail) = match at {
+                    30 => ("import", "deals.csv".to_owned()),
+                    31 => ("byhand", "x".repeat(255)),
+                    at => ("import", format!("deals.csv:{}", at + 2)),
+                };
+                assert_eq!(
+                    (origin.through.as_deref(), origin.detail.as_deref()),
+                    (Some(through), Some(detail.as_str()))
+                );
+                assert_eq!(origin.address.as_deref(), Some("192.0.2.1"), "what the request was stays");
+            }
+        }
+        // Where the actor acts through nothing, the row is all there is.
+        let plain = world.crm.deals(&world.manager);
+        let made = plain.create_many(vec![deal(40, "D").through(row(9)), deal(41, "D")]).await;
+        let of = async |id| plain.history(id).await.unwrap()[0].origin.clone();
+        let ids: Vec<_> = made.into_iter().map(|made| made.unwrap().id).collect();
+        assert_eq!(of(ids[0]).await.as_deref(), Some(&row(9)));
+        assert_eq!(of(ids[1]).await, None);
     });
 }

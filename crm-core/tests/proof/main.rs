@@ -6,6 +6,7 @@ mod auth_support;
 mod racing;
 mod support;
 
+mod associations;
 mod auth;
 mod auth_keys;
 mod bad_input;
@@ -15,7 +16,9 @@ mod gates;
 mod history;
 mod keys;
 mod lists;
+mod me;
 mod nouns;
 mod properties;
 mod roles;
+mod totals;
 mod walls;

@@ -7,6 +7,7 @@ use crm_core::{
     filter::{Filter, Op},
     leads::{LeadPatch, NewLead},
     listing::ListQuery,
+    pipelines::{PipelinePatch, Stage, StageKind},
     properties::{
         NewProperty, Property, PropertyOption, PropertyPatch, PropertyRules, PropertyType, PropertyType as P,
     },
@@ -258,5 +259,77 @@ fn definitions_keep_what_records_rest_on() {
         );
         let twice = properties.create(new("colour", PropertyType::Text)).await;
         assert!(matches!(twice, Err(Error::Duplicate { .. })), "{twice:?}");
+    });
+}
+
+#[test]
+fn a_property_that_a_stage_asks_for_stays_until_it_is_asked_for_no_more() {
+    run(async {
+        let world = World::new().await;
+        let (properties, pipelines) = (world.crm.properties(&world.admin), world.crm.pipelines(&world.admin));
+        let of_deals = |key: &str| NewProperty { kind: Some(Kind::Deal), ..new(key, P::Integer) };
+        let made = properties.create(of_deals("seats")).await.unwrap();
+        let (seats, made) = (made.id, made.commit.unwrap());
+        let discount = make(&world, of_deals("discount")).await.id;
+        let same_key = make(&world, new("seats", P::Integer)).await.id;
+        let gate = Filter::any([
+            Filter::eq("source", "web"),
+            Filter::all([Filter::is("properties.seats", Op::Lt, 9).negate(), Filter::missing("properties.discount")]),
+        ]);
+        let first = world
+            .pipeline(
+                "Big ones",
+                vec![
+                    Stage::new("open", "Open", StageKind::Open, 10),
+                    Stage::new("agreed", "Agreed", StageKind::Won, 100).requires(&["properties.seats"]),
+                    Stage::new("gone", "Gone", StageKind::Lost, 0).gated_by(gate),
+                ],
+            )
+            .await;
+        let second = Stage::new("open", "Open", StageKind::Open, 10).requires(&["properties.seats"]);
+        let other = world.pipeline("Others", vec![second, Stage::new("won", "Won", StageKind::Won, 100)]).await;
+        // Every stage is named, at once; undoing the creation is archiving too.
+        for refused in [properties.archive(seats).await, properties.undo(seats, made).await] {
+            let Err(Error::Invalid(all)) = &refused else { panic!("{refused:?}") };
+            let said: Vec<(&str, &str)> =
+                all.all().iter().map(|fault| (fault.field.as_str(), fault.fault.code)).collect();
+            assert_eq!(said, [("archived_at", "in_use"); 3]);
+            for named in [
+                "the stage `agreed` of the pipeline `Big ones` requires it",
+                "the stage `gone` of the pipeline `Big ones` has a gate on it",
+                "the stage `open` of the pipeline `Others` requires it",
+            ] {
+                assert!(all.to_string().contains(named), "{all}");
+            }
+        }
+        assert_eq!(faults(properties.archive(discount).await), ["archived_at in_use"]);
+        // The leads' property of the same key is another one.
+        properties.archive(same_key).await.unwrap();
+        // What is archived or retired asks for nothing.
+        pipelines.archive(other.id).await.unwrap();
+        assert_eq!(faults(properties.archive(seats).await), ["archived_at in_use", "archived_at in_use"]);
+        let mut stages = first.stages.clone();
+        stages.push(Stage::new("lost", "Lost", StageKind::Lost, 0));
+        pipelines.update(first.id, PipelinePatch::new().stages(stages.clone())).await.unwrap();
+        pipelines.retire_stage(first.id, "gone", "lost").await.unwrap();
+        properties.archive(discount).await.unwrap();
+        assert_eq!(faults(properties.archive(seats).await), ["archived_at in_use"]);
+        let mut stages = pipelines.get(first.id).await.unwrap().stages.clone();
+        stages[1].required_fields.clear();
+        pipelines.update(first.id, PipelinePatch::new().stages(stages.clone())).await.unwrap();
+        properties.archive(seats).await.unwrap();
+        // A retired stage that asked for it is no hindrance to its pipeline, and comes back only without it.
+        pipelines.update(first.id, PipelinePatch::new().name("Bigger ones")).await.unwrap();
+        stages[2].retired = false;
+        let back = pipelines.update(first.id, PipelinePatch::new().stages(stages.clone())).await;
+        assert_fault(back, "stages[2].gate.properties.seats unknown_field");
+        assert_fault(
+            pipelines.restore(other.id, PipelinePatch::new()).await,
+            "stages[0].required_fields unknown_field",
+        );
+        // Restored, it may be asked for again.
+        properties.restore(seats, PropertyPatch::new()).await.unwrap();
+        pipelines.restore(other.id, PipelinePatch::new()).await.unwrap();
+        assert_eq!(faults(properties.archive(seats).await), ["archived_at in_use"]);
     });
 }

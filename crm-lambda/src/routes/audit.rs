@@ -1,10 +1,7 @@
 //! The log of the whole tenant: every change, and the security log.
 
-use axum::{
-    extract::State,
-    response::Response,
-};
-use crm_core::{security_events::SecurityEvent, view::change_to_json};
+use axum::{extract::State, response::Response};
+use crm_core::{audit::AuditQuery, security_events::SecurityEvent, view::change_to_json};
 use utoipa::openapi::HttpMethod;
 
 use super::{
@@ -42,7 +39,7 @@ async fn changes(State(app): State<App>, caller: Caller, mut params: Params) -> 
     let to = params.read("to", moment)?;
     let (cursor, limit) = page_of(&mut params, PAGE)?;
     params.done()?;
-    let audit = app.crm().audit(&caller.actor);
-    let page = audit.changes(from, to, cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    let query = AuditQuery { from, until: to, descending: true, limit: Some(limit), cursor };
+    let page = app.crm().audit(&caller.actor).page(&query).await.map_err(Problem::of_query)?;
     Ok(paged(page.items.iter().map(change_to_json).collect(), page.next_cursor))
 }

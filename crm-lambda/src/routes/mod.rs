@@ -1,7 +1,7 @@
 //! The table of routes: what the router answers and what the document says are made from it.
 
 mod api_keys;
-// mod audit;
+mod audit;
 mod auth;
 mod batch;
 mod deals;
@@ -64,7 +64,7 @@ pub(crate) fn all(config: &Config) -> Vec<Route> {
     all.extend(records::collection::<Note>());
     all.extend(records::collection::<Association>());
     all.extend(reports::routes());
-    // all.extend(audit::routes());
+    all.extend(audit::routes());
     all.extend(jobs::routes());
     all.extend(batch::routes());
     all.extend(health::routes());

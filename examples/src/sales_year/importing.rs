@@ -103,6 +103,15 @@ struct Coming<K> {
     new: NewWithHistory<K>,
 }
 
+impl<K: RecordKind> Coming<K> {
+    /// The log names the row that a record came from, beside what its actor acts through.
+    fn from(mut self, file: &str) -> Self {
+        let row = Origin { detail: Some(format!("{file}:{}", self.line)), ..Origin::default() };
+        self.new = self.new.through(row);
+        self
+    }
+}
+
 /// What a kind of row is read from, to name a column at fault.
 struct Source {
     file: &'static str,
@@ -120,9 +129,9 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The administrator, acting through an import of a file.
-    fn actor(&self, source: &Source) -> Actor {
-        let origin = Origin { through: Some("import".into()), detail: Some(source.file.into()), ..Origin::default() };
+    /// The administrator, acting through an import.
+    fn actor(&self) -> Actor {
+        let origin = Origin { through: Some("import".into()), ..Origin::default() };
         self.place.admin.clone().through(origin)
     }
 
@@ -154,11 +163,12 @@ impl Run<'_> {
         there: &mut HashMap<String, Id>,
     ) -> Result<(), Failure> {
         let total = coming.len();
-        let coming: Vec<Coming<K>> = coming.into_iter().filter(|row| !there.contains_key(&row.key)).collect();
+        let coming = coming.into_iter().filter(|row| !there.contains_key(&row.key));
+        let coming: Vec<Coming<K>> = coming.map(|row| row.from(source.file)).collect();
         let skipped = (total - coming.len()) as u64;
         self.import.already += skipped;
         self.progress.step(skipped);
-        let actor = self.actor(source);
+        let actor = self.actor();
         let mut rows = coming.into_iter().peekable();
         let mut batches: Vec<Vec<Coming<K>>> = Vec::new();
         while rows.peek().is_some() {

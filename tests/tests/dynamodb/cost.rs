@@ -99,6 +99,12 @@ async fn what_operations_cost() {
     store.commit(&create([deal.clone()])).await.unwrap();
     table.push(("create a deal", spent(&meter), 13.0));
 
+    let mut to_a_contact = self::deal(tenant, owner, team);
+    to_a_contact.id = id();
+    set(&mut to_a_contact, "primary_contact_id", Value::Id(id()));
+    store.commit(&create([to_a_contact])).await.unwrap();
+    table.push(("create a deal that names a contact", spent(&meter), 14.0));
+
     let stored = get(&store, &deal).await.unwrap();
     let _ = spent(&meter);
     let moved = update(&stored, 50, |deal| {
@@ -164,7 +170,8 @@ async fn what_operations_cost() {
     assert_eq!(store.history(&history).await.unwrap().changes.len(), 3);
     table.push(("the history of a deal of three changes, strongly", spent(&meter), 1.0));
 
-    println!("{:<60} {:>6} {:>6}", "operation", "units", "at most");
+    // On a line of its own, whatever the test runner has printed.
+    println!("\n{:<60} {:>6} {:>6}", "operation", "units", "at most");
     for (operation, units, most) in &table {
         println!("{operation:<60} {units:>6} {most:>6}");
     }
@@ -224,7 +231,7 @@ async fn what_use_cases_cost() {
     crm.deals(&rep).win(deal.id).await.unwrap();
     table.push(("win a deal", split(&meter), (16.0, 3.0)));
 
-    println!("{:<60} {:>6} {:>6}", "use case", "write", "read");
+    println!("\n{:<60} {:>6} {:>6}", "use case", "write", "read");
     for (operation, (written, read), _) in &table {
         println!("{operation:<60} {written:>6} {read:>6}");
     }

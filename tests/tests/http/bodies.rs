@@ -56,9 +56,18 @@ async fn queries_name_what_is_wrong_with_them() {
     let sort = api.get(&admin, "leads?sort=phone").await.problem(400, "bad_request");
     assert!(sort.text.contains("created_at"), "the allowed ones are named: {}", sort.text);
     for bad in [
-        "leads?limit=0", "leads?limit=201", "leads?limit=x", "leads?cursor=abc", "leads?filter=x", "leads?nope=1",
-        "leads?fields=nope", "leads?include=nope", "leads?with_total=maybe", "leads?q=a&q=b",
-        "leads?filter={\"field\":\"nope\",\"op\":\"eq\",\"value\":1}", "leads?employee_count=many",
+        "leads?limit=0",
+        "leads?limit=201",
+        "leads?limit=x",
+        "leads?cursor=abc",
+        "leads?filter=x",
+        "leads?nope=1",
+        "leads?fields=nope",
+        "leads?include=nope",
+        "leads?with_total=maybe",
+        "leads?q=a&q=b",
+        "leads?filter={\"field\":\"nope\",\"op\":\"eq\",\"value\":1}",
+        "leads?employee_count=many",
         "leads?sort=created_at,name",
     ] {
         let bad = bad.replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
@@ -101,7 +110,10 @@ async fn lists_take_fields_includes_totals_words_and_tables() {
     let table = api.ask("GET", "leads?fields=name,source").token(&admin.access).header("accept", "text/csv");
     let table = table.send().await.is(200);
     let lines: Vec<&str> = table.text.lines().collect();
-    assert_eq!(lines[0], "id,version,source,name".replace("source,name", lines[0].split_once("version,").expect("columns").1));
+    assert_eq!(
+        lines[0],
+        "id,version,source,name".replace("source,name", lines[0].split_once("version,").expect("columns").1)
+    );
     assert!(lines.iter().any(|line| line.contains("'=cmd()")), "no cell is a formula: {}", table.text);
     let found = api.post(&admin, "leads", json!({"name": "Key", "external_id": "k 1/2"})).await.is(201);
     let by = api.get(&admin, "leads/by/external_id/k%201%2F2").await.is(200);

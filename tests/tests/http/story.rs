@@ -41,8 +41,7 @@ async fn story(api: Api) {
     admin = api.login("acme", "admin@acme.example").await;
     api.post(&admin, &format!("leads/{lead}/stage"), json!({"stage": "qualified"})).await.is(200);
     let convert = json!({"deal": {"title": "Ten engines", "value": {"amount": "5000", "currency": "USD"}}});
-    let planned =
-        api.post(&admin, &format!("leads/{lead}/convert?dry_run=true"), convert.clone()).await.is(200);
+    let planned = api.post(&admin, &format!("leads/{lead}/convert?dry_run=true"), convert.clone()).await.is(200);
     assert!(planned.data()["changes"].as_array().is_some_and(|changes| changes.len() >= 4), "{}", planned.text);
     let became = api.post(&admin, &format!("leads/{lead}/convert"), convert.clone()).await.is(200);
     assert_eq!(became.data()["lead"]["status"], "converted");

@@ -34,7 +34,7 @@ async fn a_throwaway_cluster_goes_with_whoever_started_it() {
     let cluster = postgres::Cluster::start();
     let directory = cluster.directory.clone();
     let store = PostgresStore::connect(&cluster.url()).await.unwrap();
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert!(store.migrate().await.unwrap() > 0);
     // The pipe closes, as it does when the process ends in any way.
     drop(cluster);
     let gone = async {

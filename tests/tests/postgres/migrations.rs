@@ -7,6 +7,9 @@ use crm_store_postgres::{PostgresStore, ddl};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tests::postgres;
 
+/// How many migrations there are.
+const ALL: usize = 2;
+
 /// Everything that the schema holds, as text.
 async fn contents(pool: &PgPool) -> Vec<String> {
     sqlx::query_scalar(
@@ -25,7 +28,7 @@ async fn a_second_run_changes_nothing() {
     let database = postgres::empty_database().await;
     let pool = database.pool(2).await;
     let store = PostgresStore::from_pool(pool.clone());
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert_eq!(store.migrate().await.unwrap(), ALL);
     let first = contents(&pool).await;
     assert!(first.len() > 100);
     assert_eq!(store.migrate().await.unwrap(), 0);
@@ -45,7 +48,7 @@ async fn many_at_once_run_it_once() {
     for run in running {
         ran += run.await.unwrap();
     }
-    assert_eq!(ran, 1);
+    assert_eq!(ran, ALL);
 }
 
 #[tokio::test]
@@ -61,7 +64,7 @@ async fn no_superuser_is_needed_and_the_schema_may_be_there() {
     let options = database.options().username(&role).password("x");
     let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let store = PostgresStore::from_pool(pool.clone());
-    assert_eq!(store.migrate().await.unwrap(), 1);
+    assert_eq!(store.migrate().await.unwrap(), ALL);
     let tenant = crate::support::id();
     let lead = crate::support::lead(tenant, "Ada");
     let record = lead.reference();
@@ -101,6 +104,25 @@ async fn the_database_has_every_declared_column_and_no_other() {
         .collect();
     let unknown: Vec<_> = there.difference(&expected).collect();
     assert!(missing.is_empty() && unknown.is_empty(), "to add:\n{}\nnot declared: {unknown:?}", missing.join("\n"));
+}
+
+#[tokio::test]
+async fn the_database_has_every_declared_index_and_no_other() {
+    let pool = postgres::database().await.pool(1).await;
+    let kinds: Vec<&str> = crm_core::value::Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let there: Vec<String> = sqlx::query_scalar(
+        "select i.relname::text from pg_index x join pg_class i on i.oid = x.indexrelid
+         join pg_class t on t.oid = x.indrelid
+         where t.relnamespace = 'crm'::regnamespace and t.relname = any($1) and not x.indisprimary
+           and not exists (select from pg_constraint c where c.conindid = i.oid and c.contype in ('p', 'u', 'x'))",
+    )
+    .bind(kinds)
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let (there, declared): (BTreeSet<String>, BTreeSet<String>) =
+        (there.into_iter().collect(), ddl::expected_indexes().into_iter().collect());
+    assert_eq!(there.symmetric_difference(&declared).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[tokio::test]

@@ -1,0 +1,242 @@
+//! Totals: what the machine keeps of a record though it is a sum over other records.
+//!
+//! | of | field | what |
+//! |---|---|---|
+//! | contact, company | `lifetime_value` | the sum of its won, live deals in the base currency |
+//! | lead | `last_activity_at` | when the latest completed interaction that links it took place |
+//! | lead | `next_task_due_at` | the earliest due date of its open tasks |
+//!
+//! No use case writes them: [`Totals::run`] follows the change feed, works out whose totals the changes may have moved,
+//! and computes each of those anew from lists. Nothing is added or subtracted, so a run may be repeated, interrupted
+//! and resumed, and two may run at once. It acts as the system, reads what no single user may see in full, and writes
+//! the machine's group alone: no change is logged and nobody's edit becomes a conflict. Whoever should not learn what
+//! deals come to is kept from `lifetime_value` by a field rule.
+//!
+//! An amount in another currency is converted as in [`Reports::sales`](crate::reports::Reports::sales): by the latest
+//! rate of the day the deal closed or before (today's, where a won deal has no such day). A deal for whose day there is
+//! no rate is left out, and [`Followed::without_rate`] says so. A rate that comes later brings
+//! the totals that it moves up to date, as any other change does.
+
+mod sums;
+mod touched;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    access::{Access, Actor},
+    change::Change,
+    collection::Collection,
+    deals::Deal,
+    draft::{Answer, Pending, asked_for},
+    engine::Engine,
+    error::Error,
+    reports::{MissingRate, Reader},
+    schema::Image,
+    store::{FeedCursor, FeedPage, Got, Want},
+    value::{Id, Kind, Ref},
+};
+use sums::Books;
+
+/// Changes that are followed together, at most.
+const PAGE: usize = 100;
+/// How often a record is computed again because another run was faster.
+const TRIES: usize = 4;
+
+/// Keeps the totals of all tenants. For the program, not for its users: no actor stands before it.
+#[derive(Clone)]
+pub struct Totals<'a> {
+    engine: &'a Arc<Engine>,
+    lag: Duration,
+}
+
+impl std::fmt::Debug for Totals<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Totals").field("lag", &self.lag).finish_non_exhaustive()
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Followed {
+    /// Where to go on; `None` where nothing has been followed yet.
+    pub cursor: Option<FeedCursor>,
+    /// True where the time was up before the feed had told all it has.
+    pub more: bool,
+    /// Changes that were followed.
+    pub changes: u64,
+    /// Records whose totals were computed.
+    pub computed: u64,
+    /// Those of them whose totals were not what they are now.
+    pub written: u64,
+    /// Whose totals leave deals out for want of a rate, with the tenant.
+    pub without_rate: Vec<(Id, Ref, MissingRate)>,
+}
+
+/// What computing the totals of one record came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recomputed {
+    /// True where they were not what they are now.
+    pub written: bool,
+    /// What `lifetime_value` leaves out for want of a rate.
+    pub without_rate: Vec<MissingRate>,
+}
+
+impl<'a> Totals<'a> {
+    pub(crate) const fn new(engine: &'a Arc<Engine>) -> Self {
+        Self { engine, lag: Duration::ZERO }
+    }
+
+    /// How long the store's lists may take to show a commit: changes that were recorded more recently wait for a later
+    /// run, so that no total is computed from a list that does not show them yet. Nought where not given, which fits
+    /// the stores whose lists never lag (in memory, PostgreSQL); on DynamoDB give some seconds.
+    #[must_use]
+    pub const fn lists_lag(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
+    }
+
+    /// Follows the feed from a cursor (from the beginning of what is kept without one) until it has no more or the time
+    /// is up by the CRM's clock, and brings up to date what the changes touch. At least a page of at most 100 changes
+    /// is followed, so a budget of nought is one page.
+    ///
+    /// Keep the cursor of the answer and give it to the next run. Without it (the program was killed, the run failed)
+    /// the same changes are followed again, to the same end.
+    ///
+    /// A record that is touched costs one strong read, one list for `lifetime_value` (one more for each 1,000 won deals
+    /// and for each foreign currency) or two of at most a few records each for a lead, and a commit where something is
+    /// to be written. A new rate walks the won deals that closed since its day.
+    ///
+    /// # Errors
+    /// What the store says; [`Error::TooLarge`] for a sum of more than 28 digits.
+    pub async fn run(&self, after: Option<&FeedCursor>, budget: Duration) -> Result<Followed, Error> {
+        let until = self.engine.clock.now().plus_micros(micros(budget));
+        let mut followed = Followed { cursor: after.cloned(), ..Followed::default() };
+        while let Some(page) = self.settled(followed.cursor.as_ref()).await? {
+            self.follow(&page.changes, &mut followed).await?;
+            followed.cursor = Some(page.cursor);
+            followed.changes += page.changes.len() as u64;
+            if page.changes.is_empty() {
+                break;
+            }
+            if self.engine.clock.now() >= until {
+                followed.more = true;
+                break;
+            }
+        }
+        Ok(followed)
+    }
+
+    /// Computes the totals of one record now, from what lists show.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such record; [`Error::Invalid`] for a kind that has no totals;
+    /// [`Error::Conflict`] where others kept writing what the machine computes of it; what the store says.
+    pub async fn recompute(&self, tenant: Id, record: Ref) -> Result<Recomputed, Error> {
+        if !has_totals(record.kind) {
+            let message = format!("has no totals: a {} is no lead, contact or company", record.kind);
+            return Err(Error::invalid("kind", "no_totals", message));
+        }
+        let actor = Actor::system(tenant);
+        let definitions = Collection::<Deal>::new(self.engine, &actor).definitions().await?;
+        let access = Access::new(&actor, &definitions, self.engine.clock.now());
+        let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
+        self.compute(&mut books, record).await?.ok_or(Error::NotFound(record.kind))
+    }
+
+    /// The next page of the feed, as far as lists show it; `None` where they may not yet.
+    async fn settled(&self, after: Option<&FeedCursor>) -> Result<Option<FeedPage>, Error> {
+        let shown = self.engine.clock.now().plus_micros(-micros(self.lag));
+        // What is too young may stand behind what is not: a shorter page may do without it.
+        let mut limit = PAGE;
+        while limit > 0 {
+            let page = self.engine.store.feed(after, limit).await?;
+            if page.changes.iter().all(|(_, change)| change.recorded_at <= shown) {
+                return Ok(Some(page));
+            }
+            limit /= 2;
+        }
+        Ok(None)
+    }
+
+    /// Brings up to date what a page of the feed touches, tenant by tenant.
+    async fn follow(&self, changes: &[(Id, Change)], followed: &mut Followed) -> Result<(), Error> {
+        let mut tenants: BTreeMap<Id, Vec<&Change>> = BTreeMap::new();
+        for (tenant, change) in changes.iter().filter(|(_, change)| touched::matters(change)) {
+            tenants.entry(*tenant).or_default().push(change);
+        }
+        for (tenant, changes) in tenants {
+            let actor = Actor::system(tenant);
+            let definitions = Collection::<Deal>::new(self.engine, &actor).definitions().await?;
+            let access = Access::new(&actor, &definitions, self.engine.clock.now());
+            let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
+            for record in touched::records(&books.reader, &changes).await? {
+                // A record that a change names and that is there no more has no totals to keep.
+                let Some(done) = self.compute(&mut books, record).await? else { continue };
+                followed.computed += 1;
+                followed.written += u64::from(done.written);
+                followed.without_rate.extend(done.without_rate.into_iter().map(|missing| (tenant, record, missing)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes a record's totals and writes them; `None` where there is no such record.
+    ///
+    /// The record is read before the lists, and what the lists came to is written only on what was read then: of two
+    /// runs at once, the one that looked earlier looks again.
+    async fn compute(&self, books: &mut Books<'_>, record: Ref) -> Result<Option<Recomputed>, Error> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let Some(image) = self.image(books.reader.actor.tenant(), record).await? else { return Ok(None) };
+            let (mut values, without_rate) = books.totals(&image).await?;
+            values.retain(|(at, value)| image.values[*at] != *value);
+            if values.is_empty() {
+                return Ok(Some(Recomputed { written: false, without_rate }));
+            }
+            let read = image.versions.machine;
+            let asked = asked_for(&(record, read));
+            let hints = vec![record.into()];
+            let pending: Pending<Written> =
+                Pending::new(self.engine, books.reader.actor, "compute_totals", asked, hints, move |draft, _| {
+                    let current = draft.peek(record)?.ok_or(Error::NotFound(record.kind))?.versions;
+                    if current.machine != read {
+                        return Err(Error::Conflict { record, current: Some(current), fields: Vec::new() }.into());
+                    }
+                    draft.compute(record, &values)?;
+                    Ok(vec![record])
+                });
+            match pending.await {
+                Ok(_) => return Ok(Some(Recomputed { written: true, without_rate })),
+                Err(Error::Conflict { .. }) if tries < TRIES => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn image(&self, tenant: Id, record: Ref) -> Result<Option<Arc<Image>>, Error> {
+        let answer = self.engine.store.get(tenant, &[Want::Record(record)]).await?;
+        Ok(match answer.got.into_iter().next() {
+            Some(Got::Record(image)) => image,
+            _ => None,
+        })
+    }
+}
+
+/// The answer of a write of totals: that it is there.
+struct Written;
+
+impl Answer for Written {
+    fn build(_: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
+
+/// True for the kinds that have totals.
+const fn has_totals(kind: Kind) -> bool {
+    matches!(kind, Kind::Lead | Kind::Contact | Kind::Company)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

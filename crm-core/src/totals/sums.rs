@@ -1,0 +1,107 @@
+//! The totals of one record, from lists.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    access::Action,
+    companies::CompanyFields,
+    contacts::ContactFields,
+    deals::{Deal, DealFields},
+    error::Error,
+    filter::Filter,
+    interactions::{Interaction, InteractionFields},
+    leads::LeadFields,
+    listing::{self, ListQuery},
+    reports::{MissingRate, RateTable, Reader, overflow},
+    schema::{Image, RecordKind},
+    tasks::{Task, TaskFields},
+    value::{Currency, Date, Decimal, Kind, Money, Ref, Value},
+};
+
+/// What the totals of one tenant are computed with: rates are read once a currency.
+pub(super) struct Books<'a> {
+    pub(super) reader: Reader<'a>,
+    rates: RateTable,
+    known: BTreeSet<Currency>,
+}
+
+impl<'a> Books<'a> {
+    pub(super) fn new(reader: Reader<'a>) -> Self {
+        let base = reader.access.definitions().base_currency();
+        Self { reader, rates: RateTable::new(base), known: BTreeSet::from([base]) }
+    }
+
+    /// A record's totals by field, and the rates that were missing. Nothing for a kind without totals.
+    pub(super) async fn totals(&mut self, image: &Image) -> Result<(Vec<(usize, Value)>, Vec<MissingRate>), Error> {
+        let record = image.reference();
+        let won = match record.kind {
+            Kind::Lead => return Ok((self.of_lead(record).await?, Vec::new())),
+            Kind::Contact => ("primary_contact_id", ContactFields::lifetime_value as usize),
+            Kind::Company => ("company_id", CompanyFields::lifetime_value as usize),
+            _ => return Ok((Vec::new(), Vec::new())),
+        };
+        let (buyer, field) = won;
+        let (sum, missing) = self.won(buyer, record).await?;
+        Ok((vec![(field, Value::Decimal(sum))], missing))
+    }
+
+    async fn of_lead(&self, lead: Ref) -> Result<Vec<(usize, Value)>, Error> {
+        let about = || {
+            // A reference always has a JSON form.
+            let link = serde_json::json!({"kind": lead.kind.name(), "id": lead.id.to_string()});
+            ListQuery::new().filter(Filter::eq("links", link))
+        };
+        let held = about().filter(Filter::missing("completed_at").negate()).sort("happens_at").descending();
+        let last = self.first::<Interaction>(&held, InteractionFields::completed_at as usize).await?;
+        let open = about().filter(Filter::eq("is_open", true)).sort("due_at");
+        let next = self.first::<Task>(&open, TaskFields::due_at as usize).await?;
+        Ok(vec![(LeadFields::last_activity_at as usize, last), (LeadFields::next_task_due_at as usize, next)])
+    }
+
+    /// A field of the first record of a list; missing where the list is empty.
+    async fn first<K: RecordKind>(&self, query: &ListQuery, field: usize) -> Result<Value, Error> {
+        let plan = listing::plan(self.reader.access, K::decl(), query, Action::Read)?;
+        let mut after = None;
+        loop {
+            let page = listing::walk_page(self.reader.engine, self.reader.actor.tenant(), &plan, after, 1).await?;
+            after = page.next;
+            match page.items.first() {
+                Some(image) => return Ok(image.values[field].clone()),
+                None if after.is_none() => return Ok(Value::Null),
+                None => {}
+            }
+        }
+    }
+
+    /// What a buyer's won deals come to in the base currency.
+    async fn won(&mut self, buyer: &str, record: Ref) -> Result<(Decimal, Vec<MissingRate>), Error> {
+        let query = ListQuery::new()
+            .filter(Filter::eq(buyer, record.id.to_string()))
+            .filter(Filter::eq("stage_kind", "won"))
+            .sort("created_at");
+        let definitions = self.reader.access.definitions();
+        let today = self.reader.engine.clock.now().date_in(definitions.zone());
+        let mut amounts: Vec<(Money, Date)> = Vec::new();
+        self.reader
+            .walk::<Deal>(&query, Action::Read, |image| {
+                if let Value::Money(money) = image.values[DealFields::value as usize] {
+                    let closed = &image.values[DealFields::actual_close_date as usize];
+                    let day = if let Value::Date(day) = closed { *day } else { today };
+                    amounts.push((money, day));
+                }
+                Ok(())
+            })
+            .await?;
+        let new: BTreeSet<Currency> =
+            amounts.iter().map(|(money, _)| money.currency).filter(|currency| !self.known.contains(currency)).collect();
+        self.reader.add_rates(&mut self.rates, &new).await?;
+        self.known.extend(new);
+        let mut sum = Decimal::ZERO;
+        for (money, day) in amounts {
+            if let Some(amount) = self.rates.convert(money, day)? {
+                sum = sum.plus(amount).map_err(overflow)?;
+            }
+        }
+        Ok((sum, self.rates.notes().1))
+    }
+}

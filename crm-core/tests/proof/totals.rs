@@ -1,0 +1,458 @@
+//! Totals: they follow what they are made of, whatever happens to it, and are the same however often they are computed.
+
+use std::time::Duration;
+
+use crm_core::{
+    Error,
+    associations::NewAssociation,
+    companies::{CompanyPatch, NewCompany},
+    contacts::NewContact,
+    deals::{DealPatch, NewDeal},
+    interactions::{InteractionPatch, NewInteraction},
+    leads::{LeadPatch, NewLead},
+    rates::{NewRate, RatePatch},
+    store::{FeedCursor, memory::Fault},
+    tasks::{NewTask, TaskPatch},
+    totals::Followed,
+    value::{Currency, Date, Decimal, Id, Kind, Money, Ref, Time},
+};
+
+use crate::{
+    racing::RacingStore,
+    support::{World, assert_fault, assert_not_found, run},
+};
+
+/// A budget that never ends a run.
+const LONG: Duration = Duration::from_hours(1);
+
+fn dec(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+/// A consumer of the feed that keeps its place.
+struct Consumer<'a> {
+    world: &'a World,
+    cursor: Option<FeedCursor>,
+}
+
+impl<'a> Consumer<'a> {
+    fn new(world: &'a World) -> Self {
+        Self { world, cursor: None }
+    }
+
+    async fn run(&mut self) -> Followed {
+        let followed = self.world.crm.totals().run(self.cursor.as_ref(), LONG).await.unwrap();
+        assert!(!followed.more);
+        self.cursor.clone_from(&followed.cursor);
+        followed
+    }
+}
+
+async fn company(world: &World, name: &str) -> Id {
+    let new = NewCompany { name: name.into(), ..Default::default() };
+    world.crm.companies(&world.admin).create(new).await.unwrap().id
+}
+
+async fn contact(world: &World, name: &str) -> Id {
+    let new = NewContact { name: name.into(), ..Default::default() };
+    world.crm.contacts(&world.admin).create(new).await.unwrap().id
+}
+
+async fn deal(world: &World, value: Money, company_id: Option<Id>, primary_contact_id: Option<Id>) -> Id {
+    let new =
+        NewDeal { title: "Engines".into(), value: Some(value), company_id, primary_contact_id, ..Default::default() };
+    world.crm.deals(&world.admin).create(new).await.unwrap().id
+}
+
+fn usd(amount: i64) -> Money {
+    Money::new(amount, Currency::USD)
+}
+
+/// What the companies, then the contacts have come to.
+async fn values(world: &World, companies: &[Id], contacts: &[Id]) -> Vec<Decimal> {
+    let mut all = Vec::new();
+    for &id in companies {
+        all.push(world.crm.companies(&world.admin).get(id).await.unwrap().lifetime_value);
+    }
+    for &id in contacts {
+        all.push(world.crm.contacts(&world.admin).get(id).await.unwrap().lifetime_value);
+    }
+    all
+}
+
+#[test]
+fn won_deals_count_for_their_company_and_contact_while_they_are_won_and_live() {
+    run(async {
+        let world = World::new().await;
+        let (crm, me) = (&world.crm, &world.admin);
+        let mut consumer = Consumer::new(&world);
+        let (acme, bell) = (company(&world, "Acme").await, company(&world, "Bell").await);
+        let (ann, bob) = (contact(&world, "Ann").await, contact(&world, "Bob").await);
+        let expect = async |consumer: &mut Consumer<'_>, what: &str, expected: [&str; 4]| {
+            consumer.run().await;
+            let expected: Vec<Decimal> = expected.into_iter().map(dec).collect();
+            assert_eq!(values(&world, &[acme, bell], &[ann, bob]).await, expected, "{what}");
+        };
+        let one = deal(&world, usd(100), Some(acme), Some(ann)).await;
+        let two = deal(&world, "20.50 USD".parse().unwrap(), Some(acme), None).await;
+        expect(&mut consumer, "open deals count for nobody", ["0", "0", "0", "0"]).await;
+        crm.deals(me).win(one).await.unwrap();
+        crm.deals(me).win(two).await.unwrap();
+        expect(&mut consumer, "won", ["120.5", "0", "100", "0"]).await;
+        crm.deals(me).update(one, DealPatch::new().value(usd(70))).await.unwrap();
+        expect(&mut consumer, "another value", ["90.5", "0", "70", "0"]).await;
+        crm.deals(me).update(one, DealPatch::new().company_id(bell).primary_contact_id(bob)).await.unwrap();
+        expect(&mut consumer, "moved to another company and contact", ["20.5", "70", "0", "70"]).await;
+        crm.deals(me).move_to(one, "proposal").await.unwrap();
+        expect(&mut consumer, "opened again", ["20.5", "0", "0", "0"]).await;
+        crm.deals(me).win(one).await.unwrap();
+        expect(&mut consumer, "won again", ["20.5", "70", "0", "70"]).await;
+        crm.deals(me).archive(one).await.unwrap();
+        expect(&mut consumer, "archived", ["20.5", "0", "0", "0"]).await;
+        crm.deals(me).restore(one, DealPatch::new()).await.unwrap();
+        expect(&mut consumer, "restored", ["20.5", "70", "0", "70"]).await;
+        crm.deals(me).update(one, DealPatch::new().company_id(None::<Id>).value(None::<Money>)).await.unwrap();
+        expect(&mut consumer, "without company and value", ["20.5", "0", "0", "0"]).await;
+        let made = crm.deals(me).history(two).await.unwrap();
+        crm.deals(me).undo(two, made[1].commit).await.unwrap();
+        expect(&mut consumer, "its win undone", ["0", "0", "0", "0"]).await;
+        // All of it is the machine's: nobody's version moved and the log is theirs alone.
+        let company = crm.companies(me).get(acme).await.unwrap();
+        assert_eq!(company.version, 1);
+        assert!(company.machine_version >= 3, "{}", company.machine_version);
+        assert_eq!(crm.companies(me).history(acme).await.unwrap().len(), 1);
+        crm.companies(me).update(acme, CompanyPatch::new().industry("x")).if_version(1).await.unwrap();
+    });
+}
+
+#[test]
+fn many_moves_between_two_runs_leave_nobody_out() {
+    run(async {
+        let world = World::new().await;
+        let deals = world.crm.deals(&world.admin);
+        let mut all = Vec::new();
+        for name in ["A", "B", "C"] {
+            all.push(company(&world, name).await);
+        }
+        let id = deal(&world, usd(5), Some(all[0]), None).await;
+        deals.win(id).await.unwrap();
+        let mut consumer = Consumer::new(&world);
+        consumer.run().await;
+        for to in [all[1], all[2]] {
+            deals.update(id, DealPatch::new().company_id(to)).await.unwrap();
+        }
+        let followed = consumer.run().await;
+        assert_eq!((followed.changes, followed.computed, followed.written), (2, 3, 2));
+        assert_eq!(values(&world, &all, &[]).await, [dec("0"), dec("0"), dec("5")]);
+    });
+}
+
+#[test]
+fn the_feed_followed_twice_or_in_pieces_comes_to_the_same() {
+    run(async {
+        let world = World::new().await;
+        let acme = company(&world, "Acme").await;
+        for number in 0..150 {
+            let id = deal(&world, usd(number), Some(acme), None).await;
+            world.crm.deals(&world.admin).win(id).await.unwrap();
+        }
+        // A budget of nought is a page at a time; a run that is killed in between has lost nothing.
+        let totals = world.crm.totals();
+        let mut cursor = None;
+        let mut runs = 0;
+        loop {
+            let followed = totals.run(cursor.as_ref(), Duration::ZERO).await.unwrap();
+            assert!(followed.changes <= 100);
+            // The same page twice: the second time there is nothing to write.
+            let again = totals.run(cursor.as_ref(), Duration::ZERO).await.unwrap();
+            assert_eq!((again.changes, again.computed, again.written), (followed.changes, followed.computed, 0));
+            assert_eq!(again.cursor, followed.cursor);
+            runs += 1;
+            cursor = followed.cursor;
+            if !followed.more {
+                break;
+            }
+        }
+        assert!(runs >= 4, "{runs}");
+        let first = values(&world, &[acme], &[]).await;
+        assert_eq!(first, [Decimal::from((0..150).sum::<i64>())]);
+        let snapshot = world.snapshot();
+        let again = totals.run(None, LONG).await.unwrap();
+        assert_eq!((again.written, again.more), (0, false));
+        assert!(again.changes > 300 && again.computed > 0);
+        assert_eq!(world.snapshot(), snapshot, "followed twice from the beginning, something was written");
+        // Followed to its end, there is nothing to do.
+        let nothing = totals.run(again.cursor.as_ref(), LONG).await.unwrap();
+        assert_eq!((nothing.changes, nothing.computed), (0, 0));
+    });
+}
+
+fn rate(day: &str, rate: &str) -> NewRate {
+    NewRate { currency: Some(Currency::EUR), day: day.parse().ok(), rate: dec(rate), ..Default::default() }
+}
+
+#[test]
+fn other_currencies_are_converted_by_the_day_and_a_missing_rate_is_said() {
+    run(async {
+        let world = World::new().await;
+        let (crm, me) = (&world.crm, &world.admin);
+        let acme = company(&world, "Acme").await;
+        let mut consumer = Consumer::new(&world);
+        let mut ids = Vec::new();
+        for day in ["2025-03-10", "2025-06-10"] {
+            let id = deal(&world, Money::new(100, Currency::EUR), Some(acme), None).await;
+            crm.deals(me).win(id).await.unwrap();
+            let day: Option<Date> = day.parse().ok();
+            crm.deals(me).update(id, DealPatch::new().actual_close_date(day)).await.unwrap();
+            ids.push(id);
+        }
+        let id = deal(&world, usd(7), Some(acme), None).await;
+        crm.deals(me).win(id).await.unwrap();
+        let followed = consumer.run().await;
+        let [(tenant, record, missing)] = followed.without_rate.as_slice() else { panic!("{followed:?}") };
+        assert_eq!((*tenant, *record), (me.tenant(), Ref::new(Kind::Company, acme)));
+        assert_eq!((missing.currency, missing.amounts, missing.sum), (Currency::EUR, 2, dec("200")));
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("7")]);
+        // A rate counts from its day on, and for what closed before it came too.
+        let later = crm.rates(me).create(rate("2025-06-01", "1.2")).await.unwrap().id;
+        let followed = consumer.run().await;
+        assert_eq!(followed.without_rate[0].2.amounts, 1);
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("127")]);
+        crm.rates(me).create(rate("2025-01-01", "1.1")).await.unwrap();
+        assert_eq!(consumer.run().await.without_rate, []);
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("237")]);
+        // Mended, moved to another day, taken away.
+        crm.rates(me).update(later, RatePatch::new().rate(dec("2"))).await.unwrap();
+        consumer.run().await;
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("317")]);
+        crm.rates(me).update(later, RatePatch::new().day("2025-07-01".parse::<Date>().ok())).await.unwrap();
+        consumer.run().await;
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("227")]);
+        crm.rates(me).update(later, RatePatch::new().day("2025-02-01".parse::<Date>().ok())).await.unwrap();
+        consumer.run().await;
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("407")]);
+        crm.rates(me).archive(later).await.unwrap();
+        consumer.run().await;
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("227")]);
+    });
+}
+
+#[test]
+fn a_lead_knows_its_last_activity_and_its_next_task() {
+    run(async {
+        let world = World::new().await;
+        let (crm, me) = (&world.crm, &world.admin);
+        let other = crm.leads(me).create(NewLead { name: "Other".into(), ..Default::default() }).await.unwrap().id;
+        let (lead, other) = (Ref::new(Kind::Lead, world.lead.id), Ref::new(Kind::Lead, other));
+        let mut consumer = Consumer::new(&world);
+        let start = world.clock.now();
+        let day = |number: i64| start.plus_days(number);
+        let expect =
+            async |consumer: &mut Consumer<'_>, what: &str, of: Ref, last: Option<Time>, next: Option<Time>| {
+                consumer.run().await;
+                let lead = crm.leads(me).get(of.id).await.unwrap();
+                assert_eq!((lead.last_activity_at, lead.next_task_due_at), (last, next), "{what}");
+            };
+        let call = |completed_at, scheduled_at| NewInteraction {
+            r#type: "meeting".into(),
+            subject: "m".into(),
+            completed_at,
+            scheduled_at,
+            links: vec![lead],
+            ..Default::default()
+        };
+        let all = crm.interactions(me);
+        all.create(call(None, Some(day(9)))).await.unwrap();
+        expect(&mut consumer, "what is planned has not happened", lead, None, None).await;
+        let first = all.create(call(Some(day(-3)), None)).await.unwrap().id;
+        let second = all.create(call(Some(day(-1)), Some(day(-2)))).await.unwrap().id;
+        expect(&mut consumer, "the latest", lead, Some(day(-1)), None).await;
+        all.update(second, InteractionPatch::new().links(vec![other])).await.unwrap();
+        expect(&mut consumer, "it was somebody else", lead, Some(day(-3)), None).await;
+        expect(&mut consumer, "the other", other, Some(day(-1)), None).await;
+        all.update(first, InteractionPatch::new().completed_at(None::<Time>)).await.unwrap();
+        expect(&mut consumer, "it did not take place", lead, None, None).await;
+        all.update(first, InteractionPatch::new().completed_at(day(-4))).await.unwrap();
+        all.archive(second).await.unwrap();
+        expect(&mut consumer, "archived", other, None, None).await;
+        let tasks = crm.tasks(me);
+        let task = |due_at| NewTask { title: "t".into(), due_at, links: vec![lead], ..Default::default() };
+        tasks.create(task(None)).await.unwrap();
+        expect(&mut consumer, "a task without a date", lead, Some(day(-4)), None).await;
+        let far = tasks.create(task(Some(day(8)))).await.unwrap().id;
+        let near = tasks.create(task(Some(day(2)))).await.unwrap().id;
+        expect(&mut consumer, "the earliest", lead, Some(day(-4)), Some(day(2))).await;
+        tasks.complete(near, None).await.unwrap();
+        expect(&mut consumer, "done", lead, Some(day(-4)), Some(day(8))).await;
+        tasks.reopen(near).await.unwrap();
+        tasks.update(near, TaskPatch::new().due_at(day(9))).await.unwrap();
+        expect(&mut consumer, "put off", lead, Some(day(-4)), Some(day(8))).await;
+        tasks.update(far, TaskPatch::new().links(vec![other])).await.unwrap();
+        expect(&mut consumer, "given to the other", lead, Some(day(-4)), Some(day(9))).await;
+        expect(&mut consumer, "the other's", other, None, Some(day(8))).await;
+        tasks.archive(near).await.unwrap();
+        expect(&mut consumer, "only the undated one is left", lead, Some(day(-4)), None).await;
+        assert_eq!(crm.leads(me).get(lead.id).await.unwrap().version, 1);
+    });
+}
+
+#[test]
+fn what_moves_no_total_is_not_even_read() {
+    run(async {
+        let world = World::new().await;
+        let (crm, me) = (&world.crm, &world.admin);
+        let mut consumer = Consumer::new(&world);
+        let acme = company(&world, "Acme").await;
+        let id = deal(&world, usd(1), Some(acme), None).await;
+        consumer.run().await;
+        crm.deals(me).update(id, DealPatch::new().next_step("call").expected_close_date(None::<Date>)).await.unwrap();
+        crm.companies(me).update(acme, CompanyPatch::new().industry("x")).await.unwrap();
+        crm.leads(me).update(world.lead.id, LeadPatch::new().source("web")).await.unwrap();
+        let ann = Ref::new(Kind::Contact, contact(&world, "Ann").await);
+        let tie = NewAssociation {
+            from: Some(ann),
+            to: Some(Ref::new(Kind::Company, acme)),
+            label: "works_at".into(),
+            ..Default::default()
+        };
+        crm.associations(me).create(tie).await.unwrap();
+        let followed = consumer.run().await;
+        assert!(followed.changes >= 4, "{followed:?}");
+        assert_eq!((followed.computed, followed.written), (0, 0));
+    });
+}
+
+#[test]
+fn one_record_is_computed_on_demand() {
+    run(async {
+        let world = World::new().await;
+        let totals = world.crm.totals();
+        let tenant = world.admin.tenant();
+        let acme = company(&world, "Acme").await;
+        let id = deal(&world, usd(42), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(id).await.unwrap();
+        let record = Ref::new(Kind::Company, acme);
+        assert!(totals.recompute(tenant, record).await.unwrap().written);
+        assert!(!totals.recompute(tenant, record).await.unwrap().written);
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("42")]);
+        // What is wrong in the store is mended.
+        let wrong = Ref::new(Kind::Company, company(&world, "Bell").await);
+        assert!(!totals.recompute(tenant, wrong).await.unwrap().written);
+        assert_not_found(totals.recompute(tenant, Ref::new(Kind::Company, world.lead.id)).await);
+        assert_fault(totals.recompute(tenant, Ref::new(Kind::Deal, id)).await, "kind no_totals");
+        // Another tenant's record is as good as none.
+        let other = World::on(world.store.clone(), 1).await;
+        assert_not_found(other.crm.totals().recompute(other.admin.tenant(), record).await);
+    });
+}
+
+#[test]
+fn every_tenant_is_followed_and_none_counts_for_another() {
+    run(async {
+        let one = World::new().await;
+        let two = World::on(one.store.clone(), 1).await;
+        let mut ids = Vec::new();
+        for (world, amount) in [(&one, 3), (&two, 5)] {
+            let id = company(world, "Acme").await;
+            let won = deal(world, usd(amount), Some(id), None).await;
+            world.crm.deals(&world.admin).win(won).await.unwrap();
+            ids.push(id);
+        }
+        Consumer::new(&one).run().await;
+        assert_eq!(values(&one, &ids[..1], &[]).await, [dec("3")]);
+        assert_eq!(values(&two, &ids[1..], &[]).await, [dec("5")]);
+    });
+}
+
+#[test]
+fn changes_that_lists_may_not_show_yet_wait() {
+    run(async {
+        let world = World::new().await;
+        let acme = company(&world, "Acme").await;
+        let start = world.crm.feed(None, 1000).await.unwrap().cursor;
+        let lag = Duration::from_secs(10);
+        let totals = world.crm.totals().lists_lag(lag);
+        world.clock.advance_seconds(60);
+        world.store.faults().lag_lists();
+        let first = deal(&world, usd(1), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(first).await.unwrap();
+        world.clock.advance_seconds(9);
+        let early = totals.run(Some(&start), LONG).await.unwrap();
+        assert_eq!((early.changes, early.cursor.as_ref(), early.more), (0, Some(&start), false));
+        // The old ones are followed though younger ones came after them.
+        world.store.faults().catch_up();
+        world.crm.deals(&world.admin).count(crm_core::filter::Filter::all([])).await.unwrap();
+        world.clock.advance_seconds(1);
+        let second = deal(&world, usd(2), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(second).await.unwrap();
+        let next = totals.run(Some(&start), LONG).await.unwrap();
+        assert_eq!(next.changes, 2);
+        world.clock.advance_seconds(10);
+        let last = totals.run(next.cursor.as_ref(), LONG).await.unwrap();
+        assert_eq!(last.changes, 2);
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("3")]);
+    });
+}
+
+#[test]
+fn a_run_that_fails_anywhere_is_repeated_to_the_same_end() {
+    run(async {
+        for call in 1..100 {
+            let world = World::new().await;
+            let acme = company(&world, "Acme").await;
+            let id = deal(&world, Money::new(4, Currency::EUR), Some(acme), None).await;
+            world.crm.deals(&world.admin).win(id).await.unwrap();
+            world.crm.rates(&world.admin).create(rate("2025-06-01", "1.5")).await.unwrap();
+            world.store.faults().fail_call(call);
+            let first = world.crm.totals().run(None, LONG).await;
+            if world.store.faults().is_pending() {
+                assert!(call > 5, "a run makes {call} calls");
+                return;
+            }
+            assert!(matches!(first, Err(Error::Unavailable(_))), "call {call}: {first:?}");
+            Consumer::new(&world).run().await;
+            assert_eq!(values(&world, &[acme], &[]).await, [dec("6")], "call {call}");
+        }
+        panic!("a run does not end");
+    });
+}
+
+#[test]
+fn a_total_whose_answer_is_lost_is_there() {
+    run(async {
+        for fault in [Fault::LostBefore, Fault::LostAfter] {
+            let world = World::new().await;
+            let acme = company(&world, "Acme").await;
+            let id = deal(&world, usd(4), Some(acme), None).await;
+            world.crm.deals(&world.admin).win(id).await.unwrap();
+            world.store.faults().fail_next_commit(fault);
+            world.crm.totals().recompute(world.admin.tenant(), Ref::new(Kind::Company, acme)).await.unwrap();
+            let company = world.crm.companies(&world.admin).get(acme).await.unwrap();
+            assert_eq!((company.lifetime_value, company.machine_version), (dec("4"), 1), "{fault:?}");
+        }
+    });
+}
+
+#[test]
+fn of_two_runs_at_once_the_one_that_looked_later_wins() {
+    run(async {
+        let world = World::new().await;
+        let acme = company(&world, "Acme").await;
+        let first = deal(&world, usd(1), Some(acme), None).await;
+        let second = deal(&world, usd(2), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(first).await.unwrap();
+        let record = Ref::new(Kind::Company, acme);
+        // Between what one run read and what it writes, a deal is won and another run has written it.
+        let racing = RacingStore::on(world.store.clone());
+        let (crm, admin) = (world.crm.clone(), world.admin.clone());
+        racing.before_next_commit(move || {
+            run(async {
+                crm.deals(&admin).win(second).await.unwrap();
+                assert!(crm.totals().recompute(admin.tenant(), record).await.unwrap().written);
+            });
+        });
+        world.crm.on(racing.clone()).totals().recompute(world.admin.tenant(), record).await.unwrap();
+        assert!(!racing.is_armed());
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("3")]);
+    });
+}
