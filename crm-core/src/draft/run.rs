@@ -204,10 +204,12 @@ fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>)
         if image.versions.person != *version {
             let history = draft.history(*subject)?;
             let later = history.iter().filter(|change| change.group == Group::Person && change.version > *version);
-            let touched: Vec<String> = later
+            let mut touched: Vec<String> = later
                 .flat_map(|change| change.fields.iter().map(|field| field.field.to_string()))
                 .filter(|name| fields.contains(name))
                 .collect();
+            touched.sort_unstable();
+            touched.dedup();
             if !touched.is_empty() || *version > image.versions.person {
                 let current = Some(image.versions);
                 return Err(Error::Conflict { record: *subject, current, fields: touched }.into());

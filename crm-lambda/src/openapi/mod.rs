@@ -9,10 +9,12 @@ pub(crate) use schemas::{
 };
 
 use utoipa::openapi::{
-    ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder,
+    ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, ResponseBuilder,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::TagBuilder,
 };
+
+use crate::problem::PROBLEM_JSON;
 
 /// The document of these routes.
 pub(crate) fn document(routes: &[Route]) -> OpenApi {
@@ -35,6 +37,11 @@ pub(crate) fn document(routes: &[Route]) -> OpenApi {
         .description(Some("An access token from `POST /api/v1/auth/login`, or an API key"))
         .build();
     let mut components = ComponentsBuilder::new().security_scheme("bearer", SecurityScheme::Http(bearer));
+    for &(status, meaning) in operation::FAILURES {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let answer = ResponseBuilder::new().description(meaning).content(PROBLEM_JSON, content).build();
+        components = components.response(operation::failure_name(status), answer);
+    }
     for (name, schema) in schemas::all() {
         components = components.schema(name, schema);
     }

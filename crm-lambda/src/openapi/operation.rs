@@ -66,7 +66,7 @@ impl Operation {
                 .name(name)
                 .parameter_in(ParameterIn::Query)
                 .required(Required::False)
-                .description(Some(description))
+                .description(Some(description).filter(|text| !text.is_empty()))
                 .schema(Some(schema))
                 .build(),
         );
@@ -93,7 +93,7 @@ impl Operation {
 
     /// It holds to a version where asked.
     pub(crate) fn conditional(self) -> Self {
-        self.header("If-Match", "the ETag the record must still have").answers(412, "Problem", "it has changed since")
+        self.header("If-Match", "the ETag the record must still have").fails(412)
     }
 
     /// It may say when it was true, and be asked for its plan.
@@ -149,15 +149,10 @@ impl Operation {
         self
     }
 
-    /// It answers a problem.
-    pub(crate) fn answers(self, status: u16, schema: &str, description: &str) -> Self {
-        let schema = RefOr::Ref(Ref::from_schema_name(schema));
-        let media = if status >= 400 { crate::problem::PROBLEM_JSON } else { "application/json" };
-        let mut whole = self;
-        let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response = ResponseBuilder::new().description(description).content(media, content).build();
-        whole.operation = whole.operation.response(status.to_string(), response);
-        whole
+    /// It answers a problem. What it says there is the same for every route, and stands in the document once.
+    pub(crate) fn fails(mut self, status: u16) -> Self {
+        self.operation = self.operation.response(status.to_string(), Ref::from_response_name(failure_name(status)));
+        self
     }
 
     /// What answers it.
@@ -166,29 +161,18 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        let mut whole = self.answers(400, "Problem", "the request cannot be read");
+        let mut whole = self.fails(400);
         if whole.public {
             whole.operation = whole.operation.securities(Some([SecurityRequirement::default()]));
         } else {
             whole.operation =
                 whole.operation.securities(Some([SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]));
-            whole = whole
-                .answers(401, "Problem", "nobody is signed in")
-                .answers(403, "Problem", "a permission is missing, which the answer names")
-                .answers(404, "Problem", "there is no such thing, or it may not be seen");
+            whole = whole.fails(401).fails(403).fails(404);
         }
         if whole.writes {
-            whole = whole
-                .answers(409, "Problem", "somebody else was faster, or a unique value is taken")
-                .answers(413, "Problem", "the body is too large")
-                .answers(415, "Problem", "the body is not JSON")
-                .answers(422, "Problem", "fields are invalid: every fault is named");
+            whole = whole.fails(409).fails(413).fails(415).fails(422);
         }
-        whole = whole.answers(429, "Problem", "too many requests").answers(
-            503,
-            "Problem",
-            "the store cannot be reached: try again",
-        );
+        whole = whole.fails(429).fails(503).fails(504);
         let filter = match whole.method {
             HttpMethod::Post => MethodFilter::POST,
             HttpMethod::Put => MethodFilter::PUT,
@@ -230,8 +214,7 @@ impl Operation {
             .query("with_total", super::schemas::boolean(), "also count the whole list")
             .views(decl);
         for field in decl.fields.iter().filter(|field| is_simple(field)) {
-            whole =
-                whole.query(field.name, text(), "only records where the field equals this; empty: where it is missing");
+            whole = whole.query(field.name, text(), "");
         }
         whole
     }
@@ -273,4 +256,25 @@ impl Operation {
             "entries on a page: 1 to 200; 50 where not given",
         )
     }
+}
+
+/// The failures there are, by status: what each means.
+pub(super) const FAILURES: &[(u16, &str)] = &[
+    (400, "The request cannot be read"),
+    (401, "Nobody is signed in, or the credentials are not good"),
+    (403, "A permission is missing, which the answer names"),
+    (404, "There is no such thing, or it may not be seen"),
+    (409, "Somebody else was faster, or a unique value is taken"),
+    (412, "The record has changed since"),
+    (413, "The body is too large"),
+    (415, "The body is not JSON"),
+    (422, "Fields are invalid: every fault is named"),
+    (429, "Too many requests, or too many tries: `Retry-After` says how long to wait"),
+    (503, "The store cannot be reached: try again"),
+    (504, "It took too long"),
+];
+
+/// The name of a failure's answer among the components.
+pub(super) fn failure_name(status: u16) -> String {
+    format!("Problem{status}")
 }

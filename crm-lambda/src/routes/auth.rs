@@ -49,7 +49,6 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
             .property("user", kind_view(Kind::User))
             .property("organization", kind_view(Kind::Organization))
     };
-    let refused = "the credentials are wrong, or a code of the second factor is needed (`code_required`)";
     let token = || object().property("refresh_token", text());
     let password = |name: &str| object().property(name, text()).required(name);
     let mut all = vec![
@@ -67,21 +66,21 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
                     .property("cookie", boolean()),
             )
             .data(200, signed(), "signed in; with `cookie` the refresh token is in a cookie and not in the body")
-            .answers(401, "Problem", refused)
+            .fails(401)
             .to(login),
         post("refresh", "refresh", "Go on with a session: a new access token, and the next refresh token")
             .public()
             .body(token())
             .data(200, signed(), "signed in anew")
-            .answers(401, "Problem", "the refresh token is none, was used up, or has expired")
-            .answers(403, "Problem", "a cookie came without the header `X-CRM-Request`")
+            .fails(401)
+            .fails(403)
             .to(refresh),
         post("logout", "logout", "Sign out")
             .public()
             .body(token())
             .empty(204, "signed out")
-            .answers(401, "Problem", "the refresh token is none")
-            .answers(403, "Problem", "a cookie came without the header `X-CRM-Request`")
+            .fails(401)
+            .fails(403)
             .to(logout),
         post("logout-everywhere", "logout_everywhere", "End every session of one's own")
             .body(object())
@@ -100,13 +99,13 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
             .public()
             .body(password("password").property("ticket", text()).required("ticket"))
             .empty(204, "set; every session has ended")
-            .answers(401, "Problem", "the ticket is none, was used, or has expired")
+            .fails(401)
             .to(reset_password),
         post("invitation/accept", "accept_invitation", "Set the first password with the ticket of an invitation")
             .public()
             .body(password("password").property("ticket", text()).required("ticket"))
             .empty(204, "set: sign in with it")
-            .answers(401, "Problem", "the ticket is none, was used, or has expired")
+            .fails(401)
             .to(accept_invitation),
         post("totp", "begin_totp", "Begin a second factor: answers the secret, once")
             .body(password("password"))

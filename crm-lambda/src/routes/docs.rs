@@ -28,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
         route(HttpMethod::Get, "/docs/{file}", "documentation", "docs_file", "What the page is made of")
             .public()
             .content(200, "*/*", text(), "a style, a script or a picture")
-            .answers(404, "Problem", "there is no such file")
+            .fails(404)
             .to(file),
     ]
 }

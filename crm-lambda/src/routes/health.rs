@@ -30,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
         route(HttpMethod::Get, "/metrics", "health", "metrics", "How long requests took, as Prometheus reads it")
             .public()
             .content(200, "text/plain", text(), "histograms by method, route and status")
-            .answers(404, "Problem", "figures are not kept here")
+            .fails(404)
             .to(metrics),
         route(HttpMethod::Get, "/.well-known/jwks.json", "health", "jwks", "The public keys of access tokens")
             .public()

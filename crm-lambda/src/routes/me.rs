@@ -72,10 +72,7 @@ async fn update(
     let params = WriteParams::read(params)?;
     let mut object = object_of(body)?;
     let based_on = version_in(&mut object)?;
-    let mut pending = app
-        .crm()
-        .users(&caller.actor)
-        .update(caller.actor.user().unwrap_or(crm_core::value::Id::NIL), patch_of(&object)?);
+    let mut pending = app.crm().users(&caller.actor).update_me(patch_of(&object)?);
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }

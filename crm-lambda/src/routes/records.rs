@@ -148,8 +148,8 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
         begin(HttpMethod::Delete, "", &format!("archive_{kind}"), format!("Archive a {name}"))
             .conditional()
             .dated()
-            .answers(409, "Problem", "something else needs it, or it has changed")
-            .answers(422, "Problem", "it cannot be archived")
+            .fails(409)
+            .fails(422)
             .data(200, kind_view(kind), "the archived record")
             .to(archive::<K>),
         begin(HttpMethod::Post, "/restore", &format!("restore_{kind}"), format!("Restore an archived {name}"))
@@ -316,7 +316,9 @@ async fn shown(
     include: &[String],
 ) -> Result<Response, Problem> {
     let included = included(app, caller, std::slice::from_ref(view), include).await?;
-    let tag = etag(&caller.actor, view, &format!("{fields:?} {include:?}"), &included);
+    // The whole record has one tag, whether a read or a write answers it.
+    let asked = if fields.is_none() && include.is_empty() { String::new() } else { format!("{fields:?} {include:?}") };
+    let tag = etag(&caller.actor, view, &asked, &included);
     if none_match(headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }

@@ -59,7 +59,7 @@ async fn story(api: Api) {
     let history = api.get(&admin, &format!("leads/{lead}/history")).await.is(200);
     let actions: Vec<&str> =
         history.data().as_array().expect("a list").iter().filter_map(|change| change["action"].as_str()).collect();
-    assert_eq!(actions, ["convert", "move", "move", "create"], "{}", history.text);
+    assert_eq!(actions, ["convert", "move_stage", "move_stage", "create"], "{}", history.text);
     let stages = api.get(&admin, &format!("leads/{lead}/stages")).await.is(200);
     assert_eq!(stages.data()["times"][0]["total_seconds"], 2 * 86_400);
     assert_eq!(stages.data()["intervals"].as_array().map(Vec::len), Some(4));
@@ -70,7 +70,7 @@ async fn story(api: Api) {
 
     // The deal has moved on since: the conversion cannot be taken back under it.
     api.post(&admin, &format!("leads/{lead}/unconvert"), json!({})).await.problem(409, "conflict");
-    let report = api.get(&admin, "reports/sales?by=[[\"owner\"]]").await.is(200);
+    let report = api.get(&admin, "reports/sales?by=%5B%5B%22owner%22%5D%5D").await.is(200);
     assert_eq!(report.data()["overall"]["won"], 1);
     let board = {
         let pipelines = api.get(&admin, "pipelines?kind=deal").await.is(200);
