@@ -269,6 +269,10 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
         let second = scene.auth().sign_in(&with).await.unwrap();
         scene.auth().end_session(admin, second.session.id).await.unwrap();
         assert!(!scene.is_live(&second).await);
+        // A session is of one user: under another's name it is none, and that one's password change leaves it alone.
+        let mine = scene.admin.user.id;
+        assert!(!scene.auth().session_is_live(admin.tenant(), rep.session.id, mine).await.unwrap());
+        assert!(scene.is_live(&rep).await);
         // Once over, over: not restored, not undone, not made by hand.
         assert_refused(scene.crm.sessions(admin).restore(second.session.id, SessionPatch::new()).await);
         let history = scene.crm.sessions(admin).history(second.session.id).await.unwrap();
