@@ -4,167 +4,26 @@
 //! The list is short on purpose. Of the passwords that occur most in what has been published from break-ins nearly all
 //! are shorter than twelve characters; the longer ones are words of this list with digits, or follow a pattern.
 
+use std::collections::BTreeSet;
+
 /// Words and phrases; what else a password has but digits and signs at its ends does not make it another.
-const COMMON: &[&str] = &[
-    "password",
-    "passw0rd",
-    "p@ssword",
-    "p@ssw0rd",
-    "pa55word",
-    "passwort",
-    "motdepasse",
-    "contrasena",
-    "contraseña",
-    "wachtwoord",
-    "parola",
-    "senha",
-    "mypassword",
-    "thepassword",
-    "newpassword",
-    "yourpassword",
-    "passwordpassword",
-    "changeme",
-    "changemenow",
-    "changemeplease",
-    "letmein",
-    "letmeinnow",
-    "letmeinplease",
-    "welcome",
-    "welcomehome",
-    "welcometo",
-    "administrator",
-    "superadministrator",
-    "adminadmin",
-    "adminpassword",
-    "rootpassword",
-    "userpassword",
-    "testpassword",
-    "temppassword",
-    "temporary",
-    "defaultpassword",
-    "secretpassword",
-    "supersecret",
-    "topsecret",
-    "verysecret",
-    "mysecretpassword",
-    "correcthorsebatterystaple",
-    "horsebatterystaple",
-    "iloveyou",
-    "iloveyousomuch",
-    "iloveyouforever",
-    "iloveyoubaby",
-    "iloveme",
-    "loveyouforever",
-    "sunshine",
-    "princess",
-    "football",
-    "baseball",
-    "basketball",
-    "superman",
-    "batman",
-    "spiderman",
-    "starwars",
-    "pokemon",
-    "dragon",
-    "monkey",
-    "master",
-    "shadow",
-    "michael",
-    "jennifer",
-    "charlie",
-    "liverpool",
-    "liverpoolfc",
-    "manchester",
-    "manchesterunited",
-    "chelsea",
-    "arsenal",
-    "barcelona",
-    "realmadrid",
-    "juventus",
-    "chocolate",
-    "butterfly",
-    "computer",
-    "internet",
-    "whatever",
-    "trustno1",
-    "trustnoone",
-    "nothing",
-    "freedom",
-    "jesuschrist",
-    "jesus",
-    "godisgood",
-    "godislove",
-    "blessed",
-    "summer",
-    "winter",
-    "spring",
-    "autumn",
-    "january",
-    "february",
-    "september",
-    "october",
-    "november",
-    "december",
-    "monday",
-    "friday",
-    "company",
-    "business",
-    "customer",
-    "salesforce",
-    "crmpassword",
-    "loginlogin",
-    "logmein",
-    "access",
-    "accessgranted",
-    "opensesame",
-    "abracadabra",
-    "qwerty",
-    "qwertyqwerty",
-    "qwertz",
-    "azerty",
-    "asdfgh",
-    "zxcvbn",
-    "qazwsx",
-    "qazwsxedc",
-    "qazwsxedcrfv",
-    "1q2w3e4r5t6y",
-    "1qaz2wsx3edc",
-    "q1w2e3r4t5y6",
-    "zaq12wsx",
-    "zaq1xsw2cde3",
-    "1qazxsw23edc",
-    "a1b2c3d4e5f6",
-    "abc123abc123",
-    "abcd1234abcd",
-    "1a2b3c4d5e6f",
-    "qwe123qwe123",
-    "asd123asd123",
-    "test",
-    "testtest",
-    "testtesttest",
-    "hello",
-    "helloworld",
-    "hellohello",
-    "goodmorning",
-    "thankyou",
-    "nevergiveup",
-    "fuckyou",
-    "fuckyoufuckyou",
-    "ihateyou",
-    "unbelievable",
-    "unknown",
-    "anonymous",
-    "samsung",
-    "minecraft",
-    "playstation",
-    "nintendo",
-    "facebook",
-    "google",
-    "linkedin",
-    "microsoft",
-    "windows",
-    "unitedstates",
-];
+const COMMON: &str = "\
+    password passw0rd p@ssword p@ssw0rd pa55word passwort motdepasse contrasena contraseña wachtwoord parola senha \
+    mypassword thepassword newpassword yourpassword passwordpassword changeme changemenow changemeplease letmein \
+    letmeinnow letmeinplease welcome welcomehome welcometo administrator superadministrator adminadmin \
+    adminpassword rootpassword userpassword testpassword temppassword temporary defaultpassword secretpassword \
+    supersecret topsecret verysecret mysecretpassword correcthorsebatterystaple horsebatterystaple iloveyou \
+    iloveyousomuch iloveyouforever iloveyoubaby iloveme loveyouforever sunshine princess football baseball \
+    basketball superman batman spiderman starwars pokemon dragon monkey master shadow michael jennifer charlie \
+    liverpool liverpoolfc manchester manchesterunited chelsea arsenal barcelona realmadrid juventus chocolate \
+    butterfly computer internet whatever trustno1 trustnoone nothing freedom jesuschrist jesus godisgood godislove \
+    blessed summer winter spring autumn january february september october november december monday friday company \
+    business customer salesforce crmpassword loginlogin logmein access accessgranted opensesame abracadabra qwerty \
+    qwertyqwerty qwertz azerty asdfgh zxcvbn qazwsx qazwsxedc qazwsxedcrfv 1q2w3e4r5t6y 1qaz2wsx3edc q1w2e3r4t5y6 \
+    zaq12wsx zaq1xsw2cde3 1qazxsw23edc a1b2c3d4e5f6 abc123abc123 abcd1234abcd 1a2b3c4d5e6f qwe123qwe123 \
+    asd123asd123 test testtest testtesttest hello helloworld hellohello goodmorning thankyou nevergiveup fuckyou \
+    fuckyoufuckyou ihateyou unbelievable unknown anonymous samsung minecraft playstation nintendo facebook google \
+    linkedin microsoft windows unitedstates";
 
 /// Runs that fingers or children know.
 const RUNS: &[&str] = &[
@@ -177,21 +36,32 @@ const RUNS: &[&str] = &[
     "1234567890qwertzuiop",
 ];
 
+/// With so many different signs a password is not a word with something around it.
+const MANY_SIGNS: usize = 5;
+
 /// True for a folded password of twelve characters or more that is tried first.
 pub(super) fn is_common(plain: &str) -> bool {
     let bare: String = plain.chars().filter(|c| c.is_alphanumeric()).collect();
+    let signs: BTreeSet<char> = plain.chars().filter(|c| !c.is_alphanumeric()).collect();
+    if signs.len() >= MANY_SIGNS {
+        return has_period(plain);
+    }
     if bare.chars().count() < 4 || has_period(&bare) || is_run(&bare) {
         return true;
     }
     let word = bare.trim_matches(|c: char| c.is_ascii_digit());
     let signed: String = plain.trim_matches(|c: char| !c.is_alphanumeric() || c.is_ascii_digit()).to_owned();
-    let known = |text: &str| COMMON.contains(&text) || is_run(text) && text.chars().count() >= 4;
+    let known = |text: &str| is_listed(text) || is_run(text) && text.chars().count() >= 4;
     let begins_known = || {
         // What a known word leaves must be more than a run or a few characters.
-        let known = COMMON.iter().filter_map(|common| bare.strip_prefix(common).map(|rest| (common, rest)));
+        let known = COMMON.split(' ').filter_map(|common| bare.strip_prefix(common).map(|rest| (common, rest)));
         known.into_iter().any(|(common, rest)| common.len() >= 6 && (rest.chars().count() < 4 || is_run(rest)))
     };
-    COMMON.contains(&bare.as_str()) || known(word) || known(&signed) || begins_known()
+    is_listed(&bare) || known(word) || known(&signed) || begins_known()
+}
+
+fn is_listed(text: &str) -> bool {
+    COMMON.split(' ').any(|common| common == text)
 }
 
 /// True for up to four characters repeated: "aaaaaaaaaaaa", "abcabcabcabc".

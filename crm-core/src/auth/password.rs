@@ -143,7 +143,11 @@ mod tests {
         for own in ["adalovelace1", "Lovelace-Ada-1815", "engines ltd 1", "ada.lovelace@engines.example"] {
             assert_eq!(code(own), "too_common", "{own}");
         }
-        for good in ["correct horse battery", "lovelace wrote the first program", "thirteen-1234-chars"] {
+        for signs in ["!!!!@@@@####", "!?!?!?!?!?!?", "!!!password!!!", "-.,+-.,+-.,+-.,+"] {
+            assert_eq!(code(signs), "too_common", "{signs}");
+        }
+        for good in ["§$%&/()=?*+~", "correct horse battery", "lovelace wrote the first program", "thirteen-1234-chars"]
+        {
             assert_eq!(code(good), "good", "{good}");
         }
     }

@@ -29,9 +29,11 @@ pub(super) fn give_ticket(
     let seal = Seal::of(draft.cx.definitions)?;
     let token = Token::new(Use::Ticket, &seal, user.tenant, user.id, user.id, secret);
     let expires_at = draft.cx.now.plus_micros(micros(lifetime));
+    let to = user.get("email").as_text();
+    let to = to.ok_or_else(|| Error::invalid("email", "required", "is needed: the letter goes to it"))?;
     let own = [
         (CredentialFields::user_id, Value::Id(user.id)),
-        (CredentialFields::ticket_hash, token.hash()),
+        (CredentialFields::ticket_hash, token.hash_with(to)),
         (CredentialFields::ticket_purpose, purpose.into_value()),
         (CredentialFields::ticket_expires_at, Value::Time(expires_at)),
     ];
@@ -45,7 +47,7 @@ pub(super) fn give_ticket(
     let text = |field: &str| user.get(field).as_text().map(str::to_owned);
     let organization = draft.cx.definitions.organization();
     Ok(Letter {
-        to: text("email").ok_or_else(|| Error::invalid("email", "required", "is needed: the letter goes to it"))?,
+        to: to.to_owned(),
         name: text("name").unwrap_or_default(),
         organization: organization.map(|organization| organization.name.clone()).unwrap_or_default(),
         slug: organization.and_then(|organization| organization.slug.clone()),
@@ -81,7 +83,9 @@ fn ticket_holder(
     draft.stop_if_missing()?;
     let [user, credential] = [draft.peek(refs[0])?, draft.peek(refs[1])?];
     let (Some(user), Some(credential)) = (user, credential) else { return Ok(Err(AuthError::InvalidToken)) };
-    let of_this = token.record == token.user && token.is_held(credential.get("ticket_hash"));
+    // Bound to the address: who reads the letters of an address that is the user's no more holds nothing.
+    let to = user.get("email").as_text();
+    let of_this = to.is_some_and(|to| token.is_held_with(credential.get("ticket_hash"), to));
     let same_purpose = TicketPurpose::from_value(credential.get("ticket_purpose"))? == purpose;
     if !of_this || !same_purpose || !super::may_act(&user) || !super::is_open(draft) {
         return Ok(Err(AuthError::InvalidToken));

@@ -21,7 +21,8 @@ pub struct Policy {
     pub invitation_lifetime: Duration,
     /// How long a ticket to reset a password is good. 1 hour.
     pub reset_lifetime: Duration,
-    /// How often one name may be tried. 10 times in 15 minutes, then not for 15 minutes.
+    /// How often one name may be tried. 10 times in 15 minutes, then not for 15 minutes. A try counts from its
+    /// beginning, so that no more than so many of one name can be under way at once.
     pub per_name: Limit,
     /// How often may be tried from one address (of IPv6, one network of 64 bits). 100 times in 15 minutes, then not
     /// for 15 minutes.

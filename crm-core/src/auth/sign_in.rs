@@ -47,7 +47,7 @@ enum Verdict {
 }
 
 impl Auth<'_> {
-    /// Signs in. Three reads and two commits: the try is counted before the password is looked at.
+    /// Signs in. Four reads and two commits: the try is counted before the password is looked at.
     ///
     /// # Errors
     /// [`AuthError::InvalidCredentials`] whatever is wrong, [`AuthError::CodeRequired`] where the password is right and

@@ -107,9 +107,20 @@ impl Token {
         Value::text(hash(self.text.expose()))
     }
 
+    /// What the store holds of it, where it is good only together with something else: of a ticket, with the address
+    /// it was sent to.
+    pub(super) fn hash_with(&self, bound: &str) -> Value {
+        Value::text(hash(&format!("{} {bound}", self.text.expose())))
+    }
+
     /// True where this is what the store holds.
     pub(super) fn is_held(&self, stored: &Value) -> bool {
-        stored.as_text().is_some_and(|stored| same(stored, &hash(self.text.expose())))
+        are_same(stored, &self.hash())
+    }
+
+    /// True where this is what the store holds, together with something else.
+    pub(super) fn is_held_with(&self, stored: &Value, bound: &str) -> bool {
+        are_same(stored, &self.hash_with(bound))
     }
 
     /// The text to hand out.
@@ -123,6 +134,10 @@ impl Token {
         let id = self.record.to_string();
         format!("{}{}", self.usage.prefix(), &id[id.len() - 8..])
     }
+}
+
+fn are_same(stored: &Value, hash: &Value) -> bool {
+    stored.as_text().zip(hash.as_text()).is_some_and(|(stored, hash)| same(stored, hash))
 }
 
 /// SHA-256 in hexadecimal: of 256 (or, of recovery codes, 80) random bits, which no one can try out.

@@ -269,6 +269,10 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
         let second = scene.auth().sign_in(&with).await.unwrap();
         scene.auth().end_session(admin, second.session.id).await.unwrap();
         assert!(!scene.is_live(&second).await);
+        // A session is of one user: under another's name it is none, and that one's password change leaves it alone.
+        let mine = scene.admin.user.id;
+        assert!(!scene.auth().session_is_live(admin.tenant(), rep.session.id, mine).await.unwrap());
+        assert!(scene.is_live(&rep).await);
         // Once over, over: not restored, not undone, not made by hand.
         assert_refused(scene.crm.sessions(admin).restore(second.session.id, SessionPatch::new()).await);
         let history = scene.crm.sessions(admin).history(second.session.id).await.unwrap();
@@ -359,8 +363,8 @@ fn no_more_passwords_are_tried_at_once_than_the_limit_allows() {
     let looked = scene.worker.0.load(Ordering::SeqCst);
     let answers = at_once(20, |_| run(scene.sign_in("a wrong password")));
     let tried = answers.iter().filter(|answer| matches!(answer, Err(AuthError::InvalidCredentials))).count();
-    let locked = answers.iter().filter(|answer| matches!(answer, Err(AuthError::Locked { .. }))).count();
-    assert_eq!((tried, locked), (10, 10), "{answers:?}");
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(AuthError::Locked { .. }))).count();
+    assert_eq!((tried, refused), (10, 10), "{answers:?}");
     assert_eq!(scene.worker.0.load(Ordering::SeqCst) - looked, 10);
     assert_eq!(run(scene.events(SecurityEventType::LockedOut)), 1);
     // Locked is locked, for the right password too, and whether or not there is such a user.
@@ -477,6 +481,52 @@ fn a_second_factor_is_asked_for_and_each_code_is_taken_once() {
 }
 
 #[test]
+fn who_has_the_password_does_not_guess_the_code() {
+    run(async {
+        let scene = Scene::new().await;
+        let admin = &scene.admin.actor;
+        let factor = scene.auth().begin_second_factor(admin, &PASSWORD.into()).await.unwrap();
+        scene.auth().confirm_second_factor(admin, &code(&factor.secret, &scene.clock)).await.unwrap();
+        scene.clock.advance_seconds(30);
+        for at in 0..10 {
+            let code = (at % 2 == 0).then(|| Secret::from("000000"));
+            let answer = scene.auth().sign_in(&SignIn { code, ..as_ada(PASSWORD) }).await;
+            assert!(matches!(answer, Err(AuthError::InvalidCredentials | AuthError::CodeRequired)), "{answer:?}");
+        }
+        let right = SignIn { code: Some(code(&factor.secret, &scene.clock)), ..as_ada(PASSWORD) };
+        assert!(matches!(scene.auth().sign_in(&right).await, Err(AuthError::Locked { .. })));
+    });
+}
+
+#[test]
+fn what_is_asked_often_costs_one_round_trip() {
+    run(async {
+        let scene = Scene::new().await;
+        let admin = &scene.admin.actor;
+        let new = crm_core::auth::NewKey {
+            name: "etl".into(),
+            permissions: vec!["lead.read".parse().unwrap()],
+            expires_at: None,
+        };
+        let (_, key) = scene.auth().create_key(admin, &new).await.unwrap();
+        scene.auth().authenticate_key(&key).await.unwrap();
+        let mut last = scene.store.faults().calls();
+        let mut calls = || {
+            let before = std::mem::replace(&mut last, scene.store.faults().calls());
+            last - before
+        };
+        scene.is_live(&scene.admin).await;
+        assert_eq!(calls(), 1);
+        scene.auth().authenticate_key(&key).await.unwrap();
+        assert_eq!(calls(), 1, "its use is noted once an hour");
+        scene.auth().refresh(&scene.admin.refresh_token).await.unwrap();
+        assert_eq!(calls(), 2, "a read and a commit");
+        scene.sign_in(PASSWORD).await.unwrap();
+        assert_eq!(calls(), 6, "four reads and two commits");
+    });
+}
+
+#[test]
 fn a_code_shown_to_twenty_at_once_lets_one_in() {
     let mut scene = run(Scene::new());
     scene.policy.per_name.times = 1000;
@@ -489,7 +539,7 @@ fn a_code_shown_to_twenty_at_once_lets_one_in() {
         let all = at_once(20, |_| run(scene.auth().sign_in(&with)));
         assert_eq!(all.iter().filter(|answer| answer.is_ok()).count(), 1, "{all:?}");
         assert!(
-            all.iter().flat_map(|answer| answer.as_ref().err()).all(|e| matches!(e, AuthError::InvalidCredentials))
+            all.iter().filter_map(|answer| answer.as_ref().err()).all(|e| matches!(e, AuthError::InvalidCredentials))
         );
     }
 }
@@ -580,6 +630,16 @@ fn a_forgotten_password_tells_nothing_and_ends_all_sessions() {
         scene.auth().reset_password(&ticket, &OTHER.into()).await.unwrap();
         assert_invalid_token(scene.auth().reset_password(&ticket, &PASSWORD.into()).await);
         assert!(!scene.is_live(&scene.admin).await);
+        // A ticket goes with the address it was sent to.
+        scene.clock.advance_seconds(7200);
+        scene.auth().forgot_password("acme", "ada@acme.example").await.unwrap();
+        let ticket = scene.letter().ticket;
+        let moved = crm_core::users::UserPatch::new().email("ada@new.example");
+        let admin = &scene.admin.actor;
+        scene.crm.users(admin).update(admin.user().unwrap(), moved).await.unwrap();
+        assert_invalid_token(scene.auth().reset_password(&ticket, &PASSWORD.into()).await);
+        let back = crm_core::users::UserPatch::new().email("ada@acme.example");
+        scene.crm.users(admin).update(admin.user().unwrap(), back).await.unwrap();
         // Who reads the letters is the user: they are not locked out by who guessed.
         assert!(scene.sign_in(OTHER).await.is_ok());
     });

@@ -15,7 +15,10 @@ use crm_core::{
     reports::SalesQuery,
     schema::Record,
     security_events::SecurityEventType,
-    store::sealed::{SealedStore, SealingKeys},
+    store::{
+        Commit, Got, Records, Want, Write,
+        sealed::{SealedStore, SealingKeys},
+    },
     users::Handover,
     value::{Kind, Ref, Value},
 };
@@ -363,6 +366,43 @@ fn secrets_are_encrypted_at_rest_and_open_only_where_they_were_sealed() {
             let refused = fresh.auth(&scene.policy).authenticate_key(&secret).await;
             assert!(matches!(refused, Err(AuthError::Crm(Error::Damaged(_)))), "{refused:?}");
         }
+    });
+}
+
+#[test]
+fn a_sealed_secret_does_not_open_in_another_record() {
+    run(async {
+        let keys = SealingKeys::new("one", &key_bytes(1)).unwrap();
+        let way = |store: &MemoryStore| -> Arc<dyn crm_core::store::Store> {
+            Arc::new(SealedStore::new(store.clone(), keys.clone()))
+        };
+        let scene = Scene::over(MemoryStore::new(), way, "acme").await;
+        let (rob, _) = scene.member("Rob", "sales_rep").await;
+        // Who can write to the database, and not open it, gives the administrator a password hash that they know.
+        let tenant = scene.admin.actor.tenant();
+        let wants = [scene.admin.user.id, rob.id].map(|id| Want::Record(Ref::new(Kind::Credential, id)));
+        let mut images = scene.store.get(tenant, &wants).await.unwrap().got.into_iter().map(|got| match got {
+            Got::Record(Some(image)) => image,
+            other => panic!("{other:?}"),
+        });
+        let (before, theirs) = (images.next().unwrap(), images.next().unwrap());
+        let at = before.decl.position("password_hash").unwrap();
+        let mut after = before.as_ref().clone();
+        after.values[at] = theirs.values[at].clone();
+        after.versions.person += 1;
+        let write = Write { before: Some(before), after: Arc::new(after), changes: Vec::new() };
+        let commit = Commit {
+            id: crm_core::value::Id::from_parts(1, [9; 10]),
+            tenant,
+            at: scene.clock.now(),
+            writes: vec![write],
+            guards: Vec::new(),
+            claims: Vec::new(),
+            key: None,
+        };
+        scene.store.commit(&commit).await.unwrap();
+        let refused = scene.sign_in(OTHER).await;
+        assert!(matches!(refused, Err(AuthError::Crm(Error::Damaged(_)))), "{refused:?}");
     });
 }
 
