@@ -2,34 +2,28 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use axum::{Router, http::StatusCode};
 use crm_core::{Crm, access::Actor, auth::Auth, change::Origin, value::Id};
-use governor::{
-    Quota, RateLimiter, clock::DefaultClock, middleware::StateInformationMiddleware, state::keyed::DashMapStateStore,
-};
 
 use crate::{
     config::{Config, OwnSignIn, SignIn},
+    limits::Limits,
     observe::Figures,
     problem::Problem,
 };
 
-type Limiter =
-    RateLimiter<(Id, Option<Id>), DashMapStateStore<(Id, Option<Id>)>, DefaultClock, StateInformationMiddleware>;
-
-/// Users that the limiter remembers before it forgets those that have rested.
-const MAX_LIMITED: usize = 10_000;
+/// Refusals remembered before old ones are forgotten.
+const MAX_REMEMBERED: usize = 10_000;
 /// Microseconds between two entries of the same refusal.
 const REFUSALS: i64 = 60_000_000;
 
 struct Inner {
     crm: Crm,
     config: Config,
-    limiter: Option<(NonZeroU32, Limiter)>,
+    limits: Limits,
     figures: Figures,
     /// When a refusal was last noted.
     refusals: Mutex<HashMap<(Id, Option<Id>, String), i64>>,
@@ -44,13 +38,11 @@ pub(crate) struct App(Arc<Inner>);
 
 impl App {
     pub(crate) fn new(crm: Crm, config: Config) -> Self {
-        let limiter = config.requests_per_minute.map(|rate| {
-            (rate, RateLimiter::dashmap(Quota::per_minute(rate)).with_middleware::<StateInformationMiddleware>())
-        });
+        let limits = Limits::new(&config);
         let inner = Inner {
             crm,
             config,
-            limiter,
+            limits,
             figures: Figures::default(),
             refusals: Mutex::default(),
             routes: OnceLock::new(),
@@ -106,7 +98,7 @@ impl App {
         let now = self.crm().now().micros();
         {
             let mut told = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() > MAX_LIMITED {
+            if told.len() > MAX_REMEMBERED {
                 told.retain(|_, last| now - *last < REFUSALS);
             }
             let last = told.entry((actor.tenant(), actor.user(), what.to_owned())).or_insert(i64::MIN);
@@ -120,22 +112,8 @@ impl App {
         }
     }
 
-    /// Takes one request out of what its user may send.
-    ///
-    /// # Errors
-    /// 429 with the seconds to wait.
-    pub(crate) fn limit(&self, actor: &Actor) -> Result<(), Problem> {
-        let Some((rate, limiter)) = &self.0.limiter else { return Ok(()) };
-        if limiter.len() > MAX_LIMITED {
-            limiter.retain_recent();
-        }
-        match limiter.check_key(&(actor.tenant(), actor.user())) {
-            Ok(_) => Ok(()),
-            Err(not_yet) => {
-                let wait = not_yet.wait_time_from(governor::clock::Clock::now(&DefaultClock::default()));
-                let detail = format!("more than {rate} requests a minute: wait");
-                Err(Problem::too_many("too_many_requests", detail, wait.as_secs() + 1))
-            }
-        }
+    /// How many requests may come.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 }

@@ -18,6 +18,9 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Requests a minute of one user in this process, with as many at once; `None` where something in front limits.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// Requests a minute of one address, in this process, to the routes that nobody has to be signed in for; `None` where
+    /// something in front limits. Failed sign-ins are counted in the store besides, across all processes.
+    pub sign_ins_per_minute: Option<NonZeroU32>,
     /// How long a request may take.
     pub timeout: Duration,
     /// Where figures on requests go.
@@ -30,14 +33,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// An API with these ways to sign in, and for the rest what suits most: 600 requests a minute and user, 25 seconds a
-    /// request, documentation, no metrics.
+    /// An API with these ways to sign in, and for the rest what suits most: 600 requests a minute and user, 60 to sign in
+    /// from an address, 25 seconds a request, documentation, no metrics.
     pub fn new(sign_in: SignIn) -> Self {
         Self {
             sign_in,
             trusted_proxies: 0,
             allowed_origins: Vec::new(),
             requests_per_minute: NonZeroU32::new(600),
+            sign_ins_per_minute: NonZeroU32::new(60),
             timeout: Duration::from_secs(25),
             metrics: Metrics::Off,
             background_jobs: true,

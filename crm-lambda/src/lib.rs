@@ -11,6 +11,7 @@ mod answer;
 mod app;
 pub mod config;
 mod input;
+mod limits;
 mod observe;
 mod openapi;
 mod problem;

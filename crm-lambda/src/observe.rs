@@ -76,13 +76,13 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
     let code = response.extensions().get::<Code>().map(|Code(code)| *code);
-    if let (Some(Refused(permission)), Some(actor)) = (response.extensions().get::<Refused>(), slot.0.get()) {
+    if let (Some(Refused(permission)), Some(actor)) = (response.extensions().get::<Refused>(), slot.actor.get()) {
         let what = permission.map_or_else(|| code.unwrap_or("forbidden").to_owned(), |missing| missing.to_string());
         app.record_refusal(actor, &what).await;
     }
     let took = started.elapsed();
-    let tenant = slot.0.get().map(|actor| actor.tenant().to_string());
-    let user = slot.0.get().and_then(crm_core::access::Actor::user).map(|user| user.to_string());
+    let tenant = slot.actor.get().map(|actor| actor.tenant().to_string());
+    let user = slot.actor.get().and_then(crm_core::access::Actor::user).map(|user| user.to_string());
     tracing::info!(
         request_id = id,
         method,
@@ -95,6 +95,9 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         "request"
     );
     tell(&app, method, route, status, took);
+    if let Some(left) = slot.left.get() {
+        left.tell(response.headers_mut());
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -24,7 +24,7 @@ use crate::{
     input::{Body, IdPath, Params},
     openapi::{Operation, Route, array, boolean, integer, kind_view, object, route, text, uuid},
     problem::Problem,
-    sign_in::{Claims, Origined, SessionCaller},
+    sign_in::{Claims, Origined, SessionCaller, Stranger},
 };
 
 /// The cookie that holds a browser's refresh token.
@@ -179,7 +179,7 @@ struct LoginBody {
 async fn login(
     State(app): State<App>,
     OriginalUri(uri): OriginalUri,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     Body(body): Body<LoginBody>,
 ) -> Result<Response, Problem> {
     let with = SignIn { organization: body.organization, email: body.email, password: body.password, code: body.code };
@@ -275,7 +275,7 @@ struct TokenBody {
 async fn refresh(
     State(app): State<App>,
     OriginalUri(uri): OriginalUri,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     headers: HeaderMap,
     Body(body): Body<TokenBody>,
 ) -> Result<Response, Problem> {
@@ -287,7 +287,7 @@ async fn refresh(
 async fn logout(
     State(app): State<App>,
     OriginalUri(uri): OriginalUri,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     headers: HeaderMap,
     Body(body): Body<TokenBody>,
 ) -> Result<Response, Problem> {
@@ -343,7 +343,7 @@ struct ForgotBody {
 
 async fn forgot_password(
     State(app): State<App>,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     Body(body): Body<ForgotBody>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.forgot_password(&body.organization, &body.email).await?;
@@ -360,7 +360,7 @@ struct TicketBody {
 
 async fn reset_password(
     State(app): State<App>,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     Body(body): Body<TicketBody>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.reset_password(&body.ticket, &body.password).await?;
@@ -369,7 +369,7 @@ async fn reset_password(
 
 async fn accept_invitation(
     State(app): State<App>,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     Body(body): Body<TicketBody>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.accept_invitation(&body.ticket, &body.password).await?;
@@ -511,7 +511,7 @@ struct RegisterBody {
 async fn register(
     State(app): State<App>,
     OriginalUri(uri): OriginalUri,
-    Origined(origin): Origined,
+    Stranger(origin): Stranger,
     Body(body): Body<RegisterBody>,
 ) -> Result<Response, Problem> {
     let given = body.organization;

@@ -12,11 +12,15 @@ use axum::{
 use crm_core::{access::Actor, auth::Secret, change::Origin};
 
 use super::Claims;
-use crate::{app::App, config::SignIn, problem::Problem};
+use crate::{app::App, config::SignIn, limits::Left, problem::Problem};
 
-/// Where a request's actor is put, for the log, the limits and the security log, which stand around the handlers.
+/// Where a request's actor, and what is left of its limit, are put for what stands around the handlers: the log, the
+/// security log, the headers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Slot(pub(crate) Arc<OnceLock<Actor>>);
+pub(crate) struct Slot {
+    pub(crate) actor: Arc<OnceLock<Actor>>,
+    pub(crate) left: Arc<OnceLock<Left>>,
+}
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -110,9 +114,10 @@ impl FromRequestParts<App> for Caller {
             origin.detail.clone_from(&given.detail);
         }
         let caller = Self { actor: caller.actor.through(origin) };
-        app.limit(&caller.actor)?;
+        let left = app.limits().user(&caller.actor)?;
         if let Some(slot) = parts.extensions.get::<Slot>() {
-            let _ = slot.0.set(caller.actor.clone());
+            let _ = slot.actor.set(caller.actor.clone());
+            left.map(|left| slot.left.set(left));
         }
         Ok(caller)
     }
@@ -144,5 +149,22 @@ impl FromRequestParts<App> for Origined {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         Ok(Self(origin_of(parts, app)))
+    }
+}
+
+/// From where a request comes that nobody has signed for: so many a minute of one address are taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Stranger(pub(crate) Origin);
+
+impl FromRequestParts<App> for Stranger {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let origin = origin_of(parts, app);
+        let left = app.limits().address(origin.address.as_deref())?;
+        if let (Some(slot), Some(left)) = (parts.extensions.get::<Slot>(), left) {
+            let _ = slot.left.set(left);
+        }
+        Ok(Self(origin))
     }
 }

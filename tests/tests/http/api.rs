@@ -211,6 +211,7 @@ impl Api {
         own.registration = true;
         let mut config = Config::new(SignIn::Host);
         config.requests_per_minute = None;
+        config.sign_ins_per_minute = None;
         change(&mut own, &mut config);
         config.sign_in = SignIn::Own(Box::new(own));
         let clock = TestClock::at("2024-05-06T09:00:00Z");
