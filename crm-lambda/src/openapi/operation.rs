@@ -124,8 +124,20 @@ impl Operation {
 
     /// It answers `{data, meta}` with data of this schema.
     pub(crate) fn data(self, status: u16, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
-        let whole = object().property("data", schema).required("data").property("meta", object()).required("meta");
-        self.content(status, "application/json", Schema::from(whole.build()), description)
+        self.content(status, "application/json", enveloped(schema), description)
+    }
+
+    /// It answers a page of `{data, meta}`, or, where `Accept: text/csv` asks for it, the same page as a table.
+    pub(crate) fn page(mut self, schema: impl Into<RefOr<Schema>>) -> Self {
+        let json = ContentBuilder::new().schema(Some(enveloped(schema))).build();
+        let table = ContentBuilder::new().schema(Some(text())).build();
+        let response = ResponseBuilder::new()
+            .description("a page; `meta.next_cursor` where there is more. As a table with `Accept: text/csv`")
+            .content("application/json", json)
+            .content("text/csv", table)
+            .build();
+        self.operation = self.operation.response("200", response);
+        self
     }
 
     /// It answers this media type.
@@ -228,6 +240,12 @@ impl Operation {
             &format!("references to bring along in `meta.included`: {}", references.join(", ")),
         )
     }
+}
+
+/// `{data, meta}` with data of a schema.
+fn enveloped(schema: impl Into<RefOr<Schema>>) -> Schema {
+    let whole = object().property("data", schema).required("data").property("meta", object()).required("meta");
+    Schema::from(whole.build())
 }
 
 /// Fields by which a list can be narrowed with a plain parameter.

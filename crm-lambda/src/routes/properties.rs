@@ -25,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
     let mut all = vec![
         route(HttpMethod::Get, &of_kind, "properties", "list_properties", kinds)
             .lists(Property::decl())
-            .data(200, array(kind_view(Kind::Property)), "a page")
+            .page(array(kind_view(Kind::Property)))
             .to(list),
         route(HttpMethod::Post, &of_kind, "properties", "create_property", "Define a custom property of a kind")
             .body(kind_new(Kind::Property))

@@ -92,8 +92,7 @@ fn list_route<K: RecordKind>(path: &str) -> Route {
         format!("List {}", kind.plural().replace('_', " ")),
     )
     .lists(K::decl())
-    .data(200, array(kind_view(kind)), "a page; `meta.next_cursor` where there is more")
-    .content(200, "text/csv", text(), "the same page as a table, where `Accept: text/csv` asks for it")
+    .page(array(kind_view(kind)))
     .to(list::<K>)
 }
 
