@@ -7,6 +7,7 @@ use crate::{
     ambient::{Clock, IdSource, RandomIds, SystemClock},
     api_keys::record::ApiKey,
     associations::record::Association,
+    audit::Audit,
     collection::Collection,
     companies::record::Company,
     contacts::record::Contact,
@@ -219,6 +220,11 @@ impl Crm {
     /// What happened to a record: changes, interactions, tasks and notes, by time.
     pub fn timeline<'a>(&'a self, actor: &'a Actor) -> Timeline<'a> {
         Timeline::new(&self.engine, actor)
+    }
+
+    /// Every change of the tenant in the order in which it was recorded, for who may read the security log.
+    pub fn audit<'a>(&'a self, actor: &'a Actor) -> Audit<'a> {
+        Audit::new(&self.engine, actor)
     }
 
     /// Sales and pipeline reports.

@@ -10,6 +10,7 @@ pub mod access;
 pub mod ambient;
 pub mod api_keys;
 pub mod associations;
+pub mod audit;
 #[cfg(feature = "auth")]
 pub mod auth;
 pub mod catalog;

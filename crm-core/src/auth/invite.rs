@@ -25,10 +25,12 @@ impl Auth<'_> {
         }
         let patch: Patch<User> = new.into();
         let secret = self.engine.secret()?;
-        let hints = crate::collection::hints_of::<User>(patch.sets());
+        // Made once, so that what is read for it stays of use when it is decided again.
+        let id = self.engine.ids.id(self.engine.clock.now());
+        let mut hints = crate::collection::hints_of::<User>(patch.sets());
+        hints.push(Ref::new(Kind::Credential, id).into());
         let actor = self.acting(actor);
         let decide = |draft: &mut Draft<'_>| {
-            let id = draft.new_id();
             let record = draft.create(Kind::User, id, Sets::asked(patch.sets()), Step::new("invite", None))?;
             let user = draft.peek(record)?.ok_or(Stop::not_found(Kind::User))?;
             let letter = self.ticket(draft, &user, &secret)?;

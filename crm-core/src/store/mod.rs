@@ -18,6 +18,8 @@ pub mod memory;
 #[cfg(feature = "mock")]
 mod mock;
 mod query;
+#[cfg(feature = "auth")]
+pub mod sealed;
 mod traits;
 
 pub use commit::{

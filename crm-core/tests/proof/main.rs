@@ -2,9 +2,12 @@
 // A test tells one story from top to bottom, and takes results whole.
 #![allow(missing_docs, clippy::too_many_lines, clippy::needless_pass_by_value, clippy::format_push_string)]
 
+mod auth_support;
 mod racing;
 mod support;
 
+mod auth;
+mod auth_keys;
 mod bad_input;
 mod faults;
 mod fields;

@@ -1,0 +1,296 @@
+//! Secrets encrypted at rest: a store over any store, which encrypts the fields that are declared `secret` on their way
+//! in and decrypts them on their way out. Who reads the database, a backup or a stream without the deployment's key has
+//! no password hash, no secret of a second factor, and no key to forge a cursor or a token with.
+//!
+//! AES-256-GCM-SIV under a key that the deployment gives, bound to tenant, record and field: a value that is copied to
+//! another place does not open there. The nonce never changes, which this cipher is made to bear: all that shows is
+//! whether two values of one field of one record are equal. Secrets are in no index, filter, claim or change, so that
+//! nothing else of a store has to know.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use aes_gcm_siv::{
+    Aes256GcmSiv, KeyInit, Nonce,
+    aead::{Aead, Payload},
+};
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery, LogQuery,
+    Page, Query, Records, StageMoveQuery, Store, StoreError, Want, Write,
+};
+use crate::{
+    schema::{Image, KindDecl},
+    value::{Id, Value},
+};
+
+/// How an encrypted text begins.
+const MARK: &str = "sealed:";
+/// Characters of a key's id.
+const MAX_KEY_ID: usize = 32;
+
+/// The deployment's keys. New values are encrypted with the first and stored ones decrypted with whichever their key id
+/// names: to rotate, put a new key first, keep the old one, and drop it once every record has been written again.
+#[derive(Clone)]
+pub struct SealingKeys {
+    first: String,
+    ciphers: Arc<HashMap<String, Aes256GcmSiv>>,
+}
+
+impl fmt::Debug for SealingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealingKeys").field("first", &self.first).finish_non_exhaustive()
+    }
+}
+
+/// Why keys were refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeys {
+    /// The id has no character, more than 32, or another than letters, digits, `-` and `_`.
+    #[error("the id of a key must have 1 to 32 letters, digits, `-` and `_`")]
+    Id,
+    /// All bytes of the key are the same.
+    #[error("a key must be 32 random bytes")]
+    Weak,
+    /// Two keys have one id.
+    #[error("two keys have the same id")]
+    Twice,
+}
+
+impl SealingKeys {
+    /// One key: its id, which is stored with each value, and 32 random bytes.
+    ///
+    /// # Errors
+    /// [`BadKeys`].
+    pub fn new(id: &str, key: &[u8; 32]) -> Result<Self, BadKeys> {
+        Self { first: id.to_owned(), ciphers: Arc::default() }.and(id, key)
+    }
+
+    /// And an older key, to decrypt with.
+    ///
+    /// # Errors
+    /// [`BadKeys`].
+    pub fn and(mut self, id: &str, key: &[u8; 32]) -> Result<Self, BadKeys> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if id.is_empty() || id.len() > MAX_KEY_ID || !id.chars().all(good) {
+            return Err(BadKeys::Id);
+        }
+        if key.iter().all(|byte| *byte == key[0]) {
+            return Err(BadKeys::Weak);
+        }
+        let mut ciphers = self.ciphers.as_ref().clone();
+        if ciphers.insert(id.to_owned(), Aes256GcmSiv::new(key.into())).is_some() {
+            return Err(BadKeys::Twice);
+        }
+        self.ciphers = Arc::new(ciphers);
+        Ok(self)
+    }
+
+    fn seal(&self, place: &[u8], plain: &str) -> Result<Value, StoreError> {
+        let payload = Payload { msg: plain.as_bytes(), aad: place };
+        let sealed = self.ciphers.get(&self.first).and_then(|key| key.encrypt(&Nonce::default(), payload).ok());
+        // Never the plain text instead.
+        let sealed = sealed.ok_or_else(|| StoreError::unavailable("a secret could not be encrypted"))?;
+        Ok(Value::text(format!("{MARK}{}:{}", self.first, URL_SAFE_NO_PAD.encode(sealed))))
+    }
+
+    fn open(&self, place: &[u8], sealed: &str) -> Option<Value> {
+        let (id, body) = sealed.strip_prefix(MARK)?.split_once(':')?;
+        let body = URL_SAFE_NO_PAD.decode(body).ok()?;
+        let payload = Payload { msg: &body, aad: place };
+        let plain = self.ciphers.get(id)?.decrypt(&Nonce::default(), payload).ok()?;
+        String::from_utf8(plain).ok().map(Value::text)
+    }
+}
+
+/// A store that encrypts secrets over one that keeps them.
+///
+/// ```
+/// # use crm_core::{Crm, MemoryStore, store::sealed::{SealedStore, SealingKeys}};
+/// # let key_bytes: [u8; 32] = std::array::from_fn(|at| at as u8);
+/// let keys = SealingKeys::new("2026-01", &key_bytes)?;
+/// let crm = Crm::new(SealedStore::new(MemoryStore::new(), keys));
+/// # Ok::<(), crm_core::store::sealed::BadKeys>(())
+/// ```
+#[derive(Clone)]
+pub struct SealedStore {
+    inner: Arc<dyn Store>,
+    keys: SealingKeys,
+    takes_plain: bool,
+}
+
+impl fmt::Debug for SealedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedStore").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl SealedStore {
+    /// Over a store.
+    pub fn new(inner: impl Store + 'static, keys: SealingKeys) -> Self {
+        Self::shared(Arc::new(inner), keys)
+    }
+
+    /// Over a store that is shared.
+    pub fn shared(inner: Arc<dyn Store>, keys: SealingKeys) -> Self {
+        Self { inner, keys, takes_plain: false }
+    }
+
+    /// Takes secrets that were stored before there was a key, as they are; each is encrypted with its record's next
+    /// write. Without this they are refused, so that who can write to the database cannot put a secret of their own
+    /// there.
+    #[must_use]
+    pub const fn takes_plain(mut self) -> Self {
+        self.takes_plain = true;
+        self
+    }
+
+    fn sealed(&self, image: &Arc<Image>) -> Result<Arc<Image>, StoreError> {
+        each_secret(image, |place, text| self.keys.seal(place, text))
+    }
+
+    fn opened(&self, image: &Arc<Image>) -> Result<Arc<Image>, StoreError> {
+        each_secret(image, |place, text| match self.keys.open(place, text) {
+            Some(plain) => Ok(plain),
+            None if self.takes_plain && !text.starts_with(MARK) => Ok(Value::text(text)),
+            // Which it is, it does not say: the value is no business of a log.
+            None => {
+                Err(StoreError::corrupt("a secret cannot be decrypted: it was sealed with another key or elsewhere"))
+            }
+        })
+    }
+}
+
+/// Where the secrets of a kind are.
+fn secrets(decl: &'static KindDecl) -> impl Iterator<Item = usize> {
+    decl.fields.iter().enumerate().filter(|(_, field)| field.marks.secret).map(|(at, _)| at)
+}
+
+/// The image with every text of its secrets replaced.
+fn each_secret(
+    image: &Arc<Image>,
+    replace: impl Fn(&[u8], &str) -> Result<Value, StoreError>,
+) -> Result<Arc<Image>, StoreError> {
+    let mut changed: Option<Image> = None;
+    for at in secrets(image.decl) {
+        let place = || [image.tenant.bytes().as_slice(), &image.id.bytes(), place_name(image, at).as_bytes()].concat();
+        let value = match &image.values[at] {
+            Value::Text(text) => replace(&place(), text)?,
+            Value::List(items) if !items.is_empty() => {
+                let place = place();
+                let each = items.iter().map(|item| match item {
+                    Value::Text(text) => replace(&place, text),
+                    other => Ok(other.clone()),
+                });
+                Value::List(each.collect::<Result<_, _>>()?)
+            }
+            _ => continue,
+        };
+        changed.get_or_insert_with(|| image.as_ref().clone()).values[at] = value;
+    }
+    Ok(changed.map_or_else(|| Arc::clone(image), Arc::new))
+}
+
+fn place_name(image: &Image, at: usize) -> String {
+    format!("{}.{}", image.kind(), image.decl.fields[at].name)
+}
+
+#[async_trait]
+impl Records for SealedStore {
+    async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
+        let mut answer = self.inner.get(tenant, wants).await?;
+        for got in &mut answer.got {
+            if let Got::Record(Some(image)) = got {
+                *image = self.opened(image)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
+        let mut definitions = self.inner.definitions(tenant).await?;
+        for image in &mut definitions.images {
+            *image = self.opened(image)?;
+        }
+        Ok(definitions)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        let mut page = self.inner.list(query).await?;
+        for image in &mut page.items {
+            *image = self.opened(image)?;
+        }
+        Ok(page)
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
+        if !commit.writes.iter().any(|write| secrets(write.after.decl).next().is_some()) {
+            return self.inner.commit(commit).await;
+        }
+        let mut sealed = commit.clone();
+        for write in &mut sealed.writes {
+            *write = Write {
+                before: write.before.as_ref().map(|before| self.sealed(before)).transpose()?,
+                after: self.sealed(&write.after)?,
+                changes: std::mem::take(&mut write.changes),
+            };
+        }
+        self.inner.commit(&sealed).await
+    }
+}
+
+#[async_trait]
+impl History for SealedStore {
+    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
+        self.inner.history(query).await
+    }
+
+    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
+        self.inner.log(query).await
+    }
+
+    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
+        self.inner.stage_moves(query).await
+    }
+}
+
+#[async_trait]
+impl Feed for SealedStore {
+    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
+        self.inner.feed(after, limit).await
+    }
+}
+
+impl Store for SealedStore {
+    fn counts(&self) -> Option<&dyn Counts> {
+        self.inner.counts()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog, schema::FieldType};
+
+    #[test]
+    fn every_secret_is_a_text_or_a_list_of_texts() {
+        let all = catalog::all().flat_map(|decl| secrets(decl).map(move |at| decl.fields[at]));
+        let mut found = 0;
+        for field in all {
+            assert!(matches!(field.ty, FieldType::Text(_) | FieldType::Texts(..)), "{}", field.name);
+            found += 1;
+        }
+        assert!(found >= 9, "{found}");
+    }
+
+    #[test]
+    fn keys_are_held_to_what_they_must_be() {
+        let key: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        assert_eq!(SealingKeys::new("a", &[1; 32]).unwrap_err(), BadKeys::Weak);
+        assert_eq!(SealingKeys::new("a:b", &key).unwrap_err(), BadKeys::Id);
+        assert_eq!(SealingKeys::new("", &key).unwrap_err(), BadKeys::Id);
+        assert_eq!(SealingKeys::new("a", &key).unwrap().and("a", &key).unwrap_err(), BadKeys::Twice);
+        assert!(!format!("{:?}", SealingKeys::new("a", &key).unwrap()).contains("Aes"));
+    }
+}
