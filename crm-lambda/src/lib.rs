@@ -10,12 +10,16 @@
 mod answer;
 mod app;
 pub mod config;
+#[cfg(feature = "local")]
+pub mod demo;
 mod input;
 mod observe;
 mod openapi;
 mod problem;
 mod router;
 mod routes;
+#[cfg(feature = "server")]
+pub mod server;
 mod sign_in;
 
 pub use config::{Config, Metrics, OwnSignIn, SignIn};
