@@ -1,7 +1,7 @@
 //! The CRM's API on this machine: to try it (`crm-local --demo`), to develop against it, to run it where there is no
 //! Lambda. Configured by the environment (docs/configuration.md); what is wrong is one line each, and exit code 2.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{fmt::Write as _, io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use crm_lambda::{
@@ -24,20 +24,23 @@ const SWEEP: Duration = Duration::from_hours(1);
 /// The seed of the demo: the same organization every time.
 const SEED: u64 = 2026;
 
+const DEMO: &str = "Serves a demo organization with months of history, under keys made for this run; in memory unless \
+                    --store says otherwise (CRM_STORE is not looked at)";
+const STORE: &str = "Where records are kept, in place of CRM_STORE: memory, postgres://user:password@host/database, \
+                     dynamodb://table, dynamodb://host:port/table";
+
 /// The CRM's API on this machine.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Everything else is set in the environment: docs/configuration.md has the variables.")]
 struct Arguments {
-    /// Serves a demo organization with months of history, under keys made for this run. In memory, unless --store says
-    /// otherwise; CRM_STORE is not looked at.
-    #[arg(long)]
+    /// Serves a demo organization.
+    #[arg(long, help = DEMO)]
     demo: bool,
     /// Where to listen.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where records are kept, in place of CRM_STORE: memory, postgres://user:password@host/database, dynamodb://table,
-    /// dynamodb://host:port/table.
-    #[arg(long, value_name = "STORE", global = true)]
+    /// Where records are kept.
+    #[arg(long, value_name = "STORE", global = true, help = STORE)]
     store: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -156,7 +159,7 @@ async fn announce(started: &Started, settings: &Settings, address: SocketAddr, d
     let url = format!("http://{reached}");
     let mut text = format!("The CRM answers on {url} (store: {})\n", settings.store);
     if settings.docs {
-        text += &format!("  to read and try it   {url}/docs\n");
+        let _ = write!(text, "  to read and try it   {url}/docs\n");
     }
     if demo {
         text += &fill(started, &url).await?;
@@ -175,16 +178,17 @@ async fn fill(started: &Started, url: &str) -> Result<String, String> {
     let (organization, email, password) = (&hint.organization, &hint.email, hint.password.expose());
     let mut text = format!("  to sign in           organization {organization}, e-mail {email}, password {password}\n");
     if let Some(lead) = hint.lead {
-        text += &format!("  a lead with history  {url}/api/v1/leads/{lead}/history\n");
+        let _ = write!(text, "  a lead with history  {url}/api/v1/leads/{lead}/history\n");
     }
     if !hint.others.is_empty() {
         text += "  others, with the same password:\n";
         for other in &hint.others {
-            text += &format!("    {:<16} {} ({})\n", other.role, other.email, other.name);
+            let _ = write!(text, "    {:<16} {} ({})\n", other.role, other.email, other.name);
         }
     }
     let body = serde_json::json!({"organization": organization, "email": email, "password": password});
-    text += &format!(
+    let _ = write!(
+        text,
         "\nTo begin, paste this into a terminal:\n\n  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: \
          application/json' -d '{body}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/') && curl -s \
          \"{url}/api/v1/leads?limit=3\" -H \"Authorization: Bearer $TOKEN\"\n\n"

@@ -73,18 +73,15 @@ impl Function {
     /// [`Diagnostic`] for an event that is none of API Gateway's and none of ours, and where one of ours fails.
     pub async fn handle(&self, event: Event) -> Result<Box<RawValue>, Diagnostic> {
         let text = event.payload.get();
-        match serde_json::from_str::<Ours>(text) {
-            Ok(Ours { crm: Some(command) }) => self.command(&command).await,
-            _ => {
-                let request: LambdaRequest = serde_json::from_str(text)
-                    .map_err(|_| failed("UnknownEvent", "this is no event of an HTTP API with payload format 2.0"))?;
-                let serve =
-                    service_fn(|request: Request| async move { Ok::<_, Infallible>(self.serve(request).await) });
-                let answer = Adapter::from(serve).call(LambdaEvent::new(request, event.context)).await;
-                let answer = answer.unwrap_or_else(|never| match never {});
-                serde_json::value::to_raw_value(&answer).map_err(|error| failed("Answer", error))
-            }
+        if let Ok(Ours { crm: Some(command) }) = serde_json::from_str(text) {
+            return self.command(&command).await;
         }
+        let request: LambdaRequest = serde_json::from_str(text)
+            .map_err(|_| failed("UnknownEvent", &"this is no event of an HTTP API with payload format 2.0"))?;
+        let serve = service_fn(|request: Request| async move { Ok::<_, Infallible>(self.serve(request).await) });
+        let answer = Adapter::from(serve).call(LambdaEvent::new(request, event.context)).await;
+        let answer = answer.unwrap_or_else(|never| match never {});
+        serde_json::value::to_raw_value(&answer).map_err(|error| failed("Answer", &error))
     }
 
     async fn serve(&self, mut request: Request) -> Response {
@@ -103,33 +100,33 @@ impl Function {
     async fn command(&self, command: &str) -> Result<Box<RawValue>, Diagnostic> {
         let setting = &self.settings.store;
         let opened;
-        let store = match self.ready.get() {
-            Some(ready) => &ready.store,
-            None => {
-                opened = open(setting, self.settings.connections, Program::Lambda).await.map_err(not_done)?;
-                &opened
-            }
+        let store = if let Some(ready) = self.ready.get() {
+            &ready.store
+        } else {
+            opened = open(setting, self.settings.connections, Program::Lambda).await.map_err(not_done)?;
+            &opened
         };
         let done = match command {
             "migrate" => migrate(setting, store).await.map_err(not_done)?,
             "sweep" => {
                 use crm_core::ambient::{Clock as _, SystemClock};
-                let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", error))?;
+                let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
                 format!("{removed} expired keys were removed")
             }
-            _ => return Err(failed("UnknownCommand", "write {\"crm\": \"migrate\"} or {\"crm\": \"sweep\"}")),
+            _ => return Err(failed("UnknownCommand", &"write {\"crm\": \"migrate\"} or {\"crm\": \"sweep\"}")),
         };
         tracing::info!(command, done, "done");
-        serde_json::value::to_raw_value(&serde_json::json!({"done": done})).map_err(|error| failed("Answer", error))
+        serde_json::value::to_raw_value(&serde_json::json!({"done": done})).map_err(|error| failed("Answer", &error))
     }
 }
 
-fn failed(kind: &str, message: impl ToString) -> Diagnostic {
+fn failed(kind: &str, message: &impl ToString) -> Diagnostic {
     Diagnostic { error_type: kind.to_owned(), error_message: message.to_string() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn not_done(error: StartError) -> Diagnostic {
-    failed("Store", error)
+    failed("Store", &error)
 }
 
 /// API Gateway puts the name of a stage other than `$default` before the path. The router knows nothing of stages;

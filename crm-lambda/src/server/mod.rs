@@ -24,3 +24,9 @@ pub use mail::{ConsoleMailer, SesMailer};
 pub use settings::{LogFormat, MailerSetting, Settings, SignInSetting, StoreSetting};
 pub use start::{StartError, Started, start};
 pub use worker::BlockingPool;
+
+/// Region and credentials, as the AWS SDK finds them: the environment, a profile, the machine's own role.
+async fn aws_config() -> aws_config::SdkConfig {
+    // Boxed: it is twenty kilobytes of state, and whoever waits for it would carry them.
+    Box::pin(aws_config::load_defaults(aws_config::BehaviorVersion::latest())).await
+}

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 
 use super::environment::{Environment, Fault, Faults};
 
@@ -48,7 +48,7 @@ pub async fn fetch(environment: &mut Environment) -> Result<(), Faults> {
     if arns.is_empty() {
         return Ok(());
     }
-    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let config = super::aws_config().await;
     fetch_with(&config, environment, arns).await
 }
 

@@ -226,7 +226,7 @@ impl Reader<'_> {
                 &[("json", LogFormat::Json), ("text", LogFormat::Text)],
             ),
             store: store?,
-            sealing: sealing?,
+            sealing,
             sign_in: sign_in?,
             log: log?,
             mailer: mailer?,
@@ -305,11 +305,12 @@ impl Reader<'_> {
         Some(StoreSetting::Dynamo { endpoint, table: table.to_owned() })
     }
 
-    fn sealing(&mut self) -> Option<Option<(SealingKeys, bool)>> {
+    /// `None` where there are no keys, and where a fault was noted.
+    fn sealing(&mut self) -> Option<(SealingKeys, bool)> {
         const NAME: &str = "CRM_ENCRYPTION_KEYS";
         const REMEDY: &str = "write name:key, with a key that `openssl rand -hex 32` gives";
         let takes_plain = self.flag("CRM_ENCRYPTION_TAKES_PLAIN", false);
-        let Some(value) = self.environment.get(NAME) else { return Some(None) };
+        let value = self.environment.get(NAME)?;
         let mut keys: Option<SealingKeys> = None;
         for (name, text) in named(value) {
             let Some(key) = key_bytes(text) else {
@@ -328,7 +329,10 @@ impl Reader<'_> {
                 }
             }
         }
-        Some(keys.map(|keys| (keys, takes_plain)))
+        if keys.is_none() {
+            self.fault(NAME, "holds no key", REMEDY);
+        }
+        keys.map(|keys| (keys, takes_plain))
     }
 
     fn sign_in(&mut self) -> Option<SignInSetting> {

@@ -3,7 +3,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::BehaviorVersion;
 use crm_core::{
     Crm, Error,
     access::Actor,
@@ -14,7 +13,7 @@ use crm_core::{
 
 use super::{
     BlockingPool, ConsoleMailer, HttpJwks, MailerSetting, Program, SesMailer, Settings, SignInSetting, StoreSetting,
-    stores::Opened,
+    aws_config, stores::Opened,
 };
 use crate::{Config, OutsideIssuer, OwnSignIn, SignIn};
 
@@ -158,7 +157,7 @@ async fn mailer(setting: &MailerSetting) -> Arc<dyn Mailer> {
         MailerSetting::None => Arc::new(NoMailer),
         MailerSetting::Console { link } => Arc::new(ConsoleMailer { link: link.clone() }),
         MailerSetting::Ses { from, link } => {
-            let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+            let config = aws_config().await;
             Arc::new(SesMailer::new(aws_sdk_sesv2::Client::new(&config), from, link))
         }
     }

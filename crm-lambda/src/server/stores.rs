@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_config::BehaviorVersion;
 use crm_core::{
     MemoryStore,
     store::{
@@ -14,7 +13,7 @@ use crm_core::{
 use crm_store_dynamodb::{DynamoStore, local};
 use crm_store_postgres::{PostgresOptions, PostgresStore};
 
-use super::{Program, StoreSetting};
+use super::{Program, StoreSetting, aws_config};
 
 /// A store that is open.
 #[derive(Clone, Debug)]
@@ -43,13 +42,13 @@ impl Opened {
                     test_before_acquire: program == Program::Lambda,
                     ..PostgresOptions::default()
                 };
-                Ok(Self::Postgres(PostgresStore::connect_with(url.expose(), &options).await?))
+                Ok(Self::Postgres(Box::pin(PostgresStore::connect_with(url.expose(), &options)).await?))
             }
             StoreSetting::Dynamo { endpoint: Some(endpoint), table } => {
                 Ok(Self::Dynamo(DynamoStore::new(local::client(endpoint), table)))
             }
             StoreSetting::Dynamo { endpoint: None, table } => {
-                let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+                let config = aws_config().await;
                 Ok(Self::Dynamo(DynamoStore::new(aws_sdk_dynamodb::Client::new(&config), table)))
             }
         }
