@@ -10,6 +10,8 @@
 mod answer;
 mod app;
 pub mod config;
+#[cfg(feature = "local")]
+pub mod demo;
 mod input;
 mod limits;
 mod observe;
@@ -17,6 +19,8 @@ mod openapi;
 mod problem;
 mod router;
 mod routes;
+#[cfg(feature = "server")]
+pub mod server;
 mod sign_in;
 
 pub use config::{Config, Metrics, OwnSignIn, SignIn};

@@ -1,0 +1,197 @@
+//! The CRM's API on this machine: to try it (`crm-local --demo`), to develop against it, to run it where there is no
+//! Lambda. Configured by the environment (docs/configuration.md); what is wrong is one line each, and exit code 2.
+
+use std::{fmt::Write as _, io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
+
+use clap::{Parser, Subcommand};
+use crm_lambda::{
+    demo, router,
+    server::{
+        Environment, Program, Settings, Started,
+        http::{Bounds, serve},
+        logs, secrets, start,
+        start::{migrate, open},
+        stores::Opened,
+    },
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+/// How often what has expired is removed.
+const SWEEP: Duration = Duration::from_hours(1);
+/// The seed of the demo: the same organization every time.
+const SEED: u64 = 2026;
+
+const DEMO: &str = "Serves a demo organization with months of history, under keys made for this run; in memory unless \
+                    --store says otherwise (CRM_STORE is not looked at)";
+const STORE: &str = "Where records are kept, in place of CRM_STORE: memory, postgres://user:password@host/database, \
+                     dynamodb://table, dynamodb://host:port/table";
+
+/// The CRM's API on this machine.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Everything else is set in the environment: docs/configuration.md has the variables.")]
+struct Arguments {
+    /// Serves a demo organization.
+    #[arg(long, help = DEMO)]
+    demo: bool,
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where records are kept.
+    #[arg(long, value_name = "STORE", global = true, help = STORE)]
+    store: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Command {
+    /// Brings PostgreSQL's schema up to date, or makes DynamoDB's table, and ends.
+    Migrate,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(code) => code,
+        Err(message) => {
+            for line in message.lines() {
+                eprintln!("crm-local: {line}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
+    let mut environment = Environment::of_process().map_err(told)?;
+    if arguments.demo {
+        // What --demo writes is not for a store that somebody works with.
+        environment.forget("CRM_STORE");
+    }
+    if let Some(store) = &arguments.store {
+        environment.set("CRM_STORE", store).map_err(told)?;
+    }
+    secrets::fetch(&mut environment).await.map_err(told)?;
+    if matches!(arguments.command, Some(Command::Migrate)) {
+        let (setting, connections) = Settings::read_store(&environment).map_err(told)?;
+        let store = open(&setting, connections, Program::Local).await.map_err(told)?;
+        let done = migrate(&setting, &store).await.map_err(told)?;
+        println!("{setting}: {done}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let program = if arguments.demo { Program::Demo } else { Program::Local };
+    let settings = Settings::read(&environment, program).map_err(told)?;
+    logs::begin(&settings);
+    let listener = listen(arguments.listen).await?;
+    let address = listener.local_addr().map_err(told)?;
+    let started = start(&settings, program).await.map_err(told)?;
+    announce(&started, &settings, address, arguments.demo).await?;
+    let Started { crm, config, store, .. } = started;
+    let sweeper = tokio::spawn(sweep(crm.clone(), store));
+    let end = end().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let finished = serve(listener, router(crm, config), Bounds::default(), end).await;
+    sweeper.abort();
+    if !finished {
+        eprintln!("crm-local: ended before everything was answered");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn told(error: impl ToString) -> String {
+    error.to_string()
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!("{address} is in use by another program: choose another with --listen ADDR:PORT")
+        }
+        _ => format!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// Done with the first SIGINT or SIGTERM; a second one ends the program at once.
+fn end() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        next().await;
+        eprintln!("crm-local: finishing what runs; once more to end at once");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Removes now and then what has expired.
+async fn sweep(crm: crm_core::Crm, store: Opened) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        match store.sweep(crm.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed expired idempotency keys"),
+            Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
+        }
+    }
+}
+
+/// Tells where the API is, and how to begin.
+async fn announce(started: &Started, settings: &Settings, address: SocketAddr, demo: bool) -> Result<(), String> {
+    // What stands for all addresses is reached on this machine's own.
+    let reached =
+        if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
+    let url = format!("http://{reached}");
+    let mut text = format!("The CRM answers on {url} (store: {})\n", settings.store);
+    if settings.docs {
+        let _ = write!(text, "  to read and try it   {url}/docs\n");
+    }
+    if demo {
+        text += &fill(started, &url).await?;
+        if !address.ip().is_loopback() {
+            eprintln!("crm-local: {address} can be reached from elsewhere, and the demo's password is known to all");
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot write: {error}"))
+}
+
+/// Makes the demo organization, and tells how to sign in to it.
+async fn fill(started: &Started, url: &str) -> Result<String, String> {
+    let filled = demo::fill(&started.crm, &started.policy, SEED).await;
+    let hint = filled.map_err(|error| format!("the demo organization could not be made: {error}"))?;
+    let (organization, email, password) = (&hint.organization, &hint.email, hint.password.expose());
+    let mut text = format!("  to sign in           organization {organization}, e-mail {email}, password {password}\n");
+    if let Some(lead) = hint.lead {
+        let _ = write!(text, "  a lead with history  {url}/api/v1/leads/{lead}/history\n");
+    }
+    if !hint.others.is_empty() {
+        text += "  others, with the same password:\n";
+        for other in &hint.others {
+            let _ = write!(text, "    {:<16} {} ({})\n", other.role, other.email, other.name);
+        }
+    }
+    let body = serde_json::json!({"organization": organization, "email": email, "password": password});
+    let _ = write!(
+        text,
+        "\nTo begin, paste this into a terminal:\n\n  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: \
+         application/json' -d '{body}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/') && curl -s \
+         \"{url}/api/v1/leads?limit=3\" -H \"Authorization: Bearer $TOKEN\"\n\n"
+    );
+    Ok(text)
+}

@@ -1,0 +1,150 @@
+//! The Lambda function: API Gateway's events through the router, and two events of our own, which nobody sends through
+//! API Gateway and only who may invoke the function: `{"crm": "migrate"}` and `{"crm": "sweep"}`.
+
+use std::convert::Infallible;
+
+use axum::{
+    Router,
+    extract::OriginalUri,
+    http::{StatusCode, Uri, uri::PathAndQuery},
+    response::{IntoResponse as _, Response},
+};
+use lambda_http::{
+    Adapter, LambdaEvent, Request, RequestExt as _, Service as _,
+    lambda_runtime::Diagnostic,
+    request::{LambdaRequest, RequestContext},
+    service_fn,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
+use tower::ServiceExt as _;
+
+use super::{Program, Settings, StartError, start, start::migrate, start::open, stores::Opened};
+use crate::{Problem, router};
+
+/// An event, as it came.
+pub type Event = LambdaEvent<Box<RawValue>>;
+
+/// The function, with what is made once and kept.
+#[derive(Debug)]
+pub struct Function {
+    settings: Settings,
+    ready: OnceCell<Ready>,
+}
+
+#[derive(Debug)]
+struct Ready {
+    router: Router,
+    store: Opened,
+}
+
+/// An event that is for us and not for the router.
+#[derive(Deserialize)]
+struct Ours {
+    crm: Option<String>,
+}
+
+impl Function {
+    /// With this configuration; nothing is made yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ready: OnceCell::new() }
+    }
+
+    /// Makes everything, before the first event. Where that fails it is tried again with each request, so that a store
+    /// that was away for a moment, or is migrated only now, needs no new deployment.
+    pub async fn warm(&self) {
+        if let Err(error) = self.ready().await {
+            tracing::error!(%error, "not ready");
+        }
+    }
+
+    async fn ready(&self) -> Result<&Ready, StartError> {
+        let make = || async {
+            let started = start(&self.settings, Program::Lambda).await?;
+            Ok(Ready { router: router(started.crm, started.config), store: started.store })
+        };
+        self.ready.get_or_try_init(make).await
+    }
+
+    /// Answers an event.
+    ///
+    /// # Errors
+    /// [`Diagnostic`] for an event that is none of API Gateway's and none of ours, and where one of ours fails.
+    pub async fn handle(&self, event: Event) -> Result<Box<RawValue>, Diagnostic> {
+        let text = event.payload.get();
+        if let Ok(Ours { crm: Some(command) }) = serde_json::from_str(text) {
+            return self.command(&command).await;
+        }
+        let request: LambdaRequest = serde_json::from_str(text)
+            .map_err(|_| failed("UnknownEvent", &"this is no event of an HTTP API with payload format 2.0"))?;
+        let serve = service_fn(|request: Request| async move { Ok::<_, Infallible>(self.serve(request).await) });
+        let answer = Adapter::from(serve).call(LambdaEvent::new(request, event.context)).await;
+        let answer = answer.unwrap_or_else(|never| match never {});
+        serde_json::value::to_raw_value(&answer).map_err(|error| failed("Answer", &error))
+    }
+
+    async fn serve(&self, mut request: Request) -> Response {
+        let ready = match self.ready().await {
+            Ok(ready) => ready,
+            Err(error) => {
+                tracing::error!(%error, "not ready");
+                let detail = "the store is out of reach or not ready: try again in a moment";
+                return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).into_response();
+            }
+        };
+        leave_out_stage(&mut request);
+        ready.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+
+    async fn command(&self, command: &str) -> Result<Box<RawValue>, Diagnostic> {
+        let setting = &self.settings.store;
+        let opened;
+        let store = if let Some(ready) = self.ready.get() {
+            &ready.store
+        } else {
+            opened = open(setting, self.settings.connections, Program::Lambda).await.map_err(not_done)?;
+            &opened
+        };
+        let done = match command {
+            "migrate" => migrate(setting, store).await.map_err(not_done)?,
+            "sweep" => {
+                use crm_core::ambient::{Clock as _, SystemClock};
+                let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
+                format!("{removed} expired keys were removed")
+            }
+            _ => return Err(failed("UnknownCommand", &"write {\"crm\": \"migrate\"} or {\"crm\": \"sweep\"}")),
+        };
+        tracing::info!(command, done, "done");
+        serde_json::value::to_raw_value(&serde_json::json!({"done": done})).map_err(|error| failed("Answer", &error))
+    }
+}
+
+fn failed(kind: &str, message: &impl ToString) -> Diagnostic {
+    Diagnostic { error_type: kind.to_owned(), error_message: message.to_string() }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn not_done(error: StartError) -> Diagnostic {
+    failed("Store", &error)
+}
+
+/// API Gateway puts the name of a stage other than `$default` before the path. The router knows nothing of stages;
+/// what it answers (`Location`, the path of a cookie) goes by the whole path all the same.
+fn leave_out_stage(request: &mut Request) {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return };
+    let Some(stage) = context.stage.as_deref().filter(|stage| *stage != "$default") else { return };
+    let whole = request.uri().clone();
+    let Some(rest) = whole.path().strip_prefix('/').and_then(|path| path.strip_prefix(stage)) else { return };
+    if !rest.is_empty() && !rest.starts_with('/') {
+        return;
+    }
+    let path = if rest.is_empty() { "/" } else { rest };
+    let path = whole.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = whole.clone().into_parts();
+    parts.path_and_query = path.parse::<PathAndQuery>().ok();
+    if let Ok(inner) = Uri::from_parts(parts) {
+        *request.uri_mut() = inner;
+        request.extensions_mut().insert(OriginalUri(whole));
+    }
+}

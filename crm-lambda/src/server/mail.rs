@@ -1,0 +1,217 @@
+//! Who carries letters: the terminal in crm-local, Amazon SES.
+
+use std::{io::Write as _, time::Duration};
+
+use async_trait::async_trait;
+use aws_sdk_sesv2::{
+    Client,
+    error::DisplayErrorContext,
+    types::{Body, Content, Destination, EmailContent, Message},
+};
+use crm_core::auth::{Letter, Mail, MailError, Mailer};
+
+/// How long a letter takes at least, sent or not: longer than SES takes as a rule, so that the time does not tell
+/// whether there was one.
+const PACE: Duration = Duration::from_millis(600);
+/// Characters of a name in a letter at most: names are what others wrote.
+const MAX_NAME: usize = 80;
+
+/// What a letter is about: the part of the page's address, the route that takes the ticket.
+const fn purpose(mail: &Mail) -> (&'static str, &'static str) {
+    match mail {
+        Mail::Invitation(_) => ("invitation", "/api/v1/auth/invitation/accept"),
+        Mail::PasswordReset(_) => ("reset", "/api/v1/auth/password/reset"),
+    }
+}
+
+const fn letter(mail: &Mail) -> &Letter {
+    match mail {
+        Mail::Invitation(letter) | Mail::PasswordReset(letter) => letter,
+    }
+}
+
+/// A name that others wrote, fit for a letter or a terminal: one line, nothing that steers, not too long.
+fn plain(name: &str) -> String {
+    let spaced = name.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let steers = |c: &char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let text: String = spaced.filter(|c| !steers(c)).take(MAX_NAME).collect();
+    text.trim().to_owned()
+}
+
+/// The page with the ticket behind a `#`, which browsers send to no server and no log.
+fn link_to(page: &str, mail: &Mail) -> String {
+    let (what, _) = purpose(mail);
+    let Letter { ticket, slug, .. } = letter(mail);
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    pairs.append_pair(what, ticket.expose());
+    if let Some(slug) = slug {
+        pairs.append_pair("organization", slug);
+    }
+    format!("{page}#{}", pairs.finish())
+}
+
+/// Shows letters on the terminal: for trying things out, where who runs the program is whom the letters are for.
+#[derive(Clone, Debug)]
+pub struct ConsoleMailer {
+    /// The page that takes the ticket; without one the ticket is shown, and the route that takes it.
+    pub link: Option<String>,
+}
+
+impl ConsoleMailer {
+    fn text(&self, mail: &Mail) -> String {
+        let Letter { to, name, organization, ticket, expires_at, .. } = letter(mail);
+        let (what, route) = purpose(mail);
+        let how = match &self.link {
+            Some(page) => link_to(page, mail),
+            None => format!("POST {route} {{\"ticket\": \"{}\", \"password\": \"…\"}}", ticket.expose()),
+        };
+        let (name, to, organization) = (plain(name), plain(to), plain(organization));
+        format!("\nLetter ({what}) to {name} <{to}>, {organization}, good until {expires_at}:\n  {how}\n")
+    }
+}
+
+#[async_trait]
+impl Mailer for ConsoleMailer {
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        let written = std::io::stdout().lock().write_all(self.text(&mail).as_bytes());
+        written.map_err(|_| MailError("the terminal takes no letters".to_owned()))
+    }
+}
+
+/// Sends letters with Amazon SES, as plain text.
+#[derive(Clone, Debug)]
+pub struct SesMailer {
+    client: Client,
+    from: String,
+    link: String,
+}
+
+impl SesMailer {
+    /// Sends from this address; links lead to this page.
+    pub fn new(client: Client, from: impl Into<String>, link: impl Into<String>) -> Self {
+        Self { client, from: from.into(), link: link.into() }
+    }
+
+    fn words(&self, mail: &Mail) -> (String, String) {
+        let Letter { name, organization, expires_at, .. } = letter(mail);
+        let (name, organization, link) = (plain(name), plain(organization), link_to(&self.link, mail));
+        let (subject, why, else_) = match mail {
+            Mail::Invitation(_) => (
+                format!("You are invited to {organization}"),
+                format!("You are invited to work with {organization}. Set your password here:"),
+                "If you do not know why you got this, ignore it: nothing happens without you.",
+            ),
+            Mail::PasswordReset(_) => (
+                format!("A new password for {organization}"),
+                format!("Somebody, likely you, asked for a new password at {organization}. Set it here:"),
+                "If it was not you, ignore this: your password stays as it is.",
+            ),
+        };
+        let body = format!("Hello {name},\n\n{why}\n\n{link}\n\nThe link works once, until {expires_at}.\n\n{else_}\n");
+        (subject, body)
+    }
+
+    async fn hand_over(&self, mail: &Mail) -> Result<(), MailError> {
+        let (subject, body) = self.words(mail);
+        let content = |text: String| Content::builder().data(text).charset("UTF-8").build();
+        let unfit = |_| MailError("the letter could not be written".to_owned());
+        let message = Message::builder()
+            .subject(content(subject).map_err(unfit)?)
+            .body(Body::builder().text(content(body).map_err(unfit)?).build())
+            .build();
+        self.client
+            .send_email()
+            .from_email_address(&self.from)
+            .destination(Destination::builder().to_addresses(&letter(mail).to).build())
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await
+            .map_err(|error| {
+                // What SES answers names addresses, never the letter's text.
+                tracing::warn!(error = %DisplayErrorContext(&error), "SES took no letter");
+                MailError("the mail service did not take it".to_owned())
+            })?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Mailer for SesMailer {
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        let (sent, ()) = tokio::join!(self.hand_over(&mail), self.pretend());
+        sent
+    }
+
+    async fn pretend(&self) {
+        tokio::time::sleep(PACE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
+    use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+    use aws_smithy_types::body::SdkBody;
+    use crm_core::value::Time;
+
+    use super::*;
+
+    fn mail() -> Mail {
+        Mail::PasswordReset(Letter {
+            to: "ada@example.com".into(),
+            name: "Ada\r\nBcc: all@example.com\u{202E}".into(),
+            organization: "Acme\u{1b}[2J".into(),
+            slug: Some("acme".into()),
+            locale: None,
+            ticket: "tick&et".into(),
+            expires_at: Time::EPOCH,
+        })
+    }
+
+    fn ses(status: u16, body: &'static str) -> (SesMailer, StaticReplayClient) {
+        let answer = axum::http::Response::builder().status(status).body(SdkBody::from(body)).unwrap();
+        let request = axum::http::Request::builder().uri("https://ses").body(SdkBody::empty()).unwrap();
+        let replay = StaticReplayClient::new(vec![ReplayEvent::new(request, answer)]);
+        let config = aws_sdk_sesv2::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("eu-west-1"))
+            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
+            .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled())
+            .http_client(replay.clone())
+            .build();
+        (SesMailer::new(Client::from_conf(config), "crm@example.com", "https://app.example.com/sign-in"), replay)
+    }
+
+    #[test]
+    fn names_steer_neither_terminal_nor_letter() {
+        let shown = ConsoleMailer { link: None }.text(&mail());
+        assert!(!shown.contains(['\u{1b}', '\r', '\u{202E}']), "{shown:?}");
+        assert!(shown.contains("/api/v1/auth/password/reset") && shown.contains("tick&et"));
+        assert_eq!(plain(&"x".repeat(500)).len(), MAX_NAME);
+        let linked = ConsoleMailer { link: Some("https://app.example.com/sign-in".into()) }.text(&mail());
+        assert!(linked.contains("https://app.example.com/sign-in#reset=tick%26et&organization=acme"), "{linked}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ses_gets_a_letter_and_pretending_takes_as_long() {
+        let (mailer, replay) = ses(200, r#"{"MessageId":"1"}"#);
+        let begun = tokio::time::Instant::now();
+        mailer.send(mail()).await.unwrap();
+        let sending = begun.elapsed();
+        mailer.pretend().await;
+        assert_eq!(begun.elapsed(), sending * 2);
+        let sent = replay.actual_requests().next().unwrap();
+        let body: serde_json::Value = serde_json::from_slice(sent.body().bytes().unwrap()).unwrap();
+        assert_eq!(body["Destination"]["ToAddresses"], serde_json::json!(["ada@example.com"]));
+        let text = body["Content"]["Simple"]["Body"]["Text"]["Data"].as_str().unwrap();
+        assert!(text.contains("https://app.example.com/sign-in#reset=tick%26et&organization=acme"), "{text}");
+        assert!(!body["Content"]["Simple"]["Subject"]["Data"].as_str().unwrap().contains(['\r', '\n', '\u{1b}']));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_letter_that_ses_refuses_is_told_without_its_ticket() {
+        let (mailer, _) = ses(400, r#"{"message":"Email address is not verified"}"#);
+        let error = mailer.send(mail()).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("tick"), "{error:?}");
+    }
+}

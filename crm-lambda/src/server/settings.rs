@@ -1,0 +1,638 @@
+//! The configuration of a deployment, from the environment only. Every fault is told at once.
+
+use std::{fmt, num::NonZeroU32, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crm_core::{auth::Secret, store::sealed::SealingKeys};
+
+use super::environment::{Environment, Fault, Faults, Program};
+use crate::{KeyError, KeyRing, Metrics, TokenKey};
+
+/// What a deployment decides.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where records are kept.
+    pub store: StoreSetting,
+    /// Connections to PostgreSQL at most.
+    pub connections: u32,
+    /// True where the store is brought up to date before the first request.
+    pub migrate: bool,
+    /// What secrets are encrypted with at rest, and whether those stored in plain before are read.
+    pub sealing: Option<(SealingKeys, bool)>,
+    /// Who signs users in.
+    pub sign_in: SignInSetting,
+    /// Passwords hashed at once.
+    pub hashing_at_once: usize,
+    /// Origins of web pages that may call the API.
+    pub allowed_origins: Vec<String>,
+    /// Proxies of one's own in front.
+    pub trusted_proxies: usize,
+    /// Requests a minute of one user.
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// Where figures go.
+    pub metrics: Metrics,
+    /// True where `/docs` is served.
+    pub docs: bool,
+    /// What is logged, in the words of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Who carries letters.
+    pub mailer: MailerSetting,
+}
+
+/// Where records are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreSetting {
+    /// In this process.
+    Memory,
+    /// On PostgreSQL, at a URL.
+    Postgres(Secret),
+    /// On `DynamoDB`: the emulator's address where it is not AWS, and the table.
+    Dynamo {
+        /// Such as `http://127.0.0.1:8000`.
+        endpoint: Option<String>,
+        /// The table's name.
+        table: String,
+    },
+}
+
+impl fmt::Debug for StoreSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for StoreSetting {
+    /// For people: without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Postgres(url) => {
+                // What follows the last @ of the authority, without parameters: they may hold a password too.
+                let rest = url.expose().split_once("://").map_or("", |(_, rest)| rest);
+                let place = rest.split(['?', '#']).next().unwrap_or_default();
+                write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
+            }
+            Self::Dynamo { endpoint: None, table } => write!(f, "dynamodb://{table}"),
+            Self::Dynamo { endpoint: Some(endpoint), table } => {
+                write!(f, "dynamodb://{}/{table}", endpoint.trim_start_matches("http://"))
+            }
+        }
+    }
+}
+
+/// Who signs users in.
+#[derive(Clone, Debug)]
+pub enum SignInSetting {
+    /// The CRM itself.
+    Own {
+        /// What signs access tokens.
+        keys: KeyRing,
+        /// `iss`.
+        issuer: String,
+        /// `aud`.
+        audience: String,
+        /// Seconds that an access token lives.
+        access_seconds: i64,
+        /// Whether each request asks if its session lives.
+        checks_sessions: bool,
+        /// Whether anybody may register an organization.
+        registration: bool,
+    },
+    /// An issuer of its own.
+    Outside {
+        /// `iss`.
+        issuer: String,
+        /// `aud` or `client_id`.
+        audience: String,
+        /// The slug of the organization.
+        organization: String,
+        /// Where its keys are published.
+        jwks: String,
+    },
+}
+
+/// How is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// An object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Who carries letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailerSetting {
+    /// Nobody.
+    None,
+    /// The terminal, with a link where a page is known.
+    Console {
+        /// The page that takes the ticket.
+        link: Option<String>,
+    },
+    /// Amazon SES.
+    Ses {
+        /// The sender's address.
+        from: String,
+        /// The page that takes the ticket.
+        link: String,
+    },
+}
+
+impl Settings {
+    /// Reads the configuration. Secrets that are named by an ARN must have been fetched before.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn read(environment: &Environment, program: Program) -> Result<Self, Faults> {
+        let mut environment = environment.clone();
+        if program == Program::Demo {
+            environment.preset("CRM_STORE", "memory");
+            environment.preset("CRM_MIGRATE", "true");
+            environment.preset("CRM_REGISTRATION", "true");
+            environment.preset("CRM_MAILER", "console");
+            environment.preset("CRM_METRICS", "prometheus");
+            environment.preset("CRM_LOG", "warn");
+            if let Some(key) = random_key() {
+                environment.preset("CRM_SIGNING_KEYS", format!("demo:{key}"));
+            }
+        }
+        let mut reader = Reader { environment: &environment, program, faults: Vec::new() };
+        let settings = reader.settings();
+        match settings {
+            Some(settings) if reader.faults.is_empty() => Ok(settings),
+            _ => Err(Faults(reader.faults)),
+        }
+    }
+
+    /// Only what opening the store needs: for `crm-local migrate`.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn read_store(environment: &Environment) -> Result<(StoreSetting, u32), Faults> {
+        let mut reader = Reader { environment, program: Program::Local, faults: Vec::new() };
+        let store = reader.store();
+        match store {
+            Some(store) => Ok((store, 1)),
+            None => Err(Faults(reader.faults)),
+        }
+    }
+}
+
+/// Forty-eight random bytes as text; `None` where there is no randomness.
+fn random_key() -> Option<String> {
+    let mut bytes = zeroize::Zeroizing::new([0_u8; 48]);
+    getrandom::fill(bytes.as_mut()).ok()?;
+    Some(STANDARD.encode(bytes.as_ref()))
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    program: Program,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    /// `None` only where a fault was noted; a fault may be noted all the same.
+    fn settings(&mut self) -> Option<Settings> {
+        let on_lambda = self.program == Program::Lambda;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let store = self.store();
+        let sign_in = self.sign_in();
+        let mailer = self.mailer();
+        let sealing = self.sealing();
+        let log = self.log();
+        Some(Settings {
+            connections: self.number("CRM_STORE_CONNECTIONS", if on_lambda { 1 } else { 10 }, 1, 1000),
+            migrate: self.flag("CRM_MIGRATE", false),
+            hashing_at_once: self.number("CRM_HASHING_AT_ONCE", cores.min(64), 1, 64),
+            allowed_origins: self.origins(),
+            trusted_proxies: self.number("CRM_TRUSTED_PROXIES", 0, 0, 10),
+            requests_per_minute: NonZeroU32::new(self.number("CRM_REQUESTS_PER_MINUTE", 600, 0, 1_000_000)),
+            timeout: Duration::from_secs(self.number("CRM_TIMEOUT_SECONDS", 25, 1, 28)),
+            metrics: self.choice(
+                "CRM_METRICS",
+                Metrics::Off,
+                &[("off", Metrics::Off), ("prometheus", Metrics::Prometheus), ("emf", Metrics::Emf)],
+            ),
+            docs: self.flag("CRM_DOCS", true),
+            log_format: self.choice(
+                "CRM_LOG_FORMAT",
+                if on_lambda { LogFormat::Json } else { LogFormat::Text },
+                &[("json", LogFormat::Json), ("text", LogFormat::Text)],
+            ),
+            store: store?,
+            sealing,
+            sign_in: sign_in?,
+            log: log?,
+            mailer: mailer?,
+        })
+    }
+
+    fn fault(&mut self, variable: &str, problem: impl Into<String>, remedy: impl Into<String>) {
+        self.faults.push(Fault::new(variable, problem, remedy));
+    }
+
+    fn needed(&mut self, name: &'static str, remedy: &str) -> Option<String> {
+        let value = self.environment.get(name).map(str::to_owned);
+        if value.is_none() {
+            self.fault(name, "is not set", remedy);
+        }
+        value
+    }
+
+    fn choice<T: Copy>(&mut self, name: &'static str, default: T, choices: &[(&str, T)]) -> T {
+        let Some(value) = self.environment.get(name) else { return default };
+        if let Some((_, chosen)) = choices.iter().find(|(choice, _)| *choice == value) {
+            return *chosen;
+        }
+        let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+        let problem = format!("{value:?} is none of its values");
+        self.fault(name, problem, format!("write one of {}", names.join(", ")));
+        default
+    }
+
+    fn flag(&mut self, name: &'static str, default: bool) -> bool {
+        self.choice(name, default, &[("true", true), ("false", false)])
+    }
+
+    fn number<T>(&mut self, name: &'static str, default: T, least: T, most: T) -> T
+    where
+        T: Copy + PartialOrd + fmt::Display + std::str::FromStr,
+    {
+        let Some(value) = self.environment.get(name) else { return default };
+        match value.parse() {
+            Ok(number) if number >= least && number <= most => number,
+            _ => {
+                let problem = format!("{value:?} is no number that is allowed");
+                self.fault(name, problem, format!("write a whole number from {least} to {most}"));
+                default
+            }
+        }
+    }
+
+    fn store(&mut self) -> Option<StoreSetting> {
+        const NAME: &str = "CRM_STORE";
+        const REMEDY: &str =
+            "write memory, postgres://user:password@host/database, or dynamodb://table (docs/configuration.md)";
+        let value = self.needed(NAME, REMEDY)?;
+        if value == "memory" {
+            return Some(StoreSetting::Memory);
+        }
+        if value.starts_with("postgres://") || value.starts_with("postgresql://") {
+            return Some(StoreSetting::Postgres(value.into()));
+        }
+        let Some(rest) = value.strip_prefix("dynamodb://") else {
+            // What it is instead may hold a password.
+            self.fault(NAME, "names no store", REMEDY);
+            return None;
+        };
+        let (endpoint, table) = match rest.split_once('/') {
+            Some((host, table)) => (Some(format!("http://{host}")), table),
+            None => (None, rest),
+        };
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if !(3..=255).contains(&table.len()) || !table.chars().all(good) || endpoint.as_deref() == Some("http://") {
+            let remedy = "write dynamodb://table or dynamodb://host:port/table; a table's name has 3 to 255 letters, \
+                          digits, _, . and -";
+            self.fault(NAME, "names no table", remedy);
+            return None;
+        }
+        Some(StoreSetting::Dynamo { endpoint, table: table.to_owned() })
+    }
+
+    /// `None` where there are no keys, and where a fault was noted.
+    fn sealing(&mut self) -> Option<(SealingKeys, bool)> {
+        const NAME: &str = "CRM_ENCRYPTION_KEYS";
+        const REMEDY: &str = "write name:key, with a key that `openssl rand -hex 32` gives";
+        let takes_plain = self.flag("CRM_ENCRYPTION_TAKES_PLAIN", false);
+        let value = self.environment.get(NAME)?;
+        let mut keys: Option<SealingKeys> = None;
+        for (name, text) in named(value) {
+            let Some(key) = key_bytes(text) else {
+                self.fault(NAME, format!("key `{name}` is not 32 bytes in base64 or hexadecimal digits"), REMEDY);
+                return None;
+            };
+            let made = match keys.take() {
+                None => SealingKeys::new(name, &key),
+                Some(first) => first.and(name, &key),
+            };
+            match made {
+                Ok(made) => keys = Some(made),
+                Err(bad) => {
+                    self.fault(NAME, bad.to_string(), REMEDY);
+                    return None;
+                }
+            }
+        }
+        if keys.is_none() {
+            self.fault(NAME, "holds no key", REMEDY);
+        }
+        keys.map(|keys| (keys, takes_plain))
+    }
+
+    fn sign_in(&mut self) -> Option<SignInSetting> {
+        if self.choice("CRM_SIGN_IN", true, &[("own", true), ("outside", false)]) { self.own() } else { self.outside() }
+    }
+
+    fn own(&mut self) -> Option<SignInSetting> {
+        let issuer = self.environment.get("CRM_ISSUER").unwrap_or("crm").to_owned();
+        let audience = self.environment.get("CRM_AUDIENCE").unwrap_or(&issuer).to_owned();
+        let access_seconds = self.number("CRM_ACCESS_SECONDS", 900, 60, 86_400);
+        let checks_sessions = self.flag("CRM_CHECK_SESSIONS", false);
+        let registration = self.flag("CRM_REGISTRATION", false);
+        let keys = self.keys()?;
+        Some(SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration })
+    }
+
+    fn keys(&mut self) -> Option<KeyRing> {
+        const NAME: &str = "CRM_SIGNING_KEYS";
+        const REMEDY: &str = "write name:secret, with a secret that `openssl rand -base64 48` gives";
+        let value = self.needed(NAME, REMEDY)?;
+        let mut keys = Vec::new();
+        for (name, text) in named(&value) {
+            let made = if text.starts_with("-----BEGIN") {
+                TokenKey::rs256(name, zeroize::Zeroizing::new(text.replace("\\n", "\n")).as_bytes())
+            } else {
+                TokenKey::hs256(name, text.as_bytes())
+            };
+            match made {
+                Ok(key) => keys.push(key),
+                Err(KeyError::Weak(name)) => {
+                    let problem = format!("the secret of key `{name}` is too weak, it needs at least 256 random bits");
+                    self.fault(NAME, problem, REMEDY);
+                }
+                Err(error) => self.fault(NAME, error.to_string(), REMEDY),
+            }
+        }
+        if self.faults.iter().any(|fault| fault.variable == NAME) {
+            return None;
+        }
+        match KeyRing::new(keys) {
+            Ok(ring) => Some(ring),
+            Err(error) => {
+                self.fault(NAME, error.to_string(), REMEDY);
+                None
+            }
+        }
+    }
+
+    fn outside(&mut self) -> Option<SignInSetting> {
+        if self.program == Program::Demo {
+            self.fault(
+                "CRM_SIGN_IN",
+                "an outside issuer knows nobody of the demo",
+                "leave it out, or leave out --demo",
+            );
+        }
+        let issuer = self.needed("CRM_OUTSIDE_ISSUER", "write the `iss` of the issuer's tokens");
+        let audience = self.needed("CRM_OUTSIDE_AUDIENCE", "write the `aud` (Cognito: `client_id`) of its tokens");
+        let organization = self.needed("CRM_OUTSIDE_ORGANIZATION", "write the slug of the organization");
+        let given = self.environment.get("CRM_OUTSIDE_JWKS").map(str::to_owned);
+        let usual = issuer.as_ref().map(|issuer| format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')));
+        let jwks = given.or(usual)?;
+        if !is_safe_url(&jwks) {
+            self.fault(
+                "CRM_OUTSIDE_JWKS",
+                "is no https address",
+                "write https://…; keys that come in plain are nobody's",
+            );
+        }
+        Some(SignInSetting::Outside { issuer: issuer?, audience: audience?, organization: organization?, jwks })
+    }
+
+    fn origins(&mut self) -> Vec<String> {
+        const NAME: &str = "CRM_ALLOWED_ORIGINS";
+        let all: Vec<String> = list(self.environment.get(NAME).unwrap_or_default()).map(str::to_owned).collect();
+        for origin in &all {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+            if !host.is_some_and(|host| !host.is_empty() && host.chars().all(good)) {
+                let problem = format!("{origin:?} is no origin");
+                self.fault(NAME, problem, "write scheme, host and, if need be, port: https://app.example.com");
+            }
+        }
+        all
+    }
+
+    fn log(&mut self) -> Option<String> {
+        let filter = self.environment.get("CRM_LOG").unwrap_or("info").to_owned();
+        if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
+            let problem = format!("{filter:?} is not understood");
+            self.fault("CRM_LOG", problem, "write error, warn, info, debug, trace, or module=level");
+            return None;
+        }
+        Some(filter)
+    }
+
+    fn mailer(&mut self) -> Option<MailerSetting> {
+        let which = self.choice("CRM_MAILER", 0, &[("none", 0), ("console", 1), ("ses", 2)]);
+        let link = self.environment.get("CRM_MAIL_LINK").map(str::to_owned);
+        if link.as_deref().is_some_and(|link| !is_safe_url(link) || link.contains('#')) {
+            let remedy = "write https://… without a #, which is where the ticket goes";
+            self.fault("CRM_MAIL_LINK", "is no page that a ticket may go to", remedy);
+        }
+        match which {
+            0 => Some(MailerSetting::None),
+            1 => {
+                if self.program == Program::Lambda {
+                    let problem = "console would write tickets into the log";
+                    self.fault("CRM_MAILER", problem, "write ses or none");
+                }
+                Some(MailerSetting::Console { link })
+            }
+            _ => {
+                let from = self.needed("CRM_MAIL_FROM", "write an address that SES has verified");
+                if link.is_none() {
+                    self.fault("CRM_MAIL_LINK", "is not set", "write the page that lets users set a password");
+                }
+                if from.as_deref().is_some_and(|from| !from.contains('@')) {
+                    self.fault("CRM_MAIL_FROM", "is no e-mail address", "write an address that SES has verified");
+                }
+                Some(MailerSetting::Ses { from: from?, link: link? })
+            }
+        }
+    }
+}
+
+/// `name:value` separated by commas; a value alone is named `1`.
+fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    list(text).map(|entry| match entry.split_once(':') {
+        // An RSA key alone begins with its own label, which may be followed by headers with colons.
+        Some((name, value)) if !name.starts_with("-----BEGIN") => (name.trim(), value.trim()),
+        _ => ("1", entry),
+    })
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+fn key_bytes(text: &str) -> Option<[u8; 32]> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let mut key = [0; 32];
+        for (at, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        return Some(key);
+    }
+    STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+/// https, or http to this very machine.
+fn is_safe_url(text: &str) -> bool {
+    let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
+    let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match uri.scheme_str() {
+        Some("https") => uri.host().is_some(),
+        Some("http") => local,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "Zm9ydHkgZWlnaHQgYnl0ZXMgb2YgcmFuZG9tbmVzcywgbW9yZSBvciBsZXNz";
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        let mut set = Environment::default();
+        for (name, value) in pairs {
+            set.set(name, *value).unwrap();
+        }
+        set
+    }
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, Faults> {
+        Settings::read(&environment(pairs), Program::Local)
+    }
+
+    fn faults(pairs: &[(&str, &str)]) -> Vec<String> {
+        read(pairs).unwrap_err().0.into_iter().map(|fault| fault.variable).collect()
+    }
+
+    #[test]
+    fn nothing_set_refuses_to_start_and_the_demo_starts() {
+        assert_eq!(faults(&[]), ["CRM_STORE", "CRM_SIGNING_KEYS"]);
+        let demo = Settings::read(&Environment::default(), Program::Demo).unwrap();
+        assert_eq!(demo.store, StoreSetting::Memory);
+        assert_eq!(demo.mailer, MailerSetting::Console { link: None });
+        assert!(matches!(demo.sign_in, SignInSetting::Own { registration: true, .. }));
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let told = read(&[
+            ("CRM_STORE", "mysql://root:hunter2@db/crm"),
+            ("CRM_SIGNING_KEYS", "old:hunter2"),
+            ("CRM_ENCRYPTION_KEYS", "k:hunter2"),
+            ("CRM_TIMEOUT_SECONDS", "900"),
+            ("CRM_METRICS", "statsd"),
+            ("CRM_ALLOWED_ORIGINS", "*, https://app.example.com/path"),
+            ("CRM_MAILER", "ses"),
+            ("CRM_CHECK_SESSIONS", "yes"),
+            ("CRM_LOG", "info,=,"),
+        ])
+        .unwrap_err();
+        let names: Vec<&str> = told.0.iter().map(|fault| fault.variable.as_str()).collect();
+        for name in [
+            "CRM_STORE",
+            "CRM_SIGNING_KEYS",
+            "CRM_ENCRYPTION_KEYS",
+            "CRM_TIMEOUT_SECONDS",
+            "CRM_METRICS",
+            "CRM_ALLOWED_ORIGINS",
+            "CRM_MAIL_FROM",
+            "CRM_MAIL_LINK",
+            "CRM_CHECK_SESSIONS",
+            "CRM_LOG",
+        ] {
+            assert!(names.contains(&name), "{name} of {names:?}");
+        }
+        assert!(!told.to_string().contains("hunter2"), "{told}");
+        assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
+        assert_eq!(told.to_string().lines().count(), told.0.len());
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let url = format!("postgres://crm:{SECRET}@db.example.com/crm?password={SECRET}");
+        let settings = read(&[
+            ("CRM_STORE", &url),
+            ("CRM_SIGNING_KEYS", &format!("a:{SECRET}")),
+            ("CRM_ENCRYPTION_KEYS", &"0123456789abcdef".repeat(4)),
+        ])
+        .unwrap();
+        let shown = format!("{settings:?} {settings:#?} {}", settings.store);
+        assert!(!shown.contains(SECRET) && !shown.contains("0123456789abcdef"), "{shown}");
+        assert_eq!(settings.store.to_string(), "postgres://db.example.com/crm");
+    }
+
+    #[test]
+    fn keys_have_names_and_the_first_signs() {
+        let two = format!("2026-11:{SECRET}, 2026-05:{SECRET}x");
+        let settings = read(&[("CRM_STORE", "memory"), ("CRM_SIGNING_KEYS", &two)]).unwrap();
+        let SignInSetting::Own { keys, .. } = settings.sign_in else { panic!() };
+        assert_eq!(keys.signing().kid, "2026-11");
+        assert!(keys.by_name("2026-05").is_some());
+        let settings = read(&[("CRM_STORE", "memory"), ("CRM_SIGNING_KEYS", SECRET)]).unwrap();
+        let SignInSetting::Own { keys, .. } = settings.sign_in else { panic!() };
+        assert_eq!(keys.signing().kid, "1");
+        let same = format!("a:{SECRET},a:{SECRET}");
+        assert_eq!(faults(&[("CRM_STORE", "memory"), ("CRM_SIGNING_KEYS", &same)]), ["CRM_SIGNING_KEYS"]);
+        assert_eq!(faults(&[("CRM_STORE", "memory"), ("CRM_SIGNING_KEYS", ",")]), ["CRM_SIGNING_KEYS"]);
+    }
+
+    #[test]
+    fn stores_are_named_by_address() {
+        let store = |text: &str| Settings::read_store(&environment(&[("CRM_STORE", text)])).map(|(store, _)| store);
+        assert_eq!(
+            store("dynamodb://127.0.0.1:8000/crm").unwrap(),
+            StoreSetting::Dynamo { endpoint: Some("http://127.0.0.1:8000".into()), table: "crm".into() }
+        );
+        assert_eq!(
+            store("dynamodb://crm-production").unwrap(),
+            StoreSetting::Dynamo { endpoint: None, table: "crm-production".into() }
+        );
+        for bad in ["", "dynamodb://", "dynamodb:///crm", "dynamodb://a b c", "/tmp/db", "memory://"] {
+            assert!(store(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_outside_issuer_needs_an_address_that_nobody_can_speak_for() {
+        let base = [
+            ("CRM_STORE", "memory"),
+            ("CRM_SIGN_IN", "outside"),
+            ("CRM_OUTSIDE_ISSUER", "https://issuer.example/"),
+            ("CRM_OUTSIDE_AUDIENCE", "crm"),
+            ("CRM_OUTSIDE_ORGANIZATION", "acme"),
+        ];
+        let SignInSetting::Outside { jwks, .. } = read(&base).unwrap().sign_in else { panic!() };
+        assert_eq!(jwks, "https://issuer.example/.well-known/jwks.json");
+        for (url, good) in [
+            ("http://127.0.0.1:9/keys", true),
+            ("http://issuer.example/keys", false),
+            ("http://127.0.0.1.evil.example/keys", false),
+            ("http://127.0.0.1@evil.example/keys", false),
+            ("file:///keys", false),
+        ] {
+            let mut pairs = base.to_vec();
+            pairs.push(("CRM_OUTSIDE_JWKS", url));
+            assert_eq!(read(&pairs).is_ok(), good, "{url}");
+        }
+    }
+
+    #[test]
+    fn tickets_never_go_into_the_log_of_a_function() {
+        let key = format!("a:{SECRET}");
+        let pairs = [("CRM_STORE", "memory"), ("CRM_SIGNING_KEYS", key.as_str()), ("CRM_MAILER", "console")];
+        let told = Settings::read(&environment(&pairs), Program::Lambda).unwrap_err();
+        assert_eq!(told.0[0].variable, "CRM_MAILER");
+    }
+}

@@ -1,0 +1,102 @@
+//! The store that a deployment names, opened.
+
+use std::{sync::Arc, time::Duration};
+
+use crm_core::{
+    MemoryStore,
+    store::{
+        Store, StoreError,
+        sealed::{SealedStore, SealingKeys},
+    },
+    value::Time,
+};
+use crm_store_dynamodb::{DynamoStore, local};
+use crm_store_postgres::{PostgresOptions, PostgresStore};
+
+use super::{Program, StoreSetting, aws_config};
+
+/// A store that is open.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// In this process.
+    Memory(MemoryStore),
+    /// On PostgreSQL.
+    Postgres(PostgresStore),
+    /// On `DynamoDB`.
+    Dynamo(DynamoStore),
+}
+
+impl Opened {
+    /// Opens a store. On PostgreSQL a connection is made; `DynamoDB` is asked nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open(setting: &StoreSetting, connections: u32, program: Program) -> Result<Self, StoreError> {
+        match setting {
+            StoreSetting::Memory => Ok(Self::Memory(MemoryStore::new())),
+            StoreSetting::Postgres(url) => {
+                let options = PostgresOptions {
+                    max_connections: connections,
+                    acquire_timeout: Duration::from_secs(5),
+                    // A function that was frozen wakes with a connection that is dead.
+                    test_before_acquire: program == Program::Lambda,
+                    ..PostgresOptions::default()
+                };
+                Ok(Self::Postgres(Box::pin(PostgresStore::connect_with(url.expose(), &options)).await?))
+            }
+            StoreSetting::Dynamo { endpoint: Some(endpoint), table } => {
+                Ok(Self::Dynamo(DynamoStore::new(local::client(endpoint), table)))
+            }
+            StoreSetting::Dynamo { endpoint: None, table } => {
+                let config = aws_config().await;
+                Ok(Self::Dynamo(DynamoStore::new(aws_sdk_dynamodb::Client::new(&config), table)))
+            }
+        }
+    }
+
+    /// Brings PostgreSQL's schema up to date, makes `DynamoDB`'s table, and says in words what was done.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migrate(&self) -> Result<String, StoreError> {
+        match self {
+            Self::Memory(_) => Ok("nothing to migrate in memory".to_owned()),
+            Self::Postgres(store) => Ok(match store.migrate().await? {
+                0 => "the schema is up to date".to_owned(),
+                1 => "1 migration ran".to_owned(),
+                ran => format!("{ran} migrations ran"),
+            }),
+            Self::Dynamo(store) => {
+                store.create_table().await?;
+                Ok(format!("the table {} is there", store.table()))
+            }
+        }
+    }
+
+    /// Removes what has expired and is of no use, where the store does not do so by itself; says how much.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sweep(&self, now: Time) -> Result<u64, StoreError> {
+        match self {
+            Self::Postgres(store) => store.forget_expired_keys(now).await,
+            Self::Memory(_) | Self::Dynamo(_) => Ok(0),
+        }
+    }
+
+    /// The store for a CRM, with secrets encrypted where there are keys.
+    pub fn store(&self, sealing: Option<&(SealingKeys, bool)>) -> Arc<dyn Store> {
+        let store: Arc<dyn Store> = match self {
+            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+            Self::Dynamo(store) => Arc::new(store.clone()),
+        };
+        match sealing {
+            None => store,
+            Some((keys, takes_plain)) => {
+                let sealed = SealedStore::shared(store, keys.clone());
+                Arc::new(if *takes_plain { sealed.takes_plain() } else { sealed })
+            }
+        }
+    }
+}
