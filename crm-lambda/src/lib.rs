@@ -10,6 +10,8 @@
 mod answer;
 mod app;
 pub mod config;
+#[cfg(feature = "local")]
+pub mod demo;
 mod input;
 mod observe;
 mod openapi;
