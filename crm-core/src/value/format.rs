@@ -49,7 +49,10 @@ pub fn normalize_phone(text: &str, default_country: Option<&str>) -> Result<Stri
     if text.len() > 40 {
         return Err(fault());
     }
-    let country = default_country.and_then(|code| phonenumber::country::Id::from_str(code).ok());
+    // A number that names its country is none of the default one's: the library would take that one's trunk prefix off
+    // it (of Paris's +33 1 the 1, in the United States).
+    let national = !text.starts_with(['+', '＋']);
+    let country = default_country.filter(|_| national).and_then(|code| phonenumber::country::Id::from_str(code).ok());
     let number = phonenumber::parse(country, text).map_err(|_| fault())?;
     if !phonenumber::is_viable(text) || number.national().value() == 0 {
         return Err(fault());
@@ -104,5 +107,24 @@ pub fn normalize_slug(text: &str) -> Result<String, Fault> {
         Ok(lower)
     } else {
         Err(Fault::new("invalid_key", "must be 1 to 63 letters, digits, '-' or '_', beginning with a letter or digit"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_with_its_country_code_is_the_same_wherever_one_is() {
+        // Paris, Moscow and Budapest: their numbers begin with what is dialled before a number in another country.
+        for phone in ["+33199001234", "+74951234567", "+36612345678", "+493023125000", "+16175550142"] {
+            for country in [None, Some("US"), Some("DE"), Some("FR"), Some("RU"), Some("HU")] {
+                assert_eq!(normalize_phone(phone, country).as_deref(), Ok(phone), "{country:?}");
+            }
+        }
+        assert_eq!(normalize_phone("(617) 555-0142", Some("US")).as_deref(), Ok("+16175550142"));
+        assert_eq!(normalize_phone("1 617 555 0142", Some("US")).as_deref(), Ok("+16175550142"));
+        assert_eq!(normalize_phone("030 23125 000", Some("DE")).as_deref(), Ok("+493023125000"));
+        assert!(normalize_phone("030 23125 000", None).is_err());
     }
 }

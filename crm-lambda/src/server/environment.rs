@@ -108,6 +108,12 @@ pub const VARIABLES: &[Variable] = &[
         "600",
         "Requests a minute of one user in this process, with as many at once; 0 for no limit.",
     ),
+    plain(
+        "CRM_SIGN_INS_PER_MINUTE",
+        "60",
+        "Requests a minute of one address in this process, to the routes that nobody has to be signed in for; 0 for no \
+         limit.",
+    ),
     plain("CRM_TIMEOUT_SECONDS", "25", "Seconds that a request may take, 1 to 28: API Gateway waits for 30."),
     plain(
         "CRM_METRICS",

@@ -29,6 +29,8 @@ pub struct Settings {
     pub trusted_proxies: usize,
     /// Requests a minute of one user.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// Requests a minute of one address, where nobody has signed in.
+    pub sign_ins_per_minute: Option<NonZeroU32>,
     /// How long a request may take.
     pub timeout: Duration,
     /// Where figures go.
@@ -213,6 +215,7 @@ impl Reader<'_> {
             allowed_origins: self.origins(),
             trusted_proxies: self.number("CRM_TRUSTED_PROXIES", 0, 0, 10),
             requests_per_minute: NonZeroU32::new(self.number("CRM_REQUESTS_PER_MINUTE", 600, 0, 1_000_000)),
+            sign_ins_per_minute: NonZeroU32::new(self.number("CRM_SIGN_INS_PER_MINUTE", 60, 0, 1_000_000)),
             timeout: Duration::from_secs(self.number("CRM_TIMEOUT_SECONDS", 25, 1, 28)),
             metrics: self.choice(
                 "CRM_METRICS",

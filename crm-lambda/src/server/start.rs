@@ -77,6 +77,7 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
         trusted_proxies: settings.trusted_proxies,
         allowed_origins: settings.allowed_origins.clone(),
         requests_per_minute: settings.requests_per_minute,
+        sign_ins_per_minute: settings.sign_ins_per_minute,
         timeout: settings.timeout,
         metrics: settings.metrics,
         background_jobs: program != Program::Lambda,
