@@ -29,7 +29,7 @@ pub(super) fn routes() -> Vec<Route> {
             .to(store),
         route(HttpMethod::Get, "/metrics", "health", "metrics", "How long requests took, as Prometheus reads it")
             .public()
-            .content(200, "text/plain", text(), "histograms by method, route and status")
+            .content(200, "application/openmetrics-text", text(), "histograms by method, route and status")
             .fails(404)
             .to(metrics),
         route(HttpMethod::Get, "/.well-known/jwks.json", "health", "jwks", "The public keys of access tokens")
