@@ -20,13 +20,16 @@ const MAX_REMEMBERED: usize = 10_000;
 /// Microseconds between two entries of the same refusal.
 const REFUSALS: i64 = 60_000_000;
 
+/// When a user of a tenant was last refused something, in microseconds.
+type Refusals = HashMap<(Id, Option<Id>, String), i64>;
+
 struct Inner {
     crm: Crm,
     config: Config,
     limits: Limits,
     figures: Figures,
     /// When a refusal was last noted.
-    refusals: Mutex<HashMap<(Id, Option<Id>, String), i64>>,
+    refusals: Mutex<Refusals>,
     /// The finished router, for requests within a batch.
     routes: OnceLock<Router>,
     document: OnceLock<Arc<str>>,

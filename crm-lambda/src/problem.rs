@@ -12,7 +12,11 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What went wrong with a request.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Told>);
+
+/// What a problem tells. Boxed, so that what goes well does not carry its weight.
+#[derive(Clone, Debug)]
+struct Told {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -34,7 +38,7 @@ pub(crate) struct Code(pub(crate) &'static str);
 impl Problem {
     /// A problem of a status, a stable code and a sentence.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Told {
             status,
             code,
             detail: detail.into(),
@@ -43,7 +47,13 @@ impl Problem {
             retry_after: None,
             challenge: None,
             refused: None,
-        }
+        }))
+    }
+
+    /// The same, with a change to what it tells.
+    fn but(mut self, change: impl FnOnce(&mut Told)) -> Self {
+        change(&mut self.0);
+        self
     }
 
     /// 400: the request cannot be read.
@@ -67,12 +77,12 @@ impl Problem {
             "invalid_token" | "token_expired" => r#"Bearer error="invalid_token""#,
             _ => "Bearer",
         };
-        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, code, detail) }
+        Self::new(StatusCode::UNAUTHORIZED, code, detail).but(|told| told.challenge = Some(challenge))
     }
 
     /// 429 with the seconds to wait.
     pub fn too_many(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
-        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail) }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).but(|told| told.retry_after = Some(seconds))
     }
 
     /// What a query's failure is: faults of it are malformed input.
@@ -86,29 +96,29 @@ impl Problem {
     /// What a write's failure is where the request named the version it was made from.
     pub fn of_conditional(error: Error, conditional: bool) -> Self {
         match &error {
-            Error::Conflict { .. } if conditional => {
-                let conflict = Problem::from(error);
-                Self { status: StatusCode::PRECONDITION_FAILED, code: "precondition_failed", ..conflict }
-            }
+            Error::Conflict { .. } if conditional => Problem::from(error).but(|told| {
+                told.status = StatusCode::PRECONDITION_FAILED;
+                told.code = "precondition_failed";
+            }),
             _ => error.into(),
         }
     }
 
     /// The status.
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     fn faults(status: StatusCode, code: &'static str, faults: &Faults) -> Self {
         let errors = faults.all().iter().map(|fault| {
             json!({"field": fault.field, "code": fault.fault.code, "params": {}, "message": fault.fault.message})
         });
-        Self { errors: errors.collect(), ..Self::new(status, code, faults.to_string()) }
+        let errors = errors.collect();
+        Self::new(status, code, faults.to_string()).but(|told| told.errors = errors)
     }
 
-    fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
-        self
+    fn with(self, name: &str, value: impl Into<Json>) -> Self {
+        self.but(|told| drop(told.more.insert(name.to_owned(), value.into())))
     }
 }
 
@@ -129,7 +139,7 @@ impl From<Error> for Problem {
             Error::Duplicate { kind, field } => {
                 let message = format!("is taken by another {kind}");
                 let errors = vec![json!({"field": field, "code": "duplicate", "params": {}, "message": message})];
-                Self { errors, ..Self::new(StatusCode::CONFLICT, "duplicate", detail) }
+                Self::new(StatusCode::CONFLICT, "duplicate", detail).but(|told| told.errors = errors)
             }
             Error::Invalid(faults) => {
                 let unknown = faults.all().iter().all(|fault| fault.fault.code == "unknown_field");
@@ -140,9 +150,9 @@ impl From<Error> for Problem {
                 }
             }
             Error::Forbidden { permission, field } => {
-                let mut forbidden =
-                    Self::new(StatusCode::FORBIDDEN, "forbidden", detail).with("permission", permission.to_string());
-                forbidden.refused = Some(permission);
+                let forbidden = Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+                    .with("permission", permission.to_string())
+                    .but(|told| told.refused = Some(permission));
                 match field {
                     Some(field) => forbidden.with("field", field),
                     None => forbidden,
@@ -157,14 +167,13 @@ impl From<Error> for Problem {
             Error::Unavailable(cause) => {
                 tracing::warn!(error = %cause, "the store is unavailable");
                 let detail = "the store cannot be reached or is too busy: nothing happened, try again";
-                let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-                Self { retry_after: Some(1), ..unavailable }
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).but(|told| told.retry_after = Some(1))
             }
             Error::OutcomeUnknown { commit } => {
                 let detail = "nobody knows whether this was stored: try again with the same Idempotency-Key, or look";
-                let unknown = Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
-                    .with("commit", commit.to_string());
-                Self { retry_after: Some(1), ..unknown }
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
+                    .with("commit", commit.to_string())
+                    .but(|told| told.retry_after = Some(1))
             }
             Error::Damaged(cause) => {
                 tracing::error!(error = %cause, "the store is damaged");
@@ -206,28 +215,29 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let told = *self.0;
         let mut body = Map::new();
-        body.insert("type".into(), Json::String(format!("urn:crm:problem:{}", self.code)));
-        body.insert("title".into(), Json::from(self.status.canonical_reason().unwrap_or("Error")));
-        body.insert("status".into(), Json::from(self.status.as_u16()));
-        body.insert("code".into(), Json::from(self.code));
-        body.insert("detail".into(), Json::String(self.detail));
-        if !self.errors.is_empty() {
-            body.insert("errors".into(), Json::Array(self.errors));
+        body.insert("type".into(), Json::String(format!("urn:crm:problem:{}", told.code)));
+        body.insert("title".into(), Json::from(told.status.canonical_reason().unwrap_or("Error")));
+        body.insert("status".into(), Json::from(told.status.as_u16()));
+        body.insert("code".into(), Json::from(told.code));
+        body.insert("detail".into(), Json::String(told.detail));
+        if !told.errors.is_empty() {
+            body.insert("errors".into(), Json::Array(told.errors));
         }
-        body.extend(self.more);
+        body.extend(told.more);
         let text = Json::Object(body).to_string();
-        let mut response = (self.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], text).into_response();
-        if let Some(seconds) = self.retry_after {
+        let mut response = (told.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], text).into_response();
+        if let Some(seconds) = told.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(challenge) = self.challenge {
+        if let Some(challenge) = told.challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if self.status == StatusCode::FORBIDDEN {
-            response.extensions_mut().insert(Refused(self.refused));
+        if told.status == StatusCode::FORBIDDEN {
+            response.extensions_mut().insert(Refused(told.refused));
         }
-        response.extensions_mut().insert(Code(self.code));
+        response.extensions_mut().insert(Code(told.code));
         response
     }
 }

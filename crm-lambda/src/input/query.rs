@@ -244,8 +244,9 @@ fn equality(decl: &KindDecl, name: &str, value: &str) -> Result<Filter, (&'stati
     };
     let text = Json::String(value.to_owned());
     let json = match field.ty.element() {
-        FieldType::Bool | FieldType::Int(..) => serde_json::from_str(value).unwrap_or(text),
-        FieldType::Money | FieldType::Ref => serde_json::from_str(value).unwrap_or(text),
+        FieldType::Bool | FieldType::Int(..) | FieldType::Money | FieldType::Ref => {
+            serde_json::from_str(value).unwrap_or(text)
+        }
         _ => text,
     };
     Ok(Filter::eq(name, json))

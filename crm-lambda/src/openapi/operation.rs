@@ -29,7 +29,7 @@ pub(crate) struct Operation {
     method: HttpMethod,
     path: String,
     tag: &'static str,
-    operation: OperationBuilder,
+    builder: OperationBuilder,
     writes: bool,
     public: bool,
 }
@@ -55,13 +55,13 @@ pub(crate) fn route(
                 .build(),
         );
     }
-    Operation { method, path, tag, operation, writes: false, public: false }
+    Operation { method, path, tag, builder: operation, writes: false, public: false }
 }
 
 impl Operation {
     /// A query parameter.
     pub(crate) fn query(mut self, name: &str, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
-        self.operation = self.operation.parameter(
+        self.builder = self.builder.parameter(
             ParameterBuilder::new()
                 .name(name)
                 .parameter_in(ParameterIn::Query)
@@ -74,7 +74,7 @@ impl Operation {
     }
 
     fn header(mut self, name: &str, description: &str) -> Self {
-        self.operation = self.operation.parameter(
+        self.builder = self.builder.parameter(
             ParameterBuilder::new()
                 .name(name)
                 .parameter_in(ParameterIn::Header)
@@ -112,7 +112,7 @@ impl Operation {
         let content = ContentBuilder::new().schema(Some(schema.into())).build();
         let body =
             RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
-        self.operation = self.operation.request_body(Some(body));
+        self.builder = self.builder.request_body(Some(body));
         self
     }
 
@@ -136,7 +136,7 @@ impl Operation {
             .content("application/json", json)
             .content("text/csv", table)
             .build();
-        self.operation = self.operation.response("200", response);
+        self.builder = self.builder.response("200", response);
         self
     }
 
@@ -150,20 +150,20 @@ impl Operation {
     ) -> Self {
         let content = ContentBuilder::new().schema(Some(schema.into())).build();
         let response = ResponseBuilder::new().description(description).content(media, content).build();
-        self.operation = self.operation.response(status.to_string(), response);
+        self.builder = self.builder.response(status.to_string(), response);
         self
     }
 
     /// It answers without a body.
     pub(crate) fn empty(mut self, status: u16, description: &str) -> Self {
         let response = ResponseBuilder::new().description(description).build();
-        self.operation = self.operation.response(status.to_string(), response);
+        self.builder = self.builder.response(status.to_string(), response);
         self
     }
 
     /// It answers a problem. What it says there is the same for every route, and stands in the document once.
     pub(crate) fn fails(mut self, status: u16) -> Self {
-        self.operation = self.operation.response(status.to_string(), Ref::from_response_name(failure_name(status)));
+        self.builder = self.builder.response(status.to_string(), Ref::from_response_name(failure_name(status)));
         self
     }
 
@@ -175,10 +175,10 @@ impl Operation {
     {
         let mut whole = self.fails(400);
         if whole.public {
-            whole.operation = whole.operation.securities(Some([SecurityRequirement::default()]));
+            whole.builder = whole.builder.securities(Some([SecurityRequirement::default()]));
         } else {
-            whole.operation =
-                whole.operation.securities(Some([SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]));
+            whole.builder =
+                whole.builder.securities(Some([SecurityRequirement::new::<_, [&str; 0], &str>("bearer", [])]));
             whole = whole.fails(401).fails(403).fails(404);
         }
         if whole.writes {
@@ -196,7 +196,7 @@ impl Operation {
             method: whole.method,
             path: whole.path,
             tag: whole.tag,
-            operation: whole.operation.build(),
+            operation: whole.builder.build(),
             handler: on(filter, handler),
         }
     }

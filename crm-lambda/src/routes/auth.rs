@@ -32,60 +32,19 @@ const COOKIE: &str = "crm_refresh";
 /// The header that a browser must send with it: no other site's form or picture can.
 const GUARD: &str = "x-crm-request";
 
-pub(super) fn routes(registration: bool) -> Vec<Route> {
-    let begin = |method: HttpMethod, tail: &str, id: &str, summary: &str| -> Operation {
-        route(method, format!("{PREFIX}/auth/{tail}"), "auth", id, summary)
-    };
-    let post = |tail: &str, id: &str, summary: &str| begin(HttpMethod::Post, tail, id, summary);
-    let signed = || -> ObjectBuilder {
-        object()
-            .property("access_token", text())
-            .required("access_token")
-            .property("token_type", text())
-            .property("expires_in", integer())
-            .required("expires_in")
-            .property("refresh_token", text())
-            .property("session_id", uuid())
-            .property("user", kind_view(Kind::User))
-            .property("organization", kind_view(Kind::Organization))
-    };
-    let token = || object().property("refresh_token", text());
+/// A route below `/auth`.
+fn begin(method: HttpMethod, tail: &str, id: &str, summary: &str) -> Operation {
+    route(method, format!("{PREFIX}/auth/{tail}"), "auth", id, summary)
+}
+
+fn post(tail: &str, id: &str, summary: &str) -> Operation {
+    begin(HttpMethod::Post, tail, id, summary)
+}
+
+/// Passwords, tickets, the second factor, sessions.
+fn own_routes() -> Vec<Route> {
     let password = |name: &str| object().property(name, text()).required(name);
-    let mut all = vec![
-        post("login", "login", "Sign in")
-            .public()
-            .body(
-                object()
-                    .property("organization", text())
-                    .required("organization")
-                    .property("email", text())
-                    .required("email")
-                    .property("password", text())
-                    .required("password")
-                    .property("code", text())
-                    .property("cookie", boolean()),
-            )
-            .data(200, signed(), "signed in; with `cookie` the refresh token is in a cookie and not in the body")
-            .fails(401)
-            .to(login),
-        post("refresh", "refresh", "Go on with a session: a new access token, and the next refresh token")
-            .public()
-            .body(token())
-            .data(200, signed(), "signed in anew")
-            .fails(401)
-            .fails(403)
-            .to(refresh),
-        post("logout", "logout", "Sign out")
-            .public()
-            .body(token())
-            .empty(204, "signed out")
-            .fails(401)
-            .fails(403)
-            .to(logout),
-        post("logout-everywhere", "logout_everywhere", "End every session of one's own")
-            .body(object())
-            .empty(204, "ended")
-            .to(logout_everywhere),
+    vec![
         post("password", "change_password", "Change one's own password; all other sessions end")
             .body(password("current").property("new", text()).required("new"))
             .empty(204, "changed")
@@ -123,7 +82,60 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
             .data(200, array(kind_view(Kind::Session)), "sessions; `is_current` marks this one")
             .to(sessions),
         begin(HttpMethod::Delete, "sessions/{id}", "end_session", "End a session").empty(204, "ended").to(end_session),
+    ]
+}
+
+pub(super) fn routes(registration: bool) -> Vec<Route> {
+    let signed = || -> ObjectBuilder {
+        object()
+            .property("access_token", text())
+            .required("access_token")
+            .property("token_type", text())
+            .property("expires_in", integer())
+            .required("expires_in")
+            .property("refresh_token", text())
+            .property("session_id", uuid())
+            .property("user", kind_view(Kind::User))
+            .property("organization", kind_view(Kind::Organization))
+    };
+    let token = || object().property("refresh_token", text());
+    let mut all = vec![
+        post("login", "login", "Sign in")
+            .public()
+            .body(
+                object()
+                    .property("organization", text())
+                    .required("organization")
+                    .property("email", text())
+                    .required("email")
+                    .property("password", text())
+                    .required("password")
+                    .property("code", text())
+                    .property("cookie", boolean()),
+            )
+            .data(200, signed(), "signed in; with `cookie` the refresh token is in a cookie and not in the body")
+            .fails(401)
+            .to(login),
+        post("refresh", "refresh", "Go on with a session: a new access token, and the next refresh token")
+            .public()
+            .body(token())
+            .data(200, signed(), "signed in anew")
+            .fails(401)
+            .fails(403)
+            .to(refresh),
+        post("logout", "logout", "Sign out")
+            .public()
+            .body(token())
+            .empty(204, "signed out")
+            .fails(401)
+            .fails(403)
+            .to(logout),
+        post("logout-everywhere", "logout_everywhere", "End every session of one's own")
+            .body(object())
+            .empty(204, "ended")
+            .to(logout_everywhere),
     ];
+    all.extend(own_routes());
     if registration {
         all.push(
             post("register", "register", "Create an organization and its first administrator")

@@ -462,16 +462,16 @@ async fn get<K: RecordKind>(
 }
 
 /// The field and the value of a path.
-async fn by<S: Send + Sync>(params: RawPathParams, _: &S) -> Result<(String, String), Problem> {
+fn by(params: &RawPathParams) -> (String, String) {
     let mut found = (String::new(), String::new());
-    for (name, value) in &params {
+    for (name, value) in params {
         match name {
             "field" => value.clone_into(&mut found.0),
             "value" => value.clone_into(&mut found.1),
             _ => {}
         }
     }
-    Ok(found)
+    found
 }
 
 async fn find<K: RecordKind>(
@@ -481,7 +481,7 @@ async fn find<K: RecordKind>(
     path: RawPathParams,
     params: Params,
 ) -> Result<Response, Problem> {
-    let (field, value) = by(path, &app).await?;
+    let (field, value) = by(&path);
     let (fields, include) = ListParams::of_one(params, K::decl())?;
     let view = app.crm().collection::<K>(&caller.actor).view_by(&field, &value).await.map_err(Problem::of_query)?;
     shown(&app, &caller, &view, &headers, fields.as_deref(), &include).await
@@ -491,12 +491,12 @@ async fn upsert<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
-    path: RawPathParams,
+    names: RawPathParams,
     params: Params,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
-    let (field, value) = by(path, &app).await?;
+    let options = WriteParams::read(params)?;
+    let (field, value) = by(&names);
     let mut object = object_of(body)?;
     // The value in the path need not be said again.
     if !field.starts_with("properties.") && K::decl().position(&field).is_some() {
@@ -504,7 +504,7 @@ async fn upsert<K: RecordKind>(
     }
     let patch = patch_of::<K>(&object)?;
     let pending = app.crm().collection::<K>(&caller.actor).upsert_from(&field, &value, patch);
-    written(&caller, write(pending, &params, key, IfMatch(None)).await?, StatusCode::OK)
+    written(&caller, write(pending, &options, key, IfMatch(None)).await?, StatusCode::OK)
 }
 
 async fn update<K: RecordKind>(

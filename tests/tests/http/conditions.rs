@@ -16,16 +16,16 @@ async fn a_write_holds_to_the_version_it_names() {
     assert!(unchanged.text.is_empty());
     assert_eq!(unchanged.etag(), first);
 
-    let patch = |tag: &str| api.ask("PATCH", &path).token(&admin.access).header("if-match", tag);
-    let second = patch(&first).json(&json!({"source": "web"})).send().await.is(200).etag();
+    let change = |tag: &str| api.ask("PATCH", &path).token(&admin.access).header("if-match", tag);
+    let second = change(&first).json(&json!({"source": "web"})).send().await.is(200).etag();
     assert_ne!(first, second);
     get(&first).send().await.is(200);
-    let stale = patch(&first).json(&json!({"source": "fair"})).send().await.problem(412, "precondition_failed");
+    let stale = change(&first).json(&json!({"source": "fair"})).send().await.problem(412, "precondition_failed");
     assert_eq!(stale.json["current"]["person"], 2);
     for strange in ["\"1\"", "nonsense", "W/\"2.0-000000000000\""] {
-        patch(strange).json(&json!({"source": "fair"})).send().await.problem(412, "precondition_failed");
+        change(strange).json(&json!({"source": "fair"})).send().await.problem(412, "precondition_failed");
     }
-    patch("*").json(&json!({"source": "fair"})).send().await.is(200);
+    change("*").json(&json!({"source": "fair"})).send().await.is(200);
     let archive = api.ask("DELETE", &path).token(&admin.access).header("if-match", &second);
     archive.send().await.problem(412, "precondition_failed");
 

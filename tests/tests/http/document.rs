@@ -23,20 +23,22 @@ async fn the_checked_in_document_is_what_is_served() {
     assert_eq!(served.json["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
 }
 
+/// Every reference in a document.
+fn references<'a>(json: &'a Json, found: &mut Vec<&'a str>) {
+    match json {
+        Json::Object(map) => {
+            found.extend(map.get("$ref").and_then(Json::as_str));
+            map.values().for_each(|value| references(value, found));
+        }
+        Json::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
 #[tokio::test]
 async fn every_reference_of_the_document_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
     let api = Api::new();
     let document = api.ask("GET", "/openapi.json").send().await.is(200).json;
-    fn references<'a>(json: &'a Json, found: &mut Vec<&'a str>) {
-        match json {
-            Json::Object(map) => {
-                found.extend(map.get("$ref").and_then(Json::as_str));
-                map.values().for_each(|value| references(value, found));
-            }
-            Json::Array(items) => items.iter().for_each(|item| references(item, found)),
-            _ => {}
-        }
-    }
     let mut all = Vec::new();
     references(&document, &mut all);
     assert!(all.len() > 100);
