@@ -159,7 +159,7 @@ async fn announce(started: &Started, settings: &Settings, address: SocketAddr, d
     let url = format!("http://{reached}");
     let mut text = format!("The CRM answers on {url} (store: {})\n", settings.store);
     if settings.docs {
-        let _ = write!(text, "  to read and try it   {url}/docs\n");
+        let _ = writeln!(text, "  to read and try it   {url}/docs");
     }
     if demo {
         text += &fill(started, &url).await?;
@@ -178,20 +178,20 @@ async fn fill(started: &Started, url: &str) -> Result<String, String> {
     let (organization, email, password) = (&hint.organization, &hint.email, hint.password.expose());
     let mut text = format!("  to sign in           organization {organization}, e-mail {email}, password {password}\n");
     if let Some(lead) = hint.lead {
-        let _ = write!(text, "  a lead with history  {url}/api/v1/leads/{lead}/history\n");
+        let _ = writeln!(text, "  a lead with history  {url}/api/v1/leads/{lead}/history");
     }
     if !hint.others.is_empty() {
         text += "  others, with the same password:\n";
         for other in &hint.others {
-            let _ = write!(text, "    {:<16} {} ({})\n", other.role, other.email, other.name);
+            let _ = writeln!(text, "    {:<16} {} ({})", other.role, other.email, other.name);
         }
     }
     let body = serde_json::json!({"organization": organization, "email": email, "password": password});
-    let _ = write!(
+    let _ = writeln!(
         text,
         "\nTo begin, paste this into a terminal:\n\n  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: \
          application/json' -d '{body}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/') && curl -s \
-         \"{url}/api/v1/leads?limit=3\" -H \"Authorization: Bearer $TOKEN\"\n\n"
+         \"{url}/api/v1/leads?limit=3\" -H \"Authorization: Bearer $TOKEN\"\n"
     );
     Ok(text)
 }

@@ -205,7 +205,9 @@ impl Environment {
     /// UTF-8.
     pub fn of_process() -> Result<Self, Faults> {
         let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        let ours = all.filter(|(name, _)| name.starts_with("CRM_") && !name.starts_with("CRM_TEST_"));
+        let others = ["CRM_TEST_", "CRM_BENCH_"]; // of this project's own tests and benchmarks
+        let ours =
+            all.filter(|(name, _)| name.starts_with("CRM_") && !others.iter().any(|prefix| name.starts_with(prefix)));
         let mut set = Self::default();
         let mut faults = Vec::new();
         for (name, value) in ours {

@@ -1,0 +1,146 @@
+//! The deployment's template, against the code it deploys: the table is the one that the store declares, every variable is
+//! one that is read, and the function may not do more than it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crm_lambda::server::VARIABLES;
+use crm_store_dynamodb::{DynamoStore, local};
+use dynoxide::Database;
+use saphyr::{LoadableYamlNode as _, Yaml};
+use tokio::net::TcpListener;
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// What a table is, as far as the store's code relies on it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Table {
+    attributes: BTreeMap<String, String>,
+    keys: BTreeMap<String, String>,
+    /// Name, keys, projection.
+    indexes: BTreeMap<String, (BTreeMap<String, String>, String)>,
+    stream: String,
+    expires: String,
+    billing: String,
+}
+
+fn template() -> Yaml<'static> {
+    Yaml::load_from_str(TEMPLATE).unwrap().remove(0)
+}
+
+fn text(node: &Yaml<'_>, key: &str) -> String {
+    node[key].as_str().unwrap_or_else(|| panic!("no text {key} in {node:?}")).to_owned()
+}
+
+fn pairs(list: &Yaml<'_>, name: &str, value: &str) -> BTreeMap<String, String> {
+    list.as_sequence().unwrap().iter().map(|one| (text(one, name), text(one, value))).collect()
+}
+
+fn of_template() -> Table {
+    let template = template();
+    let table = &template["Resources"]["Table"]["Properties"];
+    let indexes = table["GlobalSecondaryIndexes"].as_sequence().unwrap().iter().map(|index| {
+        let keys = pairs(&index["KeySchema"], "AttributeName", "KeyType");
+        (text(index, "IndexName"), (keys, text(&index["Projection"], "ProjectionType")))
+    });
+    Table {
+        attributes: pairs(&table["AttributeDefinitions"], "AttributeName", "AttributeType"),
+        keys: pairs(&table["KeySchema"], "AttributeName", "KeyType"),
+        indexes: indexes.collect(),
+        stream: text(&table["StreamSpecification"], "StreamViewType"),
+        expires: text(&table["TimeToLiveSpecification"], "AttributeName"),
+        billing: text(table, "BillingMode"),
+    }
+}
+
+/// What the store makes for itself.
+async fn of_store() -> Table {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let database = Database::memory().unwrap();
+    tokio::spawn(async move { dynoxide::server::serve_on(listener, database).await });
+    let client = local::client(&endpoint);
+    DynamoStore::new(client.clone(), "crm").create_table().await.unwrap();
+    let described = client.describe_table().table_name("crm").send().await.unwrap();
+    let table = described.table().unwrap();
+    let keys = |schema: &[aws_sdk_dynamodb::types::KeySchemaElement]| {
+        schema.iter().map(|key| (key.attribute_name().to_owned(), key.key_type().to_string())).collect()
+    };
+    let indexes = table.global_secondary_indexes().iter().map(|index| {
+        let projection = index.projection().unwrap().projection_type().unwrap().to_string();
+        (index.index_name().unwrap().to_owned(), (keys(index.key_schema()), projection))
+    });
+    let expires = client.describe_time_to_live().table_name("crm").send().await.unwrap();
+    Table {
+        attributes: table
+            .attribute_definitions()
+            .iter()
+            .map(|one| (one.attribute_name().to_owned(), one.attribute_type().to_string()))
+            .collect(),
+        keys: keys(table.key_schema()),
+        indexes: indexes.collect(),
+        stream: table.stream_specification().unwrap().stream_view_type().unwrap().to_string(),
+        expires: expires.time_to_live_description().unwrap().attribute_name().unwrap().to_owned(),
+        billing: table.billing_mode_summary().unwrap().billing_mode().unwrap().to_string(),
+    }
+}
+
+#[tokio::test]
+async fn the_table_is_the_one_that_the_store_declares() {
+    let declared = of_store().await;
+    assert_eq!(declared.indexes.len(), 10);
+    assert_eq!(of_template(), declared);
+}
+
+#[test]
+fn every_variable_of_the_function_is_one_that_is_read() {
+    let template = template();
+    let set = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].as_mapping().unwrap().keys();
+    let set: BTreeSet<&str> = set.map(|key| key.as_str().unwrap()).collect();
+    let known: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+    assert!(set.contains("CRM_STORE") && set.contains("CRM_SIGNING_KEYS"));
+    assert_eq!(set.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+/// Everything that is written in the template, apart from its comments.
+fn scalars<'a>(node: &'a Yaml<'_>, found: &mut Vec<&'a str>) {
+    match node {
+        Yaml::Tagged(_, inner) => scalars(inner, found),
+        Yaml::Sequence(all) => all.iter().for_each(|one| scalars(one, found)),
+        Yaml::Mapping(all) => all.iter().for_each(|(key, value)| {
+            scalars(key, found);
+            scalars(value, found);
+        }),
+        other => found.extend(other.as_str()),
+    }
+}
+
+#[test]
+fn the_function_may_do_what_it_does_and_no_more() {
+    let template = template();
+    let mut written = Vec::new();
+    scalars(&template["Resources"]["Role"]["Properties"]["Policies"], &mut written);
+    let actions: BTreeSet<&str> = written.iter().copied().filter(|text| is_action(text)).collect();
+    let expected = BTreeSet::from([
+        "dynamodb:BatchGetItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "secretsmanager:GetSecretValue",
+        "ses:SendEmail",
+    ]);
+    assert_eq!(actions, expected);
+    assert!(!written.contains(&"*"), "a policy for every resource");
+}
+
+fn is_action(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(service, action)| {
+        service.chars().all(|c| c.is_ascii_lowercase())
+            && action.starts_with(|c: char| c.is_ascii_uppercase() || c == '*')
+            && text != "ses:FromAddress"
+    })
+}
