@@ -10,6 +10,7 @@ pub(crate) use schemas::{
 
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, ResponseBuilder,
+    ServerBuilder,
     security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::TagBuilder,
 };
@@ -51,7 +52,10 @@ pub(crate) fn document(routes: &[Route]) -> OpenApi {
             tags.push(route.tag);
         }
     }
+    // Beside the document, wherever the router is nested.
+    let here = ServerBuilder::new().url(".").build();
     OpenApiBuilder::new()
+        .servers(Some([here]))
         .info(
             InfoBuilder::new()
                 .title("CRM")

@@ -53,14 +53,17 @@ async fn file(path: axum::extract::RawPathParams) -> Result<Response, Problem> {
 fn asset(name: &str) -> Result<Response, Problem> {
     use utoipa_swagger_ui::Config;
     // Relative, so that the page works wherever the router is nested.
-    let config = Arc::new(Config::from("../openapi.json").try_it_out_enabled(true).persist_authorization(true));
+    let config = Arc::new(Config::from("openapi.json").try_it_out_enabled(true).persist_authorization(true));
     let name = if name.is_empty() { "index.html" } else { name };
     match utoipa_swagger_ui::serve(name, config) {
         Ok(Some(file)) => {
             let mut bytes = file.bytes.into_owned();
             if name == "index.html" {
                 // The page stands at /docs, its files below it.
-                bytes = String::from_utf8_lossy(&bytes).replace("\"./", "\"docs/").into_bytes();
+                bytes = String::from_utf8_lossy(&bytes)
+                    .replace("\"./", "\"docs/")
+                    .replace("\"index.css", "\"docs/index.css")
+                    .into_bytes();
             }
             Ok(([(header::CONTENT_TYPE, file.content_type)], bytes).into_response())
         }

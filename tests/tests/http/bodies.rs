@@ -92,7 +92,7 @@ async fn lists_take_fields_includes_totals_words_and_tables() {
     let page = api.get(&admin, "leads?source=web&fields=name&include=owner&with_total=true&limit=1").await.is(200);
     assert_eq!(page.json["meta"]["total"], 2);
     let lead = page.data()[0].as_object().expect("an object");
-    assert_eq!(lead.keys().collect::<Vec<_>>(), ["id", "machine_version", "name", "version"]);
+    assert_eq!(lead.keys().collect::<Vec<_>>(), ["id", "version", "machine_version", "name"]);
     assert_eq!(page.json["meta"]["included"]["users"][&admin.id]["name"], "Ada");
     let cursor = page.json["meta"]["next_cursor"].as_str().expect("there is more").to_owned();
     let next = api.get(&admin, &format!("leads?source=web&fields=name&limit=1&cursor={cursor}")).await.is(200);

@@ -65,6 +65,7 @@ async fn the_page_is_made_of_what_is_here() {
     let page = api.ask("GET", "/docs").send().await.is(200);
     assert!(page.headers["content-type"].to_str().is_ok_and(|media| media.starts_with("text/html")));
     assert!(!page.text.contains("https://") && !page.text.contains("http://"), "{}", page.text);
+    assert!(page.text.matches("docs/").count() >= 6, "{}", page.text);
     for part in page.text.split(['"', '\'']).filter(|part| part.starts_with("docs/")) {
         let file = api.ask("GET", &format!("/{part}")).send().await;
         assert_eq!(file.status.as_u16(), 200, "{part}");
