@@ -654,6 +654,56 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 }
 
+impl<K: RecordKind> Collection<'_, K> {
+    /// As [`Collection::get`], as a view.
+    ///
+    /// # Errors
+    /// As [`Collection::get`].
+    pub async fn view(&self, id: Id) -> Result<View, Error> {
+        let record = Self::reference(id);
+        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        self.first_view(&outcome)
+    }
+
+    /// As [`Collection::find`], as a view.
+    ///
+    /// # Errors
+    /// As [`Collection::find`].
+    pub async fn view_by(&self, field: &str, value: &str) -> Result<View, Error> {
+        self.first_view(&self.found(field, value).await?)
+    }
+
+    fn first_view(&self, outcome: &Outcome) -> Result<View, Error> {
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        outcome.images.first().map(|image| View::new(image, &access)).ok_or(Error::NotFound(K::KIND))
+    }
+
+    /// As [`Collection::list`], as views.
+    ///
+    /// # Errors
+    /// As [`Collection::list`].
+    pub async fn view_list(&self, query: &ListQuery) -> Result<ListPage<View>, Error> {
+        self.views_of(query, Action::Read).await
+    }
+
+    /// As [`Collection::as_of_known`], as a view.
+    ///
+    /// # Errors
+    /// As [`Collection::as_of_known`].
+    pub async fn view_as_of(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
+        let (history, outcome) = self.whole_history(id).await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        let known = change::known_at(&history, known_at);
+        let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
+        let image = change::completed(image, &known, at, &outcome.definitions)?;
+        Ok(Some(View::new(&Arc::new(image), &access)))
+    }
+}
+
 /// The claim under which a unique value of a kind stands, for who may see the field.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use crate::{
     companies::record::Company,
     contacts::record::Contact,
     deals::record::Deal,
-    draft::{self, Lookup},
+    draft::{self, Lookup, Stop},
     engine::{Cache, Engine},
     error::Error,
     interactions::record::Interaction,
@@ -39,6 +39,7 @@ use crate::{
     totals::Totals,
     users::{record::User, signed_in::actor_of},
     value::{Id, Kind, Ref, Time, fold},
+    view::View,
 };
 
 /// A CRM over a store. Cheap to clone; all clones share one cache of definitions.
@@ -222,6 +223,34 @@ impl Crm {
     /// run by the program, after the feed. No actor stands before it.
     pub fn totals(&self) -> Totals<'_> {
         Totals::new(&self.engine)
+    }
+
+    /// Many records of whatever kinds by reference, each where the actor may see it; in one round trip (two where one
+    /// is seen through a record it is linked to).
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn view_many(&self, actor: &Actor, records: &[Ref]) -> Result<Vec<Option<View>>, Error> {
+        let hints: Vec<Lookup> = records.iter().copied().map(Lookup::from).collect();
+        let outcome = draft::decide_only(&self.engine, actor, &hints, &|draft| {
+            let mut seen = Vec::with_capacity(records.len());
+            let mut missing = Vec::new();
+            for &record in records {
+                match draft.read(record) {
+                    Ok(_) => seen.push(record),
+                    Err(Stop::Refuse(Error::NotFound(_))) => {}
+                    Err(Stop::Need(lookups)) => missing.extend(lookups),
+                    Err(refuse) => return Err(refuse),
+                }
+            }
+            draft.want_all(missing);
+            draft.stop_if_missing()?;
+            Ok(seen)
+        })
+        .await?;
+        let access = Access::new(actor, &outcome.definitions, outcome.now);
+        let found = |record: &Ref| outcome.images.iter().find(|image| image.reference() == *record);
+        Ok(records.iter().map(|record| found(record).map(|image| View::new(image, &access))).collect())
     }
 
     /// What happened to a record: changes, interactions, tasks and notes, by time.

@@ -6,15 +6,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    access::{Access, Action, Actor},
-    change::{self, Change},
-    collection::Collection,
-    crm::Crm,
-    draft::{self, Lookup, Outcome, Pending, Stop},
-    error::{Error, Faults},
-    listing::{ListPage, ListQuery},
+    access::Access,
+    change::Change,
+    error::Faults,
     schema::{FieldType, Image, Patch, RecordKind, Section, Versions, common},
-    value::{Fault, Id, Ref, Time, Value},
+    value::{Fault, Ref, Value},
 };
 
 /// A record as one actor sees it, to be written as JSON: fields that the actor may not see are not there, secrets never
@@ -158,92 +154,4 @@ impl<K: RecordKind> Patch<K> {
 fn untyped(properties: &Map<String, Json>) -> Value {
     let value = |json: &Json| if json.is_null() { Value::Null } else { Value::Json(Arc::new(json.clone())) };
     Value::Map(Arc::new(properties.iter().map(|(key, json)| (key.clone(), value(json))).collect::<BTreeMap<_, _>>()))
-}
-
-impl<T> Pending<T> {
-    /// The same write, answering with views of the records it touched: of a conversion the lead, the contact, the
-    /// company and the deal; of most others the one record.
-    pub fn viewed(self) -> Pending<Vec<View>> {
-        self.answering(|images, access| Ok(images.iter().map(|image| View::new(image, access)).collect()))
-    }
-}
-
-impl<K: RecordKind> Collection<'_, K> {
-    /// As [`Collection::get`], as a view.
-    ///
-    /// # Errors
-    /// As [`Collection::get`].
-    pub async fn view(&self, id: Id) -> Result<View, Error> {
-        let record = Self::reference(id);
-        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
-        self.first_view(&outcome)
-    }
-
-    /// As [`Collection::find`], as a view.
-    ///
-    /// # Errors
-    /// As [`Collection::find`].
-    pub async fn view_by(&self, field: &str, value: &str) -> Result<View, Error> {
-        self.first_view(&self.found(field, value).await?)
-    }
-
-    fn first_view(&self, outcome: &Outcome) -> Result<View, Error> {
-        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
-        outcome.images.first().map(|image| View::new(image, &access)).ok_or(Error::NotFound(K::KIND))
-    }
-
-    /// As [`Collection::list`], as views.
-    ///
-    /// # Errors
-    /// As [`Collection::list`].
-    pub async fn view_list(&self, query: &ListQuery) -> Result<ListPage<View>, Error> {
-        self.views_of(query, Action::Read).await
-    }
-
-    /// As [`Collection::as_of_known`], as a view.
-    ///
-    /// # Errors
-    /// As [`Collection::as_of_known`].
-    pub async fn view_as_of(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
-        let (history, outcome) = self.whole_history(id).await?;
-        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
-        let known = change::known_at(&history, known_at);
-        let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
-        let image = change::completed(image, &known, at, &outcome.definitions)?;
-        Ok(Some(View::new(&Arc::new(image), &access)))
-    }
-}
-
-impl Crm {
-    /// Many records of whatever kinds by reference, each where the actor may see it; in one round trip (two where one
-    /// is seen through a record it is linked to).
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn view_many(&self, actor: &Actor, records: &[Ref]) -> Result<Vec<Option<View>>, Error> {
-        let hints: Vec<Lookup> = records.iter().copied().map(Lookup::from).collect();
-        let outcome = draft::decide_only(&self.engine, actor, &hints, &|draft| {
-            let mut seen = Vec::with_capacity(records.len());
-            let mut missing = Vec::new();
-            for &record in records {
-                match draft.read(record) {
-                    Ok(_) => seen.push(record),
-                    Err(Stop::Refuse(Error::NotFound(_))) => {}
-                    Err(Stop::Need(lookups)) => missing.extend(lookups),
-                    Err(refuse) => return Err(refuse),
-                }
-            }
-            draft.want_all(missing);
-            draft.stop_if_missing()?;
-            Ok(seen)
-        })
-        .await?;
-        let access = Access::new(actor, &outcome.definitions, outcome.now);
-        let found = |record: &Ref| outcome.images.iter().find(|image| image.reference() == *record);
-        Ok(records.iter().map(|record| found(record).map(|image| View::new(image, &access))).collect())
-    }
 }

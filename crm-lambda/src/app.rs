@@ -10,8 +10,8 @@ use crm_core::{Crm, access::Actor, auth::Auth, change::Origin, value::Id};
 
 use crate::{
     config::{Config, OwnSignIn, SignIn},
+    figures::Figures,
     limits::Limits,
-    observe::Figures,
     problem::Problem,
 };
 

@@ -12,6 +12,7 @@ mod app;
 pub mod config;
 #[cfg(feature = "local")]
 pub mod demo;
+mod figures;
 mod input;
 mod limits;
 mod observe;

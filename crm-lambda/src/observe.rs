@@ -12,57 +12,17 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, histogram::Histogram},
-    registry::{Registry, Unit},
-};
 
 use crate::{
     app::App,
     config::Metrics,
+    figures::Labels,
     problem::{Code, Refused},
     sign_in::Slot,
 };
 
 /// The header that carries a request's id, in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The upper ends of the histogram's buckets, in seconds.
-const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
-
-/// What durations are told apart by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labels {
-    method: String,
-    route: String,
-    status: u16,
-}
-
-/// The histogram of request durations, by method, route and status.
-pub(crate) struct Figures {
-    registry: Registry,
-    durations: Family<Labels, Histogram>,
-}
-
-impl Default for Figures {
-    fn default() -> Self {
-        let durations = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
-        let mut registry = Registry::with_prefix("crm");
-        let help = "How long requests took, by method, route and status";
-        registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
-        Self { registry, durations }
-    }
-}
-
-impl Figures {
-    /// As Prometheus reads it.
-    pub(crate) fn to_text(&self) -> String {
-        let mut text = String::new();
-        let _ = encode(&mut text, &self.registry);
-        text
-    }
-}
 
 /// Stands around every handler.
 #[allow(clippy::disallowed_methods)] // a stopwatch of requests, not the time of anything that is kept
@@ -127,7 +87,7 @@ fn tell(app: &App, method: String, route: String, status: u16, took: Duration) {
     match app.config().metrics {
         Metrics::Off => {}
         Metrics::Prometheus => {
-            app.figures().durations.get_or_create(&Labels { method, route, status }).observe(took.as_secs_f64());
+            app.figures().note(&Labels { method, route, status }, took);
         }
         Metrics::Emf => {
             let now = app.crm().now().micros() / 1000;

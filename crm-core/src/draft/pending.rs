@@ -21,6 +21,7 @@ use crate::{
     error::Error,
     schema::{Image, Record, RecordKind},
     value::{Id, Ref, Time},
+    view::View,
 };
 
 /// What a write answers: the value, and the commit that made it so.
@@ -247,6 +248,14 @@ impl<T> Pending<T> {
             commit.writes.into_iter().flat_map(|write| write.changes).map(|change| access.mask_change(change)).collect()
         });
         Ok(Plan { changes, items })
+    }
+}
+
+impl<T> Pending<T> {
+    /// The same write, answering with views of the records it touched: of a conversion the lead, the contact, the
+    /// company and the deal; of most others the one record.
+    pub fn viewed(self) -> Pending<Vec<View>> {
+        self.answering(|images, access| Ok(images.iter().map(|image| View::new(image, access)).collect()))
     }
 }
 

@@ -14,6 +14,7 @@ mod faults;
 mod fields;
 mod gates;
 mod history;
+mod jobs;
 mod keys;
 mod lists;
 mod me;

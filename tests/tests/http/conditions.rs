@@ -1,5 +1,8 @@
 //! Versions and repetitions: `ETag`, `If-Match`, `If-None-Match`, merges, `Idempotency-Key`.
 
+use std::sync::Arc;
+
+use crm_core::{MemoryStore, store::memory::Fault};
 use serde_json::json;
 
 use crate::api::Api;
@@ -67,6 +70,26 @@ async fn the_same_key_answers_the_same_and_does_nothing_again() {
     let admin = api.login("acme", "admin@acme.example").await;
     let later = api.ask("POST", "leads").token(&admin.access).header("idempotency-key", "k-1");
     assert_ne!(later.json(&json!({"name": "Ada"})).send().await.is(201).id(), first.id());
+}
+
+#[tokio::test]
+async fn what_was_stored_before_the_answer_was_lost_is_answered_when_asked_again() {
+    let store = MemoryStore::new();
+    let api = Api::on(Arc::new(store.clone()));
+    let admin = api.register("acme").await;
+    let post = || {
+        let asking = api.ask("POST", "leads").token(&admin.access).header("idempotency-key", "lost");
+        asking.json(&json!({"name": "Ada"})).send()
+    };
+    // It is stored, and nobody learns so: also not when the commit is sent again, or looked for.
+    store.faults().fail_commit_after(0, Fault::LostAfter, 3);
+    store.faults().fail_next_read();
+    let first = post().await;
+    let again = post().await.is(201);
+    assert!(matches!(first.status.as_u16(), 201 | 503), "{}", first.text);
+    let third = post().await.is(201);
+    assert_eq!((third.id(), third.etag()), (again.id(), again.etag()));
+    assert_eq!(api.get(&admin, "leads?with_total=true").await.is(200).json["meta"]["total"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
