@@ -4,6 +4,8 @@
 //!
 //! `load ADDRESS PID SECONDS`; `scripts/load` starts what it asks. Loopback only.
 
+#![allow(clippy::disallowed_methods)] // a stopwatch
+
 use std::{
     net::SocketAddr,
     sync::{
