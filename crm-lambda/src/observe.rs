@@ -8,16 +8,16 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, StatusCode},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 use crate::{
     app::App,
     config::Metrics,
     figures::Labels,
-    problem::{Code, Refused},
+    problem::{Code, Problem, Refused},
     sign_in::Slot,
 };
 
@@ -35,6 +35,11 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
     let mut response = next.run(request).await;
+    if response.status() == StatusCode::GATEWAY_TIMEOUT && response.extensions().get::<Code>().is_none() {
+        let detail =
+            "it took too long: whether it was done nobody knows; try again with the same Idempotency-Key, or look";
+        response = Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response();
+    }
     let status = response.status().as_u16();
     let code = response.extensions().get::<Code>().map(|Code(code)| *code);
     if let (Some(Refused(permission)), Some(actor)) = (response.extensions().get::<Refused>(), slot.actor.get()) {

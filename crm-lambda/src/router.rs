@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{OriginalUri, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -62,7 +62,17 @@ pub fn router(crm: Crm, config: Config) -> Router {
 /// Headers that every answer has: nobody keeps it, frames it or takes it for another type.
 async fn secure(request: Request, next: Next) -> Response {
     let is_page = request.uri().path().contains("/docs");
+    // Under which path the router is nested: where things are is told from there.
+    let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
+        original.path().strip_suffix(request.uri().path()).filter(|prefix| !prefix.is_empty()).map(str::to_owned)
+    });
     let mut response = next.run(request).await;
+    if let (Some(prefix), Some(place)) = (nested, response.headers().get(header::LOCATION))
+        && let Some(place) = place.to_str().ok().filter(|place| place.starts_with('/'))
+        && let Ok(whole) = HeaderValue::from_str(&format!("{prefix}{place}"))
+    {
+        response.headers_mut().insert(header::LOCATION, whole);
+    }
     let headers = response.headers_mut();
     let set = |headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

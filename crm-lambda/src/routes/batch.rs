@@ -18,7 +18,7 @@ use crate::{
     app::App,
     input::Body,
     openapi::{Route, array, choice, integer, object, route, text},
-    problem::Problem,
+    problem::{Problem, Refused},
     sign_in::Caller,
 };
 
@@ -93,12 +93,12 @@ async fn batch(
     let Some(router) = app.routes().get() else { return Err(Problem::internal()) };
     let mut answers = Vec::with_capacity(body.requests.len());
     for one in body.requests {
-        answers.push(answer(router.clone(), &caller, &headers, one).await?);
+        answers.push(answer(&app, router.clone(), &caller, &headers, one).await?);
     }
     Ok(Answer::ok(answers).into_response())
 }
 
-async fn answer(router: Router, caller: &Caller, headers: &HeaderMap, one: One) -> Result<Json, Problem> {
+async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap, one: One) -> Result<Json, Problem> {
     let bad = || Problem::malformed("bad_request", "a request of the batch has a path or header that cannot be one");
     let mut request =
         Request::builder().method(Method::from_bytes(one.method.as_bytes()).map_err(|_| bad())?).uri(&one.path);
@@ -125,6 +125,11 @@ async fn answer(router: Router, caller: &Caller, headers: &HeaderMap, one: One) 
     request.extensions_mut().insert(caller.actor.clone());
     let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     let (parts, body) = response.into_parts();
+    // What is refused within a batch is noted as what is refused by itself.
+    if let Some(Refused(permission)) = parts.extensions.get::<Refused>() {
+        let what = permission.map_or_else(|| "forbidden".to_owned(), |missing| missing.to_string());
+        app.record_refusal(&caller.actor, &what).await;
+    }
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let mut shown = json!({"status": parts.status.as_u16()});
     for name in [header::ETAG, header::LOCATION] {

@@ -42,4 +42,8 @@ async fn a_batch_is_no_way_round_anything() {
     let lead = api.post(&admin, "leads", json!({"name": "Ada"})).await.is(201).id();
     let one = json!({"requests": [{"method": "GET", "path": format!("/api/v1/leads/{lead}")}]});
     assert_eq!(api.post(&rep, "batch", one).await.is(200).data()[0]["status"], 404);
+    let one = json!({"requests": [{"method": "POST", "path": "/api/v1/roles", "body": {"key": "k", "name": "K"}}]});
+    assert_eq!(api.post(&rep, "batch", one).await.is(200).data()[0]["status"], 403);
+    let events = api.get(&admin, "audit/security-events?event=access_refused").await.is(200);
+    assert_eq!(events.data()[0]["detail"], "role.create", "no way round the security log either");
 }

@@ -363,6 +363,17 @@ async fn the_hosts_middleware_may_say_who_asks() {
     assert_eq!(ask("/crm/api/v1/leads", None).await, 401);
     assert_eq!(ask("/crm/api/v1/auth/login", None).await, 404, "nobody signs in here");
     assert_eq!(ask("/crm/docs", None).await, 200);
+    let mut create = Request::builder()
+        .method("POST")
+        .uri("/crm/api/v1/leads")
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from(r#"{"name": "Ada"}"#))
+        .expect("a request");
+    create.extensions_mut().insert(admin.clone());
+    let answer = api.clone().oneshot(create).await.expect("an answer");
+    let place = answer.headers()["location"].to_str().expect("plain").to_owned();
+    assert!(place.starts_with("/crm/api/v1/leads/"), "{place}");
+    assert_eq!(ask(&place, Some(admin.clone())).await, 200);
 }
 
 #[tokio::test]
