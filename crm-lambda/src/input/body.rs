@@ -94,6 +94,11 @@ fn depth(bytes: &[u8]) -> usize {
     deepest
 }
 
+/// A body without fields.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Empty {}
+
 /// The object that a body is to be.
 ///
 /// # Errors

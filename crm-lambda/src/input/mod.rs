@@ -6,7 +6,7 @@ mod conditions;
 mod path;
 mod query;
 
-pub(crate) use body::{Body, object};
+pub(crate) use body::{Body, Empty, object};
 pub(crate) use conditions::{IdempotencyKey, IfMatch, none_match};
 pub(crate) use path::IdPath;
 pub(crate) use query::{ListParams, Params, references};

@@ -21,7 +21,7 @@ use super::PREFIX;
 use crate::{
     answer::{Answer, nothing},
     app::App,
-    input::{Body, IdPath, Params},
+    input::{Body, Empty, IdPath, Params},
     openapi::{Operation, Route, array, boolean, integer, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::{Claims, Origined, SessionCaller, Stranger},
@@ -312,16 +312,11 @@ async fn logout(
     Ok(response)
 }
 
-/// An empty object.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 async fn logout_everywhere(
     State(app): State<App>,
     SessionCaller(actor): SessionCaller,
     Origined(origin): Origined,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.sign_out_everywhere(&actor).await?;
     Ok(nothing())

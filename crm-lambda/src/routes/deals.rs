@@ -2,9 +2,13 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use crm_core::{
+    Crm,
+    access::Actor,
     deals::Deal,
+    draft::Pending,
+    leads::Lead,
     pipelines::moves::StageRef,
-    schema::{Patch, RecordKind},
+    schema::{Patch, Record, RecordKind},
     value::{Id, Kind},
 };
 use serde_json::Value as Json;
@@ -20,7 +24,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![move_route(Kind::Deal).to(stage)]
+    vec![move_route(Kind::Deal).to(stage::<Deal>)]
 }
 
 /// The description of moving a record of a kind to another stage.
@@ -68,7 +72,25 @@ impl<K: RecordKind> StageBody<K> {
     }
 }
 
-async fn stage(
+/// What stands in stages.
+pub(super) trait Staged: RecordKind {
+    /// Moves a record to a stage together with other changes.
+    fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>>;
+}
+
+impl Staged for Deal {
+    fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>> {
+        crm.deals(actor).move_with(id, stage, patch)
+    }
+}
+
+impl Staged for Lead {
+    fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>> {
+        crm.leads(actor).move_with(id, stage, patch)
+    }
+}
+
+pub(super) async fn stage<K: Staged>(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
@@ -78,8 +100,8 @@ async fn stage(
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
     let params = WriteParams::read(params)?;
-    let StageBody { stage, patch, based_on } = StageBody::<Deal>::read(body)?;
-    let mut pending = app.crm().deals(&caller.actor).move_with(id, stage, &patch);
+    let StageBody { stage, patch, based_on } = StageBody::<K>::read(body)?;
+    let mut pending = K::moved(app.crm(), &caller.actor, id, stage, &patch);
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }

@@ -15,13 +15,13 @@ use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::HttpMethod;
 
 use super::{
-    deals::{StageBody, move_route},
+    deals::{move_route, stage},
     records::{WriteParams, Written, patch_of, path_of, write, written},
 };
 use crate::{
     answer::Answer,
     app::App,
-    input::{Body, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
     openapi::{Route, kind_new, kind_view, object, route, text},
     problem::Problem,
     sign_in::Caller,
@@ -30,7 +30,7 @@ use crate::{
 pub(super) fn routes() -> Vec<Route> {
     let path = path_of(Kind::Lead);
     vec![
-        move_route(Kind::Lead).to(stage),
+        move_route(Kind::Lead).to(stage::<Lead>),
         route(HttpMethod::Post, format!("{path}/{{id}}/convert"), "leads", "convert_lead", "Convert a lead")
             .body(
                 object()
@@ -75,24 +75,6 @@ pub(super) fn routes() -> Vec<Route> {
             .data(200, kind_view(Kind::Lead), "the lead, in its pipeline's lost stage")
             .to(disqualify),
     ]
-}
-
-async fn stage(
-    State(app): State<App>,
-    caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
-    IdPath(id): IdPath,
-    params: Params,
-    Body(body): Body<Json>,
-) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
-    let StageBody { stage, patch, based_on } = StageBody::<Lead>::read(body)?;
-    let mut pending = app.crm().leads(&caller.actor).move_with(id, stage, &patch);
-    if let Some(version) = based_on {
-        pending = pending.based_on(version);
-    }
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
 }
 
 /// One side of a conversion: `"auto"`, `"skip"` or an id.
@@ -153,11 +135,6 @@ async fn convert(
     }
 }
 
-/// An empty object.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 async fn unconvert(
     State(app): State<App>,
     caller: Caller,
@@ -165,7 +142,7 @@ async fn unconvert(
     condition: IfMatch,
     IdPath(id): IdPath,
     params: Params,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let params = WriteParams::read(params)?;
     let pending = app.crm().leads(&caller.actor).unconvert(id);

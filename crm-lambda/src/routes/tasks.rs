@@ -8,7 +8,7 @@ use utoipa::openapi::HttpMethod;
 use super::records::{WriteParams, path_of, write, written};
 use crate::{
     app::App,
-    input::{Body, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
     openapi::{Operation, Route, kind_view, object, route, text},
     problem::Problem,
     sign_in::Caller,
@@ -37,11 +37,6 @@ struct CompleteBody {
     outcome: Option<String>,
 }
 
-/// An empty object.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 async fn complete(
     State(app): State<App>,
     caller: Caller,
@@ -63,7 +58,7 @@ async fn reopen(
     condition: IfMatch,
     IdPath(id): IdPath,
     params: Params,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let params = WriteParams::read(params)?;
     let pending = app.crm().tasks(&caller.actor).reopen(id);
@@ -77,7 +72,7 @@ async fn cancel(
     condition: IfMatch,
     IdPath(id): IdPath,
     params: Params,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let params = WriteParams::read(params)?;
     let pending = app.crm().tasks(&caller.actor).cancel(id);

@@ -17,7 +17,7 @@ use super::records::{WriteParams, collection, path_of, write, written};
 use crate::{
     answer::{Answer, nothing},
     app::App,
-    input::{Body, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
     openapi::{Route, array, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::{Caller, Origined},
@@ -121,17 +121,12 @@ async fn invite(
     Ok(answer.header(axum::http::header::LOCATION, &location).into_response())
 }
 
-/// An empty object.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
 async fn invite_again(
     State(app): State<App>,
     caller: Caller,
     Origined(origin): Origined,
     IdPath(id): IdPath,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.invite_again(&caller.actor, id).await?;
     Ok(nothing())
@@ -142,7 +137,7 @@ async fn sign_out(
     caller: Caller,
     Origined(origin): Origined,
     IdPath(id): IdPath,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.sign_out_user(&caller.actor, id).await?;
     Ok(nothing())
@@ -155,7 +150,7 @@ async fn activate(
     condition: IfMatch,
     IdPath(id): IdPath,
     params: Params,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let params = WriteParams::read(params)?;
     let pending = app.crm().users(&caller.actor).activate(id);
