@@ -1,7 +1,10 @@
 //! How many requests one may send a minute: counted in this process, per user, and per address where nobody has signed in
 //! yet. Failed sign-ins are counted in the store besides.
 
-use std::num::NonZeroU32;
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use crm_core::{access::Actor, value::Id};
@@ -16,6 +19,8 @@ use crate::{config::Config, problem::Problem};
 
 /// Callers remembered before those that have rested are forgotten.
 const MAX_REMEMBERED: usize = 10_000;
+/// Requests from one look at them to the next.
+const TIDY_EVERY: u32 = 1024;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,12 +29,17 @@ enum Caller {
     Address(Option<String>),
 }
 
-type Counter = RateLimiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInformationMiddleware>;
+/// Requests of many callers, each counted against one rate.
+struct Counter {
+    rate: NonZeroU32,
+    limiter: RateLimiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInformationMiddleware>,
+    taken: AtomicU32,
+}
 
 /// The limits of one process.
 pub(crate) struct Limits {
-    users: Option<(NonZeroU32, Counter)>,
-    addresses: Option<(NonZeroU32, Counter)>,
+    users: Option<Counter>,
+    addresses: Option<Counter>,
 }
 
 /// What is left of a limit.
@@ -41,8 +51,10 @@ pub(crate) struct Left {
 
 impl Limits {
     pub(crate) fn new(config: &Config) -> Self {
-        let counter = |rate: NonZeroU32| {
-            (rate, RateLimiter::dashmap(Quota::per_minute(rate)).with_middleware::<StateInformationMiddleware>())
+        let counter = |rate: NonZeroU32| Counter {
+            rate,
+            limiter: RateLimiter::dashmap(Quota::per_minute(rate)).with_middleware::<StateInformationMiddleware>(),
+            taken: AtomicU32::new(0),
         };
         Self { users: config.requests_per_minute.map(counter), addresses: config.sign_ins_per_minute.map(counter) }
     }
@@ -65,12 +77,14 @@ impl Limits {
     }
 }
 
-fn take(counter: Option<&(NonZeroU32, Counter)>, caller: &Caller) -> Result<Option<Left>, Problem> {
-    let Some((rate, counter)) = counter else { return Ok(None) };
-    if counter.len() > MAX_REMEMBERED {
-        counter.retain_recent();
+fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<Left>, Problem> {
+    let Some(Counter { rate, limiter, taken }) = counter else { return Ok(None) };
+    // Now and then: looking through all of them at each request is what a flood of callers would like.
+    let turn = taken.fetch_add(1, Ordering::Relaxed);
+    if turn.is_multiple_of(TIDY_EVERY) && limiter.len() > MAX_REMEMBERED {
+        limiter.retain_recent();
     }
-    match counter.check_key(caller) {
+    match limiter.check_key(caller) {
         Ok(state) => Ok(Some(Left { limit: rate.get(), left: state.remaining_burst_capacity() })),
         Err(not_yet) => {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
