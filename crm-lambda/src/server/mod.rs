@@ -2,7 +2,7 @@
 //! and the CRM that it describes.
 //!
 //! [`Environment`] is read once, [`secrets`] fetches what an ARN names, [`Settings`] tells every fault at once, and
-//! [`start`] makes of it what the router needs.
+//! [`start()`] makes of it what the router needs.
 
 mod environment;
 #[cfg(feature = "local")]
