@@ -8,10 +8,11 @@ use utoipa::openapi::{
     ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema,
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
+    schema::AnyOfBuilder,
     security::SecurityRequirement,
 };
 
-use super::schemas::{integer, object, text};
+use super::schemas::{integer, object, reference, text};
 use crate::app::App;
 
 /// A route: how it is documented and what answers it.
@@ -32,6 +33,8 @@ pub(crate) struct Operation {
     builder: OperationBuilder,
     writes: bool,
     public: bool,
+    /// It may be asked what it would do, and then answers a plan.
+    plans: bool,
 }
 
 /// Begins the description of a route: method, path, tag, operation id, one sentence.
@@ -55,7 +58,7 @@ pub(crate) fn route(
                 .build(),
         );
     }
-    Operation { method, path, tag, builder: operation, writes: false, public: false }
+    Operation { method, path, tag, builder: operation, writes: false, public: false, plans: false }
 }
 
 impl Operation {
@@ -97,7 +100,9 @@ impl Operation {
     }
 
     /// It may say when it was true, and be asked for its plan.
-    pub(crate) fn dated(self) -> Self {
+    pub(crate) fn dated(mut self) -> Self {
+        self = self.data(200, reference("Plan"), "with `dry_run`: what would change");
+        self.plans = true;
         let when = "when it was true, between the record's creation and now; needs the permission `backdate`";
         self.query("occurred_at", super::schemas::time(), when).query(
             "dry_run",
@@ -124,6 +129,11 @@ impl Operation {
 
     /// It answers `{data, meta}` with data of this schema.
     pub(crate) fn data(self, status: u16, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
+        if self.plans && status == 200 {
+            let either = AnyOfBuilder::new().item(schema).item(reference("Plan")).build();
+            let description = format!("{description}; with `dry_run` what would change");
+            return self.content(status, "application/json", enveloped(Schema::AnyOf(either)), &description);
+        }
         self.content(status, "application/json", enveloped(schema), description)
     }
 

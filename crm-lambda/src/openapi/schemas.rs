@@ -231,6 +231,18 @@ pub(super) fn all() -> Vec<(String, Schema)> {
             ),
         ),
         (
+            "Plan".to_owned(),
+            Schema::Object(
+                object()
+                    .description(Some("What a write would change. Nothing was written."))
+                    .property("changes", array(reference("Change")))
+                    .required("changes")
+                    .property("items", integer())
+                    .required("items")
+                    .build(),
+            ),
+        ),
+        (
             "Problem".to_owned(),
             Schema::Object(
                 object()

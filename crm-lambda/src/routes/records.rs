@@ -51,7 +51,6 @@ pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
         .repeatable()
         .dated()
         .data(201, kind_view(kind), "the new record")
-        .data(200, object(), "with `dry_run`: what would change")
         .to(create::<K>);
     let mut all = vec![list_route::<K>(&path), create];
     if decl.fields.iter().any(|field| field.marks.unique && field.section == Section::Person) {
