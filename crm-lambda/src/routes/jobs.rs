@@ -86,8 +86,11 @@ async fn deactivate(
     caller: Caller,
     key: IdempotencyKey,
     IdPath(id): IdPath,
+    params: Params,
     Body(body): Body<DeactivateBody>,
 ) -> Result<Response, Problem> {
+    // A dry run that is not one must not pass for one.
+    params.done()?;
     let handover = match (body.transfer_to, body.leave) {
         (Some(to), false) => Handover::TransferTo(to),
         (None, true) => Handover::Leave,
@@ -113,8 +116,11 @@ async fn retire(
     caller: Caller,
     key: IdempotencyKey,
     IdPath(id): IdPath,
+    params: Params,
     Body(body): Body<RetireBody>,
 ) -> Result<Response, Problem> {
+    // A dry run that is not one must not pass for one.
+    params.done()?;
     let jobs = app.crm().jobs(&caller.actor);
     begun(&app, &caller, jobs.retire_stage(id, &body.stage, &body.target, key.0.as_deref()).await?).await
 }

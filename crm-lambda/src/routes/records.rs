@@ -154,6 +154,7 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             .body(kind_patch(kind))
             .repeatable()
             .conditional()
+            .dated()
             .data(200, kind_view(kind), "the record as it is now")
             .to(restore::<K>),
         begin(
@@ -176,6 +177,7 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             .body(object().property("commit", crate::openapi::uuid()).required("commit"))
             .repeatable()
             .conditional()
+            .dated()
             .data(200, array(kind_view(kind)), "the records that the undoing touched")
             .to(undo::<K>),
         begin(
@@ -187,6 +189,7 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
         .body(object().property("version", integer()).required("version"))
         .repeatable()
         .conditional()
+        .dated()
         .data(200, kind_view(kind), "the record as it is now")
         .to(roll_back::<K>),
         begin(
@@ -552,9 +555,10 @@ async fn restore<K: RecordKind>(
     key: IdempotencyKey,
     condition: IfMatch,
     IdPath(id): IdPath,
+    params: Params,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams { occurred_at: None, dry_run: false };
+    let params = WriteParams::read(params)?;
     let patch = patch_of::<K>(&object_of(body)?)?;
     let pending = app.crm().collection::<K>(&caller.actor).restore(id, patch);
     written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
@@ -621,9 +625,10 @@ async fn undo<K: RecordKind>(
     key: IdempotencyKey,
     condition: IfMatch,
     IdPath(id): IdPath,
+    params: Params,
     Body(body): Body<UndoBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams { occurred_at: None, dry_run: false };
+    let params = WriteParams::read(params)?;
     let pending = app.crm().collection::<K>(&caller.actor).undo(id, body.commit);
     match write(pending, &params, key, condition).await? {
         Written::Done(views) => {
@@ -647,9 +652,10 @@ async fn roll_back<K: RecordKind>(
     key: IdempotencyKey,
     condition: IfMatch,
     IdPath(id): IdPath,
+    params: Params,
     Body(body): Body<RollBackBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams { occurred_at: None, dry_run: false };
+    let params = WriteParams::read(params)?;
     let pending = app.crm().collection::<K>(&caller.actor).roll_back(id, body.version);
     written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
 }

@@ -138,3 +138,26 @@ async fn archived_records_come_back_and_undo_is_a_write() {
     back.problem(409, "duplicate");
     assert_ne!(other.id(), company.id());
 }
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing_by_any_route_that_takes_it_and_is_refused_by_others() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let lead = api.post(&admin, "leads", json!({"name": "Ada"})).await.is(201).id();
+    let path = format!("leads/{lead}");
+    api.patch(&admin, &path, json!({"source": "web"})).await.is(200);
+    let history = api.get(&admin, &format!("{path}/history?limit=1")).await.is(200);
+    let commit = history.data()[0]["commit"].clone();
+    for (tail, body) in [("undo", json!({"commit": commit})), ("roll-back", json!({"version": 1}))] {
+        let plan = api.post(&admin, &format!("{path}/{tail}?dry_run=true"), body).await.is(200);
+        assert_eq!(plan.data()["changes"].as_array().map(Vec::len), Some(1), "{tail}: {}", plan.text);
+    }
+    assert_eq!(api.get(&admin, &path).await.is(200).data()["source"], "web");
+    api.ask("DELETE", &path).token(&admin.access).send().await.is(200);
+    api.post(&admin, &format!("{path}/restore?dry_run=true"), json!({})).await.is(200);
+    assert!(api.get(&admin, &path).await.is(200).data()["archived_at"].is_string());
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    let deactivate = format!("users/{}/deactivate?dry_run=true", rep.id);
+    api.post(&admin, &deactivate, json!({"leave": true})).await.problem(400, "bad_request");
+    api.login("acme", "rep@acme.example").await;
+}
