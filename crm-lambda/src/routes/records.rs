@@ -129,7 +129,7 @@ pub(super) fn members_at<K: RecordKind>(path: &str) -> Vec<Route> {
 
 /// The routes that change single records of a kind and tell how they came to be as they are.
 fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
-    let (kind, decl) = (K::KIND, K::decl());
+    let kind = K::KIND;
     let name = words(kind);
     let tag = kind.plural();
     let at = |tail: &str| format!("{path}{tail}");
@@ -206,29 +206,32 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
         .data(200, object().property("allowed", boolean()), "the grant that decides, or why none does")
         .to(explain::<K>),
     ];
+    all.extend(courses::<K>(path));
+    all
+}
+
+/// The routes that tell the course of a record: its timeline, its stages.
+fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
+    let kind = K::KIND;
+    let begin = |tail: &str, id: String, summary: String| -> Operation {
+        route(HttpMethod::Get, format!("{path}{tail}"), kind.plural(), id, summary)
+    };
+    let mut all = Vec::new();
     if matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal) {
+        let summary = format!("What happened to a {}, latest first", words(kind));
         all.push(
-            begin(
-                HttpMethod::Get,
-                "/timeline",
-                &format!("{kind}_timeline"),
-                format!("What happened to a {name}, latest first"),
-            )
-            .pages()
-            .data(200, array(object()), "changes, interactions, tasks and notes")
-            .to(timeline::<K>),
+            begin("/timeline", format!("{kind}_timeline"), summary)
+                .pages()
+                .data(200, array(object()), "changes, interactions, tasks and notes")
+                .to(timeline::<K>),
         );
     }
-    if decl.position("stage_id").is_some() {
+    if K::decl().position("stage_id").is_some() {
+        let summary = "When each stage was entered and left".to_owned();
         all.push(
-            begin(
-                HttpMethod::Get,
-                "/stages",
-                &format!("{kind}_stages"),
-                "When each stage was entered and left".to_owned(),
-            )
-            .data(200, object(), "`intervals` in order, `times` per stage")
-            .to(stages::<K>),
+            begin("/stages", format!("{kind}_stages"), summary)
+                .data(200, object(), "`intervals` in order, `times` per stage")
+                .to(stages::<K>),
         );
     }
     all
