@@ -15,8 +15,10 @@ use crate::{
     pipelines::record::Pipeline,
     properties::record::Property,
     rates::record::Rate,
+    rescorings::record::Rescoring,
     roles::record::Role,
     schema::{KindDecl, RecordKind},
+    scoring::record::ScoringModel,
     security_events::record::SecurityEvent,
     sessions::record::Session,
     tasks::record::Task,
@@ -50,6 +52,8 @@ pub fn decl(kind: Kind) -> &'static KindDecl {
         Kind::Throttle => Throttle::decl(),
         Kind::SecurityEvent => SecurityEvent::decl(),
         Kind::Job => Job::decl(),
+        Kind::ScoringModel => ScoringModel::decl(),
+        Kind::Rescoring => Rescoring::decl(),
     }
 }
 
@@ -77,6 +81,8 @@ pub fn write_defaults(kind: Kind, values: &mut [Value]) {
         Kind::Throttle => Throttle::write_defaults(values),
         Kind::SecurityEvent => SecurityEvent::write_defaults(values),
         Kind::Job => Job::write_defaults(values),
+        Kind::ScoringModel => ScoringModel::write_defaults(values),
+        Kind::Rescoring => Rescoring::write_defaults(values),
     }
 }
 
@@ -115,6 +121,8 @@ mod tests {
             (Kind::Throttle, 2),
             (Kind::SecurityEvent, 4),
             (Kind::Job, 4),
+            (Kind::ScoringModel, 3),
+            (Kind::Rescoring, 3),
         ];
         assert_eq!(counts, expected);
         for decl in all() {

@@ -67,7 +67,10 @@ pub(crate) fn hints_of<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<Lookup> {
                 _ => continue,
             };
             // Definitions come with their epoch, from the cache.
-            if !matches!(target.kind, Kind::Organization | Kind::Team | Kind::Role | Kind::Property | Kind::Pipeline) {
+            if !matches!(
+                target.kind,
+                Kind::Organization | Kind::Team | Kind::Role | Kind::Property | Kind::Pipeline | Kind::ScoringModel
+            ) {
                 hints.push(target.into());
             }
         }

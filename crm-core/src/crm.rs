@@ -30,6 +30,7 @@ use crate::{
     roles::record::Role,
     rules::Validator,
     schema::RecordKind,
+    scoring::{Keeper, Scoring, record::ScoringModel},
     security_events::record::SecurityEvent,
     sessions::record::Session,
     store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
@@ -219,6 +220,15 @@ impl Crm {
         Ok(Feed::feed(self.engine.store.as_ref(), after, limit).await?)
     }
 
+    /// The tenants that have an organization, by id, after one: for programs that do work in the background for all of them.
+    /// No actor stands before it. Fewer than `limit` say that there are no more.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, Error> {
+        Ok(self.engine.store.tenants(after, limit).await?)
+    }
+
     /// What the machine keeps of records though it is a sum over others: lifetime value, last activity, next task. To be
     /// run by the program, after the feed. No actor stands before it.
     pub fn totals(&self) -> Totals<'_> {
@@ -261,6 +271,16 @@ impl Crm {
     /// Every change of the tenant in the order in which it was recorded, for who may read the security log.
     pub fn audit<'a>(&'a self, actor: &'a Actor) -> Audit<'a> {
         Audit::new(&self.engine, actor)
+    }
+
+    /// Scores: of any record, at any moment, with what they are made of.
+    pub fn scoring<'a>(&'a self, actor: &'a Actor) -> Scoring<'a> {
+        Scoring::new(&self.engine, actor)
+    }
+
+    /// Keeps the scores that records carry up to date. To be run by the program; no actor stands before it.
+    pub fn score_keeper(&self) -> Keeper<'_> {
+        Keeper::new(&self.engine)
     }
 
     /// Sales and pipeline reports.
@@ -319,4 +339,6 @@ collections! {
     security_events: SecurityEvent;
     /// Jobs.
     jobs: Job;
+    /// Scoring models.
+    scoring_models: ScoringModel;
 }

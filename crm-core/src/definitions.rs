@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use foldhash::HashMap;
@@ -14,9 +14,10 @@ use crate::{
     properties::record::Property,
     roles::record::Role,
     schema::Record,
+    scoring::{KINDS, Needs, compile, record::ScoringModel},
     store::{self, StoreError},
     teams::record::Team,
-    value::{Currency, Id, Kind},
+    value::{Currency, Id, Kind, Time},
 };
 
 /// Everything that the rules of a tenant's records depend on besides the records themselves.
@@ -30,7 +31,9 @@ pub struct Definitions {
     teams: HashMap<Id, Record<Team>>,
     children: HashMap<Id, Vec<Id>>,
     properties: HashMap<Kind, Vec<Record<Property>>>,
+    scoring_models: HashMap<Id, Record<ScoringModel>>,
     role_sets: Mutex<HashMap<Vec<Id>, Arc<RoleSet>>>,
+    needs: OnceLock<Vec<(Kind, Needs)>>,
 }
 
 impl Definitions {
@@ -61,6 +64,9 @@ impl Definitions {
                     if let Some(kind) = property.kind {
                         all.properties.entry(kind).or_default().push(property);
                     }
+                }
+                Kind::ScoringModel => {
+                    all.scoring_models.insert(image.id, Record::from_image(image)?);
                 }
                 _ => {}
             }
@@ -163,11 +169,41 @@ impl Definitions {
         self.properties(kind).iter().find(|property| property.key == key && property.archived_at.is_none())
     }
 
+    /// Every scoring model, archived ones too, in no order.
+    pub fn scoring_models(&self) -> impl Iterator<Item = &Record<ScoringModel>> {
+        self.scoring_models.values()
+    }
+
+    /// The scoring model of an id, archived or not.
+    pub fn scoring_model(&self, id: Id) -> Option<&Record<ScoringModel>> {
+        self.scoring_models.get(&id)
+    }
+
+    /// The scoring model whose score records of a kind carry.
+    pub fn active_model(&self, kind: Kind) -> Option<&Record<ScoringModel>> {
+        self.scoring_models
+            .values()
+            .find(|model| model.is_active && model.kind == Some(kind) && model.archived_at.is_none())
+    }
+
+    /// What the active scoring models read, by the kind that they score. Worked out once per epoch. A model that has
+    /// stopped to make sense (a property that it names was archived) reads nothing, and scores nothing.
+    pub(crate) fn model_needs(&self) -> &[(Kind, Needs)] {
+        self.needs.get_or_init(|| {
+            let needs = |kind: &Kind| {
+                let definition = self.active_model(*kind)?.definition.as_ref()?;
+                Some((*kind, compile(definition, *kind, self, Time::EPOCH).ok()?.needs))
+            };
+            KINDS.iter().filter_map(needs).collect()
+        })
+    }
+
     /// Whether a definition of a kind exists and may be newly referred to; `None` for kinds that are no definitions.
     pub fn may_refer(&self, kind: Kind, id: Id) -> Option<bool> {
         match kind {
             Kind::Organization => Some(self.organization.as_ref().is_some_and(|org| org.id == id)),
             Kind::Pipeline => Some(self.pipelines.get(&id).is_some_and(|record| record.archived_at.is_none())),
+            Kind::ScoringModel => Some(self.scoring_models.get(&id).is_some_and(|record| record.archived_at.is_none())),
             Kind::Role => Some(self.roles.get(&id).is_some_and(|record| record.archived_at.is_none())),
             Kind::Team => Some(self.teams.get(&id).is_some_and(|record| record.archived_at.is_none())),
             Kind::Property => {

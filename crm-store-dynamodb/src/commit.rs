@@ -182,6 +182,9 @@ impl DynamoStore {
             item.insert(EPOCH.to_owned(), value::id(commit.id));
             self.put(&mut transaction, Part::Follows, item, None)?;
         }
+        for tenant in commit.new_organizations() {
+            self.put(&mut transaction, Part::Follows, key::directory(tenant).attributes(), None)?;
+        }
         Ok(transaction)
     }
 

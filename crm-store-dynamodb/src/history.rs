@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 use crm_core::{
     change::Change,
     store::{ChangePage, HistoryQuery, LogQuery, StageMoveQuery, StoreError},
-    value::Time,
+    value::{Id, Time},
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     key::{self, CHANGE, PK, SK},
     layout::{LOG, LOG_NAME, MOVES, MOVES_NAME},
     ordered::JUST_AFTER,
-    value::Item,
+    value::{Item, corrupt},
 };
 
 /// How many of DynamoDB's pages one call reads at most, once it has found something.
@@ -86,6 +86,48 @@ impl DynamoStore {
             limit: query.limit,
         })
         .await
+    }
+
+    /// The tenants after one, from the directory.
+    pub(crate) async fn directory_page(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        let mut names = Placeholders::default();
+        let condition = format!(
+            "{}={} AND {}>{}",
+            names.name(PK),
+            names.value(Attribute::S(key::directory_partition())),
+            names.name(SK),
+            names.value(Attribute::S(key::directory(after.unwrap_or(Id::NIL)).sk)),
+        );
+        let (names, values) = names.into_maps();
+        let mut tenants: Vec<Id> = Vec::new();
+        let mut start: Option<Item> = None;
+        loop {
+            let answer = self
+                .retry
+                .read(|| {
+                    self.client
+                        .query()
+                        .table_name(&self.table)
+                        .key_condition_expression(&condition)
+                        .set_expression_attribute_names(names.clone())
+                        .set_expression_attribute_values(values.clone())
+                        .set_exclusive_start_key(start.clone())
+                        .set_limit(i32::try_from(limit - tenants.len()).ok())
+                        .consistent_read(true)
+                        .set_return_consumed_capacity(self.capacity())
+                        .send()
+                })
+                .await?;
+            self.consumed("tenants", answer.consumed_capacity.as_slice());
+            for item in answer.items() {
+                let key = key::Key::of(item);
+                tenants.push(key.as_ref().and_then(key::read_directory).ok_or_else(|| corrupt("directory"))?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() || tenants.len() >= limit {
+                return Ok(tenants);
+            }
+        }
     }
 
     async fn changes(&self, run: Run<'_>) -> Result<ChangePage, StoreError> {

@@ -89,6 +89,8 @@ pub(crate) const fn kind_code(kind: Kind) -> char {
         Kind::Throttle => 'l',
         Kind::SecurityEvent => 'n',
         Kind::Job => 'p',
+        Kind::ScoringModel => 'r',
+        Kind::Rescoring => 't',
     }
 }
 
@@ -169,6 +171,23 @@ pub(crate) fn texts(tenant: Id, record: Ref) -> Key {
 
 pub(crate) fn epoch(tenant: Id) -> Key {
     Key { pk: tenant_key(tenant, 2) + "!e", sk: ONLY.to_owned() }
+}
+
+/// The entry of a tenant in the one directory of all of them.
+pub(crate) fn directory(tenant: Id) -> Key {
+    Key { pk: directory_partition(), sk: tenant_key(tenant, 0) }
+}
+
+/// The partition of the directory: no tenant's own.
+pub(crate) fn directory_partition() -> String {
+    tenant_key(Id::NIL, 2) + "!o"
+}
+
+/// The tenant of an entry of the directory.
+pub(crate) fn read_directory(key: &Key) -> Option<Id> {
+    let mut sk = key.sk.as_str();
+    let tenant = read_id(take(&mut sk, ID)?)?;
+    sk.is_empty().then_some(tenant)
 }
 
 pub(crate) fn claim(claim: &Claim) -> Key {

@@ -198,6 +198,10 @@ impl Feed for DynamoStore {
     async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
         self.feed_page(after, limit).await
     }
+
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        self.directory_page(after, limit).await
+    }
 }
 
 impl Store for DynamoStore {}

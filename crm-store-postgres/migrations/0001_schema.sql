@@ -1,7 +1,7 @@
 -- Made from the declarations by crm_store_postgres::ddl, as they were then.
 
 -- In the order in which commits lock.
-create type crm.kind as enum ('organization', 'team', 'role', 'user', 'property', 'pipeline', 'rate', 'company', 'contact', 'lead', 'deal', 'task', 'interaction', 'note', 'association', 'credential', 'session', 'api_key', 'throttle', 'security_event', 'job');
+create type crm.kind as enum ('organization', 'team', 'role', 'user', 'property', 'pipeline', 'rate', 'company', 'contact', 'lead', 'deal', 'task', 'interaction', 'note', 'association', 'credential', 'session', 'api_key', 'throttle', 'security_event', 'job', 'scoring_model', 'rescoring');
 
 -- Every change of every record, append-only. feed_xid is the transaction that brought it, or that of the record's
 -- change before where that is later: so in (feed_xid, seq) a record's changes stand in version order, also where a
@@ -356,6 +356,8 @@ create table crm."company_shared_with" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort text collate "C",
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."company" (tenant_id, id)
@@ -435,6 +437,8 @@ create table crm."contact_shared_with" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."contact" (tenant_id, id)
@@ -527,6 +531,8 @@ create table crm."lead_shared_with" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."lead" (tenant_id, id)
@@ -607,6 +613,8 @@ create table crm."deal_shared_with" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."deal" (tenant_id, id)
@@ -677,6 +685,8 @@ create table crm."task_links" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."task" (tenant_id, id)
@@ -746,6 +756,8 @@ create table crm."interaction_links" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."interaction" (tenant_id, id)
@@ -805,6 +817,8 @@ create table crm."note_links" (
   "target_throttle_id" uuid generated always as (case when "target_kind" = 'throttle' then "target_id" end) stored,
   "target_security_event_id" uuid generated always as (case when "target_kind" = 'security_event' then "target_id" end) stored,
   "target_job_id" uuid generated always as (case when "target_kind" = 'job' then "target_id" end) stored,
+  "target_scoring_model_id" uuid generated always as (case when "target_kind" = 'scoring_model' then "target_id" end) stored,
+  "target_rescoring_id" uuid generated always as (case when "target_kind" = 'rescoring' then "target_id" end) stored,
   sort timestamptz,
   primary key (tenant_id, id, target_kind, target_id),
   foreign key (tenant_id, id) references crm."note" (tenant_id, id)
@@ -859,6 +873,8 @@ create table crm."association" (
   "from_throttle_id" uuid generated always as (case when "from_kind" = 'throttle' then "from_id" end) stored,
   "from_security_event_id" uuid generated always as (case when "from_kind" = 'security_event' then "from_id" end) stored,
   "from_job_id" uuid generated always as (case when "from_kind" = 'job' then "from_id" end) stored,
+  "from_scoring_model_id" uuid generated always as (case when "from_kind" = 'scoring_model' then "from_id" end) stored,
+  "from_rescoring_id" uuid generated always as (case when "from_kind" = 'rescoring' then "from_id" end) stored,
   "to_organization_id" uuid generated always as (case when "to_kind" = 'organization' then "to_id" end) stored,
   "to_team_id" uuid generated always as (case when "to_kind" = 'team' then "to_id" end) stored,
   "to_role_id" uuid generated always as (case when "to_kind" = 'role' then "to_id" end) stored,
@@ -880,6 +896,8 @@ create table crm."association" (
   "to_throttle_id" uuid generated always as (case when "to_kind" = 'throttle' then "to_id" end) stored,
   "to_security_event_id" uuid generated always as (case when "to_kind" = 'security_event' then "to_id" end) stored,
   "to_job_id" uuid generated always as (case when "to_kind" = 'job' then "to_id" end) stored,
+  "to_scoring_model_id" uuid generated always as (case when "to_kind" = 'scoring_model' then "to_id" end) stored,
+  "to_rescoring_id" uuid generated always as (case when "to_kind" = 'rescoring' then "to_id" end) stored,
   primary key (tenant_id, id)
 );
 
@@ -1051,6 +1069,56 @@ create table crm."job" (
   primary key (tenant_id, id)
 );
 
+create table crm."scoring_model" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "key" text collate "C",
+  "name" text collate "C",
+  "name_key" text collate "C",
+  "description" text collate "C",
+  "kind" text collate "C",
+  "definition" jsonb,
+  "is_active" boolean,
+  primary key (tenant_id, id)
+);
+
+create table crm."rescoring" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  feed_xid xid8 not null default pg_current_xact_id(),
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "of" text collate "C",
+  "due_at" timestamptz,
+  "reached" timestamptz,
+  primary key (tenant_id, id)
+);
+
 -- References. Deferred where a commit may insert the one before the other.
 alter table crm."organization" add constraint "organization_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."organization" (tenant_id, id) deferrable initially deferred;
 alter table crm."team" add constraint "team_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."team" (tenant_id, id) deferrable initially deferred;
@@ -1089,6 +1157,8 @@ alter table crm."company_shared_with" add constraint "company_shared_with_target
 alter table crm."company_shared_with" add constraint "company_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."company_shared_with" add constraint "company_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."contact" add constraint "contact_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."contact" (tenant_id, id) deferrable initially deferred;
 alter table crm."contact" add constraint "contact_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
 alter table crm."contact" add constraint "contact_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -1114,6 +1184,8 @@ alter table crm."contact_shared_with" add constraint "contact_shared_with_target
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."contact_shared_with" add constraint "contact_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."lead" add constraint "lead_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."lead" (tenant_id, id) deferrable initially deferred;
 alter table crm."lead" add constraint "lead_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."lead" add constraint "lead_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -1141,6 +1213,8 @@ alter table crm."lead_shared_with" add constraint "lead_shared_with_target_api_k
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."lead_shared_with" add constraint "lead_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."deal" add constraint "deal_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."deal" (tenant_id, id) deferrable initially deferred;
 alter table crm."deal" add constraint "deal_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."deal" add constraint "deal_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
@@ -1169,6 +1243,8 @@ alter table crm."deal_shared_with" add constraint "deal_shared_with_target_api_k
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."deal_shared_with" add constraint "deal_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."task" add constraint "task_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."task" (tenant_id, id) deferrable initially deferred;
 alter table crm."task" add constraint "task_assignee_id_fkey" foreign key (tenant_id, "assignee_id") references crm."user" (tenant_id, id);
 alter table crm."task" add constraint "task_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -1194,6 +1270,8 @@ alter table crm."task_links" add constraint "task_links_target_api_key_id_fkey" 
 alter table crm."task_links" add constraint "task_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."task_links" add constraint "task_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."interaction" (tenant_id, id) deferrable initially deferred;
 alter table crm."interaction" add constraint "interaction_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -1218,6 +1296,8 @@ alter table crm."interaction_links" add constraint "interaction_links_target_api
 alter table crm."interaction_links" add constraint "interaction_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."interaction_links" add constraint "interaction_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."note" add constraint "note_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."note" (tenant_id, id) deferrable initially deferred;
 alter table crm."note" add constraint "note_author_id_fkey" foreign key (tenant_id, "author_id") references crm."user" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_organization_id_fkey" foreign key (tenant_id, "target_organization_id") references crm."organization" (tenant_id, id);
@@ -1241,6 +1321,8 @@ alter table crm."note_links" add constraint "note_links_target_api_key_id_fkey" 
 alter table crm."note_links" add constraint "note_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
+alter table crm."note_links" add constraint "note_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."association" add constraint "association_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."association" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_organization_id_fkey" foreign key (tenant_id, "from_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_from_team_id_fkey" foreign key (tenant_id, "from_team_id") references crm."team" (tenant_id, id);
@@ -1263,6 +1345,8 @@ alter table crm."association" add constraint "association_from_api_key_id_fkey" 
 alter table crm."association" add constraint "association_from_throttle_id_fkey" foreign key (tenant_id, "from_throttle_id") references crm."throttle" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_security_event_id_fkey" foreign key (tenant_id, "from_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_job_id_fkey" foreign key (tenant_id, "from_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_scoring_model_id_fkey" foreign key (tenant_id, "from_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_from_rescoring_id_fkey" foreign key (tenant_id, "from_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_organization_id_fkey" foreign key (tenant_id, "to_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_to_team_id_fkey" foreign key (tenant_id, "to_team_id") references crm."team" (tenant_id, id);
 alter table crm."association" add constraint "association_to_role_id_fkey" foreign key (tenant_id, "to_role_id") references crm."role" (tenant_id, id);
@@ -1284,6 +1368,8 @@ alter table crm."association" add constraint "association_to_api_key_id_fkey" fo
 alter table crm."association" add constraint "association_to_throttle_id_fkey" foreign key (tenant_id, "to_throttle_id") references crm."throttle" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_security_event_id_fkey" foreign key (tenant_id, "to_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_job_id_fkey" foreign key (tenant_id, "to_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_scoring_model_id_fkey" foreign key (tenant_id, "to_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
+alter table crm."association" add constraint "association_to_rescoring_id_fkey" foreign key (tenant_id, "to_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."session" add constraint "session_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."session" (tenant_id, id) deferrable initially deferred;
@@ -1295,6 +1381,8 @@ alter table crm."security_event" add constraint "security_event_merged_into_fkey
 alter table crm."security_event" add constraint "security_event_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."job" add constraint "job_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."job" add constraint "job_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
+alter table crm."scoring_model" add constraint "scoring_model_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
+alter table crm."rescoring" add constraint "rescoring_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 
 -- Declared indexes.
 create index "organization_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is null;
@@ -1349,6 +1437,7 @@ create index "deal_owner_id_stage_kind_close_date" on crm."deal" (tenant_id, "ow
 create index "deal_stage_kind_close_date" on crm."deal" (tenant_id, "stage_kind", "close_date", id) where archived_at is null;
 create index "deal_company_id_created_at" on crm."deal" (tenant_id, "company_id", "created_at", id) where archived_at is null;
 create index "deal_team_id_stage_kind_close_date" on crm."deal" (tenant_id, "team_id", "stage_kind", "close_date", id) where archived_at is null;
+create index "deal_primary_contact_id_created_at" on crm."deal" (tenant_id, "primary_contact_id", "created_at", id) where archived_at is null;
 create index "deal_archived_at" on crm."deal" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "task_created_at" on crm."task" (tenant_id, "created_at", id) where archived_at is null;
 create index "task_assignee_id_is_open_due_at" on crm."task" (tenant_id, "assignee_id", "is_open", "due_at", id) where archived_at is null;
@@ -1388,6 +1477,12 @@ create index "job_created_at" on crm."job" (tenant_id, "created_at", id) where a
 create index "job_status_created_at" on crm."job" (tenant_id, "status", "created_at", id) where archived_at is null;
 create index "job_user_id_created_at" on crm."job" (tenant_id, "user_id", "created_at", id) where archived_at is null;
 create index "job_archived_at" on crm."job" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "scoring_model_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is null;
+create index "scoring_model_kind_name_key" on crm."scoring_model" (tenant_id, "kind", "name_key", id) where archived_at is null;
+create index "scoring_model_archived_at" on crm."scoring_model" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "rescoring_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is null;
+create index "rescoring_due_at" on crm."rescoring" (tenant_id, "due_at", id) where archived_at is null;
+create index "rescoring_archived_at" on crm."rescoring" (tenant_id, "archived_at", id) where archived_at is not null;
 
 -- What a commit calls for each kind it touches.
 
@@ -2043,6 +2138,60 @@ begin
   return true;
 end $$;
 
+create function crm.write_scoring_model_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."scoring_model" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "key", "name", "name_key", "description", "kind", "definition", "is_active")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."key", r."name", r."name_key", r."description", r."kind", r."definition", r."is_active"
+    from jsonb_populate_record(null::crm."scoring_model", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."scoring_model" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "key" = r."key", "name" = r."name", "name_key" = r."name_key", "description" = r."description", "kind" = r."kind", "definition" = r."definition", "is_active" = r."is_active"
+    from jsonb_populate_record(null::crm."scoring_model", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."scoring_model" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
+    from jsonb_populate_record(null::crm."scoring_model", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
+create function crm.write_rescoring_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new boolean, p_person boolean, p_machine boolean)
+returns boolean language plpgsql as $$
+begin
+  if p_new then
+    insert into crm."rescoring" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."of", r."due_at", r."reached"
+    from jsonb_populate_record(null::crm."rescoring", p_row) r
+    on conflict (tenant_id, id) do nothing;
+    return found;
+  end if;
+  if p_person then
+    update crm."rescoring" t
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids"
+    from jsonb_populate_record(null::crm."rescoring", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  if p_machine then
+    update crm."rescoring" t
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "of" = r."of", "due_at" = r."due_at", "reached" = r."reached"
+    from jsonb_populate_record(null::crm."rescoring", p_row) r
+    where t.tenant_id = p_tenant and t.id = p_id;
+    if not found then return false; end if;
+  end if;
+  return true;
+end $$;
+
 create function crm.versions_v1(p_tenant uuid, p_kind text, p_id uuid) returns jsonb language plpgsql as $$
 declare
   v bigint;
@@ -2091,6 +2240,10 @@ begin
       select t.version, t.machine_version into v, m from crm."security_event" t where t.tenant_id = p_tenant and t.id = p_id;
     when 'job' then
       select t.version, t.machine_version into v, m from crm."job" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'scoring_model' then
+      select t.version, t.machine_version into v, m from crm."scoring_model" t where t.tenant_id = p_tenant and t.id = p_id;
+    when 'rescoring' then
+      select t.version, t.machine_version into v, m from crm."rescoring" t where t.tenant_id = p_tenant and t.id = p_id;
   end case;
   if v is null then return null; end if;
   return jsonb_build_object('person', v, 'machine', m);
@@ -2297,6 +2450,22 @@ begin
           select t.version, t.machine_version, t.feed_xid into v, m, f from crm."job" t
           where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
         end if;
+      when 'scoring_model' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."scoring_model" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."scoring_model" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
+      when 'rescoring' then
+        if p_modes[i] = 'guard' then
+          select t.version, t.machine_version into v, m from crm."rescoring" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+        else
+          select t.version, t.machine_version, t.feed_xid into v, m, f from crm."rescoring" t
+          where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+        end if;
     end case;
     if (p_modes[i] = 'new') <> (v is null) or v <> p_persons[i] or m <> p_machines[i] then
       raise exception 'a record has changed' using errcode = 'CRM01', detail = jsonb_build_object('conflict',
@@ -2370,6 +2539,8 @@ begin
         when 'throttle' then done := crm.write_throttle_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
         when 'security_event' then done := crm.write_security_event_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
         when 'job' then done := crm.write_job_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'scoring_model' then done := crm.write_scoring_model_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
+        when 'rescoring' then done := crm.write_rescoring_v1(p_tenant, p_ids[i], p_rows[i]::jsonb, p_modes[i] = 'new', p_persons[i] is not null, p_machines[i] is not null);
       end case;
       -- A new record that another commit made since it was looked for.
       if not done then
@@ -2437,6 +2608,8 @@ begin
   update crm."throttle" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."security_event" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."job" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."scoring_model" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  update crm."rescoring" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
 end $$;
 
 -- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
@@ -2564,3 +2737,11 @@ from crm."security_event";
 create view crm."jobs" as
 select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "taken_until"
 from crm."job";
+
+create view crm."scoring_models" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "key", "name", "description", "kind", "definition", "is_active"
+from crm."scoring_model";
+
+create view crm."rescorings" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached"
+from crm."rescoring";

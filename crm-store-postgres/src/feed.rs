@@ -43,6 +43,19 @@ pub(crate) async fn feed(link: &Link, after: Option<&FeedCursor>, limit: usize) 
     Ok(FeedPage { changes, cursor: FeedCursor(format!("{xid}.{seq}")) })
 }
 
+/// The tenants after one, by id.
+pub(crate) async fn tenants(link: &Link, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+    let mut statement = Statement::default();
+    let bound = statement.bind(after.unwrap_or(Id::NIL).uuid())?;
+    statement.push(&format!(
+        "select distinct tenant_id from crm.organization where tenant_id > {bound}::uuid order by tenant_id limit "
+    ));
+    statement.push_number(limit);
+    let (sql, arguments) = statement.finish();
+    let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+    rows.iter().map(|row| Ok(Id::from_uuid(row::get(row, 0)?))).collect()
+}
+
 fn parse(cursor: &FeedCursor) -> Result<(u64, i64), StoreError> {
     cursor
         .0

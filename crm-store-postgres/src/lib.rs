@@ -213,6 +213,10 @@ impl Feed for PostgresStore {
     async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
         feed::feed(&self.link, after, limit).await
     }
+
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        feed::tenants(&self.link, after, limit).await
+    }
 }
 
 #[async_trait]

@@ -110,6 +110,8 @@ enum Bug {
     FeedReverses,
     FeedTakesAnyCursor,
     FeedForgetsTenant,
+    TenantsFromTheFirst,
+    TenantsWithoutEnd,
 }
 
 /// The memory store with a bug.
@@ -899,6 +901,14 @@ impl Feed for Mutant {
         }
         Ok(page)
     }
+
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        match self.bug {
+            Bug::TenantsFromTheFirst => self.inner.tenants(None, limit).await,
+            Bug::TenantsWithoutEnd => self.inner.tenants(after, usize::MAX).await,
+            _ => self.inner.tenants(after, limit).await,
+        }
+    }
 }
 
 #[async_trait]
@@ -1013,6 +1023,8 @@ const CAUGHT_BY: &[(Bug, &[&str])] = &[
     (Bug::FeedReverses, &["feed"]),
     (Bug::FeedTakesAnyCursor, &["feed"]),
     (Bug::FeedForgetsTenant, &["feed"]),
+    (Bug::TenantsFromTheFirst, &["feed"]),
+    (Bug::TenantsWithoutEnd, &["feed"]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

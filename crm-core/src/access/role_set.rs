@@ -136,9 +136,18 @@ const MADE_OF: &[(Kind, &str, &[&str])] = &[
 
 /// The grants that every role has: what a person must see to work at all.
 pub fn shared_grants() -> Vec<Grant> {
-    [Kind::Organization, Kind::Team, Kind::Role, Kind::User, Kind::Property, Kind::Pipeline, Kind::Rate]
-        .map(|kind| Grant::new(kind, Action::Read, Scope::All))
-        .into()
+    [
+        Kind::Organization,
+        Kind::Team,
+        Kind::Role,
+        Kind::User,
+        Kind::Property,
+        Kind::Pipeline,
+        Kind::Rate,
+        Kind::ScoringModel,
+    ]
+    .map(|kind| Grant::new(kind, Action::Read, Scope::All))
+    .into()
 }
 
 /// The roles that come with an organization: key, name, grants.

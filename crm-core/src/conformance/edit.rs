@@ -248,7 +248,7 @@ pub(super) fn sample(tenant: Id, record: Ref, at: Time) -> Edit {
         }
         Kind::Role => edit.set("name", name()).set("key", Value::text(record.id.to_string())),
         Kind::User => edit.set("name", name()).set("is_active", Value::Bool(true)),
-        Kind::Property => {
+        Kind::Property | Kind::ScoringModel => {
             edit.set("name", name()).set("key", Value::text(record.id.to_string())).set("kind", Value::text("lead"))
         }
         Kind::Rate => edit
@@ -262,6 +262,6 @@ pub(super) fn sample(tenant: Id, record: Ref, at: Time) -> Edit {
         Kind::ApiKey => edit.set("name", name()),
         Kind::SecurityEvent => edit.set("event", Value::text("signed_in")),
         Kind::Job => edit.set("type", Value::text("retire_stage")),
-        Kind::Credential | Kind::Session | Kind::Throttle => edit,
+        Kind::Credential | Kind::Session | Kind::Throttle | Kind::Rescoring => edit,
     }
 }

@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     case!("feed", only_what_was_stored, "a commit that failed is not told"),
     case!("feed", cursor_that_is_none, "a cursor that is none is a bad query"),
     case!("feed", whole_changes, "a change in the feed is whole, with its tenant"),
+    case!("feed", tenants, "every tenant with an organization is told once, in order, page by page"),
 ];
 
 /// Changes without those that were told before; the feed may repeat itself.
@@ -146,4 +147,34 @@ async fn whole_changes(lab: &Lab<'_>) -> Outcome {
     ensure!(told.iter().all(|(tenant, _)| *tenant == world.tenant), "the change is told of another tenant");
     let changes: Vec<Change> = told.into_iter().map(|(_, change)| change).collect();
     super::history::same_changes("the feed", &commit.writes[0].changes, &changes)
+}
+
+async fn tenants(lab: &Lab<'_>) -> Outcome {
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(lab.tenant().await?.tenant);
+    }
+    // A tenant without an organization is none yet.
+    let bare = lab.id();
+    lab.put(lab.new_record(bare, Kind::Lead)).await?;
+    let all = lab.store.tenants(None, 10_000).await?;
+    ensure!(all.is_sorted_by(|a, b| a < b), "tenants are not told in order, each once: {all:?}");
+    for tenant in &made {
+        ensure!(all.contains(tenant), "{tenant} has an organization and is not told");
+    }
+    ensure!(!all.contains(&bare), "{bare} has no organization and is told");
+    let (mut told, mut after) = (Vec::new(), None);
+    loop {
+        let page = lab.store.tenants(after, 2).await?;
+        ensure!(page.len() <= 2, "a page of at most 2 has {}", page.len());
+        after = page.last().copied();
+        told.extend(&page);
+        if page.len() < 2 {
+            break;
+        }
+    }
+    // Other cases may make tenants meanwhile on the same store.
+    ensure!(all.iter().all(|tenant| told.contains(tenant)), "page by page some tenants are not told");
+    ensure!(told.is_sorted_by(|a, b| a < b), "page by page tenants are not told in order, each once");
+    Ok(())
 }

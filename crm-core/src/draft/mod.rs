@@ -23,7 +23,7 @@ pub use pending::{Answer, Pending, Plan, Saved};
 pub(crate) use references::parent;
 #[cfg(feature = "auth")]
 pub(crate) use run::run;
-pub(crate) use run::{Loaded, Options, Outcome, decide_only};
-pub(crate) use sheet::{Context, Draft, Sets, Step};
+pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history};
+pub(crate) use sheet::{Context, Draft, Moved, Sets, Step};
 pub(crate) use stop::{Lookup, Stop};
 pub(crate) use undo::{roll_back, undo};

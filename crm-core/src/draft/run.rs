@@ -1,7 +1,7 @@
 //! Running a decision: read what it needs, decide, commit; decide again where somebody else was faster; find out what
 //! happened where an answer was lost.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use foldhash::HashMap;
 
@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     organizations::record::OrganizationStatus,
     schema::{Group, Image},
+    scoring,
     store::{Commit, Got, HistoryQuery, KeyEntry, StoreError, Want},
     value::{Id, Kind, Ref, Time},
 };
@@ -111,11 +112,18 @@ pub(crate) async fn run(
     decide: &Decide<'_>,
 ) -> Result<Outcome, Error> {
     let mut tries = 0;
+    // What keeping scores will ask for is read along, in the one round trip.
+    let along = if options.dry_run {
+        Vec::new()
+    } else {
+        engine.cached(actor.tenant()).map_or_else(Vec::new, |cached| scoring::also_read(&cached, hints))
+    };
+    let hints: Cow<'_, [Lookup]> = if along.is_empty() { hints.into() } else { [hints, &along].concat().into() };
     loop {
         tries += 1;
         let now = engine.clock.now();
         let mut loaded = Loaded::default();
-        let mut definitions = load(engine, actor.tenant(), hints, options, &mut loaded).await?;
+        let mut definitions = load(engine, actor.tenant(), &hints, options, &mut loaded).await?;
         if let Some((_, fingerprint)) = &options.key
             && let Some(entry) = loaded.key.take().filter(|entry| entry.expires_at > now)
         {
@@ -216,7 +224,9 @@ fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>)
             }
         }
     }
-    decide(draft)
+    let refs = decide(draft)?;
+    scoring::mark(draft)?;
+    Ok(refs)
 }
 
 /// Reads what is wanted in one round trip (histories page by page besides), and the definitions where their epoch is

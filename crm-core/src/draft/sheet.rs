@@ -68,6 +68,18 @@ pub(crate) struct Draft<'a> {
     origin: Option<Arc<Origin>>,
 }
 
+/// What people's changes made of a record.
+pub(crate) struct Moved {
+    /// As it was; `None` for a new one.
+    pub(crate) before: Option<Arc<Image>>,
+    /// As it is to be.
+    pub(crate) after: Arc<Image>,
+    /// The fields that changed.
+    pub(crate) fields: Vec<Cow<'static, str>>,
+    /// The stages it entered, and when.
+    pub(crate) entered: Vec<(Time, Id)>,
+}
+
 /// What is set on a record: by whoever asks (field rules hold), and by the use case itself (they do not).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sets<'a> {
@@ -240,6 +252,82 @@ impl<'a> Draft<'a> {
         });
         edit.after = after;
         Ok(())
+    }
+
+    /// As [`Draft::compute`], and tells of it where `action`, given the record before and after, says what is to be told:
+    /// one change in the log, of the machine's group.
+    pub(crate) fn announce(
+        &mut self,
+        record: Ref,
+        values: &[(usize, Value)],
+        action: impl FnOnce(&Image, &Image) -> Option<(&'static str, Vec<FieldChange>)>,
+    ) -> Result<(), Stop> {
+        let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
+        self.compute(record, values)?;
+        let after = self.edits.get(&record).map_or(&before, |edit| &edit.after);
+        let Some((action, fields)) = action(&before, after) else { return Ok(()) };
+        let edit = self.edits.entry(record).or_insert_with(|| Edit {
+            before: Some(Arc::clone(&before)),
+            after: Arc::clone(&before),
+            changes: Vec::new(),
+        });
+        let base = edit.before.as_ref().map_or(0, |stored| stored.versions.machine);
+        // A change has a version of its own, also that of a record which is new in this draft.
+        if edit.after.versions.machine == base {
+            Arc::make_mut(&mut edit.after).versions.machine += 1;
+        }
+        edit.changes.push(Change {
+            record,
+            group: Group::Machine,
+            version: edit.after.versions.machine,
+            commit: Id::NIL,
+            recorded_at: self.cx.now,
+            occurred_at: self.cx.now,
+            by: None,
+            action: Cow::Borrowed(action),
+            origin: None,
+            fields,
+            with: Vec::new(),
+            stage_move: None,
+        });
+        Ok(())
+    }
+
+    /// True where a record of this id is new in this draft.
+    pub(crate) fn is_new(&self, id: Id) -> bool {
+        self.edits.iter().any(|(record, edit)| record.id == id && edit.before.is_none())
+    }
+
+    /// Writes what the machine keeps beside a record under the same id: made where there is none yet, and never logged.
+    pub(crate) fn keep(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
+        // Beside a record that is new nothing can be yet; and its id is another whenever it is decided anew.
+        let beside_new = self.is_new(record.id) && !self.edits.contains_key(&record);
+        if beside_new || self.peek(record)?.is_none() {
+            let mut image = Image::empty(catalog::decl(record.kind), self.cx.actor.tenant(), record.id);
+            catalog::write_defaults(record.kind, &mut image.values);
+            for at in [common::CREATED_AT, common::UPDATED_AT] {
+                image.values[at] = Value::Time(self.cx.now);
+            }
+            image.versions.person = 1;
+            self.edits.insert(record, Edit { before: None, after: Arc::new(image), changes: Vec::new() });
+        }
+        self.compute(record, values)
+    }
+
+    /// What people's changes made of records so far.
+    pub(crate) fn moved(&self) -> Vec<Moved> {
+        let by_people = |edit: &&Edit| edit.changes.iter().any(|change| change.group == Group::Person);
+        let moved = |edit: &Edit| Moved {
+            before: edit.before.clone(),
+            after: Arc::clone(&edit.after),
+            fields: edit.changes.iter().flat_map(|change| change.fields.iter().map(|f| f.field.clone())).collect(),
+            entered: edit
+                .changes
+                .iter()
+                .filter_map(|change| Some((change.occurred_at, change.field("stage_id")?.new.as_id()?)))
+                .collect(),
+        };
+        self.edits.values().filter(by_people).map(moved).collect()
     }
 
     /// Archives a record: it keeps its references, leaves the lists and frees its unique values.

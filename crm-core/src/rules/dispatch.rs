@@ -17,8 +17,10 @@ use crate::{
     pipelines::record::Pipeline,
     properties::record::Property,
     rates::record::Rate,
+    rescorings::record::Rescoring,
     roles::record::Role,
     schema::{Image, Record, common},
+    scoring::record::ScoringModel,
     security_events::record::SecurityEvent,
     sessions::record::Session,
     tasks::record::Task,
@@ -113,6 +115,14 @@ macro_rules! for_kind {
             }
             Kind::Job => {
                 type $K = Job;
+                $body
+            }
+            Kind::ScoringModel => {
+                type $K = ScoringModel;
+                $body
+            }
+            Kind::Rescoring => {
+                type $K = Rescoring;
                 $body
             }
         }

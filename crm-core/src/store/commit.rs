@@ -200,7 +200,7 @@ impl Commit {
     /// How many items the costliest store writes for it: what [`MAX_COMMIT_ITEMS`] bounds.
     ///
     /// Record images (and one more with long text), changes, claims, guards, the key, one entry for each element of a
-    /// list-valued index that changed, and the epoch.
+    /// list-valued index that changed, the epoch, and an entry for a new organization.
     pub fn items(&self) -> usize {
         let writes: usize = self
             .writes
@@ -212,6 +212,15 @@ impl Commit {
             + self.claims.len()
             + usize::from(self.key.is_some())
             + usize::from(self.touches_definitions())
+            + self.new_organizations().count()
+    }
+
+    /// The organizations it makes: a store may have to note whose tenant there is.
+    pub fn new_organizations(&self) -> impl Iterator<Item = Id> + '_ {
+        self.writes
+            .iter()
+            .filter(|write| write.is_new() && write.after.kind() == Kind::Organization)
+            .map(|write| write.after.tenant)
     }
 
     /// About how many bytes it has: what [`MAX_COMMIT_BYTES`] bounds.

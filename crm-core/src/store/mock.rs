@@ -32,6 +32,7 @@ mockall::mock! {
     #[async_trait]
     impl Feed for Store {
         async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
+        async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError>;
     }
 
     impl Store for Store {}

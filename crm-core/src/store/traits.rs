@@ -85,6 +85,13 @@ pub trait Feed: Send + Sync {
     /// # Errors
     /// [`StoreError::BadQuery`] for a cursor that is none, [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
+
+    /// The tenants that have an organization, archived or not, by id, after one (from the first without one): whose work
+    /// there is to do in the background. Fewer than `limit` say that there are no more. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError>;
 }
 
 /// Counting, where the engine does it better than a walk over lists.

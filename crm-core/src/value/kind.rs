@@ -71,12 +71,17 @@ kinds! {
     SecurityEvent = "security_event", "security_events";
     /// Long work, done piece by piece.
     Job = "job", "jobs";
+    /// Rules by which records are scored.
+    ScoringModel = "scoring_model", "scoring_models";
+    /// When the score of a record is due again.
+    Rescoring = "rescoring", "rescorings";
 }
 
 impl Kind {
-    /// True for what only use cases of sign-in read and write: no permission is on it, and nobody is shown one.
+    /// True for what only use cases of sign-in, or the machine, read and write: no permission is on it, and nobody is
+    /// shown one.
     pub const fn is_internal(self) -> bool {
-        matches!(self, Kind::Credential | Kind::Throttle)
+        matches!(self, Kind::Credential | Kind::Throttle | Kind::Rescoring)
     }
 }
 

@@ -21,5 +21,6 @@ mod me;
 mod nouns;
 mod properties;
 mod roles;
+mod scoring;
 mod totals;
 mod walls;

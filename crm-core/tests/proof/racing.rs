@@ -89,6 +89,10 @@ impl Feed for RacingStore {
     async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
         self.inner.feed(after, limit).await
     }
+
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        self.inner.tenants(after, limit).await
+    }
 }
 
 impl Store for RacingStore {}

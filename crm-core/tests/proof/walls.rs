@@ -173,7 +173,8 @@ fn every_use_case_of_every_kind_finds_nothing() {
                     Kind::ApiKey => nothing_of(crm.api_keys(me), id, theirs.commit).await,
                     Kind::SecurityEvent => nothing_of(crm.security_events(me), id, theirs.commit).await,
                     Kind::Job => nothing_of(crm.jobs(me), id, theirs.commit).await,
-                    Kind::Credential | Kind::Throttle => panic!("nobody is shown one"),
+                    Kind::ScoringModel => nothing_of(crm.scoring_models(me), id, theirs.commit).await,
+                    Kind::Credential | Kind::Throttle | Kind::Rescoring => panic!("nobody is shown one"),
                 }
                 let timeline = crm.timeline(me).of(Ref::new(target.kind, id), None, 10).await;
                 assert!(matches!(timeline, Err(Error::NotFound(_))), "{timeline:?}");

@@ -131,6 +131,21 @@ fn definitions(transaction: &ReadTransaction, tenant: Id) -> Result<Definitions,
     Ok(Definitions { epoch: epoch(transaction, tenant)?, images })
 }
 
+/// Definitions and records stand together by tenant: each tenant's organization is looked for where it would be.
+fn tenants(transaction: &ReadTransaction, after: Option<Id>, limit: usize) -> Result<Vec<Id>, Failure> {
+    let records = transaction.open_table(RECORDS)?;
+    let (mut found, mut last) = (Vec::new(), number(after.unwrap_or(Id::NIL)));
+    while found.len() < limit {
+        let Some(next) = records.range((last + 1, 0, 0)..)?.next() else { break };
+        last = next?.0.value().0;
+        let kind = Kind::Organization as u8;
+        if records.range((last, kind, 0)..=(last, kind, u128::MAX))?.next().is_some() {
+            found.push(tables::id(last));
+        }
+    }
+    Ok(found)
+}
+
 fn list(transaction: &ReadTransaction, query: &Query) -> Result<Page, Failure> {
     if query.equals.len() != query.index.equals.len() {
         return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()).into());
@@ -306,6 +321,10 @@ impl History for RedbStore {
 impl Feed for RedbStore {
     async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
         Ok(feed(&self.read()?, after, limit)?)
+    }
+
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        Ok(tenants(&self.read()?, after, limit)?)
     }
 }
 

@@ -81,6 +81,10 @@ impl Feed for Silent {
     async fn feed<'a>(&self, _: Option<&'a FeedCursor>, _: usize) -> Result<FeedPage, StoreError> {
         pending().await
     }
+
+    async fn tenants(&self, _: Option<Id>, _: usize) -> Result<Vec<Id>, StoreError> {
+        pending().await
+    }
 }
 
 impl Store for Silent {}

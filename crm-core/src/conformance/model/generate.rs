@@ -37,6 +37,8 @@ const KINDS: &[Kind] = &[
     Kind::Session,
     Kind::ApiKey,
     Kind::Job,
+    Kind::ScoringModel,
+    Kind::Rescoring,
 ];
 
 /// A sequence of so many operations from a seed: always the same.

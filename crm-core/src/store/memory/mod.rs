@@ -228,6 +228,11 @@ impl Feed for MemoryStore {
         self.faults.before_read()?;
         self.state().log.feed(after, limit)
     }
+
+    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
+        self.faults.before_read()?;
+        Ok(self.state().tables.tenants(after, limit))
+    }
 }
 
 #[async_trait]

@@ -90,6 +90,19 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// The tenants that have an organization, by id, after one.
+    pub(super) fn tenants(&self, after: Option<Id>, limit: usize) -> Vec<Id> {
+        let has_one =
+            self.by_kind.iter().filter(|((_, kind), table)| *kind == Kind::Organization && !table.rows.is_empty());
+        let mut all: Vec<Id> = has_one
+            .map(|((tenant, _), _)| *tenant)
+            .filter(|tenant| after.is_none_or(|after| *tenant > after))
+            .collect();
+        all.sort_unstable();
+        all.truncate(limit);
+        all
+    }
+
     fn row(&self, tenant: Id, record: Ref) -> Option<&Row> {
         let table = self.by_kind.get(&(tenant, record.kind))?;
         table.by_id.get(&record.id).map(|&row| &table.rows[row])

@@ -1,0 +1,286 @@
+//! Asking for scores: of a record now or at any past moment, and its course over time.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{
+    compiled::{self, Compiled},
+    course::{Known, Reader},
+    facts::Facts,
+    model::On,
+    record::{ScoringModel, ScoringModelFields},
+    score::{Contribution, Fact, Score},
+};
+use crate::{
+    access::{Access, Actor},
+    change,
+    definitions::Definitions,
+    draft::{Pending, Sets, asked_for, decide_only, read_history},
+    engine::Engine,
+    error::Error,
+    schema::{Image, Record},
+    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+};
+
+/// How many moments of a course are told at once.
+pub(super) const MAX_MOMENTS: usize = 1_000;
+
+/// Which score: by which model, at which moment, of what was known by when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScoreQuery {
+    /// By which model; the active one where not given.
+    pub model: Option<Id>,
+    /// By which version of it; the newest where not given.
+    pub version: Option<u64>,
+    /// At which moment; now where not given.
+    pub at: Option<Time>,
+    /// Of what was known by when; now where not given. With `known_at` equal to `at`: the score as it was worked out then.
+    pub known_at: Option<Time>,
+}
+
+impl ScoreQuery {
+    /// The score as it was worked out at a moment: of what was known then.
+    #[must_use]
+    pub const fn as_it_was(at: Time) -> Self {
+        Self { model: None, version: None, at: Some(at), known_at: Some(at) }
+    }
+}
+
+/// The score at one moment of a course.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// When.
+    pub at: Time,
+    /// The figures.
+    #[serde(flatten)]
+    pub points: super::Points,
+}
+
+/// Scores, as an actor may see them.
+#[derive(Clone)]
+pub struct Scoring<'a> {
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) actor: &'a Actor,
+}
+
+impl std::fmt::Debug for Scoring<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scoring").finish_non_exhaustive()
+    }
+}
+
+/// A model at a version, for a kind of record.
+struct Chosen {
+    model: Record<ScoringModel>,
+    version: u64,
+}
+
+impl Chosen {
+    fn compile(&self, definitions: &Definitions, at: Time) -> Result<Compiled, Error> {
+        let kind = self.model.kind.unwrap_or(Kind::Lead);
+        let definition = self.model.definition.as_ref().ok_or(Error::NotFound(Kind::ScoringModel))?;
+        compiled::compile(definition, kind, definitions, at).map_err(Error::Invalid)
+    }
+}
+
+impl<'a> Scoring<'a> {
+    pub(crate) const fn new(engine: &'a Arc<Engine>, actor: &'a Actor) -> Self {
+        Self { engine, actor }
+    }
+
+    /// The score of a record, with contributions that sum to it. Facts that the actor may not see are left out of them:
+    /// what remains is the rule and its points.
+    ///
+    /// It is worked out, not looked up: from the record as it is, or from the change log for a past moment. With `at` and
+    /// `known_at` both at a record's `scored_at` and the model at its `model_version`, it is what the record carried then.
+    ///
+    /// Costs a read of the record, and what the model looks at: related records, interactions (a thousand a round trip);
+    /// for a past moment their histories.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the actor may not see the record or there is no such model (or none is active);
+    /// [`Error::Invalid`] for a kind that is not scored, a moment to come, a record that was not there, a version that
+    /// never was, `unknown_field` where the actor may not see scores, and, naming rule and field, for a model that has
+    /// stopped to make sense.
+    pub async fn score(&self, record: Ref, query: &ScoreQuery) -> Result<Score, Error> {
+        let (image, definitions, now) = self.subject(record).await?;
+        let (at, known) = when(query, now)?;
+        let chosen = self.chosen(&definitions, record.kind, query).await?;
+        let compiled = chosen.compile(&definitions, at)?;
+        let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
+        let facts = if query.at.is_none() && query.known_at.is_none() {
+            reader.now(image, &compiled.needs, now).await?
+        } else {
+            let mut course = reader.course(record, &compiled.needs, Known::By(known)).await?;
+            course.at(at, &definitions)?.ok_or_else(|| before_its_time(at))?
+        };
+        let (points, contributions) = compiled.explain(&facts);
+        let contributions = self.masked(contributions, &facts, &definitions, now).await?;
+        let model = chosen.model.version_name(chosen.version);
+        Ok(Score { record, model, at, known_at: known, points, contributions })
+    }
+
+    /// The course of a record's score: its figures at each of some moments, at most 1,000, in order. What was known then
+    /// counts, unless `known_at` says otherwise. Moments before the record's creation are left out.
+    ///
+    /// Costs as one score of a past moment; the moments themselves cost no read.
+    ///
+    /// # Errors
+    /// As [`Scoring::score`]; [`Error::Invalid`] for moments out of order, or too many.
+    pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Vec<Moment>, Error> {
+        let (_, definitions, now) = self.subject(record).await?;
+        if moments.len() > MAX_MOMENTS {
+            return Err(Error::invalid("moments", "too_many", format!("may be at most {MAX_MOMENTS}")));
+        }
+        if !moments.is_sorted() || moments.last().is_some_and(|last| *last > now) {
+            return Err(Error::invalid("moments", "wrong_order", "must be in order, none of them in the future"));
+        }
+        let chosen = self.chosen(&definitions, record.kind, query).await?;
+        let mut compiled = chosen.compile(&definitions, now)?;
+        let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
+        let known = query.known_at.map_or(Known::Then, Known::By);
+        let mut course = reader.course(record, &compiled.needs, known).await?;
+        let mut told = Vec::with_capacity(moments.len());
+        for &at in moments {
+            let Some(facts) = course.at(at, &definitions)? else { continue };
+            if compiled.needs.relative {
+                compiled = chosen.compile(&definitions, at)?;
+            }
+            compiled.at = at;
+            told.push(Moment { at, points: compiled.points(&facts) });
+        }
+        Ok(told)
+    }
+
+    /// Puts a model in force for its kind, in place of the one that is. In one commit; the next sweeps score the records.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`] without `scoring_model.update`.
+    pub fn activate(&self, model: Id) -> Pending<Record<ScoringModel>> {
+        let record = Ref::new(Kind::ScoringModel, model);
+        let active = ScoringModelFields::is_active as usize;
+        Pending::new(self.engine, self.actor, "activate", asked_for(&model), vec![record.into()], move |draft, step| {
+            let kind = Kind::from_value(draft.read(record)?.get("kind")).ok();
+            let others = draft.cx.definitions.scoring_models().filter(|other| {
+                other.id != model && other.kind == kind && other.is_active && other.archived_at.is_none()
+            });
+            let others: Vec<Ref> = others.map(|other| Ref::new(Kind::ScoringModel, other.id)).collect();
+            for other in others {
+                draft.update(other, Sets::asked(&[(active, Value::Bool(false))]), step)?;
+            }
+            draft.update(record, Sets::asked(&[(active, Value::Bool(true))]), step)?;
+            Ok(vec![record])
+        })
+    }
+
+    /// The record, where the actor may see it and its score.
+    async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Arc<Definitions>, Time), Error> {
+        let hints = [record.into()];
+        let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        if !compiled::KINDS.contains(&record.kind) {
+            return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact or company"));
+        }
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        if access.roles().is_hidden(record.kind, "score") {
+            return Err(Error::invalid("score", "unknown_field", format!("`{}` has no field `score`", record.kind)));
+        }
+        let image = outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?;
+        Ok((image, outcome.definitions, outcome.now))
+    }
+
+    /// The model that is asked for, as of its version.
+    async fn chosen(&self, definitions: &Definitions, kind: Kind, query: &ScoreQuery) -> Result<Chosen, Error> {
+        let missing = Error::NotFound(Kind::ScoringModel);
+        let model = match query.model {
+            Some(id) => definitions.scoring_model(id).filter(|model| model.kind == Some(kind)),
+            None => definitions.active_model(kind),
+        };
+        let model = model.ok_or(missing.clone())?;
+        let Some(version) = query.version.filter(|version| *version != model.version) else {
+            return Ok(Chosen { version: model.version, model: model.clone() });
+        };
+        if version == 0 || version > model.version {
+            let message = format!("must be 1 to {}", model.version);
+            return Err(Error::invalid("version", "too_large", message));
+        }
+        let tenant = self.actor.tenant();
+        let mut history = read_history(self.engine, tenant, Ref::new(Kind::ScoringModel, model.id)).await?;
+        history.retain(|change| change.version <= version);
+        let image = change::as_of(tenant, &history, Time::MAX, None).ok_or(missing)?;
+        Ok(Chosen { version, model: Record::from_image(&image)? })
+    }
+
+    /// Contributions without the facts that the actor may not see.
+    async fn masked(
+        &self,
+        mut contributions: Vec<Contribution>,
+        facts: &Facts,
+        definitions: &Arc<Definitions>,
+        now: Time,
+    ) -> Result<Vec<Contribution>, Error> {
+        let access = Access::new(self.actor, definitions, now);
+        // A related record is seen as it is now, whoever it was shown to then.
+        let related: Vec<Ref> = [On::Contact, On::Company]
+            .into_iter()
+            .filter_map(|on| facts.on(on).map(|image| image.reference()))
+            .collect();
+        let mut unseen: Vec<Ref> = Vec::new();
+        if !related.is_empty() {
+            let outcome = decide_only(
+                self.engine,
+                self.actor,
+                &related.iter().copied().map(Into::into).collect::<Vec<_>>(),
+                &|draft| {
+                    let mut seen = Vec::new();
+                    for &record in &related {
+                        match draft.read(record) {
+                            Ok(_) => seen.push(record),
+                            Err(crate::draft::Stop::Refuse(Error::NotFound(_))) => {}
+                            Err(other) => return Err(other),
+                        }
+                    }
+                    Ok(seen)
+                },
+            )
+            .await?;
+            let seen = |record: &Ref| outcome.images.iter().any(|image| image.reference() == *record);
+            unseen.extend(related.iter().filter(|record| !seen(record)));
+        }
+        let is_hidden = |kind: Kind, field: &str| access.roles().is_hidden(kind, field);
+        for fact in contributions.iter_mut().flat_map(|contribution| &mut contribution.facts) {
+            let hidden = match &*fact {
+                Fact::Field { on, field, .. } => {
+                    let image = facts.on(*on).map(|image| image.reference());
+                    image.is_none_or(|image| is_hidden(image.kind, field) || unseen.contains(&image))
+                }
+                Fact::Interaction { .. } => {
+                    ["completed_at", "happens_at", "links"].iter().any(|field| is_hidden(Kind::Interaction, field))
+                }
+                Fact::Stage { .. } => is_hidden(facts.record.kind(), "stage_id"),
+                Fact::Hidden => true,
+            };
+            if hidden {
+                *fact = Fact::Hidden;
+            }
+        }
+        Ok(contributions)
+    }
+}
+
+/// The moments of a query.
+fn when(query: &ScoreQuery, now: Time) -> Result<(Time, Time), Error> {
+    let at = query.at.unwrap_or(now);
+    if at > now {
+        return Err(Error::invalid("at", "too_large", "must not be in the future: what will happen is not known"));
+    }
+    Ok((at, query.known_at.unwrap_or(now)))
+}
+
+fn before_its_time(at: Time) -> Error {
+    Error::invalid("at", "too_small", format!("must not be before the record's creation, as {at} is"))
+}

@@ -1,0 +1,387 @@
+//! A model made ready to score with: every filter compiled, every stage key looked up, every limit held. What is wrong
+//! is said all at once, with the rule and the field.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, On};
+use crate::{
+    catalog,
+    definitions::Definitions,
+    error::Faults,
+    filter::{Compiler, Filter, Path, Predicate, PropertyTypes},
+    pipelines::record::PipelineKind,
+    properties::typing::property_type,
+    schema::{FieldType, Section, common},
+    value::{Fault, Id, Kind, Time},
+};
+
+/// The most thousandths that one rule, cap or threshold may name: a million points.
+pub const MAX_POINTS: i64 = 1_000_000_000;
+/// How many rules and behaviours a model may have.
+pub const MAX_RULES: usize = 200;
+/// How many groups it may have.
+pub const MAX_GROUPS: usize = 50;
+/// The longest time over which points fade or events are counted, in days.
+const MAX_DAYS: u32 = 3650;
+
+/// A model made ready for one moment: relative times in its filters are relative to that moment.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// Of which kind of record.
+    pub kind: Kind,
+    /// The moment.
+    pub at: Time,
+    pub(super) groups: Vec<CompiledGroup>,
+    pub(super) grades: Option<GradeMatrix>,
+    pub(super) hot_threshold: Option<i64>,
+    /// What has to be read to score with it.
+    pub needs: Needs,
+}
+
+/// What a model reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Fields of the scored record.
+    pub record: BTreeSet<String>,
+    /// Fields of its contact.
+    pub contact: BTreeSet<String>,
+    /// Fields of its company.
+    pub company: BTreeSet<String>,
+    /// Interactions with it.
+    pub interactions: bool,
+    /// When it entered its stages.
+    pub stages: bool,
+    /// True where a filter is relative to the moment of the score: it may change though nothing happens.
+    pub relative: bool,
+}
+
+impl Needs {
+    /// The fields of a related record.
+    pub const fn of(&self, on: On) -> &BTreeSet<String> {
+        match on {
+            On::Record => &self.record,
+            On::Contact => &self.contact,
+            On::Company => &self.company,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CompiledGroup {
+    pub(super) key: Arc<str>,
+    pub(super) axis: Axis,
+    pub(super) floor: i64,
+    pub(super) cap: i64,
+    pub(super) rules: Vec<CompiledRule>,
+    pub(super) behaviors: Vec<CompiledBehavior>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CompiledRule {
+    pub(super) key: Arc<str>,
+    pub(super) on: On,
+    pub(super) when: Predicate,
+    pub(super) points: i64,
+    /// The fields it looks at, each once.
+    pub(super) reads: Vec<(Arc<str>, Path)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CompiledBehavior {
+    pub(super) key: Arc<str>,
+    pub(super) event: CompiledEvent,
+    pub(super) points: i64,
+    pub(super) decay: Decay,
+    /// How many, within how many microseconds.
+    pub(super) limit: Option<(usize, i64)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum CompiledEvent {
+    Interaction(Predicate),
+    /// Stages by id; any where empty.
+    Stage(Vec<Id>),
+}
+
+/// The kinds of record that models score.
+pub const KINDS: [Kind; 3] = [Kind::Lead, Kind::Contact, Kind::Company];
+
+/// The kind of record that a rule of a kind's model looks at.
+pub(crate) const fn kind_of(kind: Kind, on: On) -> Option<Kind> {
+    match (kind, on) {
+        (_, On::Record) => Some(kind),
+        (Kind::Lead, On::Contact) => Some(Kind::Contact),
+        (Kind::Lead | Kind::Contact, On::Company) => Some(Kind::Company),
+        _ => None,
+    }
+}
+
+/// Makes a model ready for a moment.
+///
+/// # Errors
+/// Every fault, by place: `groups[0].rules[2].when.industry` and the like.
+pub fn compile(
+    definition: &ModelDefinition,
+    kind: Kind,
+    definitions: &Definitions,
+    at: Time,
+) -> Result<Compiled, Faults> {
+    let mut work =
+        Work { kind, definitions, at, needs: Needs::default(), keys: BTreeSet::new(), faults: Faults::new() };
+    if !KINDS.contains(&kind) {
+        work.faults.push("kind", "unknown_choice", "must be lead, contact or company: others have no score");
+        return Err(work.faults);
+    }
+    let rules = definition.groups.iter().map(|group| group.rules.len() + group.behaviors.len()).sum::<usize>();
+    match rules {
+        0 => work.faults.push("groups", "required", "needs at least one rule: a model without any scores nothing"),
+        _ if rules > MAX_RULES => {
+            work.faults.push("groups", "too_many", format!("may have at most {MAX_RULES} rules in all"));
+        }
+        _ if definition.groups.len() > MAX_GROUPS => {
+            work.faults.push("groups", "too_many", format!("may be at most {MAX_GROUPS}"));
+        }
+        _ => {}
+    }
+    if !work.faults.is_empty() {
+        return Err(work.faults);
+    }
+    let groups = definition.groups.iter().enumerate().map(|(at, group)| work.group(at, group)).collect();
+    if let Some(grades) = &definition.grades {
+        for (name, bounds) in [("fit", grades.fit), ("engagement", grades.engagement)] {
+            let place = format!("grades.{name}");
+            for points in bounds {
+                work.points(&place, points);
+            }
+            if !bounds.is_sorted_by(|higher, lower| higher > lower) {
+                work.faults.push(place, "wrong_order", "must fall from one bound to the next");
+            }
+        }
+    }
+    if let Some(threshold) = definition.hot_threshold {
+        work.points("hot_threshold", threshold);
+        let most = definition.groups.iter().map(most_of).try_fold(0_i64, |sum, most| Some(sum + most?));
+        if let Some(most) = most.filter(|most| *most < threshold) {
+            let message = format!("is more than the {most} thousandths that the groups can come to: none would be hot");
+            work.faults.push("hot_threshold", "too_large", message);
+        }
+    }
+    if !(1..=24 * 31).contains(&definition.refresh_hours) {
+        work.faults.push("refresh_hours", "too_large", "must be 1 to 744");
+    }
+    let Work { needs, faults, .. } = work;
+    let compiled =
+        Compiled { kind, at, groups, grades: definition.grades, hot_threshold: definition.hot_threshold, needs };
+    if faults.is_empty() { Ok(compiled) } else { Err(faults) }
+}
+
+/// The most thousandths a group can come to; `None` where nothing bounds it.
+fn most_of(group: &Group) -> Option<i64> {
+    let open = group.behaviors.iter().any(|behavior| behavior.points > 0);
+    let sum = group.rules.iter().map(|rule| rule.points.max(0)).fold(0, i64::saturating_add);
+    match (group.cap, open) {
+        (Some(cap), true) => Some(cap),
+        (Some(cap), false) => Some(cap.min(sum)),
+        (None, true) => None,
+        (None, false) => Some(sum),
+    }
+}
+
+struct Work<'a> {
+    kind: Kind,
+    definitions: &'a Definitions,
+    at: Time,
+    needs: Needs,
+    keys: BTreeSet<String>,
+    faults: Faults,
+}
+
+impl Work<'_> {
+    fn group(&mut self, at: usize, group: &Group) -> CompiledGroup {
+        let place = format!("groups[{at}]");
+        self.key(&place, &group.key);
+        let mut bound = |name: &str, bound: Option<i64>, none: i64| {
+            if let Some(points) = bound {
+                self.points(&format!("{place}.{name}"), points);
+            }
+            bound.unwrap_or(none)
+        };
+        // Without a bound of its own a group is bounded by what its rules and 10,000 events can give.
+        let (floor, cap) = (bound("floor", group.floor, i64::MIN), bound("cap", group.cap, i64::MAX));
+        if floor > 0 || cap < 0 {
+            let message = "must leave room for nought: of whom nothing is known, nothing is to be said";
+            self.faults.push(format!("{place}.{}", if floor > 0 { "floor" } else { "cap" }), "contradiction", message);
+        } else if floor == cap {
+            self.faults.push(
+                format!("{place}.cap"),
+                "contradiction",
+                "equals the floor: the group could only be nought",
+            );
+        }
+        let rules = group.rules.iter().enumerate().map(|(at, rule)| {
+            let place = format!("{place}.rules[{at}]");
+            self.key(&place, &rule.key);
+            self.points(&format!("{place}.points"), rule.points);
+            let (when, reads) = if let Some(kind) = kind_of(self.kind, rule.on) {
+                self.filter(&format!("{place}.when"), kind, &rule.when)
+            } else {
+                let message = format!("a {} has no {} of its own to look at", self.kind, rule.on);
+                self.faults.push(format!("{place}.on"), "unknown_choice", message);
+                (Predicate::never(), Vec::new())
+            };
+            let needed = match rule.on {
+                On::Record => &mut self.needs.record,
+                On::Contact => &mut self.needs.contact,
+                On::Company => &mut self.needs.company,
+            };
+            needed.extend(reads.iter().map(|(name, _)| name.to_string()));
+            CompiledRule { key: rule.key.as_str().into(), on: rule.on, when, points: rule.points, reads }
+        });
+        let rules = rules.collect::<Vec<_>>();
+        let behaviors = group.behaviors.iter().enumerate();
+        let behaviors =
+            behaviors.map(|(at, behavior)| self.behavior(&format!("{place}.behaviors[{at}]"), behavior)).collect();
+        CompiledGroup { key: group.key.as_str().into(), axis: group.axis, floor, cap, rules, behaviors }
+    }
+
+    fn behavior(&mut self, place: &str, behavior: &Behavior) -> CompiledBehavior {
+        self.key(place, &behavior.key);
+        self.points(&format!("{place}.points"), behavior.points);
+        if let Decay::LinearDays(days) | Decay::HalfLifeDays(days) = behavior.decay
+            && !(1..=MAX_DAYS).contains(&days)
+        {
+            self.faults.push(format!("{place}.decay"), "too_small", format!("must be 1 to {MAX_DAYS} days"));
+        }
+        let limit = behavior.limit.map(|limit| {
+            if limit.times == 0 || !(1..=24 * MAX_DAYS).contains(&limit.hours) {
+                let message = format!("must be at least once within 1 to {} hours", 24 * MAX_DAYS);
+                self.faults.push(format!("{place}.limit"), "too_small", message);
+            }
+            (usize::try_from(limit.times).unwrap_or(usize::MAX), i64::from(limit.hours) * 3_600_000_000)
+        });
+        let event = match &behavior.event {
+            Event::Interaction(filter) => {
+                self.needs.interactions = true;
+                let place = format!("{place}.event.interaction");
+                CompiledEvent::Interaction(self.filter(&place, Kind::Interaction, filter).0)
+            }
+            Event::Stage(keys) => {
+                self.needs.stages = true;
+                CompiledEvent::Stage(self.stages(&format!("{place}.event.stage"), keys))
+            }
+        };
+        let (key, points, decay) = (behavior.key.as_str().into(), behavior.points, behavior.decay);
+        CompiledBehavior { key, event, points, decay, limit }
+    }
+
+    /// The stages of some keys, of every pipeline that has one.
+    fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id> {
+        if self.kind != Kind::Lead {
+            self.faults.push(place, "wrong_type", format!("a {} goes through no stages", self.kind));
+            return Vec::new();
+        }
+        let pipelines = self.definitions.pipelines(PipelineKind::Lead);
+        let mut found = Vec::new();
+        for key in keys {
+            let stages = pipelines.iter().flat_map(|pipeline| &pipeline.stages).filter(|stage| stage.key == *key);
+            let before = found.len();
+            found.extend(stages.map(|stage| stage.id));
+            if found.len() == before {
+                let shown: String = key.chars().take(80).collect();
+                self.faults.push(place, "unknown_stage", format!("no pipeline of leads has a stage `{shown}`"));
+            }
+        }
+        found
+    }
+
+    /// A filter compiled, with the fields it looks at.
+    fn filter(&mut self, place: &str, kind: Kind, filter: &Filter) -> (Predicate, Vec<(Arc<str>, Path)>) {
+        let decl = catalog::decl(kind);
+        let properties = OwnProperties { definitions: self.definitions, kind };
+        let compiler = Compiler {
+            decl,
+            properties: &properties,
+            now: self.at,
+            zone: self.definitions.zone(),
+            default_country: self.definitions.default_country(),
+        };
+        let predicate = match compiler.compile(filter) {
+            Ok(predicate) => predicate,
+            Err(faults) => {
+                for (field, fault) in faults {
+                    self.faults.add(format!("{place}.{field}"), fault);
+                }
+                return (Predicate::never(), Vec::new());
+            }
+        };
+        let mut reads: Vec<(Arc<str>, Path)> = Vec::new();
+        let mut names = Vec::new();
+        let relative = walk(filter, &mut names);
+        self.needs.relative |= relative;
+        for name in names {
+            let Ok((path, _)) = compiler.resolve(name) else { continue };
+            if !is_fact(decl.fields[path.field].section, path.field) {
+                let message = "is computed by the CRM, not a fact about them: a score may not rest on it";
+                self.faults.add(format!("{place}.{name}"), Fault::new("computed", message));
+            }
+            if reads.iter().all(|(known, _)| known.as_ref() != name) {
+                reads.push((name.into(), path));
+            }
+        }
+        (predicate, reads)
+    }
+
+    fn key(&mut self, place: &str, key: &str) {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+        if key.is_empty() || key.len() > 63 || !key.chars().all(plain) {
+            self.faults.push(format!("{place}.key"), "wrong_type", "must be 1 to 63 of a-z, 0-9, _ and -");
+        } else if !self.keys.insert(key.to_owned()) {
+            self.faults.push(format!("{place}.key"), "duplicate", format!("`{key}` is used twice in the model"));
+        }
+    }
+
+    fn points(&mut self, place: &str, points: i64) {
+        if !(-MAX_POINTS..=MAX_POINTS).contains(&points) {
+            let message = format!("must be between -{MAX_POINTS} and {MAX_POINTS} thousandths of a point");
+            self.faults.push(place, "too_large", message);
+        }
+    }
+}
+
+/// True for what the change log can tell of any past moment: what people and use cases write, and what follows from it.
+fn is_fact(section: Section, field: usize) -> bool {
+    match section {
+        Section::Machine => false,
+        Section::System => matches!(field, common::CREATED_AT | common::CREATED_BY),
+        _ => true,
+    }
+}
+
+/// The fields that a filter names; true where one of its values is relative to now.
+fn walk<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) -> bool {
+    match filter {
+        Filter::All { and: parts } | Filter::Any { or: parts } => {
+            parts.iter().fold(false, |relative, part| walk(part, names) | relative)
+        }
+        Filter::Not { not } => walk(not, names),
+        Filter::Is(condition) => {
+            names.push(&condition.field);
+            condition.value.is_object() || condition.value == "now"
+        }
+    }
+}
+
+/// A tenant's custom properties of a kind, nothing of them hidden: a model is the organization's, not a user's.
+struct OwnProperties<'a> {
+    definitions: &'a Definitions,
+    kind: Kind,
+}
+
+impl PropertyTypes for OwnProperties<'_> {
+    fn property_type(&self, key: &str) -> Option<FieldType> {
+        self.definitions.property(self.kind, key).map(|property| property_type(property))
+    }
+    fn is_hidden(&self, _: &str) -> bool {
+        false
+    }
+}

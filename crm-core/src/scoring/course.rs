@@ -1,0 +1,261 @@
+//! The facts of a score at any moment, from the change log: read once, then moved forward from moment to moment.
+//!
+//! The record, its contact and its company are as of the moment. An interaction counts as it was known, from when it
+//! took place: one that was recorded late counts for moments before it was recorded where what is known now is asked
+//! for, and one that was archived or taken off the record is as if it had not been.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
+
+use super::{
+    compiled::{Needs, kind_of},
+    facts::Facts,
+    model::On,
+};
+use crate::{
+    access::{Access, Action, Actor},
+    change::{Change, Replay},
+    definitions::Definitions,
+    draft::read_history,
+    engine::Engine,
+    error::Error,
+    filter::Filter,
+    interactions::record::Interaction,
+    listing::{self, ListQuery},
+    schema::{Image, RecordKind, common},
+    store::{Got, Want},
+    value::{Id, Kind, Ref, Time, Value},
+};
+
+/// How many interactions with one record count: the latest.
+pub(crate) const MAX_EVENTS: usize = 10_000;
+/// How many are read in one round trip.
+const PAGE: usize = 1_000;
+/// The field that a change names where an interaction is no longer one with a record.
+pub(crate) const WITHDRAWN: &str = "interactions";
+
+/// Of what was known by when a score is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// By one moment, whatever moment is asked for.
+    By(Time),
+    /// By the very moment that is asked for: the score as it was worked out then.
+    Then,
+}
+
+/// The past of one record, ready to be asked moment by moment, forwards.
+pub(crate) struct Course {
+    record: Ref,
+    known: Known,
+    subject: Replay,
+    related: BTreeMap<Ref, Replay>,
+    interactions: Vec<Past>,
+    /// The stages it entered: from when on that counts, when it was, which.
+    stages: Vec<(Time, Time, Id)>,
+}
+
+/// The past of an interaction.
+enum Past {
+    /// Never changed: recorded then, as it is.
+    Once(Time, Arc<Image>),
+    /// By its own changes.
+    Changed(Box<Replay>),
+}
+
+/// The field that names a related record.
+pub(crate) const fn field_of(kind: Kind, on: On) -> Option<&'static str> {
+    match (kind, on) {
+        (Kind::Lead, On::Contact) => Some("converted_contact_ids"),
+        (Kind::Lead, On::Company) => Some("converted_company_id"),
+        (Kind::Contact, On::Company) => Some("company_id"),
+        _ => None,
+    }
+}
+
+/// The related record that an image names.
+fn related(image: &Image, on: On) -> Option<Ref> {
+    let kind = kind_of(image.kind(), on)?;
+    named(image.get(field_of(image.kind(), on)?), kind).next()
+}
+
+fn named(value: &Value, kind: Kind) -> impl Iterator<Item = Ref> {
+    let items = match value {
+        Value::List(items) => items.as_ref(),
+        single => std::slice::from_ref(single),
+    };
+    items.iter().filter_map(Value::as_id).map(move |id| Ref::new(kind, id))
+}
+
+/// Reads facts of a tenant's records, whoever asks.
+pub(crate) struct Reader<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) tenant: Id,
+    pub(crate) definitions: &'a Arc<Definitions>,
+}
+
+impl Reader<'_> {
+    /// The facts of a record as it is. Nothing is read but what the model looks at: related records in one round trip,
+    /// interactions a thousand a round trip, the history for stages.
+    pub(crate) async fn now(&self, record: Arc<Image>, needs: &Needs, now: Time) -> Result<Facts, Error> {
+        let reference = record.reference();
+        let mut facts = Facts::of(record);
+        let looks = [On::Contact, On::Company].map(|on| (on, !needs.of(on).is_empty()));
+        let wanted: Vec<(On, Ref)> = looks
+            .into_iter()
+            .filter(|(_, looks)| *looks)
+            .filter_map(|(on, _)| Some((on, related(&facts.record, on)?)))
+            .collect();
+        if !wanted.is_empty() {
+            let wants: Vec<Want> = wanted.iter().map(|(_, record)| Want::Record(*record)).collect();
+            let got = self.engine.store.get(self.tenant, &wants).await?.got;
+            for ((on, _), got) in wanted.into_iter().zip(got) {
+                let Got::Record(Some(image)) = got else { continue };
+                match on {
+                    On::Contact => facts.contact = Some(image),
+                    On::Company => facts.company = Some(image),
+                    On::Record => {}
+                }
+            }
+        }
+        if needs.interactions {
+            let held = self.interactions(reference, true).await?;
+            facts.interactions = held
+                .into_iter()
+                .filter_map(|image| Some((image.get("completed_at").as_time()?, image)))
+                .filter(|(at, _)| *at <= now)
+                .collect();
+            facts.sort();
+        }
+        if needs.stages {
+            let history = read_history(self.engine, self.tenant, reference).await?;
+            facts.stages = entries(&history).map(|(change, stage)| (change.occurred_at, stage)).collect();
+        }
+        Ok(facts)
+    }
+
+    /// The interactions that are linked to a record; with `held` those alone that took place.
+    async fn interactions(&self, record: Ref, held: bool) -> Result<Vec<Arc<Image>>, Error> {
+        let actor = Actor::system(self.tenant);
+        let access = Access::new(&actor, self.definitions, self.engine.clock.now());
+        let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});
+        let mut query = ListQuery::new().filter(Filter::eq("links", link)).sort("happens_at").descending();
+        if held {
+            query = query.filter(Filter::missing("completed_at").negate());
+        }
+        let plan = listing::plan(&access, Interaction::decl(), &query, Action::Read)?;
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let page = listing::walk_page(self.engine, self.tenant, &plan, after, PAGE).await?;
+            all.extend(page.items);
+            after = page.next;
+            if after.is_none() || all.len() >= MAX_EVENTS {
+                all.truncate(MAX_EVENTS);
+                return Ok(all);
+            }
+        }
+    }
+
+    /// The past of a record. Reads its history, the histories of what it is related to where the model looks at it, the
+    /// interactions with it, and of those that were ever changed the histories.
+    pub(crate) async fn course(&self, record: Ref, needs: &Needs, known: Known) -> Result<Course, Error> {
+        let history = read_history(self.engine, self.tenant, record).await?;
+        let mut related = BTreeMap::new();
+        for on in [On::Contact, On::Company].into_iter().filter(|on| !needs.of(*on).is_empty()) {
+            let (Some(kind), Some(field)) = (kind_of(record.kind, on), field_of(record.kind, on)) else { continue };
+            for other in
+                history.iter().filter_map(|change| change.field(field)).flat_map(|field| named(&field.new, kind))
+            {
+                if let Entry::Vacant(place) = related.entry(other) {
+                    let history = read_history(self.engine, self.tenant, other).await?;
+                    place.insert(Replay::new(self.tenant, history, |change| counts_from(change, known)));
+                }
+            }
+        }
+        let mut interactions = Vec::new();
+        if needs.interactions {
+            let mut changed: Vec<Ref> = Vec::new();
+            for image in self.interactions(record, false).await? {
+                match image.values[common::UPDATED_AT].as_time().filter(|_| image.versions.person == 1) {
+                    Some(recorded_at) => interactions.push(Past::Once(recorded_at, image)),
+                    None => changed.push(image.reference()),
+                }
+            }
+            for field in history.iter().filter_map(|change| change.field(WITHDRAWN)) {
+                changed.extend(
+                    field
+                        .old
+                        .items()
+                        .iter()
+                        .filter_map(|item| if let Value::Ref(gone) = item { Some(*gone) } else { None }),
+                );
+            }
+            changed.sort_unstable();
+            changed.dedup();
+            for interaction in changed {
+                let history = read_history(self.engine, self.tenant, interaction).await?;
+                let replay = Replay::new(self.tenant, history, |change| Some(change.recorded_at));
+                interactions.push(Past::Changed(Box::new(replay)));
+            }
+        }
+        let stages = if needs.stages { entries(&history) } else { entries(&[]) };
+        let stages = stages
+            .filter_map(|(change, stage)| Some((counts_from(change, known)?, change.occurred_at, stage)))
+            .collect();
+        let subject = Replay::new(self.tenant, history, |change| counts_from(change, known));
+        Ok(Course { record, known, subject, related, interactions, stages })
+    }
+}
+
+impl Course {
+    /// The facts at a moment, which is not before the last one asked for; `None` where the record was not there (or not
+    /// known yet, or archived).
+    pub(crate) fn at(&mut self, moment: Time, definitions: &Definitions) -> Result<Option<Facts>, Error> {
+        let Some(image) = self.subject.at(moment, definitions)? else { return Ok(None) };
+        let mut facts = Facts::of(Arc::clone(image));
+        for on in [On::Contact, On::Company] {
+            let Some(replay) = related(&facts.record, on).and_then(|other| self.related.get_mut(&other)) else {
+                continue;
+            };
+            let image = replay.at(moment, definitions)?.cloned();
+            match on {
+                On::Contact => facts.contact = image,
+                On::Company => facts.company = image,
+                On::Record => {}
+            }
+        }
+        let known_by = if let Known::By(known) = self.known { known } else { moment };
+        for past in &mut self.interactions {
+            let image = match past {
+                Past::Once(recorded_at, image) => Some(&*image).filter(|_| *recorded_at <= known_by),
+                Past::Changed(replay) => replay.at(known_by, definitions)?,
+            };
+            let Some(image) = image.filter(|image| !image.is_archived()) else { continue };
+            let linked = image.get("links").items().iter().any(|link| *link == Value::Ref(self.record));
+            if let Some(at) = image.get("completed_at").as_time().filter(|at| linked && *at <= moment) {
+                facts.interactions.push((at, Arc::clone(image)));
+            }
+        }
+        facts.sort();
+        if facts.interactions.len() > MAX_EVENTS {
+            facts.interactions.drain(..facts.interactions.len() - MAX_EVENTS);
+        }
+        facts.stages =
+            self.stages.iter().filter(|(from, ..)| *from <= moment).map(|(_, at, stage)| (*at, *stage)).collect();
+        Ok(Some(facts))
+    }
+}
+
+/// From when on a change counts for who asks what is known so.
+fn counts_from(change: &Change, known: Known) -> Option<Time> {
+    match known {
+        Known::By(known) => (change.recorded_at <= known).then_some(change.occurred_at),
+        Known::Then => Some(change.occurred_at.max(change.recorded_at)),
+    }
+}
+
+/// The changes that entered a stage, in order.
+fn entries(history: &[Change]) -> impl Iterator<Item = (&Change, Id)> {
+    history.iter().filter_map(|change| Some((change, change.field("stage_id")?.new.as_id()?)))
+}

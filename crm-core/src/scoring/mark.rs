@@ -1,0 +1,187 @@
+//! What a commit does about scores: a new record is scored with it; what the active model reads of an older one marks
+//! that record as due, in the same commit.
+//!
+//! The mark is a record beside the scored one ([`Rescoring`](crate::rescorings::Rescoring)), never the scored one
+//! itself: so a person's edit depends on nothing that the machine writes.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use super::{compiled, course::WITHDRAWN, facts::Facts, keep::write_score, record::ScoringModelFields};
+use crate::{
+    change::FieldChange,
+    definitions::Definitions,
+    draft::{Draft, Lookup, Moved, Stop},
+    rescorings::RescoringFields,
+    schema::common,
+    store::Want,
+    value::{Id, Kind, Ref, Time, Value},
+};
+
+/// The mark of a record.
+pub(super) const fn mark_of(id: Id) -> Ref {
+    Ref::new(Kind::Rescoring, id)
+}
+
+/// True for kinds whose changes may move a score.
+const fn may_matter(kind: Kind) -> bool {
+    matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Interaction)
+}
+
+/// The marks that a write is likely to touch, by what it reads first.
+pub(crate) fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lookup> {
+    if definitions.model_needs().is_empty() {
+        return Vec::new();
+    }
+    let marks = lookups.iter().filter_map(|lookup| match lookup {
+        Lookup::Want(Want::Record(record)) if may_matter(record.kind) && record.kind != Kind::Interaction => {
+            Some(Lookup::from(mark_of(record.id)))
+        }
+        _ => None,
+    });
+    marks.collect()
+}
+
+/// Scores what is new, marks what is due, and notes on a record which interactions are no longer its own.
+pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
+    let definitions = draft.cx.definitions;
+    let matters = |image: &crate::schema::Image| may_matter(image.kind()) || image.kind() == Kind::ScoringModel;
+    if !draft.written().any(matters) {
+        return Ok(());
+    }
+    let needs = definitions.model_needs();
+    let mut due: BTreeSet<Ref> = BTreeSet::new();
+    for moved in draft.moved() {
+        let record = moved.after.reference();
+        match record.kind {
+            Kind::Interaction => interaction(draft, &moved, &mut due)?,
+            Kind::ScoringModel if changes_scores(&moved) => {
+                due.insert(record);
+            }
+            Kind::Lead | Kind::Contact | Kind::Company => {
+                let model = needs.iter().find(|(kind, _)| *kind == record.kind).map(|(_, needs)| needs);
+                if moved.before.is_none() && model.is_some() {
+                    score_new(draft, &moved)?;
+                } else {
+                    let read =
+                        |fields: &BTreeSet<String>| moved.fields.iter().any(|name| fields.contains(name.as_ref()));
+                    let moves = |name: &str| moved.fields.iter().any(|field| field == name);
+                    let own = model.is_some_and(|needs| {
+                        read(&needs.record)
+                            || moves("stage_id")
+                            || moves("archived_at")
+                            || [
+                                (&needs.contact, "converted_contact_ids"),
+                                (&needs.company, "converted_company_id"),
+                                (&needs.company, "company_id"),
+                            ]
+                            .iter()
+                            .any(|(fields, name)| !fields.is_empty() && moves(name))
+                    });
+                    let others = needs.iter().any(|(_, needs)| match record.kind {
+                        Kind::Contact => read(&needs.contact),
+                        Kind::Company => read(&needs.company),
+                        _ => false,
+                    });
+                    if own || others {
+                        due.insert(record);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    for record in due.iter().filter(|record| !draft.is_new(record.id)).copied().collect::<Vec<_>>() {
+        draft.want(mark_of(record.id));
+    }
+    draft.stop_if_missing()?;
+    let now = draft.cx.now;
+    due.into_iter().try_for_each(|record| mark_due(draft, record, now))
+}
+
+/// Marks a record as due from a moment on.
+pub(super) fn mark_due(draft: &mut Draft<'_>, record: Ref, at: Time) -> Result<(), Stop> {
+    let mut values = vec![
+        (RescoringFields::of as usize, Value::text(record.kind.name())),
+        (RescoringFields::due_at as usize, Value::Time(at)),
+    ];
+    if record.kind == Kind::ScoringModel {
+        values.push((RescoringFields::reached as usize, Value::Null));
+    }
+    draft.keep(mark_of(record.id), &values)
+}
+
+/// True where scores by the model, or which model makes them, are other than before.
+fn changes_scores(moved: &Moved) -> bool {
+    let concerns = |name: &str| matches!(name, "definition" | "is_active" | "archived_at");
+    let is_active =
+        |image: &crate::schema::Image| image.values[ScoringModelFields::is_active as usize] == Value::Bool(true);
+    let was_active = moved.before.as_ref().is_some_and(|before| is_active(before));
+    (is_active(&moved.after) || was_active) && moved.fields.iter().any(|name| concerns(name))
+}
+
+/// What an interaction is about is due; what it is no longer about keeps a note of it, so that its past can be told.
+fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) -> Result<(), Stop> {
+    let links = |image: &crate::schema::Image| -> BTreeSet<Ref> {
+        if image.is_archived() {
+            return BTreeSet::new();
+        }
+        let items = image.get("links").items().iter();
+        items.filter_map(|item| if let Value::Ref(link) = item { Some(*link) } else { None }).collect()
+    };
+    let after = links(&moved.after);
+    let before = moved.before.as_deref().map(links).unwrap_or_default();
+    let scored = |record: &&Ref| compiled::KINDS.contains(&record.kind);
+    let gone: Vec<Ref> = before.difference(&after).filter(scored).copied().collect();
+    for &record in &gone {
+        draft.want(record);
+    }
+    draft.stop_if_missing()?;
+    let interaction = Value::Ref(moved.after.reference());
+    for record in gone {
+        if draft.peek(record)?.is_none() {
+            continue;
+        }
+        let field = FieldChange {
+            field: Cow::Borrowed(WITHDRAWN),
+            old: Value::list([interaction.clone()]),
+            new: Value::list([]),
+        };
+        draft.announce(record, &[], |_, _| Some(("interaction_withdrawn", vec![field])))?;
+    }
+    let counted =
+        |kind: Kind| draft.cx.definitions.model_needs().iter().any(|(of, needs)| *of == kind && needs.interactions);
+    due.extend(before.union(&after).filter(|record| counted(record.kind)));
+    Ok(())
+}
+
+/// Scores a record with its creation: nothing but the record has to be read.
+fn score_new(draft: &mut Draft<'_>, moved: &Moved) -> Result<(), Stop> {
+    let (record, now) = (moved.after.reference(), draft.cx.now);
+    let Some(model) = draft.cx.definitions.active_model(record.kind) else { return Ok(()) };
+    let Some(definition) = &model.definition else { return Ok(()) };
+    let Ok(compiled) = compiled::compile(definition, record.kind, draft.cx.definitions, now) else { return Ok(()) };
+    let mut facts = Facts::of(std::sync::Arc::clone(&moved.after));
+    facts.stages.clone_from(&moved.entered);
+    let version = model.version_name(model.version);
+    write_score(draft, record, &compiled.points(&facts), &version, now)?;
+    // What it came with (a record that is imported already converted) has to be read first.
+    let has_others = [
+        ("converted_contact_ids", &compiled.needs.contact),
+        ("converted_company_id", &compiled.needs.company),
+        ("company_id", &compiled.needs.company),
+    ]
+    .iter()
+    .any(|(field, needed)| {
+        !needed.is_empty()
+            && !matches!(moved.after.get(field), Value::Null)
+            && moved.after.get(field) != &Value::list([])
+    });
+    if has_others {
+        return mark_due(draft, record, now);
+    }
+    if compiled.fades(&facts) && moved.after.values[common::ARCHIVED_AT].is_null() {
+        let hours = i64::from(definition.refresh_hours);
+        return mark_due(draft, record, now.plus_micros(hours * 3_600_000_000));
+    }
+    Ok(())
+}

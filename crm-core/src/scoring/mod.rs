@@ -1,0 +1,42 @@
+//! Scoring: points for what a record is and what happened with it, that explain themselves.
+//!
+//! A [model](ModelDefinition) is data: groups of rules and behaviour, a grade matrix, a threshold. A score is a pure
+//! function of (history, model version, moment, what was known by when): facts are read from the change log and the
+//! same function computes today's score and any past one. Nothing about a score is looked up.
+//!
+//! | file | what |
+//! |---|---|
+//! | `model` | a model as data, and the starter |
+//! | `compiled` | a model made ready, with every fault found |
+//! | `facts`, `course` | what a score is made of, now and at any past moment |
+//! | `evaluate`, `score` | from facts to points, and what they are made of |
+//! | `ask` | the use cases: a score, its course, a trial of a model |
+//! | `mark`, `keep` | how the scores that records carry are kept up to date |
+//!
+//! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
+//! happened with it yet. Every later commit that touches what the active model reads marks the record as due, in the same
+//! commit, so that nothing is lost; [`Keeper::sweep`] scores what is due, and what is due because time passes. A score is
+//! written to the machine's group of fields, by a commit of its own: rescoring never turns a person's edit into a
+//! conflict. Where a score crosses the model's threshold or its grade changes, that commit also writes a change that
+//! others can follow in the feed (`became_hot`, `cooled_down`, `grade_changed`).
+
+mod ask;
+mod compiled;
+mod course;
+mod evaluate;
+mod facts;
+mod keep;
+mod mark;
+mod model;
+pub mod record;
+mod rules;
+mod score;
+
+pub use ask::{Moment, ScoreQuery, Scoring};
+pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
+pub use facts::Facts;
+pub use keep::{Keeper, Swept};
+pub(crate) use mark::{also_read, mark};
+pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
+pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModelPatch};
+pub use score::{Contribution, Fact, Points, Score, Source};

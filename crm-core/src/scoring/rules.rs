@@ -1,0 +1,43 @@
+//! The rules of scoring models: what they say can be scored with, and only one of a kind is in force.
+
+use super::{compiled, record::ScoringModel};
+use crate::{
+    error::FieldFault,
+    rules::{ClaimsOf, Rules, Settle},
+    schema::Record,
+};
+
+/// The most characters of a key: a score names it together with a version in 64.
+const MAX_KEY: usize = 40;
+
+impl Rules for ScoringModel {
+    fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        if let Some(before) = before {
+            for (field, changed) in [("key", before.key != after.key), ("kind", before.kind != after.kind)] {
+                if changed {
+                    cx.faults.push(field, "fixed", "cannot change: scores name it; add another model");
+                }
+            }
+        } else if cx.definitions.scoring_models().any(|other| other.key == after.key && other.archived_at.is_some()) {
+            // Scores of long ago still name it.
+            cx.faults.push("key", "archived", "is the key of an archived model: restore that one, or take another");
+        }
+        if after.key.chars().count() > MAX_KEY {
+            cx.faults.push("key", "too_long", format!("must have at most {MAX_KEY} characters"));
+        }
+        if let (Some(kind), Some(definition)) = (after.kind, &after.definition)
+            && let Err(faults) = compiled::compile(definition, kind, cx.definitions, cx.occurred_at)
+        {
+            for FieldFault { field, fault } in faults.all() {
+                // The kind is the record's own; everything else stands in the definition.
+                let place = if field == "kind" { field.clone() } else { format!("definition.{field}") };
+                cx.faults.add(place, fault.clone());
+            }
+        }
+    }
+
+    const CLAIMS: Option<ClaimsOf<Self>> = Some(|model, _| {
+        let active = model.kind.filter(|_| model.is_active).map(|kind| ("is_active", kind.to_string()));
+        std::iter::once(("key", model.key.clone())).chain(active).collect()
+    });
+}
