@@ -2,6 +2,7 @@
 
 use crate::{
     schema::record,
+    scoring::Trial,
     value::{Choice, Id, Kind, Time, choices, structured},
 };
 
@@ -14,6 +15,8 @@ choices! {
         DeactivateUser = "deactivate_user",
         /// Retire a stage and move what stands in it.
         RetireStage = "retire_stage",
+        /// Try a scoring model.
+        TryModel = "try_model",
     }
     /// How far it is.
     #[derive(Default)]
@@ -47,6 +50,9 @@ pub struct JobTarget {
     /// The stage to move to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to_stage_id: Option<Id>,
+    /// The scoring model to try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<Id>,
 }
 
 /// A record that a job could not change, and why.
@@ -84,6 +90,8 @@ record! {
             done: i64 = Int(0, i64::MAX), [];
             /// Records that it could not change, the first hundred.
             held_back: Vec<HeldBack> = Structs(100), [];
+            /// Of a trial of a scoring model: what it has come to.
+            trial: Option<Trial> = Struct, [];
             /// Until when a worker has taken it.
             taken_until: Option<Time> = FieldType::Time, [];
         }

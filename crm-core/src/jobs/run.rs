@@ -13,6 +13,7 @@ use crate::{
         record::Pipeline,
     },
     schema::{Record, common},
+    scoring::{Scoring, Trial},
     users::{Handover, record::User, signed_in::actor_of},
     value::{Choice, FieldValue, Id, Kind, Ref, Time, Value},
 };
@@ -21,6 +22,13 @@ use crate::{
 const TAKEN_FOR: i64 = 30_000_000;
 /// Records that could not be changed, of which a job tells.
 const MAX_HELD_BACK: usize = 100;
+
+/// What a stint came to.
+struct Worked {
+    moved: Moved,
+    /// Of a trial: how far it is.
+    trial: Option<Trial>,
+}
 
 impl Collection<'_, Job> {
     /// Deactivates a user at once, and makes a job of handing over what is theirs. [`Collection::go_on`] does it.
@@ -62,6 +70,18 @@ impl Collection<'_, Job> {
             ..JobTarget::default()
         };
         self.start(JobType::RetireStage, target, key).await
+    }
+
+    /// Makes a job of trying a scoring model: how records would move, and how well it would have ranked. What it comes to
+    /// stands in the job's `trial`.
+    ///
+    /// With a `key`, a second call with the same key answers the job of the first.
+    ///
+    /// # Errors
+    /// As [`Scoring::begin_trial`].
+    pub async fn try_model(&self, model: Id, key: Option<&str>) -> Result<Record<Job>, Error> {
+        Scoring::new(self.engine, self.actor).begin_trial(model).await?;
+        self.start(JobType::TryModel, JobTarget { model_id: Some(model), ..JobTarget::default() }, key).await
     }
 
     async fn start(&self, ty: JobType, target: JobTarget, key: Option<&str>) -> Result<Record<Job>, Error> {
@@ -129,7 +149,7 @@ impl Collection<'_, Job> {
         }
         let stint = Stint { until: Some(until), held_back: job.held_back.iter().map(|one| one.id).collect() };
         match self.work(&job, &stint).await {
-            Ok(moved) => {
+            Ok(Worked { moved, trial }) => {
                 let mut held_back = job.held_back.clone();
                 held_back.extend(
                     moved
@@ -139,11 +159,14 @@ impl Collection<'_, Job> {
                 );
                 held_back.truncate(MAX_HELD_BACK);
                 let done = job.done.saturating_add(i64::try_from(moved.moved).unwrap_or(i64::MAX));
-                let progress = vec![
+                let mut progress = vec![
                     (JobFields::done as usize, done.into_value()),
                     (JobFields::held_back as usize, held_back.into_value()),
                     (JobFields::taken_until as usize, Value::Null),
                 ];
+                if trial.is_some() {
+                    progress.push((JobFields::trial as usize, trial.into_value()));
+                }
                 let end = (!moved.unfinished).then_some((JobStatus::Completed, None));
                 self.note(id, None, progress, end).await
             }
@@ -160,7 +183,7 @@ impl Collection<'_, Job> {
         }
     }
 
-    async fn work(&self, job: &Record<Job>, stint: &Stint) -> Result<Moved, Error> {
+    async fn work(&self, job: &Record<Job>, stint: &Stint) -> Result<Worked, Error> {
         let on_behalf;
         let actor = match job.user_id {
             // With the rights that they have now.
@@ -172,7 +195,19 @@ impl Collection<'_, Job> {
             _ => self.actor,
         };
         let target = job.target.clone().unwrap_or_default();
-        match (job.r#type, target) {
+        if let (JobType::TryModel, Some(model)) = (job.r#type, target.model_id) {
+            let scoring = Scoring::new(self.engine, actor);
+            let trial = match &job.trial {
+                Some(trial) => trial.clone(),
+                None => scoring.begin_trial(model).await?,
+            };
+            let before = trial.scored;
+            let trial = scoring.go_on(model, trial, stint.until.unwrap_or(Time::MAX)).await?;
+            let moved = trial.scored - before;
+            let moved = Moved { moved, unfinished: !trial.is_done(), ..Moved::default() };
+            return Ok(Worked { moved, trial: Some(trial) });
+        }
+        let moved = match (job.r#type, target) {
             (JobType::DeactivateUser, JobTarget { user_id: Some(user), transfer_to: Some(to), .. }) => {
                 Collection::<User>::new(self.engine, actor).hand_over_all(user, to, stint).await
             }
@@ -182,7 +217,8 @@ impl Collection<'_, Job> {
             ) => Collection::<Pipeline>::new(self.engine, actor).empty_stage(pipeline, from, to, stint).await,
             // Nothing is to be handed over.
             _ => Ok(Moved::default()),
-        }
+        };
+        Ok(Worked { moved: moved?, trial: None })
     }
 
     /// Notes how far a job is; `at` holds it to the version of its progress.

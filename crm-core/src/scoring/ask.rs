@@ -15,6 +15,7 @@ use super::{
 use crate::{
     access::{Access, Actor},
     change,
+    collection::Collection,
     definitions::Definitions,
     draft::{Pending, Sets, asked_for, decide_only, read_history},
     engine::Engine,
@@ -71,13 +72,18 @@ impl std::fmt::Debug for Scoring<'_> {
 }
 
 /// A model at a version, for a kind of record.
-struct Chosen {
+pub(super) struct Chosen {
     model: Record<ScoringModel>,
     version: u64,
 }
 
 impl Chosen {
-    fn compile(&self, definitions: &Definitions, at: Time) -> Result<Compiled, Error> {
+    /// A model as it is.
+    pub(super) fn newest(model: &Record<ScoringModel>) -> Self {
+        Self { version: model.version, model: model.clone() }
+    }
+
+    pub(super) fn compile(&self, definitions: &Definitions, at: Time) -> Result<Compiled, Error> {
         let kind = self.model.kind.unwrap_or(Kind::Lead);
         let definition = self.model.definition.as_ref().ok_or(Error::NotFound(Kind::ScoringModel))?;
         compiled::compile(definition, kind, definitions, at).map_err(Error::Invalid)
@@ -174,8 +180,13 @@ impl<'a> Scoring<'a> {
         })
     }
 
+    /// The tenant's definitions, as they are.
+    pub(super) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
+        Collection::<ScoringModel>::new(self.engine, self.actor).definitions().await
+    }
+
     /// The record, where the actor may see it and its score.
-    async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Arc<Definitions>, Time), Error> {
+    pub(super) async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Arc<Definitions>, Time), Error> {
         let hints = [record.into()];
         let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
             draft.read(record)?;
@@ -194,7 +205,12 @@ impl<'a> Scoring<'a> {
     }
 
     /// The model that is asked for, as of its version.
-    async fn chosen(&self, definitions: &Definitions, kind: Kind, query: &ScoreQuery) -> Result<Chosen, Error> {
+    pub(super) async fn chosen(
+        &self,
+        definitions: &Definitions,
+        kind: Kind,
+        query: &ScoreQuery,
+    ) -> Result<Chosen, Error> {
         let missing = Error::NotFound(Kind::ScoringModel);
         let model = match query.model {
             Some(id) => definitions.scoring_model(id).filter(|model| model.kind == Some(kind)),
@@ -202,7 +218,7 @@ impl<'a> Scoring<'a> {
         };
         let model = model.ok_or(missing.clone())?;
         let Some(version) = query.version.filter(|version| *version != model.version) else {
-            return Ok(Chosen { version: model.version, model: model.clone() });
+            return Ok(Chosen::newest(model));
         };
         if version == 0 || version > model.version {
             let message = format!("must be 1 to {}", model.version);

@@ -56,6 +56,16 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// Reads what another model reads too.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.record.extend(other.record.iter().cloned());
+        self.contact.extend(other.contact.iter().cloned());
+        self.company.extend(other.company.iter().cloned());
+        self.interactions |= other.interactions;
+        self.stages |= other.stages;
+        self.relative |= other.relative;
+    }
+
     /// The fields of a related record.
     pub const fn of(&self, on: On) -> &BTreeSet<String> {
         match on {

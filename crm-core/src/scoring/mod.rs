@@ -10,7 +10,7 @@
 //! | `compiled` | a model made ready, with every fault found |
 //! | `facts`, `course` | what a score is made of, now and at any past moment |
 //! | `evaluate`, `score` | from facts to points, and what they are made of |
-//! | `ask` | the use cases: a score, its course, a trial of a model |
+//! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
 //! | `mark`, `keep` | how the scores that records carry are kept up to date |
 //!
 //! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
@@ -31,6 +31,7 @@ mod model;
 pub mod record;
 mod rules;
 mod score;
+mod trial;
 
 pub use ask::{Moment, ScoreQuery, Scoring};
 pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
@@ -40,3 +41,4 @@ pub(crate) use mark::{also_read, mark};
 pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
 pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModelPatch};
 pub use score::{Contribution, Fact, Points, Score, Source};
+pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};

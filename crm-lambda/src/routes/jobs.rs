@@ -42,7 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
     all
 }
 
-fn job_route(kind: Kind, tail: &str, id: &str, summary: &str) -> Operation {
+pub(super) fn job_route(kind: Kind, tail: &str, id: &str, summary: &str) -> Operation {
     let path = format!("{}/{tail}", path_of(kind));
     route(HttpMethod::Post, path, kind.plural(), id, summary)
         .repeatable()
@@ -131,7 +131,7 @@ fn until(app: &App) -> Time {
 }
 
 /// The answer of a job that has been begun: done, or under way.
-async fn begun(app: &App, caller: &Caller, job: Record<Job>) -> Result<Response, Problem> {
+pub(super) async fn begun(app: &App, caller: &Caller, job: Record<Job>) -> Result<Response, Problem> {
     // What is done by now stays done: a failure here leaves a job to go on with.
     let job = app.crm().jobs(&caller.actor).go_on(job.id, until(app)).await?;
     let view = app.crm().jobs(&caller.actor).view(job.id).await?;

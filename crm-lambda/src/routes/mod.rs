@@ -15,13 +15,14 @@ mod pipelines;
 mod properties;
 mod records;
 mod reports;
+mod scoring;
 mod tasks;
 mod users;
 
 use crm_core::{
     associations::Association, companies::Company, contacts::Contact, deals::Deal, interactions::Interaction,
-    leads::Lead, notes::Note, organizations::Organization, pipelines::Pipeline, rates::Rate, roles::Role, tasks::Task,
-    teams::Team,
+    leads::Lead, notes::Note, organizations::Organization, pipelines::Pipeline, rates::Rate, roles::Role,
+    scoring::ScoringModel, tasks::Task, teams::Team,
 };
 
 use crate::{
@@ -63,6 +64,8 @@ pub(crate) fn all(config: &Config) -> Vec<Route> {
     all.extend(tasks::routes());
     all.extend(records::collection::<Note>());
     all.extend(records::collection::<Association>());
+    all.extend(records::collection::<ScoringModel>());
+    all.extend(scoring::routes());
     all.extend(reports::routes());
     all.extend(audit::routes());
     all.extend(jobs::routes());

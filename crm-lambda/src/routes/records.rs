@@ -34,7 +34,11 @@ const HISTORY_PAGE: usize = 50;
 
 /// The path of a kind's collection: `/api/v1/api-keys`.
 pub(super) fn path_of(kind: Kind) -> String {
-    format!("{PREFIX}/{}", kind.plural().replace('_', "-"))
+    match kind {
+        // Beside what else there is to scoring.
+        Kind::ScoringModel => format!("{PREFIX}/scoring/models"),
+        _ => format!("{PREFIX}/{}", kind.plural().replace('_', "-")),
+    }
 }
 
 fn words(kind: Kind) -> String {

@@ -1,0 +1,379 @@
+//! Trying a model before it is put in force: how the records would move, and how well it would have ranked outcomes that
+//! are known by now. A trial is a value that goes on step by step, so that a job can put it away and take it up again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ask::{Chosen, ScoreQuery, Scoring},
+    compiled::Compiled,
+    course::{Known, Reader},
+};
+use crate::{
+    access::{Access, Action, Permission},
+    catalog,
+    definitions::Definitions,
+    error::Error,
+    listing::{self, ListQuery},
+    pipelines::record::{PipelineKind, StageKind},
+    store::{LogPosition, Position, StageMoveQuery},
+    value::{Id, Kind, Ref, Time, structured},
+};
+
+/// Records that are told by name, of those that become hot and of those that cease to be.
+const MAX_NAMED: usize = 100;
+/// Outcomes that a ranking rests on: the latest.
+pub const MAX_OUTCOMES: usize = 1_000;
+/// Versions of the model in force that are ranked beside the one that is tried: the newest.
+const MAX_VERSIONS: u64 = 5;
+/// Days of outcomes that count: a quarter.
+const QUARTER_DAYS: i64 = 91;
+/// The width of a bar of a histogram, in thousandths: five points.
+pub const BAR: i64 = 5_000;
+/// Records and stage moves that are read together.
+const PAGE: usize = 100;
+
+/// How often scores fall into each bar, by the bar's lower bound in thousandths.
+pub type Histogram = BTreeMap<i64, u64>;
+
+/// What a trial has come to so far; whole when it is done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trial {
+    /// The model that is tried, with its version, such as `ours@3`.
+    pub model: String,
+    /// The model in force that it is held against; empty where there is none: then all scores were nought.
+    pub against: String,
+    /// The moment that both score.
+    pub at: Option<Time>,
+    /// Records that were scored.
+    pub scored: u64,
+    /// Those of them that would rise.
+    pub up: u64,
+    /// Those of them that would fall.
+    pub down: u64,
+    /// How scores are spread by the model in force, in bars of five points.
+    pub before: Histogram,
+    /// How they would be spread.
+    pub after: Histogram,
+    /// How many would become hot.
+    pub becomes_hot: u64,
+    /// The first hundred of them.
+    pub becoming_hot: Vec<Id>,
+    /// How many would cease to be hot.
+    pub ceases_hot: u64,
+    /// The first hundred of them.
+    pub ceasing_hot: Vec<Id>,
+    /// How well each version would have ranked the outcomes of the last quarter, each lead scored a moment before its
+    /// outcome of what was known then.
+    pub rankings: Vec<Ranking>,
+    /// What is still to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+}
+structured!(Trial);
+
+/// How well one version ranks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ranking {
+    /// The version.
+    pub model: String,
+    /// Leads that were won within the last quarter.
+    pub won: u64,
+    /// Leads that were lost within it.
+    pub lost: u64,
+    /// How likely it is that a lead that was won had the higher score than one that was lost (the area under the ROC
+    /// curve: 0.5 is chance, 1 is perfect; ties count half). Missing where there were not both.
+    pub auc: Option<f64>,
+    /// The scores of those that were won and of those that were lost, while they are collected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scores: Vec<(i64, bool)>,
+}
+
+/// What a trial does next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// Go on with the records after a place.
+    Records(Option<Position>),
+    /// Score these outcomes: the lead, when, whether it was won.
+    Outcomes(Vec<(Id, Time, bool)>),
+}
+
+impl Trial {
+    /// True when nothing is left to do.
+    pub const fn is_done(&self) -> bool {
+        self.next.is_none() && self.at.is_some()
+    }
+}
+
+/// A model and the one it is held against, made ready.
+struct Pair {
+    tried: Compiled,
+    other: Option<Compiled>,
+}
+
+impl Scoring<'_> {
+    /// Begins to try a model that is there and need not be in force. [`Scoring::go_on`] does it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] where there is no such model.
+    pub async fn begin_trial(&self, model: Id) -> Result<Trial, Error> {
+        let definitions = self.definitions().await?;
+        let now = self.engine.clock.now();
+        let access = Access::new(self.actor, &definitions, now);
+        access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
+        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
+        let kind = tried.kind.unwrap_or(Kind::Lead);
+        if access.roles().is_hidden(kind, "score") {
+            return Err(Error::forbidden(Permission::new(kind, Action::Read)));
+        }
+        let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
+        Ok(Trial {
+            model: tried.version_name(tried.version),
+            against: against.unwrap_or_default(),
+            at: Some(now),
+            next: Some(Next::Records(None)),
+            ..Trial::default()
+        })
+    }
+
+    /// Goes on with a trial until it is done or a moment is reached by the CRM's clock; at least one step is done. The
+    /// records are those that the actor may see.
+    ///
+    /// Costs for each record what a score costs; for each outcome of the last quarter, at most 1,000, the lead's history
+    /// and interactions.
+    ///
+    /// # Errors
+    /// As [`Scoring::begin_trial`], and what the store says: the trial is then where it was.
+    pub async fn go_on(&self, model: Id, mut trial: Trial, until: Time) -> Result<Trial, Error> {
+        loop {
+            trial = match trial.next.clone() {
+                None => return Ok(trial),
+                Some(Next::Records(after)) => self.try_records(model, trial, after).await?,
+                Some(Next::Outcomes(left)) => self.try_outcomes(model, trial, left).await?,
+            };
+            if self.engine.clock.now() >= until {
+                return Ok(trial);
+            }
+        }
+    }
+
+    /// Tries a model to the end.
+    ///
+    /// # Errors
+    /// As [`Scoring::go_on`].
+    pub async fn try_model(&self, model: Id) -> Result<Trial, Error> {
+        let trial = self.begin_trial(model).await?;
+        self.go_on(model, trial, Time::MAX).await
+    }
+
+    async fn try_records(&self, model: Id, mut trial: Trial, after: Option<Position>) -> Result<Trial, Error> {
+        let definitions = self.definitions().await?;
+        let now = self.engine.clock.now();
+        let access = Access::new(self.actor, &definitions, now);
+        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
+        let kind = tried.kind.unwrap_or(Kind::Lead);
+        let at = trial.at.unwrap_or(now);
+        let pair = Pair {
+            tried: Chosen::newest(tried).compile(&definitions, at)?,
+            other: definitions
+                .active_model(kind)
+                .map(|model| Chosen::newest(model).compile(&definitions, at))
+                .transpose()?,
+        };
+        let mut needs = pair.tried.needs.clone();
+        if let Some(other) = &pair.other {
+            needs.add(&other.needs);
+        }
+        let plan = listing::plan(&access, catalog::decl(kind), &ListQuery::new().sort("created_at"), Action::Read)?;
+        let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, PAGE).await?;
+        let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
+        for image in page.items {
+            let id = image.id;
+            let facts = reader.now(image, &needs, at).await?;
+            let points = pair.tried.points(&facts);
+            let (before, was_hot) = pair.other.as_ref().map_or((0, false), |other| {
+                let points = other.points(&facts);
+                (points.total, points.is_hot)
+            });
+            trial.scored += 1;
+            trial.up += u64::from(points.total > before);
+            trial.down += u64::from(points.total < before);
+            *trial.before.entry(bar(before)).or_default() += 1;
+            *trial.after.entry(bar(points.total)).or_default() += 1;
+            let (count, named) = match (was_hot, points.is_hot) {
+                (false, true) => (&mut trial.becomes_hot, &mut trial.becoming_hot),
+                (true, false) => (&mut trial.ceases_hot, &mut trial.ceasing_hot),
+                _ => continue,
+            };
+            *count += 1;
+            if named.len() < MAX_NAMED {
+                named.push(id);
+            }
+        }
+        trial.next = match page.next {
+            Some(next) => Some(Next::Records(Some(next))),
+            None if kind == Kind::Lead => {
+                trial.rankings = self.versions(model, &definitions);
+                Some(Next::Outcomes(self.outcomes(&definitions, &access, at).await?))
+            }
+            None => None,
+        };
+        Ok(trial)
+    }
+
+    /// The versions that are ranked: the one that is tried, and the newest of the model in force.
+    fn versions(&self, model: Id, definitions: &Definitions) -> Vec<Ranking> {
+        let named = |model: String| Ranking { model, ..Ranking::default() };
+        let tried = definitions.scoring_model(model).map(|tried| named(tried.version_name(tried.version)));
+        let active = definitions.active_model(Kind::Lead).into_iter();
+        let others = active.flat_map(|active| {
+            let oldest = active.version.saturating_sub(MAX_VERSIONS - 1).max(1);
+            (oldest..=active.version).rev().map(|version| active.version_name(version)).collect::<Vec<_>>()
+        });
+        let mut all: Vec<Ranking> = tried.into_iter().collect();
+        for other in others {
+            if all.iter().all(|known| known.model != other) {
+                all.push(named(other));
+            }
+        }
+        all
+    }
+
+    /// The leads that were won or lost within the last quarter, the latest first: the last such move of each.
+    async fn outcomes(
+        &self,
+        definitions: &Definitions,
+        access: &Access<'_>,
+        now: Time,
+    ) -> Result<Vec<(Id, Time, bool)>, Error> {
+        if access.roles().is_hidden(Kind::Lead, "stage_id") {
+            return Ok(Vec::new());
+        }
+        let mut last: BTreeMap<Id, (Time, bool)> = BTreeMap::new();
+        for pipeline in definitions.pipelines(PipelineKind::Lead) {
+            let mut query = StageMoveQuery {
+                tenant: self.actor.tenant(),
+                pipeline: pipeline.id,
+                from: now.plus_days(-QUARTER_DAYS),
+                until: now.plus_micros(1),
+                after: None,
+                limit: 1_000,
+            };
+            loop {
+                let page = self.engine.store.stage_moves(&query).await?;
+                for change in &page.changes {
+                    let stage = change.field("stage_id").and_then(|field| field.new.as_id());
+                    let kind = stage.and_then(|id| definitions.stage(id)).map(|(_, stage)| stage.kind);
+                    match kind {
+                        // A lead that came with its outcome was never scored before it.
+                        _ if change.is_creation() => {}
+                        Some(StageKind::Won) => drop(last.insert(change.record.id, (change.occurred_at, true))),
+                        Some(StageKind::Lost) => drop(last.insert(change.record.id, (change.occurred_at, false))),
+                        _ => drop(last.remove(&change.record.id)),
+                    }
+                }
+                query.after = page.changes.last().map(|change| LogPosition {
+                    time: change.occurred_at,
+                    record: change.record,
+                    group: change.group,
+                    version: change.version,
+                });
+                if !page.more || query.after.is_none() {
+                    break;
+                }
+            }
+        }
+        let mut all: Vec<(Id, Time, bool)> = last.into_iter().map(|(id, (at, won))| (id, at, won)).collect();
+        all.sort_by_key(|(id, at, _)| (std::cmp::Reverse(*at), *id));
+        all.truncate(MAX_OUTCOMES);
+        Ok(all)
+    }
+
+    async fn try_outcomes(&self, model: Id, mut trial: Trial, mut left: Vec<(Id, Time, bool)>) -> Result<Trial, Error> {
+        let definitions = self.definitions().await?;
+        let mut chosen = Vec::new();
+        for ranking in &trial.rankings {
+            let version = ranking.model.rsplit_once('@').and_then(|(_, version)| version.parse().ok());
+            let active = definitions.active_model(Kind::Lead).map(|active| active.id);
+            let tried = definitions
+                .scoring_model(model)
+                .is_some_and(|tried| ranking.model.starts_with(&format!("{}@", tried.key)));
+            let id = if tried { Some(model) } else { active };
+            let query = ScoreQuery { model: id, version, ..ScoreQuery::default() };
+            chosen.push(self.chosen(&definitions, Kind::Lead, &query).await?);
+        }
+        let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
+        for (id, at, won) in left.drain(..left.len().min(PAGE / 4)) {
+            let record = Ref::new(Kind::Lead, id);
+            // Only what the actor may see counts, as in every report.
+            if self.subject(record).await.is_err() {
+                continue;
+            }
+            let before = at.plus_micros(-1);
+            for (chosen, ranking) in chosen.iter().zip(&mut trial.rankings) {
+                // A version that no longer makes sense ranks nothing.
+                let Ok(compiled) = chosen.compile(&definitions, before) else { continue };
+                let mut course = reader.course(record, &compiled.needs, Known::Then).await?;
+                let Some(facts) = course.at(before, &definitions)? else { continue };
+                ranking.scores.push((compiled.points(&facts).total, won));
+            }
+        }
+        trial.next = Some(Next::Outcomes(left)).filter(|next| !matches!(next, Next::Outcomes(left) if left.is_empty()));
+        if trial.next.is_none() {
+            for ranking in &mut trial.rankings {
+                let scores = std::mem::take(&mut ranking.scores);
+                ranking.won = scores.iter().map(|(_, won)| u64::from(*won)).sum();
+                ranking.lost = scores.len() as u64 - ranking.won;
+                ranking.auc = auc(scores);
+            }
+        }
+        Ok(trial)
+    }
+}
+
+/// The lower bound of the bar that a score falls into.
+const fn bar(score: i64) -> i64 {
+    score.div_euclid(BAR) * BAR
+}
+
+/// The area under the ROC curve: the share of pairs of one that was won and one that was lost in which the former has the
+/// higher score, ties counting half (Mann and Whitney's U over the number of pairs). In whole numbers up to the division.
+fn auc(mut scores: Vec<(i64, bool)>) -> Option<f64> {
+    scores.sort_unstable();
+    let (mut below, mut doubled) = (0_u64, 0_u64);
+    for tied in scores.chunk_by(|a, b| a.0 == b.0) {
+        let won = tied.iter().filter(|(_, won)| *won).count() as u64;
+        let lost = tied.len() as u64 - won;
+        doubled += won * (2 * below + lost);
+        below += lost;
+    }
+    let pairs = below * (scores.len() as u64 - below);
+    #[allow(clippy::cast_precision_loss)] // at most a quarter of a million pairs
+    (pairs > 0).then(|| doubled as f64 / (2 * pairs) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranking_is_the_share_of_pairs_in_order() {
+        let of = |scores: &[(i64, bool)]| auc(scores.to_vec());
+        assert_eq!(of(&[(1, false), (2, true)]), Some(1.0));
+        assert_eq!(of(&[(2, false), (1, true)]), Some(0.0));
+        assert_eq!(of(&[(1, false), (1, true)]), Some(0.5));
+        // Pairs: (3 > 1), (3 > 2), (2 > 1), (2 = 2): three and a half of four.
+        assert_eq!(of(&[(1, false), (2, false), (2, true), (3, true)]), Some(0.875));
+        assert_eq!(of(&[(1, true), (5, true)]), None);
+        assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn bars_are_five_points_wide_below_nought_too() {
+        assert_eq!([-5_001, -5_000, -1, 0, 4_999, 5_000].map(bar), [-10_000, -5_000, -5_000, 0, 0, 5_000]);
+    }
+}

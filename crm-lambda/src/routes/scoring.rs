@@ -1,0 +1,226 @@
+//! Scores: of a record, now and at any past moment, what they are made of, and their course; models tried and put in
+//! force.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use crm_core::{
+    schema::RecordKind,
+    scoring::{KINDS, ModelDefinition, Moment, ScoreQuery, ScoringModel},
+    value::{Id, Kind, Ref, Time},
+};
+use serde_json::json;
+use utoipa::openapi::HttpMethod;
+
+use super::{
+    PREFIX,
+    jobs::{begun, job_route},
+    records::{WriteParams, path_of, write, written},
+};
+use crate::{
+    answer::Answer,
+    app::App,
+    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
+    openapi::{Operation, Route, array, bounded, integer, kind_view, object, route, text, time, uuid},
+    problem::Problem,
+    sign_in::Caller,
+};
+
+/// The days of a course where nothing else is asked.
+const DAYS: i64 = 90;
+/// Microseconds of an hour.
+const HOUR: i64 = 3_600_000_000;
+
+pub(super) fn routes() -> Vec<Route> {
+    let models = path_of(Kind::ScoringModel);
+    let mut all = vec![
+        route(
+            HttpMethod::Get,
+            format!("{PREFIX}/scoring/starter"),
+            "scoring_models",
+            "starter_model",
+            "A sensible model for the first day, to create as it is or to change",
+        )
+        .data(200, object(), "what `POST /scoring/models` takes")
+        .to(starter),
+        route(
+            HttpMethod::Post,
+            format!("{models}/{{id}}/activate"),
+            "scoring_models",
+            "activate_scoring_model",
+            "Put a model in force for its kind, in place of the one that is",
+        )
+        .body(object())
+        .repeatable()
+        .conditional()
+        .data(200, kind_view(Kind::ScoringModel), "the model, in force")
+        .to(activate),
+        job_route(Kind::ScoringModel, "{id}/try", "try_scoring_model", "Try a model: how records would move by it")
+            .body(object())
+            .to(attempt),
+    ];
+    all.extend(of_kind::<crm_core::leads::Lead>());
+    all.extend(of_kind::<crm_core::contacts::Contact>());
+    all.extend(of_kind::<crm_core::companies::Company>());
+    debug_assert_eq!(KINDS.len(), 3, "a kind that is scored has its routes");
+    all
+}
+
+fn which(operation: Operation) -> Operation {
+    operation
+        .query("model", uuid(), "by which model; the one in force where not given")
+        .query("version", integer(), "by which version of it; the newest where not given")
+        .query("known_at", time(), "of what was known by when")
+        .fails(404)
+}
+
+fn of_kind<K: RecordKind>() -> Vec<Route> {
+    let kind = K::KIND;
+    let begin = |tail: &str, id: &str, summary: String| -> Operation {
+        let path = format!("{}/{{id}}/{tail}", path_of(kind));
+        which(route(HttpMethod::Get, path, kind.plural(), format!("{kind}_{id}"), summary))
+    };
+    vec![
+        begin("score", "score", format!("The score of a {kind}, and what it is made of"))
+            .query("at", time(), "at which moment; now where not given")
+            .data(
+                200,
+                object()
+                    .property("record", object())
+                    .property("model", text())
+                    .property("at", time())
+                    .property("known_at", time())
+                    .property("total", integer())
+                    .property("fit", integer())
+                    .property("engagement", integer())
+                    .property("grade", text())
+                    .property("is_hot", crate::openapi::boolean())
+                    .property("contributions", array(object())),
+                "thousandths of a point; the contributions sum to the total",
+            )
+            .to(score::<K>),
+        course_params(begin("score/course", "score_course", format!("The course of a {kind}'s score")))
+            .data(200, array(object()), "`at` and the figures of each moment at which the record was there")
+            .to(course::<K>),
+    ]
+}
+
+fn course_params(operation: Operation) -> Operation {
+    operation
+        .query("from", time(), "from when on; 90 days before `until` where not given")
+        .query("until", time(), "until when; now where not given")
+        .query("hours", bounded(1, 8_760), "the time from one moment to the next; 24 where not given")
+}
+
+async fn starter(State(_): State<App>, _: Caller, params: Params) -> Result<Response, Problem> {
+    params.done()?;
+    let new = ScoringModel::starter();
+    let definition: Option<ModelDefinition> = new.definition;
+    Ok(Answer::ok(json!({
+        "key": new.key,
+        "name": new.name,
+        "description": new.description,
+        "kind": new.kind,
+        "definition": definition,
+        "is_active": new.is_active,
+    }))
+    .into_response())
+}
+
+async fn activate(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    condition: IfMatch,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(Empty {}): Body<Empty>,
+) -> Result<Response, Problem> {
+    let params = WriteParams::read(params)?;
+    let pending = app.crm().scoring(&caller.actor).activate(id);
+    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+}
+
+async fn attempt(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    IdPath(id): IdPath,
+    params: Params,
+    Body(Empty {}): Body<Empty>,
+) -> Result<Response, Problem> {
+    // A dry run of a dry run would be none.
+    params.done()?;
+    let job = app.crm().jobs(&caller.actor).try_model(id, key.0.as_deref()).await?;
+    begun(&app, &caller, job).await
+}
+
+fn query_of(params: &mut Params) -> Result<ScoreQuery, Problem> {
+    Ok(ScoreQuery {
+        model: params.read("model", "an id")?,
+        version: params.read("version", "a version")?,
+        at: None,
+        known_at: params.read("known_at", WHEN)?,
+    })
+}
+
+const WHEN: &str = "a time such as 2024-01-31T09:30:00Z";
+
+async fn score<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let mut query = query_of(&mut params)?;
+    query.at = params.read("at", WHEN)?;
+    params.done()?;
+    let scoring = app.crm().scoring(&caller.actor);
+    let score = scoring.score(Ref::new(K::KIND, id), &query).await.map_err(Problem::of_query)?;
+    Ok(Answer::ok(json!(score)).into_response())
+}
+
+/// What a course is asked for.
+pub(super) struct Course {
+    pub(super) moments: Vec<Moment>,
+}
+
+/// Reads a course as its parameters ask.
+pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &mut Params) -> Result<Course, Problem> {
+    let query = query_of(params)?;
+    let until: Time = params.read("until", WHEN)?.unwrap_or_else(|| app.crm().now());
+    let from: Time = params.read("from", WHEN)?.unwrap_or_else(|| plus_hours(until, -24 * DAYS));
+    let hours: i64 = params.read("hours", "a number of hours")?.unwrap_or(24);
+    if !(1..=8_760).contains(&hours) || from > until {
+        return Err(
+            crm_core::Error::invalid("hours", "too_large", "must be 1 to 8760, and `from` before `until`").into()
+        );
+    }
+    let count = (until.micros() - from.micros()) / (hours * HOUR) + 1;
+    if count > 1_000 {
+        let message = format!("{count} moments are too many: at most 1000; take more hours from one to the next");
+        return Err(crm_core::Error::invalid("hours", "too_small", message).into());
+    }
+    // Counted back from the end, so that the last moment is the one asked for.
+    let moments: Vec<Time> = (0..count).rev().map(|step| plus_hours(until, -step * hours)).collect();
+    let moments = app.crm().scoring(&caller.actor).course(record, &moments, &query).await.map_err(Problem::of_query)?;
+    Ok(Course { moments })
+}
+
+fn plus_hours(time: Time, hours: i64) -> Time {
+    Time::from_micros(time.micros().saturating_add(hours.saturating_mul(HOUR))).unwrap_or(Time::EPOCH)
+}
+
+async fn course<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let id: Id = id;
+    let course = course_of(&app, &caller, Ref::new(K::KIND, id), &mut params).await?;
+    params.done()?;
+    Ok(Answer::ok(json!(course.moments)).into_response())
+}
