@@ -72,6 +72,7 @@ fn median(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
+#[allow(clippy::disallowed_methods)] // a stopwatch
 fn main() {
     let store = MemoryStore::new();
     let ready = block_on(Ready::on(Arc::new(store.clone()))).expect("memory does not fail");
@@ -130,6 +131,7 @@ async fn image(store: &MemoryStore, tenant: crm_core::value::Id, id: crm_core::v
 }
 
 /// Seconds to score one lead with 200 changes, half of them interactions, for each day of a year.
+#[allow(clippy::disallowed_methods)] // a stopwatch
 fn year(ready: &Ready) -> f64 {
     let call = Behavior {
         key: "call".into(),

@@ -54,6 +54,7 @@ mod references;
 mod replay;
 mod run;
 mod samples;
+mod scores;
 mod stage_moves;
 mod step;
 mod tenancy;
@@ -101,4 +102,5 @@ static THEMES: &[&[Case]] = &[
     feed::CASES,
     races::CASES,
     use_cases::CASES,
+    scores::CASES,
 ];

@@ -217,30 +217,12 @@ impl Scoring<'_> {
         trial.next = match page.next {
             Some(next) => Some(Next::Records(Some(next))),
             None if kind == Kind::Lead => {
-                trial.rankings = self.versions(model, &definitions);
+                trial.rankings = versions(model, &definitions);
                 Some(Next::Outcomes(self.outcomes(&definitions, &access, at).await?))
             }
             None => None,
         };
         Ok(trial)
-    }
-
-    /// The versions that are ranked: the one that is tried, and the newest of the model in force.
-    fn versions(&self, model: Id, definitions: &Definitions) -> Vec<Ranking> {
-        let named = |model: String| Ranking { model, ..Ranking::default() };
-        let tried = definitions.scoring_model(model).map(|tried| named(tried.version_name(tried.version)));
-        let active = definitions.active_model(Kind::Lead).into_iter();
-        let others = active.flat_map(|active| {
-            let oldest = active.version.saturating_sub(MAX_VERSIONS - 1).max(1);
-            (oldest..=active.version).rev().map(|version| active.version_name(version)).collect::<Vec<_>>()
-        });
-        let mut all: Vec<Ranking> = tried.into_iter().collect();
-        for other in others {
-            if all.iter().all(|known| known.model != other) {
-                all.push(named(other));
-            }
-        }
-        all
     }
 
     /// The leads that were won or lost within the last quarter, the latest first: the last such move of each.
@@ -333,6 +315,24 @@ impl Scoring<'_> {
         }
         Ok(trial)
     }
+}
+
+/// The versions that are ranked: the one that is tried, and the newest of the model in force.
+fn versions(model: Id, definitions: &Definitions) -> Vec<Ranking> {
+    let named = |model: String| Ranking { model, ..Ranking::default() };
+    let tried = definitions.scoring_model(model).map(|tried| named(tried.version_name(tried.version)));
+    let active = definitions.active_model(Kind::Lead).into_iter();
+    let others = active.flat_map(|active| {
+        let oldest = active.version.saturating_sub(MAX_VERSIONS - 1).max(1);
+        (oldest..=active.version).rev().map(|version| active.version_name(version)).collect::<Vec<_>>()
+    });
+    let mut all: Vec<Ranking> = tried.into_iter().collect();
+    for other in others {
+        if all.iter().all(|known| known.model != other) {
+            all.push(named(other));
+        }
+    }
+    all
 }
 
 /// The lower bound of the bar that a score falls into.

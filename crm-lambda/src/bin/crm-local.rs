@@ -9,7 +9,7 @@ use crm_lambda::{
     server::{
         Environment, Program, Settings, Started,
         http::{Bounds, serve},
-        logs, secrets, start,
+        logs, scores, secrets, start,
         start::{migrate, open},
         stores::Opened,
     },
@@ -21,6 +21,8 @@ use tokio::{
 
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_hours(1);
+/// How often scores are brought up to date, and how long that may take each time.
+const SCORE: Duration = Duration::from_secs(2);
 /// The seed of the demo: the same organization every time.
 const SEED: u64 = 2026;
 
@@ -92,9 +94,11 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     announce(&started, &settings, address, arguments.demo).await?;
     let Started { crm, config, store, .. } = started;
     let sweeper = tokio::spawn(sweep(crm.clone(), store));
+    let scorer = tokio::spawn(score(crm.clone()));
     let end = end().map_err(|error| format!("signals cannot be caught: {error}"))?;
     let finished = serve(listener, router(crm, config), Bounds::default(), end).await;
     sweeper.abort();
+    scorer.abort();
     if !finished {
         eprintln!("crm-local: ended before everything was answered");
     }
@@ -147,6 +151,20 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed expired idempotency keys"),
             Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
+        }
+    }
+}
+
+/// Keeps scores up to date.
+async fn score(crm: crm_core::Crm) {
+    let mut ticks = tokio::time::interval(SCORE);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match scores::keep(&crm, SCORE).await {
+            Ok(round) if round.scored > 0 => tracing::debug!(?round, "scores are up to date"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "scores wait"),
         }
     }
 }

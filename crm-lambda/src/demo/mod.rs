@@ -125,6 +125,7 @@ pub async fn fill(crm: &Crm, policy: &Policy, seed: u64) -> Result<SignInHint, A
     world.colleagues().await?;
     world.bring_activities().await?;
     let story = world.showcase().await?;
+    setup::scores(crm, &admin).await?;
     Ok(hint(Some(story), true))
 }
 

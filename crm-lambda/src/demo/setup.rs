@@ -1,6 +1,7 @@
-//! What must be there before the first customer: the organization's settings, custom properties, exchange rates.
+//! What must be there before the first customer: the organization's settings, custom properties, exchange rates; and what is
+//! there once everything has happened: scores.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use crm_core::{
     Crm, Error,
@@ -9,6 +10,7 @@ use crm_core::{
     organizations::{Branding, NewOrganization},
     properties::{NewProperty, PropertyOption, PropertyType},
     rates::NewRate,
+    scoring::ScoringModel,
     value::{Currency, Date, Decimal, Kind},
 };
 use fastrand::Rng;
@@ -106,4 +108,11 @@ pub(super) async fn rates(crm: &Crm, admin: &Actor, calendar: Calendar, rng: &mu
     }
     let made = crm.rates(admin).create_many(many).await;
     made.into_iter().try_for_each(|made| made.map(drop))
+}
+
+/// The starter model, in force, and every lead scored by it.
+pub(super) async fn scores(crm: &Crm, admin: &Actor) -> Result<(), Error> {
+    crm.scoring_models(admin).create(ScoringModel::starter()).await?;
+    while crm.score_keeper().sweep(admin.tenant(), Duration::from_mins(1)).await?.more {}
+    Ok(())
 }

@@ -1,7 +1,7 @@
-//! The Lambda function: API Gateway's events through the router, and two events of our own, which nobody sends through
-//! API Gateway and only who may invoke the function: `{"crm": "migrate"}` and `{"crm": "sweep"}`.
+//! The Lambda function: API Gateway's events through the router, and three events of our own, which nobody sends through
+//! API Gateway and only who may invoke the function: `{"crm": "migrate"}`, `{"crm": "sweep"}` and `{"crm": "score"}`.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Router,
@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, Uri, uri::PathAndQuery},
     response::{IntoResponse as _, Response},
 };
+use crm_core::Crm;
 use lambda_http::{
     Adapter, LambdaEvent, Request, RequestExt as _, Service as _,
     lambda_runtime::Diagnostic,
@@ -20,7 +21,7 @@ use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
-use super::{Program, Settings, StartError, start, start::migrate, start::open, stores::Opened};
+use super::{Program, Settings, StartError, scores, start, start::migrate, start::open, stores::Opened};
 use crate::{Problem, router};
 
 /// An event, as it came.
@@ -36,8 +37,12 @@ pub struct Function {
 #[derive(Debug)]
 struct Ready {
     router: Router,
+    crm: Crm,
     store: Opened,
 }
+
+/// How long one event of ours keeps scores up to date: well below the time a function has.
+const SCORING: Duration = Duration::from_secs(20);
 
 /// An event that is for us and not for the router.
 #[derive(Deserialize)]
@@ -62,7 +67,8 @@ impl Function {
     async fn ready(&self) -> Result<&Ready, StartError> {
         let make = || async {
             let started = start(&self.settings, Program::Lambda).await?;
-            Ok(Ready { router: router(started.crm, started.config), store: started.store })
+            let crm = started.crm.clone();
+            Ok(Ready { router: router(started.crm, started.config), crm, store: started.store })
         };
         self.ready.get_or_try_init(make).await
     }
@@ -113,7 +119,16 @@ impl Function {
                 let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
                 format!("{removed} expired keys were removed")
             }
-            _ => return Err(failed("UnknownCommand", &"write {\"crm\": \"migrate\"} or {\"crm\": \"sweep\"}")),
+            "score" => {
+                let crm = &self.ready().await.map_err(not_done)?.crm;
+                let round = scores::keep(crm, SCORING).await.map_err(|error| failed("Store", &error))?;
+                let rest = if round.more { ", and more is to be done" } else { "" };
+                format!("{} records were scored, {} of them anew{rest}", round.scored, round.written)
+            }
+            _ => {
+                let message = "write {\"crm\": \"migrate\"}, {\"crm\": \"sweep\"} or {\"crm\": \"score\"}";
+                return Err(failed("UnknownCommand", &message));
+            }
         };
         tracing::info!(command, done, "done");
         serde_json::value::to_raw_value(&serde_json::json!({"done": done})).map_err(|error| failed("Answer", &error))

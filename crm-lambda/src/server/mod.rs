@@ -12,6 +12,7 @@ mod jwks;
 pub mod lambda;
 pub mod logs;
 mod mail;
+pub mod scores;
 pub mod secrets;
 mod settings;
 pub mod start;

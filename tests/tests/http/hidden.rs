@@ -34,6 +34,12 @@ async fn no_route_shows_a_hidden_field() {
     api.post(&admin, "roles", role).await.is(201);
     let blind = api.user(&admin, "acme", "bob", "blind").await;
 
+    // A model in force that rests on what is hidden: its points are told, and not why.
+    let rule = json!({"key": "known", "when": {"field": "source", "op": "eq", "value": SENTINELS[1]}, "points": 5000});
+    let definition = json!({"groups": [{"key": "all", "rules": [rule]}]});
+    let model = json!({"key": "m", "name": "M", "kind": "lead", "definition": definition, "is_active": true});
+    api.post(&admin, "scoring/models", model).await.is(201);
+
     let lead = json!({
         "name": "Ada", "phone": SENTINELS[0], "source": SENTINELS[1], "properties": {"margin": SENTINELS[3]},
     });
@@ -78,6 +84,9 @@ async fn no_route_shows_a_hidden_field() {
     let object = answer.data().as_object().expect("an object");
     assert!(!object.contains_key("phone") && !object.contains_key("source"), "not even its name: {}", answer.text);
     assert_eq!(object["properties"], json!({}));
+
+    let score = api.get(&blind, &format!("leads/{lead}/score")).await.is(200);
+    assert_eq!(score.data()["contributions"][0]["facts"], json!([{"fact": "hidden"}]));
 
     // Tables, errors, filters, sorts, finds, writes and plans tell nothing of it either.
     let table = api.ask("GET", "leads").token(&blind.access).header("accept", "text/csv").send().await.is(200);

@@ -8,6 +8,7 @@ mod document;
 mod hidden;
 mod keys;
 mod limits;
+mod scoring;
 mod sign_in;
 mod story;
 mod walls;

@@ -57,6 +57,8 @@ async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
     let property = json!({"key": "size", "name": "Size", "type": "text"});
     let property = made(api.post(admin, "properties/lead", property).await);
     let pipeline = api.get(admin, "pipelines").await.is(200).data()[0]["id"].as_str().expect("an id").to_owned();
+    let starter = api.get(admin, "scoring/starter").await.is(200).data().clone();
+    let model = api.post(admin, "scoring/models", starter).await.is(201).id();
     let key = api.post(admin, "api-keys", json!({"name": "K", "permissions": ["lead.read"]})).await.is(201);
     let key = key.data()["api_key"]["id"].as_str().expect("an id").to_owned();
     let event = api.get(admin, "audit/security-events").await.is(200);
@@ -82,6 +84,7 @@ async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
         ("users", admin.id.clone()),
         ("organizations", admin.organization.clone()),
         ("jobs", NOBODY.to_owned()),
+        ("models", model),
     ]
 }
 

@@ -1,0 +1,229 @@
+//! Scores on the store under test: the same story as on the store in memory, told in the same figures to the last
+//! thousandth, for the present and for every past moment.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use super::{Case, Failure, Lab, Outcome, case, ensure};
+use crate::{
+    Crm, Error,
+    access::Actor,
+    companies::CompanyPatch,
+    filter::{Filter, Op},
+    interactions::{Direction, InteractionPatch, NewInteraction},
+    leads::{ConvertLead, LeadPatch, NewLead},
+    listing::ListQuery,
+    organizations::NewOrganization,
+    scoring::{
+        Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, NewScoringModel, On, Rule, ScoreQuery,
+        ScoringModelPatch,
+    },
+    store::{MemoryStore, Store},
+    testing::TestClock,
+    value::{Id, Kind, Ref},
+};
+
+/// The cases of this theme.
+pub(super) const CASES: &[Case] = &[case!(
+    "scores",
+    one_story_in_the_same_figures,
+    "scores, their past, their lists and trials of models come to the same as on the store in memory"
+)];
+
+/// A budget that never ends a sweep.
+const LONG: Duration = Duration::from_hours(1);
+
+async fn one_story_in_the_same_figures(lab: &Lab<'_>) -> Outcome {
+    let told = Story::on(Arc::clone(&lab.store)).await?.tell(Some(lab)).await?;
+    let memory = Story::on(Arc::new(MemoryStore::new())).await?.tell(None).await?;
+    let differs = told.lines().zip(memory.lines()).find(|(told, memory)| told != memory);
+    ensure!(differs.is_none(), "told and expected differ: {differs:?}");
+    ensure!(told.lines().count() == memory.lines().count(), "one story is longer than the other");
+    Ok(())
+}
+
+fn definition(web: i64) -> ModelDefinition {
+    let group = |key: &str, axis| Group { key: key.into(), axis, ..Group::default() };
+    let rule = |key: &str, on, when, points| Rule { key: key.into(), on, when, points };
+    let behavior = |key: &str, event, points, decay| Behavior { key: key.into(), event, points, decay, limit: None };
+    ModelDefinition {
+        groups: vec![
+            Group {
+                rules: vec![
+                    rule("web", On::Record, Filter::eq("source", "web"), web),
+                    rule(
+                        "young",
+                        On::Record,
+                        Filter::is("created_at", Op::Gt, serde_json::json!({"days": -20})),
+                        1_500,
+                    ),
+                    rule("big", On::Company, Filter::is("employee_count", Op::Ge, 100), 7_000),
+                ],
+                cap: Some(15_000),
+                ..group("fit", Axis::Fit)
+            },
+            Group {
+                behaviors: vec![
+                    behavior("call", Event::Interaction(Filter::eq("type", "call")), 13_000, Decay::HalfLifeDays(9)),
+                    behavior("moved", Event::Stage(vec![]), 3_333, Decay::LinearDays(17)),
+                ],
+                ..group("does", Axis::Engagement)
+            },
+        ],
+        grades: Some(GradeMatrix { fit: [15_000, 10_000, 1_000], engagement: [25_000, 15_000, 5_000] }),
+        hot_threshold: Some(30_000),
+        refresh_hours: 24,
+    }
+}
+
+struct Story {
+    crm: Crm,
+    clock: TestClock,
+    admin: Actor,
+    leads: Vec<Id>,
+    told: String,
+}
+
+impl Story {
+    async fn on(store: Arc<dyn Store>) -> Result<Self, Failure> {
+        let clock = TestClock::at("2026-01-05T09:00:00Z");
+        // Ids of every run's own: a store may remember those of another.
+        let crm = Crm::builder_shared(store).clock(clock.clone()).build();
+        let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
+        Ok(Self { crm, clock, admin, leads: Vec::new(), told: String::new() })
+    }
+
+    async fn tell(mut self, lab: Option<&Lab<'_>>) -> Result<String, Failure> {
+        let model = NewScoringModel {
+            key: "ours".into(),
+            name: "Ours".into(),
+            kind: Some(Kind::Lead),
+            definition: Some(definition(9_000)),
+            is_active: true,
+            ..Default::default()
+        };
+        let model = self.crm.scoring_models(&self.admin).create(model).await?.id;
+        for number in 0..4 {
+            self.clock.advance_seconds(3_601);
+            let source = if number % 2 == 0 { "web" } else { "fair" };
+            let new = NewLead {
+                name: format!("Lead {number}"),
+                source: Some(source.into()),
+                company_name: Some("Engines".into()),
+                ..Default::default()
+            };
+            self.leads.push(self.crm.leads(&self.admin).create(new).await?.id);
+        }
+        self.look(lab, "made").await?;
+        let calls = [self.call(0).await?, self.call(0).await?, self.call(1).await?, self.call(2).await?];
+        self.clock.advance_days(3);
+        self.crm.leads(&self.admin).move_to(self.leads[0], "contacted").await?;
+        self.look(lab, "called").await?;
+        let interactions = self.crm.interactions(&self.admin);
+        interactions.archive(calls[1]).await?;
+        let elsewhere = InteractionPatch::new().links(vec![Ref::new(Kind::Lead, self.leads[3])]);
+        interactions.update(calls[3], elsewhere).await?;
+        self.crm.leads(&self.admin).update(self.leads[1], LeadPatch::new().source("web")).await?;
+        self.look(lab, "taken back").await?;
+        self.clock.advance_days(11);
+        self.crm.leads(&self.admin).move_to(self.leads[0], "qualified").await?;
+        self.crm.leads(&self.admin).convert(self.leads[0], ConvertLead::default()).await?;
+        self.crm.leads(&self.admin).disqualify(self.leads[3], "no budget").await?;
+        let company = self.crm.leads(&self.admin).get(self.leads[0]).await?.converted_company_id;
+        let company = company.ok_or_else(|| Failure::new("the lead became no company"))?;
+        self.crm.companies(&self.admin).update(company, CompanyPatch::new().employee_count(500)).await?;
+        self.look(lab, "converted").await?;
+        self.clock.advance_days(9);
+        self.look(lab, "faded").await?;
+        let other = NewScoringModel {
+            key: "other".into(),
+            name: "Other".into(),
+            kind: Some(Kind::Lead),
+            definition: Some(definition(14_000)),
+            ..Default::default()
+        };
+        let other = self.crm.scoring_models(&self.admin).create(other).await?.id;
+        if let Some(lab) = lab {
+            lab.settle().await;
+        }
+        let trial = self.crm.scoring(&self.admin).try_model(other).await?;
+        // Named records have ids of this run's own.
+        let named = (trial.becoming_hot.len(), trial.ceasing_hot.len());
+        let _ = writeln!(
+            self.told,
+            "tried {} against {}: {} up, {} down, {:?} to {:?}, {named:?}, {:?}",
+            trial.model, trial.against, trial.up, trial.down, trial.before, trial.after, trial.rankings
+        );
+        let changed = ScoringModelPatch::new().definition(Some(definition(14_000)));
+        self.crm.scoring_models(&self.admin).update(model, changed).await?;
+        self.look(lab, "changed").await?;
+        Ok(self.told)
+    }
+
+    async fn call(&self, lead: usize) -> Result<Id, Error> {
+        self.clock.advance_seconds(61);
+        let new = NewInteraction {
+            r#type: "call".into(),
+            direction: Some(Direction::Inbound),
+            subject: "a call".into(),
+            completed_at: Some(self.clock.now()),
+            links: vec![Ref::new(Kind::Lead, self.leads[lead])],
+            ..Default::default()
+        };
+        Ok(self.crm.interactions(&self.admin).create(new).await?.id)
+    }
+
+    /// Brings scores up to date, and tells them in every way there is.
+    async fn look(&mut self, lab: Option<&Lab<'_>>, what: &str) -> Outcome {
+        self.clock.advance_seconds(5);
+        // What one sweep marks (the leads of a company) the next one scores.
+        for _ in 0..2 {
+            if let Some(lab) = lab {
+                lab.settle().await;
+            }
+            let swept = self.crm.score_keeper().sweep(self.admin.tenant(), LONG).await?;
+            let _ = writeln!(self.told, "{what}: {} due, {} written", swept.due, swept.written);
+        }
+        if let Some(lab) = lab {
+            lab.settle().await;
+        }
+        let scoring = self.crm.scoring(&self.admin);
+        for (number, id) in self.leads.iter().enumerate() {
+            let lead = self.crm.leads(&self.admin).get(*id).await?;
+            let record = Ref::new(Kind::Lead, *id);
+            let now = scoring.score(record, &ScoreQuery::default()).await?;
+            ensure!(now.points.total == lead.score, "lead {number} carries {} and is {}", lead.score, now.points.total);
+            let parts: Vec<(Option<&str>, i64)> =
+                now.contributions.iter().map(|part| (part.rule.as_deref(), part.points)).collect();
+            let _ = writeln!(
+                self.told,
+                "  {number}: {} {:?} {} {:?} {parts:?}",
+                lead.score, lead.grade, lead.is_hot, lead.model_version
+            );
+            if let Some(then) = lead.scored_at {
+                let then = scoring.score(record, &ScoreQuery::as_it_was(then)).await?;
+                ensure!(then.points.total == lead.score, "lead {number} is not what it was: {}", then.points.total);
+            }
+            let end = self.clock.now();
+            let days: Vec<_> = (0..30).rev().map(|day| end.plus_days(-day)).collect();
+            let course = scoring.course(record, &days, &ScoreQuery::default()).await?;
+            let course: Vec<i64> = course.iter().map(|moment| moment.points.total).collect();
+            let _ = writeln!(self.told, "     {course:?}");
+            let announced: Vec<String> = self
+                .crm
+                .leads(&self.admin)
+                .history(*id)
+                .await?
+                .iter()
+                .filter(|change| change.group == crate::schema::Group::Machine)
+                .map(|change| change.action.to_string())
+                .collect();
+            let _ = writeln!(self.told, "     {announced:?}");
+        }
+        let best = ListQuery::new().sort("score").descending();
+        let best = self.crm.leads(&self.admin).list(&best).await?.items;
+        let _ = writeln!(self.told, "  best: {:?}", best.iter().map(|lead| &lead.name).collect::<Vec<_>>());
+        let hot = self.crm.leads(&self.admin).count(Filter::eq("is_hot", true)).await?;
+        let _ = writeln!(self.told, "  hot: {hot}");
+        Ok(())
+    }
+}
