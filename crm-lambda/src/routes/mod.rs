@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod batch;
+mod charts;
 mod deals;
 mod docs;
 mod health;
@@ -64,6 +65,7 @@ pub(crate) fn all(config: &Config) -> Vec<Route> {
     all.extend(records::collection::<Note>());
     all.extend(records::collection::<Association>());
     all.extend(reports::routes());
+    all.extend(charts::routes());
     all.extend(audit::routes());
     all.extend(jobs::routes());
     all.extend(batch::routes());

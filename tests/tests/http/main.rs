@@ -7,6 +7,7 @@ mod conditions;
 mod document;
 mod hidden;
 mod keys;
+mod life;
 mod limits;
 mod sign_in;
 mod story;
