@@ -113,6 +113,11 @@ impl Definitions {
         list
     }
 
+    /// The pipelines of a kind, archived ones too, in any order.
+    pub(crate) fn all_pipelines(&self, kind: PipelineKind) -> impl Iterator<Item = &Record<Pipeline>> {
+        self.pipelines.values().filter(move |pipeline| pipeline.kind == kind)
+    }
+
     /// The pipeline that records of a kind get when they name none.
     pub fn default_pipeline(&self, kind: PipelineKind) -> Option<&Record<Pipeline>> {
         let list = self.pipelines(kind);

@@ -15,6 +15,8 @@ pub mod audit;
 pub mod auth;
 pub mod catalog;
 pub mod change;
+#[cfg(feature = "charts")]
+pub mod charts;
 pub mod collection;
 pub mod companies;
 #[cfg(feature = "conformance")]

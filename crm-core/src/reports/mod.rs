@@ -1,15 +1,16 @@
-//! Reports: pure folds over deals and their stage moves, of what the actor may see.
+//! Reports: pure folds over leads, deals and their stage moves, of what the actor may see.
 //!
 //! | report | what | definition |
 //! |---|---|---|
 //! | [`Reports::sales`] | won, lost, open; win rate; won value; sales cycles; cohorts; velocity | [`Figures`], [`Cycle`], [`Sums`] |
 //! | [`Reports::pipeline`] | open deals by stage: count, value, weighted value | [`OpenDeals`] |
 //! | [`Reports::ages`] | how long deals have been in a stage, on any day | [`AgeReport`] |
+//! | [`Reports::life`] | of leads or deals in a period: entries and exits of stages, conversion, time in stage, velocity, reasons | [`LifeReport`] |
 //!
-//! A deal is in a report where a grant of `deal.report` covers it and it is not archived; what field rules hide from
-//! the actor does not exist there either. Sums are decimals, per currency and in the organization's base currency by
-//! its dated rates; ratios are floats. Days, months and quarters are those of the organization's time zone and fiscal
-//! year. When a deal entered a stage comes from the change log alone.
+//! A deal is in a report where a grant of `deal.report` covers it and it is not archived, a lead by `lead.report`; what
+//! field rules hide from the actor does not exist there either. Sums are decimals, per currency and in the
+//! organization's base currency by its dated rates; ratios are floats. Days, months and quarters are those of the
+//! organization's time zone and fiscal year. When a record entered a stage comes from the change log alone.
 //!
 //! Costs: reports fold over lists. A report reads every deal of the tenant that the actor may see in reports, 1,000 a
 //! round trip, and, where it looks at stage entries, every stage move of the pipeline, as many a round trip. On
@@ -18,6 +19,7 @@
 mod ages;
 mod calendar;
 mod groups;
+mod life;
 mod money;
 mod pipeline;
 mod query;
@@ -34,6 +36,9 @@ use std::{
 };
 
 pub use ages::{AgeReport, OlderThan};
+pub use life::{
+    Ending, LifeQuery, LifeReport, Moment, Outcomes, Reason, StageLife, TimeInStage, TimeToWin, Velocity, WentTo,
+};
 pub use money::{Amounts, MissingRate, RateUsed, Sums};
 pub use pipeline::{OpenDeals, OpenStage, PipelineReport};
 pub use query::{AgesQuery, GroupBy, PipelineQuery, SalesQuery};
@@ -49,7 +54,7 @@ use crate::{
     filter::{Filter, Path},
     pipelines::record::{Pipeline, PipelineKind, StageKind},
     schema::{FieldType, Record},
-    value::{Currency, Date, Id, Kind, Time},
+    value::{Currency, Date, Id, Kind, Money, Time},
 };
 use calendar::Calendar;
 use groups::{Dimension, Keys, Plan};
@@ -119,7 +124,7 @@ impl<'a> Reports<'a> {
                 None => row.created_at.map(|at| at.date_in(zone)),
             };
             let day = row.closed_on.unwrap_or_else(|| now.date_in(zone));
-            let value = if row.kind == StageKind::Won { valued(row, day, &mut rates)? } else { None };
+            let value = if row.kind == StageKind::Won { valued(row.value, day, &mut rates)? } else { None };
             let fact = Fact { kind: row.kind, value, cycle_days: sales::cycle_days(row.kind, began, row.closed_on) };
             overall.add(&fact)?;
             for (tallies, dimensions) in tables.iter_mut().zip(&plan.tables) {
@@ -163,7 +168,7 @@ impl<'a> Reports<'a> {
         let mut stages: HashMap<Id, OpenTally> = HashMap::new();
         let mut tables: Vec<Tallies<OpenTally>> = plan.tables.iter().map(|_| Tallies::new()).collect();
         for row in &rows {
-            let fact = OpenFact { value: valued(row, day, &mut rates)?, probability: row.probability };
+            let fact = OpenFact { value: valued(row.value, day, &mut rates)?, probability: row.probability };
             total.add(&fact)?;
             if let Some(stage) = row.stage {
                 stages.entry(stage).or_default().add(&fact)?;
@@ -205,7 +210,7 @@ impl<'a> Reports<'a> {
         let seen: HashSet<Id> = rows.iter().map(|row| row.id).collect();
         let mut entries: HashMap<Id, Vec<ages::Entry>> = HashMap::new();
         reader
-            .moves(pipeline.id, |deal, entry| {
+            .entries(pipeline.id, |deal, entry| {
                 if seen.contains(&deal) {
                     entries.entry(deal).or_default().push(entry);
                 }
@@ -223,16 +228,21 @@ impl<'a> Reports<'a> {
 
 /// The pipeline, after what every report asks: the permission, and the fields without which there is none.
 fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
-    access.demand(Permission::new(Kind::Deal, Action::Report))?;
-    for name in ["pipeline_id", "stage_id", "stage_kind"] {
-        groups::seen(access, Kind::Deal, name)
-            .map_err(|(field, fault)| Error::invalid(field, fault.code, fault.message))?;
-    }
+    demand(access, Kind::Deal)?;
     access
         .definitions()
         .pipeline(id)
         .filter(|pipeline| pipeline.kind == PipelineKind::Deal)
         .ok_or(Error::NotFound(Kind::Pipeline))
+}
+
+/// What every report asks: the permission, and the fields without which there is none.
+fn demand(access: &Access<'_>, kind: Kind) -> Result<(), Error> {
+    access.demand(Permission::new(kind, Action::Report))?;
+    for name in ["pipeline_id", "stage_id", "stage_kind"] {
+        groups::seen(access, kind, name).map_err(|(field, fault)| Error::invalid(field, fault.code, fault.message))?;
+    }
+    Ok(())
 }
 
 fn stage_of(pipeline: &Pipeline, key: &str, named: &str) -> Result<Id, Error> {
@@ -253,8 +263,8 @@ fn currencies<'r>(rows: impl Iterator<Item = &'r Row>) -> BTreeSet<Currency> {
     rows.filter_map(|row| row.value).map(|value| value.currency).collect()
 }
 
-fn valued(row: &Row, day: Date, rates: &mut RateTable) -> Result<Option<Valued>, Error> {
-    row.value.map(|money| Ok(Valued { money, in_base: rates.convert(money, day)? })).transpose()
+fn valued(value: Option<Money>, day: Date, rates: &mut RateTable) -> Result<Option<Valued>, Error> {
+    value.map(|money| Ok(Valued { money, in_base: rates.convert(money, day)? })).transpose()
 }
 
 /// Reads what the keys of the rows are made from.

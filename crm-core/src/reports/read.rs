@@ -1,4 +1,5 @@
-//! What reports read: the deals that the actor may see in reports, their stage moves, whom they belong to, the rates.
+//! What reports read: the deals and leads that the actor may see in reports, their stage moves, whom they belong to, the
+//! rates.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,6 +9,7 @@ use std::{
 use super::{ages::Entry, money::RateTable};
 use crate::{
     access::{Access, Action, Actor, Permission},
+    change::Change,
     deals::{Deal, DealFields as F},
     draft::{self, Lookup, Stop},
     engine::Engine,
@@ -138,24 +140,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Every stage move of a pipeline's deals, in the order in which they occurred. One read for each 1,000 moves.
-    pub(super) async fn moves(&self, pipeline: Id, mut each: impl FnMut(Id, Entry) + Send) -> Result<(), Error> {
-        let mut query = StageMoveQuery {
-            tenant: self.actor.tenant(),
-            pipeline,
-            from: Time::MIN,
-            until: Time::MAX,
-            after: None,
-            limit: PAGE,
-        };
+    /// Every stage move within a pipeline before a moment, in the order in which they occurred. One read for each 1,000
+    /// moves.
+    pub(super) async fn moves(
+        &self,
+        pipeline: Id,
+        until: Time,
+        mut each: impl FnMut(&Change) + Send,
+    ) -> Result<(), Error> {
+        let mut query =
+            StageMoveQuery { tenant: self.actor.tenant(), pipeline, from: Time::MIN, until, after: None, limit: PAGE };
         loop {
             let page = self.engine.store.stage_moves(&query).await?;
-            for change in &page.changes {
-                let moved = change.field("stage_id").and_then(|field| field.new.as_id());
-                if let (Kind::Deal, Some(stage)) = (change.record.kind, moved) {
-                    each(change.record.id, (change.occurred_at, stage));
-                }
-            }
+            page.changes.iter().for_each(&mut each);
             query.after = page.changes.last().map(|change| LogPosition {
                 time: change.occurred_at,
                 record: change.record,
@@ -168,6 +165,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Every entry of a stage by a pipeline's deals, in the order in which they occurred, at the cost of
+    /// [`Reader::moves`].
+    pub(super) async fn entries(&self, pipeline: Id, mut each: impl FnMut(Id, Entry) + Send) -> Result<(), Error> {
+        self.moves(pipeline, Time::MAX, |change| {
+            let moved = change.field("stage_id").and_then(|field| field.new.as_id());
+            if let (Kind::Deal, Some(stage)) = (change.record.kind, moved) {
+                each(change.record.id, (change.occurred_at, stage));
+            }
+        })
+        .await
+    }
+
     /// When each deal first entered each of some stages. No read where none is asked for.
     pub(super) async fn first_entries(
         &self,
@@ -176,7 +185,7 @@ impl Reader<'_> {
     ) -> Result<HashMap<(Id, Id), Time>, Error> {
         let mut entries: HashMap<(Id, Id), Time> = HashMap::new();
         if !stages.is_empty() {
-            self.moves(pipeline, |deal, (at, stage)| {
+            self.entries(pipeline, |deal, (at, stage)| {
                 if stages.contains(&stage) {
                     entries.entry((deal, stage)).or_insert(at);
                 }

@@ -352,3 +352,32 @@ fn ages_are_those_of_the_day_by_the_log() {
         assert_eq!(ages(&ready.rep, "2025-04-05").await.days, None);
     });
 }
+
+#[test]
+fn the_life_of_deals_has_money_and_velocity() {
+    const HOUR: i64 = 3_600_000_000;
+    block_on(async {
+        let ready = ready().await;
+        let query = LifeQuery::of(ready.deal_pipeline.id);
+        let report = ready.crm.reports(&ready.admin).life(&query).await.unwrap();
+        let velocity = &report.velocity;
+        assert_eq!((velocity.open, velocity.won, velocity.lost, velocity.win_rate), (1, 3, 1, Some(0.75)));
+        assert_eq!(velocity.won_value.in_base.as_ref().map(|value| value.sum), Some(407.into()));
+        // A: 89 days and 23.5 hours, C: 11 days, D: 1 day.
+        let time = velocity.time_to_win.unwrap();
+        assert_eq!((time.n, time.median_micros, time.min_micros), (3, 11 * 24 * HOUR, 24 * HOUR));
+        assert_eq!(time.mean_micros, (HOUR * (89 + 11 + 1) * 24 + HOUR * 47 / 2) / 3);
+        let expected = 0.75 * (407.0 / 3.0) / (2447.5 / 3.0 / 24.0);
+        assert!((velocity.value_per_day.unwrap() - expected).abs() < 1e-9 * expected, "{velocity:?}");
+        let reasons: Vec<_> = report.reasons.as_ref().unwrap().iter().collect();
+        assert_eq!((reasons[0].ending, reasons[0].records, reasons[0].rate), (Ending::Won, 3, 1.0));
+        assert_eq!((reasons[1].ending, reasons[1].reason.as_deref()), (Ending::Lost, Some("price")));
+        assert_eq!(reasons[1].value.in_base.as_ref().map(|value| value.sum), Some(50.into()));
+        // Of the first quarter: A and B; what its cohort became is followed beyond it.
+        let quarter = query.from(Date::from_ymd(2025, 1, 1).unwrap()).until(Date::from_ymd(2025, 4, 1).unwrap());
+        let report = ready.crm.reports(&ready.admin).life(&quarter).await.unwrap();
+        assert_eq!((report.velocity.won, report.velocity.lost, report.cohort.records), (1, 1, 2));
+        let team = ready.crm.reports(&ready.manager).life(&quarter).await.unwrap();
+        assert_eq!(team.records, 4, "the outsider's is not the manager's to see");
+    });
+}

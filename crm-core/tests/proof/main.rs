@@ -16,6 +16,7 @@ mod gates;
 mod history;
 mod jobs;
 mod keys;
+mod life;
 mod lists;
 mod me;
 mod nouns;

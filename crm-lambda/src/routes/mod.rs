@@ -4,6 +4,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod batch;
+mod charts;
 mod deals;
 mod docs;
 mod health;
@@ -67,6 +68,7 @@ pub(crate) fn all(config: &Config) -> Vec<Route> {
     all.extend(records::collection::<ScoringModel>());
     all.extend(scoring::routes());
     all.extend(reports::routes());
+    all.extend(charts::routes());
     all.extend(audit::routes());
     all.extend(jobs::routes());
     all.extend(batch::routes());

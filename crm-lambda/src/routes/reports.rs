@@ -1,4 +1,4 @@
-//! Reports: sales, and the open pipeline.
+//! Reports: sales, the open pipeline, and the life of leads and deals.
 
 use axum::{
     extract::State,
@@ -7,8 +7,9 @@ use axum::{
 use crm_core::{
     filter::Filter,
     listing::ListQuery,
-    reports::{GroupBy, PipelineQuery, SalesQuery},
-    value::Id,
+    pipelines::PipelineKind,
+    reports::{GroupBy, LifeQuery, Moment, PipelineQuery, SalesQuery},
+    value::{Choice, Id},
 };
 use serde_json::json;
 use utoipa::openapi::HttpMethod;
@@ -18,7 +19,7 @@ use crate::{
     answer::Answer,
     app::App,
     input::Params,
-    openapi::{Operation, Route, object, route, text, uuid},
+    openapi::{Operation, Route, array, choice, integer, object, route, text, time, uuid},
     problem::Problem,
     sign_in::Caller,
 };
@@ -44,7 +45,54 @@ pub(super) fn routes() -> Vec<Route> {
         begin("pipeline", "What is open: by stage, weighted by probability")
             .data(200, object(), "sums of all open deals, of each stage and of each group")
             .to(pipeline),
+        life_parameters(route(
+            HttpMethod::Get,
+            format!("{PREFIX}/reports/life"),
+            "reports",
+            "life_report",
+            "How leads or deals went through a pipeline: entries, exits, conversion, time in stage, velocity, reasons",
+        ))
+        .data(
+            200,
+            object()
+                .property("kind", choice(PipelineKind::NAMES.iter().copied()))
+                .property("pipeline_id", uuid())
+                .property("until", time())
+                .property("followed_until", time())
+                .property("records", integer())
+                .property("stages", array(object()))
+                .property("cohort", object())
+                .property("velocity", object()),
+            "the flow of each stage with `went_to` (the matrix of conversions) and `time` (microseconds: quartiles by \
+             Kaplan and Meier, since some stays go on), what became of the `cohort` that entered, `velocity`, and \
+             `reasons` of wins and losses",
+        )
+        .to(life),
     ]
+}
+
+/// The parameters of the life report and of its chart.
+pub(super) fn life_parameters(operation: Operation) -> Operation {
+    let moment =
+        |what: &str| format!("{what}: a day, which is its first moment in the organization's time zone, or a time");
+    operation
+        .query(
+            "kind",
+            choice(PipelineKind::NAMES.iter().copied()),
+            "of the default pipeline of this kind; `deal` where not given",
+        )
+        .query("pipeline_id", uuid(), "of this pipeline, in place of `kind`")
+        .query("from", text(), &moment("what occurred then or later"))
+        .query("until", text(), &moment("what occurred before; up to now where not given"))
+        .query(
+            "follow_until",
+            text(),
+            &moment("how far what began in the period is followed; up to now where not given"),
+        )
+        .query("owner_id", uuid(), "only this owner's; an empty value asks for those without one")
+        .query("team_id", uuid(), "only this team's; an empty value asks for those without one")
+        .query("source", text(), "only of this source; an empty value asks for those without one")
+        .query("filter", text(), "only records of which this condition holds, as JSON")
 }
 
 /// What both reports are asked.
@@ -54,12 +102,20 @@ struct Asked {
     by: Vec<Vec<GroupBy>>,
 }
 
-async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked, Problem> {
-    let bad = |name: &str, message: &str| Problem::malformed("bad_parameter", format!("{name}: {message}"));
-    let filter = params
+fn bad(name: &str, message: &str) -> Problem {
+    Problem::malformed("bad_parameter", format!("{name}: {message}"))
+}
+
+/// The parameter `filter`.
+fn condition(params: &mut Params) -> Result<Option<Filter>, Problem> {
+    params
         .take("filter")
         .map(|text| serde_json::from_str(&text).map_err(|_| bad("filter", "must be a condition in JSON")))
-        .transpose()?;
+        .transpose()
+}
+
+async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked, Problem> {
+    let filter = condition(params)?;
     let by = params
         .take("by")
         .map(|text| serde_json::from_str(&text).map_err(|_| bad("by", "must be a list of lists of groups, in JSON")))
@@ -67,14 +123,14 @@ async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked,
         .unwrap_or_default();
     let pipeline = match params.read("pipeline_id", "an id")? {
         Some(id) => id,
-        None => default_pipeline(app, caller).await?,
+        None => default_pipeline(app, caller, PipelineKind::Deal).await?,
     };
     Ok(Asked { pipeline, filter, by })
 }
 
-/// The default pipeline of deals.
-async fn default_pipeline(app: &App, caller: &Caller) -> Result<Id, Problem> {
-    let filter = Filter::eq("kind", "deal").and(Filter::eq("is_default", true));
+/// The default pipeline of a kind.
+async fn default_pipeline(app: &App, caller: &Caller, kind: PipelineKind) -> Result<Id, Problem> {
+    let filter = Filter::eq("kind", kind.name()).and(Filter::eq("is_default", true));
     let page = app.crm().pipelines(&caller.actor).list(&ListQuery::new().filter(filter).limit(1)).await?;
     page.items.first().map(|pipeline| pipeline.id).ok_or_else(|| Problem::not_found("pipeline"))
 }
@@ -107,5 +163,50 @@ async fn pipeline(State(app): State<App>, caller: Caller, mut params: Params) ->
     }
     params.done()?;
     let report = app.crm().reports(&caller.actor).pipeline(&query).await.map_err(Problem::of_query)?;
+    Ok(Answer::ok(json!(report)).into_response())
+}
+
+/// What the life report is asked: all of the request's parameters.
+pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -> Result<LifeQuery, Problem> {
+    let moment = "a day such as 2024-01-31 or a time such as 2024-01-31T09:30:00Z";
+    let from: Option<Moment> = params.read("from", moment)?;
+    let until: Option<Moment> = params.read("until", moment)?;
+    let follow_until: Option<Moment> = params.read("follow_until", moment)?;
+    let mut filters: Vec<Filter> = condition(&mut params)?.into_iter().collect();
+    for name in ["owner_id", "team_id", "source"] {
+        if let Some(value) = params.take(name) {
+            filters.push(if value.is_empty() { Filter::missing(name) } else { Filter::eq(name, value) });
+        }
+    }
+    let kind = params
+        .take("kind")
+        .map(|name| PipelineKind::from_name(&name).ok_or_else(|| bad("kind", "must be lead or deal")))
+        .transpose()?;
+    let pipeline: Option<Id> = params.read("pipeline_id", "an id")?;
+    params.done()?;
+    let pipeline = match (pipeline, kind) {
+        (Some(_), Some(_)) => return Err(bad("kind", "must not be given together with `pipeline_id`")),
+        (Some(id), None) => id,
+        (None, kind) => default_pipeline(app, caller, kind.unwrap_or_default()).await?,
+    };
+    let mut query = LifeQuery::of(pipeline);
+    if let Some(from) = from {
+        query = query.from(from);
+    }
+    if let Some(until) = until {
+        query = query.until(until);
+    }
+    if let Some(follow_until) = follow_until {
+        query = query.follow_until(follow_until);
+    }
+    if !filters.is_empty() {
+        query = query.filter(Filter::all(filters));
+    }
+    Ok(query)
+}
+
+async fn life(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
+    let query = life_query(&app, &caller, params).await?;
+    let report = app.crm().reports(&caller.actor).life(&query).await.map_err(Problem::of_query)?;
     Ok(Answer::ok(json!(report)).into_response())
 }

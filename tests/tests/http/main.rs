@@ -7,6 +7,7 @@ mod conditions;
 mod document;
 mod hidden;
 mod keys;
+mod life;
 mod limits;
 mod scoring;
 mod sign_in;

@@ -1,0 +1,20 @@
+//! The bars of one record: its times in stages, with what each stage is called.
+
+use super::StageBar;
+use crate::{change, collection::Collection, error::Error, schema::RecordKind, value::Id};
+
+impl<K: RecordKind> Collection<'_, K> {
+    /// How long the record was in each stage, in the order of their first entry, as bars to draw with
+    /// [`stage_times`](super::stage_times): what [`Collection::stage_times`] tells, each stage by its name.
+    ///
+    /// # Errors
+    /// As [`Collection::stage_intervals`]; no bars where the stage is hidden from the actor.
+    pub async fn stage_bars(&self, id: Id) -> Result<Vec<StageBar>, Error> {
+        let intervals = self.stage_intervals(id).await?;
+        let definitions = self.definitions().await?;
+        let times = change::stage_times(&intervals, self.engine.clock.now());
+        Ok(StageBar::of_record(&times, |stage| {
+            definitions.stage(stage).map_or_else(|| stage.to_string(), |(_, stage)| stage.name.clone())
+        }))
+    }
+}

@@ -1,0 +1,207 @@
+//! The life of leads and deals in figures: how they moved through a pipeline's stages in a period, by the change log.
+//!
+//! [`course`] makes each record's stays of its stage moves, [`fold`] counts them, [`survival`] tells how long a stay
+//! takes where some have not ended yet. What comes out stands in [`figures`].
+
+mod course;
+mod figures;
+mod fold;
+mod query;
+mod survival;
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Reader, Reports, groups, valued};
+use crate::{
+    access::{Access, Action},
+    deals::{Deal, DealFields},
+    definitions::Definitions,
+    error::Error,
+    filter::Filter,
+    leads::{Lead, LeadFields},
+    listing::ListQuery,
+    pipelines::record::{Pipeline, PipelineKind},
+    schema::{Image, Record, common},
+    value::{Currency, Id, Kind, Money, Time, Value},
+};
+use course::{Move, Stay};
+pub use figures::{Ending, LifeReport, Outcomes, Reason, StageLife, TimeToWin, Velocity, WentTo};
+use fold::{Closing, Fold};
+pub use query::{LifeQuery, Moment};
+pub use survival::TimeInStage;
+
+/// A lead or a deal, as far as this report looks at it: what the actor may see.
+#[derive(Clone, Debug)]
+struct Row {
+    id: Id,
+    pipeline: Option<Id>,
+    stage: Option<Id>,
+    created_at: Option<Time>,
+    value: Option<Money>,
+    reason: Option<String>,
+}
+
+/// Where a kind keeps what this report looks at.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    pipeline: usize,
+    stage: usize,
+    /// What it is worth, where the kind has such a field and the actor may see it.
+    value: Option<usize>,
+    /// Why it ended as it did, where the actor may see it, and its name.
+    reason: Option<(usize, &'static str)>,
+}
+
+impl Places {
+    fn of(access: &Access<'_>, kind: PipelineKind) -> Self {
+        let seen = |name: &str| groups::seen(access, kind.record_kind(), name).is_ok();
+        match kind {
+            PipelineKind::Lead => Self {
+                pipeline: LeadFields::pipeline_id as usize,
+                stage: LeadFields::stage_id as usize,
+                value: None,
+                reason: seen("unqualified_reason")
+                    .then_some((LeadFields::unqualified_reason as usize, "unqualified_reason")),
+            },
+            PipelineKind::Deal => Self {
+                pipeline: DealFields::pipeline_id as usize,
+                stage: DealFields::stage_id as usize,
+                value: seen("value").then_some(DealFields::value as usize),
+                reason: seen("close_reason").then_some((DealFields::close_reason as usize, "close_reason")),
+            },
+        }
+    }
+
+    fn row(&self, image: &Image) -> Row {
+        let at = |place: usize| &image.values[place];
+        Row {
+            id: image.id,
+            pipeline: at(self.pipeline).as_id(),
+            stage: at(self.stage).as_id(),
+            created_at: at(common::CREATED_AT).as_time(),
+            value: self.value.and_then(|place| if let Value::Money(money) = at(place) { Some(*money) } else { None }),
+            reason: self.reason.and_then(|(place, _)| at(place).as_text()).map(str::to_owned),
+        }
+    }
+}
+
+impl Reports<'_> {
+    /// How leads or deals went through a pipeline in a period: entries and exits of each stage, where the exits went,
+    /// how long stays take, what became of those who entered, wins and losses by reason, and velocity. What each figure
+    /// means stands at [`LifeReport`] and below it.
+    ///
+    /// A record is in it where a grant of `lead.report` or `deal.report` covers it as it is now, it is not archived, the
+    /// filter holds of it as it is now, and it has ever been in the pipeline: also one that has gone to another
+    /// pipeline since, whose way out is an exit. Where and when it was in which stage comes from the change log alone,
+    /// by `occurred_at`.
+    ///
+    /// Costs one read for each 1,000 records of the kind and for each 1,000 stage moves of the pipeline before the end
+    /// of the observation; where records went to other pipelines or came back, of all pipelines of the kind; one for
+    /// each foreign currency of the deals that closed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a pipeline that is not there, [`Error::Forbidden`] without any grant of the kind's
+    /// `report`, [`Error::Invalid`] with every fault of the filter (`unknown_field` for a hidden field) and for a period
+    /// that ends before it begins (`bad_period`), [`Error::TooLarge`] past 10,000 reasons or 28 digits in a sum.
+    pub async fn life(&self, query: &LifeQuery) -> Result<LifeReport, Error> {
+        let now = self.engine.clock.now();
+        let definitions = self.definitions().await?;
+        let access = Access::new(self.actor, &definitions, now);
+        let reader = Reader { engine: self.engine, actor: self.actor, access: &access };
+        let pipeline = pipeline_of(&access, query.pipeline)?;
+        let period = query.period(definitions.zone(), now)?;
+        let places = Places::of(&access, pipeline.kind);
+        let rows = rows(&reader, pipeline.kind, query.filter.as_ref(), &places).await?;
+        let mut courses = courses(&reader, pipeline, &definitions, &rows, &places, period.followed).await?;
+        let mut fold = Fold::new(pipeline, period);
+        let mut closings: Vec<(&Row, Closing)> = Vec::new();
+        for row in &rows {
+            let Some(stays) = courses.remove(&row.id) else { continue };
+            if let Some(closing) = fold.add(&stays, row.stage, row.reason.as_deref(), row.created_at) {
+                closings.push((row, closing));
+            }
+        }
+        let currencies: BTreeSet<Currency> =
+            closings.iter().filter_map(|(row, _)| row.value).map(|value| value.currency).collect();
+        let mut rates = reader.rates(&currencies).await?;
+        for (row, closing) in closings {
+            let day = closing.at.date_in(definitions.zone());
+            let value = valued(row.value, day, &mut rates)?;
+            fold.close(closing, value)?;
+        }
+        let (used, missing) = rates.notes();
+        fold.finish(places.reason.is_some(), definitions.base_currency(), used, missing)
+    }
+}
+
+/// The pipeline, after what every report asks: the permission, and the fields without which there is no course.
+fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
+    let found = access.definitions().pipeline(id);
+    let kind = found.map_or(Kind::Deal, |pipeline| pipeline.kind.record_kind());
+    super::demand(access, kind)?;
+    found.ok_or(Error::NotFound(Kind::Pipeline))
+}
+
+/// The live records of a kind that the actor may see in reports and of which a filter holds, in the order of their
+/// creation.
+async fn rows(
+    reader: &Reader<'_>,
+    kind: PipelineKind,
+    filter: Option<&Filter>,
+    places: &Places,
+) -> Result<Vec<Row>, Error> {
+    let mut query = ListQuery::new();
+    if let Some(filter) = filter {
+        query = query.filter(filter.clone());
+    }
+    let mut rows = Vec::new();
+    let each = |image: std::sync::Arc<Image>| {
+        rows.push(places.row(&image));
+        Ok(())
+    };
+    match kind {
+        PipelineKind::Lead => reader.walk::<Lead>(&query, Action::Report, each).await?,
+        PipelineKind::Deal => reader.walk::<Deal>(&query, Action::Report, each).await?,
+    }
+    Ok(rows)
+}
+
+/// The stays of each of the rows in the stages of a pipeline, before the end of the observation; rows that have none
+/// are left out.
+async fn courses(
+    reader: &Reader<'_>,
+    pipeline: &Record<Pipeline>,
+    definitions: &Definitions,
+    rows: &[Row],
+    places: &Places,
+    followed: Time,
+) -> Result<HashMap<Id, Vec<Stay>>, Error> {
+    let kind = pipeline.kind.record_kind();
+    let now_in: HashMap<Id, Option<Id>> = rows.iter().map(|row| (row.id, row.pipeline)).collect();
+    let mut moves: HashMap<Id, Vec<Move>> = HashMap::new();
+    let reason = places.reason.map(|(_, name)| name);
+    let mut collect = |change: &crate::change::Change| {
+        if change.record.kind == kind
+            && now_in.contains_key(&change.record.id)
+            && let Some(one) = Move::of(change, reason)
+        {
+            moves.entry(change.record.id).or_default().push(one);
+        }
+    };
+    reader.moves(pipeline.id, followed, &mut collect).await?;
+    // A way out of the pipeline stands in the log as a move within the one that it leads to. Where no record has gone
+    // or come back, which is the rule, the pipeline's own moves are all there is to read.
+    let strays =
+        |(id, own): (&Id, &Vec<Move>)| now_in.get(id).copied().flatten() != Some(pipeline.id) || course::has_gap(own);
+    if moves.iter().any(strays) {
+        let mut collect = |change: &crate::change::Change| {
+            if let Some(list) = moves.get_mut(&change.record.id).filter(|_| change.record.kind == kind) {
+                list.extend(Move::of(change, reason));
+            }
+        };
+        for other in definitions.all_pipelines(pipeline.kind).filter(|other| other.id != pipeline.id) {
+            reader.moves(other.id, followed, &mut collect).await?;
+        }
+    }
+    Ok(moves.into_iter().map(|(id, moves)| (id, course::stays(pipeline.id, moves))).collect())
+}

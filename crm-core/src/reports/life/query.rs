@@ -1,0 +1,154 @@
+//! What is asked of the life report: of which pipeline, of which period, of which records.
+
+use std::str::FromStr;
+
+use chrono_tz::Tz;
+
+use super::fold::Period;
+use crate::{
+    error::Error,
+    filter::Filter,
+    value::{Date, Id, Time, TimeError},
+};
+
+/// Where a period begins or ends: a moment, or the first moment of a day of the organization's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// At this moment.
+    At(Time),
+    /// When this day begins.
+    Day(Date),
+}
+
+impl Moment {
+    fn time(self, zone: Tz) -> Time {
+        match self {
+            Self::At(time) => time,
+            Self::Day(day) => day.midnight_in(zone),
+        }
+    }
+}
+
+impl From<Time> for Moment {
+    fn from(time: Time) -> Self {
+        Self::At(time)
+    }
+}
+
+impl From<Date> for Moment {
+    fn from(day: Date) -> Self {
+        Self::Day(day)
+    }
+}
+
+impl FromStr for Moment {
+    type Err = TimeError;
+    /// `2024-01-31` or `2024-01-31T09:30:00Z`.
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        text.parse::<Date>().map(Self::Day).or_else(|_| text.parse::<Time>().map(Self::At))
+    }
+}
+
+/// The life of leads or deals: see [`Reports::life`](crate::reports::Reports::life).
+///
+/// ```
+/// # use crm_core::{reports::LifeQuery, value::{Date, Id}, filter::Filter};
+/// # let (pipeline, owner) = (Id::NIL, Id::NIL);
+/// // The first quarter of 2024, of one owner's: what entered from New Year's midnight on and before that of 1 April.
+/// let query = LifeQuery::of(pipeline)
+///     .from(Date::from_ymd(2024, 1, 1).unwrap())
+///     .until(Date::from_ymd(2024, 4, 1).unwrap())
+///     .filter(Filter::eq("owner_id", owner.to_string()));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct LifeQuery {
+    pub(super) pipeline: Id,
+    pub(super) filter: Option<Filter>,
+    from: Option<Moment>,
+    until: Option<Moment>,
+    follow_until: Option<Moment>,
+}
+
+impl LifeQuery {
+    /// Everything that ever happened in a pipeline of leads or of deals, of what the actor may see in reports.
+    pub const fn of(pipeline: Id) -> Self {
+        Self { pipeline, filter: None, from: None, until: None, follow_until: None }
+    }
+
+    /// What occurred at this moment or later.
+    #[must_use]
+    pub fn from(mut self, from: impl Into<Moment>) -> Self {
+        self.from = Some(from.into());
+        self
+    }
+
+    /// What occurred before this moment. Without it, up to now, and what occurs now included.
+    #[must_use]
+    pub fn until(mut self, until: impl Into<Moment>) -> Self {
+        self.until = Some(until.into());
+        self
+    }
+
+    /// How far to follow what began in the period: what became of those who entered, when their stays ended. Now where
+    /// not given. As far as the period's end, it is what a report drawn then would have said of these records.
+    #[must_use]
+    pub fn follow_until(mut self, until: impl Into<Moment>) -> Self {
+        self.follow_until = Some(until.into());
+        self
+    }
+
+    /// Only records of which this holds now, such as an owner's, a team's, a source's.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
+    /// The period that is meant.
+    pub(super) fn period(&self, zone: Tz, now: Time) -> Result<Period, Error> {
+        let time = |moment: Option<Moment>| moment.map(|moment| moment.time(zone));
+        let from = time(self.from).unwrap_or(Time::MIN);
+        let until = time(self.until).unwrap_or(Time::MAX);
+        let followed = time(self.follow_until).unwrap_or(Time::MAX);
+        if until < from {
+            return Err(Error::invalid("until", "bad_period", "must not be before `from`"));
+        }
+        if followed < until && self.until.is_some() {
+            return Err(Error::invalid("follow_until", "bad_period", "must not be before `until`"));
+        }
+        // What is followed less far than the period goes is a shorter period.
+        Ok(Period { from, until: until.min(followed), followed, now })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_begins_at_the_midnight_of_the_organization() {
+        let berlin = Tz::Europe__Berlin;
+        let day: Moment = "2024-04-01".parse().unwrap();
+        let time: Moment = "2024-04-01T00:00:00Z".parse().unwrap();
+        let period = LifeQuery::of(Id::NIL).from(day).until(time).period(berlin, at("2025-01-01T00:00:00Z")).unwrap();
+        assert_eq!((period.from, period.until), (at("2024-03-31T22:00:00Z"), at("2024-04-01T00:00:00Z")));
+        assert!("2024-04".parse::<Moment>().is_err());
+    }
+
+    #[test]
+    fn a_period_that_ends_before_it_begins_is_refused() {
+        let (early, late) = (at("2024-01-01T00:00:00Z"), at("2024-02-01T00:00:00Z"));
+        let code = |query: LifeQuery| match query.period(Tz::UTC, late) {
+            Err(Error::Invalid(faults)) => faults.all()[0].field.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(code(LifeQuery::of(Id::NIL).from(late).until(early)), "until");
+        assert_eq!(code(LifeQuery::of(Id::NIL).until(late).follow_until(early)), "follow_until");
+        let empty = LifeQuery::of(Id::NIL).from(early).until(early).period(Tz::UTC, late).unwrap();
+        assert_eq!(empty.from, empty.until);
+    }
+}
