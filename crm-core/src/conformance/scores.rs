@@ -206,7 +206,7 @@ impl Story {
             let end = self.clock.now();
             let days: Vec<_> = (0..30).rev().map(|day| end.plus_days(-day)).collect();
             let course = scoring.course(record, &days, &ScoreQuery::default()).await?;
-            let course: Vec<i64> = course.iter().map(|moment| moment.points.total).collect();
+            let course: Vec<i64> = course.moments.iter().map(|moment| moment.points.total).collect();
             let _ = writeln!(self.told, "     {course:?}");
             let announced: Vec<String> = self
                 .crm

@@ -58,6 +58,17 @@ pub struct Moment {
     pub points: super::Points,
 }
 
+/// The course of a score.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Course {
+    /// By which model and version, such as `starter@3`.
+    pub model: String,
+    /// From how many thousandths on it calls a record hot.
+    pub hot_threshold: Option<i64>,
+    /// The moments at which the record was there, in order.
+    pub moments: Vec<Moment>,
+}
+
 /// Scores, as an actor may see them.
 #[derive(Clone)]
 pub struct Scoring<'a> {
@@ -134,7 +145,7 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// As [`Scoring::score`]; [`Error::Invalid`] for moments out of order, or too many.
-    pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Vec<Moment>, Error> {
+    pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Course, Error> {
         let (_, definitions, now) = self.subject(record).await?;
         if moments.len() > MAX_MOMENTS {
             return Err(Error::invalid("moments", "too_many", format!("may be at most {MAX_MOMENTS}")));
@@ -156,7 +167,8 @@ impl<'a> Scoring<'a> {
             compiled.at = at;
             told.push(Moment { at, points: compiled.points(&facts) });
         }
-        Ok(told)
+        let model = chosen.model.version_name(chosen.version);
+        Ok(Course { model, hot_threshold: compiled.hot_threshold, moments: told })
     }
 
     /// Puts a model in force for its kind, in place of the one that is. In one commit; the next sweeps score the records.

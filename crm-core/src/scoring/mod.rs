@@ -33,7 +33,7 @@ mod rules;
 mod score;
 mod trial;
 
-pub use ask::{Moment, ScoreQuery, Scoring};
+pub use ask::{Course, Moment, ScoreQuery, Scoring};
 pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
 pub use facts::Facts;
 pub use keep::{Keeper, Swept};

@@ -31,10 +31,12 @@ const MAX_VERSIONS: u64 = 5;
 const QUARTER_DAYS: i64 = 91;
 /// The width of a bar of a histogram, in thousandths: five points.
 pub const BAR: i64 = 5_000;
-/// Records and stage moves that are read together.
+/// Where the outermost bars begin, in thousandths: beyond five hundred points nobody looks closer.
+const OUTERMOST: i64 = 500_000;
+/// Records that are read together.
 const PAGE: usize = 100;
 
-/// How often scores fall into each bar, by the bar's lower bound in thousandths.
+/// How often scores fall into each bar, by the bar's lower bound in thousandths. At most 201 bars, from -500 points to 500.
 pub type Histogram = BTreeMap<i64, u64>;
 
 /// What a trial has come to so far; whole when it is done.
@@ -335,9 +337,9 @@ fn versions(model: Id, definitions: &Definitions) -> Vec<Ranking> {
     all
 }
 
-/// The lower bound of the bar that a score falls into.
-const fn bar(score: i64) -> i64 {
-    score.div_euclid(BAR) * BAR
+/// The lower bound of the bar that a score falls into; the outermost bars take what lies beyond them.
+fn bar(score: i64) -> i64 {
+    score.clamp(-OUTERMOST, OUTERMOST).div_euclid(BAR) * BAR
 }
 
 /// The area under the ROC curve: the share of pairs of one that was won and one that was lost in which the former has the
@@ -375,5 +377,6 @@ mod tests {
     #[test]
     fn bars_are_five_points_wide_below_nought_too() {
         assert_eq!([-5_001, -5_000, -1, 0, 4_999, 5_000].map(bar), [-10_000, -5_000, -5_000, 0, 0, 5_000]);
+        assert_eq!([i64::MIN, i64::MAX].map(bar), [-500_000, 500_000]);
     }
 }

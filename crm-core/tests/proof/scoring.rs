@@ -712,7 +712,7 @@ proptest! {
                 let moments = [lead.created_at, lead.scored_at.unwrap(), world.clock.now()];
                 let by = ScoreQuery { version: Some(version), ..Default::default() };
                 let course = scoring.course(lead_ref(lead.id), &moments, &by).await.unwrap();
-                assert_eq!(course[1].points, score.points);
+                assert_eq!(course.moments[1].points, score.points);
             }
         });
     }

@@ -1,4 +1,5 @@
-//! Charts, as SVG: the times of one record's stages, and those of the life report.
+//! Charts, as SVG: the times of one record's stages, and those of the life report; the course of a score; how scores
+//! would be spread by a model that was tried.
 
 use axum::{
     extract::State,
@@ -6,15 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{
-    charts::{self, StageBar, StageTimesOptions},
+    charts::{self, Bins, HistogramOptions, SparklineOptions, StageBar, StageTimesOptions},
+    companies::Company,
+    contacts::Contact,
     deals::Deal,
     leads::Lead,
     schema::RecordKind,
-    value::Kind,
+    scoring::{BAR, Histogram, Trial},
+    value::{Kind, Ref, Time},
 };
 use utoipa::openapi::HttpMethod;
 
-use super::{PREFIX, records::path_of, reports};
+use super::{PREFIX, records::path_of, reports, scoring};
 use crate::{
     app::App,
     input::{IdPath, Params},
@@ -45,7 +49,31 @@ pub(super) fn routes() -> Vec<Route> {
             "a bar for each stage: cumulative, with the latest stay where there were several",
         )
     };
+    let of_score = |kind: Kind| -> Operation {
+        let path = format!("{}/{{id}}/score.svg", path_of(kind));
+        let summary = format!("The course of a {kind}'s score, as a chart");
+        let operation = route(HttpMethod::Get, path, kind.plural(), format!("{kind}_score_chart"), summary);
+        scoring::course_params(scoring::which(operation)).content(
+            200,
+            SVG,
+            text(),
+            "a line over time, and where hot begins",
+        )
+    };
     vec![
+        of_score(Kind::Lead).to(score::<Lead>),
+        of_score(Kind::Contact).to(score::<Contact>),
+        of_score(Kind::Company).to(score::<Company>),
+        route(
+            HttpMethod::Get,
+            format!("{}/{{id}}/trial.svg", path_of(Kind::Job)),
+            "jobs",
+            "trial_chart",
+            "How scores are spread, and would be by a model that was tried, as a chart",
+        )
+        .content(200, SVG, text(), "two series of counts in bars of five points")
+        .fails(404)
+        .to(trial),
         of_record(Kind::Lead).to(record_stages::<Lead>),
         of_record(Kind::Deal).to(record_stages::<Deal>),
         reports::life_parameters(route(
@@ -79,6 +107,49 @@ async fn record_stages<K: RecordKind>(
     params.done()?;
     let bars = app.crm().collection::<K>(&caller.actor).stage_bars(id).await?;
     Ok(svg(charts::stage_times(&bars, &StageTimesOptions::default())))
+}
+
+async fn score<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let course = scoring::course_of(&app, &caller, Ref::new(K::KIND, id), &mut params).await?;
+    params.done()?;
+    let points: Vec<(Time, i64)> = course.moments.iter().map(|moment| (moment.at, moment.points.total)).collect();
+    let options = SparklineOptions {
+        title: format!("Score by {}", course.model),
+        threshold: course.hot_threshold,
+        ..SparklineOptions::default()
+    };
+    Ok(svg(charts::sparkline(&points, &options)))
+}
+
+async fn trial(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.done()?;
+    let job = app.crm().jobs(&caller.actor).get(id).await?;
+    let trial = job.trial.as_ref().ok_or_else(|| Problem::not_found("trial"))?;
+    let options = HistogramOptions {
+        title: format!("Scores by {} before, by {} after", trial.against, trial.model),
+        ..HistogramOptions::default()
+    };
+    Ok(svg(charts::histogram(&bins(trial), &options)))
+}
+
+/// The bars of both histograms, those between them included.
+fn bins(trial: &Trial) -> Bins {
+    let bars = || trial.before.keys().chain(trial.after.keys()).copied();
+    let (Some(low), Some(high)) = (bars().min(), bars().max()) else { return Bins::default() };
+    let edges: Vec<i64> = (0..=(high - low) / BAR + 1).map(|step| low + step * BAR).collect();
+    let counts =
+        |of: &Histogram| edges.iter().take(edges.len() - 1).map(|edge| of.get(edge).copied().unwrap_or(0)).collect();
+    Bins { before: counts(&trial.before), after: counts(&trial.after), edges: edges.clone() }
 }
 
 async fn life(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {

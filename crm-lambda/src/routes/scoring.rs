@@ -8,8 +8,8 @@ use axum::{
 };
 use crm_core::{
     schema::RecordKind,
-    scoring::{KINDS, ModelDefinition, Moment, ScoreQuery, ScoringModel},
-    value::{Id, Kind, Ref, Time},
+    scoring::{Course, KINDS, ModelDefinition, ScoreQuery, ScoringModel},
+    value::{Kind, Ref, Time},
 };
 use serde_json::json;
 use utoipa::openapi::HttpMethod;
@@ -68,7 +68,7 @@ pub(super) fn routes() -> Vec<Route> {
     all
 }
 
-fn which(operation: Operation) -> Operation {
+pub(super) fn which(operation: Operation) -> Operation {
     operation
         .query("model", uuid(), "by which model; the one in force where not given")
         .query("version", integer(), "by which version of it; the newest where not given")
@@ -102,12 +102,19 @@ fn of_kind<K: RecordKind>() -> Vec<Route> {
             )
             .to(score::<K>),
         course_params(begin("score/course", "score_course", format!("The course of a {kind}'s score")))
-            .data(200, array(object()), "`at` and the figures of each moment at which the record was there")
+            .data(
+                200,
+                object()
+                    .property("model", text())
+                    .property("hot_threshold", integer())
+                    .property("moments", array(object())),
+                "`at` and the figures of each moment at which the record was there",
+            )
             .to(course::<K>),
     ]
 }
 
-fn course_params(operation: Operation) -> Operation {
+pub(super) fn course_params(operation: Operation) -> Operation {
     operation
         .query("from", time(), "from when on; 90 days before `until` where not given")
         .query("until", time(), "until when; now where not given")
@@ -182,11 +189,6 @@ async fn score<K: RecordKind>(
     Ok(Answer::ok(json!(score)).into_response())
 }
 
-/// What a course is asked for.
-pub(super) struct Course {
-    pub(super) moments: Vec<Moment>,
-}
-
 /// Reads a course as its parameters ask.
 pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &mut Params) -> Result<Course, Problem> {
     let query = query_of(params)?;
@@ -205,8 +207,7 @@ pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &
     }
     // Counted back from the end, so that the last moment is the one asked for.
     let moments: Vec<Time> = (0..count).rev().map(|step| plus_hours(until, -step * hours)).collect();
-    let moments = app.crm().scoring(&caller.actor).course(record, &moments, &query).await.map_err(Problem::of_query)?;
-    Ok(Course { moments })
+    app.crm().scoring(&caller.actor).course(record, &moments, &query).await.map_err(Problem::of_query)
 }
 
 fn plus_hours(time: Time, hours: i64) -> Time {
@@ -219,8 +220,7 @@ async fn course<K: RecordKind>(
     IdPath(id): IdPath,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let id: Id = id;
     let course = course_of(&app, &caller, Ref::new(K::KIND, id), &mut params).await?;
     params.done()?;
-    Ok(Answer::ok(json!(course.moments)).into_response())
+    Ok(Answer::ok(json!(course)).into_response())
 }

@@ -35,8 +35,8 @@ async fn no_route_shows_a_hidden_field() {
     let blind = api.user(&admin, "acme", "bob", "blind").await;
 
     // A model in force that rests on what is hidden: its points are told, and not why.
-    let rule = json!({"key": "known", "when": {"field": "source", "op": "eq", "value": SENTINELS[1]}, "points": 5000});
-    let definition = json!({"groups": [{"key": "all", "rules": [rule]}]});
+    let known = json!({"key": "known", "when": {"field": "source", "op": "eq", "value": SENTINELS[1]}, "points": 5000});
+    let definition = json!({"groups": [{"key": "all", "rules": [known]}]});
     let model = json!({"key": "m", "name": "M", "kind": "lead", "definition": definition, "is_active": true});
     api.post(&admin, "scoring/models", model).await.is(201);
 

@@ -59,7 +59,9 @@ async fn a_lead_is_scored_from_the_first_day_on_and_says_why() {
     let then = api.get(&admin, &format!("{path}/score?at={at}&known_at={at}")).await.is(200);
     assert_eq!(then.data()["total"], carried.data()["score"]);
     let course = api.get(&admin, &format!("{path}/score/course?hours=1&from=2024-05-06T09:00:00Z")).await.is(200);
-    assert_eq!(course.data().as_array().unwrap().last().unwrap()["total"], carried.data()["score"]);
+    assert_eq!(course.data()["moments"].as_array().unwrap().last().unwrap()["total"], carried.data()["score"]);
+    let drawn = api.get(&admin, &format!("{path}/score.svg?hours=1&from=2024-05-06T09:00:00Z")).await.is(200);
+    assert!(drawn.text.starts_with("<svg ") && drawn.text.contains("hot"), "{}", drawn.text);
     // Bad input is told.
     api.get(&admin, &format!("{path}/score?at=2999-01-01T00:00:00Z")).await.problem(400, "bad_request");
     api.get(&admin, &format!("{path}/score?when=now")).await.problem(400, "bad_request");
@@ -99,6 +101,8 @@ async fn a_model_is_tried_and_then_put_in_force() {
     assert_eq!((&trial["model"], &trial["against"]), (&json!("mine@1"), &json!("starter@1")));
     assert_eq!((&trial["scored"], &trial["becomes_hot"]), (&json!(30), &json!(10)));
     assert_eq!(trial["after"]["50000"], 10);
+    let drawn = api.get(&admin, &format!("jobs/{}/trial.svg", tried.id())).await.is(200);
+    assert!(drawn.text.starts_with("<svg ") && drawn.headers["content-type"] == "image/svg+xml");
     let ranking = &trial["rankings"][0];
     // All five that were won came by recommendation, and so did five of the fifteen that were lost.
     assert_eq!((&ranking["model"], &ranking["won"], &ranking["lost"]), (&json!("mine@1"), &json!(5), &json!(15)));
