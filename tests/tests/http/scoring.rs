@@ -80,7 +80,7 @@ async fn a_model_is_tried_and_then_put_in_force() {
     for number in 0..30 {
         let source = if number % 3 == 0 { "referral" } else { "web" };
         let lead = api.post(&admin, "leads", json!({"name": format!("Lead {number}"), "source": source})).await.is(201);
-        api.clock.advance_seconds(60);
+        api.clock.advance_seconds(20);
         if number % 6 == 0 {
             let path = format!("leads/{}", lead.id());
             for stage in ["contacted", "qualified"] {
