@@ -37,6 +37,8 @@ pub mod listing;
 pub mod notes;
 pub mod organizations;
 pub mod pipelines;
+#[cfg(feature = "predictive")]
+pub mod predict;
 pub mod properties;
 pub mod rates;
 pub mod reports;

@@ -1,0 +1,144 @@
+//! The default learner: an additive model of a shape for each column and of a few pairs of columns.
+//!
+//! The log-odds of a row are a sum: what each column's value is worth, and what some pairs of values are worth besides. A
+//! shape is a step function over bins or levels. Neighbouring bins are held together and levels are held to nothing, each
+//! as strongly as the training rows bear out (`newton.rs`), so no rows have to be set aside for tuning, and what is not
+//! borne out disappears. Pairs are those of which the shapes alone leave the most unexplained (`pairs.rs`).
+
+use super::{
+    inputs::{Coding, Input, Ready, as_f64, learn_bins, learn_column_levels},
+    model::Term,
+    newton::{Block, Part, Penalty, Shape},
+    pairs::{self, Pair},
+    table::{Table, Values},
+    terms::{Fitted, centred},
+};
+
+/// Bins of a number, where there is room for them.
+const BINS: usize = 32;
+/// Names that fewer training rows have are pooled.
+const RARE: usize = 10;
+/// Coefficients of all names together, and of everything together: a step's work grows with the cube.
+const MOST_LEVELS: usize = 240;
+const MOST_COEFFICIENTS: usize = 480;
+/// Rounds at most of each of the two stages; it takes about ten.
+const ROUNDS: usize = 25;
+/// Weights are kept in millionths of log-odds, so that a model stays short when it is written down.
+const FINENESS: f64 = 1e6;
+
+/// Learns the model from these rows.
+pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize]) -> Fitted {
+    let outcome: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(table.outcome()[*row]))).collect();
+    let inputs = inputs(table, columns, rows);
+    let codes: Vec<Vec<u16>> = inputs
+        .iter()
+        .zip(columns)
+        .map(|(input, column)| match input.coding.ready(Some(&table.columns()[*column]), rows) {
+            Ready::Codes(codes) => codes,
+            Ready::Scores(_) => unreachable!("an additive model reads codes only"),
+        })
+        .collect();
+
+    let mut shapes = shapes(&inputs, &codes, rows.len());
+    let base = outcome.iter().sum::<f64>() / as_f64(outcome.len());
+    shapes.weights[0] = libm::log(base / (1.0 - base));
+    let mut log_odds = vec![shapes.weights[0]; rows.len()];
+    settle(std::slice::from_mut(&mut shapes), &outcome, &mut log_odds);
+
+    let pairs = pairs::find(&inputs, &codes, &outcome, &log_odds);
+    let mut blocks: Vec<Block> = pairs.iter().map(|pair| of_pair(pair, &inputs, &codes)).collect();
+    blocks.push(shapes);
+    if blocks.len() > 1 {
+        settle(&mut blocks, &outcome, &mut log_odds);
+    }
+
+    let shapes = blocks.pop().expect("it was put there");
+    let mut intercept = shapes.weights[0];
+    let mut terms = Vec::new();
+    let mut from = 1;
+    for (input, codes) in codes.iter().enumerate() {
+        let width = inputs[input].coding.width();
+        let (values, mean) = centred(&shapes.weights[from..from + width], codes, FINENESS, true);
+        terms.push(Term::Shape { input, values });
+        intercept += mean;
+        from += width;
+    }
+    for (pair, block) in pairs.into_iter().zip(blocks) {
+        let cells = pair.cells(&codes);
+        let (values, mean) = centred(&block.weights, &cells, FINENESS, false);
+        // Where the rows bear nothing out, the pair is gone.
+        if values.iter().any(|value| *value != 0.0) {
+            terms.push(Term::Pair { one: pair.one, two: pair.two, values });
+        }
+        intercept += mean;
+    }
+    Fitted { intercept, inputs, terms }
+}
+
+/// Bins and levels, as fine as the rows and the work allow.
+fn inputs(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<Input> {
+    let levels = learn_column_levels(table, columns, rows, RARE, MOST_LEVELS);
+    let taken: usize = levels.iter().flatten().map(Coding::width).sum();
+    let numbers = levels.iter().filter(|levels| levels.is_none()).count().max(1);
+    let bins = (MOST_COEFFICIENTS.saturating_sub(taken) / numbers).clamp(6, BINS);
+    columns
+        .iter()
+        .zip(levels)
+        .map(|(column, levels)| {
+            let column = &table.columns()[*column];
+            let coding = match (&column.values, levels) {
+                (Values::Number(numbers), _) => learn_bins(numbers, rows, bins),
+                (Values::Category(_), levels) => levels.expect("categories have levels"),
+            };
+            Input { column: column.name.clone(), coding }
+        })
+        .collect()
+}
+
+/// The intercept and a shape for each column, to be solved at once.
+fn shapes(inputs: &[Input], codes: &[Vec<u16>], rows: usize) -> Block {
+    let mut parts = vec![Part::Codes { codes: vec![0; rows], width: 1 }];
+    let mut penalties = Vec::new();
+    let mut from = 1;
+    for (input, codes) in inputs.iter().zip(codes) {
+        let width = input.coding.width();
+        parts.push(Part::Codes { codes: codes.clone(), width });
+        let to = from + width;
+        if input.coding.is_ordered() {
+            penalties.push(Penalty::new(from..to - 1, Shape::Walk, 10.0, true));
+            // The bin of missing values has no neighbours.
+            penalties.push(Penalty::new(to - 1..to, Shape::Ridge, 1.0, false));
+        } else {
+            penalties.push(Penalty::new(from..to, Shape::Ridge, 1.0, true));
+        }
+        from = to;
+    }
+    Block::new(parts, penalties)
+}
+
+fn of_pair(pair: &Pair, inputs: &[Input], codes: &[Vec<u16>]) -> Block {
+    let width = pair.size();
+    let shape = Shape::Grid {
+        columns: usize::from(pair.two.size),
+        down: inputs[pair.one.input].coding.is_ordered(),
+        across: inputs[pair.two.input].coding.is_ordered(),
+    };
+    let penalty = Penalty::new(0..width, shape, 10.0, true);
+    Block::new(vec![Part::Codes { codes: pair.cells(codes), width }], vec![penalty])
+}
+
+/// Solves block after block until neither the weights nor what holds them move any more.
+fn settle(blocks: &mut [Block], outcome: &[f64], log_odds: &mut [f64]) {
+    for round in 0..ROUNDS {
+        let (mut decrement, mut change) = (0.0, 0.0_f64);
+        for block in &mut *blocks {
+            decrement += block.step(outcome, log_odds).decrement;
+            // The first steps are too far from the optimum to learn from.
+            change = change.max(if round > 0 { block.relearn() } else { f64::INFINITY });
+        }
+        // A tenth of a nat over all rows, and a fifth of a coefficient.
+        if decrement < 0.1 && change < 0.2 {
+            break;
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Warnings of leakage: columns that seem to know the outcome because they were filled in after it.
+//!
+//! A change log says so outright. A bare table can only be suspected, by rules that know no column's name: a column that
+//! alone ranks the outcomes very well, one whose being filled does, and a value that is as good as proof. A warning is a
+//! question (when is this column filled in?), not a verdict: an honest column may be that strong. And a column that was
+//! filled in afterwards but says little passes these rules.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    inputs::{Coding, Input, Ready, as_f64, learn_bins, learn_column_levels},
+    random::Random,
+    table::{Table, Values},
+};
+
+/// How sure a warning is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Suspicion {
+    /// Strong for a single column: find out when it is filled in.
+    Possible,
+    /// Too good to be true, or the change log has it.
+    Likely,
+}
+
+/// What gives a column away.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeakReason {
+    /// It alone ranks the outcomes well.
+    RanksAlone {
+        /// The area under the ROC curve of this column alone, on rows that it was not learned from.
+        auc: f64,
+    },
+    /// That it is filled in, whatever with, ranks the outcomes well.
+    FilledTells {
+        /// The area under the ROC curve of that alone.
+        auc: f64,
+        /// The share that came true where it is filled in.
+        filled: f64,
+        /// The share that came true where it is missing.
+        missing: f64,
+    },
+    /// With this value, the rarer outcome is all but certain.
+    Proof {
+        /// The value.
+        value: String,
+        /// How many rows have it.
+        rows: usize,
+        /// The share of them with the rarer outcome.
+        rate: f64,
+    },
+    /// The change log: it was filled in or changed after the outcome was known.
+    WrittenAfter {
+        /// Of the rows that have a value, the share in which that was so.
+        share: f64,
+    },
+}
+
+/// A column that seems to know the outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Leak {
+    /// The column.
+    pub column: String,
+    /// How sure that is.
+    pub suspicion: Suspicion,
+    /// Why.
+    pub reasons: Vec<LeakReason>,
+}
+
+/// A column that alone surely reaches this area under the ROC curve is looked at twice …
+const POSSIBLE: f64 = 0.67;
+/// … and one that reaches this is hardly honest.
+const LIKELY: f64 = 0.78;
+/// The same of a column's being filled in, which is less to rank by.
+const FILLED: f64 = 0.6;
+/// A value is as good as proof when the rate is surely above this,
+const PROOF: f64 = 0.96;
+/// and when it is no rarity: this share of the rows.
+const NO_RARITY: f64 = 0.01;
+/// The change log's share from which a column is named, and from which it is as good as sure.
+const WRITTEN: f64 = 0.05;
+const MOSTLY_WRITTEN: f64 = 0.25;
+/// "Surely": with 97.5 of 100.
+const SURELY: f64 = 1.96;
+const BINS: usize = 20;
+const FOLDS: usize = 5;
+/// Each code is held to the base rate by as much as so many rows.
+const HELD: f64 = 5.0;
+
+/// Looks at each of these columns alone, over all rows.
+pub(super) fn warnings(table: &Table, columns: &[usize]) -> Vec<Leak> {
+    let rows: Vec<usize> = (0..table.rows()).collect();
+    let folds: Vec<usize> = rows.iter().map(|row| Random::new(*row as u64).below(FOLDS)).collect();
+    let levels = learn_column_levels(table, columns, &rows, 1, 1000);
+    let mut leaks: Vec<(f64, Leak)> = Vec::new();
+    for (place, levels) in columns.iter().zip(levels) {
+        let column = &table.columns()[*place];
+        let coding = match (&column.values, levels) {
+            (Values::Number(numbers), _) => learn_bins(numbers, &rows, BINS),
+            (Values::Category(_), levels) => levels.expect("categories have levels"),
+        };
+        let input = Input { column: column.name.clone(), coding };
+        let Ready::Codes(codes) = input.coding.ready(Some(column), &rows) else { continue };
+        let counts = Counts::of(&codes, &folds, table.outcome(), input.coding.width());
+        let (suspicion, mut reasons) = look_at(&counts, &input.coding);
+        let mut suspicion = suspicion;
+        if let Some(known) = column.known_after.filter(|known| known.filled > 0) {
+            let share = as_f64(known.after) / as_f64(known.filled);
+            if share >= WRITTEN {
+                let sure = if share >= MOSTLY_WRITTEN { Suspicion::Likely } else { Suspicion::Possible };
+                suspicion = suspicion.max(sure);
+                reasons.insert(0, LeakReason::WrittenAfter { share });
+            }
+        }
+        if !reasons.is_empty() {
+            leaks.push((counts.auc_alone(), Leak { column: input.column, suspicion, reasons }));
+        }
+    }
+    leaks.sort_by(|(a, one), (b, two)| two.suspicion.cmp(&one.suspicion).then(b.total_cmp(a)));
+    leaks.into_iter().map(|(_, leak)| leak).collect()
+}
+
+fn look_at(counts: &Counts, coding: &Coding) -> (Suspicion, Vec<LeakReason>) {
+    let mut suspicion = Suspicion::Possible;
+    let mut reasons = Vec::new();
+    let auc = counts.auc_alone();
+    let surely = auc - SURELY * counts.auc_error(auc);
+    if surely >= POSSIBLE {
+        reasons.push(LeakReason::RanksAlone { auc });
+        if surely >= LIKELY {
+            suspicion = Suspicion::Likely;
+        }
+    }
+    let width = counts.all.len();
+    let missing = counts.all[width - 1];
+    let filled = counts.all[..width - 1].iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    if missing.0 > 0 && filled.0 > 0 {
+        let rate = |(rows, came): (usize, usize)| as_f64(came) / as_f64(rows);
+        let mut two = [cell(rate(filled), filled), cell(rate(missing), missing)];
+        let auc = area(&mut two);
+        if auc - SURELY * counts.auc_error(auc) >= FILLED {
+            reasons.push(LeakReason::FilledTells { auc, filled: rate(filled), missing: rate(missing) });
+        }
+    }
+    // The rarer outcome: of the common one, any value may be nearly sure.
+    let rarer = |(rows, came): (usize, usize)| if counts.came * 2 <= counts.rows { came } else { rows - came };
+    let proof = |count: (usize, usize)| {
+        as_f64(count.0) >= NO_RARITY * as_f64(counts.rows) && surely_above(rarer(count), count.0) >= PROOF
+    };
+    let rate = |count: (usize, usize)| as_f64(rarer(count)) / as_f64(count.0);
+    if missing.0 > 0 && proof(filled) {
+        reasons.push(LeakReason::Proof { value: "any value".to_owned(), rows: filled.0, rate: rate(filled) });
+        suspicion = Suspicion::Likely;
+    } else if let Some((code, count)) =
+        (0..width).zip(&counts.all).filter(|(_, count)| proof(**count)).max_by_key(|(_, count)| count.0)
+    {
+        reasons.push(LeakReason::Proof { value: coding.label(code), rows: count.0, rate: rate(*count) });
+        suspicion = Suspicion::Likely;
+    }
+    (suspicion, reasons)
+}
+
+/// Rows and those that came true, by code: all, and by fold.
+struct Counts {
+    rows: usize,
+    came: usize,
+    all: Vec<(usize, usize)>,
+    folds: Vec<Vec<(usize, usize)>>,
+}
+
+impl Counts {
+    fn of(codes: &[u16], folds: &[usize], outcome: &[bool], width: usize) -> Self {
+        let mut by_fold = vec![vec![(0, 0); width]; FOLDS];
+        for ((code, fold), outcome) in codes.iter().zip(folds).zip(outcome) {
+            let count = &mut by_fold[*fold][usize::from(*code)];
+            count.0 += 1;
+            count.1 += usize::from(*outcome);
+        }
+        let all = (0..width)
+            .map(|code| by_fold.iter().fold((0, 0), |sum, fold| (sum.0 + fold[code].0, sum.1 + fold[code].1)))
+            .collect();
+        let came = outcome.iter().filter(|outcome| **outcome).count();
+        Self { rows: outcome.len(), came, all, folds: by_fold }
+    }
+
+    /// The area under the ROC curve when the rows of each fold are ranked by the rates of the other folds.
+    fn auc_alone(&self) -> f64 {
+        let base = as_f64(self.came) / as_f64(self.rows);
+        let mut cells = Vec::new();
+        for fold in &self.folds {
+            for (all, own) in self.all.iter().zip(fold).filter(|(_, own)| own.0 > 0) {
+                let (rows, came) = (as_f64(all.0 - own.0), as_f64(all.1 - own.1));
+                cells.push(cell((came + HELD * base) / (rows + HELD), *own));
+            }
+        }
+        area(&mut cells)
+    }
+
+    /// The standard error of an area under the curve over these rows (Hanley and `McNeil`, 1982).
+    fn auc_error(&self, auc: f64) -> f64 {
+        let (yes, no) = (as_f64(self.came), as_f64(self.rows - self.came));
+        if yes == 0.0 || no == 0.0 {
+            return f64::INFINITY;
+        }
+        let (one, two) = (auc / (2.0 - auc), 2.0 * auc * auc / (1.0 + auc));
+        let square = auc * auc;
+        let variance = auc * (1.0 - auc) + (yes - 1.0) * (one - square) + (no - 1.0) * (two - square);
+        (variance.max(0.0) / (yes * no)).sqrt()
+    }
+}
+
+/// Rows that are ranked alike.
+struct Ranked {
+    score: f64,
+    yes: f64,
+    no: f64,
+}
+
+fn cell(score: f64, (rows, came): (usize, usize)) -> Ranked {
+    Ranked { score, yes: as_f64(came), no: as_f64(rows - came) }
+}
+
+fn area(cells: &mut [Ranked]) -> f64 {
+    cells.sort_by(|one, two| one.score.total_cmp(&two.score));
+    let (mut below, mut won, mut came) = (0.0, 0.0, 0.0);
+    for alike in cells.chunk_by(|one, two| one.score.total_cmp(&two.score).is_eq()) {
+        let (yes, no) = alike.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.yes, sum.1 + one.no));
+        won += yes * (below + 0.5 * no);
+        below += no;
+        came += yes;
+    }
+    if came > 0.0 && below > 0.0 { won / (came * below) } else { 0.5 }
+}
+
+/// What a rate surely exceeds (Wilson, 1927).
+fn surely_above(came: usize, rows: usize) -> f64 {
+    let (rows, square) = (as_f64(rows), SURELY * SURELY);
+    let rate = as_f64(came) / rows;
+    let middle = rate + square / (2.0 * rows);
+    let width = SURELY * (rate * (1.0 - rate) / rows + square / (4.0 * rows * rows)).sqrt();
+    (middle - width) / (1.0 + square / rows)
+}

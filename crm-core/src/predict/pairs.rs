@@ -1,0 +1,168 @@
+//! Which pairs of columns say more together than apart.
+//!
+//! For each pair the rows are counted into a coarse grid; how far the shapes alone miss in its cells is compared with how
+//! far they would miss by chance (after Lou, Caruana, Gehrke and Hooker, 2013, with a score test in place of a fit).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    inputs::{Coding, Input, as_f64},
+    newton::probability,
+};
+
+/// Pairs at most.
+const MOST_PAIRS: usize = 8;
+/// Columns that are looked at in pairs, the strongest first.
+const MOST_COLUMNS: usize = 40;
+/// Groups of a side at most, besides missing values.
+const GROUPS: usize = 12;
+/// How far a pair must stand out, in standard deviations of what chance gives.
+const STANDS_OUT: f64 = 3.0;
+/// Cells are held to nothing by as much as so many units of curvature, while pairs are looked for.
+const PRIOR: f64 = 10.0;
+
+/// One side of a pair: the codes of an input, merged into fewer groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// The place of the input in the model.
+    pub input: usize,
+    /// For each code of the input, its group.
+    pub groups: Vec<u16>,
+    /// How many groups there are.
+    pub size: u16,
+}
+
+/// Two sides.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub(super) one: Side,
+    pub(super) two: Side,
+}
+
+impl Side {
+    /// The group of a code.
+    pub(super) fn group(&self, code: u16) -> u16 {
+        self.groups[usize::from(code)]
+    }
+
+    /// Bins next to one another are merged into groups of about equal numbers of rows; of categories the most frequent
+    /// keep a group of their own.
+    fn of(input: usize, coding: &Coding, codes: &[u16]) -> Self {
+        let width = coding.width();
+        let mut counts = vec![0_usize; width];
+        for code in codes {
+            counts[usize::from(*code)] += 1;
+        }
+        let mut groups = vec![0_u16; width];
+        let mut group = 0_u16;
+        if coding.is_ordered() {
+            let (bins, missing) = (width - 1, width - 1);
+            let (mut held, mut left, mut open) = (0, codes.len() - counts[missing], GROUPS);
+            for bin in 0..bins {
+                let full = bins <= GROUPS || held * open >= left || counts[bin] * open >= left;
+                if held > 0 && open > 1 && full {
+                    left -= held;
+                    open -= 1;
+                    held = 0;
+                    group += 1;
+                }
+                groups[bin] = group;
+                held += counts[bin];
+            }
+            group += u16::from(counts[missing] > 0);
+            groups[missing] = group;
+        } else {
+            let mut order: Vec<usize> = (0..width).collect();
+            order.sort_by(|one, two| counts[*two].cmp(&counts[*one]).then(one.cmp(two)));
+            for (rank, code) in order.into_iter().enumerate() {
+                groups[code] = group;
+                group += u16::from(rank + 1 < GROUPS && counts[code] > 0);
+            }
+            group = groups.iter().copied().max().unwrap_or(0);
+        }
+        Self { input, groups, size: group + 1 }
+    }
+}
+
+impl Pair {
+    pub(super) fn size(&self) -> usize {
+        usize::from(self.one.size) * usize::from(self.two.size)
+    }
+
+    /// The cell of each row.
+    pub(super) fn cells(&self, codes: &[Vec<u16>]) -> Vec<u16> {
+        let (one, two) = (&codes[self.one.input], &codes[self.two.input]);
+        one.iter().zip(two).map(|(a, b)| self.one.group(*a) * self.two.size + self.two.group(*b)).collect()
+    }
+}
+
+/// The pairs that stand out, the clearest first.
+pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], log_odds: &[f64]) -> Vec<Pair> {
+    let missed: Vec<(f64, f64)> = log_odds
+        .iter()
+        .zip(outcome)
+        .map(|(log_odds, outcome)| {
+            let probability = probability(*log_odds);
+            (outcome - probability, probability * (1.0 - probability))
+        })
+        .collect();
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    if order.len() > MOST_COLUMNS {
+        let strength: Vec<f64> = codes.iter().map(|codes| spread(codes, outcome)).collect();
+        order.sort_by(|one, two| strength[*two].total_cmp(&strength[*one]));
+        order.truncate(MOST_COLUMNS);
+        order.sort_unstable();
+    }
+    let sides: Vec<(Side, Vec<u16>)> = order
+        .iter()
+        .map(|at| {
+            let side = Side::of(*at, &inputs[*at].coding, &codes[*at]);
+            let groups = codes[*at].iter().map(|code| side.group(*code)).collect();
+            (side, groups)
+        })
+        .collect();
+    let mut found = Vec::new();
+    for (at, one) in sides.iter().enumerate() {
+        for two in &sides[at + 1..] {
+            let clear = stands_out(one, two, &missed);
+            if clear >= STANDS_OUT {
+                found.push((clear, Pair { one: one.0.clone(), two: two.0.clone() }));
+            }
+        }
+    }
+    found.sort_by(|one, two| two.0.total_cmp(&one.0));
+    found.into_iter().take(MOST_PAIRS).map(|(_, pair)| pair).collect()
+}
+
+/// How far apart the rates of a column's codes are: Σ (came − expected)² / rows.
+fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
+    let rate = outcome.iter().sum::<f64>() / as_f64(outcome.len());
+    let mut counts = vec![(0.0, 0.0); codes.iter().map(|code| usize::from(*code) + 1).max().unwrap_or(0)];
+    for (code, outcome) in codes.iter().zip(outcome) {
+        let count = &mut counts[usize::from(*code)];
+        count.0 += 1.0;
+        count.1 += outcome - rate;
+    }
+    counts.iter().filter(|(rows, _)| *rows > 0.0).map(|(rows, gap)| gap * gap / rows).sum()
+}
+
+/// How far the misses in the grid's cells exceed chance, in standard deviations.
+fn stands_out(one: &(Side, Vec<u16>), two: &(Side, Vec<u16>), missed: &[(f64, f64)]) -> f64 {
+    let (height, width) = (usize::from(one.0.size), usize::from(two.0.size));
+    let mut cells = vec![(0.0, 0.0); height * width];
+    for ((a, b), (residual, curvature)) in one.1.iter().zip(&two.1).zip(missed) {
+        let cell = &mut cells[usize::from(*a) * width + usize::from(*b)];
+        cell.0 += residual;
+        cell.1 += curvature;
+    }
+    let (mut statistic, mut free, mut square) = (0.0, 0.0, 0.0);
+    for (residual, curvature) in cells {
+        let share = curvature / (curvature + PRIOR);
+        statistic += residual * residual / (curvature + PRIOR);
+        free += share;
+        square += share * share;
+    }
+    // The shapes have already taken the grid's margins.
+    let left = as_f64((height - 1) * (width - 1)) / as_f64(height * width);
+    if square > 0.0 { (statistic - free * left) / libm::sqrt(2.0 * square) } else { 0.0 }
+}
