@@ -157,9 +157,11 @@ impl<'a> Fold<'a> {
         if self.period.holds(first.entered) {
             self.cohort.add(became);
         }
-        for (at, stay) in stays.iter().enumerate() {
-            let is_first = stays[..at].iter().all(|earlier| earlier.stage != stay.stage);
-            self.stay(stay, is_first, became);
+        let mut seen = vec![false; self.stages.len()];
+        for stay in stays {
+            let Some(&place) = self.places.get(&stay.stage) else { continue };
+            self.stay(place, stay, !seen[place], became);
+            seen[place] = true;
         }
         self.closing(stays, stands_in, reason, created_at)
     }
@@ -168,10 +170,11 @@ impl<'a> Fold<'a> {
         self.places.get(&stage).map_or(StageKind::Open, |&place| self.stages[place].kind)
     }
 
-    /// Counts one stay; of a record's first in this stage also what became of the record, `None` for another pipeline.
-    fn stay(&mut self, stay: &Stay, is_first: bool, became: Option<StageKind>) {
+    /// Counts one stay in the stage of a place; of a record's first there also what became of the record, `None` for
+    /// another pipeline.
+    fn stay(&mut self, place: usize, stay: &Stay, is_first: bool, became: Option<StageKind>) {
         let Self { period, places, tallies, stages, .. } = self;
-        let Some(tally) = places.get(&stay.stage).and_then(|&place| tallies.get_mut(place)) else { return };
+        let tally = &mut tallies[place];
         tally.used = true;
         tally.standing_at_start += u64::from(stay.stands(period.from));
         tally.standing_at_end += u64::from(stay.stands(period.until));
