@@ -11,6 +11,7 @@
 //! | `facts`, `course` | what a score is made of, now and at any past moment |
 //! | `evaluate`, `score` | from facts to points, and what they are made of |
 //! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
+//! | `learn` | a model learned from the tenant's own outcomes, and what it says of a record |
 //! | `mark`, `keep` | how the scores that records carry are kept up to date |
 //!
 //! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
@@ -26,6 +27,8 @@ mod course;
 mod evaluate;
 mod facts;
 mod keep;
+#[cfg(feature = "predictive")]
+mod learn;
 mod mark;
 mod model;
 pub mod record;
@@ -37,6 +40,8 @@ pub use ask::{Course, Moment, ScoreQuery, Scoring};
 pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
 pub use facts::Facts;
 pub use keep::{Keeper, Swept};
+#[cfg(feature = "predictive")]
+pub use learn::{Learned, Likelihood, MAX_ROWS, Reason};
 pub(crate) use mark::{also_read, mark};
 pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
 pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModelPatch};

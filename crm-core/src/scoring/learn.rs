@@ -1,0 +1,338 @@
+//! Learning from a tenant's own outcomes (feature `predictive`): which leads convert, which deals are won.
+//!
+//! A row is a record that was won or lost, with its fields as they were just before. The change log tells that, and it
+//! tells which fields were filled in or changed only with the outcome or after it: of those the report warns, and the model
+//! sees them as they were before.
+//!
+//! Features are the declared fields and custom properties that are facts of a record and no text of its own: choices,
+//! numbers, amounts in the base currency, yes and no, the owner, the team, the company, texts that reports may group by.
+//! Names, addresses, numbers to call, free text, whatever is personal or secret, and the stage itself never are; neither is
+//! what is hidden from whoever trains.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ask::Scoring,
+    compiled::Needs,
+    course::{Known, Reader},
+};
+use crate::{
+    access::{Access, Action, Permission},
+    catalog,
+    change::{self, Change},
+    definitions::Definitions,
+    draft::{decide_only, read_history},
+    error::Error,
+    filter::{Filter, Path},
+    listing::{self, ListQuery},
+    pipelines::record::StageKind,
+    predict::{self, AfterOutcome, Cell, Model, Options, Order, Report, TableBuilder, TrainError},
+    properties::typing::property_type,
+    schema::{FieldType, Image, KindDecl, Section, common},
+    value::{Currency, Id, Kind, Ref, Time, Value},
+};
+
+/// Outcomes that are learned from, at most: the newest records.
+pub const MAX_ROWS: usize = 50_000;
+/// Records read together.
+const PAGE: usize = 1_000;
+/// What is set with an outcome, and so tells it: never a feature.
+const OF_THE_OUTCOME: [&str; 6] = [
+    "unqualified_reason",
+    "close_reason",
+    "actual_close_date",
+    "expected_close_date",
+    "probability",
+    "forecast_category",
+];
+
+/// What training made: the model, and what was found. A plain value, to be kept, compared and asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// Of which kind of record: lead or deal.
+    pub kind: Kind,
+    /// When it was trained.
+    pub trained_at: Time,
+    /// The model.
+    pub model: Model,
+    /// What was found: held-back figures, warnings, what is no feature and why.
+    pub report: Report,
+}
+
+/// How likely a record is to be won, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Likelihood {
+    /// Of which record.
+    pub record: Ref,
+    /// At which moment.
+    pub at: Time,
+    /// False where the model is no better than the base rate: then this is the base rate, and nothing contributes.
+    pub confident: bool,
+    /// From 0 to 1.
+    pub probability: f64,
+    /// The logarithm of the odds: `base` and the contributions, added up in this order.
+    pub log_odds: f64,
+    /// That of the average record.
+    pub base: f64,
+    /// What each field adds, in the model's order.
+    pub contributions: Vec<Reason>,
+}
+
+/// What a field adds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// The field.
+    pub field: String,
+    /// Another, where it is what both values together add to what each adds alone.
+    pub with: Option<String>,
+    /// How much, in log-odds.
+    pub log_odds: f64,
+    /// The field's value; missing also where the actor may not see it.
+    pub value: Option<serde_json::Value>,
+}
+
+/// A field that can be a feature.
+struct Feature {
+    name: String,
+    path: Path,
+    kind: predict::Kind,
+}
+
+/// The value of a feature.
+enum Owned {
+    Missing,
+    Number(f64),
+    Text(String),
+}
+
+impl Owned {
+    fn cell(&self) -> Cell<'_> {
+        match self {
+            Owned::Missing => Cell::Missing,
+            Owned::Number(number) => Cell::Number(*number),
+            Owned::Text(text) => Cell::Text(text),
+        }
+    }
+}
+
+impl Scoring<'_> {
+    /// Learns from the outcomes of the leads or deals that the actor may see in reports: of leads, converted against
+    /// disqualified; of deals, won against lost. The newest 50,000, divided by the time of the outcome unless the options
+    /// say otherwise. Deterministic: the same records and options give the same model.
+    ///
+    /// Costs a list of the records, a thousand a round trip, and the history of each; then up to some seconds of one core.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `scoring_model.create` or any grant of `lead.report` (`deal.report`);
+    /// [`Error::Invalid`] where there is too little to learn from (100 outcomes, 30 of each, unless the options ask for
+    /// less), naming what is missing; for a kind that has no outcomes; for an excluded field that is none.
+    pub async fn train(&self, kind: Kind, options: &Options) -> Result<Learned, Error> {
+        if !matches!(kind, Kind::Lead | Kind::Deal) {
+            return Err(Error::invalid("kind", "unknown_choice", "must be lead or deal: others have no outcome"));
+        }
+        let definitions = self.definitions().await?;
+        let now = self.engine.clock.now();
+        let access = Access::new(self.actor, &definitions, now);
+        access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
+        access.demand(Permission::new(kind, Action::Report))?;
+        let decl = catalog::decl(kind);
+        if access.roles().is_hidden(kind, "stage_id") {
+            return Err(Error::forbidden(Permission::new(kind, Action::Report)));
+        }
+        let features = features(decl, &definitions, &access);
+        let base = definitions.base_currency();
+        let mut rows: Vec<(Time, Id, bool, Vec<Owned>)> = Vec::new();
+        let mut after: Vec<AfterOutcome> = features.iter().map(|_| AfterOutcome::default()).collect();
+        let query =
+            ListQuery::new().filter(Filter::one_of("stage_kind", ["won", "lost"])).sort("created_at").descending();
+        let plan = listing::plan(&access, decl, &query, Action::Report)?;
+        let mut place = None;
+        loop {
+            let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, place, PAGE).await?;
+            for image in page.items.iter().take(MAX_ROWS - rows.len()) {
+                let history = read_history(self.engine, self.actor.tenant(), image.reference()).await?;
+                let Some((at, won, then)) = outcome(&history, &definitions, self.actor.tenant()) else { continue };
+                for (feature, counts) in features.iter().zip(&mut after) {
+                    let (before, now) = (feature.path.value(&then), feature.path.value(image));
+                    counts.filled += usize::from(!now.is_null());
+                    counts.after += usize::from(!now.is_null() && before != now);
+                }
+                rows.push((
+                    at,
+                    image.id,
+                    won,
+                    features.iter().map(|feature| owned(feature.path.value(&then), base)).collect(),
+                ));
+            }
+            place = page.next;
+            if place.is_none() || rows.len() >= MAX_ROWS {
+                break;
+            }
+        }
+        rows.sort_by_key(|(at, id, ..)| (*at, *id));
+        let broken = |error: predict::TableError| Error::invalid("fields", "unfit", error.to_string());
+        let mut table = TableBuilder::new(features.iter().map(|f| (f.name.as_str(), f.kind))).map_err(broken)?;
+        for (_, _, won, cells) in &rows {
+            let cells: Vec<Cell<'_>> = cells.iter().map(Owned::cell).collect();
+            table.push(&cells, *won).map_err(broken)?;
+        }
+        for (feature, counts) in features.iter().zip(after) {
+            table.known_after(&feature.name, counts).map_err(broken)?;
+        }
+        let trained =
+            predict::train(&table.order(Order::OldestFirst).build(), options).map_err(|error| refused(&error))?;
+        Ok(Learned { kind, trained_at: now, model: trained.model, report: trained.report })
+    }
+
+    /// How likely a record is to be won by a model, now or at a past moment (of what is known now), and what makes it so.
+    /// Values that the actor may not see are left out; what they add is told.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a record of another kind than
+    /// the model's, a moment to come or before the record's creation, a model that is none.
+    pub async fn predict(&self, record: Ref, learned: &Learned, at: Option<Time>) -> Result<Likelihood, Error> {
+        if record.kind != learned.kind {
+            let message = format!("is a {}, and the model is of {}", record.kind, learned.kind.plural());
+            return Err(Error::invalid("record", "wrong_kind", message));
+        }
+        let hints = [record.into()];
+        let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        let (definitions, now) = (outcome.definitions, outcome.now);
+        let moment = at.unwrap_or(now);
+        if moment > now {
+            return Err(Error::invalid("at", "too_large", "must not be in the future"));
+        }
+        let image = if at.is_none() {
+            outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?
+        } else {
+            let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
+            let mut course = reader.course(record, &Needs::default(), Known::By(now)).await?;
+            let facts = course.at(moment, &definitions)?;
+            facts.ok_or_else(|| Error::invalid("at", "too_small", "must not be before the record's creation"))?.record
+        };
+        let access = Access::new(self.actor, &definitions, now);
+        let base = definitions.base_currency();
+        let decl = catalog::decl(record.kind);
+        let value = |name: &str| path_of(decl, name).map_or(&Value::Null, |path| path.value(&image));
+        let cells: Vec<Owned> = learned.model.columns().map(|name| owned(value(name), base)).collect();
+        let cells: Vec<Cell<'_>> = cells.iter().map(Owned::cell).collect();
+        let broken = |error: predict::ModelError| Error::invalid("model", "unfit", error.to_string());
+        let prediction = learned.model.predict(&cells).map_err(broken)?;
+        let seen = |name: &str| !access.roles().is_hidden(record.kind, name);
+        let reason = |one: &predict::Contribution<'_>| Reason {
+            field: one.column.to_owned(),
+            with: one.with.map(str::to_owned),
+            log_odds: one.log_odds,
+            value: Some(value(one.column)).filter(|value| !value.is_null() && seen(one.column)).map(Value::to_json),
+        };
+        Ok(Likelihood {
+            record,
+            at: moment,
+            confident: prediction.confident,
+            probability: prediction.probability,
+            log_odds: prediction.log_odds,
+            base: prediction.base,
+            contributions: prediction.contributions.iter().map(reason).collect(),
+        })
+    }
+}
+
+/// When a record's outcome came, what it was, and the record as it was just before: of its last move into a stage that
+/// means won or lost. `None` where it is open by now.
+fn outcome(history: &[Change], definitions: &Definitions, tenant: Id) -> Option<(Time, bool, Image)> {
+    let last = history.iter().rev().find(|change| change.field("stage_id").is_some())?;
+    let stage = last.field("stage_id")?.new.as_id()?;
+    let won = match definitions.stage(stage)?.1.kind {
+        StageKind::Won => true,
+        StageKind::Lost => false,
+        StageKind::Open => return None,
+    };
+    // What came with its outcome is known only with it.
+    let until = last.version.saturating_sub(1).max(1);
+    let before: Vec<Change> =
+        history.iter().filter(|change| change.group == last.group && change.version <= until).cloned().collect();
+    Some((last.occurred_at, won, change::as_of(tenant, &before, Time::MAX, None)?))
+}
+
+/// The fields and properties of a kind that can be features.
+fn features(decl: &KindDecl, definitions: &Definitions, access: &Access<'_>) -> Vec<Feature> {
+    let mut all = Vec::new();
+    for (at, field) in decl.fields.iter().enumerate() {
+        let told = field.marks.personal || field.marks.secret || OF_THE_OUTCOME.contains(&field.name);
+        if field.section != Section::Person
+            || told
+            || at < common::COUNT
+            || access.roles().is_hidden(decl.kind, field.name)
+        {
+            continue;
+        }
+        if let Some(kind) = feature_kind(field.ty, field.marks.reportable) {
+            all.push(Feature { name: field.name.to_owned(), path: Path { field: at, property: None }, kind });
+        }
+    }
+    for property in definitions.properties(decl.kind).iter().filter(|property| property.archived_at.is_none()) {
+        let name = format!("properties.{}", property.key);
+        if property.personal || access.roles().is_hidden(decl.kind, &name) {
+            continue;
+        }
+        let Some(path) = path_of(decl, &name) else { continue };
+        if let Some(kind) = feature_kind(property_type(property), property.reportable) {
+            all.push(Feature { name, path, kind });
+        }
+    }
+    all
+}
+
+/// How a field of a type can be a feature; `None` where it cannot.
+fn feature_kind(ty: FieldType, reportable: bool) -> Option<predict::Kind> {
+    match ty {
+        FieldType::Int(..) | FieldType::Decimal | FieldType::Money => Some(predict::Kind::Number),
+        FieldType::Bool | FieldType::Choice(_) | FieldType::Id(Kind::User | Kind::Team | Kind::Company) => {
+            Some(predict::Kind::Category)
+        }
+        FieldType::Text(_) if reportable => Some(predict::Kind::Category),
+        _ => None,
+    }
+}
+
+/// Where a field or property of a name is.
+fn path_of(decl: &KindDecl, name: &str) -> Option<Path> {
+    match name.strip_prefix("properties.") {
+        Some(key) => Some(Path { field: common::PROPERTIES, property: Some(key.into()) }),
+        None => decl.position(name).map(|field| Path { field, property: None }),
+    }
+}
+
+fn owned(value: &Value, base: Currency) -> Owned {
+    let number = |text: String| text.parse().map_or(Owned::Missing, Owned::Number);
+    match value {
+        Value::Bool(yes) => Owned::Text(yes.to_string()),
+        Value::Int(number) => {
+            #[allow(clippy::cast_precision_loss)] // a feature, not an amount
+            Owned::Number(*number as f64)
+        }
+        Value::Decimal(decimal) => number(decimal.to_string()),
+        // Amounts of other currencies do not compare.
+        Value::Money(money) if money.currency == base => number(money.amount.to_string()),
+        Value::Text(text) => Owned::Text(text.to_string()),
+        Value::Id(id) => Owned::Text(id.to_string()),
+        _ => Owned::Missing,
+    }
+}
+
+fn refused(error: &TrainError) -> Error {
+    let (field, code) = match error {
+        TrainError::NoOutcomes
+        | TrainError::TooFewOutcomes { .. }
+        | TrainError::TooFewOfOneKind { .. }
+        | TrainError::OneSided { .. } => ("outcomes", "too_few"),
+        TrainError::UnknownColumn(_) => ("exclude", "unknown_field"),
+        TrainError::NoFeatures => ("fields", "required"),
+        TrainError::OrderUnknown | TrainError::Penalty(_) => ("options", "too_small"),
+    };
+    Error::invalid(field, code, error.to_string())
+}
