@@ -125,7 +125,7 @@ pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], missed
 }
 
 /// How far apart the rates of a column's codes are: Σ (came − expected)² / rows.
-fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
+pub(super) fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
     let rate = outcome.iter().sum::<f64>() / as_f64(outcome.len());
     let mut counts = vec![(0.0, 0.0); codes.iter().map(|code| usize::from(*code) + 1).max().unwrap_or(0)];
     for (code, outcome) in codes.iter().zip(outcome) {
