@@ -6,9 +6,9 @@
 //! borne out disappears. Pairs are those of which the shapes alone leave the most unexplained (`pairs.rs`).
 
 use super::{
-    inputs::{Coding, Input, Ready, as_f64, learn_bins, learn_column_levels},
+    inputs::{Coding, Input, Ready, learn_bins, learn_column_levels},
     model::Term,
-    newton::{Block, Part, Penalty, Shape},
+    newton::{Block, Part, Penalty, Rows, Shape},
     pairs::{self, Pair},
     table::{Table, Values},
     terms::{Fitted, centred},
@@ -22,7 +22,7 @@ const RARE: usize = 10;
 const MOST_LEVELS: usize = 240;
 const MOST_COEFFICIENTS: usize = 480;
 /// Rounds at most of each of the two stages; it takes about ten.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 16;
 /// Weights are kept in millionths of log-odds, so that a model stays short when it is written down.
 const FINENESS: f64 = 1e6;
 
@@ -40,16 +40,15 @@ pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize]) -> Fitted {
         .collect();
 
     let mut shapes = shapes(&inputs, &codes, rows.len());
-    let base = outcome.iter().sum::<f64>() / as_f64(outcome.len());
-    shapes.weights[0] = libm::log(base / (1.0 - base));
-    let mut log_odds = vec![shapes.weights[0]; rows.len()];
-    settle(std::slice::from_mut(&mut shapes), &outcome, &mut log_odds);
+    let mut seen = Rows::new(outcome);
+    shapes.weights[0] = seen.base();
+    settle(std::slice::from_mut(&mut shapes), &mut seen);
 
-    let pairs = pairs::find(&inputs, &codes, &outcome, &log_odds);
+    let pairs = pairs::find(&inputs, &codes, seen.outcome(), &seen.missed().collect::<Vec<_>>());
     let mut blocks: Vec<Block> = pairs.iter().map(|pair| of_pair(pair, &inputs, &codes)).collect();
     blocks.push(shapes);
     if blocks.len() > 1 {
-        settle(&mut blocks, &outcome, &mut log_odds);
+        settle(&mut blocks, &mut seen);
     }
 
     let shapes = blocks.pop().expect("it was put there");
@@ -128,16 +127,16 @@ fn of_pair(pair: &Pair, inputs: &[Input], codes: &[Vec<u16>]) -> Block {
 }
 
 /// Solves block after block until neither the weights nor what holds them move any more.
-fn settle(blocks: &mut [Block], outcome: &[f64], log_odds: &mut [f64]) {
+fn settle(blocks: &mut [Block], rows: &mut Rows) {
     for round in 0..ROUNDS {
         let (mut decrement, mut change) = (0.0, 0.0_f64);
         for block in &mut *blocks {
-            decrement += block.step(outcome, log_odds).decrement;
+            decrement += block.step(rows).decrement;
             // The first steps are too far from the optimum to learn from.
             change = change.max(if round > 0 { block.relearn() } else { f64::INFINITY });
         }
-        // A tenth of a nat over all rows, and a fifth of a coefficient.
-        if decrement < 0.1 && change < 0.2 {
+        // A nat over all rows, and half a coefficient: less than what chance moves.
+        if decrement < 1.0 && change < 0.5 {
             break;
         }
     }

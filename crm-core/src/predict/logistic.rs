@@ -5,9 +5,9 @@
 //! computes, so that figures can be held against it.
 
 use super::{
-    inputs::{Input, Ready, as_f64, learn_column_levels, learn_standard},
+    inputs::{Input, Ready, learn_column_levels, learn_standard},
     model::Term,
-    newton::{Block, Part, Penalty, Shape},
+    newton::{Block, Part, Penalty, Rows, Shape},
     table::{Table, Values},
     terms::{Fitted, centred, rounded},
 };
@@ -44,11 +44,10 @@ pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize], c: f64) -> F
     }
     let penalty = Penalty::new(1..width, Shape::Ridge, 1.0 / c, false);
     let mut block = Block::new(parts, vec![penalty]);
-    let base = outcome.iter().sum::<f64>() / as_f64(outcome.len());
-    block.weights[0] = libm::log(base / (1.0 - base));
-    let mut log_odds = vec![block.weights[0]; rows.len()];
+    let mut seen = Rows::new(outcome);
+    block.weights[0] = seen.base();
     for _ in 0..ROUNDS {
-        if block.step(&outcome, &mut log_odds).decrement < DONE {
+        if block.step(&mut seen).decrement < DONE {
             break;
         }
     }

@@ -85,6 +85,70 @@ impl Penalty {
     }
 }
 
+/// The rows that are learned from, as the weights so far see them.
+#[derive(Clone, Debug)]
+pub(super) struct Rows {
+    /// 1 where it came true, 0 where not.
+    outcome: Vec<f64>,
+    /// What all blocks add up to.
+    log_odds: Vec<f64>,
+    /// Outcome less probability.
+    residual: Vec<f64>,
+    /// Probability × (1 − probability).
+    curvature: Vec<f64>,
+    /// The sum of the log-losses.
+    loss: f64,
+}
+
+impl Rows {
+    /// All rows at the log-odds of their base rate.
+    pub(super) fn new(outcome: Vec<f64>) -> Self {
+        let rate = outcome.iter().sum::<f64>() / as_f64(outcome.len());
+        let (log_odds, nothing) = (vec![libm::log(rate / (1.0 - rate)); outcome.len()], vec![0.0; outcome.len()]);
+        let mut rows = Self { outcome, log_odds, residual: nothing.clone(), curvature: nothing, loss: 0.0 };
+        rows.refresh();
+        rows
+    }
+
+    /// The log-odds where all rows have one: where they begin.
+    pub(super) fn base(&self) -> f64 {
+        self.log_odds[0]
+    }
+
+    /// 1 where a row came true, 0 where not.
+    pub(super) fn outcome(&self) -> &[f64] {
+        &self.outcome
+    }
+
+    /// For each row how far it is missed, and with what curvature.
+    pub(super) fn missed(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.residual.iter().copied().zip(self.curvature.iter().copied())
+    }
+
+    /// Works out again what follows from the log-odds.
+    fn refresh(&mut self) {
+        // −ln of what is given to what happened is ln(1 + e^−|x|) + max(x, 0) − outcome · x. The logarithm of a product of
+        // a few factors of at most 2 does for all of them.
+        const TOGETHER: usize = 256;
+        self.loss = 0.0;
+        let mut from = 0;
+        for log_odds in self.log_odds.chunks(TOGETHER) {
+            let (mut product, mut rest) = (1.0, 0.0);
+            for (at, log_odds) in (from..).zip(log_odds) {
+                let small = libm::exp(-log_odds.abs());
+                let larger = 1.0 / (1.0 + small);
+                let probability = if *log_odds >= 0.0 { larger } else { small * larger };
+                self.residual[at] = self.outcome[at] - probability;
+                self.curvature[at] = larger * larger * small;
+                product *= 1.0 + small;
+                rest += log_odds.max(0.0) - self.outcome[at] * log_odds;
+            }
+            self.loss += libm::log(product) + rest;
+            from += log_odds.len();
+        }
+    }
+}
+
 /// Coefficients that are solved at once.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
@@ -138,36 +202,28 @@ impl Block {
         self.penalties.iter().map(|penalty| 0.5 * penalty.strength * quadratic(penalty, weights)).sum()
     }
 
-    /// One step of Newton's method: the weights and the log-odds of the rows move together. It is halved until the
-    /// penalised log-loss does not rise.
-    pub(super) fn step(&mut self, outcome: &[f64], log_odds: &mut [f64]) -> Step {
+    /// One step of Newton's method: the weights and the rows move together. It is halved until the penalised log-loss does
+    /// not rise.
+    pub(super) fn step(&mut self, rows: &mut Rows) -> Step {
         let width = self.weights.len();
-        let mut residual = Vec::with_capacity(outcome.len());
-        let mut curvature = Vec::with_capacity(outcome.len());
-        let mut loss = 0.0;
-        for (sum, outcome) in log_odds.iter().zip(outcome) {
-            let (probability, one) = probability_and_loss(*sum, *outcome);
-            residual.push(outcome - probability);
-            curvature.push(probability * (1.0 - probability));
-            loss += one;
-        }
-        let before = loss + self.penalty(&self.weights);
+        let before = rows.loss + self.penalty(&self.weights);
+        let (residual, curvature) = (&rows.residual, &rows.curvature);
 
         let mut gradient = vec![0.0; width];
         let mut hessian = vec![0.0; width * width];
         for (at, (from, part)) in self.parts.iter().enumerate() {
             match part {
                 Part::Number(numbers) => {
-                    gradient[*from] += numbers.iter().zip(&residual).map(|(number, rest)| number * rest).sum::<f64>();
+                    gradient[*from] += numbers.iter().zip(residual).map(|(number, rest)| number * rest).sum::<f64>();
                 }
                 Part::Codes { codes, .. } => {
-                    for (code, rest) in codes.iter().zip(&residual) {
+                    for (code, rest) in codes.iter().zip(residual) {
                         gradient[from + usize::from(*code)] += rest;
                     }
                 }
             }
             for (other_from, other) in &self.parts[..=at] {
-                accumulate(&mut hessian, width, (*from, part), (*other_from, other), &curvature);
+                accumulate(&mut hessian, width, (*from, part), (*other_from, other), curvature);
             }
         }
         for penalty in &self.penalties {
@@ -187,23 +243,23 @@ impl Block {
         self.factor = hessian;
 
         let mut scale = 1.0;
-        self.add(&direction, scale, log_odds);
+        self.add(&direction, scale, &mut rows.log_odds);
         loop {
             let moved: Vec<f64> =
                 self.weights.iter().zip(&direction).map(|(old, change)| old + scale * change).collect();
-            let loss: f64 =
-                log_odds.iter().zip(outcome).map(|(sum, outcome)| probability_and_loss(*sum, *outcome).1).sum();
-            if loss + self.penalty(&moved) <= before + 1e-9 * before.abs() {
+            rows.refresh();
+            if rows.loss + self.penalty(&moved) <= before + 1e-9 * before.abs() {
                 self.weights = moved;
                 break;
             }
             if scale < 1e-6 {
                 // Nothing is to be gained: stay.
-                self.add(&direction, -scale, log_odds);
+                self.add(&direction, -scale, &mut rows.log_odds);
+                rows.refresh();
                 break;
             }
-            self.add(&direction, -0.5 * scale, log_odds);
             scale *= 0.5;
+            self.add(&direction, -scale, &mut rows.log_odds);
         }
         Step { decrement }
     }
@@ -256,14 +312,6 @@ pub(super) fn probability(log_odds: f64) -> f64 {
         let odds = libm::exp(log_odds);
         odds / (1.0 + odds)
     }
-}
-
-/// The probability of a log-odds, and the log-loss where the outcome (0 or 1) is known.
-fn probability_and_loss(log_odds: f64, outcome: f64) -> (f64, f64) {
-    let small = libm::exp(-log_odds.abs());
-    let probability = if log_odds >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
-    // ln(1 + e^x) − outcome · x
-    (probability, libm::log1p(small) + log_odds.max(0.0) - outcome * log_odds)
 }
 
 /// Adds the share of two parts to the Hessian, at and below its diagonal.
@@ -373,10 +421,11 @@ mod tests {
     use super::*;
 
     fn solved(mut block: Block, outcome: &[f64]) -> (Block, Vec<f64>) {
-        let mut log_odds = vec![0.0; outcome.len()];
+        let mut rows = Rows::new(outcome.to_vec());
+        block.weights[0] = rows.base();
         for _ in 0..60 {
-            if block.step(outcome, &mut log_odds).decrement < 1e-15 {
-                return (block, log_odds);
+            if block.step(&mut rows).decrement < 1e-15 {
+                return (block, rows.log_odds);
             }
         }
         panic!("it does not converge");
@@ -414,6 +463,26 @@ mod tests {
         }
     }
 
+    /// What is kept of each row is what its definition says.
+    #[test]
+    fn rows_are_what_they_are_said_to_be() {
+        let outcome: Vec<f64> = (0..700).map(|at| f64::from(u8::from(at % 3 == 0))).collect();
+        let mut rows = Rows::new(outcome.clone());
+        assert!((rows.base() - (234.0_f64 / 466.0).ln()).abs() < 1e-12);
+        rows.log_odds = (0..700).map(|at| f64::from(at - 350) / 10.0).collect();
+        rows.refresh();
+        let mut loss = 0.0;
+        for (at, came) in outcome.iter().enumerate() {
+            let probability = probability(rows.log_odds[at]);
+            assert!((rows.residual[at] - (came - probability)).abs() < 1e-15);
+            assert!((rows.curvature[at] - probability * (1.0 - probability)).abs() < 1e-15);
+            // The other way round, so that it holds for certain outcomes too.
+            let given = if *came > 0.5 { rows.log_odds[at] } else { -rows.log_odds[at] };
+            loss += (-given).exp().ln_1p();
+        }
+        assert!((rows.loss - loss).abs() < 1e-9 * loss, "{} is not {loss}", rows.loss);
+    }
+
     #[test]
     fn factor_and_inverse_undo_the_matrix() {
         let width = 19;
@@ -449,9 +518,10 @@ mod tests {
             let outcome: Vec<f64> = (0..rows).map(|at| f64::from(u8::from(outcome(at)))).collect();
             let parts = vec![ones(2000), Part::Codes { codes: codes.clone(), width: 10 }];
             let mut block = Block::new(parts, vec![Penalty::new(1..11, Shape::Ridge, 1.0, true)]);
-            let mut log_odds = vec![0.0; 2000];
+            let mut rows = Rows::new(outcome);
+            block.weights[0] = rows.base();
             for _ in 0..30 {
-                block.step(&outcome, &mut log_odds);
+                block.step(&mut rows);
                 block.relearn();
             }
             block.penalties[0].free

@@ -42,6 +42,9 @@ pub struct Options {
     pub learner: Learner,
     /// Columns that are never to be features.
     pub exclude: Vec<String>,
+    /// Columns that are features although they look like identifiers, contact details or free text: of a declared amount
+    /// it is known that it is one. `exclude` goes before.
+    pub keep: Vec<String>,
     /// How many outcomes it takes. Less than 30 and 10 of each is taken for that: below it nothing can be judged.
     pub minimum: Minimum,
     /// Whether the other way of dividing (by time, or by chance) is tried and reported besides, which doubles the time.
@@ -58,6 +61,7 @@ impl Default for Options {
             split: None,
             learner: Learner::default(),
             exclude: Vec::new(),
+            keep: Vec::new(),
             minimum: Minimum::default(),
             both_ways: true,
             resamplings: 200,
@@ -103,8 +107,8 @@ pub enum TrainError {
     /// The rows are to be divided by time, and their order is not known.
     #[error("the rows cannot be divided by time: their order is not known")]
     OrderUnknown,
-    /// A column is to be excluded that is not there.
-    #[error("there is no column `{0}` to exclude")]
+    /// A column is to be excluded or kept that is not there.
+    #[error("there is no column `{0}` to exclude or to keep")]
     UnknownColumn(String),
     /// No column can be a feature.
     #[error("no column can be a feature")]

@@ -5,10 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    inputs::{Coding, Input, as_f64},
-    newton::probability,
-};
+use super::inputs::{Coding, Input, as_f64};
 
 /// Pairs at most.
 const MOST_PAIRS: usize = 8;
@@ -97,15 +94,8 @@ impl Pair {
 }
 
 /// The pairs that stand out, the clearest first.
-pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], log_odds: &[f64]) -> Vec<Pair> {
-    let missed: Vec<(f64, f64)> = log_odds
-        .iter()
-        .zip(outcome)
-        .map(|(log_odds, outcome)| {
-            let probability = probability(*log_odds);
-            (outcome - probability, probability * (1.0 - probability))
-        })
-        .collect();
+/// Of each row it is told how far the shapes miss it, and with what curvature.
+pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], missed: &[(f64, f64)]) -> Vec<Pair> {
     let mut order: Vec<usize> = (0..inputs.len()).collect();
     if order.len() > MOST_COLUMNS {
         let strength: Vec<f64> = codes.iter().map(|codes| spread(codes, outcome)).collect();
@@ -124,7 +114,7 @@ pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], log_od
     let mut found = Vec::new();
     for (at, one) in sides.iter().enumerate() {
         for two in &sides[at + 1..] {
-            let clear = stands_out(one, two, &missed);
+            let clear = stands_out(one, two, missed);
             if clear >= STANDS_OUT {
                 found.push((clear, Pair { one: one.0.clone(), two: two.0.clone() }));
             }
@@ -135,7 +125,7 @@ pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], log_od
 }
 
 /// How far apart the rates of a column's codes are: Σ (came − expected)² / rows.
-fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
+pub(super) fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
     let rate = outcome.iter().sum::<f64>() / as_f64(outcome.len());
     let mut counts = vec![(0.0, 0.0); codes.iter().map(|code| usize::from(*code) + 1).max().unwrap_or(0)];
     for (code, outcome) in codes.iter().zip(outcome) {

@@ -9,7 +9,9 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    inputs::as_f64,
+    inputs::{Ready, as_f64, learn_bins, learn_column_levels},
+    options::Options,
+    pairs::spread,
     table::{Categories, Column, Table, Values},
 };
 
@@ -31,6 +33,15 @@ pub enum Exclusion {
     Phone,
     /// The values are sentences.
     FreeText,
+    /// There are more columns than a model takes, and this one alone says less than those.
+    Weak,
+}
+
+impl Exclusion {
+    /// Whether it was guessed from what the values look like.
+    fn is_a_guess(self) -> bool {
+        matches!(self, Self::Identifier | Self::Email | Self::Phone | Self::FreeText)
+    }
 }
 
 /// A column that is no feature, and why.
@@ -46,21 +57,57 @@ pub struct Excluded {
 const ENOUGH: usize = 20;
 /// Numbers from here on that are all whole and all different are numbered things: phones, customers, invoices.
 const LONG_NUMBER: f64 = 1e6;
-/// A running number may be out of step in this share of the rows.
+/// Features at most: the work grows with the square of them, and with the cube of their weights.
+const MOST_FEATURES: usize = 64;
+/// Bins of a number, and rows of a name, where columns are compared.
+const COARSE: usize = 10;
+/// A running number may be out of step in this share of the rows, and one that tells things apart be used twice.
 const NEARLY_NONE: f64 = 0.1;
 
 /// The places of the features, and the other columns with why.
-pub(super) fn select(table: &Table, training: &[usize], asked: &[String]) -> (Vec<usize>, Vec<Excluded>) {
+pub(super) fn select(table: &Table, training: &[usize], options: &Options) -> (Vec<usize>, Vec<Excluded>) {
     let mut features = Vec::new();
     let mut excluded = Vec::new();
     for (place, column) in table.columns().iter().enumerate() {
-        let why = if asked.contains(&column.name) { Some(Exclusion::Asked) } else { look_at(column, training) };
-        match why {
+        let why =
+            if options.exclude.contains(&column.name) { Some(Exclusion::Asked) } else { look_at(column, training) };
+        let kept = options.keep.contains(&column.name);
+        match why.filter(|why| !(kept && why.is_a_guess())) {
             None => features.push(place),
             Some(why) => excluded.push(Excluded { column: column.name.clone(), why }),
         }
     }
+    for place in weakest(table, &features, training) {
+        features.retain(|feature| *feature != place);
+        excluded.push(Excluded { column: table.columns()[place].name.clone(), why: Exclusion::Weak });
+    }
     (features, excluded)
+}
+
+/// Those of too many features that say the least alone.
+fn weakest(table: &Table, features: &[usize], training: &[usize]) -> Vec<usize> {
+    if features.len() <= MOST_FEATURES {
+        return Vec::new();
+    }
+    let outcome: Vec<f64> = training.iter().map(|row| f64::from(u8::from(table.outcome()[*row]))).collect();
+    let levels = learn_column_levels(table, features, training, COARSE, usize::MAX);
+    let mut strength: Vec<(f64, usize)> = features
+        .iter()
+        .zip(levels)
+        .map(|(place, levels)| {
+            let column = &table.columns()[*place];
+            let coding = match (&column.values, levels) {
+                (Values::Number(numbers), _) => learn_bins(numbers, training, COARSE),
+                (Values::Category(_), levels) => levels.expect("categories have levels"),
+            };
+            match coding.ready(Some(column), training) {
+                Ready::Codes(codes) => (spread(&codes, &outcome), *place),
+                Ready::Scores(_) => unreachable!("bins and levels have codes"),
+            }
+        })
+        .collect();
+    strength.sort_by(|one, two| two.0.total_cmp(&one.0).then(one.1.cmp(&two.1)));
+    strength.drain(MOST_FEATURES..).map(|(_, place)| place).collect()
 }
 
 fn look_at(column: &Column, training: &[usize]) -> Option<Exclusion> {
@@ -80,7 +127,10 @@ fn look_at_numbers(numbers: &[f64], training: &[usize]) -> Option<Exclusion> {
         return Some(Exclusion::Constant);
     }
     let whole = known.iter().all(|number| number.fract() == 0.0);
-    let different = || known.iter().map(|number| number.to_bits()).collect::<HashSet<_>>().len() == known.len();
+    let different = || {
+        let numbers: HashSet<u64> = known.iter().map(|number| number.to_bits()).collect();
+        as_f64(numbers.len()) >= (1.0 - NEARLY_NONE) * as_f64(known.len())
+    };
     let runs = || {
         let rising = as_f64(known.windows(2).filter(|two| two[0] < two[1]).count()) / as_f64(known.len() - 1);
         !(NEARLY_NONE..1.0 - NEARLY_NONE).contains(&rising)
@@ -135,7 +185,7 @@ fn is_phone(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::{Cell, Kind, TableBuilder};
+    use crate::predict::{Cell, Kind, TableBuilder, random::Random};
 
     /// What is said of a column of these values.
     fn of(kind: Kind, cells: &[Cell<'_>]) -> Option<Exclusion> {
@@ -144,7 +194,7 @@ mod tests {
             builder.push(&[*cell], true).unwrap();
         }
         let all: Vec<usize> = (0..cells.len()).collect();
-        select(&builder.build(), &all, &[]).1.first().map(|excluded| excluded.why)
+        select(&builder.build(), &all, &Options::default()).1.first().map(|excluded| excluded.why)
     }
 
     fn texts(text: impl Fn(u32) -> String) -> Option<Exclusion> {
@@ -181,6 +231,34 @@ mod tests {
         assert_eq!(numbers(|at| f64::from(at) + 0.5), None, "measures");
         assert_eq!(numbers(|_| 3.0), Some(Exclusion::Constant));
         assert_eq!(numbers(|_| f64::INFINITY), Some(Exclusion::Empty));
+    }
+
+    /// Of too many columns the weakest are left out, and what is guessed can be overruled.
+    #[test]
+    fn there_are_limits_and_exceptions() {
+        let names: Vec<String> = (0..70).map(|at| format!("column {at}")).collect();
+        let mut columns: Vec<(&str, Kind)> = names.iter().map(|name| (name.as_str(), Kind::Category)).collect();
+        columns.push(("amount", Kind::Number));
+        let mut builder = TableBuilder::new(columns).unwrap();
+        for row in 0..400_u32 {
+            let came = row * 7919 % 401 < 200;
+            // Column 69 says it all, the others say nothing.
+            let value = |at: u32| if at == 69 { came } else { Random::new(u64::from(row * 100 + at)).below(2) == 0 };
+            let mut cells: Vec<Cell<'_>> = (0..70).map(|at| Cell::Text(if value(at) { "yes" } else { "no" })).collect();
+            cells.push(Cell::Number(2e6 + f64::from(row * 17 % 401)));
+            builder.push(&cells, came).unwrap();
+        }
+        let table = builder.build();
+        let all: Vec<usize> = (0..400).collect();
+        let (features, excluded) = select(&table, &all, &Options::default());
+        assert_eq!(features.len(), MOST_FEATURES);
+        assert!(features.contains(&69));
+        assert_eq!(excluded.iter().filter(|one| one.why == Exclusion::Weak).count(), 6);
+        assert_eq!(excluded[0], Excluded { column: "amount".into(), why: Exclusion::Identifier });
+        let keep = Options { keep: vec!["amount".into()], ..Options::default() };
+        assert!(select(&table, &all, &keep).1.iter().all(|one| one.why == Exclusion::Weak));
+        let both = Options { exclude: keep.keep.clone(), ..keep };
+        assert_eq!(select(&table, &all, &both).1[0].why, Exclusion::Asked);
     }
 
     #[test]

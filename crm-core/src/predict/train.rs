@@ -102,7 +102,7 @@ pub fn train(table: &Table, options: &Options) -> Result<Trained, TrainError> {
     let ordered = table.by_time().is_some();
     let split = options.split.unwrap_or(if ordered { Split::Time } else { by_chance });
     let sides = divide(table, split)?;
-    let (features, mut excluded) = select::select(table, &sides.training, &options.exclude);
+    let (features, mut excluded) = select::select(table, &sides.training, options);
     if features.is_empty() {
         return Err(TrainError::NoFeatures);
     }
@@ -111,7 +111,7 @@ pub fn train(table: &Table, options: &Options) -> Result<Trained, TrainError> {
     let other_split = if split == Split::Time { Some(by_chance) } else { ordered.then_some(Split::Time) };
     let other = other_split.filter(|_| options.both_ways).and_then(|split| {
         let sides = divide(table, split).ok()?;
-        let (features, _) = select::select(table, &sides.training, &options.exclude);
+        let (features, _) = select::select(table, &sides.training, options);
         (!features.is_empty()).then(|| attempt(table, &features, split, &sides, options).1)
     });
 
@@ -148,7 +148,7 @@ fn check(table: &Table, options: &Options) -> Result<(), TrainError> {
     {
         return Err(TrainError::Penalty(c));
     }
-    if let Some(unknown) = options.exclude.iter().find(|name| table.position(name).is_none()) {
+    if let Some(unknown) = options.exclude.iter().chain(&options.keep).find(|name| table.position(name).is_none()) {
         return Err(TrainError::UnknownColumn(unknown.clone()));
     }
     let rows = table.rows();

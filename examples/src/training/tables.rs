@@ -251,6 +251,7 @@ fn types(trained: &Trained) -> Table {
             Exclusion::Email => "left out: these are e-mail addresses",
             Exclusion::Phone => "left out: these are phone numbers",
             Exclusion::FreeText => "left out: these are sentences",
+            Exclusion::Weak => "left out: there are many columns, and it says least",
         };
         table.add_row([excluded.column.clone(), why.to_owned()]);
     }
