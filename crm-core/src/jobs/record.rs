@@ -17,6 +17,8 @@ choices! {
         RetireStage = "retire_stage",
         /// Try a scoring model.
         TryModel = "try_model",
+        /// Learn from outcomes (feature `predictive`).
+        Train = "train",
     }
     /// How far it is.
     #[derive(Default)]
@@ -53,7 +55,18 @@ pub struct JobTarget {
     /// The scoring model to try.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_id: Option<Id>,
+    /// Of which kind of record outcomes are learned from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Fields that are not learned from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
+
+/// What a job has made, as JSON: of training a `crm_core::scoring::Learned`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Product(pub serde_json::Value);
 
 /// A record that a job could not change, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -64,7 +77,7 @@ pub struct HeldBack {
     /// Why.
     pub reason: String,
 }
-structured!(JobTarget, HeldBack);
+structured!(JobTarget, HeldBack, Product);
 
 record! {
     /// Long work. It is done on behalf of the user who asked for it, with what that user may do.
@@ -92,6 +105,8 @@ record! {
             held_back: Vec<HeldBack> = Structs(100), [];
             /// Of a trial of a scoring model: what it has come to.
             trial: Option<Trial> = Struct, [];
+            /// What it has made, where it makes something: of training the model and the report.
+            product: Option<Product> = Struct, [];
             /// Until when a worker has taken it.
             taken_until: Option<Time> = FieldType::Time, [];
         }

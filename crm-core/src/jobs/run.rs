@@ -2,7 +2,7 @@
 //! it stopped. What a job does is what its use case does when it is called directly, record by record, so that an
 //! interrupted one has lost nothing.
 
-use super::record::{HeldBack, Job, JobFields, JobStatus, JobTarget, JobType};
+use super::record::{HeldBack, Job, JobFields, JobStatus, JobTarget, JobType, Product};
 use crate::{
     access::Actor,
     collection::Collection,
@@ -28,6 +28,8 @@ struct Worked {
     moved: Moved,
     /// Of a trial: how far it is.
     trial: Option<Trial>,
+    /// What it made.
+    product: Option<Product>,
 }
 
 impl Collection<'_, Job> {
@@ -70,6 +72,21 @@ impl Collection<'_, Job> {
             ..JobTarget::default()
         };
         self.start(JobType::RetireStage, target, key).await
+    }
+
+    /// Makes a job of learning from the outcomes of leads or deals, but for some fields. The model and the report stand in
+    /// the job's `product` when it is done. It is done in one stint.
+    ///
+    /// With a `key`, a second call with the same key answers the job of the first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `scoring_model.create`. What there is too little of, the job tells.
+    #[cfg(feature = "predictive")]
+    pub async fn train(&self, kind: Kind, exclude: Vec<String>, key: Option<&str>) -> Result<Record<Job>, Error> {
+        let definitions = self.definitions().await?;
+        let access = crate::access::Access::new(self.actor, &definitions, self.engine.clock.now());
+        access.demand(crate::access::Permission::new(Kind::ScoringModel, crate::access::Action::Create))?;
+        self.start(JobType::Train, JobTarget { kind: Some(kind), exclude, ..JobTarget::default() }, key).await
     }
 
     /// Makes a job of trying a scoring model: how records would move, and how well it would have ranked. What it comes to
@@ -149,7 +166,7 @@ impl Collection<'_, Job> {
         }
         let stint = Stint { until: Some(until), held_back: job.held_back.iter().map(|one| one.id).collect() };
         match self.work(&job, &stint).await {
-            Ok(Worked { moved, trial }) => {
+            Ok(Worked { moved, trial, product }) => {
                 let mut held_back = job.held_back.clone();
                 held_back.extend(
                     moved
@@ -166,6 +183,9 @@ impl Collection<'_, Job> {
                 ];
                 if trial.is_some() {
                     progress.push((JobFields::trial as usize, trial.into_value()));
+                }
+                if product.is_some() {
+                    progress.push((JobFields::product as usize, product.into_value()));
                 }
                 let end = (!moved.unfinished).then_some((JobStatus::Completed, None));
                 self.note(id, None, progress, end).await
@@ -205,7 +225,10 @@ impl Collection<'_, Job> {
             let trial = scoring.go_on(model, trial, stint.until.unwrap_or(Time::MAX)).await?;
             let moved = trial.scored - before;
             let moved = Moved { moved, unfinished: !trial.is_done(), ..Moved::default() };
-            return Ok(Worked { moved, trial: Some(trial) });
+            return Ok(Worked { moved, trial: Some(trial), product: None });
+        }
+        if job.r#type == JobType::Train {
+            return learn(&Scoring::new(self.engine, actor), target).await;
         }
         let moved = match (job.r#type, target) {
             (JobType::DeactivateUser, JobTarget { user_id: Some(user), transfer_to: Some(to), .. }) => {
@@ -218,7 +241,7 @@ impl Collection<'_, Job> {
             // Nothing is to be handed over.
             _ => Ok(Moved::default()),
         };
-        Ok(Worked { moved: moved?, trial: None })
+        Ok(Worked { moved: moved?, trial: None, product: None })
     }
 
     /// Notes how far a job is; `at` holds it to the version of its progress.
@@ -255,4 +278,21 @@ impl Collection<'_, Job> {
         );
         Ok(pending.await?.into_value())
     }
+}
+
+/// Learns from outcomes, in one go.
+#[cfg(feature = "predictive")]
+async fn learn(scoring: &Scoring<'_>, target: JobTarget) -> Result<Worked, Error> {
+    let options = crate::predict::Options { exclude: target.exclude, ..crate::predict::Options::default() };
+    let learned = scoring.train(target.kind.unwrap_or(Kind::Lead), &options).await?;
+    let moved = Moved { moved: learned.report.rows as u64, ..Moved::default() };
+    let json = serde_json::to_value(&learned)
+        .map_err(|error| Error::invalid("model", "unfit", format!("the model cannot be written: {error}")))?;
+    Ok(Worked { moved, trial: None, product: Some(Product(json)) })
+}
+
+/// This program was built without what learns: another one goes on.
+#[cfg(not(feature = "predictive"))]
+async fn learn(_: &Scoring<'_>, _: JobTarget) -> Result<Worked, Error> {
+    Err(Error::Unavailable(crate::store::StoreError::unavailable("this program was built without training")))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     inputs::{Coding, Input, Ready, as_f64, learn_bins, learn_column_levels},
     random::Random,
-    table::{Table, Values},
+    table::{Column, Table, Values},
 };
 
 /// How sure a warning is.
@@ -88,8 +88,17 @@ const FOLDS: usize = 5;
 /// Each code is held to the base rate by as much as so many rows.
 const HELD: f64 = 5.0;
 
-/// Looks at each of these columns alone, over all rows.
-pub(super) fn warnings(table: &Table, columns: &[usize]) -> Vec<Leak> {
+/// What the change log says of a column.
+fn written_after(column: &Column) -> Option<(Suspicion, LeakReason)> {
+    let known = column.known_after.filter(|known| known.filled > 0)?;
+    let share = as_f64(known.after) / as_f64(known.filled);
+    let sure = if share >= MOSTLY_WRITTEN { Suspicion::Likely } else { Suspicion::Possible };
+    (share >= WRITTEN).then_some((sure, LeakReason::WrittenAfter { share }))
+}
+
+/// Looks at each of these columns alone, over all rows; of the silent ones, in which nothing differs, at what the change log
+/// says.
+pub(super) fn warnings(table: &Table, columns: &[usize], silent: &[usize]) -> Vec<Leak> {
     let rows: Vec<usize> = (0..table.rows()).collect();
     let folds: Vec<usize> = rows.iter().map(|row| Random::new(*row as u64).below(FOLDS)).collect();
     let levels = learn_column_levels(table, columns, &rows, 1, 1000);
@@ -105,16 +114,18 @@ pub(super) fn warnings(table: &Table, columns: &[usize]) -> Vec<Leak> {
         let counts = Counts::of(&codes, &folds, table.outcome(), input.coding.width());
         let (suspicion, mut reasons) = look_at(&counts, &input.coding);
         let mut suspicion = suspicion;
-        if let Some(known) = column.known_after.filter(|known| known.filled > 0) {
-            let share = as_f64(known.after) / as_f64(known.filled);
-            if share >= WRITTEN {
-                let sure = if share >= MOSTLY_WRITTEN { Suspicion::Likely } else { Suspicion::Possible };
-                suspicion = suspicion.max(sure);
-                reasons.insert(0, LeakReason::WrittenAfter { share });
-            }
+        if let Some((sure, reason)) = written_after(column) {
+            suspicion = suspicion.max(sure);
+            reasons.insert(0, reason);
         }
         if !reasons.is_empty() {
             leaks.push((counts.auc_alone(), Leak { column: input.column, suspicion, reasons }));
+        }
+    }
+    // What nothing was known of before the outcome is no feature, and the change log tells of it all the same.
+    for column in silent.iter().map(|place| &table.columns()[*place]) {
+        if let Some((suspicion, reason)) = written_after(column) {
+            leaks.push((0.5, Leak { column: column.name.clone(), suspicion, reasons: vec![reason] }));
         }
     }
     leaks.sort_by(|(a, one), (b, two)| two.suspicion.cmp(&one.suspicion).then(b.total_cmp(a)));

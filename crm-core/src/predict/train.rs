@@ -122,6 +122,13 @@ pub fn train(table: &Table, options: &Options) -> Result<Trained, TrainError> {
     excluded.extend(unread.map(|column| Excluded { column, why: Exclusion::Constant }));
     let came = table.outcome().iter().filter(|outcome| **outcome).count();
     let unusable = table.columns().iter().filter(|column| column.unusable > 0);
+    let is_silent = |one: &&Excluded| matches!(one.why, Exclusion::Empty | Exclusion::Constant);
+    let silent: Vec<usize> = excluded
+        .iter()
+        .filter(is_silent)
+        .filter_map(|one| table.position(&one.column))
+        .filter(|place| !features.contains(place))
+        .collect();
     let report = Report {
         rows: table.rows(),
         base_rate: as_f64(came) / as_f64(table.rows()),
@@ -130,7 +137,7 @@ pub fn train(table: &Table, options: &Options) -> Result<Trained, TrainError> {
         features: model.columns().map(str::to_owned).collect(),
         excluded,
         unusable: unusable.map(|column| (column.name.clone(), column.unusable)).collect(),
-        leakage: leakage::warnings(table, &features),
+        leakage: leakage::warnings(table, &features, &silent),
         drift: drift::look(table, &features),
     };
     let held_back = sides

@@ -29,6 +29,7 @@ use crate::{
     predict::{self, AfterOutcome, Cell, Model, Options, Order, Report, TableBuilder, TrainError},
     properties::typing::property_type,
     schema::{FieldType, Image, KindDecl, Section, common},
+    store::{Got, Want},
     value::{Currency, Id, Kind, Ref, Time, Value},
 };
 
@@ -182,6 +183,33 @@ impl Scoring<'_> {
         let trained =
             predict::train(&table.order(Order::OldestFirst).build(), options).map_err(|error| refused(&error))?;
         Ok(Learned { kind, trained_at: now, model: trained.model, report: trained.report })
+    }
+
+    /// As [`Scoring::predict`], by the model that a job has trained, whoever asked for that job.
+    ///
+    /// # Errors
+    /// As [`Scoring::predict`]; [`Error::Forbidden`] without `scoring_model.read`; [`Error::NotFound`] where no such job
+    /// has trained a model.
+    pub async fn likelihood(&self, record: Ref, job: Id, at: Option<Time>) -> Result<Likelihood, Error> {
+        // Whoever may not see the record learns nothing of jobs.
+        let hints = [record.into()];
+        let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        access.demand(Permission::new(Kind::ScoringModel, Action::Read))?;
+        let want = [Want::Record(Ref::new(Kind::Job, job))];
+        let got = self.engine.store.get(self.actor.tenant(), &want).await?.got.into_iter().next();
+        let Some(Got::Record(Some(image))) = got else { return Err(Error::NotFound(Kind::Job)) };
+        let learned = match image.get("product") {
+            Value::Json(json) if image.get("type").as_text() == Some("train") => {
+                Learned::deserialize(json.as_ref()).ok()
+            }
+            _ => None,
+        };
+        self.predict(record, &learned.ok_or(Error::NotFound(Kind::Job))?, at).await
     }
 
     /// How likely a record is to be won by a model, now or at a past moment (of what is known now), and what makes it so.

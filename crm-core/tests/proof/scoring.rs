@@ -17,7 +17,7 @@ use crm_core::{
         Axis, Behavior, Decay, Event, Fact, GradeMatrix, Group, Limit, ModelDefinition, NewScoringModel, On, Rule,
         ScoreQuery, ScoringModel, ScoringModelPatch, Source,
     },
-    value::{Id, Kind, Ref, Time},
+    value::{Id, Kind, Ref, Time, Value},
 };
 use proptest::prelude::*;
 
@@ -599,6 +599,173 @@ fn the_starter_is_a_model_for_the_first_day() {
         let called = stored(&world, lead.id).await;
         assert_eq!((called.score, called.grade.as_deref(), called.is_hot), (76_000, Some("A1"), true));
     });
+}
+
+/// Leads whose outcome hangs on their source and their size; `sure` is filled in by whoever closes them.
+async fn with_outcomes(world: &World, count: usize, telling: bool) {
+    use crm_core::properties::{NewProperty, PropertyType};
+    {
+        let key = "sure";
+        let new = NewProperty {
+            kind: Some(Kind::Lead),
+            key: key.into(),
+            name: key.into(),
+            r#type: PropertyType::Integer,
+            ..Default::default()
+        };
+        world.crm.properties(&world.admin).create(new).await.unwrap();
+    }
+    let leads = world.crm.leads(&world.admin);
+    let mut seed = 7_u64;
+    for number in 0..count {
+        // A little generator of its own, so that outcomes are chance where nothing tells.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let chance = seed >> 33;
+        let (source, size) = (["web", "fair", "referral"][number % 3], i64::try_from(number * 37 % 100).unwrap());
+        let likely = if telling { u64::from(source == "referral") * 40 + size.unsigned_abs() / 2 } else { 50 };
+        let won = chance % 100 < likely;
+        let new = NewLead {
+            name: format!("Lead {number}"),
+            source: Some(source.into()),
+            employee_count: Some(size),
+            job_title: Some(format!("title {number}")),
+            ..Default::default()
+        };
+        let lead = leads.create(new).await.unwrap();
+        world.clock.advance_seconds(600);
+        if won {
+            leads.move_to(lead.id, "contacted").await.unwrap();
+            leads.move_to(lead.id, "qualified").await.unwrap();
+            leads
+                .convert(lead.id, ConvertLead { company: crm_core::leads::Target::Skip, ..Default::default() })
+                .await
+                .unwrap();
+        } else {
+            leads.disqualify(lead.id, "no budget").await.unwrap();
+        }
+        world.clock.advance_seconds(600);
+        // Whoever closes a lead notes how sure they are: before it is closed nobody has.
+        if !won {
+            leads.update(lead.id, LeadPatch::new().property("sure", Value::Int(3))).await.unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_model_learns_from_outcomes_as_records_were_before_them() {
+    use crm_core::predict::{Exclusion, LeakReason, Options};
+    run(async {
+        let world = World::new().await;
+        with_outcomes(&world, 400, true).await;
+        let options = Options { resamplings: 0, both_ways: false, ..Options::default() };
+        let learned = world.crm.scoring(&world.admin).train(Kind::Lead, &options).await.unwrap();
+        assert!(learned.model.is_confident(), "{:?}", learned.report.evaluation);
+        assert!(learned.report.evaluation.metrics.auc.unwrap() > 0.6, "{:?}", learned.report.evaluation.metrics);
+        let features = &learned.report.features;
+        assert!(
+            features.contains(&"source".to_owned()) && features.contains(&"employee_count".to_owned()),
+            "{features:?}"
+        );
+        // Names, free text, what is personal and the stage are none.
+        for none in ["name", "job_title", "email", "phone", "stage_id", "unqualified_reason"] {
+            assert!(!features.iter().any(|feature| feature == none), "{none}");
+        }
+        // What was filled in only after the outcome is told by the log, which knows no name of it, and was missing then.
+        let leak = learned.report.leakage.iter().find(|leak| leak.column == "properties.sure").unwrap();
+        assert!(
+            leak.reasons.iter().any(|reason| matches!(reason, LeakReason::WrittenAfter { share } if *share > 0.99))
+        );
+        assert!(
+            learned.report.excluded.iter().any(|one| one.column == "properties.sure" && one.why == Exclusion::Empty)
+        );
+        // It is a plain value.
+        let text = serde_json::to_string(&learned).unwrap();
+        assert_eq!(serde_json::from_str::<crm_core::scoring::Learned>(&text).unwrap(), learned);
+        let again = world.crm.scoring(&world.admin).train(Kind::Lead, &options).await.unwrap();
+        assert_eq!(again.model, learned.model, "the same records give the same model");
+        // It says why: the contributions add up to the log-odds in their order, bit for bit.
+        let new = NewLead {
+            name: "Ada".into(),
+            source: Some("referral".into()),
+            employee_count: Some(95),
+            ..Default::default()
+        };
+        let good = world.crm.leads(&world.admin).create(new).await.unwrap();
+        let new =
+            NewLead { name: "Bob".into(), source: Some("web".into()), employee_count: Some(2), ..Default::default() };
+        let bad = world.crm.leads(&world.admin).create(new).await.unwrap();
+        let scoring = world.crm.scoring(&world.admin);
+        let of = async |id: Id| scoring.predict(lead_ref(id), &learned, None).await.unwrap();
+        let (good_odds, bad_odds) = (of(good.id).await, of(bad.id).await);
+        assert!(good_odds.probability > bad_odds.probability + 0.2);
+        let sum = good_odds.contributions.iter().fold(good_odds.base, |sum, one| sum + one.log_odds);
+        assert_eq!(sum.to_bits(), good_odds.log_odds.to_bits());
+        // Then as now.
+        world.clock.advance_seconds(60);
+        world.crm.leads(&world.admin).update(good.id, LeadPatch::new().source("web").employee_count(1)).await.unwrap();
+        let then = scoring.predict(lead_ref(good.id), &learned, Some(good.created_at)).await.unwrap();
+        assert_eq!(then.log_odds.to_bits(), good_odds.log_odds.to_bits());
+        assert!(of(good.id).await.probability < good_odds.probability);
+        // Whoever may not see a field sees what it adds and not what it is; who trains without it learns nothing of it.
+        let blind = world.restricted_rep("Blind", vec![hidden(Kind::Lead, "source")]).await;
+        let new = NewLead {
+            name: "Eve".into(),
+            owner_id: blind.user(),
+            source: Some("referral".into()),
+            ..Default::default()
+        };
+        let theirs = world.crm.leads(&world.admin).create(new).await.unwrap();
+        let seen = world.crm.scoring(&blind).predict(lead_ref(theirs.id), &learned, None).await.unwrap();
+        assert!(seen.contributions.iter().filter(|one| one.field == "source").all(|one| one.value.is_none()));
+        assert!(seen.contributions.iter().any(|one| one.field == "source" && one.log_odds != 0.0));
+        assert_forbidden(world.crm.scoring(&world.rep).train(Kind::Lead, &options).await);
+        assert_not_found(world.crm.scoring(&blind).predict(lead_ref(good.id), &learned, None).await);
+    });
+}
+
+#[test]
+fn what_cannot_be_learned_is_refused_or_said() {
+    use crm_core::predict::Options;
+    run(async {
+        let world = World::new().await;
+        let options = Options { resamplings: 0, both_ways: false, ..Options::default() };
+        let scoring = world.crm.scoring(&world.admin);
+        assert_fault(scoring.train(Kind::Lead, &options).await, "outcomes too_few");
+        assert_fault(scoring.train(Kind::Task, &options).await, "kind unknown_choice");
+        with_outcomes(&world, 60, false).await;
+        assert_fault(scoring.train(Kind::Lead, &options).await, "outcomes too_few");
+        let unknown = Options { exclude: vec!["nonsense".into()], ..options.clone() };
+        with_more(&world).await;
+        assert_fault(scoring.train(Kind::Lead, &unknown).await, "exclude unknown_field");
+        // Chance is not learned: the base rate is all there is, and nothing contributes to it.
+        let learned = scoring.train(Kind::Lead, &options).await.unwrap();
+        assert!(!learned.model.is_confident(), "{:?}", learned.report.evaluation);
+        let odds = scoring.predict(lead_ref(world.lead.id), &learned, None).await.unwrap();
+        assert!(!odds.confident && odds.contributions.is_empty());
+        assert!((odds.probability - learned.model.parts().base_rate).abs() < 1e-12);
+    });
+}
+
+/// As many again, by chance alone.
+async fn with_more(world: &World) {
+    let leads = world.crm.leads(&world.admin);
+    let mut seed = 99_u64;
+    for number in 0..240 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let source = ["web", "fair", "referral"][number % 3];
+        let new = NewLead { name: format!("More {number}"), source: Some(source.into()), ..Default::default() };
+        let lead = leads.create(new).await.unwrap();
+        world.clock.advance_seconds(60);
+        if (seed >> 33).is_multiple_of(2) {
+            leads.disqualify(lead.id, "no budget").await.unwrap();
+        } else {
+            for stage in ["contacted", "qualified"] {
+                leads.move_to(lead.id, stage).await.unwrap();
+            }
+            let convert = ConvertLead { company: crm_core::leads::Target::Skip, ..Default::default() };
+            leads.convert(lead.id, convert).await.unwrap();
+        }
+    }
 }
 
 /// What somebody does, for the law below.

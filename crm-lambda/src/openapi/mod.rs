@@ -5,7 +5,7 @@ mod schemas;
 
 pub(crate) use operation::{Operation, Route, route};
 pub(crate) use schemas::{
-    array, boolean, bounded, change, choice, integer, kind_new, kind_patch, kind_view, object, text, time, uuid,
+    array, boolean, bounded, change, choice, integer, kind_new, kind_patch, kind_view, number, object, text, time, uuid,
 };
 
 use utoipa::openapi::{

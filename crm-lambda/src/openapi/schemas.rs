@@ -36,6 +36,11 @@ pub(crate) fn integer() -> Item {
     done(typed(Type::Integer))
 }
 
+/// A number.
+pub(crate) fn number() -> Item {
+    done(typed(Type::Number))
+}
+
 /// A whole number between two.
 pub(crate) fn bounded(min: i64, max: i64) -> Item {
     done(typed(Type::Integer).minimum(Some(min)).maximum(Some(max)))

@@ -9,8 +9,9 @@ use axum::{
 use crm_core::{
     schema::RecordKind,
     scoring::{Course, KINDS, ModelDefinition, ScoreQuery, ScoringModel},
-    value::{Kind, Ref, Time},
+    value::{Id, Kind, Ref, Time},
 };
+use serde::Deserialize;
 use serde_json::json;
 use utoipa::openapi::HttpMethod;
 
@@ -23,7 +24,9 @@ use crate::{
     answer::Answer,
     app::App,
     input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
-    openapi::{Operation, Route, array, bounded, integer, kind_view, object, route, text, time, uuid},
+    openapi::{
+        Operation, Route, array, boolean, bounded, choice, integer, kind_view, number, object, route, text, time, uuid,
+    },
     problem::Problem,
     sign_in::Caller,
 };
@@ -61,6 +64,14 @@ pub(super) fn routes() -> Vec<Route> {
             .body(object())
             .to(attempt),
     ];
+    all.push(
+        job_route(Kind::ScoringModel, "train", "train_model", "Learn from the outcomes of leads or deals")
+            .body(
+                object().property("kind", choice(["lead", "deal"])).required("kind").property("exclude", array(text())),
+            )
+            .to(train),
+    );
+    all.extend(likelihoods());
     all.extend(of_kind::<crm_core::leads::Lead>());
     all.extend(of_kind::<crm_core::contacts::Contact>());
     all.extend(of_kind::<crm_core::companies::Company>());
@@ -96,7 +107,7 @@ fn of_kind<K: RecordKind>() -> Vec<Route> {
                     .property("fit", integer())
                     .property("engagement", integer())
                     .property("grade", text())
-                    .property("is_hot", crate::openapi::boolean())
+                    .property("is_hot", boolean())
                     .property("contributions", array(object())),
                 "thousandths of a point; the contributions sum to the total",
             )
@@ -119,6 +130,79 @@ pub(super) fn course_params(operation: Operation) -> Operation {
         .query("from", time(), "from when on; 90 days before `until` where not given")
         .query("until", time(), "until when; now where not given")
         .query("hours", bounded(1, 8_760), "the time from one moment to the next; 24 where not given")
+}
+
+fn likelihoods() -> Vec<Route> {
+    let begin = |kind: Kind| -> Operation {
+        let path = format!("{}/{{id}}/likelihood", path_of(kind));
+        let summary = format!("How likely a {kind} is to be won, by a model that was trained, and why");
+        route(HttpMethod::Get, path, kind.plural(), format!("{kind}_likelihood"), summary)
+            .query("job", uuid(), "the job that trained the model")
+            .query("at", time(), "at which moment; now where not given")
+            .data(
+                200,
+                object()
+                    .property("record", object())
+                    .property("at", time())
+                    .property("confident", boolean())
+                    .property("probability", number())
+                    .property("log_odds", number())
+                    .property("base", number())
+                    .property("contributions", array(object())),
+                "`base` and the contributions add up to the log-odds",
+            )
+            .fails(404)
+    };
+    vec![
+        begin(Kind::Lead).to(likelihood::<crm_core::leads::Lead>),
+        begin(Kind::Deal).to(likelihood::<crm_core::deals::Deal>),
+    ]
+}
+
+/// What is to be learned from.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrainBody {
+    kind: Kind,
+    #[serde(default)]
+    exclude: Vec<String>,
+}
+
+async fn train(
+    State(app): State<App>,
+    caller: Caller,
+    key: IdempotencyKey,
+    params: Params,
+    Body(body): Body<TrainBody>,
+) -> Result<Response, Problem> {
+    params.done()?;
+    if !matches!(body.kind, Kind::Lead | Kind::Deal) {
+        return Err(crm_core::Error::invalid("kind", "unknown_choice", "must be lead or deal").into());
+    }
+    if body.exclude.len() > 200 || body.exclude.iter().any(|name| name.len() > 100) {
+        return Err(crm_core::Error::invalid("exclude", "too_many", "may name at most 200 fields").into());
+    }
+    let job = app.crm().jobs(&caller.actor).train(body.kind, body.exclude, key.0.as_deref()).await?;
+    begun(&app, &caller, job).await
+}
+
+async fn likelihood<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let job: Option<Id> = params.read("job", "an id")?;
+    let at: Option<Time> = params.read("at", WHEN)?;
+    params.done()?;
+    let Some(job) = job else {
+        // What may not be seen is not there, whatever else is missing.
+        app.crm().collection::<K>(&caller.actor).view(id).await?;
+        return Err(Problem::of_query(crm_core::Error::invalid("job", "required", "say which job trained the model")));
+    };
+    let scoring = app.crm().scoring(&caller.actor);
+    let likelihood = scoring.likelihood(Ref::new(K::KIND, id), job, at).await.map_err(Problem::of_query)?;
+    Ok(Answer::ok(json!(likelihood)).into_response())
 }
 
 async fn starter(State(_): State<App>, _: Caller, params: Params) -> Result<Response, Problem> {

@@ -124,6 +124,57 @@ async fn a_model_is_tried_and_then_put_in_force() {
     api.post(&rep, &format!("{path}/activate"), json!({})).await.problem(403, "forbidden");
     let faulty = json!({"definition": {"groups": [{"key": "a", "rules": [
         {"key": "b", "when": {"field": "nonsense", "op": "eq", "value": 1}, "points": 1}]}]}});
-    let refused = api.patch(&admin, &path, faulty).await.problem(422, "invalid");
+    let refused = api.patch(&admin, &path, faulty).await.problem(400, "bad_request");
     assert_eq!(refused.at_fault(), ["definition.groups[0].rules[0].when.nonsense"]);
+}
+
+#[tokio::test]
+async fn a_model_is_learned_from_outcomes_by_a_job_and_asked() {
+    let api = Api::with(std::sync::Arc::new(crm_core::MemoryStore::new()), |own, _| {
+        own.access_seconds = 24 * 3600;
+    });
+    let admin = api.register("acme").await;
+    let tenant = admin.organization.parse().unwrap();
+    let early = api.post(&admin, "scoring/models/train", json!({"kind": "lead"})).await.is(200);
+    assert_eq!(early.data()["status"], "failed");
+    assert!(early.data()["failure"].as_str().unwrap().contains("outcomes"), "{}", early.text);
+    // Recommended leads convert, others do not, but for one in five of each.
+    let system = crm_core::access::Actor::system(tenant);
+    let leads = api.crm.leads(&system);
+    for number in 0..200 {
+        let source = if number % 2 == 0 { "referral" } else { "web" };
+        let new = crm_core::leads::NewLead {
+            name: format!("Lead {number}"),
+            source: Some(source.into()),
+            ..Default::default()
+        };
+        let lead = leads.create(new).await.unwrap();
+        api.clock.advance_seconds(30);
+        if (number % 2 == 0) == (number % 5 != 3) {
+            for stage in ["contacted", "qualified"] {
+                leads.move_to(lead.id, stage).await.unwrap();
+            }
+            leads.convert(lead.id, crm_core::leads::ConvertLead::default()).await.unwrap();
+        } else {
+            leads.disqualify(lead.id, "no budget").await.unwrap();
+        }
+    }
+    let body = json!({"kind": "lead", "exclude": ["owner_id"]});
+    let job = api.post(&admin, "scoring/models/train", body).await.is(200);
+    assert_eq!(job.data()["status"], "completed", "{}", job.text);
+    let report = &job.data()["product"]["report"];
+    assert!(report["evaluation"]["metrics"]["auc"].as_f64().unwrap() > 0.7, "{report}");
+    let lead = api.post(&admin, "leads", json!({"name": "Ada", "source": "referral"})).await.is(201).id();
+    let path = format!("leads/{lead}/likelihood");
+    let asked = format!("{path}?job={}", job.id());
+    let likely = api.get(&admin, &asked).await.is(200);
+    assert!(likely.data()["confident"].as_bool().unwrap() && likely.data()["probability"].as_f64().unwrap() > 0.6);
+    let why = &likely.data()["contributions"][0];
+    assert_eq!((&why["field"], &why["value"]), (&json!("source"), &json!("referral")));
+    api.get(&admin, &path).await.problem(400, "bad_request");
+    api.get(&admin, &format!("{path}?job={lead}")).await.problem(404, "not_found");
+    api.post(&admin, "scoring/models/train", json!({"kind": "task"})).await.problem(422, "invalid");
+    let rep = api.user(&admin, "acme", "Rob", "sales_rep").await;
+    api.post(&rep, "scoring/models/train", json!({"kind": "lead"})).await.problem(403, "forbidden");
+    api.get(&rep, &asked).await.problem(404, "not_found");
 }
