@@ -188,6 +188,13 @@ impl Records for PostgresStore {
         list::list(&self.link, query).await
     }
 
+    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
+        match list::list_with_epoch(&self.link, query).await? {
+            Some(read) => Ok(read),
+            None => Ok((Page::default(), self.get(query.tenant, &[]).await?.epoch)),
+        }
+    }
+
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         commit::commit(&self.link, commit).await
     }
