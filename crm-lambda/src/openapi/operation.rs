@@ -186,6 +186,22 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
+        let handler = on(self.filter(), handler);
+        self.answered_by(handler)
+    }
+
+    const fn filter(&self) -> MethodFilter {
+        match self.method {
+            HttpMethod::Post => MethodFilter::POST,
+            HttpMethod::Put => MethodFilter::PUT,
+            HttpMethod::Patch => MethodFilter::PATCH,
+            HttpMethod::Delete => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        }
+    }
+
+    /// What is the same of every handler, so that it is compiled once.
+    fn answered_by(self, handler: MethodRouter<App>) -> Route {
         let mut whole = self.fails(400);
         if whole.public {
             whole.builder = whole.builder.securities(Some([SecurityRequirement::default()]));
@@ -198,14 +214,6 @@ impl Operation {
             whole = whole.fails(409).fails(413).fails(415).fails(422);
         }
         whole = whole.fails(429).fails(503).fails(504);
-        let filter = match whole.method {
-            HttpMethod::Post => MethodFilter::POST,
-            HttpMethod::Put => MethodFilter::PUT,
-            HttpMethod::Patch => MethodFilter::PATCH,
-            HttpMethod::Delete => MethodFilter::DELETE,
-            _ => MethodFilter::GET,
-        };
-        let handler = on(filter, handler);
         // What is open to all and only reads (pages, keys, health) is asked by browsers and probes, which add what they like.
         let operation = whole.builder.build();
         let queried = operation
