@@ -13,7 +13,7 @@ use crate::{
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT},
     schema::{Image, Patch, Record, RecordKind, common},
-    store::{Claim, HistoryPosition, HistoryQuery, Want, record_items},
+    store::{Claim, HistoryPosition, HistoryQuery, Position, Want, record_items},
     value::{Id, Kind, Ref, Time, Value},
     view::View,
 };
@@ -444,26 +444,33 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
+        let tenant = self.actor.tenant();
         // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
-        if let Some(cached) = self.engine.cached(self.actor.tenant()) {
-            let page = self.page(&cached, query, action, limit, show);
-            let (answer, page) = futures::join!(self.engine.store.get(self.actor.tenant(), &[]), page);
-            if answer?.epoch == cached.epoch {
-                return page;
+        if let Some(cached) = self.engine.cached(tenant) {
+            match self.planned(&cached, query, action) {
+                Ok(planned) => {
+                    let (page, epoch) = planned.read(self.engine, limit, show, None).await?;
+                    if epoch == cached.epoch {
+                        return Ok(page);
+                    }
+                }
+                // Refused under definitions that no longer hold, it may be allowed by now.
+                Err(refused) if self.engine.store.get(tenant, &[]).await?.epoch == cached.epoch => return Err(refused),
+                Err(_) => {}
             }
         }
         let definitions = self.definitions().await?;
-        self.page(&definitions, query, action, limit, show).await
+        let known = Some(definitions.epoch);
+        Ok(self.planned(&definitions, query, action)?.read(self.engine, limit, show, known).await?.0)
     }
 
-    async fn page<T>(
-        &self,
-        definitions: &Definitions,
+    /// How a page is to be read, under these definitions.
+    fn planned<'d>(
+        &'d self,
+        definitions: &'d Definitions,
         query: &ListQuery,
         action: Action,
-        limit: usize,
-        show: fn(&Arc<Image>, &Access<'_>) -> T,
-    ) -> Result<ListPage<T>, Error> {
+    ) -> Result<Planned<'d>, Error> {
         let access = Access::new(self.actor, definitions, self.engine.clock.now());
         let plan = listing::plan(&access, K::decl(), query, action)?;
         let signature = listing::signature(K::decl(), query);
@@ -471,9 +478,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
             None => None,
         };
-        let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit).await?;
-        let next_cursor = page.next.map(|at| listing::seal(definitions, self.actor, &signature, &at));
-        Ok(ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor })
+        Ok(Planned { access, plan, signature, after })
     }
 
     /// Every record of a list, page by page, handed to a function. Reads the whole list.
@@ -704,6 +709,32 @@ impl<K: RecordKind> Collection<'_, K> {
         let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
         let image = change::completed(image, &known, at, &outcome.definitions)?;
         Ok(Some(View::new(&Arc::new(image), &access)))
+    }
+}
+
+/// A page that is about to be read.
+struct Planned<'a> {
+    access: Access<'a>,
+    plan: listing::Plan,
+    /// What its cursors are bound to.
+    signature: String,
+    after: Option<Position>,
+}
+
+impl Planned<'_> {
+    /// Reads it, and with it the definitions epoch where that is not known.
+    async fn read<T>(
+        self,
+        engine: &Engine,
+        limit: usize,
+        show: fn(&Arc<Image>, &Access<'_>) -> T,
+        epoch: Option<Id>,
+    ) -> Result<(ListPage<T>, Id), Error> {
+        let Self { access, plan, signature, after } = self;
+        let (actor, definitions) = (access.actor(), access.definitions());
+        let (page, epoch) = listing::walk_page_under(engine, actor.tenant(), &plan, after, limit, epoch).await?;
+        let next_cursor = page.next.map(|at| listing::seal(definitions, actor, &signature, &at));
+        Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epoch))
     }
 }
 

@@ -3,14 +3,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::{
     access::Access,
     change::Change,
     error::Faults,
-    schema::{FieldType, Image, Patch, RecordKind, Section, Versions, common},
-    value::{Fault, Ref, Value},
+    schema::{FieldDecl, FieldType, Image, Patch, RecordKind, Section, Versions, common},
+    value::{Fault, Plain, Ref, Value},
 };
 
 /// A record as one actor sees it, to be written as JSON: fields that the actor may not see are not there, secrets never
@@ -24,9 +25,9 @@ pub struct View {
 
 impl View {
     pub(crate) fn new(image: &Arc<Image>, access: &Access<'_>) -> Self {
-        let kind = image.kind();
-        let left_out = |field: &crate::schema::FieldDecl| {
-            field.marks.secret || field.ty == FieldType::Folded || access.is_hidden(kind, field.name)
+        let names = access.hidden(image.kind());
+        let left_out = |field: &FieldDecl| {
+            field.marks.secret || field.ty == FieldType::Folded || names.is_some_and(|names| names.contains(field.name))
         };
         let hidden = image.decl.fields.iter().enumerate().filter(|(_, field)| left_out(field)).map(|(at, _)| at);
         Self { hidden: hidden.collect(), image: access.mask(image) }
@@ -66,26 +67,55 @@ impl View {
         }
     }
 
-    /// The JSON object: `id`, `version` and `machine_version` first, then every field in declared order. With `only`,
-    /// besides these three the named fields alone.
+    /// The view with the named fields alone, besides `id`, `version` and `machine_version`; with all where there are no
+    /// names.
+    pub const fn only<'a>(&'a self, names: Option<&'a [String]>) -> Part<'a> {
+        Part { view: self, names }
+    }
+
+    /// The JSON object as a tree: for who looks into it. To write it down, serialise the view itself.
     pub fn to_json(&self, only: Option<&[String]>) -> Map<String, Json> {
-        let image = &self.image;
-        let mut object = Map::new();
-        object.insert("id".into(), Json::String(image.id.to_string()));
-        object.insert("version".into(), Json::from(image.versions.person));
-        object.insert("machine_version".into(), Json::from(image.versions.machine));
+        match serde_json::to_value(self.only(only)) {
+            Ok(Json::Object(object)) => object,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl Serialize for View {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.only(None).serialize(serializer)
+    }
+}
+
+/// Some fields of a view, as [`View::only`] names them.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    view: &'a View,
+    names: Option<&'a [String]>,
+}
+
+impl Serialize for Part<'_> {
+    /// The JSON object: `id`, `version` and `machine_version` first, then every field in declared order.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let View { image, hidden } = self.view;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("id", &image.id)?;
+        object.serialize_entry("version", &image.versions.person)?;
+        object.serialize_entry("machine_version", &image.versions.machine)?;
         for (at, (field, value)) in image.decl.fields.iter().zip(&image.values).enumerate() {
-            let asked = only.is_none_or(|names| names.iter().any(|name| name == field.name));
-            if asked && !self.hidden.contains(&at) && !matches!(value, Value::NotLoaded) {
-                let json = match value {
-                    Value::Null if at == common::PROPERTIES => Json::Object(Map::new()),
-                    Value::Null if field.ty.is_list() => Json::Array(Vec::new()),
-                    value => value.to_json(),
-                };
-                object.insert(field.name.into(), json);
+            let asked = self.names.is_none_or(|names| names.iter().any(|name| name == field.name));
+            if !asked || hidden.contains(&at) || matches!(value, Value::NotLoaded) {
+                continue;
+            }
+            object.serialize_key(field.name)?;
+            match value {
+                Value::Null if at == common::PROPERTIES => object.serialize_value(&Map::new())?,
+                Value::Null if field.ty.is_list() => object.serialize_value::<[(); 0]>(&[])?,
+                value => object.serialize_value(&Plain(value))?,
             }
         }
-        object
+        object.end()
     }
 }
 

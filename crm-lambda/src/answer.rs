@@ -7,22 +7,30 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{access::Actor, view::View};
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// An answer about to be sent.
+use crate::problem::Problem;
+
+/// An answer about to be sent. Its JSON is written as it is put together, straight from the records.
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
-    data: Json,
-    meta: Map<String, Json>,
+    /// `{"data": …`, or why it could not be written.
+    data: Result<Vec<u8>, serde_json::Error>,
+    /// `"name": …` of what there is besides, with commas between.
+    meta: Vec<u8>,
     headers: HeaderMap,
 }
 
 impl Answer {
     /// 200.
-    pub(crate) fn ok(data: impl Into<Json>) -> Self {
-        Self { status: StatusCode::OK, data: data.into(), meta: Map::new(), headers: HeaderMap::new() }
+    pub(crate) fn ok(data: impl Serialize) -> Self {
+        // A record is about a kilobyte.
+        let mut body = Vec::with_capacity(2048);
+        body.extend_from_slice(b"{\"data\":");
+        let data = serde_json::to_writer(&mut body, &data).map(|()| body);
+        Self { status: StatusCode::OK, data, meta: Vec::new(), headers: HeaderMap::new() }
     }
 
     /// Another status than 200.
@@ -32,8 +40,12 @@ impl Answer {
     }
 
     /// One more entry of `meta`.
-    pub(crate) fn meta(mut self, name: &str, value: impl Into<Json>) -> Self {
-        self.meta.insert(name.to_owned(), value.into());
+    pub(crate) fn meta(mut self, name: &'static str, value: impl Serialize) -> Self {
+        let comma = if self.meta.is_empty() { "" } else { "," };
+        self.meta.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
+        if let Err(error) = serde_json::to_writer(&mut self.meta, &value) {
+            self.data = Err(error);
+        }
         self
     }
 
@@ -48,7 +60,16 @@ impl Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let body = json!({"data": self.data, "meta": self.meta}).to_string();
+        let mut body = match self.data {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be written as JSON");
+                return Problem::internal().into_response();
+            }
+        };
+        body.extend_from_slice(b",\"meta\":{");
+        body.extend_from_slice(&self.meta);
+        body.extend_from_slice(b"}}");
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
         response.headers_mut().extend(self.headers);
         response

@@ -13,6 +13,7 @@ use crate::{
     figures::Figures,
     limits::Limits,
     problem::Problem,
+    sign_in::BelievedTokens,
 };
 
 /// Refusals remembered before old ones are forgotten.
@@ -28,6 +29,7 @@ struct Inner {
     config: Config,
     limits: Limits,
     figures: Figures,
+    tokens: BelievedTokens,
     /// When a refusal was last noted.
     refusals: Mutex<Refusals>,
     /// The finished router, for requests within a batch.
@@ -47,6 +49,7 @@ impl App {
             config,
             limits,
             figures: Figures::default(),
+            tokens: BelievedTokens::default(),
             refusals: Mutex::default(),
             routes: OnceLock::new(),
             document: OnceLock::new(),
@@ -64,6 +67,11 @@ impl App {
 
     pub(crate) fn figures(&self) -> &Figures {
         &self.0.figures
+    }
+
+    /// Access tokens that were verified before.
+    pub(crate) fn tokens(&self) -> &BelievedTokens {
+        &self.0.tokens
     }
 
     pub(crate) fn routes(&self) -> &OnceLock<Router> {

@@ -1,7 +1,12 @@
 //! What a deployment decides about its API, as a plain value: the binaries read it from the environment, a program that
 //! mounts the router writes it down.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::NonZeroU32,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use crm_core::auth::Policy;
 
@@ -30,6 +35,8 @@ pub struct Config {
     pub background_jobs: bool,
     /// True where `/docs` and `/openapi.json` are served.
     pub docs: bool,
+    /// Told of every answer that says the fault is the server's (5xx).
+    pub on_server_error: Option<ErrorHook>,
 }
 
 impl Config {
@@ -46,7 +53,50 @@ impl Config {
             metrics: Metrics::Off,
             background_jobs: true,
             docs: true,
+            on_server_error: None,
         }
+    }
+}
+
+/// An answer of 5xx: what is to be told of it. No address, no id of a record or a user, nothing that was sent.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServerError<'a> {
+    /// The request's id, as its log line and its answer have it.
+    pub request_id: &'a str,
+    /// The trace it belongs to, where its `traceparent` says so.
+    pub trace_id: Option<&'a str>,
+    /// The method.
+    pub method: &'a str,
+    /// The route, such as `/api/v1/leads/{id}`.
+    pub route: &'a str,
+    /// The status.
+    pub status: u16,
+    /// The problem's code, such as `unavailable`.
+    pub code: Option<&'static str>,
+}
+
+/// What is called with each answer of 5xx: the way to a service that collects errors. It is called where the request is
+/// served, so it hands on and does not wait; a panic in it is logged and goes no further.
+#[derive(Clone)]
+pub struct ErrorHook(Arc<dyn Fn(&ServerError<'_>) + Send + Sync>);
+
+impl ErrorHook {
+    /// Calls this.
+    pub fn new(hook: impl Fn(&ServerError<'_>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hook))
+    }
+
+    pub(crate) fn call(&self, error: &ServerError<'_>) {
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(error))).is_err() {
+            tracing::error!(request_id = error.request_id, "the hook for errors panicked");
+        }
+    }
+}
+
+impl std::fmt::Debug for ErrorHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ErrorHook")
     }
 }
 

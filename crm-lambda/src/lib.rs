@@ -24,7 +24,7 @@ mod routes;
 pub mod server;
 mod sign_in;
 
-pub use config::{Config, Metrics, OwnSignIn, SignIn};
+pub use config::{Config, ErrorHook, Metrics, OwnSignIn, ServerError, SignIn};
 pub use problem::Problem;
 pub use router::router;
 pub use sign_in::{JwksError, JwksSource, KeyError, KeyRing, OutsideIssuer, StaticJwks, TokenKey};

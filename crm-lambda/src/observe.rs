@@ -13,11 +13,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use crm_core::access::Actor;
+use tracing::Instrument as _;
+
 use crate::{
     app::App,
-    config::Metrics,
+    config::{Metrics, ServerError},
     figures::Labels,
     problem::{Code, Problem, Refused},
+    router::Place,
     sign_in::Slot,
 };
 
@@ -28,13 +32,19 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 #[allow(clippy::disallowed_methods)] // a stopwatch of requests, not the time of anything that is kept
 pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().to_string();
+    let method = request.method().clone();
+    let place = Place::of(&request);
     // The route, never the path: paths are without number, and hold ids.
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
     let id = request_id(&request);
     let slot = Slot::default();
     request.extensions_mut().insert(slot.clone());
-    let mut response = next.run(request).await;
+    let trace =
+        request.headers().get("traceparent").and_then(|value| trace_id(value.to_str().ok()?)).map(str::to_owned);
+    // Whatever is logged on the way is found by the request's id, and by the trace it belongs to.
+    let span = tracing::info_span!("request", request_id = id, trace_id = trace);
+    let mut response = next.run(request).instrument(span).await;
     if response.status() == StatusCode::GATEWAY_TIMEOUT && response.extensions().get::<Code>().is_none() {
         let detail =
             "it took too long: whether it was done nobody knows; try again with the same Idempotency-Key, or look";
@@ -47,20 +57,25 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         app.record_refusal(actor, &what).await;
     }
     let took = started.elapsed();
-    let tenant = slot.actor.get().map(|actor| actor.tenant().to_string());
-    let user = slot.actor.get().and_then(crm_core::access::Actor::user).map(|user| user.to_string());
+    let actor = slot.actor.get();
     tracing::info!(
         request_id = id,
-        method,
+        trace_id = trace,
+        method = method.as_str(),
         route,
         status,
         code,
-        tenant,
-        user,
+        tenant = actor.map(|actor| display(actor.tenant())),
+        user = actor.and_then(Actor::user).map(display),
         duration_ms = took.as_secs_f64() * 1000.0,
         "request"
     );
-    tell(&app, method, route, status, took);
+    if let (Some(hook), 500..) = (&app.config().on_server_error, status) {
+        let trace_id = trace.as_deref();
+        hook.call(&ServerError { request_id: &id, trace_id, method: method.as_str(), route, status, code });
+    }
+    tell(&app, method.as_str(), route, status, took);
+    place.secure(response.headers_mut());
     if let Some(left) = slot.left.get() {
         left.tell(response.headers_mut());
     }
@@ -88,11 +103,24 @@ fn request_id(request: &Request) -> String {
     )
 }
 
-fn tell(app: &App, method: String, route: String, status: u16, took: Duration) {
+/// The trace of a W3C `traceparent` (`00-trace-parent-flags`); nothing of one that is not as it must be.
+fn trace_id(header: &str) -> Option<&str> {
+    let hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let some = |text: &str, length: usize| hex(text, length) && text.bytes().any(|byte| byte != b'0');
+    let mut parts = header.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    // Later versions may say more after the flags; there is none of `ff`.
+    let whole = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
+    (whole && some(trace, 32) && some(parent, 16) && hex(flags, 2)).then_some(trace)
+}
+
+fn tell(app: &App, method: &str, route: &str, status: u16, took: Duration) {
     match app.config().metrics {
         Metrics::Off => {}
         Metrics::Prometheus => {
-            app.figures().note(&Labels { method, route, status }, took);
+            app.figures().note(&Labels { method: method.to_owned(), route: route.to_owned(), status }, took);
         }
         Metrics::Emf => {
             let now = app.crm().now().micros() / 1000;
@@ -108,6 +136,32 @@ fn tell(app: &App, method: String, route: String, status: u16, took: Duration) {
                 "request_duration": took.as_secs_f64() * 1000.0,
             });
             println!("{line}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_taken_of_a_traceparent_that_is_one() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for good in ["00-{}-00f067aa0ba902b7-01", "00-{}-00f067aa0ba902b7-00", "cc-{}-00f067aa0ba902b7-01-what-else"] {
+            assert_eq!(trace_id(&good.replace("{}", trace)), Some(trace), "{good}");
+        }
+        for bad in [
+            "",
+            "00-{}-00f067aa0ba902b7",
+            "00-{}-00f067aa0ba902b7-01-more",
+            "ff-{}-00f067aa0ba902b7-01",
+            "00-{}-0000000000000000-01",
+            "00-{}-00f067aa0ba902b7-1",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(trace_id(&bad.replace("{}", trace)), None, "{bad}");
         }
     }
 }

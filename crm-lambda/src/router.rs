@@ -3,11 +3,12 @@
 use axum::{
     Router,
     extract::{OriginalUri, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware,
+    response::IntoResponse,
 };
 use crm_core::Crm;
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -46,51 +47,63 @@ pub fn router(crm: Crm, config: Config) -> Router {
         })
         .with_state(app.clone());
     let _ = app.routes().set(plain.clone());
-    let timeout = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, app.config().timeout);
-    plain
-        .layer(CatchPanicLayer::custom(|_| {
-            tracing::error!("a handler panicked");
-            Problem::internal().into_response()
-        }))
-        .layer(timeout)
-        .layer(middleware::from_fn_with_state(app.clone(), observe))
-        .layer(middleware::from_fn(secure))
-        .layer(cors(&app.config().allowed_origins))
-        .layer(CompressionLayer::new())
+    // One stack for each route, of plain types: a layer of its own for each would be boxed, and cloned, at every request.
+    plain.layer(
+        ServiceBuilder::new()
+            .layer(CompressionLayer::new())
+            .layer(cors(&app.config().allowed_origins))
+            .layer(middleware::from_fn_with_state(app.clone(), observe))
+            .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, app.config().timeout))
+            .layer(CatchPanicLayer::custom(|_| {
+                tracing::error!("a handler panicked");
+                Problem::internal().into_response()
+            })),
+    )
 }
 
-/// Headers that every answer has: nobody keeps it, frames it or takes it for another type.
-async fn secure(request: Request, next: Next) -> Response {
-    let is_page = request.uri().path().contains("/docs");
-    // Under which path the router is nested: where things are is told from there.
-    let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
-        original.path().strip_suffix(request.uri().path()).filter(|prefix| !prefix.is_empty()).map(str::to_owned)
-    });
-    let mut response = next.run(request).await;
-    if let (Some(prefix), Some(place)) = (nested, response.headers().get(header::LOCATION))
-        && let Some(place) = place.to_str().ok().filter(|place| place.starts_with('/'))
-        && let Ok(whole) = HeaderValue::from_str(&format!("{prefix}{place}"))
-    {
-        response.headers_mut().insert(header::LOCATION, whole);
+/// What the headers that every answer has depend on.
+pub(crate) struct Place {
+    is_page: bool,
+    /// Under which path the router is nested: where things are is told from there.
+    nested: Option<String>,
+}
+
+impl Place {
+    /// Of a request.
+    pub(crate) fn of(request: &Request) -> Self {
+        let path = request.uri().path();
+        let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
+            original.path().strip_suffix(path).filter(|prefix| !prefix.is_empty()).map(str::to_owned)
+        });
+        Self { is_page: path.contains("/docs"), nested }
     }
-    let headers = response.headers_mut();
-    let set = |headers: &mut axum::http::HeaderMap, name: HeaderName, value: &'static str| {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
-    };
-    set(headers, header::CACHE_CONTROL, "private, no-store");
-    set(headers, header::VARY, "Authorization, Accept, Cookie");
-    set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(headers, header::X_FRAME_OPTIONS, "DENY");
-    set(headers, header::REFERRER_POLICY, "no-referrer");
-    set(headers, header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
-    let policy = if is_page {
-        // The page's own scripts and styles, and the API it tries.
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-    } else {
-        "default-src 'none'; frame-ancestors 'none'"
-    };
-    set(headers, header::CONTENT_SECURITY_POLICY, policy);
-    response
+
+    /// Headers that every answer has: nobody keeps it, frames it or takes it for another type.
+    pub(crate) fn secure(&self, headers: &mut HeaderMap) {
+        if let (Some(prefix), Some(place)) = (&self.nested, headers.get(header::LOCATION))
+            && let Some(place) = place.to_str().ok().filter(|place| place.starts_with('/'))
+            && let Ok(whole) = HeaderValue::from_str(&format!("{prefix}{place}"))
+        {
+            headers.insert(header::LOCATION, whole);
+        }
+        let policy = if self.is_page {
+            // The page's own scripts and styles, and the API it tries.
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+        } else {
+            "default-src 'none'; frame-ancestors 'none'"
+        };
+        for (name, value) in [
+            (header::CACHE_CONTROL, "private, no-store"),
+            (header::VARY, "Authorization, Accept, Cookie"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            (header::REFERRER_POLICY, "no-referrer"),
+            (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ] {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+    }
 }
 
 fn cors(origins: &[String]) -> CorsLayer {

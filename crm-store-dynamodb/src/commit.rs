@@ -22,6 +22,7 @@ use crate::{
     item::{self, EPOCH, EXPIRES_AT, HOLDER},
     key::{self, Key, PK},
     layout::{self, MACHINE, PERSON, TEXTS_VERSION},
+    table::EXPIRES,
     value,
 };
 
@@ -226,6 +227,11 @@ impl DynamoStore {
             if !is_kept {
                 clauses.put(layout::attribute(after.decl, field), value::to_field(after.decl, field, value));
             }
+        }
+        if let Some((field, time)) = item::forgotten_at(after)
+            && write.writes(layout::group(after.decl.fields[field].section))
+        {
+            clauses.put(EXPIRES, time);
         }
         if write.writes(Group::Person) {
             clauses.put(PERSON, Some(value::number(after.versions.person)));

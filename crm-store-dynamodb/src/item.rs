@@ -69,6 +69,9 @@ pub(crate) fn record(image: &Image) -> Item {
             item.insert(layout::attribute(image.decl, field).to_owned(), attribute);
         }
     }
+    if let Some((_, Some(time))) = forgotten_at(image) {
+        item.insert(EXPIRES.to_owned(), time);
+    }
     for (name, partition) in partitions(image) {
         if let Some(partition) = partition {
             item.insert(name.to_owned(), Attribute::S(partition));
@@ -78,6 +81,17 @@ pub(crate) fn record(image: &Image) -> Item {
         item.insert(name.to_owned(), Attribute::S(place));
     }
     item
+}
+
+/// From when on DynamoDB may remove an item: whole seconds, rounded up.
+fn expires(at: Time) -> Attribute {
+    value::number(at.micros().div_euclid(1_000_000) + 1)
+}
+
+/// The field of a kind whose records DynamoDB itself removes after their time, and when this one may be.
+pub(crate) fn forgotten_at(image: &Image) -> Option<(usize, Option<Attribute>)> {
+    let field = image.decl.forgotten_at?;
+    Some((field, image.values[field].as_time().map(expires)))
 }
 
 /// Every partition attribute that the kind uses, with what it is to be.
@@ -244,8 +258,8 @@ pub(crate) fn entry(tenant: Id, entry: &KeyEntry) -> Item {
     set(FINGERPRINT, Attribute::S(entry.fingerprint.clone()));
     set(COMMIT, value::id(entry.commit));
     set(EXPIRES_AT, value::number(entry.expires_at.micros()));
-    // Whole seconds, rounded up: DynamoDB may forget it from then on, and until then the time above counts.
-    set(EXPIRES, value::number(entry.expires_at.micros().div_euclid(1_000_000) + 1));
+    // Until it is forgotten the time above counts.
+    set(EXPIRES, expires(entry.expires_at));
     let records = entry.records.iter().flat_map(|(record, versions)| {
         [value::reference(*record), value::number(versions.person), value::number(versions.machine)]
     });

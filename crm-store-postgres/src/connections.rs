@@ -78,15 +78,25 @@ impl Connections {
 
     /// A connection, as soon as one is free.
     pub(crate) async fn acquire(&self) -> Result<Lease, sqlx::Error> {
+        // As a rule one is: no clock has to be set.
+        if !self.shared.test_before_acquire
+            && let Ok(permit) = Arc::clone(&self.shared.permits).try_acquire_owned()
+        {
+            match self.shared.idle_one() {
+                Some(Idle { connection, made, .. }) => {
+                    return Ok(Lease { connection, made, shared: Arc::clone(&self.shared), _permit: permit });
+                }
+                None => drop(permit),
+            }
+        }
         let timeout = self.shared.acquire_timeout;
         tokio::time::timeout(timeout, self.next()).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     async fn next(&self) -> Result<Lease, sqlx::Error> {
         let permit = Arc::clone(&self.shared.permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        while let Some(mut idle) = self.shared.pop() {
-            let fresh = idle.made.elapsed() < MAX_LIFETIME && idle.since.elapsed() < MAX_IDLE;
-            if fresh && (!self.shared.test_before_acquire || idle.connection.ping().await.is_ok()) {
+        while let Some(mut idle) = self.shared.idle_one() {
+            if !self.shared.test_before_acquire || idle.connection.ping().await.is_ok() {
                 let Idle { connection, made, .. } = idle;
                 return Ok(Lease { connection, made, shared: Arc::clone(&self.shared), _permit: permit });
             }
@@ -101,8 +111,11 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pop(&self) -> Option<Idle> {
-        self.idle().pop()
+    /// One that lay idle, and is neither too old nor forgotten.
+    fn idle_one(&self) -> Option<Idle> {
+        let mut idle = self.idle();
+        std::iter::from_fn(|| idle.pop())
+            .find(|one| one.made.elapsed() < MAX_LIFETIME && one.since.elapsed() < MAX_IDLE)
     }
 }
 

@@ -69,7 +69,10 @@ pub fn expected_indexes() -> Vec<String> {
     let mut names: Vec<String> = Kind::ALL
         .iter()
         .map(|&kind| layout(kind))
-        .flat_map(|layout| layout.decl.indexes.iter().filter(|index| !index.per_element).map(|i| index_name(layout, i)))
+        .flat_map(|layout| {
+            let declared = layout.decl.indexes.iter().filter(|index| !index.per_element).map(|i| index_name(layout, i));
+            declared.chain(forgotten_at(layout).map(|(name, _)| name))
+        })
         .collect();
     names.sort();
     names
@@ -196,6 +199,10 @@ fn entries_table(sql: &mut String, layout: &Layout, entries: &Entries) {
 fn foreign_keys(sql: &mut String, from: &Layout) {
     let name = from.decl.kind.name();
     let mut key = |table: &str, name: &str, column: &str, target: Kind, deferred: bool| {
+        // Nothing refers to what is removed by itself, and looking everywhere for what might would make that slow.
+        if layout(target).decl.forgotten_at.is_some() {
+            return;
+        }
         let _ = writeln!(
             sql,
             "alter table {table} add constraint {} foreign key (tenant_id, {}) references {} (tenant_id, id){};",
@@ -251,7 +258,16 @@ fn index_name(layout: &Layout, index: &IndexDecl) -> String {
     format!("{}_{}", layout.decl.kind, index_columns(layout, index).join("_"))
 }
 
+/// The name and the column of the index by which what is of no use any more is found.
+fn forgotten_at(layout: &Layout) -> Option<(String, String)> {
+    let column = &layout.columns[layout.decl.forgotten_at?].first()?.name;
+    Some((format!("{}_{column}", layout.decl.kind), quoted(column)))
+}
+
 fn indexes(sql: &mut String, layout: &Layout) {
+    if let Some((name, column)) = forgotten_at(layout) {
+        let _ = writeln!(sql, "create index {} on {} ({column});", quoted(&name), layout.table);
+    }
     for index in layout.decl.indexes.iter().filter(|index| !index.per_element) {
         let name = index_name(layout, index);
         let list: Vec<String> = index_columns(layout, index).iter().map(|name| quoted(name)).collect();

@@ -32,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use crm_core::{
+    catalog,
     store::{
         Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery,
         Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
@@ -156,18 +157,28 @@ impl PostgresStore {
         }
     }
 
-    /// Removes what idempotency keys hold that expired at a moment or before, and says how many. They count as absent
-    /// from then on; this frees their room. One round trip; to be called now and then.
+    /// Removes what is of no use any more from a moment on, at most so many of each sort, and says how many: idempotency keys
+    /// that have expired, throttles, sessions that are over. They count as absent from then on; this frees their room. What
+    /// the log says of them stays. One round trip, by an index; to be called now and then, until it says nought.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn forget_expired_keys(&self, at: Time) -> Result<u64, StoreError> {
+    pub async fn forget_expired(&self, at: Time, limit: u32) -> Result<u64, StoreError> {
         let mut statement = args::Statement::default();
-        let bound = statement.bind(at.chrono())?;
-        statement.push(&format!(
-            "with gone as (delete from crm.idempotency_key where expires_at <= {bound} returning 1) select count(*) from \
-             gone"
-        ));
+        let (at, limit) = (statement.bind(at.chrono())?, statement.bind(i64::from(limit))?);
+        let kinds = catalog::all().filter_map(|decl| Some((layout::layout(decl.kind), decl.forgotten_at?)));
+        let tables = kinds.map(|(layout, field)| (layout.table.as_str(), layout.columns[field][0].name.as_str()));
+        let mut counts = Vec::new();
+        for (number, (table, column)) in tables.chain([("crm.idempotency_key", "expires_at")]).enumerate() {
+            // What a commit is about to write is left to it: it may have a later time then.
+            statement.push(&format!(
+                "{} gone_{number} as (delete from {table} where ctid = any (array(select ctid from {table} where {column} \
+                 <= {at} order by {column} limit {limit} for update skip locked)) returning 1)",
+                if number == 0 { "with" } else { "," }
+            ));
+            counts.push(format!("(select count(*) from gone_{number})"));
+        }
+        statement.push(&format!(" select {}", counts.join(" + ")));
         let (sql, arguments) = statement.finish();
         let rows = self.link.rows(sql, arguments).await.map_err(error::of_read)?;
         rows.first().map_or(Ok(0), |row| row::version(row, 0))
@@ -186,6 +197,13 @@ impl Records for PostgresStore {
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         list::list(&self.link, query).await
+    }
+
+    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
+        match list::list_with_epoch(&self.link, query).await? {
+            Some(read) => Ok(read),
+            None => Ok((Page::default(), self.get(query.tenant, &[]).await?.epoch)),
+        }
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

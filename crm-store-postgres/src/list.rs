@@ -5,12 +5,12 @@
 //! what is there into what is missing (or back), the statement has two parts, the second of which is executed only if
 //! the first did not fill the page.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crm_core::{
     schema::{FieldType, IndexDecl},
     store::{Page, Position, Query, StoreError},
-    value::Value,
+    value::{Id, Kind, Value},
 };
 
 use crate::{
@@ -137,25 +137,72 @@ impl<'a> Source<'a> {
     }
 }
 
+/// What a statement that lists a kind begins with.
+struct Listed {
+    projection: Projection,
+    /// The columns of a record.
+    columns: String,
+    /// The row in front of a page that carries the definitions epoch, for the tenant of the first parameter: told by its
+    /// version, which no record is without.
+    epoch: String,
+}
+
+fn listed(kind: Kind) -> &'static Listed {
+    static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
+        let of = |kind| {
+            let projection = Projection::new([kind], 4, false);
+            let columns = format!("{RECORD_HEAD}{}", projection.select(Some(kind)));
+            let epoch = format!(
+                "select e.tenant_id, e.commit_id, null::bigint, null::bigint{} from crm.epoch e where e.tenant_id = $1",
+                projection.select(None)
+            );
+            Listed { projection, columns, epoch }
+        };
+        Kind::ALL.iter().copied().map(of).collect()
+    });
+    // Kinds are numbered in the order in which they are declared.
+    &ALL[kind as usize]
+}
+
 /// A page, in one round trip.
 pub(crate) async fn list(link: &Link, query: &Query) -> Result<Page, StoreError> {
+    Ok(read(link, query, false).await?.map(|(page, _)| page).unwrap_or_default())
+}
+
+/// A page and the tenant's definitions epoch, in one round trip. `None` of a page where nothing can be in the list: then
+/// nothing was asked.
+pub(crate) async fn list_with_epoch(link: &Link, query: &Query) -> Result<Option<(Page, Id)>, StoreError> {
+    read(link, query, true).await
+}
+
+async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Page, Id)>, StoreError> {
     let mut statement = Statement::default();
-    let Some(source) = Source::of(&mut statement, query)? else { return Ok(Page { items: Vec::new(), next: None }) };
+    let Some(source) = Source::of(&mut statement, query)? else { return Ok(None) };
     let limit = query.limit.max(1);
-    let projection = Projection::new([query.decl.kind], 4, false);
+    let Listed { projection, columns, epoch } = listed(query.decl.kind);
     let parts = match &query.after {
         None => vec!["true".to_owned()],
         Some(after) => source.after(&mut statement, after, query.descending)?,
     };
-    let select = format!("select {RECORD_HEAD}{}{}", projection.select(Some(query.decl.kind)), source.text);
     let order = source.order_by(query.descending);
     // The size stands in the text: a planner that does not know it plans for a tenth of all rows.
     let part = |statement: &mut Statement, condition: &str, besides: &str| {
-        statement.push(&format!("{select} and {condition}{besides} order by {order} limit "));
+        for text in ["select ", columns, &source.text, " and ", condition, besides, " order by ", &order, " limit "] {
+            statement.push(text);
+        }
         statement.push_number(limit.saturating_add(1));
     };
+    let lead = |statement: &mut Statement| {
+        if with_epoch {
+            statement.push(epoch);
+            statement.push(" union all ");
+        }
+    };
     if let [only] = parts.as_slice() {
+        lead(&mut statement);
+        statement.push("(");
         part(&mut statement, only, "");
+        statement.push(")");
     } else {
         let names = ["a", "b"];
         for (at, (name, condition)) in names.iter().zip(&parts).enumerate() {
@@ -165,10 +212,20 @@ pub(crate) async fn list(link: &Link, query: &Query) -> Result<Page, StoreError>
             part(&mut statement, condition, &besides);
             statement.push(")");
         }
-        statement.push(" select * from a union all select * from b");
+        statement.push(" ");
+        lead(&mut statement);
+        statement.push("select * from a union all select * from b");
     }
     let (sql, arguments) = statement.finish();
     let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+    let mut rows = rows.as_slice();
+    let mut read = Id::NIL;
+    if let [first, rest @ ..] = rows
+        && row::get::<Option<i64>>(first, 2)?.is_none()
+    {
+        read = Id::from_uuid(row::get(first, 1)?);
+        rows = rest;
+    }
     let more = rows.len() > limit;
     let items = rows
         .iter()
@@ -176,7 +233,7 @@ pub(crate) async fn list(link: &Link, query: &Query) -> Result<Page, StoreError>
         .map(|row| projection.decode(query.decl.kind, row).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
     let next = items.last().filter(|_| more).map(|last| Position { sort: query.index.sort_value(last), id: last.id });
-    Ok(Page { items, next })
+    Ok(Some((Page { items, next }, read)))
 }
 
 /// How many records the query gives over all its pages, in one round trip.

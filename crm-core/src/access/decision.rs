@@ -1,6 +1,6 @@
 //! The decision: may this actor do this, to this record, and which records may the actor see.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{Action, Actor, Grant, Permission, RoleSet, Scope};
 use crate::{
@@ -224,6 +224,11 @@ impl<'a> Access<'a> {
         self.definitions.team_subtree(self.actor.teams())
     }
 
+    /// The fields of a kind that do not exist for the actor; `None` where all do.
+    pub fn hidden(&self, kind: Kind) -> Option<&HashSet<String>> {
+        if self.actor.is_system() { None } else { self.roles.hidden(kind) }
+    }
+
     /// True where the field does not exist for the actor.
     pub fn is_hidden(&self, kind: Kind, field: &str) -> bool {
         !self.actor.is_system() && self.roles.is_hidden(kind, field)
@@ -246,7 +251,7 @@ impl<'a> Access<'a> {
     /// The record without what the actor may not see, and without secrets.
     pub fn mask(&self, image: &Arc<Image>) -> Arc<Image> {
         let secret = image.decl.fields.iter().any(|field| field.marks.secret);
-        let hidden = if self.actor.is_system() { None } else { self.roles.hidden(image.kind()) };
+        let hidden = self.hidden(image.kind());
         if hidden.is_none() && !secret {
             return Arc::clone(image);
         }

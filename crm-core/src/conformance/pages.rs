@@ -23,6 +23,7 @@ pub(super) const CASES: &[Case] = &[
     case!("pages", positions_far_out, "a position beyond all records, at either end or at none, is harmless"),
     case!("pages", position_of_a_vanished_record, "a walk goes on after a record that meanwhile moved or was archived"),
     case!("pages", missing_as_a_position, "a walk goes on after a record without a sort value"),
+    case!("pages", with_the_epoch, "a page that tells the epoch is the same page, and the epoch the tenant's"),
 ];
 
 /// Leads of some fifty kilobytes each, without long texts: several megabytes that a list carries.
@@ -224,6 +225,41 @@ async fn missing_as_a_position(lab: &Lab<'_>) -> Outcome {
             for descending in [false, true] {
                 let query = lab.query(world.tenant, Kind::Lead, " -> score", vec![]);
                 lab.expect_list(&leads, &Query { limit, descending, filter: filter.clone(), ..query }).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn with_the_epoch(lab: &Lab<'_>) -> Outcome {
+    let world = lab.tenant().await?;
+    let other = lab.tenant().await?.tenant;
+    let edits = (0..6).map(|n| {
+        let record = crate::value::Ref::new(Kind::Lead, lab.mixed_id());
+        let score = if n % 2 == 0 { Value::Null } else { Value::Int(n) };
+        super::edit::sample(world.tenant, record, lab.now()).set("score", score)
+    });
+    lab.put_all(edits.collect()).await?;
+    lab.settle().await;
+    let shared = Value::Ref(crate::value::Ref::new(Kind::User, lab.mixed_id()));
+    for (tenant, index, equals) in [
+        (world.tenant, " -> score", vec![]),
+        (world.tenant, "owner_id -> score", vec![Value::Id(lab.mixed_id())]),
+        (world.tenant, "shared_with -> created_at", vec![shared]),
+        (world.tenant, "shared_with -> created_at", vec![Value::Null]),
+        (other, " -> score", vec![]),
+        (lab.mixed_id(), " -> score", vec![]),
+    ] {
+        for descending in [false, true] {
+            let query = lab.query(tenant, Kind::Lead, index, equals.clone());
+            let mut query = Query { limit: 2, descending, ..query };
+            // Six leads are three pages, and an engine may end on an empty one.
+            for _ in 0..5 {
+                let (page, epoch) = lab.store.list_with_epoch(&query).await?;
+                ensure!(epoch == lab.epoch(tenant).await?, "by `{index}` the page tells the epoch {epoch}");
+                ensure!(page == lab.store.list(&query).await?, "by `{index}` the page is another with the epoch");
+                let Some(next) = page.next else { break };
+                query.after = Some(next);
             }
         }
     }

@@ -28,10 +28,26 @@ pub(crate) async fn walk_page(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page, Error> {
+    // Nobody asks for the epoch.
+    Ok(walk_page_under(engine, tenant, plan, after, limit, Some(Id::NIL)).await?.0)
+}
+
+/// As [`walk_page`], with the tenant's definitions epoch: the one that is known, or as the first read finds it.
+///
+/// # Errors
+/// What the store says.
+pub(crate) async fn walk_page_under(
+    engine: &Engine,
+    tenant: Id,
+    plan: &Plan,
+    after: Option<Position>,
+    limit: usize,
+    mut epoch: Option<Id>,
+) -> Result<(Page, Id), Error> {
     let mut items: Vec<Arc<Image>> = Vec::with_capacity(limit);
     let mut position = after;
     for _ in 0..MAX_EMPTY_READS {
-        let page = read_once(engine, tenant, plan, position.clone(), limit - items.len()).await?;
+        let page = read_once(engine, tenant, plan, position.clone(), limit - items.len(), &mut epoch).await?;
         items.extend(
             page.items.into_iter().filter(|image| plan.extra.as_ref().is_none_or(|search| search.holds(image))),
         );
@@ -40,15 +56,17 @@ pub(crate) async fn walk_page(
             break;
         }
     }
-    Ok(Page { items, next: position })
+    Ok((Page { items, next: position }, epoch.unwrap_or(Id::NIL)))
 }
 
+/// A read of each index of the plan, merged. The first of them brings the epoch, where it is not known yet.
 async fn read_once(
     engine: &Engine,
     tenant: Id,
     plan: &Plan,
     after: Option<Position>,
     limit: usize,
+    epoch: &mut Option<Id>,
 ) -> Result<Page, Error> {
     let query = |read: &Read| Query {
         tenant,
@@ -60,11 +78,24 @@ async fn read_once(
         after: after.clone(),
         limit,
     };
-    if let [only] = plan.reads.as_slice() {
-        return Ok(engine.store.list(&query(only)).await?);
-    }
     let queries: Vec<Query> = plan.reads.iter().map(query).collect();
-    let pages = futures::future::try_join_all(queries.iter().map(|query| engine.store.list(query))).await?;
+    let (first, others) = match (queries.split_first(), &epoch) {
+        (Some((first, others)), None) => (Some(first), others),
+        _ => (None, queries.as_slice()),
+    };
+    let first = async {
+        let Some(query) = first else { return Ok(None) };
+        engine.store.list_with_epoch(query).await.map(Some)
+    };
+    let others = futures::future::try_join_all(others.iter().map(|query| engine.store.list(query)));
+    let (first, mut pages) = futures::try_join!(first, others)?;
+    if let Some((page, read)) = first {
+        *epoch = Some(read);
+        pages.insert(0, page);
+    }
+    if let [_] = plan.reads.as_slice() {
+        return Ok(pages.pop().unwrap_or_default());
+    }
     Ok(merge(plan, pages, limit))
 }
 

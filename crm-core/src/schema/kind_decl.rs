@@ -69,6 +69,8 @@ pub struct KindParts {
     pub indexes: &'static [(&'static [&'static str], bool, &'static str)],
     /// True where other records' rules read it: it is cached per process and touches the definitions epoch.
     pub is_definition: bool,
+    /// The field that says from when on a record is of no use: see [`KindDecl::forgotten_at`].
+    pub forgotten_at: Option<&'static str>,
 }
 
 /// The declaration of a kind.
@@ -86,6 +88,9 @@ pub struct KindDecl {
     pub team: Vec<usize>,
     /// True where other records' rules read it (organization, team, role, property, pipeline).
     pub is_definition: bool,
+    /// The position of the time from which on a record is of no use to anybody, and stores remove it by themselves,
+    /// sooner or later. Only of what the CRM keeps for itself, which nothing refers to; what the log says of it stays.
+    pub forgotten_at: Option<usize>,
     positions: HashMap<&'static str, usize>,
 }
 
@@ -128,6 +133,7 @@ impl KindDecl {
             kind: parts.kind,
             own: find(parts.own).unwrap_or_default(),
             team: find(parts.team).unwrap_or_default(),
+            forgotten_at: parts.forgotten_at.and_then(at),
             is_definition: parts.is_definition,
             fields,
             indexes,

@@ -187,6 +187,7 @@ macro_rules! record {
         $(#[$doc:meta])*
         $name:ident, $new:ident, $patch:ident, $fields:ident {
             $(definition: $definition:literal,)?
+            $(forgotten_at: $forgotten:ident,)?
             own: [$($own:ident),*], team: [$($team:ident),*],
             person { $($(#[$pdoc:meta])* $pf:ident: $pt:ty = $pd:expr, [$($pm:ident),*];)* }
             read_only { $($(#[$rdoc:meta])* $rf:ident: $rt:ty = $rd:expr, [$($rm:ident),*];)* }
@@ -316,6 +317,7 @@ macro_rules! record {
                             stringify!($sort),
                         )),*],
                         is_definition: false $(|| $definition)?,
+                        forgotten_at: None::<&str> $(.or(Some(stringify!($forgotten))))?,
                     })
                 });
                 &DECL

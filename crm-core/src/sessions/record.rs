@@ -8,6 +8,7 @@ use crate::{
 record! {
     /// Where a user is signed in. Archived once it is over.
     Session, NewSession, SessionPatch, SessionFields {
+        forgotten_at: expires_at,
         own: [user_id], team: [],
         person {}
         read_only {

@@ -83,7 +83,7 @@ pub struct Query {
 }
 
 /// A page of records.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// The records, in order, long texts left out ([`Value::NotLoaded`] where there is one).
     pub items: Vec<Arc<Image>>,

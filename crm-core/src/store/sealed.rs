@@ -150,6 +150,13 @@ impl SealedStore {
         each_secret(image, |place, text| self.keys.seal(place, text))
     }
 
+    fn opened_page(&self, mut page: Page) -> Result<Page, StoreError> {
+        for image in &mut page.items {
+            *image = self.opened(image)?;
+        }
+        Ok(page)
+    }
+
     fn opened(&self, image: &Arc<Image>) -> Result<Arc<Image>, StoreError> {
         each_secret(image, |place, text| match self.keys.open(place, text) {
             Some(plain) => Ok(plain),
@@ -217,11 +224,12 @@ impl Records for SealedStore {
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        let mut page = self.inner.list(query).await?;
-        for image in &mut page.items {
-            *image = self.opened(image)?;
-        }
-        Ok(page)
+        self.opened_page(self.inner.list(query).await?)
+    }
+
+    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
+        let (page, epoch) = self.inner.list_with_epoch(query).await?;
+        Ok((self.opened_page(page)?, epoch))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

@@ -36,6 +36,17 @@ pub trait Records: Send + Sync {
     /// not as many as the index has; [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
 
+    /// A page as [`Records::list`] gives it, with the tenant's definitions epoch, strongly consistent: of rights that are
+    /// part of a query it says whether they still hold. Here both are asked for at the same time, in two requests; a
+    /// store that can read them in one does.
+    ///
+    /// # Errors
+    /// As [`Records::list`].
+    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
+        let (answer, page) = futures::try_join!(self.get(query.tenant, &[]), self.list(query))?;
+        Ok((page, answer.epoch))
+    }
+
     /// Stores a commit whole or not at all.
     ///
     /// Conditions, and the order in which a failed one is reported: the key is absent (or expired at [`Commit::at`])

@@ -6,6 +6,7 @@ record! {
     /// Failed sign-ins of one name or from one address. Its id is made from a hash of it, so that it is found by one
     /// read and says nothing about who tried.
     Throttle, NewThrottle, ThrottlePatch, ThrottleFields {
+        forgotten_at: expires_at,
         own: [], team: [],
         person {}
         read_only {}

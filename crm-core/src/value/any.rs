@@ -157,23 +157,31 @@ impl Value {
     /// The JSON that users see, without tags: decimals and times as text, money as an object, what is not loaded or
     /// not told as null.
     pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
-        match self {
-            Value::Null | Value::NotLoaded | Value::Redacted => Json::Null,
-            Value::Bool(flag) => Json::Bool(*flag),
-            Value::Int(number) => Json::from(*number),
-            Value::Decimal(number) => Json::String(number.to_string()),
-            Value::Text(text) => Json::String(text.to_string()),
-            Value::Id(id) => Json::String(id.to_string()),
-            Value::Ref(target) => serde_json::json!({"kind": target.kind.name(), "id": target.id.to_string()}),
-            Value::Time(time) => Json::String(time.to_string()),
-            Value::Date(date) => Json::String(date.to_string()),
-            Value::Money(money) => {
-                serde_json::json!({"amount": money.amount.to_string(), "currency": money.currency.code()})
-            }
-            Value::List(items) => Json::Array(items.iter().map(Value::to_json).collect()),
-            Value::Map(map) => Json::Object(map.iter().map(|(key, value)| (key.clone(), value.to_json())).collect()),
-            Value::Json(json) => json.as_ref().clone(),
+        // It has no map but of texts, which is all that could fail.
+        serde_json::to_value(Plain(self)).unwrap_or_default()
+    }
+}
+
+/// A value as users see it, to be written straight into JSON text: [`Value::to_json`] without the tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null | Value::NotLoaded | Value::Redacted => serializer.serialize_unit(),
+            Value::Bool(flag) => serializer.serialize_bool(*flag),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Decimal(number) => number.serialize(serializer),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Id(id) => id.serialize(serializer),
+            Value::Ref(target) => target.serialize(serializer),
+            Value::Time(time) => time.serialize(serializer),
+            Value::Date(date) => date.serialize(serializer),
+            Value::Money(money) => money.serialize(serializer),
+            Value::List(items) => serializer.collect_seq(items.iter().map(Plain)),
+            Value::Map(map) => serializer.collect_map(map.iter().map(|(key, value)| (key, Plain(value)))),
+            Value::Json(json) => json.serialize(serializer),
         }
     }
 }

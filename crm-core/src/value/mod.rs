@@ -13,7 +13,7 @@ mod shapes;
 mod text;
 mod time;
 
-pub use any::{Ref, Value};
+pub use any::{Plain, Ref, Value};
 pub use choice::Choice;
 pub use convert::{FieldValue, Setting, WrongType};
 pub use format::{Fault, normalize_domain, normalize_email, normalize_phone, normalize_slug, normalize_url};

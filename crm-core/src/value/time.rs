@@ -2,7 +2,7 @@
 
 use std::{fmt, ops, str::FromStr};
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z in microseconds since 1970.
@@ -89,9 +89,76 @@ impl Time {
     }
 }
 
+/// A text of digits in the making, of a length that is known: what a list of records has most of is times.
+struct Digits<const N: usize> {
+    text: [u8; N],
+    length: usize,
+}
+
+impl<const N: usize> Digits<N> {
+    const fn new() -> Self {
+        Self { text: [b'0'; N], length: 0 }
+    }
+
+    /// A number of so many digits, with zeros in front.
+    fn number(&mut self, mut number: u32, digits: usize) {
+        for place in self.text[self.length..self.length + digits].iter_mut().rev() {
+            *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+        }
+        self.length += digits;
+    }
+
+    fn sign(&mut self, sign: u8) {
+        self.text[self.length] = sign;
+        self.length += 1;
+    }
+
+    fn date(&mut self, date: Date) {
+        let (year, month, day) = date.ymd();
+        self.number(year.unsigned_abs(), 4);
+        self.sign(b'-');
+        self.number(month, 2);
+        self.sign(b'-');
+        self.number(day, 2);
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    }
+}
+
+impl Time {
+    /// RFC 3339 with as many decimals as it needs: none, three or six.
+    fn digits(self) -> Digits<27> {
+        let mut text = Digits::new();
+        text.date(Date::of(self));
+        let part = |unit: i64, of: i64| u32::try_from(self.0.div_euclid(unit).rem_euclid(of)).unwrap_or_default();
+        for (sign, number) in
+            [(b'T', part(3_600_000_000, 24)), (b':', part(60_000_000, 60)), (b':', part(1_000_000, 60))]
+        {
+            text.sign(sign);
+            text.number(number, 2);
+        }
+        match part(1, 1_000_000) {
+            0 => {}
+            micros if micros.is_multiple_of(1000) => {
+                text.sign(b'.');
+                text.number(micros / 1000, 3);
+            }
+            micros => {
+                text.sign(b'.');
+                text.number(micros, 6);
+            }
+        }
+        text.sign(b'Z');
+        text
+    }
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.chrono().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        f.write_str(self.digits().as_str())
     }
 }
 
@@ -105,7 +172,7 @@ impl FromStr for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.digits().as_str())
     }
 }
 
@@ -204,8 +271,9 @@ impl ops::Add<i32> for Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.ymd();
-        write!(f, "{year:04}-{month:02}-{day:02}")
+        let mut text = Digits::<10>::new();
+        text.date(*self);
+        f.write_str(text.as_str())
     }
 }
 
@@ -230,5 +298,31 @@ impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_rfc_3339_has_them() {
+        let mut random = 88_172_645_463_325_252_u64;
+        let edges = [MIN_MICROS, MAX_MICROS, 0, -1, 1, 999, 1000, 1_000_000, -1_000_000, 951_782_400_000_000];
+        let many = std::iter::repeat_with(|| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let whole = i64::try_from(random % MAX_MICROS.unsigned_abs()).expect("it fits") / 3 + MIN_MICROS;
+            // With and without what is finer than a second, or a thousandth of one.
+            [whole, whole / 1000 * 1000, whole / 1_000_000 * 1_000_000]
+        });
+        for micros in edges.into_iter().chain(many.take(10_000).flatten()) {
+            let time = Time::from_micros(micros).expect("within its years");
+            let chrono = time.chrono();
+            assert_eq!(time.to_string(), chrono.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true));
+            assert_eq!(time.to_string().parse(), Ok(time));
+            assert_eq!(Date::of(time).to_string(), chrono.format("%Y-%m-%d").to_string());
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use crm_core::{
     Error, MemoryStore,
     access::Actor,
+    audit::AuditQuery,
     auth::{AuthError, Policy, Secret, SignIn},
     listing::ListQuery,
     security_events::{NewSecurityEvent, SecurityEventType},
@@ -805,5 +806,36 @@ fn no_secret_is_ever_shown() {
             assert!(!kept.contains(secret.expose()));
         }
         assert!(!kept.contains(PASSWORD) && kept.contains("$argon2id$"));
+    });
+}
+
+#[test]
+fn what_is_over_is_forgotten_and_nobody_is_let_in_for_it() {
+    run(async {
+        let scene = Scene::new().await;
+        let system = Actor::system(scene.admin.actor.tenant());
+        while !matches!(scene.sign_in("a wrong password").await, Err(AuthError::Locked { .. })) {}
+        let sessions = async || scene.crm.sessions(&system).count_of(&ListQuery::new()).await.unwrap();
+        assert_eq!(sessions().await, 1);
+        // While it counts it stays: what is forgotten too early would be tries for nothing.
+        assert_eq!(scene.store.forget_expired(scene.crm.now()), 0);
+        assert!(matches!(scene.sign_in(PASSWORD).await, Err(AuthError::Locked { .. })));
+
+        let log = scene.crm.audit(&scene.admin.actor);
+        let log = async || log.page(&AuditQuery { limit: Some(200), ..AuditQuery::default() }).await.unwrap().items;
+        let before = log().await;
+        scene.clock.advance_seconds(31 * 86_400);
+        assert_eq!(scene.store.forget_expired(scene.crm.now()), 2, "the session, and what was counted of the name");
+        assert_eq!(sessions().await, 0);
+        assert_eq!(log().await, before, "the log says all that it said");
+        let old = &scene.admin.refresh_token;
+        assert_invalid_token(scene.auth().refresh(old).await);
+        assert!(!scene.is_live(&scene.admin).await);
+        // Counted anew, from the beginning.
+        assert!(matches!(scene.sign_in("a wrong password").await, Err(AuthError::InvalidCredentials)));
+        let fresh = scene.sign_in(PASSWORD).await.unwrap();
+        assert!(scene.is_live(&fresh).await);
+        assert_eq!(scene.store.forget_expired(scene.crm.now()), 0);
+        assert!(scene.is_live(&fresh).await);
     });
 }

@@ -19,6 +19,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+/// Where many threads serve many requests, the system's allocator keeps what they had: the program chooses, never the library.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_hours(1);
 /// How often scores are brought up to date, and how long that may take each time.
@@ -149,8 +153,8 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
         ticks.tick().await;
         match store.sweep(crm.now()).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed expired idempotency keys"),
-            Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
+            Ok(removed) => tracing::info!(removed, "removed what has expired"),
+            Err(error) => tracing::warn!(%error, "what has expired could not be removed"),
         }
     }
 }

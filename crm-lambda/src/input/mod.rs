@@ -5,8 +5,11 @@ mod body;
 mod conditions;
 mod path;
 mod query;
+mod told;
 
 pub(crate) use body::{Body, Empty, object};
-pub(crate) use conditions::{IdempotencyKey, IfMatch, none_match};
+use conditions::IfMatch;
+pub(crate) use conditions::{IdempotencyKey, none_match};
 pub(crate) use path::IdPath;
 pub(crate) use query::{ListParams, Params, references};
+pub(crate) use told::{Acting, Making, Options, Setting};

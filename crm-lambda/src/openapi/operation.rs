@@ -1,7 +1,10 @@
 //! One operation: what the document says of it and what answers it, side by side.
 
 use axum::{
+    extract::{FromRequestParts as _, Request},
     handler::Handler,
+    middleware::{self, Next},
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use utoipa::openapi::{
@@ -13,7 +16,7 @@ use utoipa::openapi::{
 };
 
 use super::schemas::{integer, object, reference, text};
-use crate::app::App;
+use crate::{app::App, input::Params, problem::Problem};
 
 /// A route: how it is documented and what answers it.
 #[derive(Clone)]
@@ -183,6 +186,22 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
+        let handler = on(self.filter(), handler);
+        self.answered_by(handler)
+    }
+
+    const fn filter(&self) -> MethodFilter {
+        match self.method {
+            HttpMethod::Post => MethodFilter::POST,
+            HttpMethod::Put => MethodFilter::PUT,
+            HttpMethod::Patch => MethodFilter::PATCH,
+            HttpMethod::Delete => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        }
+    }
+
+    /// What is the same of every handler, so that it is compiled once.
+    fn answered_by(self, handler: MethodRouter<App>) -> Route {
         let mut whole = self.fails(400);
         if whole.public {
             whole.builder = whole.builder.securities(Some([SecurityRequirement::default()]));
@@ -195,19 +214,20 @@ impl Operation {
             whole = whole.fails(409).fails(413).fails(415).fails(422);
         }
         whole = whole.fails(429).fails(503).fails(504);
-        let filter = match whole.method {
-            HttpMethod::Post => MethodFilter::POST,
-            HttpMethod::Put => MethodFilter::PUT,
-            HttpMethod::Patch => MethodFilter::PATCH,
-            HttpMethod::Delete => MethodFilter::DELETE,
-            _ => MethodFilter::GET,
-        };
+        // What is open to all and only reads (pages, keys, health) is asked by browsers and probes, which add what they like.
+        let operation = whole.builder.build();
+        let queried = operation
+            .parameters
+            .iter()
+            .flatten()
+            .any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query));
+        let strict = !queried && (whole.writes || !whole.public);
         Route {
             method: whole.method,
             path: whole.path,
             tag: whole.tag,
-            operation: whole.builder.build(),
-            handler: on(filter, handler),
+            operation,
+            handler: if strict { handler.layer(middleware::from_fn(unqueried)) } else { handler },
         }
     }
 
@@ -250,6 +270,13 @@ impl Operation {
             &format!("references to bring along in `meta.included`: {}", references.join(", ")),
         )
     }
+}
+
+/// Refuses all query parameters, before a route whose description has none.
+async fn unqueried(request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    Params::from_request_parts(&mut parts, &()).await?.done()?;
+    Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
 /// `{data, meta}` with data of a schema.

@@ -14,7 +14,7 @@ use crm_core::{
     value::{Id, Kind, Time},
 };
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use utoipa::openapi::HttpMethod;
 
 use super::{
@@ -102,7 +102,7 @@ async fn create(
 async fn shown(app: &App, caller: &Caller, id: Id, secret: &str) -> Result<Response, Problem> {
     // Whoever has made it may not always read it again: the secret is told in any case.
     let view = match app.crm().api_keys(&caller.actor).view(id).await {
-        Ok(view) => Json::Object(view.to_json(None)),
+        Ok(view) => json!(view),
         Err(_) => json!({"id": id, "version": 1, "machine_version": 0}),
     };
     Ok(shown_once(json!({"key": secret, "api_key": view})).into_response())

@@ -41,5 +41,5 @@ async fn changes(State(app): State<App>, caller: Caller, mut params: Params) -> 
     params.done()?;
     let query = AuditQuery { from, until: to, descending: true, limit: Some(limit), cursor };
     let page = app.crm().audit(&caller.actor).page(&query).await.map_err(Problem::of_query)?;
-    Ok(paged(page.items.iter().map(change_to_json).collect(), page.next_cursor))
+    Ok(paged(page.items.iter().map(change_to_json).collect::<Vec<_>>(), page.next_cursor))
 }

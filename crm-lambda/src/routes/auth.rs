@@ -21,7 +21,7 @@ use super::PREFIX;
 use crate::{
     answer::{Answer, nothing},
     app::App,
-    input::{Body, Empty, IdPath, Params},
+    input::{Body, Empty, IdPath},
     openapi::{Operation, Route, array, boolean, integer, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::{Claims, Origined, SessionCaller, Stranger},
@@ -443,12 +443,7 @@ pub(super) fn shown_once(data: Json) -> Response {
     response
 }
 
-async fn sessions(
-    State(app): State<App>,
-    SessionCaller(actor): SessionCaller,
-    params: Params,
-) -> Result<Response, Problem> {
-    params.done()?;
+async fn sessions(State(app): State<App>, SessionCaller(actor): SessionCaller) -> Result<Response, Problem> {
     let sessions = app.auth(crm_core::change::Origin::default())?.sessions(&actor).await?;
     let shown = |session: &Record<Session>| {
         json!({

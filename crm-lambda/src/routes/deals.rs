@@ -14,10 +14,10 @@ use crm_core::{
 use serde_json::Value as Json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{WriteParams, patch_of, path_of, version_in, write, written};
+use super::records::{patch_of, path_of, version_in, write, written};
 use crate::{
     app::App,
-    input::{Body, IdPath, IdempotencyKey, IfMatch, Params, object as object_of},
+    input::{Acting, Body, IdPath, object as object_of},
     openapi::{Operation, Route, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::Caller,
@@ -93,17 +93,14 @@ impl Staged for Lead {
 pub(super) async fn stage<K: Staged>(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let StageBody { stage, patch, based_on } = StageBody::<K>::read(body)?;
     let mut pending = K::moved(app.crm(), &caller.actor, id, stage, &patch);
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use utoipa::openapi::HttpMethod;
@@ -41,37 +41,57 @@ async fn openapi(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text.to_string()).into_response()
 }
 
-async fn page() -> Result<Response, Problem> {
-    asset("index.html")
+async fn page(headers: HeaderMap) -> Result<Response, Problem> {
+    asset("index.html", &headers)
 }
 
-async fn file(path: axum::extract::RawPathParams) -> Result<Response, Problem> {
-    asset(path.iter().next().map(|(_, value)| value).unwrap_or_default())
+async fn file(path: axum::extract::RawPathParams, headers: HeaderMap) -> Result<Response, Problem> {
+    asset(path.iter().next().map(|(_, value)| value).unwrap_or_default(), &headers)
 }
 
+/// A file of the page. They are kept compressed, and go out so to whoever takes it.
 #[cfg(feature = "docs")]
-fn asset(name: &str) -> Result<Response, Problem> {
+fn asset(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    use std::io::Read as _;
     use utoipa_swagger_ui::Config;
     // Relative, so that the page works wherever the router is nested.
     let config = Arc::new(Config::from("openapi.json").try_it_out_enabled(true).persist_authorization(true));
     let name = if name.is_empty() { "index.html" } else { name };
-    match utoipa_swagger_ui::serve(name, config) {
-        Ok(Some(file)) => {
-            let mut bytes = file.bytes.into_owned();
-            if name == "index.html" {
-                // The page stands at /docs, its files below it.
-                bytes = String::from_utf8_lossy(&bytes)
-                    .replace("\"./", "\"docs/")
-                    .replace("\"index.css", "\"docs/index.css")
-                    .into_bytes();
-            }
-            Ok(([(header::CONTENT_TYPE, file.content_type)], bytes).into_response())
-        }
-        _ => Err(Problem::not_found("file")),
+    let Ok(Some(file)) = utoipa_swagger_ui::serve(name, config) else { return Err(Problem::not_found("file")) };
+    let is_page = name == "index.html";
+    if file.gzpipped && !is_page && takes_gzip(headers) {
+        let told = [(header::CONTENT_TYPE, file.content_type.as_str()), (header::CONTENT_ENCODING, "gzip")];
+        return Ok((told, file.bytes.into_owned()).into_response());
     }
+    let mut bytes = Vec::new();
+    if file.gzpipped {
+        flate2::read::GzDecoder::new(file.bytes.as_ref()).read_to_end(&mut bytes).map_err(|_| Problem::internal())?;
+    } else {
+        bytes = file.bytes.into_owned();
+    }
+    if is_page {
+        // The page stands at /docs, its files below it.
+        bytes = String::from_utf8_lossy(&bytes)
+            .replace("\"./", "\"docs/")
+            .replace("\"index.css", "\"docs/index.css")
+            .into_bytes();
+    }
+    Ok(([(header::CONTENT_TYPE, file.content_type)], bytes).into_response())
+}
+
+/// Whether the caller takes gzip, and does not say that it does so with a weight of nought.
+#[cfg(feature = "docs")]
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accepted.split(',').any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let weight = |part: &str| part.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"))
+            && parts.filter_map(weight).all(|weight| weight > 0.0)
+    })
 }
 
 #[cfg(not(feature = "docs"))]
-fn asset(_: &str) -> Result<Response, Problem> {
+fn asset(_: &str, _: &HeaderMap) -> Result<Response, Problem> {
     Err(Problem::not_found("page: this program was built without it"))
 }

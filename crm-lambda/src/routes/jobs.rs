@@ -86,11 +86,8 @@ async fn deactivate(
     caller: Caller,
     key: IdempotencyKey,
     IdPath(id): IdPath,
-    params: Params,
     Body(body): Body<DeactivateBody>,
 ) -> Result<Response, Problem> {
-    // A dry run that is not one must not pass for one.
-    params.done()?;
     let handover = match (body.transfer_to, body.leave) {
         (Some(to), false) => Handover::TransferTo(to),
         (None, true) => Handover::Leave,
@@ -116,11 +113,8 @@ async fn retire(
     caller: Caller,
     key: IdempotencyKey,
     IdPath(id): IdPath,
-    params: Params,
     Body(body): Body<RetireBody>,
 ) -> Result<Response, Problem> {
-    // A dry run that is not one must not pass for one.
-    params.done()?;
     let jobs = app.crm().jobs(&caller.actor);
     begun(&app, &caller, jobs.retire_stage(id, &body.stage, &body.target, key.0.as_deref()).await?).await
 }
@@ -140,7 +134,7 @@ pub(super) async fn begun(app: &App, caller: &Caller, job: Record<Job>) -> Resul
     if running && app.config().background_jobs {
         in_background(app.clone(), caller.clone(), job.id);
     }
-    let answer = Answer::ok(view.to_json(None)).header(header::LOCATION, &place);
+    let answer = Answer::ok(view).header(header::LOCATION, &place);
     Ok(if running { answer.status(StatusCode::ACCEPTED).into_response() } else { answer.into_response() })
 }
 
@@ -163,5 +157,5 @@ async fn get(State(app): State<App>, caller: Caller, IdPath(id): IdPath, params:
     let jobs = app.crm().jobs(&caller.actor);
     jobs.go_on(id, until(&app)).await?;
     let view = jobs.view(id).await?;
-    Ok(Answer::ok(view.to_json(fields.as_deref())).into_response())
+    Ok(Answer::ok(view.only(fields.as_deref())).into_response())
 }

@@ -16,12 +16,12 @@ use utoipa::openapi::HttpMethod;
 
 use super::{
     deals::{move_route, stage},
-    records::{WriteParams, Written, patch_of, path_of, write, written},
+    records::{Written, patch_of, path_of, write, written},
 };
 use crate::{
     answer::Answer,
     app::App,
-    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Acting, Body, Empty, IdPath},
     openapi::{Route, kind_new, kind_view, object, route, text},
     problem::Problem,
     sign_in::Caller,
@@ -110,24 +110,21 @@ struct ConvertBody {
 async fn convert(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<ConvertBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let how = ConvertLead {
         contact: body.contact.into(),
         company: body.company.into(),
         open_deal: body.deal.as_ref().map(patch_of::<Deal>).transpose()?,
     };
     let pending = app.crm().leads(&caller.actor).convert(id, how);
-    match write(pending, &params, key, condition).await? {
+    match write(pending, told.0).await? {
         Written::Done(views) => {
             let mut data = json!({"lead": null, "contact": null, "company": null, "deal": null});
             for view in &views {
-                data[view.reference().kind.name()] = Json::Object(view.to_json(None));
+                data[view.reference().kind.name()] = json!(view);
             }
             Ok(Answer::ok(data).into_response())
         }
@@ -138,15 +135,12 @@ async fn convert(
 async fn unconvert(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().leads(&caller.actor).unconvert(id);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 /// Why a lead is none.
@@ -159,13 +153,10 @@ struct DisqualifyBody {
 async fn disqualify(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<DisqualifyBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().leads(&caller.actor).disqualify(id, &body.reason);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }

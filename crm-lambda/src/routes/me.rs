@@ -11,12 +11,12 @@ use utoipa::openapi::HttpMethod;
 
 use super::{
     PREFIX,
-    records::{WriteParams, patch_of, version_in, write, written},
+    records::{patch_of, version_in, write, written},
 };
 use crate::{
     answer::Answer,
     app::App,
-    input::{Body, IdempotencyKey, IfMatch, Params, object as object_of},
+    input::{Body, Setting, object as object_of},
     openapi::{Route, kind_patch, kind_view, object, route},
     problem::Problem,
     sign_in::Caller,
@@ -44,8 +44,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn get(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
-    params.done()?;
+async fn get(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     let actor = &caller.actor;
     let user = actor.user().ok_or_else(|| Problem::not_found("user"))?;
     let wanted = [Ref::new(Kind::User, user), Ref::new(Kind::Organization, actor.tenant())];
@@ -57,24 +56,21 @@ async fn get(State(app): State<App>, caller: Caller, params: Params) -> Result<R
         .into_iter()
         .map(|(permission, scope)| (permission.to_string(), Json::from(scope.name())))
         .collect();
-    let json_of = |at: usize| views.get(at).and_then(Option::as_ref).map(|view| view.to_json(None));
-    let data = json!({"user": json_of(0), "organization": json_of(1), "permissions": permissions});
+    let data = json!({"user": views.first(), "organization": views.get(1), "permissions": permissions});
     Ok(Answer::ok(data).into_response())
 }
 
 async fn update(
     State(app): State<App>,
     caller: Caller,
-    condition: IfMatch,
-    params: Params,
+    told: Setting,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let mut object = object_of(body)?;
     let based_on = version_in(&mut object)?;
     let mut pending = app.crm().users(&caller.actor).update_me(patch_of(&object)?);
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }
-    written(&caller, write(pending, &params, IdempotencyKey(None), condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }

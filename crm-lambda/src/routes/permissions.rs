@@ -12,7 +12,6 @@ use super::PREFIX;
 use crate::{
     answer::Answer,
     app::App,
-    input::Params,
     openapi::{Route, array, object, route, text},
     problem::Problem,
     sign_in::Caller,
@@ -27,8 +26,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
-    params.done()?;
+async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     let held = app.crm().permissions(&caller.actor).await?;
     let all: Vec<Json> = Permission::all()
         .map(|permission| {

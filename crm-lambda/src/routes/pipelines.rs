@@ -45,11 +45,10 @@ async fn board(
     let columns: Vec<Json> = columns
         .iter()
         .map(|column| {
-            let records: Vec<Json> = column.items.iter().map(|view| Json::Object(view.to_json(None))).collect();
             json!({
                 "stage": column.stage,
                 "count": column.count,
-                "records": records,
+                "records": column.items,
                 "next_cursor": column.next_cursor,
             })
         })

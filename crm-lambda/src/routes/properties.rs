@@ -9,10 +9,10 @@ use crm_core::{filter::Filter, properties::Property, schema::RecordKind, value::
 use serde_json::Value as Json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{WriteParams, list_of, members_at, patch_of, path_of, write, written};
+use super::records::{list_of, members_at, patch_of, path_of, write, written};
 use crate::{
     app::App,
-    input::{Body, IdempotencyKey, IfMatch, ListParams, Params, object as object_of},
+    input::{Body, ListParams, Making, Params, object as object_of},
     openapi::{Route, array, kind_new, kind_view, route},
     problem::Problem,
     sign_in::Caller,
@@ -61,18 +61,16 @@ async fn list(
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
     path: RawPathParams,
-    params: Params,
+    told: Making,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&path)?;
-    let params = WriteParams::read(params)?;
     let mut object = object_of(body)?;
     let given = object.insert("kind".to_owned(), Json::from(kind.name()));
     if given.is_some_and(|given| given != kind.name()) {
         return Err(crm_core::Error::invalid("kind", "other_kind", format!("must be {kind}, as in the path")).into());
     }
     let pending = app.crm().properties(&caller.actor).create_from(patch_of(&object)?);
-    written(&caller, write(pending, &params, key, IfMatch(None)).await?, StatusCode::CREATED)
+    written(&caller, write(pending, told.0).await?, StatusCode::CREATED)
 }

@@ -13,7 +13,7 @@ use crm_core::{
     value::{Choice, Id, Kind, Ref, Time},
     view::{View, change_to_json},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 use utoipa::openapi::HttpMethod;
 
@@ -21,7 +21,7 @@ use super::PREFIX;
 use crate::{
     answer::{Answer, etag},
     app::App,
-    input::{Body, IdPath, IdempotencyKey, IfMatch, ListParams, Params, none_match, object as object_of},
+    input::{Acting, Body, IdPath, ListParams, Making, Options, Params, Setting, none_match, object as object_of},
     openapi::{
         Operation, Route, array, boolean, change, integer, kind_new, kind_patch, kind_view, object, route, text,
     },
@@ -241,22 +241,6 @@ fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
     all
 }
 
-/// What every write may be told besides its body.
-#[derive(Debug)]
-pub(super) struct WriteParams {
-    occurred_at: Option<Time>,
-    dry_run: bool,
-}
-
-impl WriteParams {
-    pub(super) fn read(mut params: Params) -> Result<Self, Problem> {
-        let occurred_at = params.read("occurred_at", "a time such as 2024-01-31T09:30:00Z")?;
-        let dry_run = params.read("dry_run", "true or false")?.unwrap_or(false);
-        params.done()?;
-        Ok(Self { occurred_at, dry_run })
-    }
-}
-
 /// What came of a write: views of the records, or what it would do.
 pub(super) enum Written {
     Done(Vec<View>),
@@ -264,28 +248,23 @@ pub(super) enum Written {
 }
 
 /// Does a write, with what the request says of it besides.
-pub(super) async fn write<T: Send + 'static>(
-    pending: Pending<T>,
-    params: &WriteParams,
-    key: IdempotencyKey,
-    condition: IfMatch,
-) -> Result<Written, Problem> {
+pub(super) async fn write<T: Send + 'static>(pending: Pending<T>, options: Options) -> Result<Written, Problem> {
+    let Options { occurred_at, dry_run, key, version } = options;
     let mut pending = pending.viewed();
-    if let Some(time) = params.occurred_at {
+    if let Some(time) = occurred_at {
         pending = pending.occurred_at(time);
     }
-    if let Some(version) = condition.0 {
+    if let Some(version) = version {
         pending = pending.if_version(version);
     }
-    let conditional = condition.0.is_some();
-    if params.dry_run {
-        let plan = pending.plan().await.map_err(|error| Problem::of_conditional(error, conditional))?;
+    if dry_run {
+        let plan = pending.plan().await.map_err(|error| Problem::of_conditional(error, version.is_some()))?;
         return Ok(Written::Planned(plan));
     }
-    if let Some(key) = key.0 {
+    if let Some(key) = key {
         pending = pending.idempotency_key(key);
     }
-    let saved = pending.await.map_err(|error| Problem::of_conditional(error, conditional))?;
+    let saved = pending.await.map_err(|error| Problem::of_conditional(error, version.is_some()))?;
     Ok(Written::Done(saved.into_value()))
 }
 
@@ -299,8 +278,7 @@ pub(super) fn written(caller: &Caller, written: Written, status: StatusCode) -> 
         Written::Done(views) => {
             let view = views.first().ok_or_else(Problem::internal)?;
             let record = view.reference();
-            let mut answer =
-                Answer::ok(view.to_json(None)).status(status).header(header::ETAG, &etag(&caller.actor, view, "", &[]));
+            let mut answer = Answer::ok(view).status(status).header(header::ETAG, &etag(&caller.actor, view, "", &[]));
             if status == StatusCode::CREATED {
                 answer = answer.header(header::LOCATION, &location(record));
             }
@@ -330,9 +308,9 @@ async fn shown(
     if none_match(headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let mut answer = Answer::ok(view.to_json(fields)).header(header::ETAG, &tag);
+    let mut answer = Answer::ok(view.only(fields)).header(header::ETAG, &tag);
     if !include.is_empty() {
-        answer = answer.meta("included", by_kind(&included));
+        answer = answer.meta("included", ByKind(&included));
     }
     Ok(answer.into_response())
 }
@@ -349,14 +327,24 @@ async fn included(app: &App, caller: &Caller, views: &[View], include: &[String]
     Ok(app.crm().view_many(&caller.actor, &wanted).await?.into_iter().flatten().collect())
 }
 
-fn by_kind(views: &[View]) -> Json {
-    let mut all: Map<String, Json> = Map::new();
-    for view in views {
-        let record = view.reference();
-        let kind = all.entry(record.kind.plural()).or_insert_with(|| json!({}));
-        kind[record.id.to_string()] = Json::Object(view.to_json(None));
+/// Records by kind and id. Those of a kind stand together.
+struct ByKind<'a>(&'a [View]);
+
+impl Serialize for ByKind<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = |view: &View| view.reference().kind;
+        let kinds = self.0.chunk_by(|a, b| kind(a) == kind(b));
+        serializer.collect_map(kinds.map(|views| (kind(&views[0]).plural(), ById(views))))
     }
-    Json::Object(all)
+}
+
+/// Records by id.
+struct ById<'a>(&'a [View]);
+
+impl Serialize for ById<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|view| (view.reference().id, view)))
+    }
 }
 
 async fn list<K: RecordKind>(
@@ -385,7 +373,7 @@ pub(super) async fn list_of<K: RecordKind>(
         return Ok(csv(K::decl(), &page.items, fields, page.next_cursor.as_deref()));
     }
     let included = included(app, caller, &page.items, &asked.include).await?;
-    let items: Vec<Json> = page.items.iter().map(|view| Json::Object(view.to_json(fields))).collect();
+    let items: Vec<_> = page.items.iter().map(|view| view.only(fields)).collect();
     let mut answer = Answer::ok(items);
     if let Some(cursor) = page.next_cursor {
         answer = answer.meta("next_cursor", cursor);
@@ -394,7 +382,7 @@ pub(super) async fn list_of<K: RecordKind>(
         answer = answer.meta("total", total);
     }
     if !asked.include.is_empty() {
-        answer = answer.meta("included", by_kind(&included));
+        answer = answer.meta("included", ByKind(&included));
     }
     Ok(answer.into_response())
 }
@@ -440,14 +428,12 @@ fn plain(text: &str) -> String {
 async fn create<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    params: Params,
+    told: Making,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let patch = patch_of::<K>(&object_of(body)?)?;
     let pending = app.crm().collection::<K>(&caller.actor).create_from(patch);
-    written(&caller, write(pending, &params, key, IfMatch(None)).await?, StatusCode::CREATED)
+    written(&caller, write(pending, told.0).await?, StatusCode::CREATED)
 }
 
 /// The patch of a body.
@@ -499,12 +485,10 @@ async fn find<K: RecordKind>(
 async fn upsert<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
     names: RawPathParams,
-    params: Params,
+    told: Making,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let options = WriteParams::read(params)?;
     let (field, value) = by(&names);
     let mut object = object_of(body)?;
     // The value in the path need not be said again.
@@ -513,25 +497,23 @@ async fn upsert<K: RecordKind>(
     }
     let patch = patch_of::<K>(&object)?;
     let pending = app.crm().collection::<K>(&caller.actor).upsert_from(&field, &value, patch);
-    written(&caller, write(pending, &options, key, IfMatch(None)).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn update<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Setting,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let mut object = object_of(body)?;
     let based_on = version_in(&mut object)?;
     let mut pending = app.crm().collection::<K>(&caller.actor).update(id, patch_of::<K>(&object)?);
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }
-    written(&caller, write(pending, &params, IdempotencyKey(None), condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 /// The version that a patch names as the one it was made from.
@@ -547,28 +529,23 @@ pub(super) fn version_in(object: &mut Map<String, Json>) -> Result<Option<u64>, 
 async fn archive<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Setting,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().collection::<K>(&caller.actor).archive(id);
-    written(&caller, write(pending, &params, IdempotencyKey(None), condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn restore<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let patch = patch_of::<K>(&object_of(body)?)?;
     let pending = app.crm().collection::<K>(&caller.actor).restore(id, patch);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn history<K: RecordKind>(
@@ -582,7 +559,7 @@ async fn history<K: RecordKind>(
     params.done()?;
     let records = app.crm().collection::<K>(&caller.actor);
     let page = records.history_page(id, field.as_deref(), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
-    Ok(paged(page.items.iter().map(change_to_json).collect(), page.next_cursor))
+    Ok(paged(page.items.iter().map(change_to_json).collect::<Vec<_>>(), page.next_cursor))
 }
 
 /// `cursor` and `limit` of a page.
@@ -591,7 +568,7 @@ pub(super) fn page_of(params: &mut Params, limit: usize) -> Result<(Option<Strin
 }
 
 /// A page as an answer.
-pub(super) fn paged(items: Vec<Json>, next_cursor: Option<String>) -> Response {
+pub(super) fn paged(items: impl Serialize, next_cursor: Option<String>) -> Response {
     let mut answer = Answer::ok(items);
     if let Some(cursor) = next_cursor {
         answer = answer.meta("next_cursor", cursor);
@@ -615,8 +592,8 @@ async fn as_of<K: RecordKind>(
     })?;
     let (fields, _) = ListParams::of_one(params, K::decl())?;
     let view = app.crm().collection::<K>(&caller.actor).view_as_of(id, at, known_at).await?;
-    let data = view.map_or(Json::Null, |view| Json::Object(view.to_json(fields.as_deref())));
-    Ok(Answer::ok(data).meta("as_of", at.to_string()).into_response())
+    let data = view.as_ref().map(|view| view.only(fields.as_deref()));
+    Ok(Answer::ok(data).meta("as_of", at).into_response())
 }
 
 /// A commit to undo.
@@ -629,19 +606,13 @@ struct UndoBody {
 async fn undo<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<UndoBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().collection::<K>(&caller.actor).undo(id, body.commit);
-    match write(pending, &params, key, condition).await? {
-        Written::Done(views) => {
-            let items: Vec<Json> = views.iter().map(|view| Json::Object(view.to_json(None))).collect();
-            Ok(Answer::ok(items).into_response())
-        }
+    match write(pending, told.0).await? {
+        Written::Done(views) => Ok(Answer::ok(views).into_response()),
         planned @ Written::Planned(_) => written(&caller, planned, StatusCode::OK),
     }
 }
@@ -656,15 +627,12 @@ struct RollBackBody {
 async fn roll_back<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<RollBackBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().collection::<K>(&caller.actor).roll_back(id, body.version);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn explain<K: RecordKind>(
@@ -701,19 +669,17 @@ async fn timeline<K: RecordKind>(
         ViewedEntry::Change(change) => json!({"type": "change", "change": change_to_json(change)}),
         ViewedEntry::Record(view) => {
             let kind = view.reference().kind;
-            json!({"type": kind.name(), kind.name(): view.to_json(None)})
+            json!({"type": kind.name(), kind.name(): view})
         }
     };
-    Ok(paged(page.items.iter().map(entry).collect(), page.next_cursor))
+    Ok(paged(page.items.iter().map(entry).collect::<Vec<_>>(), page.next_cursor))
 }
 
 async fn stages<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
     IdPath(id): IdPath,
-    params: Params,
 ) -> Result<Response, Problem> {
-    params.done()?;
     let intervals = app.crm().collection::<K>(&caller.actor).stage_intervals(id).await?;
     let times = crm_core::change::stage_times(&intervals, app.crm().now());
     let intervals: Vec<Json> = intervals

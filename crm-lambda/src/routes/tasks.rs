@@ -5,10 +5,10 @@ use crm_core::value::Kind;
 use serde::Deserialize;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{WriteParams, path_of, write, written};
+use super::records::{path_of, write, written};
 use crate::{
     app::App,
-    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Acting, Body, Empty, IdPath},
     openapi::{Operation, Route, kind_view, object, route, text},
     problem::Problem,
     sign_in::Caller,
@@ -40,41 +40,32 @@ struct CompleteBody {
 async fn complete(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(body): Body<CompleteBody>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().tasks(&caller.actor).complete(id, body.outcome);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn reopen(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().tasks(&caller.actor).reopen(id);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn cancel(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().tasks(&caller.actor).cancel(id);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }

@@ -10,14 +10,13 @@ use crm_core::{
     value::{Id, Kind},
 };
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{WriteParams, collection, path_of, write, written};
+use super::records::{collection, path_of, write, written};
 use crate::{
     answer::{Answer, nothing},
     app::App,
-    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Acting, Body, Empty, IdPath},
     openapi::{Route, array, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::{Caller, Origined},
@@ -117,7 +116,7 @@ async fn invite(
     let user = app.auth(origin)?.invite(&caller.actor, new).await?;
     let view = app.crm().users(&caller.actor).view(user.id).await?;
     let location = super::records::location(view.reference());
-    let answer = Answer::ok(json!(view.to_json(None))).status(StatusCode::CREATED);
+    let answer = Answer::ok(view).status(StatusCode::CREATED);
     Ok(answer.header(axum::http::header::LOCATION, &location).into_response())
 }
 
@@ -146,13 +145,10 @@ async fn sign_out(
 async fn activate(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().users(&caller.actor).activate(id);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }

@@ -117,7 +117,7 @@ impl Function {
             "sweep" => {
                 use crm_core::ambient::{Clock as _, SystemClock};
                 let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
-                format!("{removed} expired keys were removed")
+                format!("{removed} expired keys, throttles and sessions were removed")
             }
             "score" => {
                 let crm = &self.ready().await.map_err(not_done)?.crm;

@@ -82,6 +82,7 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
         metrics: settings.metrics,
         background_jobs: program != Program::Lambda,
         docs: settings.docs,
+        on_server_error: None,
     };
     Ok(Started { crm, config, store, policy })
 }

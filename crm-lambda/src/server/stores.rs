@@ -15,6 +15,11 @@ use crm_store_postgres::{PostgresOptions, PostgresStore};
 
 use super::{Program, StoreSetting, aws_config};
 
+/// How many of a sort one statement of a sweep removes: a short one, whose locks nobody waits for.
+const SWEPT_AT_ONCE: u32 = 1000;
+/// Statements of one sweep at most.
+const SWEEP_ROUNDS: usize = 100;
+
 /// A store that is open.
 #[derive(Clone, Debug)]
 pub enum Opened {
@@ -79,8 +84,21 @@ impl Opened {
     /// [`StoreError`].
     pub async fn sweep(&self, now: Time) -> Result<u64, StoreError> {
         match self {
-            Self::Postgres(store) => store.forget_expired_keys(now).await,
-            Self::Memory(_) | Self::Dynamo(_) => Ok(0),
+            Self::Postgres(store) => {
+                let mut all = 0;
+                // Bounded, so that a sweep that was long in coming does not hold a function up; the next goes on.
+                for _ in 0..SWEEP_ROUNDS {
+                    let removed = store.forget_expired(now, SWEPT_AT_ONCE).await?;
+                    all += removed;
+                    if removed == 0 {
+                        break;
+                    }
+                }
+                Ok(all)
+            }
+            Self::Memory(store) => Ok(store.forget_expired(now) as u64),
+            // Its table has a time to live.
+            Self::Dynamo(_) => Ok(0),
         }
     }
 

@@ -11,7 +11,6 @@ use axum::{
 };
 use crm_core::{access::Actor, auth::Secret, change::Origin};
 
-use super::Claims;
 use crate::{app::App, config::SignIn, limits::Left, problem::Problem};
 
 /// Where a request's actor, and what is left of its limit, are put for what stands around the handlers: the log, the
@@ -89,15 +88,15 @@ impl Caller {
                     let actor = app.auth(origin_of(parts, app))?.authenticate_key(&key).await?;
                     return Ok(Self { actor });
                 }
-                let claims = Claims::verify(token, &own.keys, &own.issuer, &own.audience, app.crm().now())?;
+                let believed = app.tokens().verify(token, own, app.crm().now())?;
                 if own.checks_sessions {
-                    let auth = app.auth(Origin::default())?;
-                    if !auth.session_is_live(claims.org, claims.sid, claims.sub).await? {
+                    let (auth, actor) = (app.auth(Origin::default())?, &believed.actor);
+                    let (session, user) = (actor.session().unwrap_or_default(), actor.user().unwrap_or_default());
+                    if !auth.session_is_live(actor.tenant(), session, user).await? {
                         return Err(Problem::unauthorized("invalid_token", "the session has ended: sign in again"));
                     }
                 }
-                let actor = Actor::trusted(claims.org, claims.sub, claims.roles, claims.teams);
-                Ok(Self { actor: actor.in_session(claims.sid) })
+                Ok(Self { actor: believed.actor })
             }
         }
     }

@@ -8,4 +8,4 @@ mod token;
 pub(crate) use caller::{Caller, Origined, SessionCaller, Slot, Stranger};
 pub use keys::{KeyError, KeyRing, TokenKey};
 pub use outside::{JwksError, JwksSource, OutsideIssuer, StaticJwks};
-pub(crate) use token::Claims;
+pub(crate) use token::{BelievedTokens, Claims};

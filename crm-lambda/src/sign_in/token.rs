@@ -1,11 +1,20 @@
 //! Access tokens: what they say, and when they are believed (RFC 9068, RFC 8725).
 
-use crm_core::value::{Id, Time};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crm_core::{
+    access::Actor,
+    value::{Id, Time},
+};
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::KeyRing;
-use crate::problem::Problem;
+use crate::{config::OwnSignIn, problem::Problem};
 
 /// The media type of our tokens: nothing else that our keys may have signed is one.
 const TYPE: &str = "at+jwt";
@@ -13,6 +22,8 @@ const TYPE: &str = "at+jwt";
 pub(super) const MAX_TOKEN: usize = 8 * 1024;
 /// Seconds by which clocks may differ.
 const LEEWAY: i64 = 30;
+/// Tokens remembered, before all are forgotten and looked at anew.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,13 +90,59 @@ impl Claims {
         // Time is the clock's, which tests set.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(|_| invalid())?.claims;
-        let seconds = now.micros() / 1_000_000;
-        if claims.iat > seconds + LEEWAY {
+        in_time(claims.iat, claims.exp, now)?;
+        Ok(claims)
+    }
+}
+
+/// Nothing where a token that was signed then, and ends then, is good now.
+fn in_time(iat: i64, exp: i64, now: Time) -> Result<(), Problem> {
+    let seconds = now.micros() / 1_000_000;
+    if iat > seconds + LEEWAY {
+        return Err(invalid());
+    }
+    if exp <= seconds {
+        return Err(Problem::unauthorized("token_expired", "the access token has expired: refresh it"));
+    }
+    Ok(())
+}
+
+/// What a token was found to say.
+#[derive(Clone, Debug)]
+pub(crate) struct Believed {
+    /// Whom it speaks for, in its session.
+    pub(crate) actor: Actor,
+    iat: i64,
+    exp: i64,
+}
+
+/// Tokens whose signature was good, so that it is not computed anew at every request. What they say depends on nothing but
+/// themselves and the process's own keys, which stay; when they end is asked each time, and whether their session lives
+/// stands elsewhere. Kept by a hash of the whole token, which is a secret.
+#[derive(Default)]
+pub(crate) struct BelievedTokens(Mutex<HashMap<[u8; 32], Believed>>);
+
+impl BelievedTokens {
+    /// As [`Claims::verify`].
+    pub(crate) fn verify(&self, token: &str, own: &OwnSignIn, now: Time) -> Result<Believed, Problem> {
+        if token.len() > MAX_TOKEN {
             return Err(invalid());
         }
-        if claims.exp <= seconds {
-            return Err(Problem::unauthorized("token_expired", "the access token has expired: refresh it"));
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
+        if let Some(known) = known {
+            in_time(known.iat, known.exp, now)?;
+            return Ok(known);
         }
-        Ok(claims)
+        let claims = Claims::verify(token, &own.keys, &own.issuer, &own.audience, now)?;
+        let Claims { sub, org, sid, roles, teams, iat, exp, .. } = claims;
+        let actor = Actor::trusted(org, sub, roles, teams).in_session(sid);
+        let believed = Believed { actor, iat, exp };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_REMEMBERED {
+            all.clear();
+        }
+        all.insert(hash, believed.clone());
+        Ok(believed)
     }
 }

@@ -407,3 +407,33 @@ async fn one_of_many_takers_wins_a_claim_and_no_increment_is_lost() {
     let counter = get(&store, &counter).await.unwrap();
     assert_eq!((counter.get("employee_count"), counter.versions.person), (&Value::Int(24), 25));
 }
+
+/// When the table's time to live ends what it has, of every item that has an end.
+async fn ends(store: &crm_store_dynamodb::DynamoStore) -> Vec<String> {
+    let client = crm_store_dynamodb::local::client(tests::dynamodb::endpoint());
+    let all = client.scan().table_name(store.table()).send().await.unwrap();
+    all.items().iter().filter_map(|item| item.get("x")?.as_n().ok().cloned()).collect()
+}
+
+#[tokio::test]
+async fn what_is_of_no_use_after_its_time_has_an_end_and_moves_it() {
+    let (store, tenant) = (fresh().await, id());
+    let end = |seconds: i64| Value::Time(at(seconds));
+    let second = |seconds: i64| (at(seconds).micros() / 1_000_000 + 1).to_string();
+    let throttle = image(Kind::Throttle, tenant, 0, &[("expires_at", end(10))]);
+    let session = image(Kind::Session, tenant, 0, &[("user_id", Value::Id(id())), ("expires_at", end(20))]);
+    let key = image(Kind::ApiKey, tenant, 0, &[("expires_at", end(30))]);
+    store.commit(&create([throttle.clone(), session.clone(), key, lead(tenant, "Ada")])).await.unwrap();
+    let mut found = ends(&store).await;
+    found.sort();
+    // Not what the log says of them, and not an API key, which is shown when it is over.
+    assert_eq!(found, [second(10), second(20)]);
+
+    let before = get(&store, &throttle).await.unwrap();
+    store.commit(&compute(&before, |throttle| set(throttle, "expires_at", end(50)))).await.unwrap();
+    let before = get(&store, &session).await.unwrap();
+    store.commit(&compute(&before, |session| set(session, "rotated_at", end(1)))).await.unwrap();
+    let mut found = ends(&store).await;
+    found.sort();
+    assert_eq!(found, [second(20), second(50)], "each with its record's own time");
+}

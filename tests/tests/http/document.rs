@@ -69,7 +69,14 @@ async fn the_page_is_made_of_what_is_here() {
     for part in page.text.split(['"', '\'']).filter(|part| part.starts_with("docs/")) {
         let file = api.ask("GET", &format!("/{part}")).send().await;
         assert_eq!(file.status.as_u16(), 200, "{part}");
+        assert!(!file.headers.contains_key("content-encoding"), "{part}: nobody said that they take it");
+        assert!(!file.text.starts_with('\u{1f}'), "{part} is packed, and nobody was told");
     }
+    let asked = api.ask("GET", "/docs/swagger-ui-bundle.js");
+    let packed = asked.header("accept-encoding", "br, gzip;q=0.8").send().await.is(200);
+    assert_eq!(packed.headers["content-encoding"], "gzip");
+    let refused = api.ask("GET", "/docs/swagger-ui.css").header("accept-encoding", "gzip;q=0").send().await.is(200);
+    assert!(!refused.headers.contains_key("content-encoding"));
     api.ask("GET", "/docs/nothing.js").send().await.problem(404, "not_found");
     let policy = page.headers["content-security-policy"].to_str().expect("a policy").to_owned();
     assert!(policy.contains("default-src 'self'"), "{policy}");

@@ -1,6 +1,11 @@
 //! Requests a minute: of a user, and of an address where nobody has signed in.
 
-use std::{future::pending, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use crm_core::{
@@ -11,6 +16,8 @@ use crm_core::{
     },
     value::Id,
 };
+
+use crm_lambda::ErrorHook;
 
 use crate::api::{Api, PASSWORD};
 
@@ -95,4 +102,33 @@ async fn what_takes_too_long_is_given_up_and_told() {
     let answer = api.ask("GET", "/health/store").send().await.problem(504, "timeout");
     assert!(answer.headers.contains_key("x-request-id"));
     api.ask("GET", "/health").send().await.is(200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_the_servers_own_fault_is_reported_once_and_a_hook_that_panics_harms_nobody() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hook = {
+        let told = Arc::clone(&told);
+        ErrorHook::new(move |error| {
+            let text = format!("{error:?}");
+            told.lock().expect("whole").push(text);
+            // Not while the lock is held, which would be poisoned by it.
+            panic!("a hook's own fault");
+        })
+    };
+    let api = Api::with(Arc::new(Silent), |_, config| config.on_server_error = Some(hook));
+    api.ask("GET", "/health").send().await.is(200);
+    api.ask("GET", "leads").send().await.is(401);
+    assert!(told.lock().expect("whole").is_empty(), "what the caller did wrong is nobody's to mend");
+    let asked =
+        api.ask("GET", "/health/store?token=secret").header("traceparent", &format!("00-{trace}-00f067aa0ba902b7-01"));
+    let answer = asked.send().await.problem(504, "timeout");
+    let told = told.lock().expect("a panic of the hook leaves the lock").clone();
+    let id = answer.headers["x-request-id"].to_str().expect("plain");
+    assert_eq!(told.len(), 1, "{told:?}");
+    for part in [id, trace, "GET", "/health/store", "504", "timeout"] {
+        assert!(told[0].contains(part), "{part}: {}", told[0]);
+    }
+    assert!(!told[0].contains("secret"), "{}", told[0]);
 }

@@ -228,3 +228,26 @@ async fn nobody_gives_more_than_they_have_by_any_route() {
     let profile = api.patch(&manager, "me", json!({"job_title": "Lead of sales"})).await.is(200);
     assert_eq!(profile.data()["job_title"], "Lead of sales");
 }
+
+#[tokio::test]
+async fn a_parameter_that_the_document_does_not_have_is_refused() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let document = api.ask("GET", "/openapi.json").send().await.is(200);
+    let mut tried = 0;
+    for (method, path, public) in operations(&api).await {
+        let operation = &document.json["paths"][&path][method.to_lowercase()];
+        let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        // Those that take some read them with their own; what is open to all and only reads takes what it is given.
+        if parameters.iter().any(|one| one["in"] == "query") || (public && method == "GET") {
+            continue;
+        }
+        let path = format!("{}?dry_run=true", with_id(&path, NOBODY));
+        let asking = api.ask(&method, &path).token(&admin.access);
+        let asking = if matches!(method.as_str(), "GET" | "DELETE") { asking } else { asking.json(&json!({})) };
+        let answer = asking.send().await.problem(400, "bad_request");
+        assert_eq!(answer.at_fault(), ["dry_run"], "{method} {path}: {}", answer.text);
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried}");
+}

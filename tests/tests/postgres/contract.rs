@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crm_core::{
     catalog,
-    schema::{FieldType, common},
-    store::{Got, KeyEntry, Records, StoreError, Want},
+    schema::{FieldType, Group, common},
+    store::{Got, History, HistoryQuery, KeyEntry, Records, StoreError, Want, Write},
     value::{Currency, Id, Kind, Money, Ref, Value},
 };
 use crm_store_postgres::PostgresStore;
 use tests::postgres;
 
-use crate::support::{at, commit, create, id, image, lead, set, stored, update};
+use crate::support::{at, change, commit, create, id, image, lead, set, stored, update};
 
 #[tokio::test]
 async fn a_view_shows_a_record_in_plain_columns() {
@@ -179,6 +179,55 @@ async fn expired_keys_are_forgotten_when_asked() {
     }
     let wants = ["early", "late"].map(|key| Want::Key(key.to_owned()));
     assert_eq!(store.get(tenant, &wants).await.unwrap().got, kept);
-    assert_eq!(store.forget_expired_keys(at(10)).await.unwrap(), 1);
+    assert_eq!(store.forget_expired(at(10), 100).await.unwrap(), 1);
     assert_eq!(store.get(tenant, &wants).await.unwrap().got, vec![Got::Key(None), kept[1].clone()]);
+}
+
+#[tokio::test]
+async fn what_is_over_is_forgotten_by_an_index_and_its_log_stays() {
+    let database = postgres::database().await;
+    let (store, pool, tenant) = (database.store(2).await, database.pool(1).await, id());
+    let user = image(Kind::User, tenant);
+    let ends = |kind, seconds| {
+        let mut image = image(kind, tenant);
+        set(&mut image, "expires_at", Value::Time(at(seconds)));
+        if kind == Kind::Session {
+            set(&mut image, "user_id", Value::Id(user.id));
+        }
+        image
+    };
+    let over = [ends(Kind::Throttle, 9), ends(Kind::Throttle, 10), ends(Kind::Throttle, 10), ends(Kind::Session, 10)];
+    let kept = [ends(Kind::Throttle, 11), ends(Kind::Session, 11), image(Kind::Throttle, tenant)];
+    let all = over.iter().chain(&kept).cloned().chain([user.clone()]);
+    store.commit(&commit(tenant, all.map(create))).await.unwrap();
+
+    // Two of a sort at once.
+    assert_eq!(store.forget_expired(at(10), 2).await.unwrap(), 3);
+    assert_eq!(store.forget_expired(at(10), 2).await.unwrap(), 1);
+    assert_eq!(store.forget_expired(at(10), 2).await.unwrap(), 0);
+    for image in &over {
+        assert_eq!(stored(&store, tenant, image.reference()).await, None);
+        let record = image.reference();
+        let query = HistoryQuery { tenant, record, field: None, descending: false, after: None, limit: 5 };
+        assert_eq!(store.history(&query).await.unwrap().changes.len(), 1, "the log says that it was there");
+    }
+    for image in &kept {
+        assert!(stored(&store, tenant, image.reference()).await.is_some());
+    }
+    // A name that fails again later counts anew under the same id.
+    let mut again = over[0].clone();
+    again.versions.person = 1;
+    let change = change(&again, Group::Person, 1, at(30));
+    store
+        .commit(&commit(tenant, [Write { before: None, after: Arc::new(again), changes: vec![change] }]))
+        .await
+        .unwrap();
+    assert!(stored(&store, tenant, over[0].reference()).await.is_some());
+
+    sqlx::query("set enable_seqscan = off").execute(&pool).await.unwrap();
+    for kind in ["session", "throttle"] {
+        let sql = format!("explain select ctid from crm.{kind} where expires_at <= now() order by expires_at limit 10");
+        let plan: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&pool).await.unwrap();
+        assert!(plan.join("\n").contains(&format!("{kind}_expires_at")), "{plan:?}");
+    }
 }

@@ -93,6 +93,7 @@ async fn a_call_is_one_round_trip() {
             // A list-valued field holds no missing element: that is answered without asking.
             let trips = usize::from(!index.per_element);
             assert_eq!(counted!(proxy, store.list(&query).await), (trips, trips), "list by {}", index.name);
+            assert_eq!(counted!(proxy, store.list_with_epoch(&query).await), (1, 1), "with the epoch, {}", index.name);
             assert_eq!(counted!(proxy, store.count(&query).await), (trips, trips), "count by {}", index.name);
         }
     }

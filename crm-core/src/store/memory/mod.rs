@@ -25,7 +25,7 @@ use super::{
     Answer, ChangePage, Claim, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
     KeyEntry, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
 };
-use crate::value::{Id, Kind, Ref};
+use crate::value::{Id, Kind, Ref, Time};
 
 /// A store in memory. Cloning it gives another handle on the same data.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,16 @@ impl MemoryStore {
     /// What is to go wrong.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Removes the records that are of no use any more from a moment on (throttles, sessions that are over), and the idempotency
+    /// keys that have expired by then; says how many. What the log of the tenant says of them stays. To be called now and
+    /// then, where a store lives long.
+    pub fn forget_expired(&self, at: Time) -> usize {
+        let mut state = self.state();
+        let keys = state.keys.len();
+        state.keys.retain(|_, entry| entry.expires_at > at);
+        keys - state.keys.len() + state.tables.forget(at)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -15,10 +15,11 @@ use crate::{
     change::Change,
     schema::{Group, Image, IndexDecl, KindDecl, Section},
     store::{ChangePage, HistoryPosition, HistoryQuery, Page, Position, Query, StoreError, Write},
-    value::{Id, Kind, Ref, Value},
+    value::{Id, Kind, Ref, Time, Value},
 };
 
-/// A record of a table. Rows are added at the end and never removed, so that indexes can name them by number.
+/// A record of a table. Rows are added at the end and never removed (but by `forget`, which numbers them anew), so that
+/// indexes can name them by number.
 #[derive(Debug)]
 struct Row {
     stored: Arc<Image>,
@@ -148,6 +149,32 @@ impl Tables {
             Arc::new(merged(&row.stored, write))
         };
         &mut row.history
+    }
+
+    /// Removes the records whose time is over, with their histories, and says how many. Lists show all writes then.
+    pub(super) fn forget(&mut self, at: Time) -> usize {
+        self.publish();
+        let hasher = &self.hasher;
+        let mut gone = 0;
+        for ((_, kind), table) in &mut self.by_kind {
+            let Some(field) = crate::catalog::decl(*kind).forgotten_at else { continue };
+            let is_over = |row: &Row| row.stored.values[field].as_time().is_some_and(|end| end <= at);
+            let over = table.rows.iter().filter(|row| is_over(row)).count();
+            if over == 0 {
+                continue;
+            }
+            gone += over;
+            // Indexes name rows by number: what stays is numbered anew.
+            let rows = mem::take(&mut table.rows);
+            *table = Table::new(crate::catalog::decl(*kind));
+            for row in rows.into_iter().filter(|row| !is_over(row)) {
+                let number = table.rows.len();
+                table.by_id.insert(row.stored.id, number);
+                table.rows.push(Row { shown: None, ..row });
+                table.show(number, hasher);
+            }
+        }
+        gone
     }
 
     /// Shows all writes in lists.
