@@ -18,12 +18,12 @@ use utoipa::openapi::HttpMethod;
 use super::{
     PREFIX,
     jobs::{begun, job_route},
-    records::{WriteParams, path_of, write, written},
+    records::{path_of, write, written},
 };
 use crate::{
     answer::Answer,
     app::App,
-    input::{Body, Empty, IdPath, IdempotencyKey, IfMatch, Params},
+    input::{Acting, Body, Empty, IdPath, IdempotencyKey, Params},
     openapi::{
         Operation, Route, array, boolean, bounded, choice, integer, kind_view, number, object, route, text, time, uuid,
     },
@@ -172,10 +172,8 @@ async fn train(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
-    params: Params,
     Body(body): Body<TrainBody>,
 ) -> Result<Response, Problem> {
-    params.done()?;
     if !matches!(body.kind, Kind::Lead | Kind::Deal) {
         return Err(crm_core::Error::invalid("kind", "unknown_choice", "must be lead or deal").into());
     }
@@ -223,15 +221,12 @@ async fn starter(State(_): State<App>, _: Caller, params: Params) -> Result<Resp
 async fn activate(
     State(app): State<App>,
     caller: Caller,
-    key: IdempotencyKey,
-    condition: IfMatch,
     IdPath(id): IdPath,
-    params: Params,
+    told: Acting,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
-    let params = WriteParams::read(params)?;
     let pending = app.crm().scoring(&caller.actor).activate(id);
-    written(&caller, write(pending, &params, key, condition).await?, StatusCode::OK)
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
 async fn attempt(
@@ -239,11 +234,8 @@ async fn attempt(
     caller: Caller,
     key: IdempotencyKey,
     IdPath(id): IdPath,
-    params: Params,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
-    // A dry run of a dry run would be none.
-    params.done()?;
     let job = app.crm().jobs(&caller.actor).try_model(id, key.0.as_deref()).await?;
     begun(&app, &caller, job).await
 }
