@@ -1,6 +1,7 @@
-//! What the PostgreSQL store costs: creating leads beside pgbench, and pages of few and of many leads.
+//! What the PostgreSQL store costs: creating leads beside pgbench, pages of few and of many leads, and
+//! sweeps of what is due to be scored again.
 //!
-//! `cargo bench -p tests --bench postgres -- [create|pages] [--seconds 5]`, with `CRM_BENCH_POSTGRES` naming a server of
+//! `cargo bench -p tests --bench postgres -- [create|pages|sweeps] [--seconds 5]`, with `CRM_BENCH_POSTGRES` naming a server of
 //! default durability (the URL of a superuser) that collects its log (`logging_collector=on`); `scripts/bench` makes one.
 //! The database that it makes there is dropped at the end.
 
@@ -8,6 +9,7 @@ mod creating;
 mod paging;
 mod pgbench;
 mod scene;
+mod sweeping;
 
 use std::{env, time::Duration};
 
@@ -36,6 +38,9 @@ async fn main() {
     }
     if runs("pages") {
         paging::run(&server).await;
+    }
+    if runs("sweeps") {
+        sweeping::run(&server).await;
     }
     server.remove().await;
 }
