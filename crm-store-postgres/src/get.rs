@@ -31,14 +31,17 @@ const KEY: &str = "#key";
 /// Which kinds are wanted, and how: what a statement's text depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Shape {
-    by_id: BTreeSet<Kind>,
+    /// Of each kind, whether it is one record. Then its id is compared as it is: of an array, the server would plan the
+    /// statement anew at each call, since it takes ten elements for what it does not know yet.
+    by_id: BTreeMap<Kind, bool>,
     by_claim: BTreeSet<Kind>,
     keys: bool,
 }
 
 impl Shape {
     fn projection(&self) -> Projection {
-        Projection::new(self.by_id.union(&self.by_claim).copied(), HEAD, true)
+        let kinds: BTreeSet<Kind> = self.by_id.keys().chain(&self.by_claim).copied().collect();
+        Projection::new(kinds, HEAD, true)
     }
 
     /// The text of its statement. Parameters: the tenant, the ids of each kind, the claims' parts, the keys.
@@ -53,14 +56,14 @@ impl Shape {
             next += 1;
             format!("${next}")
         };
-        for &kind in &self.by_id {
+        for (&kind, &is_one) in &self.by_id {
+            let id = parameter();
+            let id = if is_one { id } else { format!("any({id}::uuid[])") };
             let _ = write!(
                 sql,
-                " union all select '{kind}', null, null, {RECORD_HEAD}{} from {} t where t.tenant_id = $1 and t.id = \
-                 any({}::uuid[])",
+                " union all select '{kind}', null, null, {RECORD_HEAD}{} from {} t where t.tenant_id = $1 and t.id = {id}",
                 projection.select(Some(kind)),
                 layout(kind).table,
-                parameter()
             );
         }
         if !self.by_claim.is_empty() {
@@ -133,7 +136,7 @@ pub(crate) async fn get(
         }
     }
     let made = statements.of(Shape {
-        by_id: ids.keys().copied().collect(),
+        by_id: ids.iter().map(|(&kind, ids)| (kind, ids.len() == 1)).collect(),
         by_claim: claims.iter().map(|claim| claim.kind).collect(),
         keys: !keys.is_empty(),
     });
@@ -142,7 +145,10 @@ pub(crate) async fn get(
     let mut arguments = PgArguments::default();
     arguments.add(tenant.uuid()).map_err(bad)?;
     for ids in ids.into_values() {
-        arguments.add(ids).map_err(bad)?;
+        match ids.as_slice() {
+            [only] => arguments.add(only).map_err(bad)?,
+            _ => arguments.add(ids).map_err(bad)?,
+        }
     }
     if !claims.is_empty() {
         arguments.add(claims.iter().map(|claim| claim.tenant.uuid()).collect::<Vec<_>>()).map_err(bad)?;
