@@ -1065,6 +1065,8 @@ create table crm."job" (
   "failure" text collate "C",
   "done" bigint,
   "held_back" jsonb,
+  "trial" jsonb,
+  "product" jsonb,
   "taken_until" timestamptz,
   primary key (tenant_id, id)
 );
@@ -1152,9 +1154,7 @@ alter table crm."company_shared_with" add constraint "company_shared_with_target
 alter table crm."company_shared_with" add constraint "company_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."company_shared_with" add constraint "company_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."company_shared_with" add constraint "company_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1179,9 +1179,7 @@ alter table crm."contact_shared_with" add constraint "contact_shared_with_target
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."contact_shared_with" add constraint "contact_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."contact_shared_with" add constraint "contact_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1208,9 +1206,7 @@ alter table crm."lead_shared_with" add constraint "lead_shared_with_target_inter
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."lead_shared_with" add constraint "lead_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."lead_shared_with" add constraint "lead_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1238,9 +1234,7 @@ alter table crm."deal_shared_with" add constraint "deal_shared_with_target_inter
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."deal_shared_with" add constraint "deal_shared_with_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."deal_shared_with" add constraint "deal_shared_with_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1265,9 +1259,7 @@ alter table crm."task_links" add constraint "task_links_target_interaction_id_fk
 alter table crm."task_links" add constraint "task_links_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."task_links" add constraint "task_links_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."task_links" add constraint "task_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1291,9 +1283,7 @@ alter table crm."interaction_links" add constraint "interaction_links_target_int
 alter table crm."interaction_links" add constraint "interaction_links_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."interaction_links" add constraint "interaction_links_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."interaction_links" add constraint "interaction_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1316,9 +1306,7 @@ alter table crm."note_links" add constraint "note_links_target_interaction_id_fk
 alter table crm."note_links" add constraint "note_links_target_note_id_fkey" foreign key (tenant_id, "target_note_id") references crm."note" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_association_id_fkey" foreign key (tenant_id, "target_association_id") references crm."association" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_credential_id_fkey" foreign key (tenant_id, "target_credential_id") references crm."credential" (tenant_id, id);
-alter table crm."note_links" add constraint "note_links_target_session_id_fkey" foreign key (tenant_id, "target_session_id") references crm."session" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_api_key_id_fkey" foreign key (tenant_id, "target_api_key_id") references crm."api_key" (tenant_id, id);
-alter table crm."note_links" add constraint "note_links_target_throttle_id_fkey" foreign key (tenant_id, "target_throttle_id") references crm."throttle" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
@@ -1340,9 +1328,7 @@ alter table crm."association" add constraint "association_from_interaction_id_fk
 alter table crm."association" add constraint "association_from_note_id_fkey" foreign key (tenant_id, "from_note_id") references crm."note" (tenant_id, id);
 alter table crm."association" add constraint "association_from_association_id_fkey" foreign key (tenant_id, "from_association_id") references crm."association" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_credential_id_fkey" foreign key (tenant_id, "from_credential_id") references crm."credential" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_from_session_id_fkey" foreign key (tenant_id, "from_session_id") references crm."session" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_api_key_id_fkey" foreign key (tenant_id, "from_api_key_id") references crm."api_key" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_from_throttle_id_fkey" foreign key (tenant_id, "from_throttle_id") references crm."throttle" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_security_event_id_fkey" foreign key (tenant_id, "from_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_job_id_fkey" foreign key (tenant_id, "from_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_scoring_model_id_fkey" foreign key (tenant_id, "from_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
@@ -1363,20 +1349,16 @@ alter table crm."association" add constraint "association_to_interaction_id_fkey
 alter table crm."association" add constraint "association_to_note_id_fkey" foreign key (tenant_id, "to_note_id") references crm."note" (tenant_id, id);
 alter table crm."association" add constraint "association_to_association_id_fkey" foreign key (tenant_id, "to_association_id") references crm."association" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_credential_id_fkey" foreign key (tenant_id, "to_credential_id") references crm."credential" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_to_session_id_fkey" foreign key (tenant_id, "to_session_id") references crm."session" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_api_key_id_fkey" foreign key (tenant_id, "to_api_key_id") references crm."api_key" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_to_throttle_id_fkey" foreign key (tenant_id, "to_throttle_id") references crm."throttle" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_security_event_id_fkey" foreign key (tenant_id, "to_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_job_id_fkey" foreign key (tenant_id, "to_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_scoring_model_id_fkey" foreign key (tenant_id, "to_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_rescoring_id_fkey" foreign key (tenant_id, "to_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
-alter table crm."session" add constraint "session_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."session" (tenant_id, id) deferrable initially deferred;
 alter table crm."session" add constraint "session_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."api_key" add constraint "api_key_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."api_key" (tenant_id, id) deferrable initially deferred;
 alter table crm."api_key" add constraint "api_key_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
-alter table crm."throttle" add constraint "throttle_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."throttle" (tenant_id, id) deferrable initially deferred;
 alter table crm."security_event" add constraint "security_event_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."security_event" add constraint "security_event_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."job" add constraint "job_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."job" (tenant_id, id) deferrable initially deferred;
@@ -1460,6 +1442,7 @@ create index "association_to_kind_to_id_label_key" on crm."association" (tenant_
 create index "association_archived_at" on crm."association" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "credential_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is null;
 create index "credential_archived_at" on crm."credential" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "session_expires_at" on crm."session" ("expires_at");
 create index "session_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is null;
 create index "session_user_id_created_at" on crm."session" (tenant_id, "user_id", "created_at", id) where archived_at is null;
 create index "session_archived_at" on crm."session" (tenant_id, "archived_at", id) where archived_at is not null;
@@ -1467,6 +1450,7 @@ create index "api_key_created_at" on crm."api_key" (tenant_id, "created_at", id)
 create index "api_key_name_key" on crm."api_key" (tenant_id, "name_key", id) where archived_at is null;
 create index "api_key_user_id_name_key" on crm."api_key" (tenant_id, "user_id", "name_key", id) where archived_at is null;
 create index "api_key_archived_at" on crm."api_key" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "throttle_expires_at" on crm."throttle" ("expires_at");
 create index "throttle_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is null;
 create index "throttle_archived_at" on crm."throttle" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "security_event_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is null;
@@ -2115,8 +2099,8 @@ create function crm.write_job_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new bo
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "taken_until")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."taken_until"
+    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "trial", "product", "taken_until")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."trial", r."product", r."taken_until"
     from jsonb_populate_record(null::crm."job", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
@@ -2130,7 +2114,7 @@ begin
   end if;
   if p_machine then
     update crm."job" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "taken_until" = r."taken_until"
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
     from jsonb_populate_record(null::crm."job", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2735,7 +2719,7 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."security_event";
 
 create view crm."jobs" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "taken_until"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "trial", "product", "taken_until"
 from crm."job";
 
 create view crm."scoring_models" as
