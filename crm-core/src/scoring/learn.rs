@@ -97,6 +97,8 @@ struct Feature {
     name: String,
     path: Path,
     kind: predict::Kind,
+    /// False for a text, of which only its values tell whether it is a category.
+    declared: bool,
 }
 
 /// The value of a feature.
@@ -180,8 +182,11 @@ impl Scoring<'_> {
         for (feature, counts) in features.iter().zip(after) {
             table.known_after(&feature.name, counts).map_err(broken)?;
         }
-        let trained =
-            predict::train(&table.order(Order::OldestFirst).build(), options).map_err(|error| refused(&error))?;
+        // What is declared a number or a choice is one, whatever it looks like.
+        let mut options = options.clone();
+        options.keep.extend(features.iter().filter(|feature| feature.declared).map(|feature| feature.name.clone()));
+        let table = table.order(Order::OldestFirst).build();
+        let trained = predict::train(&table, &options).map_err(|error| refused(&error))?;
         Ok(Learned { kind, trained_at: now, model: trained.model, report: trained.report })
     }
 
@@ -299,7 +304,8 @@ fn features(decl: &KindDecl, definitions: &Definitions, access: &Access<'_>) -> 
             continue;
         }
         if let Some(kind) = feature_kind(field.ty, field.marks.reportable) {
-            all.push(Feature { name: field.name.to_owned(), path: Path { field: at, property: None }, kind });
+            let declared = !matches!(field.ty, FieldType::Text(_));
+            all.push(Feature { name: field.name.to_owned(), path: Path { field: at, property: None }, kind, declared });
         }
     }
     for property in definitions.properties(decl.kind).iter().filter(|property| property.archived_at.is_none()) {
@@ -308,8 +314,9 @@ fn features(decl: &KindDecl, definitions: &Definitions, access: &Access<'_>) -> 
             continue;
         }
         let Some(path) = path_of(decl, &name) else { continue };
-        if let Some(kind) = feature_kind(property_type(property), property.reportable) {
-            all.push(Feature { name, path, kind });
+        let ty = property_type(property);
+        if let Some(kind) = feature_kind(ty, property.reportable) {
+            all.push(Feature { name, path, kind, declared: !matches!(ty, FieldType::Text(_)) });
         }
     }
     all

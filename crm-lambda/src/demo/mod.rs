@@ -85,7 +85,7 @@ pub struct DemoUser {
 
 /// Makes the demo organization, or says how to sign in to the one that is there; nothing is written then.
 ///
-/// Costs about 340 commits (2,500 changes) and as many reads, one after the other, and the hashing of seven passwords at
+/// Costs about 600 commits (2,800 changes; a score for each lead among them) and as many reads, one after the other, and the hashing of seven passwords at
 /// the policy's cost. Not one transaction: interrupted, it leaves a part behind, and [`SignInHint::lead`] of a later call is `None`.
 ///
 /// # Errors
