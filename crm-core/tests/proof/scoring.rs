@@ -801,6 +801,127 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
     proptest::collection::vec(deed, 1..40)
 }
 
+#[test]
+fn a_model_that_stops_to_make_sense_stops_nobody_and_is_told() {
+    use crm_core::properties::{NewProperty, PropertyType};
+    run(async {
+        let world = World::new().await;
+        let new = NewProperty {
+            kind: Some(Kind::Lead),
+            key: "budget".into(),
+            name: "Budget".into(),
+            r#type: PropertyType::Integer,
+            ..Default::default()
+        };
+        let property = world.crm.properties(&world.admin).create(new).await.unwrap();
+        let mut definition = simple();
+        definition.groups[0].rules.push(rule("rich", Filter::is("properties.budget", Op::Ge, 1000), 20_000));
+        let model = world.crm.scoring_models(&world.admin).create(model(definition)).await.unwrap();
+        let scored = lead(&world, "web").await;
+        assert_eq!(scored.score, 10_000);
+        world.crm.properties(&world.admin).archive(property.id).await.unwrap();
+        // Leads come and go as before; they keep the scores they have, or have none.
+        let new = lead(&world, "web").await;
+        assert_eq!((new.score, new.model_version.as_deref()), (0, None));
+        world.crm.leads(&world.rep).update(scored.id, LeadPatch::new().source("fair")).await.unwrap();
+        call(&world, scored.id, world.clock.now()).await;
+        assert_eq!(stored(&world, scored.id).await.score, 10_000);
+        let asked = world.crm.scoring(&world.rep).score(lead_ref(scored.id), &ScoreQuery::default()).await;
+        assert_fault(asked, "groups[0].rules[1].when.properties.budget unknown_field");
+        // Mended, it scores them all.
+        world
+            .crm
+            .scoring_models(&world.admin)
+            .update(model.id, ScoringModelPatch::new().definition(Some(simple())))
+            .await
+            .unwrap();
+        let swept = world.crm.score_keeper().sweep(world.admin.tenant(), LONG).await.unwrap();
+        assert!(swept.broken.is_empty(), "{swept:?}");
+        assert_eq!((stored(&world, scored.id).await.score, stored(&world, new.id).await.score), (20_000, 10_000));
+    });
+}
+
+/// What happens with one lead, each at a time of its own.
+fn lives() -> impl Strategy<Value = Vec<Vec<(i64, Deed)>>> {
+    let deed = prop_oneof![
+        prop_oneof![Just("web"), Just("fair")].prop_map(|source| Deed::Source(0, source)),
+        prop_oneof![Just("CEO"), Just("clerk")].prop_map(|title| Deed::Title(0, title)),
+        prop_oneof![Just("contacted"), Just("new")].prop_map(|stage| Deed::Stage(0, stage)),
+        (0..40_i64).prop_map(|hours| Deed::Call(0, hours)),
+    ];
+    let life = proptest::collection::vec((1..900_i64, deed), 0..10);
+    proptest::collection::vec(life, 3)
+}
+
+/// The scores of three leads after their lives, told in an order.
+async fn after(lives: &[Vec<(i64, Deed)>], by_time: bool) -> Vec<Vec<i64>> {
+    let mut definition = simple();
+    definition.groups[0].rules.push(rule("boss", Filter::eq("job_title", "CEO"), 3_000));
+    let (world, _) = with_model(definition).await;
+    let start = world.clock.now();
+    let mut leads = Vec::new();
+    for _ in lives {
+        leads.push(lead(&world, "web").await.id);
+    }
+    // Each life at its own times: hours after the start, counted up.
+    let mut all: Vec<(i64, usize, Deed)> = Vec::new();
+    for (at, life) in lives.iter().enumerate() {
+        let mut hours = 0;
+        for (wait, deed) in life {
+            hours += wait;
+            all.push((hours, at, deed.clone()));
+        }
+    }
+    if by_time {
+        all.sort_by_key(|(hours, at, _)| (*hours, *at));
+    }
+    for (hours, at, deed) in all {
+        world.clock.set(start.plus_micros(hours * 3_600_000_000));
+        let id = leads[at];
+        match deed {
+            Deed::Source(_, source) => {
+                world.crm.leads(&world.admin).update(id, LeadPatch::new().source(source)).await.unwrap();
+            }
+            Deed::Title(_, title) => {
+                world.crm.leads(&world.admin).update(id, LeadPatch::new().job_title(title)).await.unwrap();
+            }
+            Deed::Stage(_, stage) => {
+                let _ = world.crm.leads(&world.admin).move_to(id, stage).await;
+            }
+            Deed::Call(_, hours) => {
+                call(&world, id, world.clock.now().plus_micros(-hours * 3_600_000_000)).await;
+            }
+            _ => {}
+        }
+        // A sweep between them changes nothing either.
+        if by_time && hours % 3 == 0 {
+            world.crm.score_keeper().sweep(world.admin.tenant(), LONG).await.unwrap();
+        }
+    }
+    world.clock.set(start.plus_days(500));
+    sweep(&world).await;
+    let days: Vec<Time> = (0..500).step_by(20).map(|day| start.plus_days(day)).collect();
+    let mut told = Vec::new();
+    for id in leads {
+        let course = world.crm.scoring(&world.rep).course(lead_ref(id), &days, &ScoreQuery::default()).await.unwrap();
+        let mut scores: Vec<i64> = course.moments.iter().map(|moment| moment.points.total).collect();
+        scores.push(stored(&world, id).await.score);
+        told.push(scores);
+    }
+    told
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// In which order commits on different leads come does not matter to any of them, then or now.
+    #[test]
+    fn the_order_of_commits_on_different_leads_does_not_matter(lives in lives()) {
+        let (one, other) = run(async { (after(&lives, true).await, after(&lives, false).await) });
+        prop_assert_eq!(one, other);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
