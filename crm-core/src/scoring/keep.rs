@@ -25,7 +25,7 @@ use crate::{
     listing::{self, ListQuery},
     rescorings::{Rescoring, RescoringFields},
     schema::{Image, Record, RecordKind, common},
-    store::{Got, Want},
+    store::{Got, Position, Want},
     value::{FieldValue as _, Id, Kind, Ref, Time, Value},
 };
 
@@ -146,11 +146,11 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// The marks that are due.
+    /// The marks that are due, the longest first. A page from the beginning of their index: what is not due stands behind.
     async fn due(&self, actor: &Actor, now: Time) -> Result<Vec<Record<Rescoring>>, Error> {
-        let query =
-            ListQuery::new().filter(Filter::is("due_at", Op::Le, serde_json::json!(now))).sort("due_at").limit(PAGE);
-        Ok(Collection::<Rescoring>::new(self.engine, actor).list(&query).await?.items)
+        let query = ListQuery::new().sort("due_at").limit(PAGE);
+        let page = Collection::<Rescoring>::new(self.engine, actor).list(&query).await?;
+        Ok(page.items.into_iter().take_while(|mark| mark.due_at.is_some_and(|due| due <= now)).collect())
     }
 
     /// Does what some marks ask for; false where the time was up before.
@@ -333,15 +333,13 @@ impl<'a> Keeper<'a> {
         let access = Access::new(actor, &definitions, self.engine.clock.now());
         let decl = catalog::decl(kind);
         let mut query = ListQuery::new().sort("created_at");
-        if let Some(from) = mark.reached {
-            query = query.filter(Filter::is("created_at", Op::Ge, serde_json::json!(from)));
-        }
         if decl.position("model_version").is_some() {
             let version = ready.model.version_name(ready.model.version);
             query = query.filter(Filter::is("model_version", Op::Ne, version));
         }
         let plan = listing::plan(&access, decl, &query, Action::Read)?;
-        let mut after = None;
+        // Right before what was created at the moment that was reached.
+        let mut after = mark.reached.map(|reached| Position { sort: Value::Time(reached), id: Id::NIL });
         loop {
             let page = listing::walk_page(self.engine, actor.tenant(), &plan, after, PAGE).await?;
             for listed in page.items {
