@@ -138,14 +138,33 @@ impl<'a> Scoring<'a> {
         Ok(Score { record, model, at, known_at: known, points, contributions })
     }
 
-    /// The course of a record's score: its figures at each of some moments, at most 1,000, in order. What was known then
-    /// counts, unless `known_at` says otherwise. Moments before the record's creation are left out.
+    /// The course of a record's score: its figures at each of some moments, at most 1,000, in order, by what is known now
+    /// (or at `known_at`): of history that was imported too. Moments before the record's creation are left out.
     ///
     /// Costs as one score of a past moment; the moments themselves cost no read.
     ///
     /// # Errors
     /// As [`Scoring::score`]; [`Error::Invalid`] for moments out of order, or too many.
     pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Course, Error> {
+        let known = Known::By(query.known_at.unwrap_or(self.engine.clock.now()));
+        self.course_of(record, moments, query, known).await
+    }
+
+    /// The same as each moment's score was worked out then: of what was known then.
+    ///
+    /// # Errors
+    /// As [`Scoring::course`].
+    pub async fn course_as_it_was(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Course, Error> {
+        self.course_of(record, moments, query, Known::Then).await
+    }
+
+    async fn course_of(
+        &self,
+        record: Ref,
+        moments: &[Time],
+        query: &ScoreQuery,
+        known: Known,
+    ) -> Result<Course, Error> {
         let (_, definitions, now) = self.subject(record).await?;
         if moments.len() > MAX_MOMENTS {
             return Err(Error::invalid("moments", "too_many", format!("may be at most {MAX_MOMENTS}")));
@@ -156,7 +175,6 @@ impl<'a> Scoring<'a> {
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let mut compiled = chosen.compile(&definitions, now)?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
-        let known = query.known_at.map_or(Known::Then, Known::By);
         let mut course = reader.course(record, &compiled.needs, known).await?;
         let mut told = Vec::with_capacity(moments.len());
         for &at in moments {

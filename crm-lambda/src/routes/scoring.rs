@@ -129,6 +129,7 @@ pub(super) fn course_params(operation: Operation) -> Operation {
     operation
         .query("from", time(), "from when on; 90 days before `until` where not given")
         .query("until", time(), "until when; now where not given")
+        .query("as_then", boolean(), "each moment of what was known then; else of what is known now, or at `known_at`")
         .query("hours", bounded(1, 8_760), "the time from one moment to the next; 24 where not given")
 }
 
@@ -270,6 +271,7 @@ pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &
     let query = query_of(params)?;
     let until: Time = params.read("until", WHEN)?.unwrap_or_else(|| app.crm().now());
     let from: Time = params.read("from", WHEN)?.unwrap_or_else(|| plus_hours(until, -24 * DAYS));
+    let as_then = params.read("as_then", "true or false")?.unwrap_or(false);
     let hours: i64 = params.read("hours", "a number of hours")?.unwrap_or(24);
     if !(1..=8_760).contains(&hours) || from > until {
         return Err(
@@ -283,7 +285,13 @@ pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &
     }
     // Counted back from the end, so that the last moment is the one asked for.
     let moments: Vec<Time> = (0..count).rev().map(|step| plus_hours(until, -step * hours)).collect();
-    app.crm().scoring(&caller.actor).course(record, &moments, &query).await.map_err(Problem::of_query)
+    let scoring = app.crm().scoring(&caller.actor);
+    let course = if as_then {
+        scoring.course_as_it_was(record, &moments, &query).await
+    } else {
+        scoring.course(record, &moments, &query).await
+    };
+    course.map_err(Problem::of_query)
 }
 
 fn plus_hours(time: Time, hours: i64) -> Time {
