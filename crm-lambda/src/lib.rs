@@ -13,6 +13,7 @@ pub mod config;
 #[cfg(feature = "local")]
 pub mod demo;
 mod figures;
+mod headers;
 mod input;
 mod limits;
 mod observe;

@@ -20,8 +20,8 @@ use crate::{
     app::App,
     config::{Metrics, ServerError},
     figures::Labels,
+    headers::Place,
     problem::{Code, Problem, Refused},
-    router::Place,
     sign_in::Slot,
 };
 

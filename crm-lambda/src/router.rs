@@ -2,8 +2,7 @@
 
 use axum::{
     Router,
-    extract::{OriginalUri, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     response::IntoResponse,
 };
@@ -59,51 +58,6 @@ pub fn router(crm: Crm, config: Config) -> Router {
                 Problem::internal().into_response()
             })),
     )
-}
-
-/// What the headers that every answer has depend on.
-pub(crate) struct Place {
-    is_page: bool,
-    /// Under which path the router is nested: where things are is told from there.
-    nested: Option<String>,
-}
-
-impl Place {
-    /// Of a request.
-    pub(crate) fn of(request: &Request) -> Self {
-        let path = request.uri().path();
-        let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
-            original.path().strip_suffix(path).filter(|prefix| !prefix.is_empty()).map(str::to_owned)
-        });
-        Self { is_page: path.contains("/docs"), nested }
-    }
-
-    /// Headers that every answer has: nobody keeps it, frames it or takes it for another type.
-    pub(crate) fn secure(&self, headers: &mut HeaderMap) {
-        if let (Some(prefix), Some(place)) = (&self.nested, headers.get(header::LOCATION))
-            && let Some(place) = place.to_str().ok().filter(|place| place.starts_with('/'))
-            && let Ok(whole) = HeaderValue::from_str(&format!("{prefix}{place}"))
-        {
-            headers.insert(header::LOCATION, whole);
-        }
-        let policy = if self.is_page {
-            // The page's own scripts and styles, and the API it tries.
-            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-        } else {
-            "default-src 'none'; frame-ancestors 'none'"
-        };
-        for (name, value) in [
-            (header::CACHE_CONTROL, "private, no-store"),
-            (header::VARY, "Authorization, Accept, Cookie"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::X_FRAME_OPTIONS, "DENY"),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-            (header::CONTENT_SECURITY_POLICY, policy),
-        ] {
-            headers.entry(name).or_insert(HeaderValue::from_static(value));
-        }
-    }
 }
 
 fn cors(origins: &[String]) -> CorsLayer {

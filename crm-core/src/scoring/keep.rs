@@ -1,24 +1,23 @@
 //! Keeping the scores that records carry: a sweep scores what commits have marked as due, and what is due because time
 //! passes. It costs in proportion to what is due, never to what there is.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
+    carry::{values_of, write_score},
     compiled::{self, Compiled, KINDS},
     course::Reader,
     facts::Facts,
     mark::mark_of,
     record::ScoringModel,
-    score::Points,
 };
 use crate::{
     access::{Access, Action, Actor},
     catalog,
-    change::FieldChange,
     collection::Collection,
     contacts::Contact,
     definitions::Definitions,
-    draft::{Answer, Draft, Pending, Stop, asked_for},
+    draft::{Answer, Pending, asked_for},
     engine::Engine,
     error::Error,
     filter::{Filter, Op},
@@ -391,45 +390,4 @@ enum Next {
 
 fn due_value(due_at: Option<Time>) -> (usize, Value) {
     (RescoringFields::due_at as usize, due_at.map_or(Value::Null, Value::Time))
-}
-
-/// The fields of a record that carry its score, with their values: those that its kind has.
-fn values_of(image: &Image, points: &Points, version: &str, now: Time) -> Vec<(usize, Value)> {
-    let grade = points.grade.as_deref().map_or(Value::Null, Value::text);
-    [
-        ("score", Value::Int(points.total)),
-        ("grade", grade),
-        ("is_hot", Value::Bool(points.is_hot)),
-        ("model_version", Value::text(version)),
-        ("scored_at", Value::Time(now)),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| Some((image.decl.position(name)?, value)))
-    .collect()
-}
-
-/// Writes a score on a record, and announces what it crosses.
-pub(super) fn write_score(
-    draft: &mut Draft<'_>,
-    record: Ref,
-    points: &Points,
-    version: &str,
-    now: Time,
-) -> Result<(), Stop> {
-    let image = draft.peek(record)?.ok_or(Stop::not_found(record.kind))?;
-    draft.announce(record, &values_of(&image, points, version, now), |before, after| {
-        let moved = |name: &'static str| {
-            let (old, new) = (before.get(name).clone(), after.get(name).clone());
-            (old != new).then_some(FieldChange { field: Cow::Borrowed(name), old, new })
-        };
-        let (hot, grade) = (moved("is_hot"), moved("grade"));
-        let action = match &hot {
-            Some(hot) if hot.new == Value::Bool(true) => "became_hot",
-            // A record that was never scored has no warmth to lose.
-            Some(hot) if hot.old == Value::Bool(true) => "cooled_down",
-            _ if grade.is_some() => "grade_changed",
-            _ => return None,
-        };
-        Some((action, hot.into_iter().chain(grade).collect()))
-    })
 }

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{compiled, course::WITHDRAWN, facts::Facts, keep::write_score, record::ScoringModelFields};
+use super::{carry::write_score, compiled, course::WITHDRAWN, facts::Facts, record::ScoringModelFields};
 use crate::{
     change::FieldChange,
     definitions::Definitions,

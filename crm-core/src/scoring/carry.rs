@@ -1,0 +1,52 @@
+//! A score on its record: the fields of the machine's group that carry it, and the change that tells what it crosses.
+
+use std::borrow::Cow;
+
+use super::score::Points;
+use crate::{
+    change::FieldChange,
+    draft::{Draft, Stop},
+    schema::Image,
+    value::{Ref, Time, Value},
+};
+
+/// The fields of a record that carry its score, with their values: those that its kind has.
+pub(super) fn values_of(image: &Image, points: &Points, version: &str, now: Time) -> Vec<(usize, Value)> {
+    let grade = points.grade.as_deref().map_or(Value::Null, Value::text);
+    [
+        ("score", Value::Int(points.total)),
+        ("grade", grade),
+        ("is_hot", Value::Bool(points.is_hot)),
+        ("model_version", Value::text(version)),
+        ("scored_at", Value::Time(now)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((image.decl.position(name)?, value)))
+    .collect()
+}
+
+/// Writes a score on a record, and announces what it crosses.
+pub(super) fn write_score(
+    draft: &mut Draft<'_>,
+    record: Ref,
+    points: &Points,
+    version: &str,
+    now: Time,
+) -> Result<(), Stop> {
+    let image = draft.peek(record)?.ok_or(Stop::not_found(record.kind))?;
+    draft.announce(record, &values_of(&image, points, version, now), |before, after| {
+        let moved = |name: &'static str| {
+            let (old, new) = (before.get(name).clone(), after.get(name).clone());
+            (old != new).then_some(FieldChange { field: Cow::Borrowed(name), old, new })
+        };
+        let (hot, grade) = (moved("is_hot"), moved("grade"));
+        let action = match &hot {
+            Some(hot) if hot.new == Value::Bool(true) => "became_hot",
+            // A record that was never scored has no warmth to lose.
+            Some(hot) if hot.old == Value::Bool(true) => "cooled_down",
+            _ if grade.is_some() => "grade_changed",
+            _ => return None,
+        };
+        Some((action, hot.into_iter().chain(grade).collect()))
+    })
+}
