@@ -156,7 +156,9 @@ async fn the_function_is_ready_as_soon_as_its_table_is_made() {
     assert_eq!(done, json!({"done": "the table crm is there"}));
     story(&mut function).await;
     let swept = function.invoke(&json!({"crm": "sweep"})).await.unwrap();
-    assert_eq!(swept, json!({"done": "0 expired keys were removed"}));
+    assert_eq!(swept, json!({"done": "0 expired keys, throttles and sessions were removed"}));
+    let scored = function.invoke(&json!({"crm": "score"})).await.unwrap();
+    assert_eq!(scored, json!({"done": "0 records were scored, 0 of them anew"}));
 }
 
 #[tokio::test]

@@ -167,6 +167,7 @@ async fn tenants(lab: &Lab<'_>) -> Outcome {
     loop {
         let page = lab.store.tenants(after, 2).await?;
         ensure!(page.len() <= 2, "a page of at most 2 has {}", page.len());
+        ensure!(page.iter().all(|tenant| after.is_none_or(|after| *tenant > after)), "a page begins before its place");
         after = page.last().copied();
         told.extend(&page);
         if page.len() < 2 {
