@@ -195,6 +195,29 @@ pub async fn icu_database() -> Database {
     Database { options: options(&name), name }
 }
 
+/// Returns when every transaction of the cluster that is open now has ended: the feed shows what was committed only then.
+///
+/// # Panics
+/// Where the cluster does not answer, or a transaction does not end.
+pub async fn settled() {
+    let mut connection = admin().await;
+    let newest: String = sqlx::query_scalar("select pg_snapshot_xmax(pg_current_snapshot())::text")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a snapshot");
+    for _ in 0..200_000 {
+        let done: bool = sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8")
+            .bind(&newest)
+            .fetch_one(&mut connection)
+            .await
+            .expect("a snapshot");
+        if done {
+            return;
+        }
+    }
+    panic!("a transaction of the cluster has not ended");
+}
+
 /// A store on a migrated database of its own. The database lives as long as the process.
 pub async fn store() -> PostgresStore {
     database().await.store(5).await
