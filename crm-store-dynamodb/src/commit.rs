@@ -183,8 +183,8 @@ impl DynamoStore {
             item.insert(EPOCH.to_owned(), value::id(commit.id));
             self.put(&mut transaction, Part::Follows, item, None)?;
         }
-        for tenant in commit.new_organizations() {
-            self.put(&mut transaction, Part::Follows, key::directory(tenant).attributes(), None)?;
+        if commit.makes_organization() {
+            self.put(&mut transaction, Part::Follows, key::directory(commit.tenant).attributes(), None)?;
         }
         Ok(transaction)
     }

@@ -212,15 +212,12 @@ impl Commit {
             + self.claims.len()
             + usize::from(self.key.is_some())
             + usize::from(self.touches_definitions())
-            + self.new_organizations().count()
+            + usize::from(self.makes_organization())
     }
 
-    /// The organizations it makes: a store may have to note whose tenant there is.
-    pub fn new_organizations(&self) -> impl Iterator<Item = Id> + '_ {
-        self.writes
-            .iter()
-            .filter(|write| write.is_new() && write.after.kind() == Kind::Organization)
-            .map(|write| write.after.tenant)
+    /// True where it makes an organization: a store may have to note that the tenant is there.
+    pub fn makes_organization(&self) -> bool {
+        self.writes.iter().any(|write| write.is_new() && write.after.kind() == Kind::Organization)
     }
 
     /// About how many bytes it has: what [`MAX_COMMIT_BYTES`] bounds.
