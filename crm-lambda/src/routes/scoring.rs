@@ -131,6 +131,7 @@ pub(super) fn course_params(operation: Operation) -> Operation {
         .query("until", time(), "until when; now where not given")
         .query("as_then", boolean(), "each moment of what was known then; else of what is known now, or at `known_at`")
         .query("hours", bounded(1, 8_760), "the time from one moment to the next; 24 where not given")
+        .fails(422)
 }
 
 fn likelihoods() -> Vec<Route> {
