@@ -66,7 +66,18 @@ record! {
             /// The lead it came from.
             lead_id: Option<Id> = FieldType::Id(Kind::Lead), [];
         }
-        machine {}
+        machine {
+            /// The score, in thousandths of a point.
+            score: i64 = Int(i64::MIN, i64::MAX), [];
+            /// The grade, such as `A1`.
+            grade: Option<String> = Text(8), [];
+            /// Whether the score is past the hot threshold.
+            is_hot: bool = Bool, [];
+            /// Which model version made the score.
+            model_version: Option<String> = Text(64), [];
+            /// When the score was made.
+            scored_at: Option<Time> = FieldType::Time, [];
+        }
         derived {
             /// The stage's key.
             status: String = Text(63), [reportable];

@@ -68,11 +68,7 @@ pub(crate) fn check(
     now: Time,
     faults: &mut Faults,
 ) {
-    let kind = match after.kind() {
-        Kind::Lead => PipelineKind::Lead,
-        Kind::Deal => PipelineKind::Deal,
-        _ => return,
-    };
+    let Some(kind) = PipelineKind::of(after.kind()) else { return };
     let (old, new) = (before.map(|image| image.get("stage_id")), after.get("stage_id"));
     let same_pipeline = before.is_none_or(|image| image.get("pipeline_id") == after.get("pipeline_id"));
     if old == Some(new) && same_pipeline {

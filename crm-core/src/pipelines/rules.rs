@@ -16,6 +16,15 @@ impl PipelineKind {
             PipelineKind::Deal => Kind::Deal,
         }
     }
+
+    /// The pipelines that a kind of record goes through; none where it goes through none.
+    pub const fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Lead => Some(PipelineKind::Lead),
+            Kind::Deal => Some(PipelineKind::Deal),
+            _ => None,
+        }
+    }
 }
 
 impl Rules for Pipeline {

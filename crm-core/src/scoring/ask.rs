@@ -224,7 +224,7 @@ impl<'a> Scoring<'a> {
         })
         .await?;
         if !compiled::KINDS.contains(&record.kind) {
-            return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact or company"));
+            return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact, company or deal"));
         }
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         if access.roles().is_hidden(record.kind, "score") {

@@ -114,14 +114,14 @@ pub(super) enum CompiledEvent {
 }
 
 /// The kinds of record that models score.
-pub const KINDS: [Kind; 3] = [Kind::Lead, Kind::Contact, Kind::Company];
+pub const KINDS: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
 
 /// The kind of record that a rule of a kind's model looks at.
 pub(crate) const fn kind_of(kind: Kind, on: On) -> Option<Kind> {
     match (kind, on) {
         (_, On::Record) => Some(kind),
-        (Kind::Lead, On::Contact) => Some(Kind::Contact),
-        (Kind::Lead | Kind::Contact, On::Company) => Some(Kind::Company),
+        (Kind::Lead | Kind::Deal, On::Contact) => Some(Kind::Contact),
+        (Kind::Lead | Kind::Contact | Kind::Deal, On::Company) => Some(Kind::Company),
         _ => None,
     }
 }
@@ -139,7 +139,7 @@ pub fn compile(
     let mut work =
         Work { kind, definitions, at, needs: Needs::default(), keys: BTreeSet::new(), faults: Faults::new() };
     if !KINDS.contains(&kind) {
-        work.faults.push("kind", "unknown_choice", "must be lead, contact or company: others have no score");
+        work.faults.push("kind", "unknown_choice", "must be lead, contact, company or deal: others have no score");
         return Err(work.faults);
     }
     let rules = definition.groups.iter().map(|group| group.rules.len() + group.behaviors.len()).sum::<usize>();
@@ -286,11 +286,11 @@ impl Work<'_> {
 
     /// The stages of some keys, of every pipeline that has one.
     fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id> {
-        if self.kind != Kind::Lead {
+        let Some(of) = PipelineKind::of(self.kind) else {
             self.faults.push(place, "wrong_type", format!("a {} goes through no stages", self.kind));
             return Vec::new();
-        }
-        let pipelines = self.definitions.pipelines(PipelineKind::Lead);
+        };
+        let pipelines = self.definitions.pipelines(of);
         let mut found = Vec::new();
         for key in keys {
             let stages = pipelines.iter().flat_map(|pipeline| &pipeline.stages).filter(|stage| stage.key == *key);
@@ -298,7 +298,7 @@ impl Work<'_> {
             found.extend(stages.map(|stage| stage.id));
             if found.len() == before {
                 let shown: String = key.chars().take(80).collect();
-                self.faults.push(place, "unknown_stage", format!("no pipeline of leads has a stage `{shown}`"));
+                self.faults.push(place, "unknown_stage", format!("no pipeline of {of}s has a stage `{shown}`"));
             }
         }
         found

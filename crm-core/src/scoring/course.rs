@@ -69,7 +69,8 @@ pub(crate) const fn field_of(kind: Kind, on: On) -> Option<&'static str> {
     match (kind, on) {
         (Kind::Lead, On::Contact) => Some("converted_contact_ids"),
         (Kind::Lead, On::Company) => Some("converted_company_id"),
-        (Kind::Contact, On::Company) => Some("company_id"),
+        (Kind::Deal, On::Contact) => Some("primary_contact_id"),
+        (Kind::Contact | Kind::Deal, On::Company) => Some("company_id"),
         _ => None,
     }
 }
@@ -99,26 +100,36 @@ impl Reader<'_> {
     /// The facts of a record as it is. Nothing is read but what the model looks at: related records in one round trip,
     /// interactions a thousand a round trip, the history for stages.
     pub(crate) async fn now(&self, record: Arc<Image>, needs: &Needs, now: Time) -> Result<Facts, Error> {
-        let reference = record.reference();
-        let mut facts = Facts::of(record);
-        let looks = [On::Contact, On::Company].map(|on| (on, !needs.of(on).is_empty()));
-        let wanted: Vec<(On, Ref)> = looks
-            .into_iter()
-            .filter(|(_, looks)| *looks)
-            .filter_map(|(on, _)| Some((on, related(&facts.record, on)?)))
+        let facts = self.related(vec![record], needs).await?.pop().ok_or_else(|| Error::NotFound(Kind::Lead))?;
+        self.happened(facts, needs, now).await
+    }
+
+    /// Some records with what they are related to, where the model looks at it: in one round trip.
+    pub(crate) async fn related(&self, records: Vec<Arc<Image>>, needs: &Needs) -> Result<Vec<Facts>, Error> {
+        let mut all: Vec<Facts> = records.into_iter().map(Facts::of).collect();
+        let looks: Vec<On> = [On::Contact, On::Company].into_iter().filter(|on| !needs.of(*on).is_empty()).collect();
+        let wanted: Vec<(usize, On, Ref)> = (all.iter().enumerate())
+            .flat_map(|(at, facts)| looks.iter().filter_map(move |on| Some((at, *on, related(&facts.record, *on)?))))
             .collect();
-        if !wanted.is_empty() {
-            let wants: Vec<Want> = wanted.iter().map(|(_, record)| Want::Record(*record)).collect();
-            let got = self.engine.store.get(self.tenant, &wants).await?.got;
-            for ((on, _), got) in wanted.into_iter().zip(got) {
-                let Got::Record(Some(image)) = got else { continue };
-                match on {
-                    On::Contact => facts.contact = Some(image),
-                    On::Company => facts.company = Some(image),
-                    On::Record => {}
-                }
+        if wanted.is_empty() {
+            return Ok(all);
+        }
+        let wants: Vec<Want> = wanted.iter().map(|(.., record)| Want::Record(*record)).collect();
+        let got = self.engine.store.get(self.tenant, &wants).await?.got;
+        for ((at, on, _), got) in wanted.into_iter().zip(got) {
+            let Got::Record(image) = got else { continue };
+            match on {
+                On::Contact => all[at].contact = image,
+                On::Company => all[at].company = image,
+                On::Record => {}
             }
         }
+        Ok(all)
+    }
+
+    /// Adds what happened with a record, where the model looks at it.
+    pub(crate) async fn happened(&self, mut facts: Facts, needs: &Needs, now: Time) -> Result<Facts, Error> {
+        let reference = facts.record.reference();
         if needs.interactions {
             let held = self.interactions(reference, true).await?;
             facts.interactions = held

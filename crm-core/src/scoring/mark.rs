@@ -23,8 +23,8 @@ pub(super) const fn mark_of(id: Id) -> Ref {
 }
 
 /// True for kinds whose changes may move a score.
-const fn may_matter(kind: Kind) -> bool {
-    matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Interaction)
+fn may_matter(kind: Kind) -> bool {
+    compiled::KINDS.contains(&kind) || matches!(kind, Kind::Interaction)
 }
 
 /// The marks that a write is likely to touch, by what it reads first.
@@ -57,7 +57,7 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
             Kind::ScoringModel if changes_scores(&moved) => {
                 due.insert(record);
             }
-            Kind::Lead | Kind::Contact | Kind::Company => {
+            Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal => {
                 let model = needs.iter().find(|(kind, _)| *kind == record.kind).map(|(_, needs)| needs);
                 if moved.before.is_none() && model.is_some() {
                     score_new(draft, &moved)?;
@@ -72,6 +72,7 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
                             || [
                                 (&needs.contact, "converted_contact_ids"),
                                 (&needs.company, "converted_company_id"),
+                                (&needs.contact, "primary_contact_id"),
                                 (&needs.company, "company_id"),
                             ]
                             .iter()
@@ -168,6 +169,7 @@ fn score_new(draft: &mut Draft<'_>, moved: &Moved) -> Result<(), Stop> {
     let has_others = [
         ("converted_contact_ids", &compiled.needs.contact),
         ("converted_company_id", &compiled.needs.company),
+        ("primary_contact_id", &compiled.needs.contact),
         ("company_id", &compiled.needs.company),
     ]
     .iter()

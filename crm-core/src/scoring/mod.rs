@@ -12,7 +12,7 @@
 //! | `evaluate`, `score` | from facts to points, and what they are made of |
 //! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
 //! | `learn` | a model learned from the tenant's own outcomes, and what it says of a record |
-//! | `mark`, `keep`, `carry` | how the scores that records carry are kept up to date |
+//! | `mark`, `keep`, `batch`, `carry` | how the scores that records carry are kept up to date |
 //!
 //! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
 //! happened with it yet. Every later commit that touches what the active model reads marks the record as due, in the same
@@ -22,6 +22,7 @@
 //! others can follow in the feed (`became_hot`, `cooled_down`, `grade_changed`).
 
 mod ask;
+mod batch;
 mod carry;
 mod compiled;
 mod course;

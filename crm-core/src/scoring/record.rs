@@ -19,7 +19,7 @@ record! {
             name: String = Text(MAX_TEXT), [required, searchable];
             /// What it is for.
             description: Option<String> = Text(2000), [];
-            /// Which kind of record it scores: lead, contact or company.
+            /// Which kind of record it scores: lead, contact, company or deal.
             kind: Option<Kind> = FieldType::Choice(Kind::NAMES), [required];
             /// What it says.
             definition: Option<ModelDefinition> = Struct, [required];

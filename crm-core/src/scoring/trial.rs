@@ -67,8 +67,8 @@ pub struct Trial {
     pub ceases_hot: u64,
     /// The first hundred of them.
     pub ceasing_hot: Vec<Id>,
-    /// How well each version would have ranked the outcomes of the last quarter, each lead scored a moment before its
-    /// outcome of what was known then.
+    /// How well each version would have ranked the outcomes of the last quarter, each lead or deal scored a moment before
+    /// its outcome of what was known then. Contacts and companies have no outcomes.
     pub rankings: Vec<Ranking>,
     /// What is still to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,11 +82,11 @@ structured!(Trial);
 pub struct Ranking {
     /// The version.
     pub model: String,
-    /// Leads that were won within the last quarter.
+    /// Records that were won within the last quarter.
     pub won: u64,
-    /// Leads that were lost within it.
+    /// Records that were lost within it.
     pub lost: u64,
-    /// How likely it is that a lead that was won had the higher score than one that was lost (the area under the ROC
+    /// How likely it is that one that was won had the higher score than one that was lost (the area under the ROC
     /// curve: 0.5 is chance, 1 is perfect; ties count half). Missing where there were not both.
     pub auc: Option<f64>,
     /// The scores of those that were won and of those that were lost, while they are collected.
@@ -100,7 +100,7 @@ pub struct Ranking {
 pub enum Next {
     /// Go on with the records after a place.
     Records(Option<Position>),
-    /// Score these outcomes: the lead, when, whether it was won.
+    /// Score these outcomes: the record, when, whether it was won.
     Outcomes(Vec<(Id, Time, bool)>),
 }
 
@@ -145,7 +145,7 @@ impl Scoring<'_> {
     /// Goes on with a trial until it is done or a moment is reached by the CRM's clock; at least one step is done. The
     /// records are those that the actor may see.
     ///
-    /// Costs for each record what a score costs; for each outcome of the last quarter, at most 1,000, the lead's history
+    /// Costs for each record what a score costs; for each outcome of the last quarter, at most 1,000, the record's history
     /// and interactions.
     ///
     /// # Errors
@@ -218,27 +218,31 @@ impl Scoring<'_> {
         }
         trial.next = match page.next {
             Some(next) => Some(Next::Records(Some(next))),
-            None if kind == Kind::Lead => {
-                trial.rankings = versions(model, &definitions);
-                Some(Next::Outcomes(self.outcomes(&definitions, &access, at).await?))
-            }
-            None => None,
+            None => match PipelineKind::of(kind) {
+                Some(pipelines) => {
+                    trial.rankings = versions(model, kind, &definitions);
+                    Some(Next::Outcomes(self.outcomes(&definitions, &access, kind, pipelines, at).await?))
+                }
+                None => None,
+            },
         };
         Ok(trial)
     }
 
-    /// The leads that were won or lost within the last quarter, the latest first: the last such move of each.
+    /// The records that were won or lost within the last quarter, the latest first: the last such move of each.
     async fn outcomes(
         &self,
         definitions: &Definitions,
         access: &Access<'_>,
+        kind: Kind,
+        pipelines: PipelineKind,
         now: Time,
     ) -> Result<Vec<(Id, Time, bool)>, Error> {
-        if access.roles().is_hidden(Kind::Lead, "stage_id") {
+        if access.roles().is_hidden(kind, "stage_id") {
             return Ok(Vec::new());
         }
         let mut last: BTreeMap<Id, (Time, bool)> = BTreeMap::new();
-        for pipeline in definitions.pipelines(PipelineKind::Lead) {
+        for pipeline in definitions.pipelines(pipelines) {
             let mut query = StageMoveQuery {
                 tenant: self.actor.tenant(),
                 pipeline: pipeline.id,
@@ -253,7 +257,7 @@ impl Scoring<'_> {
                     let stage = change.field("stage_id").and_then(|field| field.new.as_id());
                     let kind = stage.and_then(|id| definitions.stage(id)).map(|(_, stage)| stage.kind);
                     match kind {
-                        // A lead that came with its outcome was never scored before it.
+                        // What came with its outcome was never scored before it.
                         _ if change.is_creation() => {}
                         Some(StageKind::Won) => drop(last.insert(change.record.id, (change.occurred_at, true))),
                         Some(StageKind::Lost) => drop(last.insert(change.record.id, (change.occurred_at, false))),
@@ -279,20 +283,21 @@ impl Scoring<'_> {
 
     async fn try_outcomes(&self, model: Id, mut trial: Trial, mut left: Vec<(Id, Time, bool)>) -> Result<Trial, Error> {
         let definitions = self.definitions().await?;
+        let kind = definitions.scoring_model(model).and_then(|tried| tried.kind).unwrap_or(Kind::Lead);
         let mut chosen = Vec::new();
         for ranking in &trial.rankings {
             let version = ranking.model.rsplit_once('@').and_then(|(_, version)| version.parse().ok());
-            let active = definitions.active_model(Kind::Lead).map(|active| active.id);
+            let active = definitions.active_model(kind).map(|active| active.id);
             let tried = definitions
                 .scoring_model(model)
                 .is_some_and(|tried| ranking.model.starts_with(&format!("{}@", tried.key)));
             let id = if tried { Some(model) } else { active };
             let query = ScoreQuery { model: id, version, ..ScoreQuery::default() };
-            chosen.push(self.chosen(&definitions, Kind::Lead, &query).await?);
+            chosen.push(self.chosen(&definitions, kind, &query).await?);
         }
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
         for (id, at, won) in left.drain(..left.len().min(PAGE / 4)) {
-            let record = Ref::new(Kind::Lead, id);
+            let record = Ref::new(kind, id);
             // Only what the actor may see counts, as in every report.
             if self.subject(record).await.is_err() {
                 continue;
@@ -320,10 +325,10 @@ impl Scoring<'_> {
 }
 
 /// The versions that are ranked: the one that is tried, and the newest of the model in force.
-fn versions(model: Id, definitions: &Definitions) -> Vec<Ranking> {
+fn versions(model: Id, kind: Kind, definitions: &Definitions) -> Vec<Ranking> {
     let named = |model: String| Ranking { model, ..Ranking::default() };
     let tried = definitions.scoring_model(model).map(|tried| named(tried.version_name(tried.version)));
-    let active = definitions.active_model(Kind::Lead).into_iter();
+    let active = definitions.active_model(kind).into_iter();
     let others = active.flat_map(|active| {
         let oldest = active.version.saturating_sub(MAX_VERSIONS - 1).max(1);
         (oldest..=active.version).rev().map(|version| active.version_name(version)).collect::<Vec<_>>()

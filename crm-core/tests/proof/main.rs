@@ -23,5 +23,6 @@ mod nouns;
 mod properties;
 mod roles;
 mod scoring;
+mod sweeps;
 mod totals;
 mod walls;

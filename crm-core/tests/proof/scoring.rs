@@ -26,23 +26,23 @@ use crate::support::{World, assert_fault, assert_forbidden, assert_not_found, fa
 /// A budget that never ends a sweep.
 const LONG: Duration = Duration::from_hours(1);
 
-fn rule(key: &str, when: Filter, points: i64) -> Rule {
+pub fn rule(key: &str, when: Filter, points: i64) -> Rule {
     Rule { key: key.into(), on: On::Record, when, points }
 }
 
-fn behavior(key: &str, event: Event, points: i64, decay: Decay, limit: Option<Limit>) -> Behavior {
+pub fn behavior(key: &str, event: Event, points: i64, decay: Decay, limit: Option<Limit>) -> Behavior {
     Behavior { key: key.into(), event, points, decay, limit }
 }
 
-fn calls() -> Event {
+pub fn calls() -> Event {
     Event::Interaction(Filter::eq("type", "call"))
 }
 
-fn group(key: &str, axis: Axis, rules: Vec<Rule>, behaviors: Vec<Behavior>) -> Group {
+pub fn group(key: &str, axis: Axis, rules: Vec<Rule>, behaviors: Vec<Behavior>) -> Group {
     Group { key: key.into(), axis, rules, behaviors, ..Group::default() }
 }
 
-fn model(definition: ModelDefinition) -> NewScoringModel {
+pub fn model(definition: ModelDefinition) -> NewScoringModel {
     NewScoringModel {
         key: "ours".into(),
         name: "Ours".into(),
@@ -54,7 +54,7 @@ fn model(definition: ModelDefinition) -> NewScoringModel {
 }
 
 /// Web leads are worth 10 points, calls 20 that halve in ten days, reaching `contacted` 5; hot from 30 on.
-fn simple() -> ModelDefinition {
+pub fn simple() -> ModelDefinition {
     ModelDefinition {
         groups: vec![
             group("fit", Axis::Fit, vec![rule("web", Filter::eq("source", "web"), 10_000)], vec![]),
@@ -106,7 +106,7 @@ async fn call(world: &World, lead: Id, at: Time) -> Id {
     world.crm.interactions(&world.admin).create(new).await.unwrap().id
 }
 
-async fn sweep(world: &World) -> crm_core::scoring::Swept {
+pub async fn sweep(world: &World) -> crm_core::scoring::Swept {
     let swept = world.crm.score_keeper().sweep(world.admin.tenant(), LONG).await.unwrap();
     assert!(!swept.more);
     swept
@@ -273,7 +273,7 @@ fn a_new_version_scores_every_lead_again_and_an_interrupted_sweep_goes_on() {
         let keeper = world.crm.score_keeper();
         let (mut rounds, mut scored) = (0, 0);
         loop {
-            // With no budget a sweep ends after its first record: the next goes on there.
+            // With no budget a sweep ends after its first records: the next goes on there.
             let swept = keeper.sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
             rounds += 1;
             scored += swept.scored;
@@ -281,8 +281,8 @@ fn a_new_version_scores_every_lead_again_and_an_interrupted_sweep_goes_on() {
                 break;
             }
         }
-        assert!(rounds > 200, "{rounds}");
-        assert!(scored <= 260, "each is scored about once: {scored}");
+        assert!(rounds > 10, "{rounds}");
+        assert!(scored <= 300, "each is scored about once: {scored}");
         let leads = world.crm.leads(&world.admin);
         // With the ready tenant's own lead, which nobody scored before.
         assert_eq!(leads.count(Filter::eq("model_version", "ours@2")).await.unwrap(), 251);
@@ -542,8 +542,8 @@ fn what_is_wrong_with_a_model_names_the_rule_and_the_field() {
             check(|d| d.grades = Some(GradeMatrix { fit: [1, 2, 3], engagement: [3, 2, 1] })).await,
             one("grades.fit wrong_order")
         );
-        let deal = NewScoringModel { kind: Some(Kind::Deal), ..model(simple()) };
-        assert_eq!(faults(models.create(deal).await), ["kind unknown_choice"]);
+        let task = NewScoringModel { kind: Some(Kind::Task), ..model(simple()) };
+        assert_eq!(faults(models.create(task).await), ["kind unknown_choice"]);
         // All at once.
         let many = check(|d| {
             d.groups[0].rules[0].points = i64::MIN;

@@ -64,6 +64,7 @@ pub(super) fn routes() -> Vec<Route> {
         of_score(Kind::Lead).to(score::<Lead>),
         of_score(Kind::Contact).to(score::<Contact>),
         of_score(Kind::Company).to(score::<Company>),
+        of_score(Kind::Deal).to(score::<Deal>),
         route(
             HttpMethod::Get,
             format!("{}/{{id}}/trial.svg", path_of(Kind::Job)),

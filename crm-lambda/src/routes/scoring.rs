@@ -75,7 +75,8 @@ pub(super) fn routes() -> Vec<Route> {
     all.extend(of_kind::<crm_core::leads::Lead>());
     all.extend(of_kind::<crm_core::contacts::Contact>());
     all.extend(of_kind::<crm_core::companies::Company>());
-    debug_assert_eq!(KINDS.len(), 3, "a kind that is scored has its routes");
+    all.extend(of_kind::<crm_core::deals::Deal>());
+    debug_assert_eq!(KINDS.len(), 4, "a kind that is scored has its routes");
     all
 }
 

@@ -1,0 +1,257 @@
+//! Scoring some records together: their facts are read side by side, and what comes of them is one commit, the scores and
+//! what their marks say next. A record that somebody changed meanwhile is read and scored anew; one that cannot be
+//! written stops no other.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{
+    carry::{values_of, write_score},
+    compiled::{self, Compiled},
+    course::Reader,
+    facts::Facts,
+    keep::Swept,
+    mark::mark_of,
+    record::ScoringModel,
+    score::Points,
+};
+use crate::{
+    access::Actor,
+    definitions::Definitions,
+    draft::{Answer, Draft, Pending, Stop, asked_for},
+    engine::Engine,
+    error::{Error, Faults},
+    rescorings::RescoringFields,
+    schema::{Image, Record, Versions},
+    store::{Got, Want},
+    value::{Id, Kind, Ref, Time, Value},
+};
+
+/// Records that are scored together: each is an image, perhaps a change, and its mark, of a commit's hundred items.
+pub(super) const BATCH: usize = 25;
+/// Of how many of them the facts are read at the same time.
+const AT_ONCE: usize = 8;
+/// How often a record is scored because somebody else was faster. After that it waits for the next sweep.
+const TRIES: usize = 4;
+
+/// A record that is to be scored, and the version of its mark. The mark was read before the record or with it: what
+/// marks the record from then on stays.
+#[derive(Clone, Debug)]
+pub(super) struct Due {
+    pub(super) image: Arc<Image>,
+    pub(super) mark: Option<u64>,
+}
+
+/// What a record's score comes to, and when it is due again.
+#[derive(Clone, Debug)]
+struct Scored {
+    record: Ref,
+    versions: Versions,
+    mark: Option<u64>,
+    points: Points,
+    is_new: bool,
+    due_at: Option<Time>,
+}
+
+/// The records that a commit settled.
+pub(super) struct Settled(pub(super) Vec<Ref>);
+
+impl Answer for Settled {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(Self(images.iter().map(|image| image.reference()).collect()))
+    }
+}
+
+/// The active model of a kind, made ready for a moment.
+pub(super) struct Ready<'a> {
+    engine: &'a Arc<Engine>,
+    actor: &'a Actor,
+    definitions: &'a Arc<Definitions>,
+    model: &'a Record<ScoringModel>,
+    compiled: Compiled,
+    refresh: i64,
+}
+
+impl<'a> Ready<'a> {
+    /// The active model of a kind for a moment; none where there is none.
+    ///
+    /// # Errors
+    /// Of a model that makes no sense any more its id and what is wrong.
+    pub(super) fn of(
+        engine: &'a Arc<Engine>,
+        actor: &'a Actor,
+        definitions: &'a Arc<Definitions>,
+        kind: Kind,
+        now: Time,
+    ) -> Result<Option<Self>, (Id, Faults)> {
+        let Some(model) = definitions.active_model(kind) else { return Ok(None) };
+        let Some(definition) = model.definition.as_ref() else { return Ok(None) };
+        let compiled = compiled::compile(definition, kind, definitions, now).map_err(|faults| (model.id, faults))?;
+        let refresh = i64::from(definition.refresh_hours) * 3_600_000_000;
+        Ok(Some(Self { engine, actor, definitions, model, compiled, refresh }))
+    }
+
+    /// How scores name the model.
+    pub(super) fn version(&self) -> String {
+        self.model.version_name(self.model.version)
+    }
+
+    /// Scores some records, at most [`BATCH`], and settles their marks. Costs a read of what they are related to, for each
+    /// a list where the model looks at interactions and its history where it looks at stages, and one commit; a read and
+    /// a commit more for those that somebody else changed meanwhile.
+    ///
+    /// # Errors
+    /// What the store says where it cannot answer. What it refuses of one record is told in [`Swept::failed`].
+    pub(super) async fn score(&self, mut due: Vec<Due>, swept: &mut Swept) -> Result<(), Error> {
+        swept.scored += due.len() as u64;
+        let mut tried = self.write(&due, swept).await?;
+        for _ in 1..TRIES {
+            due.retain(|one| !tried.contains(&one.image.reference()));
+            if due.is_empty() {
+                return Ok(());
+            }
+            // What is read from now on may have been recorded after the moment before.
+            let now = self.engine.clock.now();
+            let Ok(Some(anew)) = Ready::of(self.engine, self.actor, self.definitions, self.compiled.kind, now) else {
+                return Ok(());
+            };
+            due = self.read(&due.iter().map(|one| one.image.reference()).collect::<Vec<_>>()).await?;
+            tried = anew.write(&due, swept).await?;
+        }
+        Ok(())
+    }
+
+    /// Records with the versions of their marks, in one round trip; those that are there and not archived.
+    pub(super) async fn read(&self, records: &[Ref]) -> Result<Vec<Due>, Error> {
+        let wants = records.iter().flat_map(|record| [Want::Record(mark_of(record.id)), Want::Record(*record)]);
+        let got = self.engine.store.get(self.actor.tenant(), &wants.collect::<Vec<_>>()).await?.got;
+        let due = got.chunks_exact(2).filter_map(|pair| match pair {
+            [Got::Record(mark), Got::Record(Some(image))] if !image.is_archived() => {
+                let mark = mark.as_ref().map(|mark| mark.versions.machine);
+                Some(Due { image: Arc::clone(image), mark })
+            }
+            _ => None,
+        });
+        Ok(due.collect())
+    }
+
+    /// Scores records of facts as they are, and writes what came of it; those records that need no further try.
+    async fn write(&self, due: &[Due], swept: &mut Swept) -> Result<Vec<Ref>, Error> {
+        let scored = self.figures(due).await?;
+        match self.commit(scored.clone()).await {
+            Ok(Settled(done)) => {
+                let is_new = |one: &&Scored| one.is_new && done.contains(&one.record);
+                swept.written += scored.iter().filter(is_new).count() as u64;
+                return Ok(done);
+            }
+            Err(Error::Conflict { .. }) => return Ok(Vec::new()),
+            Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
+            Err(_) => {}
+        }
+        // Something of one of them is refused: each for itself.
+        let mut tried = Vec::new();
+        for one in scored {
+            let (record, mark, is_new) = (one.record, one.mark, one.is_new);
+            match self.commit(vec![one]).await {
+                Ok(Settled(done)) => {
+                    swept.written += u64::from(is_new && !done.is_empty());
+                    tried.extend(done);
+                }
+                Err(Error::Conflict { .. }) => {}
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
+                Err(error) => {
+                    swept.failed.push((record, error));
+                    tried.push(record);
+                    // It is tried again when it would be refreshed, so that it does not stand before the others for ever.
+                    let again = self.compiled.at.plus_micros(self.refresh);
+                    settle_marks(self.engine, self.actor, vec![(record, mark, due_value(Some(again)))]).await?;
+                }
+            }
+        }
+        Ok(tried)
+    }
+
+    /// What the model makes of the facts of some records.
+    async fn figures(&self, due: &[Due]) -> Result<Vec<Scored>, Error> {
+        let (now, needs) = (self.compiled.at, &self.compiled.needs);
+        let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: self.definitions };
+        let images: Vec<Arc<Image>> = due.iter().map(|one| Arc::clone(&one.image)).collect();
+        let related = reader.related(images, needs).await?;
+        let facts = stream::iter(related).map(|facts| reader.happened(facts, needs, now)).buffered(AT_ONCE);
+        let facts: Vec<Facts> = facts.try_collect().await?;
+        let version = self.version();
+        let scored = due.iter().zip(facts).map(|(one, facts)| {
+            let points = self.compiled.points(&facts);
+            // That it was looked at again is not news.
+            let is_new = values_of(&one.image, &points, &version, now)
+                .iter()
+                .any(|(at, value)| one.image.decl.fields[*at].name != "scored_at" && one.image.values[*at] != *value);
+            let due_at = self.compiled.fades(&facts).then(|| now.plus_micros(self.refresh));
+            let (record, versions) = (one.image.reference(), one.image.versions);
+            Scored { record, versions, mark: one.mark, points, is_new, due_at }
+        });
+        Ok(scored.collect())
+    }
+
+    /// Writes scores that are new, and what the marks say next. Answers the records that are as they were read.
+    async fn commit(&self, scored: Vec<Scored>) -> Result<Settled, Error> {
+        let hints = scored.iter().flat_map(|one| [one.record.into(), mark_of(one.record.id).into()]).collect();
+        let asked = asked_for(&scored.iter().map(|one| (one.record, one.versions.machine)).collect::<Vec<_>>());
+        let (version, now) = (self.version(), self.compiled.at);
+        let pending: Pending<Settled> =
+            Pending::new(self.engine, self.actor, "score", asked, hints, move |draft, _| {
+                let mut done = Vec::with_capacity(scored.len());
+                for one in &scored {
+                    let current = draft.peek(one.record)?;
+                    if current.is_none_or(|current| current.versions != one.versions) {
+                        continue;
+                    }
+                    if one.is_new {
+                        write_score(draft, one.record, &one.points, &version, now)?;
+                    }
+                    settle_mark(draft, one.record, one.mark, due_value(one.due_at))?;
+                    done.push(one.record);
+                }
+                Ok(done)
+            });
+        Ok(Settled(pending.await?.into_value().0))
+    }
+}
+
+/// Says on a mark what comes next, unless somebody has marked it anew since it was read. A record that is never due has
+/// no mark.
+fn settle_mark(draft: &mut Draft<'_>, record: Ref, read: Option<u64>, next: (usize, Value)) -> Result<(), Stop> {
+    let mark = mark_of(record.id);
+    let stored = draft.peek(mark)?.map(|stored| stored.versions.machine);
+    if stored != read || (stored.is_none() && next.1.is_null()) {
+        return Ok(());
+    }
+    draft.keep(mark, &[(RescoringFields::of as usize, Value::text(record.kind.name())), next])
+}
+
+/// Says on some marks what comes next, where nothing else is to be written: each a record, the version of its mark as it
+/// was read, and a field of it with its value. One commit.
+pub(super) async fn settle_marks(
+    engine: &Arc<Engine>,
+    actor: &Actor,
+    marks: Vec<(Ref, Option<u64>, (usize, Value))>,
+) -> Result<(), Error> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let hints = marks.iter().map(|(record, ..)| mark_of(record.id).into()).collect();
+    let asked = asked_for(&marks);
+    let pending: Pending<Settled> = Pending::new(engine, actor, "settle_mark", asked, hints, move |draft, _| {
+        for (record, read, next) in &marks {
+            settle_mark(draft, *record, *read, next.clone())?;
+        }
+        Ok(Vec::new())
+    });
+    pending.await.map(drop)
+}
+
+/// The field of a mark that says from when on its record is due.
+pub(super) fn due_value(due_at: Option<Time>) -> (usize, Value) {
+    (RescoringFields::due_at as usize, due_at.map_or(Value::Null, Value::Time))
+}

@@ -1,0 +1,292 @@
+//! Sweeps: what is scored together, what happens meanwhile, and what cannot be written; and deals, which are scored by the
+//! same rules as everything else.
+
+use std::time::Duration;
+
+use crm_core::{
+    Error,
+    companies::{CompanyPatch, NewCompany},
+    contacts::{ContactPatch, NewContact},
+    deals::{Deal, DealPatch, NewDeal},
+    filter::{Filter, Op},
+    interactions::{Direction, NewInteraction},
+    leads::{LeadPatch, NewLead},
+    properties::{NewProperty, PropertyType},
+    schema::{Group, Record},
+    scoring::{Axis, Decay, Event, ModelDefinition, NewScoringModel, On, Rule, ScoreQuery},
+    testing::Ready,
+    value::{Currency, Id, Kind, Money, Ref, Value},
+};
+
+use crate::{
+    racing::RacingStore,
+    scoring::{behavior, calls, group, model, rule, simple, sweep},
+    support::{World, faults, run},
+};
+
+const LONG: Duration = Duration::from_hours(1);
+
+/// Of deals: a large one 8 points, one of a big company 4, of a boss 2, a proposal 10, a call 5 that halves in ten days.
+fn of_deals() -> NewScoringModel {
+    let on = |on: On, key: &str, when: Filter, points: i64| Rule { on, ..rule(key, when, points) };
+    let definition = ModelDefinition {
+        groups: vec![
+            group(
+                "what",
+                Axis::Fit,
+                vec![
+                    on(
+                        On::Record,
+                        "large",
+                        Filter::is("value", Op::Ge, serde_json::json!({"amount": "1000", "currency": "USD"})),
+                        8_000,
+                    ),
+                    on(On::Company, "big", Filter::is("employee_count", Op::Ge, 100), 4_000),
+                    on(On::Contact, "boss", Filter::eq("job_title", "CEO"), 2_000),
+                ],
+                vec![],
+            ),
+            group(
+                "does",
+                Axis::Engagement,
+                vec![],
+                vec![
+                    behavior("call", calls(), 5_000, Decay::HalfLifeDays(10), None),
+                    behavior("proposal", Event::Stage(vec!["proposal".into()]), 10_000, Decay::None, None),
+                ],
+            ),
+        ],
+        hot_threshold: Some(20_000),
+        refresh_hours: 24,
+        ..ModelDefinition::default()
+    };
+    NewScoringModel { key: "deals".into(), kind: Some(Kind::Deal), ..model(definition) }
+}
+
+async fn deal(world: &World, id: Id) -> Record<Deal> {
+    world.crm.deals(&world.admin).get(id).await.unwrap()
+}
+
+#[test]
+fn deals_are_scored_by_what_they_are_who_buys_and_what_happens() {
+    run(async {
+        let world = World::new().await;
+        let made = world.crm.scoring_models(&world.admin).create(of_deals()).await.unwrap();
+        let company = NewCompany { name: "Acme".into(), employee_count: Some(5), ..Default::default() };
+        let company = world.crm.companies(&world.rep).create(company).await.unwrap().id;
+        let contact = world.crm.contacts(&world.rep).create(NewContact { name: "Ada".into(), ..Default::default() });
+        let contact = contact.await.unwrap().id;
+        let new = NewDeal {
+            title: "Engines".into(),
+            value: Some(Money::new(5_000, Currency::USD)),
+            company_id: Some(company),
+            primary_contact_id: Some(contact),
+            ..Default::default()
+        };
+        let id = world.crm.deals(&world.rep).create(new).await.unwrap().id;
+        let first = deal(&world, id).await;
+        assert_eq!((first.score, first.is_hot, first.model_version.as_deref()), (8_000, false, Some("deals@1")));
+        sweep(&world).await;
+        world.clock.advance_seconds(60);
+        // What the company and the contact are reaches the deal, by way of their own marks.
+        world.crm.companies(&world.admin).update(company, CompanyPatch::new().employee_count(500)).await.unwrap();
+        sweep(&world).await;
+        sweep(&world).await;
+        assert_eq!(deal(&world, id).await.score, 12_000);
+        world.crm.contacts(&world.admin).update(contact, ContactPatch::new().job_title("CEO")).await.unwrap();
+        sweep(&world).await;
+        sweep(&world).await;
+        assert_eq!(deal(&world, id).await.score, 14_000);
+        world.clock.advance_seconds(60);
+        world.crm.deals(&world.rep).move_to(id, "proposal").await.unwrap();
+        let call = NewInteraction {
+            r#type: "call".into(),
+            direction: Some(Direction::Inbound),
+            subject: "a call".into(),
+            completed_at: Some(world.clock.now()),
+            links: vec![Ref::new(Kind::Deal, id)],
+            ..Default::default()
+        };
+        world.crm.interactions(&world.rep).create(call).await.unwrap();
+        sweep(&world).await;
+        let hot = deal(&world, id).await;
+        assert_eq!((hot.score, hot.is_hot), (29_000, true));
+        let announced = |log: Vec<crm_core::change::Change>| -> Vec<String> {
+            log.iter().filter(|change| change.group == Group::Machine).map(|change| change.action.to_string()).collect()
+        };
+        assert_eq!(announced(world.crm.deals(&world.admin).history(id).await.unwrap()), ["became_hot"]);
+        // What is stored is what the log tells of that moment, and of any other.
+        let record = Ref::new(Kind::Deal, id);
+        let scoring = world.crm.scoring(&world.rep);
+        let then = scoring.score(record, &ScoreQuery::as_it_was(hot.scored_at.unwrap())).await.unwrap();
+        assert_eq!(then.points.total, hot.score);
+        assert_eq!(then.contributions.iter().map(|part| part.points).sum::<i64>(), then.points.total);
+        let at_first = scoring.score(record, &ScoreQuery::as_it_was(first.scored_at.unwrap())).await.unwrap();
+        assert_eq!(at_first.points.total, 8_000);
+        // Moved on to another contact, it is no longer a boss's.
+        let patch = DealPatch::new().primary_contact_id(None);
+        world.crm.deals(&world.rep).update(id, patch).await.unwrap();
+        sweep(&world).await;
+        assert_eq!(deal(&world, id).await.score, 27_000);
+        // Won and lost deals of the quarter rank the versions.
+        for outcome in ["closed_won", "closed_lost"] {
+            let new = NewDeal {
+                title: outcome.into(),
+                value: (outcome == "closed_won").then(|| Money::new(5_000, Currency::USD)),
+                ..Default::default()
+            };
+            let id = world.crm.deals(&world.rep).create(new).await.unwrap().id;
+            world.clock.advance_seconds(60);
+            world.crm.deals(&world.rep).update(id, DealPatch::new().close_reason("price")).await.unwrap();
+            world.clock.advance_seconds(60);
+            world.crm.deals(&world.rep).move_to(id, outcome).await.unwrap();
+        }
+        let trial = world.crm.scoring(&world.admin).try_model(made.id).await.unwrap();
+        let ranking = &trial.rankings[0];
+        assert_eq!((ranking.won, ranking.lost, ranking.auc), (1, 1, Some(1.0)), "{trial:?}");
+        // Stages of leads are no stages of deals.
+        let mut wrong = of_deals();
+        wrong.key = "wrong".into();
+        wrong.is_active = false;
+        wrong.definition.as_mut().unwrap().groups[1].behaviors[1].event = Event::Stage(vec!["contacted".into()]);
+        let refused = faults(world.crm.scoring_models(&world.admin).create(wrong).await);
+        assert_eq!(refused, ["definition.groups[1].behaviors[1].event.stage unknown_stage"]);
+    });
+}
+
+#[test]
+fn a_batch_is_one_commit() {
+    run(async {
+        let world = World::new().await;
+        let mut ids = Vec::new();
+        for number in 0..60 {
+            let new = NewLead { name: format!("l{number}"), source: Some("web".into()), ..Default::default() };
+            ids.push(world.crm.leads(&world.admin).create(new).await.unwrap().id);
+        }
+        world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
+        let commits = async || {
+            let changes = world.crm.feed(None, 100_000).await.unwrap().changes;
+            let announced = changes.iter().map(|(_, change)| change).filter(|change| change.group == Group::Machine);
+            announced.map(|change| change.commit).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        let swept = sweep(&world).await;
+        // Each gets a grade, which is told: 61 records in commits of 25.
+        assert_eq!((swept.written, commits().await), (61, 3));
+    });
+}
+
+#[test]
+fn who_is_faster_than_a_sweep_is_scored_as_he_left_it() {
+    let (racing, fast, slow) = run(async {
+        let world = World::new().await;
+        let racing = RacingStore::on(world.store.clone());
+        let ready = Ready { crm: world.crm.on(racing.clone()), ..(*world).clone() };
+        let slow = World::from_ready(world.store.clone(), ready);
+        (racing, world, slow)
+    });
+    let ids: Vec<Id> = run(async {
+        fast.crm.scoring_models(&fast.admin).create(model(simple())).await.unwrap();
+        let mut ids = Vec::new();
+        for number in 0..5 {
+            let new = NewLead { name: format!("l{number}"), ..Default::default() };
+            ids.push(fast.crm.leads(&fast.admin).create(new).await.unwrap().id);
+        }
+        sweep(&fast).await;
+        fast.clock.advance_seconds(60);
+        for id in &ids {
+            fast.crm.leads(&fast.admin).update(*id, LeadPatch::new().source("web")).await.unwrap();
+        }
+        ids
+    });
+    let (crm, admin, clock, third) = (fast.crm.clone(), fast.admin.clone(), fast.clock.clone(), ids[2]);
+    racing.before_next_commit(move || {
+        clock.advance_seconds(60);
+        run(async { crm.leads(&admin).update(third, LeadPatch::new().source("fair")).await }).unwrap();
+    });
+    run(async {
+        let swept = sweep(&slow).await;
+        assert!(!racing.is_armed());
+        assert_eq!((swept.due, swept.written), (5, 4), "{swept:?}");
+        let scoring = fast.crm.scoring(&fast.admin);
+        for (number, id) in ids.iter().enumerate() {
+            let lead = fast.crm.leads(&fast.admin).get(*id).await.unwrap();
+            assert_eq!(lead.score, if number == 2 { 0 } else { 10_000 });
+            // Also of the one that was read again: nothing in its score was recorded after it.
+            let at = lead.scored_at.unwrap();
+            let then = scoring.score(Ref::new(Kind::Lead, *id), &ScoreQuery::as_it_was(at)).await.unwrap();
+            assert_eq!(then.points.total, lead.score);
+        }
+        assert_eq!(sweep(&fast).await.due, 0, "all marks are settled");
+    });
+}
+
+/// A lead of whose 128 KB so little is left that no score fits in.
+async fn full_lead(world: &World) -> Id {
+    let keys = ["a", "b", "c", "d"];
+    for key in keys {
+        let new = NewProperty {
+            kind: Some(Kind::Lead),
+            key: key.into(),
+            name: key.into(),
+            r#type: PropertyType::LongText,
+            ..Default::default()
+        };
+        world.crm.properties(&world.admin).create(new).await.unwrap();
+    }
+    let sized = |bytes: usize| NewLead {
+        name: "full".into(),
+        tags: (10..60).map(|number| format!("{number}{}", "t".repeat(60))).collect(),
+        job_title: Some("t".repeat(250)),
+        company_name: Some("t".repeat(250)),
+        properties: keys.iter().map(|&key| (key.into(), Value::text("p".repeat(15_800)))).collect(),
+        description: Some("d".repeat(bytes)),
+        ..NewLead::default()
+    };
+    let leads = world.crm.leads(&world.admin);
+    let (mut fits, mut too_much) = (1_usize, 65_536);
+    assert!(matches!(leads.create(sized(too_much)).plan().await, Err(Error::TooLarge { .. })));
+    while too_much - fits > 1 {
+        let middle = usize::midpoint(fits, too_much);
+        match leads.create(sized(middle)).plan().await {
+            Ok(_) => fits = middle,
+            Err(Error::TooLarge { .. }) => too_much = middle,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    leads.create(sized(fits)).await.unwrap().id
+}
+
+#[test]
+fn one_that_has_no_room_for_a_score_stops_no_other_and_is_tried_again_later() {
+    run(async {
+        let world = World::new().await;
+        let full = full_lead(&world).await;
+        let mut others = Vec::new();
+        for number in 0..3 {
+            let new = NewLead { name: format!("l{number}"), source: Some("web".into()), ..Default::default() };
+            others.push(world.crm.leads(&world.admin).create(new).await.unwrap().id);
+        }
+        world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
+        let keeper = world.crm.score_keeper();
+        let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
+        assert!(
+            matches!(&swept.failed[..], [(record, Error::TooLarge { .. })] if record.id == full),
+            "{:?}",
+            swept.failed
+        );
+        for id in others {
+            assert_eq!(world.crm.leads(&world.admin).get(id).await.unwrap().score, 10_000);
+        }
+        assert_eq!(world.crm.leads(&world.admin).get(full).await.unwrap().model_version, None);
+        // It does not come again before it would be refreshed.
+        let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
+        assert!(swept.due == 0 && swept.failed.is_empty(), "{swept:?}");
+        world.clock.advance_seconds(25 * 3_600);
+        assert_eq!(keeper.sweep(world.admin.tenant(), LONG).await.unwrap().failed.len(), 1);
+        // Made smaller, it is scored.
+        world.crm.leads(&world.admin).update(full, LeadPatch::new().description("short").source("web")).await.unwrap();
+        let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
+        assert!(swept.failed.is_empty());
+        assert_eq!(world.crm.leads(&world.admin).get(full).await.unwrap().score, 10_000);
+    });
+}
