@@ -577,6 +577,11 @@ create table crm."deal" (
   "team_id" uuid,
   "tags" text[] collate "C",
   "lead_id" uuid,
+  "score" bigint,
+  "grade" text collate "C",
+  "is_hot" boolean,
+  "model_version" text collate "C",
+  "scored_at" timestamptz,
   "status" text collate "C",
   "stage_kind" text collate "C",
   "stage_entered_at" timestamptz,
@@ -1789,8 +1794,8 @@ create function crm.write_deal_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new b
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."deal" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "title", "description", "value", "value_currency", "pipeline_id", "stage_id", "probability", "expected_close_date", "actual_close_date", "close_reason", "close_note", "company_id", "primary_contact_id", "type", "forecast_category", "source", "next_step", "owner_id", "team_id", "tags", "lead_id", "status", "stage_kind", "stage_entered_at", "weighted_value", "weighted_value_currency", "close_date")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."title", r."description", r."value", r."value_currency", r."pipeline_id", r."stage_id", r."probability", r."expected_close_date", r."actual_close_date", r."close_reason", r."close_note", r."company_id", r."primary_contact_id", r."type", r."forecast_category", r."source", r."next_step", r."owner_id", r."team_id", r."tags", r."lead_id", r."status", r."stage_kind", r."stage_entered_at", r."weighted_value", r."weighted_value_currency", r."close_date"
+    insert into crm."deal" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "title", "description", "value", "value_currency", "pipeline_id", "stage_id", "probability", "expected_close_date", "actual_close_date", "close_reason", "close_note", "company_id", "primary_contact_id", "type", "forecast_category", "source", "next_step", "owner_id", "team_id", "tags", "lead_id", "status", "stage_kind", "stage_entered_at", "weighted_value", "weighted_value_currency", "close_date", "score", "grade", "is_hot", "model_version", "scored_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."title", r."description", r."value", r."value_currency", r."pipeline_id", r."stage_id", r."probability", r."expected_close_date", r."actual_close_date", r."close_reason", r."close_note", r."company_id", r."primary_contact_id", r."type", r."forecast_category", r."source", r."next_step", r."owner_id", r."team_id", r."tags", r."lead_id", r."status", r."stage_kind", r."stage_entered_at", r."weighted_value", r."weighted_value_currency", r."close_date", r."score", r."grade", r."is_hot", r."model_version", r."scored_at"
     from jsonb_populate_record(null::crm."deal", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
@@ -1804,7 +1809,7 @@ begin
   end if;
   if p_machine then
     update crm."deal" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "score" = r."score", "grade" = r."grade", "is_hot" = r."is_hot", "model_version" = r."model_version", "scored_at" = r."scored_at"
     from jsonb_populate_record(null::crm."deal", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2679,7 +2684,7 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."lead";
 
 create view crm."deals" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "title", "description", "value", "value_currency", "pipeline_id", "stage_id", "probability", "expected_close_date", "actual_close_date", "close_reason", "close_note", "company_id", "primary_contact_id", "type", "forecast_category", "source", "next_step", "owner_id", "team_id", "tags", "lead_id", "status", "stage_kind", "stage_entered_at", "weighted_value", "weighted_value_currency", "close_date"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "title", "description", "value", "value_currency", "pipeline_id", "stage_id", "probability", "expected_close_date", "actual_close_date", "close_reason", "close_note", "company_id", "primary_contact_id", "type", "forecast_category", "source", "next_step", "owner_id", "team_id", "tags", "lead_id", "score", "grade", "is_hot", "model_version", "scored_at", "status", "stage_kind", "stage_entered_at", "weighted_value", "weighted_value_currency", "close_date"
 from crm."deal";
 
 create view crm."tasks" as
