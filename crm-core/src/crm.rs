@@ -26,6 +26,7 @@ use crate::{
     pipelines::record::Pipeline,
     properties::record::Property,
     rates::record::Rate,
+    recommendations::Recommendations,
     reports::Reports,
     roles::record::Role,
     rules::Validator,
@@ -276,6 +277,11 @@ impl Crm {
     /// Scores: of any record, at any moment, with what they are made of.
     pub fn scoring<'a>(&'a self, actor: &'a Actor) -> Scoring<'a> {
         Scoring::new(&self.engine, actor)
+    }
+
+    /// What to do next about a record, and why.
+    pub fn recommendations<'a>(&'a self, actor: &'a Actor) -> Recommendations<'a> {
+        Recommendations::new(&self.engine, actor)
     }
 
     /// Keeps the scores that records carry up to date. To be run by the program; no actor stands before it.

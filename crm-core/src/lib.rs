@@ -41,6 +41,7 @@ pub mod pipelines;
 pub mod predict;
 pub mod properties;
 pub mod rates;
+pub mod recommendations;
 pub mod reports;
 pub mod rescorings;
 pub mod roles;

@@ -7,7 +7,9 @@ use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     Crm, Error,
     access::Actor,
+    change::Change,
     companies::CompanyPatch,
+    deals::NewDeal,
     filter::{Filter, Op},
     interactions::{Direction, InteractionPatch, NewInteraction},
     leads::{ConvertLead, LeadPatch, NewLead},
@@ -19,7 +21,7 @@ use crate::{
     },
     store::{MemoryStore, Store},
     testing::TestClock,
-    value::{Id, Kind, Ref},
+    value::{Id, Kind, Ref, Time},
 };
 
 /// The cases of this theme.
@@ -80,7 +82,19 @@ struct Story {
     clock: TestClock,
     admin: Actor,
     leads: Vec<Id>,
+    /// The deal that the first lead was converted into.
+    deal: Option<Id>,
     told: String,
+}
+
+/// A record's score as it carries it.
+struct Carried {
+    score: i64,
+    grade: Option<String>,
+    is_hot: bool,
+    model_version: Option<String>,
+    scored_at: Option<Time>,
+    history: Vec<Change>,
 }
 
 impl Story {
@@ -89,19 +103,20 @@ impl Story {
         // Ids of every run's own: a store may remember those of another.
         let crm = Crm::builder_shared(store).clock(clock.clone()).build();
         let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
-        Ok(Self { crm, clock, admin, leads: Vec::new(), told: String::new() })
+        Ok(Self { crm, clock, admin, leads: Vec::new(), deal: None, told: String::new() })
     }
 
     async fn tell(mut self, lab: Option<&Lab<'_>>) -> Result<String, Failure> {
-        let model = NewScoringModel {
-            key: "ours".into(),
-            name: "Ours".into(),
-            kind: Some(Kind::Lead),
+        let model = |kind: Kind| NewScoringModel {
+            key: format!("our_{kind}s"),
+            name: format!("Our {kind}s"),
+            kind: Some(kind),
             definition: Some(definition(9_000)),
             is_active: true,
             ..Default::default()
         };
-        let model = self.crm.scoring_models(&self.admin).create(model).await?.id;
+        self.crm.scoring_models(&self.admin).create(model(Kind::Deal)).await?;
+        let model = self.crm.scoring_models(&self.admin).create(model(Kind::Lead)).await?.id;
         for number in 0..4 {
             self.clock.advance_seconds(3_601);
             let source = if number % 2 == 0 { "web" } else { "fair" };
@@ -114,7 +129,10 @@ impl Story {
             self.leads.push(self.crm.leads(&self.admin).create(new).await?.id);
         }
         self.look(lab, "made").await?;
-        let calls = [self.call(0).await?, self.call(0).await?, self.call(1).await?, self.call(2).await?];
+        let lead = |number: usize| Ref::new(Kind::Lead, self.leads[number]);
+        let [first, second, third] = [lead(0), lead(1), lead(2)];
+        let calls =
+            [self.call(first).await?, self.call(first).await?, self.call(second).await?, self.call(third).await?];
         self.clock.advance_days(3);
         self.crm.leads(&self.admin).move_to(self.leads[0], "contacted").await?;
         self.look(lab, "called").await?;
@@ -126,12 +144,20 @@ impl Story {
         self.look(lab, "taken back").await?;
         self.clock.advance_days(11);
         self.crm.leads(&self.admin).move_to(self.leads[0], "qualified").await?;
-        self.crm.leads(&self.admin).convert(self.leads[0], ConvertLead::default()).await?;
+        let deal = NewDeal { title: "Engines".into(), source: Some("web".into()), ..NewDeal::default() };
+        let convert = ConvertLead { open_deal: Some(deal.into()), ..ConvertLead::default() };
+        self.crm.leads(&self.admin).convert(self.leads[0], convert).await?;
         self.crm.leads(&self.admin).disqualify(self.leads[3], "no budget").await?;
-        let company = self.crm.leads(&self.admin).get(self.leads[0]).await?.converted_company_id;
+        let converted = self.crm.leads(&self.admin).get(self.leads[0]).await?;
+        let (company, deal) = (converted.converted_company_id, converted.converted_deal_id);
+        self.deal = deal;
         let company = company.ok_or_else(|| Failure::new("the lead became no company"))?;
         self.crm.companies(&self.admin).update(company, CompanyPatch::new().employee_count(500)).await?;
         self.look(lab, "converted").await?;
+        let deal = deal.ok_or_else(|| Failure::new("the lead became no deal"))?;
+        self.call(Ref::new(Kind::Deal, deal)).await?;
+        self.crm.deals(&self.admin).move_to(deal, "proposal").await?;
+        self.look(lab, "proposed").await?;
         self.clock.advance_days(9);
         self.look(lab, "faded").await?;
         let other = NewScoringModel {
@@ -159,17 +185,35 @@ impl Story {
         Ok(self.told)
     }
 
-    async fn call(&self, lead: usize) -> Result<Id, Error> {
+    async fn call(&self, about: Ref) -> Result<Id, Error> {
         self.clock.advance_seconds(61);
         let new = NewInteraction {
             r#type: "call".into(),
             direction: Some(Direction::Inbound),
             subject: "a call".into(),
             completed_at: Some(self.clock.now()),
-            links: vec![Ref::new(Kind::Lead, self.leads[lead])],
+            links: vec![about],
             ..Default::default()
         };
         Ok(self.crm.interactions(&self.admin).create(new).await?.id)
+    }
+
+    async fn carried(&self, record: Ref) -> Result<Carried, Error> {
+        macro_rules! carried {
+            ($collection:ident) => {{
+                let records = self.crm.$collection(&self.admin);
+                let now = records.get(record.id).await?;
+                Carried {
+                    score: now.score,
+                    grade: now.grade.clone(),
+                    is_hot: now.is_hot,
+                    model_version: now.model_version.clone(),
+                    scored_at: now.scored_at,
+                    history: records.history(record.id).await?,
+                }
+            }};
+        }
+        Ok(if record.kind == Kind::Deal { carried!(deals) } else { carried!(leads) })
     }
 
     /// Brings scores up to date, and tells them in every way there is.
@@ -187,9 +231,10 @@ impl Story {
             lab.settle().await;
         }
         let scoring = self.crm.scoring(&self.admin);
-        for (number, id) in self.leads.iter().enumerate() {
-            let lead = self.crm.leads(&self.admin).get(*id).await?;
-            let record = Ref::new(Kind::Lead, *id);
+        let leads = self.leads.iter().map(|id| Ref::new(Kind::Lead, *id));
+        let subjects: Vec<Ref> = leads.chain(self.deal.map(|id| Ref::new(Kind::Deal, id))).collect();
+        for (number, record) in subjects.into_iter().enumerate() {
+            let carried = self.carried(record).await?;
             let now = scoring.score(record, &ScoreQuery::default()).await?;
             // What fades carries the score of its last refreshing, and is told as it is now.
             let parts: Vec<(Option<&str>, i64)> =
@@ -197,22 +242,23 @@ impl Story {
             let _ = writeln!(
                 self.told,
                 "  {number}: {} {:?} {} {:?} now {} {parts:?}",
-                lead.score, lead.grade, lead.is_hot, lead.model_version, now.points.total
+                carried.score, carried.grade, carried.is_hot, carried.model_version, now.points.total
             );
-            if let Some(then) = lead.scored_at {
+            if let Some(then) = carried.scored_at {
                 let then = scoring.score(record, &ScoreQuery::as_it_was(then)).await?;
-                ensure!(then.points.total == lead.score, "lead {number} is not what it was: {}", then.points.total);
+                ensure!(
+                    then.points.total == carried.score,
+                    "record {number} is not what it was: {}",
+                    then.points.total
+                );
             }
             let end = self.clock.now();
             let days: Vec<_> = (0..30).rev().map(|day| end.plus_days(-day)).collect();
             let course = scoring.course(record, &days, &ScoreQuery::default()).await?;
             let course: Vec<i64> = course.moments.iter().map(|moment| moment.points.total).collect();
             let _ = writeln!(self.told, "     {course:?}");
-            let announced: Vec<String> = self
-                .crm
-                .leads(&self.admin)
-                .history(*id)
-                .await?
+            let announced: Vec<String> = carried
+                .history
                 .iter()
                 .filter(|change| change.group == crate::schema::Group::Machine)
                 .map(|change| change.action.to_string())

@@ -308,6 +308,7 @@ impl<'a> Scoring<'a> {
                     ["completed_at", "happens_at", "links"].iter().any(|field| is_hidden(Kind::Interaction, field))
                 }
                 Fact::Stage { .. } => is_hidden(facts.record.kind(), "stage_id"),
+                Fact::Task { .. } => is_hidden(Kind::Task, "due_at"),
                 Fact::Hidden => true,
             };
             if hidden {

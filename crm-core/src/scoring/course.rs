@@ -24,7 +24,7 @@ use crate::{
     filter::Filter,
     interactions::record::Interaction,
     listing::{self, ListQuery},
-    schema::{Image, RecordKind, common},
+    schema::{Image, KindDecl, RecordKind, common},
     store::{Got, Want},
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -148,21 +148,32 @@ impl Reader<'_> {
 
     /// The interactions that are linked to a record; with `held` those alone that took place.
     async fn interactions(&self, record: Ref, held: bool) -> Result<Vec<Arc<Image>>, Error> {
-        let actor = Actor::system(self.tenant);
-        let access = Access::new(&actor, self.definitions, self.engine.clock.now());
-        let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});
-        let mut query = ListQuery::new().filter(Filter::eq("links", link)).sort("happens_at").descending();
+        let mut query = ListQuery::new().sort("happens_at").descending();
         if held {
             query = query.filter(Filter::missing("completed_at").negate());
         }
-        let plan = listing::plan(&access, Interaction::decl(), &query, Action::Read)?;
+        self.linked(Interaction::decl(), record, query, MAX_EVENTS).await
+    }
+
+    /// What is linked to a record, of a kind that has links, as a query says: the first so many.
+    pub(crate) async fn linked(
+        &self,
+        decl: &'static KindDecl,
+        record: Ref,
+        query: ListQuery,
+        most: usize,
+    ) -> Result<Vec<Arc<Image>>, Error> {
+        let actor = Actor::system(self.tenant);
+        let access = Access::new(&actor, self.definitions, self.engine.clock.now());
+        let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});
+        let plan = listing::plan(&access, decl, &query.filter(Filter::eq("links", link)), Action::Read)?;
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let page = listing::walk_page(self.engine, self.tenant, &plan, after, PAGE).await?;
+            let page = listing::walk_page(self.engine, self.tenant, &plan, after, PAGE.min(most)).await?;
             all.extend(page.items);
             after = page.next;
-            if after.is_none() || all.len() >= MAX_EVENTS {
-                all.truncate(MAX_EVENTS);
+            if after.is_none() || all.len() >= most {
+                all.truncate(most);
                 return Ok(all);
             }
         }

@@ -58,11 +58,11 @@ impl Compiled {
         }
     }
 
-    fn sum(&self, group: &CompiledGroup, facts: &Facts) -> i64 {
+    pub(super) fn sum(&self, group: &CompiledGroup, facts: &Facts) -> i64 {
         let holds =
             |rule: &&super::compiled::CompiledRule| facts.on(rule.on).is_some_and(|image| rule.when.holds(image));
         let rules: i64 = group.rules.iter().filter(holds).map(|rule| rule.points).sum();
-        let behaviors: i64 = group.behaviors.iter().map(|behavior| self.behavior(behavior, facts, |_| ())).sum();
+        let behaviors: i64 = group.behaviors.iter().map(|behavior| self.behavior(behavior, facts, None, |_| ())).sum();
         rules + behaviors
     }
 
@@ -86,7 +86,7 @@ impl Compiled {
         }
         for behavior in &group.behaviors {
             let mut counted = Vec::new();
-            let points = self.behavior(behavior, facts, |fact| counted.push(fact));
+            let points = self.behavior(behavior, facts, None, |fact| counted.push(fact));
             if counted.is_empty() {
                 continue;
             }
@@ -102,8 +102,15 @@ impl Compiled {
         sum
     }
 
-    /// The points of a behaviour: the sum over the events that count, in order, rounded once.
-    fn behavior(&self, behavior: &CompiledBehavior, facts: &Facts, mut counted: impl FnMut(Fact)) -> i64 {
+    /// The points of a behaviour: the sum over the events that count, in order, rounded once. With `more` as if there
+    /// were one more event, then, after all others.
+    pub(super) fn behavior(
+        &self,
+        behavior: &CompiledBehavior,
+        facts: &Facts,
+        more: Option<Time>,
+        mut counted: impl FnMut(Fact),
+    ) -> i64 {
         let mut window = Window { limit: behavior.limit, recent: VecDeque::new() };
         let (mut events, mut sum) = (0_i64, 0.0_f64);
         #[allow(clippy::cast_precision_loss)] // points are at most a thousand million
@@ -126,6 +133,9 @@ impl Compiled {
                     count(at, Fact::Stage { id: stage, at });
                 }
             }
+        }
+        if let Some(at) = more {
+            count(at, Fact::Hidden);
         }
         match behavior.decay {
             Decay::None => behavior.points * events,

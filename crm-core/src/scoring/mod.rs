@@ -9,7 +9,7 @@
 //! | `model` | a model as data, and the starter |
 //! | `compiled` | a model made ready, with every fault found |
 //! | `facts`, `course` | what a score is made of, now and at any past moment |
-//! | `evaluate`, `score` | from facts to points, and what they are made of |
+//! | `evaluate`, `score`, `gains` | from facts to points, what they are made of, and what would raise them |
 //! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
 //! | `learn` | a model learned from the tenant's own outcomes, and what it says of a record |
 //! | `mark`, `keep`, `batch`, `carry` | how the scores that records carry are kept up to date |
@@ -28,6 +28,7 @@ mod compiled;
 mod course;
 mod evaluate;
 mod facts;
+mod gains;
 mod keep;
 #[cfg(feature = "predictive")]
 mod learn;
@@ -40,7 +41,9 @@ mod trial;
 
 pub use ask::{Course, Moment, ScoreQuery, Scoring};
 pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
+pub(crate) use course::Reader;
 pub use facts::Facts;
+pub use gains::Gain;
 pub use keep::{Keeper, Swept};
 #[cfg(feature = "predictive")]
 pub use learn::{Learned, Likelihood, MAX_ROWS, Reason};

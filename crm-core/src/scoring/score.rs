@@ -97,6 +97,14 @@ pub enum Fact {
         /// When.
         at: Time,
     },
+    /// A task is open.
+    Task {
+        /// Which one.
+        id: Id,
+        /// When it is due.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_at: Option<Time>,
+    },
     /// Something that the actor may not see.
     Hidden,
 }

@@ -21,6 +21,7 @@ mod lists;
 mod me;
 mod nouns;
 mod properties;
+mod recommendations;
 mod roles;
 mod scoring;
 mod sweeps;

@@ -14,6 +14,7 @@ mod me;
 mod permissions;
 mod pipelines;
 mod properties;
+mod recommendations;
 mod records;
 mod reports;
 mod scoring;
@@ -67,6 +68,7 @@ pub(crate) fn all(config: &Config) -> Vec<Route> {
     all.extend(records::collection::<Association>());
     all.extend(records::collection::<ScoringModel>());
     all.extend(scoring::routes());
+    all.extend(recommendations::routes());
     all.extend(reports::routes());
     all.extend(charts::routes());
     all.extend(audit::routes());

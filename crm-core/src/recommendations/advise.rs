@@ -1,0 +1,286 @@
+//! The rules of what to do next: pure, of what was read.
+
+use std::sync::Arc;
+
+use super::{MOST_OF_A_KIND, NextStep, QUIET_DAYS, Recommendation, is_before};
+use crate::{
+    definitions::Definitions,
+    error::Faults,
+    pipelines::{
+        gates::{self, Passage},
+        record::{Stage, StageKind},
+    },
+    schema::{Image, common},
+    scoring::{Fact, Gain, On},
+    value::{Kind, Time, Value},
+};
+
+const DAY: i64 = 86_400_000_000;
+
+/// What is known of a record, as its reader may see it.
+pub(super) struct Situation<'a> {
+    pub(super) record: &'a Image,
+    /// Interactions that took place, by time; `None` where the reader may not see them.
+    pub(super) held: Option<&'a [(Time, Arc<Image>)]>,
+    /// Interactions that were planned and have no outcome.
+    pub(super) planned: &'a [Arc<Image>],
+    /// Open tasks, by when they are due; `None` where the reader may not see them.
+    pub(super) tasks: Option<&'a [Arc<Image>]>,
+    /// What its score would do; none without a model, or where the reader may not see scores.
+    pub(super) prospect: Option<Prospect>,
+    pub(super) definitions: &'a Definitions,
+    pub(super) now: Time,
+    /// Whether the reader may see a field of the record.
+    pub(super) sees: &'a dyn Fn(&str) -> bool,
+}
+
+/// What a score would do.
+pub(super) struct Prospect {
+    pub(super) gains: Vec<Gain>,
+    /// When a record that is hot ceases to be, if that is soon.
+    pub(super) cools_at: Option<Time>,
+}
+
+/// What to do next.
+pub(super) fn advise(situation: &Situation<'_>) -> Vec<Recommendation> {
+    let mut all = situation.left_open();
+    if situation.is_live() {
+        all.extend(situation.owner());
+        all.extend(situation.contact());
+        all.extend(situation.stage());
+        all.extend(situation.close_date());
+        all.extend(situation.plan());
+        all.extend(situation.score());
+    }
+    all.sort_by(|a, b| (a.step, b.gain).cmp(&(b.step, a.gain)));
+    all
+}
+
+fn because(step: NextStep, reason: impl Into<String>, facts: Vec<Fact>) -> Recommendation {
+    Recommendation { step, reason: reason.into(), gain: None, rule: None, facts }
+}
+
+impl Situation<'_> {
+    /// Not archived, merged, won or lost.
+    fn is_live(&self) -> bool {
+        let record = self.record;
+        let is_over = self.current_stage().is_some_and(|stage| stage.kind != StageKind::Open);
+        !record.is_archived() && record.get("merged_into").is_null() && !is_over
+    }
+
+    /// Overdue tasks, and planned interactions of which nobody said how they went.
+    fn left_open(&self) -> Vec<Recommendation> {
+        let overdue = self.tasks.unwrap_or_default().iter().filter(|task| is_before(task, "due_at", self.now));
+        let overdue = overdue.take(MOST_OF_A_KIND).map(|task| {
+            let due_at = task.get("due_at").as_time();
+            let days = due_at.map_or(0, |due| self.now.since(due) / DAY);
+            let reason = match days {
+                0 => "a task is overdue".to_owned(),
+                days => format!("a task is overdue by {}", counted(days)),
+            };
+            because(NextStep::DoTask, reason, vec![Fact::Task { id: task.id, due_at }])
+        });
+        let past = self.planned.iter().filter(|planned| is_before(planned, "scheduled_at", self.now));
+        let past = past.take(MOST_OF_A_KIND).map(|planned| {
+            let kind = planned.get("type").as_text().unwrap_or("interaction");
+            because(
+                NextStep::RecordOutcome,
+                format!("nobody has said how the planned {kind} went"),
+                vec![interaction(planned, planned.get("scheduled_at").as_time().unwrap_or(self.now))],
+            )
+        });
+        overdue.chain(past).collect()
+    }
+
+    fn owner(&self) -> Option<Recommendation> {
+        let unassigned = (self.sees)("owner_id") && self.record.get("owner_id").is_null();
+        unassigned.then(|| because(NextStep::Assign, "nobody owns it", vec![self.field("owner_id")]))
+    }
+
+    /// Who is to be answered, met for the first time, or asked again.
+    fn contact(&self) -> Option<Recommendation> {
+        let held = self.held?;
+        if let Some((at, last)) = held.last()
+            && last.get("direction").as_text() == Some("inbound")
+            && last.get("type").as_text() != Some("website")
+        {
+            let kind = last.get("type").as_text().unwrap_or("interaction");
+            let reason = format!("the last that happened was their {kind}, {}", since(self.now, *at));
+            return Some(because(NextStep::Reply, reason, vec![interaction(last, *at)]));
+        }
+        if self.wants_no_contact() || self.is_planned() {
+            return None;
+        }
+        let Some((at, last)) = held.last() else {
+            let created = self.record.values[common::CREATED_AT].as_time()?;
+            let reason = format!("nobody has been in touch since it was created, {}", since(self.now, created));
+            let facts = if (self.sees)("created_at") { vec![self.field("created_at")] } else { Vec::new() };
+            return Some(because(NextStep::FirstContact, reason, facts));
+        };
+        let quiet = self.now.since(*at) / DAY;
+        (quiet >= QUIET_DAYS).then(|| {
+            let reason = format!("nothing has happened for {}", counted(quiet));
+            because(NextStep::FollowUp, reason, vec![interaction(last, *at)])
+        })
+    }
+
+    /// What the stage it is in, and the one after it, ask for.
+    fn stage(&self) -> Vec<Recommendation> {
+        if !(self.sees)("stage_id") {
+            return Vec::new();
+        }
+        let Some(stage) = self.current_stage() else { return Vec::new() };
+        let mut all = Vec::new();
+        let entered = self.record.get("stage_entered_at").as_time();
+        if let (Some(limit), Some(entered)) = (stage.rotting_days, entered) {
+            let days = self.now.since(entered) / DAY;
+            if days >= limit {
+                let reason = format!(
+                    "it has been in `{}` for {}, where {} are expected",
+                    stage.key,
+                    counted(days),
+                    counted(limit)
+                );
+                all.push(because(NextStep::MoveOn, reason, vec![Fact::Stage { id: stage.id, at: entered }]));
+            }
+        }
+        let Some(next) = self.next_stage(stage) else { return all };
+        if next.kind == StageKind::Won && self.record.kind() == Kind::Lead {
+            let reason = format!("`{}` is the last stage before conversion", stage.key);
+            let at = entered.unwrap_or(self.now);
+            all.push(because(NextStep::Convert, reason, vec![Fact::Stage { id: stage.id, at }]));
+        }
+        let missing: Vec<&str> = self.missing_for(next).into_iter().filter(|field| (self.sees)(field)).collect();
+        if !missing.is_empty() {
+            let reason = format!("the next stage, `{}`, asks for {}", next.key, missing.join(", "));
+            let facts = missing.iter().map(|field| self.field(field)).collect();
+            all.push(because(NextStep::FillIn, reason, facts));
+        }
+        all
+    }
+
+    fn close_date(&self) -> Option<Recommendation> {
+        let today = self.now.date_in(self.definitions.zone());
+        let Value::Date(expected) = self.record.get("expected_close_date") else { return None };
+        (*expected < today && (self.sees)("expected_close_date")).then(|| {
+            let reason = format!("it was expected to close on {expected}");
+            because(NextStep::UpdateCloseDate, reason, vec![self.field("expected_close_date")])
+        })
+    }
+
+    fn plan(&self) -> Option<Recommendation> {
+        self.tasks?;
+        self.held?;
+        (!self.is_planned()).then(|| because(NextStep::Plan, "no task is open and nothing is agreed", Vec::new()))
+    }
+
+    /// What the scoring model would give points for.
+    fn score(&self) -> Vec<Recommendation> {
+        let Some(prospect) = &self.prospect else { return Vec::new() };
+        let mut all = Vec::new();
+        let may_contact = !self.wants_no_contact();
+        if let Some(at) = prospect.cools_at.filter(|_| may_contact) {
+            let days = at.since(self.now) / DAY;
+            let reason = format!("if nothing happens it ceases to be hot within {}", counted(days));
+            all.push(because(NextStep::KeepWarm, reason, Vec::new()));
+        }
+        let events = prospect.gains.iter().filter(|gain| gain.unknown.is_empty() && may_contact);
+        all.extend(events.take(MOST_OF_A_KIND).map(|gain| {
+            let reason = format!("`{}` would bring {} points", gain.rule, points(gain.points));
+            self.gain(because(NextStep::Engage, reason, Vec::new()), gain)
+        }));
+        let facts = prospect
+            .gains
+            .iter()
+            .filter(|gain| !gain.unknown.is_empty() && gain.unknown.iter().all(|field| (self.sees)(field)));
+        all.extend(facts.take(MOST_OF_A_KIND).map(|gain| {
+            let names: Vec<&str> = gain.unknown.iter().map(AsRef::as_ref).collect();
+            let reason = format!(
+                "{} is not known: `{}` brings {} points where it applies",
+                names.join(", "),
+                gain.rule,
+                points(gain.points)
+            );
+            let facts = names.iter().map(|field| self.field(field)).collect();
+            self.gain(because(NextStep::FindOut, reason, facts), gain)
+        }));
+        all
+    }
+
+    fn gain(&self, recommendation: Recommendation, gain: &Gain) -> Recommendation {
+        Recommendation { gain: Some(gain.points), rule: Some(Arc::clone(&gain.rule)), ..recommendation }
+    }
+
+    fn field(&self, name: &str) -> Fact {
+        Fact::Field { on: On::Record, field: name.into(), value: value_of(self.record, name).clone() }
+    }
+
+    fn wants_no_contact(&self) -> bool {
+        ["do_not_email", "do_not_call"].iter().all(|field| *self.record.get(field) == Value::Bool(true))
+    }
+
+    /// True where a task is open, or an interaction is agreed for a time to come.
+    fn is_planned(&self) -> bool {
+        self.tasks.is_some_and(|tasks| !tasks.is_empty())
+            || self.planned.iter().any(|planned| !is_before(planned, "scheduled_at", self.now))
+    }
+
+    fn current_stage(&self) -> Option<&Stage> {
+        let id = self.record.get("stage_id").as_id()?;
+        self.definitions.stage(id).map(|(_, stage)| stage)
+    }
+
+    /// The stage that comes next in the pipeline, where it may be entered from here.
+    fn next_stage(&self, from: &Stage) -> Option<&Stage> {
+        let (pipeline, _) = self.definitions.stage(from.id)?;
+        let after = pipeline.stages.iter().filter(|stage| {
+            let open_to = stage.allowed_from.is_empty() || stage.allowed_from.contains(&from.key);
+            stage.position > from.position && !stage.retired && stage.kind != StageKind::Lost && open_to
+        });
+        after.min_by_key(|stage| stage.position)
+    }
+
+    /// The fields that a stage asks for and that are missing: as its own gates say.
+    fn missing_for<'b>(&self, stage: &'b Stage) -> Vec<&'b str> {
+        let mut there = self.record.clone();
+        if let Some(at) = there.decl.position("stage_id") {
+            there.values[at] = Value::Id(stage.id);
+        }
+        let mut faults = Faults::new();
+        gates::check(Some(self.record), &there, Passage::Ordinary, self.definitions, self.now, &mut faults);
+        let is_missing = |field: &&String| {
+            faults.all().iter().any(|fault| fault.field == **field && fault.fault.code == "required_by_stage")
+        };
+        stage.required_fields.iter().filter(is_missing).map(String::as_str).collect()
+    }
+}
+
+fn interaction(image: &Image, at: Time) -> Fact {
+    Fact::Interaction { id: image.id, at }
+}
+
+fn value_of<'a>(image: &'a Image, name: &str) -> &'a Value {
+    match name.strip_prefix("properties.") {
+        Some(key) => image.get("properties").as_map().and_then(|map| map.get(key)).unwrap_or(&Value::Null),
+        None => image.get(name),
+    }
+}
+
+/// `1 day`, `5 days`.
+fn counted(days: i64) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
+}
+
+/// How long ago something was.
+fn since(now: Time, then: Time) -> String {
+    match now.since(then) / DAY {
+        0 => "today".to_owned(),
+        days => format!("{} ago", counted(days)),
+    }
+}
+
+/// Thousandths of a point as points.
+fn points(thousandths: i64) -> String {
+    let (whole, part) = (thousandths / 1_000, thousandths % 1_000);
+    if part == 0 { whole.to_string() } else { format!("{whole}.{part:03}").trim_end_matches('0').to_owned() }
+}

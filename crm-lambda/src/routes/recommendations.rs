@@ -1,0 +1,66 @@
+//! What to do next about a record, and why.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use crm_core::{
+    recommendations::NextStep,
+    schema::RecordKind,
+    value::{Choice as _, Ref},
+};
+use serde_json::json;
+use utoipa::openapi::HttpMethod;
+
+use super::records::path_of;
+use crate::{
+    answer::Answer,
+    app::App,
+    input::{IdPath, Params},
+    openapi::{Route, array, choice, integer, object, route, text},
+    problem::Problem,
+    sign_in::Caller,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        of_kind::<crm_core::leads::Lead>(),
+        of_kind::<crm_core::contacts::Contact>(),
+        of_kind::<crm_core::companies::Company>(),
+        of_kind::<crm_core::deals::Deal>(),
+    ]
+}
+
+fn of_kind<K: RecordKind>() -> Route {
+    let kind = K::KIND;
+    let one = object()
+        .property("step", choice(NextStep::NAMES.iter().copied()))
+        .required("step")
+        .property("reason", text())
+        .required("reason")
+        .property("gain", integer())
+        .property("rule", text())
+        .property("facts", array(object()))
+        .required("facts");
+    route(
+        HttpMethod::Get,
+        format!("{}/{{id}}/recommendations", path_of(kind)),
+        kind.plural(),
+        format!("{kind}_recommendations"),
+        format!("What to do next about a {kind}, and why"),
+    )
+    .data(200, array(one), "the most pressing first; `gain` in thousandths of a point of the score")
+    .fails(404)
+    .to(recommendations::<K>)
+}
+
+async fn recommendations<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    params: Params,
+) -> Result<Response, Problem> {
+    params.done()?;
+    let all = app.crm().recommendations(&caller.actor).of(Ref::new(K::KIND, id)).await?;
+    Ok(Answer::ok(json!(all)).into_response())
+}
