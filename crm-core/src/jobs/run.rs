@@ -228,7 +228,7 @@ impl Collection<'_, Job> {
             return Ok(Worked { moved, trial: Some(trial), product: None });
         }
         if job.r#type == JobType::Train {
-            return learn(&Scoring::new(self.engine, actor), target).await;
+            return learn(&Scoring::new(self.engine, actor), target, stint.until.unwrap_or(Time::MAX)).await;
         }
         let moved = match (job.r#type, target) {
             (JobType::DeactivateUser, JobTarget { user_id: Some(user), transfer_to: Some(to), .. }) => {
@@ -280,11 +280,11 @@ impl Collection<'_, Job> {
     }
 }
 
-/// Learns from outcomes, in one go.
+/// Learns from the outcomes that can be read within the stint.
 #[cfg(feature = "predictive")]
-async fn learn(scoring: &Scoring<'_>, target: JobTarget) -> Result<Worked, Error> {
+async fn learn(scoring: &Scoring<'_>, target: JobTarget, until: Time) -> Result<Worked, Error> {
     let options = crate::predict::Options { exclude: target.exclude, ..crate::predict::Options::default() };
-    let learned = scoring.train(target.kind.unwrap_or(Kind::Lead), &options).await?;
+    let learned = scoring.train_until(target.kind.unwrap_or(Kind::Lead), &options, until).await?;
     let moved = Moved { moved: learned.report.rows as u64, ..Moved::default() };
     let json = serde_json::to_value(&learned)
         .map_err(|error| Error::invalid("model", "unfit", format!("the model cannot be written: {error}")))?;
@@ -293,6 +293,6 @@ async fn learn(scoring: &Scoring<'_>, target: JobTarget) -> Result<Worked, Error
 
 /// This program was built without what learns: another one goes on.
 #[cfg(not(feature = "predictive"))]
-async fn learn(_: &Scoring<'_>, _: JobTarget) -> Result<Worked, Error> {
+async fn learn(_: &Scoring<'_>, _: JobTarget, _: Time) -> Result<Worked, Error> {
     Err(Error::Unavailable(crate::store::StoreError::unavailable("this program was built without training")))
 }

@@ -9,6 +9,9 @@
 //! Names, addresses, numbers to call, free text, whatever is personal or secret, and the stage itself never are; neither is
 //! what is hidden from whoever trains.
 
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -37,6 +40,8 @@ use crate::{
 pub const MAX_ROWS: usize = 50_000;
 /// Records read together.
 const PAGE: usize = 1_000;
+/// Of how many of them the histories are read at the same time.
+const AT_ONCE: usize = 16;
 /// What is set with an outcome, and so tells it: never a feature.
 const OF_THE_OUTCOME: [&str; 6] = [
     "unqualified_reason",
@@ -54,6 +59,8 @@ pub struct Learned {
     pub kind: Kind,
     /// When it was trained.
     pub trained_at: Time,
+    /// False where older outcomes were left out: there were more than [`MAX_ROWS`], or the time was up.
+    pub of_all: bool,
     /// The model.
     pub model: Model,
     /// What was found: held-back figures, warnings, what is no feature and why.
@@ -123,13 +130,23 @@ impl Scoring<'_> {
     /// disqualified; of deals, won against lost. The newest 50,000, divided by the time of the outcome unless the options
     /// say otherwise. Deterministic: the same records and options give the same model.
     ///
-    /// Costs a list of the records, a thousand a round trip, and the history of each; then up to some seconds of one core.
+    /// Costs a list of the records, a thousand a round trip, and the history of each, sixteen at a time; then up to some
+    /// seconds of one core.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `scoring_model.create` or any grant of `lead.report` (`deal.report`);
     /// [`Error::Invalid`] where there is too little to learn from (100 outcomes, 30 of each, unless the options ask for
     /// less), naming what is missing; for a kind that has no outcomes; for an excluded field that is none.
     pub async fn train(&self, kind: Kind, options: &Options) -> Result<Learned, Error> {
+        self.train_until(kind, options, Time::MAX).await
+    }
+
+    /// As [`Scoring::train`], of what can be read until a moment by the CRM's clock: the newest records, at least the first
+    /// thousand. [`Learned::of_all`] says whether they were all.
+    ///
+    /// # Errors
+    /// As [`Scoring::train`].
+    pub async fn train_until(&self, kind: Kind, options: &Options, until: Time) -> Result<Learned, Error> {
         if !matches!(kind, Kind::Lead | Kind::Deal) {
             return Err(Error::invalid("kind", "unknown_choice", "must be lead or deal: others have no outcome"));
         }
@@ -150,13 +167,18 @@ impl Scoring<'_> {
             ListQuery::new().filter(Filter::one_of("stage_kind", ["won", "lost"])).sort("created_at").descending();
         let plan = listing::plan(&access, decl, &query, Action::Report)?;
         let mut place = None;
-        loop {
+        let of_all = loop {
             let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, place, PAGE).await?;
-            for image in page.items.iter().take(MAX_ROWS - rows.len()) {
+            let taken = page.items.len().min(MAX_ROWS - rows.len());
+            let read = |image: Arc<Image>| async move {
                 let history = read_history(self.engine, self.actor.tenant(), image.reference()).await?;
+                Ok::<_, Error>((image, history))
+            };
+            let read = stream::iter(page.items.iter().take(taken).cloned()).map(read).buffered(AT_ONCE);
+            for (image, history) in read.try_collect::<Vec<_>>().await? {
                 let Some((at, won, then)) = outcome(&history, &definitions, self.actor.tenant()) else { continue };
                 for (feature, counts) in features.iter().zip(&mut after) {
-                    let (before, now) = (feature.path.value(&then), feature.path.value(image));
+                    let (before, now) = (feature.path.value(&then), feature.path.value(&image));
                     counts.filled += usize::from(!now.is_null());
                     counts.after += usize::from(!now.is_null() && before != now);
                 }
@@ -168,10 +190,10 @@ impl Scoring<'_> {
                 ));
             }
             place = page.next;
-            if place.is_none() || rows.len() >= MAX_ROWS {
-                break;
+            if place.is_none() || rows.len() >= MAX_ROWS || self.engine.clock.now() >= until {
+                break place.is_none() && taken == page.items.len();
             }
-        }
+        };
         rows.sort_by_key(|(at, id, ..)| (*at, *id));
         let broken = |error: predict::TableError| Error::invalid("fields", "unfit", error.to_string());
         let mut table = TableBuilder::new(features.iter().map(|f| (f.name.as_str(), f.kind))).map_err(broken)?;
@@ -187,7 +209,7 @@ impl Scoring<'_> {
         options.keep.extend(features.iter().filter(|feature| feature.declared).map(|feature| feature.name.clone()));
         let table = table.order(Order::OldestFirst).build();
         let trained = predict::train(&table, &options).map_err(|error| refused(&error))?;
-        Ok(Learned { kind, trained_at: now, model: trained.model, report: trained.report })
+        Ok(Learned { kind, trained_at: now, of_all, model: trained.model, report: trained.report })
     }
 
     /// As [`Scoring::predict`], by the model that a job has trained, whoever asked for that job.

@@ -724,6 +724,22 @@ fn a_model_learns_from_outcomes_as_records_were_before_them() {
 }
 
 #[test]
+fn what_cannot_be_read_in_time_is_left_out_and_said() {
+    use crm_core::predict::Options;
+    run(async {
+        let world = World::new().await;
+        with_outcomes(&world, 1_100, false).await;
+        let options = Options { resamplings: 0, both_ways: false, ..Options::default() };
+        let scoring = world.crm.scoring(&world.admin);
+        // The time is up from the beginning: the newest thousand are read all the same.
+        let some = scoring.train_until(Kind::Lead, &options, world.clock.now()).await.unwrap();
+        assert_eq!((some.report.rows, some.of_all), (1_000, false));
+        let all = scoring.train(Kind::Lead, &options).await.unwrap();
+        assert_eq!((all.report.rows, all.of_all), (1_100, true));
+    });
+}
+
+#[test]
 fn what_cannot_be_learned_is_refused_or_said() {
     use crm_core::predict::Options;
     run(async {

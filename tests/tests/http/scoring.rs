@@ -73,6 +73,57 @@ async fn a_lead_is_scored_from_the_first_day_on_and_says_why() {
 }
 
 #[tokio::test]
+async fn what_to_do_next_is_told_with_the_reason() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    starter(&api, &admin).await;
+    let lead = api.post(&admin, "leads", json!({"name": "Ada", "source": "referral"})).await.is(201).id();
+    let path = format!("leads/{lead}/recommendations");
+    let first = api.get(&admin, &path).await.is(200);
+    let steps = |answer: &Json| -> Vec<String> {
+        answer.as_array().unwrap().iter().map(|one| one["step"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(steps(first.data()).contains(&"first_contact".to_owned()), "{}", first.text);
+    call(&api, &admin, &lead).await;
+    let second = api.get(&admin, &path).await.is(200);
+    assert!(steps(second.data()).contains(&"reply".to_owned()), "{}", second.text);
+    let find_out = second.data().as_array().unwrap().iter().find(|one| one["step"] == "find_out").unwrap();
+    assert!(find_out["gain"].as_i64().unwrap() > 0 && find_out["facts"][0]["value"].is_null(), "{find_out}");
+    api.get(&admin, &format!("{path}?at=now")).await.problem(400, "bad_request");
+    for other in ["contacts", "companies", "deals"] {
+        let new = if other == "deals" { json!({"title": "Engines"}) } else { json!({"name": "Acme"}) };
+        let id = api.post(&admin, other, new).await.is(201).id();
+        let told = api.get(&admin, &format!("{other}/{id}/recommendations")).await.is(200);
+        assert!(steps(told.data()).contains(&"plan".to_owned()), "{}", told.text);
+    }
+}
+
+#[tokio::test]
+async fn deals_are_scored_by_a_model_of_their_own() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let definition = json!({"hot_threshold": 5_000, "groups": [{"key": "all",
+        "rules": [{"key": "known", "when": {"field": "source", "op": "eq", "value": "referral"}, "points": 3_000}],
+        "behaviors": [{"key": "proposed", "event": {"stage": ["proposal"]}, "points": 2_500}]}]});
+    let model = json!({"key": "sales", "name": "Sales", "kind": "deal", "definition": definition, "is_active": true});
+    api.post(&admin, "scoring/models", model).await.is(201);
+    let deal = api.post(&admin, "deals", json!({"title": "Engines", "source": "referral"})).await.is(201);
+    assert_eq!((&deal.data()["score"], &deal.data()["model_version"]), (&json!(3_000), &json!("sales@1")));
+    api.clock.advance_seconds(60);
+    let path = format!("deals/{}", deal.id());
+    api.post(&admin, &format!("{path}/stage"), json!({"stage": "proposal"})).await.is(200);
+    sweep(&api, &admin).await;
+    let hot = api.get(&admin, &path).await.is(200);
+    assert_eq!((&hot.data()["score"], &hot.data()["is_hot"]), (&json!(5_500), &json!(true)));
+    let score = api.get(&admin, &format!("{path}/score")).await.is(200);
+    assert_eq!((&score.data()["total"], score.data()["contributions"].as_array().unwrap().len()), (&json!(5_500), 2));
+    let drawn = api.get(&admin, &format!("{path}/score.svg")).await.is(200);
+    assert!(drawn.text.starts_with("<svg "));
+    let list = api.get(&admin, "deals?is_hot=true").await.is(200);
+    assert_eq!(list.data().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_model_is_tried_and_then_put_in_force() {
     let api = Api::new();
     let admin = api.register("acme").await;
