@@ -60,6 +60,11 @@ fn because(step: NextStep, reason: impl Into<String>, facts: Vec<Fact>) -> Recom
     Recommendation { step, reason: reason.into(), gain: None, rule: None, facts }
 }
 
+/// What rests on a rule of the model, with what it would bring.
+fn by(gain: &Gain, recommendation: Recommendation) -> Recommendation {
+    Recommendation { gain: Some(gain.points), rule: Some(Arc::clone(&gain.rule)), ..recommendation }
+}
+
 impl Situation<'_> {
     /// Not archived, merged, won or lost.
     fn is_live(&self) -> bool {
@@ -187,7 +192,7 @@ impl Situation<'_> {
         let events = prospect.gains.iter().filter(|gain| gain.unknown.is_empty() && may_contact);
         all.extend(events.take(MOST_OF_A_KIND).map(|gain| {
             let reason = format!("`{}` would bring {} points", gain.rule, points(gain.points));
-            self.gain(because(NextStep::Engage, reason, Vec::new()), gain)
+            by(gain, because(NextStep::Engage, reason, Vec::new()))
         }));
         let facts = prospect
             .gains
@@ -202,13 +207,9 @@ impl Situation<'_> {
                 points(gain.points)
             );
             let facts = names.iter().map(|field| self.field(field)).collect();
-            self.gain(because(NextStep::FindOut, reason, facts), gain)
+            by(gain, because(NextStep::FindOut, reason, facts))
         }));
         all
-    }
-
-    fn gain(&self, recommendation: Recommendation, gain: &Gain) -> Recommendation {
-        Recommendation { gain: Some(gain.points), rule: Some(Arc::clone(&gain.rule)), ..recommendation }
     }
 
     fn field(&self, name: &str) -> Fact {

@@ -150,16 +150,16 @@ impl<'a> Recommendations<'a> {
         let open = || ListQuery::new().filter(Filter::eq("is_open", true));
         let planned = async {
             let query = open().filter(Filter::missing("scheduled_at").negate()).sort("happens_at");
-            match sees_interactions {
-                true => reader.linked(Interaction::decl(), record, query, MOST_OPEN).await,
-                false => Ok(Vec::new()),
+            if !sees_interactions {
+                return Ok(Vec::new());
             }
+            reader.linked(Interaction::decl(), record, query, MOST_OPEN).await
         };
         let tasks = async {
-            match sees_tasks {
-                true => reader.linked(Task::decl(), record, open().sort("due_at"), MOST_OPEN).await,
-                false => Ok(Vec::new()),
+            if !sees_tasks {
+                return Ok(Vec::new());
             }
+            reader.linked(Task::decl(), record, open().sort("due_at"), MOST_OPEN).await
         };
         let (facts, planned, tasks) = futures::try_join!(facts, planned, tasks)?;
         let prospect = compiled.map(|compiled| {

@@ -119,7 +119,9 @@ impl<'a> Keeper<'a> {
         let records: Vec<Ref> = marks.iter().filter_map(|mark| Some(Ref::new(mark.of?, mark.id))).collect();
         let wants: Vec<Want> = records.iter().copied().map(Want::Record).collect();
         let got = self.engine.store.get(actor.tenant(), &wants).await?.got;
-        let (mut due, mut models, mut void): (Vec<Due>, Vec<(&Record<Rescoring>, Kind)>, Vec<_>) = Default::default();
+        let mut due: Vec<Due> = Vec::new();
+        let mut models: Vec<(&Record<Rescoring>, Kind)> = Vec::new();
+        let mut void = Vec::new();
         for ((mark, record), got) in marks.iter().zip(records).zip(got) {
             match got {
                 Got::Record(Some(image)) if image.kind() == Kind::ScoringModel => {
