@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     error::Error,
     filter::Filter,
-    listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT},
+    listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
     schema::{Image, Patch, Record, RecordKind, common},
     store::{Claim, HistoryPosition, HistoryQuery, Position, Want, record_items},
     value::{Id, Kind, Ref, Time, Value},
@@ -427,17 +427,18 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 
     pub(crate) async fn images(&self, query: &ListQuery, action: Action) -> Result<ListPage<Arc<Image>>, Error> {
-        self.pages(query, action, |image, access| access.mask(image)).await
+        self.pages(query, action, None, |image, access| access.mask(image)).await
     }
 
     pub(crate) async fn views_of(&self, query: &ListQuery, action: Action) -> Result<ListPage<View>, Error> {
-        self.pages(query, action, View::new).await
+        self.pages(query, action, None, View::new).await
     }
 
     async fn pages<T>(
         &self,
         query: &ListQuery,
         action: Action,
+        past: Option<Moment>,
         show: fn(&Arc<Image>, &Access<'_>) -> T,
     ) -> Result<ListPage<T>, Error> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
@@ -447,7 +448,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let tenant = self.actor.tenant();
         // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
         if let Some(cached) = self.engine.cached(tenant) {
-            match self.planned(&cached, query, action) {
+            match self.planned(&cached, query, action, past) {
                 Ok(planned) => {
                     let (page, epoch) = planned.read(self.engine, limit, show, None).await?;
                     if epoch == cached.epoch {
@@ -461,7 +462,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         }
         let definitions = self.definitions().await?;
         let known = Some(definitions.epoch);
-        Ok(self.planned(&definitions, query, action)?.read(self.engine, limit, show, known).await?.0)
+        Ok(self.planned(&definitions, query, action, past)?.read(self.engine, limit, show, known).await?.0)
     }
 
     /// How a page is to be read, under these definitions.
@@ -470,10 +471,17 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         definitions: &'d Definitions,
         query: &ListQuery,
         action: Action,
+        past: Option<Moment>,
     ) -> Result<Planned<'d>, Error> {
         let access = Access::new(self.actor, definitions, self.engine.clock.now());
-        let plan = listing::plan(&access, K::decl(), query, action)?;
-        let signature = listing::signature(K::decl(), query);
+        let plan = match past {
+            None => Way::Now(listing::plan(&access, K::decl(), query, action)?),
+            Some(moment) => Way::Then(listing::plan_past(&access, K::decl(), query, action, moment)?),
+        };
+        let mut signature = listing::signature(K::decl(), query);
+        if let Some(moment) = past {
+            signature.push_str(&moment.signature());
+        }
         let after = match &query.cursor {
             Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
             None => None,
@@ -602,11 +610,47 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// As [`Collection::get`].
     pub async fn as_of_known(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
-        let known = change::known_at(&history, known_at);
-        let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
-        let image = change::completed(image, &known, at, &outcome.definitions)?;
+        let then = change::as_it_was(self.actor.tenant(), &history, at, known_at, &outcome.definitions)?;
+        let Some(image) = then else { return Ok(None) };
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         Ok(Some(Record::from_image(&access.mask(&Arc::new(image)))?))
+    }
+
+    /// A page of the records that existed at a moment, as they were then: each as [`Collection::as_of`] gives it, but
+    /// without its long texts, as in any list. The query's filter and text are asked of the records as they were, times
+    /// that a filter gives relative to now being relative to that moment; what was archived then is left out, and what
+    /// was archived since is there. In the order of `created_at`, ascending or descending: the one order that a past list
+    /// has, since it alone never changes.
+    ///
+    /// Whose records they are goes by now: the actor sees the past of what they may list today, without the fields that
+    /// are hidden from them today.
+    ///
+    /// Costs the reads of a list, of live and of archived records by their creation, and one read of the log for each
+    /// record that anything was written of since (of leads that were ever scored: for each), eight at once; what the
+    /// filter asks of fields that people write, the engine asks of all others. One call looks at no more than 500 records
+    /// and may return short with a cursor.
+    ///
+    /// # Errors
+    /// As [`Collection::list`]; [`Error::Invalid`] for another sort, for archived records in place of live ones, and for
+    /// a filter on what the machine computes and the log does not tell (a score).
+    pub async fn list_as_of(&self, query: &ListQuery, at: Time) -> Result<ListPage<Record<K>>, Error> {
+        self.list_as_of_known(query, at, None).await
+    }
+
+    /// As [`Collection::list_as_of`], counting only what had been recorded by `known_at`.
+    ///
+    /// # Errors
+    /// As [`Collection::list_as_of`].
+    pub async fn list_as_of_known(
+        &self,
+        query: &ListQuery,
+        at: Time,
+        known_at: Option<Time>,
+    ) -> Result<ListPage<Record<K>>, Error> {
+        let past = Some(Moment { at, known_at });
+        let page = self.pages(query, Action::Read, past, |image, access| access.mask(image)).await?;
+        let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
+        Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
     /// When the record entered and left each stage, in order.
@@ -704,18 +748,35 @@ impl<K: RecordKind> Collection<'_, K> {
     /// As [`Collection::as_of_known`].
     pub async fn view_as_of(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
+        let then = change::as_it_was(self.actor.tenant(), &history, at, known_at, &outcome.definitions)?;
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
-        let known = change::known_at(&history, known_at);
-        let Some(image) = change::as_of(self.actor.tenant(), &known, at, None) else { return Ok(None) };
-        let image = change::completed(image, &known, at, &outcome.definitions)?;
-        Ok(Some(View::new(&Arc::new(image), &access)))
+        Ok(then.map(|image| View::new(&Arc::new(image), &access)))
     }
+
+    /// As [`Collection::list_as_of_known`], as views.
+    ///
+    /// # Errors
+    /// As [`Collection::list_as_of`].
+    pub async fn view_list_as_of(
+        &self,
+        query: &ListQuery,
+        at: Time,
+        known_at: Option<Time>,
+    ) -> Result<ListPage<View>, Error> {
+        self.pages(query, Action::Read, Some(Moment { at, known_at }), View::new).await
+    }
+}
+
+/// How a page is read: of records as they are, or as they were.
+enum Way {
+    Now(listing::Plan),
+    Then(listing::PastPlan),
 }
 
 /// A page that is about to be read.
 struct Planned<'a> {
     access: Access<'a>,
-    plan: listing::Plan,
+    plan: Way,
     /// What its cursors are bound to.
     signature: String,
     after: Option<Position>,
@@ -732,7 +793,10 @@ impl Planned<'_> {
     ) -> Result<(ListPage<T>, Id), Error> {
         let Self { access, plan, signature, after } = self;
         let (actor, definitions) = (access.actor(), access.definitions());
-        let (page, epoch) = listing::walk_page_under(engine, actor.tenant(), &plan, after, limit, epoch).await?;
+        let (page, epoch) = match &plan {
+            Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epoch).await?,
+            Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epoch).await?,
+        };
         let next_cursor = page.next.map(|at| listing::seal(definitions, actor, &signature, &at));
         Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epoch))
     }

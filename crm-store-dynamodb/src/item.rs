@@ -99,9 +99,9 @@ pub(crate) fn partitions(image: &Image) -> Vec<(&'static str, Option<String>)> {
     let layout = layout::of(image.decl);
     let mut partitions: Vec<(&'static str, Option<String>)> = Vec::with_capacity(PARTITIONS.len());
     for index in image.decl.indexes.iter().filter(|index| !index.per_element) {
-        let name = PARTITIONS[layout.slots[index.position]];
+        let (_, name, _) = layout::global(layout.slots[index.position]);
         let partition = layout.partition(image, index);
-        // The archived records' index shares its slot with the walk; a record stands in one of the two.
+        // Archived records by the time of archiving share the slot of the walk; a record stands in one of the two.
         match partitions.iter_mut().find(|(other, _)| *other == name) {
             Some((_, held)) => *held = held.take().or(partition),
             None => partitions.push((name, partition)),

@@ -6,6 +6,8 @@
 //! partition attribute, so sharing costs nothing and saves 34 bytes an index in every copy of an item.
 //!
 //! The slots follow from the declarations: fields in the order of how many indexes they sort, each taking free slots.
+//! Archived records by their creation stand in the global index of stage moves, which has attributes that records have no
+//! other use for: the sort attributes of their own hold what the machine writes, which archiving must not have to know.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -33,6 +35,17 @@ pub(crate) const LOG: (&str, &str) = ("lp", "ls");
 /// The index of stage moves, and its partition and sort attribute.
 pub(crate) const MOVES_NAME: &str = "stage-moves";
 pub(crate) const MOVES: (&str, &str) = ("mp", "ms");
+
+/// The slot of archived records by their creation: the index of stage moves.
+pub(crate) const ARCHIVED_SLOT: usize = SLOTS;
+
+/// The global index of a slot: its name, its partition attribute and its sort attribute.
+pub(crate) fn global(slot: usize) -> (&'static str, &'static str, &'static str) {
+    match slot {
+        ARCHIVED_SLOT => (MOVES_NAME, MOVES.0, MOVES.1),
+        _ => (NAMES[slot], PARTITIONS[slot], SORTS[SORT_OF[slot]]),
+    }
+}
 
 /// The version of the person's group.
 pub(crate) const PERSON: &str = "v";
@@ -112,6 +125,7 @@ impl Layout {
         }
         // A record is live or archived: the archived ones stand where the walk of the live ones stands.
         slots[decl.archived().position] = slots[decl.walk().position];
+        slots[decl.archived_walk().position] = ARCHIVED_SLOT;
         let mut element_fields: Vec<(usize, Vec<usize>)> = Vec::new();
         for index in decl.indexes.iter().filter(|index| index.per_element) {
             let field = index.equals[0];
@@ -176,6 +190,11 @@ impl Layout {
             if let Some(by) = by {
                 keys.push((SORTS[at], crate::key::index_place(&by.sort_value(image), image.id)));
             }
+        }
+        // The creation never changes, so the place of a record that is restored may stay: it has no partition then.
+        if image.is_archived() && written(Group::Person) {
+            let (_, _, sort) = global(ARCHIVED_SLOT);
+            keys.push((sort, crate::key::index_place(&decl.archived_walk().sort_value(image), image.id)));
         }
         keys
     }

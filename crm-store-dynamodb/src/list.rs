@@ -22,8 +22,7 @@ use crate::{
     expression::Placeholders,
     filter,
     get::MAX_BATCH,
-    item, key,
-    layout::{self, NAMES, PARTITIONS, SORT_OF, SORTS},
+    item, key, layout,
     value::{Item, corrupt},
 };
 
@@ -73,16 +72,8 @@ impl<'a> Plan<'a> {
                 (other, equals)
             }
         };
-        let slot = layout.slots[index.position];
-        Ok(Self {
-            query,
-            index,
-            equals,
-            filter,
-            name: NAMES[slot],
-            partition: PARTITIONS[slot],
-            sort: SORTS[SORT_OF[slot]],
-        })
+        let (name, partition, sort) = layout::global(layout.slots[index.position]);
+        Ok(Self { query, index, equals, filter, name, partition, sort })
     }
 
     fn is_filtered(&self) -> bool {

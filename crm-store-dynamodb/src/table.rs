@@ -15,7 +15,7 @@ use crm_core::store::StoreError;
 use crate::{
     error,
     key::{PK, SK},
-    layout::{LOG, LOG_NAME, MOVES, MOVES_NAME, NAMES, PARTITIONS, SLOTS, SORT_OF, SORTS},
+    layout::{self, LOG, LOG_NAME, MOVES, MOVES_NAME, PARTITIONS, SLOTS, SORTS},
 };
 
 /// The attribute by which DynamoDB itself forgets an item: seconds since 1970.
@@ -23,8 +23,7 @@ pub(crate) const EXPIRES: &str = "x";
 
 /// The global indexes: name, partition attribute, sort attribute.
 fn indexes() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let of_records = (0..SLOTS).map(|slot| (NAMES[slot], PARTITIONS[slot], SORTS[SORT_OF[slot]]));
-    of_records.chain([(LOG_NAME, LOG.0, LOG.1), (MOVES_NAME, MOVES.0, MOVES.1)])
+    (0..SLOTS).map(layout::global).chain([(LOG_NAME, LOG.0, LOG.1), (MOVES_NAME, MOVES.0, MOVES.1)])
 }
 
 pub(crate) async fn create(client: &Client, table: &str) -> Result<(), StoreError> {

@@ -255,7 +255,9 @@ fn index_columns(layout: &Layout, index: &IndexDecl) -> Vec<String> {
 }
 
 fn index_name(layout: &Layout, index: &IndexDecl) -> String {
-    format!("{}_{}", layout.decl.kind, index_columns(layout, index).join("_"))
+    // The walk of archived records has the columns of the live ones'.
+    let archived = if index.archived && index.position != layout.decl.archived().position { "archived_" } else { "" };
+    format!("{}_{archived}{}", layout.decl.kind, index_columns(layout, index).join("_"))
 }
 
 /// The name and the column of the index by which what is of no use any more is found.

@@ -57,8 +57,3 @@ pub fn as_of(tenant: Id, changes: &[Change], at: Time, known_at: Option<Time>) -
     image.versions = versions;
     Some(image)
 }
-
-/// Of some changes those that had been recorded by a moment.
-pub(crate) fn known_at(changes: &[Change], moment: Option<Time>) -> Vec<Change> {
-    changes.iter().filter(|change| moment.is_none_or(|moment| change.recorded_at <= moment)).cloned().collect()
-}

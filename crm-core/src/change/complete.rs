@@ -1,12 +1,30 @@
 //! A record as it was, with what is derived: times of stage entry and completion, search text, weighted value.
 
-use super::Change;
+use super::{Change, as_of};
 use crate::{
     definitions::Definitions,
     rules,
     schema::{Group, Image},
-    value::{Time, WrongType},
+    value::{Id, Time, WrongType},
 };
+
+/// The record as of `at`, counting what had been recorded by `known_at`, from its whole history in version order, with
+/// what is derived. `None` before its creation.
+///
+/// # Errors
+/// [`WrongType`] where the log holds what the declaration does not.
+pub(crate) fn as_it_was(
+    tenant: Id,
+    history: &[Change],
+    at: Time,
+    known_at: Option<Time>,
+    definitions: &Definitions,
+) -> Result<Option<Image>, WrongType> {
+    let is_known = |change: &&Change| known_at.is_none_or(|known| change.recorded_at <= known);
+    let known: Vec<Change> = history.iter().filter(is_known).cloned().collect();
+    let image = as_of(tenant, &known, at, None);
+    image.map(|image| completed(image, &known, at, definitions)).transpose()
+}
 
 /// Completes an image that was folded from the log up to `at`: times that go with a change come from the log, the rest
 /// is computed from the image and today's definitions.

@@ -7,8 +7,7 @@ mod replay;
 mod stages;
 
 pub use as_of::as_of;
-pub(crate) use as_of::known_at;
-pub(crate) use complete::completed;
+pub(crate) use complete::{as_it_was, completed};
 pub use record::{Change, ChangeId, FieldChange, Origin};
 pub(crate) use replay::Replay;
 pub use stages::{StageInterval, StageTime, stage_intervals, stage_times};

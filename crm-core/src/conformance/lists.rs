@@ -36,7 +36,7 @@ pub(super) const CASES: &[Case] = &[
     case!(
         "lists",
         archived_only_there,
-        "archived records stand in no index but the archived one, and come back when restored"
+        "archived records stand in no index but those of archived ones, and come back when restored"
     ),
     case!("lists", machine_sorts, "an index sorted by a machine's field follows machine writes"),
     case!("lists", exhausted_lists_end, "a list that ends with a full page says so in the end"),

@@ -13,15 +13,16 @@ use crate::{
     deals::{DealPatch, NewDeal},
     filter::Filter,
     interactions::NewInteraction,
-    leads::{ConvertLead, LeadPatch, NewLead},
+    leads::{ConvertLead, Lead, LeadPatch, NewLead},
     listing::ListQuery,
     organizations::NewOrganization,
     pipelines::PipelineKind,
     reports::{LifeQuery, LifeReport},
+    schema::Record,
     tasks::NewTask,
     teams::NewTeam,
     testing::{TestClock, user},
-    value::{Id, Kind, Ref},
+    value::{Id, Kind, Ref, Time},
 };
 
 /// The cases of this theme.
@@ -34,6 +35,11 @@ pub(super) const CASES: &[Case] = &[
         "use cases",
         totals_follow_the_feed,
         "what the machine sums up of other records is so once the feed is followed"
+    ),
+    case!(
+        "use cases",
+        lists_of_the_past,
+        "a list as of a moment is the filter over each record as it was, for who may list it now"
     ),
     case!("use cases", life_of_leads, "the life of leads in figures is counted from the log, for who may see them"),
     case!("use cases", one_winner_per_unique_value, "of many who create one unique value at once, one does"),
@@ -278,6 +284,95 @@ async fn totals_follow_the_feed(lab: &Lab<'_>) -> Outcome {
     let lead = crm.leads(me).get(lead).await?;
     let found = (lead.last_activity_at, lead.next_task_due_at);
     ensure!(found == (Some(held), Some(due)), "the lead's last activity and next task are {found:?}");
+    Ok(())
+}
+
+/// Leads of two representatives, some of them entered late, moved, given away, archived, restored; and the moments at
+/// which anything happened.
+async fn past_leads(scene: &Scene) -> Result<(Vec<Id>, Vec<Time>), Failure> {
+    let [rob, sue] = &scene.reps;
+    let leads = scene.crm.leads(&scene.admin);
+    let mut ids: Vec<Id> = Vec::new();
+    let mut moments: Vec<Time> = Vec::new();
+    for number in 0..12_usize {
+        let id = scene.lead(if number % 3 == 0 { sue } else { rob }, &format!("Lead {number}")).await?;
+        ids.push(id);
+        moments.push(scene.clock.now());
+    }
+    // What came to be long before it was entered stands at its place all the same.
+    for (number, days) in [(12, -20), (13, -10), (14, -20)] {
+        let new = NewLead { name: format!("Lead {number}"), owner_id: rob.user(), ..Default::default() };
+        let at = scene.clock.now().plus_days(days);
+        ids.push(leads.create(new).occurred_at(at).await?.id);
+        moments.extend([at, at.plus_days(5)]);
+    }
+    for (number, &id) in ids.iter().enumerate() {
+        scene.clock.advance_days(1);
+        let back = scene.clock.now().plus_micros(-3_600_000_000);
+        match number % 5 {
+            0 => drop(leads.move_to(id, "contacted").await?),
+            1 => drop(leads.archive(id).await?),
+            2 => drop(leads.update(id, LeadPatch::new().job_title("CTO")).occurred_at(back).await?),
+            3 => drop(leads.update(id, LeadPatch::new().owner_id(sue.user())).await?),
+            _ => {}
+        }
+        if number % 10 == 1 {
+            scene.clock.advance_days(1);
+            moments.push(scene.clock.now());
+            leads.restore(id, LeadPatch::new().job_title("CTO")).await?;
+        }
+        moments.extend([back, scene.clock.now()]);
+    }
+    Ok((ids, moments))
+}
+
+/// A condition, and the same in words of its own.
+type Condition = (Filter, fn(&Lead) -> bool);
+
+async fn lists_of_the_past(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let (ids, moments) = past_leads(&scene).await?;
+    lab.settle().await;
+    let conditions: [Condition; 4] = [
+        (Filter::all([]), |_| true),
+        (Filter::eq("job_title", "CTO"), |lead| lead.job_title.as_deref() == Some("CTO")),
+        (Filter::eq("status", "new"), |lead| lead.status == "new"),
+        (Filter::eq("source", "web").negate(), |lead| lead.source.as_deref() != Some("web")),
+    ];
+    let actors = [&scene.admin, &scene.reps[0], &scene.reps[1]];
+    for (number, &at) in moments.iter().enumerate() {
+        let known_at = (number % 2 == 1).then(|| moments[(number * 7) % moments.len()]);
+        let leads = scene.crm.leads(actors[number % 3]);
+        let mut then: Vec<Record<Lead>> = Vec::new();
+        for &id in &ids {
+            match leads.as_of_known(id, at, known_at).await {
+                Ok(one) => then.extend(one.filter(|lead| lead.archived_at.is_none())),
+                Err(Error::NotFound(_)) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        then.sort_by_key(|lead| (lead.created_at, lead.id));
+        for (turn, (filter, holds)) in conditions.iter().enumerate() {
+            let mut expected: Vec<&Record<Lead>> = then.iter().filter(|lead| holds(lead.body())).collect();
+            let mut query = ListQuery::new().filter(filter.clone()).limit(1 + (number + turn) % 5);
+            if turn % 2 == 1 {
+                expected.reverse();
+                query = query.descending();
+            }
+            let mut seen: Vec<Record<Lead>> = Vec::new();
+            loop {
+                let page = leads.list_as_of_known(&query, at, known_at).await?;
+                seen.extend(page.items);
+                match page.next_cursor {
+                    Some(cursor) if seen.len() <= ids.len() => query = query.cursor(cursor),
+                    _ => break,
+                }
+            }
+            let same = seen.len() == expected.len()
+                && seen.iter().zip(&expected).all(|(seen, expected)| format!("{seen:?}") == format!("{expected:?}"));
+            ensure!(same, "as of {at}, known {known_at:?}, {filter:?} lists {seen:?}\nnot {expected:?}");
+        }
+    }
     Ok(())
 }
 

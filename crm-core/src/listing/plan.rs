@@ -65,16 +65,9 @@ pub(crate) fn plan(
     query: &ListQuery,
     action: Action,
 ) -> Result<Plan, Error> {
-    access.demand(Permission::new(decl.kind, action))?;
-    if decl.kind == Kind::Association {
-        // By its ends, which no index knows: listed as a whole by who may read all that can be one, and by anybody else
-        // through `Collection::of`.
-        for kind in crate::associations::END_KINDS {
-            access.demand_all(Permission::new(kind, Action::Read))?;
-        }
-    }
+    let seen = permitted(access, decl, action)?;
     let asked = access.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
-    let mut filter = asked.and(seen(access, decl, action));
+    let mut filter = asked.and(seen);
     let extra = search(access, decl, query, &mut filter)?;
     let sort = query.sort.as_deref().unwrap_or(if query.archived { "archived_at" } else { "created_at" });
     let reads = if query.archived {
@@ -86,6 +79,22 @@ pub(crate) fn plan(
         choose(access, decl, sort, &filter)?
     };
     Ok(Plan { decl, reads, filter, extra, descending: query.descending })
+}
+
+/// What the actor may list of a kind, as a condition.
+///
+/// # Errors
+/// [`Error::Forbidden`] as [`plan`].
+pub(super) fn permitted(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Result<Predicate, Error> {
+    access.demand(Permission::new(decl.kind, action))?;
+    if decl.kind == Kind::Association {
+        // By its ends, which no index knows: listed as a whole by who may read all that can be one, and by anybody else
+        // through `Collection::of`.
+        for kind in crate::associations::END_KINDS {
+            access.demand_all(Permission::new(kind, Action::Read))?;
+        }
+    }
+    Ok(seen(access, decl, action))
 }
 
 /// What the actor may see of a kind, as a condition: the decision by id (`gate::may_read`), less what is seen through
@@ -102,7 +111,8 @@ fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predica
     seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))
 }
 
-fn search(
+/// Adds the query's text to the filter, or gives the search that the core is to do itself.
+pub(super) fn search(
     access: &Access<'_>,
     decl: &'static KindDecl,
     query: &ListQuery,
@@ -130,7 +140,12 @@ fn search(
 }
 
 /// The reads that serve a sort under a filter.
-fn choose(access: &Access<'_>, decl: &'static KindDecl, sort: &str, filter: &Predicate) -> Result<Vec<Read>, Error> {
+pub(super) fn choose(
+    access: &Access<'_>,
+    decl: &'static KindDecl,
+    sort: &str,
+    filter: &Predicate,
+) -> Result<Vec<Read>, Error> {
     if access.is_hidden(decl.kind, sort) {
         return Err(bad_sort(access, decl, sort));
     }

@@ -5,11 +5,14 @@ use crate::value::{Value, sort_key};
 
 /// The name of the index that lists a kind's archived records by the time of archiving. Every kind has it.
 pub const ARCHIVED: &str = "archived";
+/// The name of the index that lists a kind's archived records by their creation, to be merged with the walk of the live
+/// ones. Every kind has it.
+pub const ARCHIVED_WALK: &str = "archived -> created_at";
 
 /// A declared way to list a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexDecl {
-    /// `owner_id, stage_kind -> close_date`, or [`ARCHIVED`].
+    /// `owner_id, stage_kind -> close_date`, or [`ARCHIVED`] or [`ARCHIVED_WALK`].
     pub name: String,
     /// The index's place among the kind's indexes.
     pub position: usize,
@@ -19,7 +22,7 @@ pub struct IndexDecl {
     pub per_element: bool,
     /// The field that sorts; the id breaks ties.
     pub sort: usize,
-    /// True for the index of archived records; the others hold the live ones.
+    /// True for the indexes of archived records; the others hold the live ones.
     pub archived: bool,
 }
 
@@ -32,7 +35,7 @@ impl IndexDecl {
         }
     }
 
-    /// True where the record stands in this index at all: live records in all but the archived one, archived records
+    /// True where the record stands in this index at all: live records in all but the archived ones', archived records
     /// only there.
     pub fn holds(&self, image: &Image) -> bool {
         self.archived == image.is_archived()
@@ -69,7 +72,8 @@ impl IndexDecl {
     /// `owner_id, stage_kind -> close_date` as a person reads it.
     pub fn describe(&self, decl: &KindDecl) -> String {
         let fields = |list: &[usize]| list.iter().map(|&at| decl.fields[at].name).collect::<Vec<_>>().join(", ");
-        format!("({}) → {}", fields(&self.equals), decl.fields[self.sort].name)
+        let archived = if self.archived { "archived " } else { "" };
+        format!("{archived}({}) → {}", fields(&self.equals), decl.fields[self.sort].name)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use foldhash::HashMap;
 
-use super::{ARCHIVED, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
+use super::{ARCHIVED, ARCHIVED_WALK, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
 use crate::value::Kind;
 
 /// The positions of the fields that every kind has.
@@ -80,7 +80,7 @@ pub struct KindDecl {
     pub kind: Kind,
     /// All fields, the common ones first; an image's values stand in this order.
     pub fields: Vec<FieldDecl>,
-    /// The indexes, `() → created_at` first and the archived one last.
+    /// The indexes, `() → created_at` first and those of archived records last.
     pub indexes: Vec<IndexDecl>,
     /// Positions of the fields that make a record a user's own.
     pub own: Vec<usize>,
@@ -121,14 +121,16 @@ impl KindDecl {
                 });
             }
         }
-        indexes.push(IndexDecl {
-            name: ARCHIVED.to_owned(),
-            position: indexes.len(),
-            equals: Vec::new(),
-            per_element: false,
-            sort: common::ARCHIVED_AT,
-            archived: true,
-        });
+        for (name, sort) in [(ARCHIVED_WALK, common::CREATED_AT), (ARCHIVED, common::ARCHIVED_AT)] {
+            indexes.push(IndexDecl {
+                name: name.to_owned(),
+                position: indexes.len(),
+                equals: Vec::new(),
+                per_element: false,
+                sort,
+                archived: true,
+            });
+        }
         Self {
             kind: parts.kind,
             own: find(parts.own).unwrap_or_default(),
@@ -161,9 +163,14 @@ impl KindDecl {
         &self.indexes[0]
     }
 
-    /// The index of archived records.
+    /// The index of archived records by the time of archiving.
     pub fn archived(&self) -> &IndexDecl {
         &self.indexes[self.indexes.len() - 1]
+    }
+
+    /// The index of archived records by their creation: the other half of [`KindDecl::walk`], for who wants both.
+    pub fn archived_walk(&self) -> &IndexDecl {
+        &self.indexes[self.indexes.len() - 2]
     }
 }
 

@@ -9,7 +9,7 @@ mod record;
 
 pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_TEXT, Marks, Section};
 pub use image::{Group, Image, Versions};
-pub use index::{ARCHIVED, IndexDecl};
+pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};
 pub use kind_decl::{KindDecl, KindParts, common};
 pub use record::{Patch, Record, RecordKind};
 

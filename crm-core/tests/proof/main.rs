@@ -20,6 +20,7 @@ mod life;
 mod lists;
 mod me;
 mod nouns;
+mod past;
 mod properties;
 mod recommendations;
 mod roles;

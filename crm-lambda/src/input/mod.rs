@@ -11,5 +11,5 @@ pub(crate) use body::{Body, Empty, object};
 use conditions::IfMatch;
 pub(crate) use conditions::{IdempotencyKey, none_match};
 pub(crate) use path::IdPath;
-pub(crate) use query::{ListParams, Params, references};
+pub(crate) use query::{ListParams, MOMENT, Params, references};
 pub(crate) use told::{Acting, Making, Options, Setting};

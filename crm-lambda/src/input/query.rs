@@ -8,6 +8,7 @@ use crm_core::{
     filter::Filter,
     listing::ListQuery,
     schema::{FieldType, KindDecl},
+    value::Time,
 };
 use serde_json::Value as Json;
 
@@ -15,6 +16,9 @@ use crate::problem::Problem;
 
 /// Characters of all parameters together.
 const MAX_QUERY: usize = 16 * 1024;
+
+/// What a moment looks like.
+pub(crate) const MOMENT: &str = "a time such as 2024-01-31T09:30:00Z";
 
 /// The parameters as they stand in the URL, each once.
 #[derive(Clone, Debug)]
@@ -85,6 +89,8 @@ pub(crate) struct ListParams {
     pub(crate) include: Vec<String>,
     /// Whether the whole is to be counted.
     pub(crate) with_total: bool,
+    /// The moment as of which records are to be shown, and by when what counts had to be recorded.
+    pub(crate) as_of: Option<(Time, Option<Time>)>,
 }
 
 impl ListParams {
@@ -131,6 +137,14 @@ impl ListParams {
         let with_total = flag(&mut params, "with_total", &mut faults);
         let fields = fields(&mut params, decl, &mut faults);
         let include = include(&mut params, decl, &mut faults);
+        let as_of = as_of(&mut params, &mut faults);
+        if as_of.is_some() {
+            for (name, given) in [("with_total", with_total), ("include", !include.is_empty())] {
+                if given {
+                    faults.push(name, "not_in_the_past", "cannot be asked for together with as_of");
+                }
+            }
+        }
         for (name, value) in params.0 {
             match equality(decl, &name, &value) {
                 Ok(filter) => filters.push(filter),
@@ -148,7 +162,7 @@ impl ListParams {
         if let Some(filter) = filter {
             query = query.filter(filter);
         }
-        Ok(Self { query, fields, include, with_total })
+        Ok(Self { query, fields, include, with_total, as_of })
     }
 
     /// Reads `fields` and `include` alone: of one record.
@@ -185,6 +199,23 @@ fn flag(params: &mut Params, name: &'static str, faults: &mut Faults) -> bool {
             false
         }
     }
+}
+
+/// `as_of`, and `known_at` with it.
+fn as_of(params: &mut Params, faults: &mut Faults) -> Option<(Time, Option<Time>)> {
+    let is_given = params.0.contains_key("as_of");
+    let mut moment = |name: &'static str| -> Option<Time> {
+        let read = params.take(name)?.parse();
+        if read.is_err() {
+            faults.push(name, "bad_parameter", format!("must be {MOMENT}"));
+        }
+        read.ok()
+    };
+    let (at, known_at) = (moment("as_of"), moment("known_at"));
+    if known_at.is_some() && !is_given {
+        faults.push("known_at", "bad_parameter", "goes with as_of alone");
+    }
+    at.map(|at| (at, known_at))
 }
 
 fn fields(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Option<Vec<String>> {

@@ -254,6 +254,12 @@ impl Operation {
             .query("cursor", text(), "`meta.next_cursor` of the page before")
             .query("archived", super::schemas::boolean(), "archived records in place of live ones")
             .query("with_total", super::schemas::boolean(), "also count the whole list")
+            .query(
+                "as_of",
+                text(),
+                "a moment: records as they were then, by `created_at` alone; not with `archived`, `include`, `with_total`",
+            )
+            .query("known_at", text(), "with `as_of`: counting only what had been recorded by then")
             .views(decl);
         for field in decl.fields.iter().filter(|field| is_simple(field)) {
             whole = whole.query(field.name, text(), "");

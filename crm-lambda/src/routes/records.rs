@@ -21,7 +21,9 @@ use super::PREFIX;
 use crate::{
     answer::{Answer, etag},
     app::App,
-    input::{Acting, Body, IdPath, ListParams, Making, Options, Params, Setting, none_match, object as object_of},
+    input::{
+        Acting, Body, IdPath, ListParams, MOMENT, Making, Options, Params, Setting, none_match, object as object_of,
+    },
     openapi::{
         Operation, Route, array, boolean, change, integer, kind_new, kind_patch, kind_view, object, route, text,
     },
@@ -365,7 +367,11 @@ pub(super) async fn list_of<K: RecordKind>(
     asked: ListParams,
 ) -> Result<Response, Problem> {
     let records = app.crm().collection::<K>(&caller.actor);
-    let page = records.view_list(&asked.query).await.map_err(Problem::of_query)?;
+    let page = match asked.as_of {
+        None => records.view_list(&asked.query).await,
+        Some((at, known_at)) => records.view_list_as_of(&asked.query, at, known_at).await,
+    };
+    let page = page.map_err(Problem::of_query)?;
     let total =
         if asked.with_total { Some(records.count_of(&asked.query).await.map_err(Problem::of_query)?) } else { None };
     let fields = asked.fields.as_deref();
@@ -380,6 +386,9 @@ pub(super) async fn list_of<K: RecordKind>(
     }
     if let Some(total) = total {
         answer = answer.meta("total", total);
+    }
+    if let Some((at, _)) = asked.as_of {
+        answer = answer.meta("as_of", at);
     }
     if !asked.include.is_empty() {
         answer = answer.meta("included", ByKind(&included));
@@ -582,12 +591,11 @@ async fn as_of<K: RecordKind>(
     IdPath(id): IdPath,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let moment = "a time such as 2024-01-31T09:30:00Z";
-    let at: Option<Time> = params.read("at", moment)?;
-    let known_at: Option<Time> = params.read("known_at", moment)?;
+    let at: Option<Time> = params.read("at", MOMENT)?;
+    let known_at: Option<Time> = params.read("known_at", MOMENT)?;
     let at = at.ok_or_else(|| {
         let mut faults = crm_core::error::Faults::new();
-        faults.push("at", "required", format!("must be given: {moment}"));
+        faults.push("at", "required", format!("must be given: {MOMENT}"));
         Problem::bad_request(&faults)
     })?;
     let (fields, _) = ListParams::of_one(params, K::decl())?;

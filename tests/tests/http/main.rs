@@ -9,6 +9,7 @@ mod hidden;
 mod keys;
 mod life;
 mod limits;
+mod past;
 mod scoring;
 mod sign_in;
 mod story;

@@ -1,0 +1,24 @@
+-- Archived records by their creation, to be merged with the live ones where a list tells of the past.
+create index if not exists "organization_archived_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "team_archived_created_at" on crm."team" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "role_archived_created_at" on crm."role" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "user_archived_created_at" on crm."user" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "property_archived_created_at" on crm."property" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "pipeline_archived_created_at" on crm."pipeline" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "rate_archived_created_at" on crm."rate" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "company_archived_created_at" on crm."company" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "contact_archived_created_at" on crm."contact" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "lead_archived_created_at" on crm."lead" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "deal_archived_created_at" on crm."deal" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "task_archived_created_at" on crm."task" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "interaction_archived_created_at" on crm."interaction" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "note_archived_created_at" on crm."note" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "association_archived_created_at" on crm."association" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "credential_archived_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "session_archived_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "api_key_archived_created_at" on crm."api_key" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "throttle_archived_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "security_event_archived_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "job_archived_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "scoring_model_archived_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is not null;
+create index if not exists "rescoring_archived_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is not null;
