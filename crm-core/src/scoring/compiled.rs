@@ -34,6 +34,8 @@ pub struct Compiled {
     pub(super) groups: Vec<CompiledGroup>,
     pub(super) grades: Option<GradeMatrix>,
     pub(super) hot_threshold: Option<i64>,
+    /// The fields of the record that its rules look at, by position, each once.
+    pub(super) looks: Vec<usize>,
     /// What has to be read to score with it.
     pub needs: Needs,
 }
@@ -180,8 +182,13 @@ pub fn compile(
         work.faults.push("refresh_hours", "too_large", "must be 1 to 744");
     }
     let Work { needs, faults, .. } = work;
-    let compiled =
-        Compiled { kind, at, groups, grades: definition.grades, hot_threshold: definition.hot_threshold, needs };
+    let groups: Vec<CompiledGroup> = groups;
+    let rules = groups.iter().flat_map(|group| &group.rules).filter(|rule| rule.on == On::Record);
+    let mut looks: Vec<usize> = rules.flat_map(|rule| rule.reads.iter().map(|(_, path)| path.field)).collect();
+    looks.sort_unstable();
+    looks.dedup();
+    let (grades, hot_threshold) = (definition.grades, definition.hot_threshold);
+    let compiled = Compiled { kind, at, groups, grades, hot_threshold, looks, needs };
     if faults.is_empty() { Ok(compiled) } else { Err(faults) }
 }
 

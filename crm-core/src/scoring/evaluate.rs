@@ -1,7 +1,7 @@
 //! From facts to a score: a pure function. Points are whole thousandths, rounded once for each contribution; the score
 //! is their sum. Fading is computed with `libm`, so that every processor comes to the same last bit.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, hint::black_box, sync::Arc};
 
 use super::{
     compiled::{Compiled, CompiledBehavior, CompiledEvent, CompiledGroup},
@@ -9,7 +9,7 @@ use super::{
     model::{Axis, Decay},
     score::{Contribution, Fact, Points, Source},
 };
-use crate::value::Time;
+use crate::{schema::Image, value::Time};
 
 const MICROS_A_DAY: f64 = 86_400_000_000.0;
 
@@ -17,6 +17,7 @@ impl Compiled {
     /// The points of some facts at the moment this model was made ready for. No allocation but a grade's; O(rules +
     /// events × behaviours).
     pub fn points(&self, facts: &Facts) -> Points {
+        self.fetch(&facts.record);
         let mut sums = [0_i64; 2];
         for group in &self.groups {
             let sum = self.sum(group, facts);
@@ -27,6 +28,7 @@ impl Compiled {
 
     /// The same, with what it is made of: contributions that sum to the total exactly, in the model's order.
     pub fn explain(&self, facts: &Facts) -> (Points, Vec<Contribution>) {
+        self.fetch(&facts.record);
         let mut sums = [0_i64; 2];
         let mut contributions = Vec::with_capacity(8);
         for group in &self.groups {
@@ -45,6 +47,17 @@ impl Compiled {
             sums[usize::from(group.axis == Axis::Engagement)] += bounded;
         }
         (self.points_of(sums), contributions)
+    }
+
+    /// Looks at all the values that rules will look at, before any rule decides anything: a record that is far away in
+    /// memory is waited for once, and not once for each field.
+    fn fetch(&self, image: &Image) {
+        let values = self.looks.iter().filter_map(|at| image.values.get(*at));
+        let filled = values.clone().fold(0_usize, |filled, value| filled + usize::from(!value.is_null()));
+        let texts = values.fold(0_usize, |sum, value| {
+            sum + value.as_text().and_then(|text| text.as_bytes().first()).map_or(0, |first| usize::from(*first))
+        });
+        black_box(filled + texts);
     }
 
     fn points_of(&self, [fit, engagement]: [i64; 2]) -> Points {

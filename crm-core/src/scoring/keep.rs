@@ -66,12 +66,12 @@ impl<'a> Keeper<'a> {
     }
 
     /// Scores what is due of a tenant, the longest due first, until nothing is or the time is up by the CRM's clock. At
-    /// least one page of at most 100 is done, so a budget of nought is one page. A sweep that is interrupted has lost
-    /// nothing: what it did not come to is still marked. Two may run at once.
+    /// least one batch of at most 25 records is done, whatever the budget. A sweep that is interrupted has lost nothing:
+    /// what it did not come to is still marked. Two may run at once.
     ///
-    /// A record that is due costs one read of up to 100 of them together, one list where the model looks at
-    /// interactions, its history where the model looks at stages, and one commit. After a change of the model all
-    /// records of its kind are due, in pages, and the sweep goes on where the last one stopped.
+    /// A record that is due costs one list where the model looks at interactions and its history where the model looks at
+    /// stages; up to 100 of them share one read, and 25 a read of what they are related to and one commit. After a change
+    /// of the model all records of its kind are due, in pages, and the sweep goes on where the last one stopped.
     ///
     /// # Errors
     /// What the store says.
@@ -116,35 +116,36 @@ impl<'a> Keeper<'a> {
         let definitions = Collection::<ScoringModel>::new(self.engine, actor).definitions().await?;
         // Facts are of this moment or later, never earlier than the score says.
         let now = self.engine.clock.now();
-        let records: Vec<Ref> = marks.iter().filter_map(|mark| Some(Ref::new(mark.of?, mark.id))).collect();
-        let wants: Vec<Want> = records.iter().copied().map(Want::Record).collect();
+        let marks: Vec<(&Record<Rescoring>, Ref)> =
+            marks.iter().filter_map(|mark| Some((mark, Ref::new(mark.of?, mark.id)))).collect();
+        let wants: Vec<Want> = marks.iter().map(|(_, record)| Want::Record(*record)).collect();
         let got = self.engine.store.get(actor.tenant(), &wants).await?.got;
         let mut due: Vec<Due> = Vec::new();
         let mut models: Vec<(&Record<Rescoring>, Kind)> = Vec::new();
         let mut void = Vec::new();
-        for ((mark, record), got) in marks.iter().zip(records).zip(got) {
+        for ((mark, record), got) in marks.into_iter().zip(got) {
+            let read = Some(mark.machine_version);
             match got {
                 Got::Record(Some(image)) if image.kind() == Kind::ScoringModel => {
-                    models.extend(Kind::from_value(image.get("kind")).ok().map(|kind| (mark, kind)));
+                    match Kind::from_value(image.get("kind")) {
+                        Ok(kind) => models.push((mark, kind)),
+                        Err(_) => void.push((record, read, due_value(None))),
+                    }
                 }
                 Got::Record(Some(image)) => {
                     self.dependents(actor, &image, &definitions).await?;
-                    due.push(Due { image, mark: Some(mark.machine_version) });
+                    due.push(Due { image, mark: read });
                 }
                 // Nothing to score: it is never due again.
-                _ => void.push((record, Some(mark.machine_version), due_value(None))),
+                _ => void.push((record, read, due_value(None))),
             }
         }
         for kind in KINDS {
-            let of_kind = |one: &Due| one.image.kind() == kind;
-            let (mut here, ready) = (
-                due.extract_if(.., |one| of_kind(one)).collect::<Vec<_>>(),
-                self.ready(actor, &definitions, kind, now, swept),
-            );
-            let scored = |one: &Due| ready.is_some() && !one.image.is_archived();
-            void.extend(
-                here.extract_if(.., |one| !scored(one)).map(|one| (one.image.reference(), one.mark, due_value(None))),
-            );
+            let ready = self.ready(actor, &definitions, kind, now, swept);
+            let here: Vec<Due> = due.extract_if(.., |one| one.image.kind() == kind).collect();
+            let (here, out): (Vec<Due>, Vec<Due>) =
+                here.into_iter().partition(|one| ready.is_some() && !one.image.is_archived());
+            void.extend(out.into_iter().map(|one| (one.image.reference(), one.mark, due_value(None))));
             let Some(ready) = ready else { continue };
             for batch in here.chunks(BATCH) {
                 if self.engine.clock.now() >= until && swept.scored > 0 {

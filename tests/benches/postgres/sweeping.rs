@@ -37,6 +37,8 @@ async fn sweep(server: &Server, leads: usize) -> f64 {
     let tenant = Tenant::on(Arc::new(server.store(4).await)).await;
     let (crm, admin) = (&tenant.crm, &tenant.admin);
     crm.scoring_models(admin).create(ScoringModel::starter()).await.expect("the starter is valid");
+    // A model that is new looks at all there is, once.
+    crm.score_keeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
     let mut ids: Vec<Id> = Vec::with_capacity(leads);
     for batch in (0..leads).step_by(BATCH) {
         let many = (batch..leads.min(batch + BATCH))
