@@ -1,23 +1,29 @@
 //! Successes: `{"data": …, "meta": {…}}`, with the tag by which a record's version is known.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io};
 
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crm_core::{access::Actor, view::View};
+use crm_core::{
+    access::Actor,
+    view::{Part, View},
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
+
+/// About how many bytes a record has in JSON: a lead of twelve fields that are set.
+const RECORD: usize = 1536;
 
 /// An answer about to be sent. Its JSON is written as it is put together, straight from the records.
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
     /// `{"data": …`, or why it could not be written.
-    data: Result<Vec<u8>, serde_json::Error>,
+    data: io::Result<Vec<u8>>,
     /// `"name": …` of what there is besides, with commas between.
     meta: Vec<u8>,
     headers: HeaderMap,
@@ -26,10 +32,34 @@ pub(crate) struct Answer {
 impl Answer {
     /// 200.
     pub(crate) fn ok(data: impl Serialize) -> Self {
-        // A record is about a kilobyte.
-        let mut body = Vec::with_capacity(2048);
+        Self::written(RECORD, |body| Ok(serde_json::to_writer(body, &data)?))
+    }
+
+    /// 200 with a record.
+    pub(crate) fn view(part: Part<'_>) -> Self {
+        Self::written(RECORD, |body| part.write_json(body))
+    }
+
+    /// 200 with records.
+    pub(crate) fn views<'a>(parts: impl ExactSizeIterator<Item = Part<'a>>) -> Self {
+        Self::written(parts.len() * RECORD, |body| {
+            body.push(b'[');
+            for (at, part) in parts.enumerate() {
+                if at > 0 {
+                    body.push(b',');
+                }
+                part.write_json(body)?;
+            }
+            body.push(b']');
+            Ok(())
+        })
+    }
+
+    /// 200 with what is written, of about so many bytes.
+    fn written(size: usize, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Self {
+        let mut body = Vec::with_capacity(size + 256);
         body.extend_from_slice(b"{\"data\":");
-        let data = serde_json::to_writer(&mut body, &data).map(|()| body);
+        let data = write(&mut body).map(|()| body);
         Self { status: StatusCode::OK, data, meta: Vec::new(), headers: HeaderMap::new() }
     }
 
@@ -44,7 +74,7 @@ impl Answer {
         let comma = if self.meta.is_empty() { "" } else { "," };
         self.meta.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
         if let Err(error) = serde_json::to_writer(&mut self.meta, &value) {
-            self.data = Err(error);
+            self.data = Err(error.into());
         }
         self
     }

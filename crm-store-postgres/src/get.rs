@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 use crm_core::{
@@ -12,19 +12,18 @@ use crm_core::{
     store::{Answer, Claim, Definitions, Got, KeyEntry, StoreError, Want},
     value::{Id, Kind, Ref},
 };
-use sqlx::{Arguments as _, postgres::PgArguments, types::Json};
+use sqlx::{Arguments as _, postgres::PgArguments};
 
 use crate::{
+    composite::Fields,
     error,
     layout::layout,
     link::Link,
-    row::{self, Projection, RECORD_HEAD},
+    row::{self, composite, decode},
 };
 
-/// Columns before the slots: what the row is, which of the claims, an idempotency key's entry, and the record's head.
-const HEAD: usize = 7;
-
-/// What the rows of a get are called that are no records.
+/// What the rows of a get are called that are no records. A row has three columns: what it is, which of the claims led to
+/// it, and itself as one composite.
 const EPOCH: &str = "";
 const KEY: &str = "#key";
 
@@ -39,18 +38,9 @@ struct Shape {
 }
 
 impl Shape {
-    fn projection(&self) -> Projection {
-        let kinds: BTreeSet<Kind> = self.by_id.keys().chain(&self.by_claim).copied().collect();
-        Projection::new(kinds, HEAD, true)
-    }
-
     /// The text of its statement. Parameters: the tenant, the ids of each kind, the claims' parts, the keys.
-    fn statement(&self, projection: &Projection) -> String {
-        let padding = projection.select(None);
-        let mut sql = format!(
-            "select '{EPOCH}'::text, null::bigint, null::jsonb, e.tenant_id, e.commit_id, null::bigint, \
-             null::bigint{padding} from crm.epoch e where e.tenant_id = $1"
-        );
+    fn statement(&self) -> String {
+        let mut sql = of_epoch();
         let mut next = 1;
         let mut parameter = || {
             next += 1;
@@ -59,25 +49,20 @@ impl Shape {
         for (&kind, &is_one) in &self.by_id {
             let id = parameter();
             let id = if is_one { id } else { format!("any({id}::uuid[])") };
-            let _ = write!(
-                sql,
-                " union all select '{kind}', null, null, {RECORD_HEAD}{} from {} t where t.tenant_id = $1 and t.id = {id}",
-                projection.select(Some(kind)),
-                layout(kind).table,
-            );
+            let _ = write!(sql, " union all {} and t.id = {id}", of_kind(kind));
         }
         if !self.by_claim.is_empty() {
             let (tenants, kinds, names, values) = (parameter(), parameter(), parameter(), parameter());
             for &kind in &self.by_claim {
                 let _ = write!(
                     sql,
-                    " union all select '{kind}', w.n, null, {RECORD_HEAD}{} from unnest({tenants}::uuid[], \
-                     {kinds}::text[], {names}::text[], {values}::text[]) with ordinality as w(tenant, kind, name, value, \
-                     n) join crm.claim c on c.tenant_id = w.tenant and c.kind = '{kind}' and c.name = w.name and c.value \
-                     = w.value and c.holder_kind = '{kind}' join {} t on t.tenant_id = c.holder_tenant_id and t.id = \
+                    " union all select '{kind}', w.n, {} from unnest({tenants}::uuid[], {kinds}::text[], \
+                     {names}::text[], {values}::text[]) with ordinality as w(tenant, kind, name, value, n) join \
+                     crm.claim c on c.tenant_id = w.tenant and c.kind = '{kind}' and c.name = w.name and c.value = \
+                     w.value and c.holder_kind = '{kind}' join {} t on t.tenant_id = c.holder_tenant_id and t.id = \
                      c.holder_id where w.kind = '{kind}' and (w.tenant = '{}' or (w.tenant = $1 and c.holder_tenant_id \
                      = $1))",
-                    projection.select(Some(kind)),
+                    composite(kind, true),
                     layout(kind).table,
                     Id::NIL
                 );
@@ -86,8 +71,8 @@ impl Shape {
         if self.keys {
             let _ = write!(
                 sql,
-                " union all select '{KEY}', null, k.entry, k.tenant_id, null, null, null{padding} from \
-                 crm.idempotency_key k where k.tenant_id = $1 and k.key = any({}::text[])",
+                " union all select '{KEY}', null, row(k.entry) from crm.idempotency_key k where k.tenant_id = $1 and \
+                 k.key = any({}::text[])",
                 parameter()
             );
         }
@@ -95,26 +80,26 @@ impl Shape {
     }
 }
 
-/// A statement that was made before.
-#[derive(Debug)]
-struct Made {
-    projection: Projection,
-    sql: Arc<str>,
+/// The row of the definitions epoch, with which every statement begins.
+fn of_epoch() -> String {
+    format!("select '{EPOCH}'::text, null::bigint, row(e.commit_id) from crm.epoch e where e.tenant_id = $1")
+}
+
+/// The rows of the tenant's records of a kind.
+fn of_kind(kind: Kind) -> String {
+    format!("select '{kind}', null, {} from {} t where t.tenant_id = $1", composite(kind, true), layout(kind).table)
 }
 
 /// The statements made so far, by shape: few, since use cases ask for few combinations of kinds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statements {
-    made: Arc<Mutex<HashMap<Shape, Arc<Made>>>>,
+    made: Arc<Mutex<HashMap<Shape, Arc<str>>>>,
 }
 
 impl Statements {
-    fn of(&self, shape: Shape) -> Arc<Made> {
+    fn of(&self, shape: Shape) -> Arc<str> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(made.entry(shape).or_insert_with_key(|shape| {
-            let projection = shape.projection();
-            Arc::new(Made { sql: shape.statement(&projection).into(), projection })
-        }))
+        Arc::clone(made.entry(shape).or_insert_with_key(|shape| shape.statement().into()))
     }
 }
 
@@ -135,7 +120,7 @@ pub(crate) async fn get(
             Want::Key(key) => keys.push(key),
         }
     }
-    let made = statements.of(Shape {
+    let sql = statements.of(Shape {
         by_id: ids.iter().map(|(&kind, ids)| (kind, ids.len() == 1)).collect(),
         by_claim: claims.iter().map(|claim| claim.kind).collect(),
         keys: !keys.is_empty(),
@@ -164,15 +149,17 @@ pub(crate) async fn get(
     let mut records: HashMap<Ref, Arc<Image>> = HashMap::new();
     let mut held: HashMap<usize, Arc<Image>> = HashMap::new();
     let mut entries: HashMap<String, KeyEntry> = HashMap::new();
-    for row in link.rows(Arc::clone(&made.sql), arguments).await.map_err(error::of_read)? {
+    for row in link.rows(sql, arguments).await.map_err(error::of_read)? {
+        let mut fields = Fields::of(&row, 2)?;
         match row::get::<&str>(&row, 0)? {
-            EPOCH => epoch = Id::from_uuid(row::get(&row, 4)?),
+            EPOCH => epoch = fields.id()?.unwrap_or(epoch),
             KEY => {
-                let entry = row::get::<Json<KeyEntry>>(&row, 2)?.0;
-                entries.insert(entry.key.clone(), entry);
+                if let Some(entry) = fields.json::<KeyEntry>()? {
+                    entries.insert(entry.key.clone(), entry);
+                }
             }
             kind => {
-                let image = Arc::new(made.projection.decode(kind_of(kind)?, &row)?);
+                let image = Arc::new(decode(kind_of(kind)?, true, fields)?);
                 match row::get::<Option<i64>>(&row, 1)? {
                     Some(claim) => held.insert(usize::try_from(claim).unwrap_or_default(), image),
                     None => records.insert(image.reference(), image),
@@ -195,31 +182,19 @@ pub(crate) async fn get(
 
 /// All definitions of a tenant and the epoch they belong to, in one round trip.
 pub(crate) async fn definitions(link: &Link, tenant: Id) -> Result<Definitions, StoreError> {
-    static MADE: std::sync::LazyLock<Made> = std::sync::LazyLock::new(|| {
-        let kinds: Vec<Kind> = catalog::all().filter(|decl| decl.is_definition).map(|decl| decl.kind).collect();
-        let projection = Projection::new(kinds.iter().copied(), HEAD, true);
-        let padding = projection.select(None);
-        let mut sql = format!(
-            "select '{EPOCH}'::text, null::bigint, null::jsonb, e.tenant_id, e.commit_id, null::bigint, \
-             null::bigint{padding} from crm.epoch e where e.tenant_id = $1"
-        );
-        for kind in kinds {
-            let _ = write!(
-                sql,
-                " union all select '{kind}', null, null, {RECORD_HEAD}{} from {} t where t.tenant_id = $1",
-                projection.select(Some(kind)),
-                layout(kind).table
-            );
-        }
-        Made { sql: sql.into(), projection }
+    static SQL: LazyLock<Arc<str>> = LazyLock::new(|| {
+        let kinds = catalog::all().filter(|decl| decl.is_definition).map(|decl| decl.kind);
+        let sql = kinds.fold(of_epoch(), |sql, kind| sql + " union all " + &of_kind(kind));
+        sql.into()
     });
     let mut arguments = PgArguments::default();
     arguments.add(tenant.uuid()).map_err(|error| StoreError::BadQuery(error.to_string()))?;
     let mut definitions = Definitions { epoch: Id::NIL, images: Vec::new() };
-    for row in link.rows(Arc::clone(&MADE.sql), arguments).await.map_err(error::of_read)? {
+    for row in link.rows(Arc::clone(&SQL), arguments).await.map_err(error::of_read)? {
+        let mut fields = Fields::of(&row, 2)?;
         match row::get::<&str>(&row, 0)? {
-            EPOCH => definitions.epoch = Id::from_uuid(row::get(&row, 4)?),
-            kind => definitions.images.push(Arc::new(MADE.projection.decode(kind_of(kind)?, &row)?)),
+            EPOCH => definitions.epoch = fields.id()?.unwrap_or(Id::NIL),
+            kind => definitions.images.push(Arc::new(decode(kind_of(kind)?, true, fields)?)),
         }
     }
     Ok(definitions)

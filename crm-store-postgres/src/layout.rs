@@ -8,7 +8,7 @@ use crm_core::{
     value::Kind,
 };
 
-/// How a column travels in a result: few types, so that rows of several kinds can stand in one result.
+/// How a column travels in a result: few types, each with a plain binary form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Bool,
@@ -23,20 +23,18 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    pub(crate) const ALL: [Wire; 9] =
-        [Wire::Bool, Wire::Int, Wire::Text, Wire::Uuid, Wire::Time, Wire::Date, Wire::Texts, Wire::Uuids, Wire::Json];
-
-    pub(crate) const fn sql(self) -> &'static str {
+    /// The oid of its type, which every server gives alike.
+    pub(crate) const fn oid(self) -> u32 {
         match self {
-            Wire::Bool => "boolean",
-            Wire::Int => "bigint",
-            Wire::Text => "text",
-            Wire::Uuid => "uuid",
-            Wire::Time => "timestamptz",
-            Wire::Date => "date",
-            Wire::Texts => "text[]",
-            Wire::Uuids => "uuid[]",
-            Wire::Json => "jsonb",
+            Wire::Bool => 16,
+            Wire::Int => 20,
+            Wire::Text => 25,
+            Wire::Date => 1082,
+            Wire::Time => 1184,
+            Wire::Texts => 1009,
+            Wire::Uuid => 2950,
+            Wire::Uuids => 2951,
+            Wire::Json => 3802,
         }
     }
 }

@@ -15,6 +15,7 @@
 
 mod args;
 mod commit;
+mod composite;
 mod connections;
 pub mod ddl;
 mod error;

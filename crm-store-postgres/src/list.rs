@@ -15,11 +15,12 @@ use crm_core::{
 
 use crate::{
     args::Statement,
+    composite::Fields,
     error,
     filter::{self, holds},
     layout::{Entries, Layout, layout, quoted},
     link::Link,
-    row::{self, Projection, RECORD_HEAD},
+    row::{self, composite, decode},
 };
 
 /// The records of a query: from where, and under which conditions, but for the place to begin after.
@@ -137,29 +138,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// What a statement that lists a kind begins with.
-struct Listed {
-    projection: Projection,
-    /// The columns of a record.
-    columns: String,
-    /// The row in front of a page that carries the definitions epoch, for the tenant of the first parameter: told by its
-    /// version, which no record is without.
-    epoch: String,
-}
+/// The row in front of a page that carries the definitions epoch, for the tenant of the first parameter: told by having
+/// one field, which is fewer than a record has.
+const EPOCH: &str = "select row(e.commit_id) from crm.epoch e where e.tenant_id = $1 union all ";
 
-fn listed(kind: Kind) -> &'static Listed {
-    static ALL: LazyLock<Vec<Listed>> = LazyLock::new(|| {
-        let of = |kind| {
-            let projection = Projection::new([kind], 4, false);
-            let columns = format!("{RECORD_HEAD}{}", projection.select(Some(kind)));
-            let epoch = format!(
-                "select e.tenant_id, e.commit_id, null::bigint, null::bigint{} from crm.epoch e where e.tenant_id = $1",
-                projection.select(None)
-            );
-            Listed { projection, columns, epoch }
-        };
-        Kind::ALL.iter().copied().map(of).collect()
-    });
+/// What a page of a kind selects: each record as one composite.
+fn selected(kind: Kind) -> &'static str {
+    static ALL: LazyLock<Vec<String>> =
+        LazyLock::new(|| Kind::ALL.iter().map(|&kind| composite(kind, false)).collect());
     // Kinds are numbered in the order in which they are declared.
     &ALL[kind as usize]
 }
@@ -179,7 +165,7 @@ async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Pa
     let mut statement = Statement::default();
     let Some(source) = Source::of(&mut statement, query)? else { return Ok(None) };
     let limit = query.limit.max(1);
-    let Listed { projection, columns, epoch } = listed(query.decl.kind);
+    let selected = selected(query.decl.kind);
     let parts = match &query.after {
         None => vec!["true".to_owned()],
         Some(after) => source.after(&mut statement, after, query.descending)?,
@@ -187,15 +173,14 @@ async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Pa
     let order = source.order_by(query.descending);
     // The size stands in the text: a planner that does not know it plans for a tenth of all rows.
     let part = |statement: &mut Statement, condition: &str, besides: &str| {
-        for text in ["select ", columns, &source.text, " and ", condition, besides, " order by ", &order, " limit "] {
+        for text in ["select ", selected, &source.text, " and ", condition, besides, " order by ", &order, " limit "] {
             statement.push(text);
         }
         statement.push_number(limit.saturating_add(1));
     };
     let lead = |statement: &mut Statement| {
         if with_epoch {
-            statement.push(epoch);
-            statement.push(" union all ");
+            statement.push(EPOCH);
         }
     };
     if let [only] = parts.as_slice() {
@@ -220,17 +205,18 @@ async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Pa
     let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
     let mut rows = rows.as_slice();
     let mut read = Id::NIL;
-    if let [first, rest @ ..] = rows
-        && row::get::<Option<i64>>(first, 2)?.is_none()
-    {
-        read = Id::from_uuid(row::get(first, 1)?);
-        rows = rest;
+    if let [first, rest @ ..] = rows {
+        let mut fields = Fields::of(first, 0)?;
+        if fields.left() == 1 {
+            read = fields.id()?.unwrap_or(Id::NIL);
+            rows = rest;
+        }
     }
     let more = rows.len() > limit;
     let items = rows
         .iter()
         .take(limit)
-        .map(|row| projection.decode(query.decl.kind, row).map(Arc::new))
+        .map(|row| decode(query.decl.kind, false, Fields::of(row, 0)?).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
     let next = items.last().filter(|_| more).map(|last| Position { sort: query.index.sort_value(last), id: last.id });
     Ok(Some((Page { items, next }, read)))

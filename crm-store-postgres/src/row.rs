@@ -1,17 +1,19 @@
 //! Records as rows: what a write sends, and what a result gives back.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use crm_core::{
     schema::{FieldType, Group, Image, Versions},
     store::{StoreError, Write},
-    value::{Currency, Date, Id, Kind, Money, Ref, Time, Value},
+    value::{Currency, Date, Kind, Money, Ref, Time, Value},
 };
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
-use sqlx::{Row as _, postgres::PgRow, types::Json};
-use uuid::Uuid;
+use sqlx::{Row as _, postgres::PgRow};
 
-use crate::layout::{Layout, Wire, group, layout, quoted};
+use crate::{
+    composite::Fields,
+    layout::{Layout, Wire, group, layout, quoted},
+};
 
 /// Days from 0000-12-31 to 1970-01-01 in chrono's count.
 const EPOCH_DAYS: i32 = 719_163;
@@ -111,98 +113,92 @@ fn encode_field<M: SerializeMap>(map: &mut M, layout: &Layout, position: usize, 
     }
 }
 
-/// The columns of a result that holds rows of one kind or of several: so many of each type as the kind that has most
-/// of it. What stands before them is the caller's own.
-#[derive(Debug)]
-pub(crate) struct Projection {
-    /// The number of columns before the first slot.
-    head: usize,
-    /// For each of [`Wire::ALL`], how many slots there are.
-    counts: [usize; Wire::ALL.len()],
-    /// Whether long texts are read, or only whether there is one.
-    long_texts: bool,
+/// A record of a kind as one value of the table named `t`: its tenant, id and versions, then its fields in declared order.
+/// Of long texts, where they are not asked for, only whether there is one.
+pub(crate) fn composite(kind: Kind, long_texts: bool) -> String {
+    let layout = layout(kind);
+    let mut text = "row(t.tenant_id, t.id, t.version, t.machine_version".to_owned();
+    for (field, columns) in layout.decl.fields.iter().zip(&layout.columns) {
+        for column in columns {
+            let name = quoted(&column.name);
+            let _ = if field.is_long() && !long_texts {
+                write!(text, ", t.{name} is not null")
+            } else if column.cast {
+                write!(text, ", t.{name}::text")
+            } else {
+                write!(text, ", t.{name}")
+            };
+        }
+    }
+    text.push(')');
+    text
 }
 
-/// The columns that every record has besides its fields, in front of the slots.
-pub(crate) const RECORD_HEAD: &str = "t.tenant_id, t.id, t.version, t.machine_version";
+/// The record of a [`composite`].
+pub(crate) fn decode(kind: Kind, long_texts: bool, mut fields: Fields<'_>) -> Result<Image, StoreError> {
+    let layout = layout(kind);
+    let missing = || StoreError::corrupt("a record has neither id nor version");
+    let (tenant, id) = (fields.id()?.ok_or_else(missing)?, fields.id()?.ok_or_else(missing)?);
+    let mut version = || u64::try_from(fields.int()?.ok_or_else(missing)?).map_err(|_| below_nought());
+    let versions = Versions { person: version()?, machine: version()? };
+    let mut values = Vec::with_capacity(layout.columns.len());
+    for (field, columns) in layout.decl.fields.iter().zip(&layout.columns) {
+        values.push(if field.is_long() && !long_texts {
+            if fields.bool()?.unwrap_or_default() { Value::NotLoaded } else { Value::Null }
+        } else if columns.len() == 1 && fields.skip_null()? {
+            // As most fields of most records are.
+            Value::Null
+        } else {
+            decode_field(field.ty, &mut fields)?
+        });
+    }
+    Ok(Image { decl: layout.decl, tenant, id, versions, values })
+}
 
-impl Projection {
-    /// The projection of rows of some kinds, after `head` columns, the last four of which are [`RECORD_HEAD`].
-    pub(crate) fn new(kinds: impl IntoIterator<Item = Kind>, head: usize, long_texts: bool) -> Self {
-        let mut counts = [0; Wire::ALL.len()];
-        for kind in kinds {
-            let mut mine = [0; Wire::ALL.len()];
-            for (position, field) in layout(kind).decl.fields.iter().enumerate() {
-                for column in &layout(kind).columns[position] {
-                    let wire = if field.is_long() && !long_texts { Wire::Bool } else { column.wire };
-                    mine[wire as usize] += 1;
-                }
+fn decode_field(ty: FieldType, fields: &mut Fields<'_>) -> Result<Value, StoreError> {
+    let wrong = || StoreError::corrupt(format!("a stored value is not {}", ty.describe()));
+    let value = match ty {
+        FieldType::Bool => fields.bool()?.map(Value::Bool),
+        FieldType::Int(..) => fields.int()?.map(Value::Int),
+        FieldType::Decimal => match fields.text()? {
+            Some(text) => Some(Value::Decimal(text.parse().map_err(|_| wrong())?)),
+            None => None,
+        },
+        FieldType::Money => match (fields.text()?, fields.text()?) {
+            (Some(amount), Some(currency)) => {
+                let currency: Currency = currency.parse().map_err(|_| wrong())?;
+                Some(Value::Money(Money { amount: amount.parse().map_err(|_| wrong())?, currency }))
             }
-            for (count, mine) in counts.iter_mut().zip(mine) {
-                *count = (*count).max(mine);
+            _ => None,
+        },
+        FieldType::Ref => match (fields.text()?, fields.id()?) {
+            (Some(kind), Some(id)) => Some(Value::Ref(Ref::new(kind.parse().map_err(|_| wrong())?, id))),
+            _ => None,
+        },
+        FieldType::Time => fields.time()?.map(Value::Time),
+        FieldType::Date => fields.date()?.map(Value::Date),
+        FieldType::Id(_) | FieldType::StageId => fields.id()?.map(Value::Id),
+        FieldType::Texts(..) => fields.texts()?.map(|all| Value::list(all.into_iter().map(Value::text))),
+        FieldType::Ids(..) => fields.ids()?.map(|all| Value::list(all.into_iter().map(Value::Id))),
+        FieldType::Refs(_) => match fields.texts()? {
+            Some(all) => {
+                let targets = all.into_iter().map(|text| parse_ref(text).map(Value::Ref).ok_or_else(wrong));
+                Some(Value::List(targets.collect::<Result<_, _>>()?))
             }
-        }
-        Self { head, counts, long_texts }
-    }
+            None => None,
+        },
+        FieldType::Struct => fields.json::<serde_json::Value>()?.map(|json| Value::Json(Arc::new(json))),
+        FieldType::Structs(_) => fields
+            .json::<Vec<serde_json::Value>>()?
+            .map(|all| Value::list(all.into_iter().map(|json| Value::Json(Arc::new(json))))),
+        FieldType::Properties => fields.json::<BTreeMap<String, Value>>()?.map(|map| Value::Map(Arc::new(map))),
+        _ => fields.text()?.map(Value::text),
+    };
+    Ok(value.unwrap_or(Value::Null))
+}
 
-    fn first_slots(&self) -> [usize; Wire::ALL.len()] {
-        let mut at = self.head;
-        self.counts.map(|count| {
-            let first = at;
-            at += count;
-            first
-        })
-    }
-
-    /// The slots of a row of one kind from the table named `t`; what the kind has not is null. Begins with a comma
-    /// where there are any.
-    pub(crate) fn select(&self, kind: Option<Kind>) -> String {
-        let mut slots: Vec<String> = Vec::new();
-        for (wire, count) in Wire::ALL.iter().zip(self.counts) {
-            slots.extend(std::iter::repeat_with(|| format!("null::{}", wire.sql())).take(count));
-        }
-        if let Some(kind) = kind {
-            let mut next = self.first_slots();
-            for (position, field) in layout(kind).decl.fields.iter().enumerate() {
-                for column in &layout(kind).columns[position] {
-                    let name = quoted(&column.name);
-                    let (wire, text) = if field.is_long() && !self.long_texts {
-                        (Wire::Bool, format!("t.{name} is not null"))
-                    } else if column.cast {
-                        (column.wire, format!("t.{name}::text"))
-                    } else {
-                        (column.wire, format!("t.{name}"))
-                    };
-                    slots[next[wire as usize] - self.head] = text;
-                    next[wire as usize] += 1;
-                }
-            }
-        }
-        slots.iter().fold(String::new(), |text, slot| text + ", " + slot)
-    }
-
-    /// The record of a row.
-    pub(crate) fn decode(&self, kind: Kind, row: &PgRow) -> Result<Image, StoreError> {
-        let layout = layout(kind);
-        let mut cursor = Cursor { row, next: self.first_slots() };
-        let head = self.head - 4;
-        let mut values = Vec::with_capacity(layout.columns.len());
-        for field in &layout.decl.fields {
-            values.push(if field.is_long() && !self.long_texts {
-                let there = cursor.take::<bool>(Wire::Bool)?.unwrap_or_default();
-                if there { Value::NotLoaded } else { Value::Null }
-            } else {
-                cursor.field(field.ty)?
-            });
-        }
-        Ok(Image {
-            decl: layout.decl,
-            tenant: Id::from_uuid(get(row, head)?),
-            id: Id::from_uuid(get(row, head + 1)?),
-            versions: Versions { person: version(row, head + 2)?, machine: version(row, head + 3)? },
-            values,
-        })
-    }
+fn below_nought() -> StoreError {
+    StoreError::corrupt("a version is below nought")
 }
 
 /// A column that is never null, by its position.
@@ -215,7 +211,7 @@ where
 
 /// A version, as the number of changes that it is.
 pub(crate) fn version(row: &PgRow, at: usize) -> Result<u64, StoreError> {
-    u64::try_from(get::<i64>(row, at)?).map_err(|_| StoreError::corrupt("a version is below nought"))
+    u64::try_from(get::<i64>(row, at)?).map_err(|_| below_nought())
 }
 
 /// The moment in a column.
@@ -226,82 +222,6 @@ pub(crate) fn time(row: &PgRow, at: usize) -> Result<Time, StoreError> {
 /// What cannot be decoded is damaged, or newer than this program.
 pub(crate) fn corrupt(error: sqlx::Error) -> StoreError {
     StoreError::Corrupt(Arc::new(error))
-}
-
-struct Cursor<'r> {
-    row: &'r PgRow,
-    next: [usize; Wire::ALL.len()],
-}
-
-impl<'r> Cursor<'r> {
-    fn take<T>(&mut self, wire: Wire) -> Result<Option<T>, StoreError>
-    where
-        T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-    {
-        let at = self.next[wire as usize];
-        self.next[wire as usize] += 1;
-        self.row.try_get_unchecked(at).map_err(corrupt)
-    }
-
-    fn field(&mut self, ty: FieldType) -> Result<Value, StoreError> {
-        let wrong = || StoreError::corrupt(format!("a stored value is not {}", ty.describe()));
-        let value = match ty {
-            FieldType::Bool => self.take(Wire::Bool)?.map(Value::Bool),
-            FieldType::Int(..) => self.take(Wire::Int)?.map(Value::Int),
-            FieldType::Decimal => match self.take::<&str>(Wire::Text)? {
-                Some(text) => Some(Value::Decimal(text.parse().map_err(|_| wrong())?)),
-                None => None,
-            },
-            FieldType::Money => match (self.take::<&str>(Wire::Text)?, self.take::<&str>(Wire::Text)?) {
-                (Some(amount), Some(currency)) => {
-                    let currency: Currency = currency.parse().map_err(|_| wrong())?;
-                    Some(Value::Money(Money { amount: amount.parse().map_err(|_| wrong())?, currency }))
-                }
-                _ => None,
-            },
-            FieldType::Ref => match (self.take::<&str>(Wire::Text)?, self.take::<Uuid>(Wire::Uuid)?) {
-                (Some(kind), Some(id)) => {
-                    Some(Value::Ref(Ref::new(kind.parse().map_err(|_| wrong())?, Id::from_uuid(id))))
-                }
-                _ => None,
-            },
-            FieldType::Time => match self.take(Wire::Time)? {
-                Some(time) => Some(Value::Time(Time::from_chrono(time).map_err(|_| wrong())?)),
-                None => None,
-            },
-            FieldType::Date => match self.take::<chrono::NaiveDate>(Wire::Date)? {
-                Some(date) => Some(Value::Date(Date::from_chrono(date).map_err(|_| wrong())?)),
-                None => None,
-            },
-            FieldType::Id(_) | FieldType::StageId => {
-                self.take::<Uuid>(Wire::Uuid)?.map(|id| Value::Id(Id::from_uuid(id)))
-            }
-            FieldType::Texts(..) => {
-                self.take::<Vec<String>>(Wire::Texts)?.map(|all| Value::list(all.into_iter().map(Value::text)))
-            }
-            FieldType::Ids(..) => self
-                .take::<Vec<Uuid>>(Wire::Uuids)?
-                .map(|all| Value::list(all.into_iter().map(|id| Value::Id(Id::from_uuid(id))))),
-            FieldType::Refs(_) => match self.take::<Vec<String>>(Wire::Texts)? {
-                Some(all) => {
-                    let targets = all.iter().map(|text| parse_ref(text).map(Value::Ref).ok_or_else(wrong));
-                    Some(Value::List(targets.collect::<Result<_, _>>()?))
-                }
-                None => None,
-            },
-            FieldType::Struct => {
-                self.take::<Json<serde_json::Value>>(Wire::Json)?.map(|json| Value::Json(Arc::new(json.0)))
-            }
-            FieldType::Structs(_) => self
-                .take::<Json<Vec<serde_json::Value>>>(Wire::Json)?
-                .map(|all| Value::list(all.0.into_iter().map(|json| Value::Json(Arc::new(json))))),
-            FieldType::Properties => {
-                self.take::<Json<BTreeMap<String, Value>>>(Wire::Json)?.map(|map| Value::Map(Arc::new(map.0)))
-            }
-            _ => self.take::<&str>(Wire::Text)?.map(Value::text),
-        };
-        Ok(value.unwrap_or(Value::Null))
-    }
 }
 
 /// The number under which the log keeps a group.

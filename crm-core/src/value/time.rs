@@ -90,7 +90,7 @@ impl Time {
 }
 
 /// A text of digits in the making, of a length that is known: what a list of records has most of is times.
-struct Digits<const N: usize> {
+pub(crate) struct Digits<const N: usize> {
     text: [u8; N],
     length: usize,
 }
@@ -123,14 +123,14 @@ impl<const N: usize> Digits<N> {
         self.number(day, 2);
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
     }
 }
 
 impl Time {
     /// RFC 3339 with as many decimals as it needs: none, three or six.
-    fn digits(self) -> Digits<27> {
+    pub(crate) fn digits(self) -> Digits<27> {
         let mut text = Digits::new();
         text.date(Date::of(self));
         let part = |unit: i64, of: i64| u32::try_from(self.0.div_euclid(unit).rem_euclid(of)).unwrap_or_default();

@@ -280,7 +280,8 @@ pub(super) fn written(caller: &Caller, written: Written, status: StatusCode) -> 
         Written::Done(views) => {
             let view = views.first().ok_or_else(Problem::internal)?;
             let record = view.reference();
-            let mut answer = Answer::ok(view).status(status).header(header::ETAG, &etag(&caller.actor, view, "", &[]));
+            let mut answer =
+                Answer::view(view.only(None)).status(status).header(header::ETAG, &etag(&caller.actor, view, "", &[]));
             if status == StatusCode::CREATED {
                 answer = answer.header(header::LOCATION, &location(record));
             }
@@ -310,7 +311,7 @@ async fn shown(
     if none_match(headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let mut answer = Answer::ok(view.only(fields)).header(header::ETAG, &tag);
+    let mut answer = Answer::view(view.only(fields)).header(header::ETAG, &tag);
     if !include.is_empty() {
         answer = answer.meta("included", ByKind(&included));
     }
@@ -379,8 +380,7 @@ pub(super) async fn list_of<K: RecordKind>(
         return Ok(csv(K::decl(), &page.items, fields, page.next_cursor.as_deref()));
     }
     let included = included(app, caller, &page.items, &asked.include).await?;
-    let items: Vec<_> = page.items.iter().map(|view| view.only(fields)).collect();
-    let mut answer = Answer::ok(items);
+    let mut answer = Answer::views(page.items.iter().map(|view| view.only(fields)));
     if let Some(cursor) = page.next_cursor {
         answer = answer.meta("next_cursor", cursor);
     }

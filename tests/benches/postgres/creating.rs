@@ -62,7 +62,7 @@ pub(crate) async fn run(server: &Server, time: Duration) {
 }
 
 /// How many leads and changes there are.
-async fn stored(server: &Server) -> (i64, i64) {
+pub(crate) async fn stored(server: &Server) -> (i64, i64) {
     sqlx::query_as("select (select count(*) from crm.lead), (select count(*) from crm.change)")
         .fetch_one(&mut server.connection().await)
         .await

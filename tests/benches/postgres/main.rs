@@ -1,14 +1,17 @@
-//! What the PostgreSQL store costs: creating leads beside pgbench, pages of few and of many leads, and
-//! sweeps of what is due to be scored again.
+//! What the PostgreSQL store costs: creating leads beside pgbench, by the use case and over HTTP, pages of few and of many
+//! leads, and sweeps of what is due to be scored again.
 //!
-//! `cargo bench -p tests --bench postgres -- [create|pages|sweeps] [--seconds 5]`, with `CRM_BENCH_POSTGRES` naming a server of
+//! `cargo bench -p tests --bench postgres -- [create|http|pages|sweeps] [--seconds 5]`, with `CRM_BENCH_POSTGRES` naming a server of
 //! default durability (the URL of a superuser) that collects its log (`logging_collector=on`); `scripts/bench` makes one.
 //! The database that it makes there is dropped at the end.
 
+#[path = "../../src/bin/load/client.rs"]
+mod client;
 mod creating;
 mod paging;
 mod pgbench;
 mod scene;
+mod serving;
 mod sweeping;
 
 use std::{env, time::Duration};
@@ -35,6 +38,9 @@ async fn main() {
     let server = Server::new(&url).await;
     if runs("create") {
         creating::run(&server, Duration::from_secs(seconds)).await;
+    }
+    if runs("http") {
+        serving::run(&server, Duration::from_secs(seconds)).await;
     }
     if runs("pages") {
         paging::run(&server).await;

@@ -1,17 +1,24 @@
 //! Records as JSON, for those outside the program: what goes out, without what its reader may not see, and what comes
 //! in, every fault of it at once.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod write;
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value as Json};
 
 use crate::{
     access::Access,
+    catalog,
     change::Change,
     error::Faults,
     schema::{FieldDecl, FieldType, Image, Patch, RecordKind, Section, Versions, common},
-    value::{Fault, Plain, Ref, Value},
+    value::{Fault, Kind, Plain, Ref, Value},
 };
 
 /// A record as one actor sees it, to be written as JSON: fields that the actor may not see are not there, secrets never
@@ -19,18 +26,33 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct View {
     image: Arc<Image>,
-    /// Positions of the fields that are left out.
-    hidden: Vec<usize>,
+    /// Positions of the fields that are left out: as a rule those that nobody sees.
+    hidden: Cow<'static, [usize]>,
+}
+
+/// The fields of a kind that nobody sees: secrets, and the keys that the core makes.
+fn unseen(kind: Kind) -> &'static [usize] {
+    static ALL: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+        let unseen = |field: &FieldDecl| field.marks.secret || field.ty == FieldType::Folded;
+        let of = |fields: &[FieldDecl]| (0..fields.len()).filter(|&at| unseen(&fields[at])).collect();
+        catalog::all().map(|decl| of(&decl.fields)).collect()
+    });
+    // Kinds are numbered in the order in which they are declared.
+    &ALL[kind as usize]
 }
 
 impl View {
     pub(crate) fn new(image: &Arc<Image>, access: &Access<'_>) -> Self {
-        let names = access.hidden(image.kind());
-        let left_out = |field: &FieldDecl| {
-            field.marks.secret || field.ty == FieldType::Folded || names.is_some_and(|names| names.contains(field.name))
+        let unseen = unseen(image.kind());
+        let hidden = match access.hidden(image.kind()) {
+            None => Cow::Borrowed(unseen),
+            Some(names) => {
+                let fields = image.decl.fields.iter().enumerate();
+                let left_out = fields.filter(|(at, field)| unseen.contains(at) || names.contains(field.name));
+                Cow::Owned(left_out.map(|(at, _)| at).collect())
+            }
         };
-        let hidden = image.decl.fields.iter().enumerate().filter(|(_, field)| left_out(field)).map(|(at, _)| at);
-        Self { hidden: hidden.collect(), image: access.mask(image) }
+        Self { hidden, image: access.mask(image) }
     }
 
     /// Which record.
@@ -95,24 +117,49 @@ pub struct Part<'a> {
     names: Option<&'a [String]>,
 }
 
+/// A field of a view in JSON.
+enum Shown<'a> {
+    /// Custom properties where there is none: `{}`.
+    NoProperties,
+    /// A list where there is nothing in it: `[]`.
+    NoElements,
+    Value(&'a Value),
+}
+
+impl<'a> Part<'a> {
+    /// The fields that are shown, in declared order, each with its position.
+    fn fields(&self) -> impl Iterator<Item = (usize, &'a FieldDecl, Shown<'a>)> {
+        let Self { view: View { image, hidden }, names } = *self;
+        let all = image.decl.fields.iter().zip(&image.values).enumerate();
+        all.filter_map(move |(at, (field, value))| {
+            let asked = names.is_none_or(|names| names.iter().any(|name| name == field.name));
+            if !asked || hidden.contains(&at) {
+                return None;
+            }
+            let shown = match value {
+                Value::NotLoaded => return None,
+                Value::Null if at == common::PROPERTIES => Shown::NoProperties,
+                Value::Null if field.ty.is_list() => Shown::NoElements,
+                value => Shown::Value(value),
+            };
+            Some((at, field, shown))
+        })
+    }
+}
+
 impl Serialize for Part<'_> {
     /// The JSON object: `id`, `version` and `machine_version` first, then every field in declared order.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let View { image, hidden } = self.view;
+        let image = &self.view.image;
         let mut object = serializer.serialize_map(None)?;
         object.serialize_entry("id", &image.id)?;
         object.serialize_entry("version", &image.versions.person)?;
         object.serialize_entry("machine_version", &image.versions.machine)?;
-        for (at, (field, value)) in image.decl.fields.iter().zip(&image.values).enumerate() {
-            let asked = self.names.is_none_or(|names| names.iter().any(|name| name == field.name));
-            if !asked || hidden.contains(&at) || matches!(value, Value::NotLoaded) {
-                continue;
-            }
-            object.serialize_key(field.name)?;
-            match value {
-                Value::Null if at == common::PROPERTIES => object.serialize_value(&Map::new())?,
-                Value::Null if field.ty.is_list() => object.serialize_value::<[(); 0]>(&[])?,
-                value => object.serialize_value(&Plain(value))?,
+        for (_, field, shown) in self.fields() {
+            match shown {
+                Shown::NoProperties => object.serialize_entry(field.name, &Map::new())?,
+                Shown::NoElements => object.serialize_entry::<_, [(); 0]>(field.name, &[])?,
+                Shown::Value(value) => object.serialize_entry(field.name, &Plain(value))?,
             }
         }
         object.end()
