@@ -11,10 +11,10 @@ use super::{
     compiled::{self, Compiled},
     course::Reader,
     facts::Facts,
-    keep::Swept,
     mark::mark_of,
     record::ScoringModel,
     score::Points,
+    swept::Swept,
 };
 use crate::{
     access::Actor,

@@ -12,7 +12,7 @@
 //! | `evaluate`, `score`, `gains` | from facts to points, what they are made of, and what would raise them |
 //! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
 //! | `learn` | a model learned from the tenant's own outcomes, and what it says of a record |
-//! | `mark`, `keep`, `batch`, `carry` | how the scores that records carry are kept up to date |
+//! | `mark`, `keep`, `batch`, `swept`, `carry` | how the scores that records carry are kept up to date |
 //!
 //! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
 //! happened with it yet. Every later commit that touches what the active model reads marks the record as due, in the same
@@ -37,6 +37,7 @@ mod model;
 pub mod record;
 mod rules;
 mod score;
+mod swept;
 mod trial;
 
 pub use ask::{Course, Moment, ScoreQuery, Scoring};
@@ -44,11 +45,12 @@ pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, co
 pub(crate) use course::Reader;
 pub use facts::Facts;
 pub use gains::Gain;
-pub use keep::{Keeper, Swept};
+pub use keep::Keeper;
 #[cfg(feature = "predictive")]
 pub use learn::{Learned, Likelihood, MAX_ROWS, Reason};
 pub(crate) use mark::{also_read, mark};
 pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
 pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModelPatch};
 pub use score::{Contribution, Fact, Points, Score, Source};
+pub use swept::Swept;
 pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};
