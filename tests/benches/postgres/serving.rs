@@ -1,5 +1,5 @@
-//! Creating leads over HTTP, a token checked with each, beside pgbench with the two statements that this makes: the
-//! server of `crm-local` and its clients in this process, over loopback.
+//! Creating leads over HTTP, a token checked with each, beside pgbench with the two statements that this makes: the router
+//! under axum's own server and its clients, all in this process, over loopback.
 
 use std::{
     net::SocketAddr,
@@ -11,10 +11,7 @@ use std::{
 };
 
 use crm_core::{access::Actor, auth::Policy};
-use crm_lambda::{
-    Config, KeyRing, OwnSignIn, SignIn, TokenKey, router,
-    server::http::{Bounds, serve},
-};
+use crm_lambda::{Config, KeyRing, OwnSignIn, SignIn, TokenKey, router};
 use serde_json::{Value as Json, json};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
@@ -44,9 +41,13 @@ pub(crate) async fn run(server: &Server, time: Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (end, ended) = oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(listener, router(crm, config()), Bounds::default(), async {
-        let _ = ended.await;
-    }));
+    let router = router(crm, config());
+    let serving = tokio::spawn(async move {
+        let running = axum::serve(listener, router).with_graceful_shutdown(async {
+            let _ = ended.await;
+        });
+        running.await
+    });
     let token = register(address).await;
     let next = Arc::new(AtomicU64::new(1));
     // Every connection is made and has prepared both statements.
@@ -72,7 +73,7 @@ pub(crate) async fn run(server: &Server, time: Duration) {
         ratios.push(over_http / by_pgbench);
     }
     end.send(()).expect("it serves");
-    assert!(serving.await.expect("it ends"), "all was answered");
+    serving.await.expect("it ends").expect("it served");
     println!("postgres.http_create.c{CONNECTIONS}_pgbench_per_second {:.0}", median(theirs));
     println!("postgres.http_create.c{CONNECTIONS}_per_second {:.0}", median(ours));
     println!("postgres.http_create.c{CONNECTIONS}_ratio {:.2}", median(ratios));
