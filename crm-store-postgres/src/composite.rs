@@ -18,7 +18,7 @@ use serde::Deserialize;
 use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 
-use crate::{layout::Wire, row::corrupt};
+use crate::{error::corrupt, layout::Wire};
 
 /// Microseconds from 1970 to 2000, where the server's times begin.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;

@@ -110,3 +110,8 @@ fn condition(error: &sqlx::Error) -> StoreError {
         None => StoreError::corrupt(format!("the database refused a commit in a way unknown to this program: {error}")),
     }
 }
+
+/// What cannot be decoded is damaged, or newer than this program.
+pub(crate) fn corrupt(error: sqlx::Error) -> StoreError {
+    StoreError::Corrupt(Arc::new(error))
+}

@@ -12,6 +12,7 @@ use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
     composite::Fields,
+    error::corrupt,
     layout::{Layout, Wire, group, layout, quoted},
 };
 
@@ -217,11 +218,6 @@ pub(crate) fn version(row: &PgRow, at: usize) -> Result<u64, StoreError> {
 /// The moment in a column.
 pub(crate) fn time(row: &PgRow, at: usize) -> Result<Time, StoreError> {
     Time::from_chrono(get(row, at)?).map_err(|error| StoreError::corrupt(error.to_string()))
-}
-
-/// What cannot be decoded is damaged, or newer than this program.
-pub(crate) fn corrupt(error: sqlx::Error) -> StoreError {
-    StoreError::Corrupt(Arc::new(error))
 }
 
 /// The number under which the log keeps a group.
