@@ -148,11 +148,7 @@ fn check_lead(
 }
 
 fn is_empty(image: &Image, name: &str) -> bool {
-    let value = match name.strip_prefix("properties.") {
-        Some(key) => image.get("properties").as_map().and_then(|map| map.get(key)).unwrap_or(&Value::Null),
-        None => image.get(name),
-    };
-    match value {
+    match image.named(name) {
         Value::Null => true,
         Value::List(items) => items.is_empty(),
         Value::Bool(flag) => !flag,

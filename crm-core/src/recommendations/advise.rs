@@ -213,7 +213,7 @@ impl Situation<'_> {
     }
 
     fn field(&self, name: &str) -> Fact {
-        Fact::Field { on: On::Record, field: name.into(), value: value_of(self.record, name).clone() }
+        Fact::Field { on: On::Record, field: name.into(), value: self.record.named(name).clone() }
     }
 
     fn wants_no_contact(&self) -> bool {
@@ -258,13 +258,6 @@ impl Situation<'_> {
 
 fn interaction(image: &Image, at: Time) -> Fact {
     Fact::Interaction { id: image.id, at }
-}
-
-fn value_of<'a>(image: &'a Image, name: &str) -> &'a Value {
-    match name.strip_prefix("properties.") {
-        Some(key) => image.get("properties").as_map().and_then(|map| map.get(key)).unwrap_or(&Value::Null),
-        None => image.get(name),
-    }
 }
 
 /// `1 day`, `5 days`.

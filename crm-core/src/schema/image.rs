@@ -71,6 +71,14 @@ impl Image {
         self.decl.position(name).map_or(&Value::Null, |position| &self.values[position])
     }
 
+    /// As [`Image::get`], also of a custom property by its full name, `properties.key`.
+    pub fn named(&self, name: &str) -> &Value {
+        match name.strip_prefix("properties.") {
+            Some(key) => self.get("properties").as_map().and_then(|map| map.get(key)).unwrap_or(&Value::Null),
+            None => self.get(name),
+        }
+    }
+
     /// True where the record is archived.
     pub fn is_archived(&self) -> bool {
         !self.values[super::common::ARCHIVED_AT].is_null()
