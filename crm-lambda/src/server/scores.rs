@@ -36,6 +36,9 @@ pub async fn keep(crm: &Crm, budget: Duration) -> Result<Round, Error> {
                     round.scored += swept.scored;
                     round.written += swept.written;
                     round.more |= swept.more;
+                    for (record, error) in swept.failed {
+                        tracing::warn!(%tenant, %record, %error, "a score could not be written: the record keeps the one it has");
+                    }
                     for (model, faults) in swept.broken {
                         tracing::warn!(%tenant, %model, %faults, "a scoring model makes no sense any more");
                     }
