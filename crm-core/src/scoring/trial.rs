@@ -193,9 +193,9 @@ impl Scoring<'_> {
         let plan = listing::plan(&access, catalog::decl(kind), &ListQuery::new().sort("created_at"), Action::Read)?;
         let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, PAGE).await?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
-        for image in page.items {
-            let id = image.id;
-            let facts = reader.now(image, &needs, at).await?;
+        for facts in reader.related(page.items, &needs).await? {
+            let id = facts.record.id;
+            let facts = reader.happened(facts, &needs, at).await?;
             let points = pair.tried.points(&facts);
             let (before, was_hot) = pair.other.as_ref().map_or((0, false), |other| {
                 let points = other.points(&facts);
