@@ -109,8 +109,9 @@ impl<'a> Recommendations<'a> {
     /// that is won, lost or archived only what is left open. What would rest on a field that the actor may not see is
     /// left out; the score counts where the actor may see it and a model is in force.
     ///
-    /// Costs a read of the record and one round trip more, or two: its open tasks, its interactions and, where the model
-    /// looks at them, what it is related to and its history are read at the same time.
+    /// Costs a read of the record, and then up to three round trips one after the other (what it is related to, its
+    /// interactions, its history, as far as the model looks at them); its open tasks and planned interactions are read at
+    /// the same time.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a kind that is not scored.
