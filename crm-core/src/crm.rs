@@ -221,6 +221,24 @@ impl Crm {
         Ok(Feed::feed(self.engine.store.as_ref(), after, limit).await?)
     }
 
+    /// How far a consumer of the feed has come: the cursor that was kept for it last; `None` where none was. Names that begin with
+    /// `crm.` are the CRM's own.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, Error> {
+        Ok(self.engine.store.feed_cursor(consumer).await?)
+    }
+
+    /// Keeps in the store how far a consumer of the feed has come, once it has done with what it was told up to there: it goes
+    /// on from there after a restart, or another process does. The name is the program's, a few dozen characters.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), Error> {
+        Ok(self.engine.store.keep_feed_cursor(consumer, cursor).await?)
+    }
+
     /// The tenants that have an organization, by id, after one: for programs that do work in the background for all of them.
     /// No actor stands before it. Fewer than `limit` say that there are no more.
     ///

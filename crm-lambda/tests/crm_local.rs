@@ -79,6 +79,26 @@ fn the_demo_says_how_to_begin_and_ends_when_told() {
 }
 
 #[test]
+fn the_demo_keeps_its_totals() {
+    let demo = demo();
+    let token =
+        demo.said.lines().find_map(|line| line.split(" && ").next().filter(|line| line.contains("TOKEN="))).unwrap();
+    let lead = demo.said.split_whitespace().find_map(|word| word.strip_suffix("/history")).unwrap();
+    let script = format!("{token} && curl -s {lead} -H \"Authorization: Bearer $TOKEN\"");
+    for _ in 0..100 {
+        let answer = Command::new("bash").args(["-c", &script]).output().unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).expect("bash and curl are needed here");
+        // Nobody writes it but the program in the background.
+        if answer["data"]["last_activity_at"].is_string() {
+            return;
+        }
+        assert!(answer["data"]["id"].is_string(), "{answer}");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    panic!("a lead with calls has no last activity");
+}
+
+#[test]
 fn a_port_in_use_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -10,6 +10,8 @@ use saphyr::{LoadableYamlNode as _, Yaml};
 use tokio::net::TcpListener;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
+const WORKSPACE: &str = include_str!("../../Cargo.toml");
+const PACKAGE: &str = include_str!("../Cargo.toml");
 
 /// What a table is, as far as the store's code relies on it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -124,7 +126,11 @@ fn the_function_may_do_what_it_does_and_no_more() {
         "dynamodb:BatchGetItem",
         "dynamodb:ConditionCheckItem",
         "dynamodb:DeleteItem",
+        "dynamodb:DescribeStream",
+        "dynamodb:DescribeTable",
         "dynamodb:GetItem",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
         "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
@@ -143,4 +149,38 @@ fn is_action(text: &str) -> bool {
             && action.starts_with(|c: char| c.is_ascii_uppercase() || c == '*')
             && text != "ses:FromAddress"
     })
+}
+
+/// A profile as cargo's `--config` says it: one line for each setting, the workspace's `release` below what is given.
+fn settings(profile: &toml::Table, prefix: &str) -> BTreeSet<String> {
+    let all = profile.iter().flat_map(|(key, value)| match value {
+        toml::Value::Table(inner) => settings(inner, &format!("{prefix}.{key}")),
+        toml::Value::String(text) => BTreeSet::from([format!("{prefix}.{key}='{text}'")]),
+        other => BTreeSet::from([format!("{prefix}.{key}={other}")]),
+    });
+    all.collect()
+}
+
+#[test]
+fn sam_builds_what_the_profile_says() {
+    let workspace: toml::Table = toml::from_str(WORKSPACE).unwrap();
+    let package: toml::Table = toml::from_str(PACKAGE).unwrap();
+    let build = &package["package"]["metadata"]["lambda"]["build"];
+    let mut profile = workspace["profile"]["release-lambda"].as_table().unwrap().clone();
+    assert_eq!(profile.remove("inherits"), Some("release".into()));
+    let asked = build["config"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
+    assert_eq!(settings(&profile, "profile.release"), asked);
+    assert_eq!(build["no_default_features"].as_bool(), Some(true));
+    // The panic strategy has to be said in the profile itself, or cargo-lambda chooses another.
+    assert_eq!(workspace["profile"]["release"]["panic"].as_str(), Some("unwind"));
+
+    // Of these properties SAM knows one; it says nothing of others, and does nothing with them.
+    let template = template();
+    let function = &template["Resources"]["Function"]["Metadata"];
+    assert_eq!(text(function, "BuildMethod"), "rust-cargolambda");
+    let known = function["BuildProperties"].as_mapping().unwrap();
+    assert_eq!(
+        known.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(),
+        [(Some("Binary"), Some("bootstrap"))]
+    );
 }

@@ -25,6 +25,8 @@ use crate::{
     value::{Item, corrupt},
 };
 
+/// The attribute of a consumer's cursor.
+const CURSOR: &str = "cursor";
 /// Records in one `GetRecords`.
 const MAX_RECORDS: usize = 1000;
 /// An open shard may answer with nothing though more follows: so often it is asked again before that is believed.
@@ -110,6 +112,48 @@ impl DynamoStore {
         }
         in_version_order(&mut changes);
         Ok(FeedPage { changes, cursor: cursor.write()? })
+    }
+
+    /// How far a consumer has come.
+    pub(crate) async fn kept_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        let key = key::feed_cursor(consumer).attributes();
+        let answer = self
+            .retry
+            .read(|| {
+                self.client
+                    .get_item()
+                    .table_name(&self.table)
+                    .set_key(Some(key.clone()))
+                    .consistent_read(true)
+                    .set_return_consumed_capacity(self.capacity())
+                    .send()
+            })
+            .await?;
+        self.consumed("feed_cursor", answer.consumed_capacity.as_slice());
+        let Some(item) = answer.item else { return Ok(None) };
+        match item.get(CURSOR) {
+            Some(Attribute::S(cursor)) => Ok(Some(FeedCursor(cursor.clone()))),
+            _ => Err(corrupt("cursor")),
+        }
+    }
+
+    /// Keeps how far a consumer has come; to put the same thing twice is as good as once.
+    pub(crate) async fn keep_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        let mut item = key::feed_cursor(consumer).attributes();
+        item.insert(CURSOR.to_owned(), Attribute::S(cursor.0.clone()));
+        let answer = self
+            .retry
+            .read(|| {
+                self.client
+                    .put_item()
+                    .table_name(&self.table)
+                    .set_item(Some(item.clone()))
+                    .set_return_consumed_capacity(self.capacity())
+                    .send()
+            })
+            .await?;
+        self.consumed("keep_feed_cursor", answer.consumed_capacity.as_slice());
+        Ok(())
     }
 
     async fn shards(&self, streams: &aws_sdk_dynamodbstreams::Client, stream: &str) -> Result<Vec<Shard>, StoreError> {

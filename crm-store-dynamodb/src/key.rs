@@ -10,6 +10,8 @@
 //! definitions epoch        tenant !e                           -
 //! claim                    tenant !c kind name value           -
 //! idempotency key          tenant !k key                       -
+//! directory of tenants     nil !o                              tenant
+//! cursor of a consumer     nil !f consumer                     -
 //! ```
 //!
 //! Ids, times and versions are those of [`crate::ordered`], so the parts need no separators.
@@ -181,6 +183,11 @@ pub(crate) fn directory(tenant: Id) -> Key {
 /// The partition of the directory: no tenant's own.
 pub(crate) fn directory_partition() -> String {
     tenant_key(Id::NIL, 2) + "!o"
+}
+
+/// How far a consumer of the feed has come: no tenant's own.
+pub(crate) fn feed_cursor(consumer: &str) -> Key {
+    Key { pk: tenant_key(Id::NIL, 2 + consumer.len()) + "!f" + consumer, sk: ONLY.to_owned() }
 }
 
 /// The tenant of an entry of the directory.

@@ -202,6 +202,14 @@ impl Feed for DynamoStore {
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
         self.directory_page(after, limit).await
     }
+
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        self.kept_cursor(consumer).await
+    }
+
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        self.keep_cursor(consumer, cursor).await
+    }
 }
 
 impl Store for DynamoStore {}

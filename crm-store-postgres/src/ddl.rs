@@ -449,7 +449,7 @@ begin
             layout(kind).table
         );
     }
-    sql.push_str("end $$;\n");
+    sql.push_str("  delete from crm.feed_cursor;\nend $$;\n");
 }
 
 fn view(sql: &mut String, layout: &Layout) {

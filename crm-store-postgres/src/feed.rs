@@ -56,6 +56,28 @@ pub(crate) async fn tenants(link: &Link, after: Option<Id>, limit: usize) -> Res
     rows.iter().map(|row| Ok(Id::from_uuid(row::get(row, 0)?))).collect()
 }
 
+/// How far a consumer has come.
+pub(crate) async fn cursor(link: &Link, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+    let mut statement = Statement::default();
+    let consumer = statement.bind(consumer)?;
+    statement.push(&format!("select cursor from crm.feed_cursor where consumer = {consumer}"));
+    let (sql, arguments) = statement.finish();
+    let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+    rows.first().map(|row| Ok(FeedCursor(row::get::<&str>(row, 0)?.to_owned()))).transpose()
+}
+
+/// Keeps how far a consumer has come.
+pub(crate) async fn keep_cursor(link: &Link, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+    let mut statement = Statement::default();
+    let (consumer, cursor) = (statement.bind(consumer)?, statement.bind(cursor.0.as_str())?);
+    statement.push(&format!(
+        "insert into crm.feed_cursor (consumer, cursor, kept_at) values ({consumer}, {cursor}, now()) on conflict (consumer) \
+         do update set cursor = excluded.cursor, kept_at = excluded.kept_at"
+    ));
+    let (sql, arguments) = statement.finish();
+    link.rows(sql, arguments).await.map(drop).map_err(error::of_read)
+}
+
 fn parse(cursor: &FeedCursor) -> Result<(u64, i64), StoreError> {
     cursor
         .0

@@ -236,6 +236,14 @@ impl Feed for PostgresStore {
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
         feed::tenants(&self.link, after, limit).await
     }
+
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        feed::cursor(&self.link, consumer).await
+    }
+
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        feed::keep_cursor(&self.link, consumer, cursor).await
+    }
 }
 
 #[async_trait]

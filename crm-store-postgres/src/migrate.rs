@@ -8,6 +8,7 @@ pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
     (2, "deals_of_a_contact", include_str!("../migrations/0002_deals_of_a_contact.sql")),
     (3, "forgotten_at", include_str!("../migrations/0003_forgotten_at.sql")),
     (4, "archived_by_creation", include_str!("../migrations/0004_archived_by_creation.sql")),
+    (5, "feed_cursor", include_str!("../migrations/0005_feed_cursor.sql")),
 ];
 
 /// The advisory lock under which migrations run: "crm" and a number, so as not to meet another's.

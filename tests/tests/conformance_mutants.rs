@@ -112,6 +112,9 @@ enum Bug {
     FeedForgetsTenant,
     TenantsFromTheFirst,
     TenantsWithoutEnd,
+    CursorOfAnyConsumer,
+    CursorFromTheFirst,
+    CursorKeptOnce,
 }
 
 /// The memory store with a bug.
@@ -909,6 +912,22 @@ impl Feed for Mutant {
             _ => self.inner.tenants(after, limit).await,
         }
     }
+
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        match self.bug {
+            Bug::CursorOfAnyConsumer => self.inner.feed_cursor("whoever").await,
+            Bug::CursorFromTheFirst => Ok(None),
+            _ => self.inner.feed_cursor(consumer).await,
+        }
+    }
+
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        match self.bug {
+            Bug::CursorOfAnyConsumer => self.inner.keep_feed_cursor("whoever", cursor).await,
+            Bug::CursorKeptOnce if self.inner.feed_cursor(consumer).await?.is_some() => Ok(()),
+            _ => self.inner.keep_feed_cursor(consumer, cursor).await,
+        }
+    }
 }
 
 #[async_trait]
@@ -1025,6 +1044,9 @@ const CAUGHT_BY: &[(Bug, &[&str])] = &[
     (Bug::FeedForgetsTenant, &["feed"]),
     (Bug::TenantsFromTheFirst, &["feed"]),
     (Bug::TenantsWithoutEnd, &["feed"]),
+    (Bug::CursorOfAnyConsumer, &["feed"]),
+    (Bug::CursorFromTheFirst, &["feed"]),
+    (Bug::CursorKeptOnce, &["feed"]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ pub(super) const CASES: &[Case] = &[
     case!("feed", cursor_that_is_none, "a cursor that is none is a bad query"),
     case!("feed", whole_changes, "a change in the feed is whole, with its tenant"),
     case!("feed", tenants, "every tenant with an organization is told once, in order, page by page"),
+    case!("feed", kept_cursors, "of each consumer the cursor that was kept last is found, and goes on where it was"),
 ];
 
 /// Changes without those that were told before; the feed may repeat itself.
@@ -177,5 +178,27 @@ async fn tenants(lab: &Lab<'_>) -> Outcome {
     // Other cases may make tenants meanwhile on the same store.
     ensure!(all.iter().all(|tenant| told.contains(tenant)), "page by page some tenants are not told");
     ensure!(told.is_sorted_by(|a, b| a < b), "page by page tenants are not told in order, each once");
+    Ok(())
+}
+
+async fn kept_cursors(lab: &Lab<'_>) -> Outcome {
+    // Other runs of the suite may have used the same store.
+    let [one, other] = [lab.id(), lab.id()].map(|id| format!("suite-{id}"));
+    ensure!(lab.store.feed_cursor(&one).await?.is_none(), "a consumer that is new has a cursor");
+    history(lab).await?;
+    let mut kept = None;
+    for _ in 0..2 {
+        let page = lab.store.feed(kept.as_ref(), 3).await?;
+        lab.store.keep_feed_cursor(&one, &page.cursor).await?;
+        kept = lab.store.feed_cursor(&one).await?;
+        ensure!(kept.as_ref() == Some(&page.cursor), "{:?} was kept, {kept:?} is found", page.cursor);
+        ensure!(lab.store.feed_cursor(&other).await?.is_none(), "a consumer finds the cursor of another");
+    }
+    let first = lab.store.feed(None, 1).await?.cursor;
+    lab.store.keep_feed_cursor(&other, &first).await?;
+    ensure!(lab.store.feed_cursor(&one).await? == kept, "another consumer's cursor took the place of this one's");
+    // One that is put back is one that reads again.
+    lab.store.keep_feed_cursor(&one, &first).await?;
+    ensure!(lab.store.feed_cursor(&one).await?.as_ref() == Some(&first), "a cursor cannot be put back");
     Ok(())
 }

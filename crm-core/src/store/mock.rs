@@ -33,6 +33,8 @@ mockall::mock! {
     impl Feed for Store {
         async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
         async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError>;
+        async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError>;
+        async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError>;
     }
 
     impl Store for Store {}

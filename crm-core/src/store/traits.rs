@@ -103,6 +103,20 @@ pub trait Feed: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError>;
+
+    /// How far a consumer has come: the cursor that was kept for it last, strongly consistent; `None` where none was.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError>;
+
+    /// Keeps how far a consumer has come, in place of what was kept for it before. Of two at once one holds: whoever is put
+    /// back by that is told some changes a second time, as after a failure. The name is the program's: short, and not from
+    /// outside.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], after which either may be kept.
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError>;
 }
 
 /// Counting, where the engine does it better than a walk over lists.

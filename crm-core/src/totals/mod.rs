@@ -56,7 +56,7 @@ impl std::fmt::Debug for Totals<'_> {
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Followed {
     /// Where to go on; `None` where nothing has been followed yet.
     pub cursor: Option<FeedCursor>,
@@ -70,7 +70,16 @@ pub struct Followed {
     pub written: u64,
     /// Whose totals leave deals out for want of a rate, with the tenant.
     pub without_rate: Vec<(Id, Ref, MissingRate)>,
+    /// Records whose totals could not be written, with the tenant and why (a sum of more than 28 digits, others who kept
+    /// writing): they keep those they have, and [`Totals::recompute`] tries again.
+    pub failed: Vec<(Id, Ref, Error)>,
+    /// True where the feed no longer knew the cursor that was kept ([`Totals::catch_up`]): it was followed from the beginning
+    /// of what it still has, and what it had forgotten by then moved no totals.
+    pub gap: bool,
 }
+
+/// The name under which the store keeps how far totals have come.
+const CONSUMER: &str = "crm.totals";
 
 /// What computing the totals of one record came to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,12 +116,40 @@ impl<'a> Totals<'a> {
     /// to be written. A new rate walks the won deals that closed since its day.
     ///
     /// # Errors
-    /// What the store says; [`Error::TooLarge`] for a sum of more than 28 digits.
+    /// What the store says where it cannot answer. What it refuses of one record is told in [`Followed::failed`].
     pub async fn run(&self, after: Option<&FeedCursor>, budget: Duration) -> Result<Followed, Error> {
+        self.pages(after.cloned(), budget, false).await
+    }
+
+    /// [`Totals::run`] from where the last one of the whole deployment stopped: how far it came is kept in the store, after each
+    /// page, so that whoever is next (this program or another, after a restart or a kill) goes on from there. The first
+    /// follows the feed from its beginning, in as many calls as the budget makes of it.
+    ///
+    /// Two at once do the same work twice and do no harm. Costs a read more than a run, and a write for each page.
+    ///
+    /// # Errors
+    /// As [`Totals::run`].
+    pub async fn catch_up(&self, budget: Duration) -> Result<Followed, Error> {
+        let kept = self.engine.store.feed_cursor(CONSUMER).await?;
+        let had_one = kept.is_some();
+        match self.pages(kept, budget, true).await {
+            // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
+            Err(Error::Invalid(faults)) if had_one && faults.all().iter().any(|one| one.fault.code == "bad_cursor") => {
+                let anew = self.pages(None, budget, true).await?;
+                Ok(Followed { gap: true, ..anew })
+            }
+            followed => followed,
+        }
+    }
+
+    async fn pages(&self, after: Option<FeedCursor>, budget: Duration, keep: bool) -> Result<Followed, Error> {
         let until = self.engine.clock.now().plus_micros(micros(budget));
-        let mut followed = Followed { cursor: after.cloned(), ..Followed::default() };
+        let mut followed = Followed { cursor: after, ..Followed::default() };
         while let Some(page) = self.settled(followed.cursor.as_ref()).await? {
             self.follow(&page.changes, &mut followed).await?;
+            if keep && followed.cursor.as_ref() != Some(&page.cursor) {
+                self.engine.store.keep_feed_cursor(CONSUMER, &page.cursor).await?;
+            }
             followed.cursor = Some(page.cursor);
             followed.changes += page.changes.len() as u64;
             if page.changes.is_empty() {
@@ -170,8 +207,17 @@ impl<'a> Totals<'a> {
             let access = Access::new(&actor, &definitions, self.engine.clock.now());
             let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
             for record in touched::records(&books.reader, &changes).await? {
-                // A record that a change names and that is there no more has no totals to keep.
-                let Some(done) = self.compute(&mut books, record).await? else { continue };
+                let done = match self.compute(&mut books, record).await {
+                    Ok(Some(done)) => done,
+                    // A record that a change names and that is there no more has no totals to keep.
+                    Ok(None) => continue,
+                    Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
+                    // One that cannot be done stops no other.
+                    Err(error) => {
+                        followed.failed.push((tenant, record, error));
+                        continue;
+                    }
+                };
                 followed.computed += 1;
                 followed.written += u64::from(done.written);
                 followed.without_rate.extend(done.without_rate.into_iter().map(|missing| (tenant, record, missing)));

@@ -61,7 +61,7 @@ impl Decimal {
         self.0.is_sign_negative() && !self.0.is_zero()
     }
 
-    /// The sum.
+    /// The sum. Where it has more than 28 digits, those behind the point are rounded away.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].

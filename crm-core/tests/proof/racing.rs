@@ -93,6 +93,14 @@ impl Feed for RacingStore {
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
         self.inner.tenants(after, limit).await
     }
+
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        self.inner.feed_cursor(consumer).await
+    }
+
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        self.inner.keep_feed_cursor(consumer, cursor).await
+    }
 }
 
 impl Store for RacingStore {}

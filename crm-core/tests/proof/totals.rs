@@ -11,7 +11,7 @@ use crm_core::{
     interactions::{InteractionPatch, NewInteraction},
     leads::{LeadPatch, NewLead},
     rates::{NewRate, RatePatch},
-    store::{FeedCursor, memory::Fault},
+    store::{Feed as _, FeedCursor, memory::Fault},
     tasks::{NewTask, TaskPatch},
     totals::Followed,
     value::{Currency, Date, Decimal, Id, Kind, Money, Ref, Time},
@@ -454,5 +454,89 @@ fn of_two_runs_at_once_the_one_that_looked_later_wins() {
         world.crm.on(racing.clone()).totals().recompute(world.admin.tenant(), record).await.unwrap();
         assert!(!racing.is_armed());
         assert_eq!(values(&world, &[acme], &[]).await, [dec("3")]);
+    });
+}
+
+#[test]
+fn how_far_totals_have_come_is_kept_by_the_store() {
+    run(async {
+        let world = World::new().await;
+        let acme = company(&world, "Acme").await;
+        let first = deal(&world, usd(5), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(first).await.unwrap();
+        let all = world.crm.totals().catch_up(LONG).await.unwrap();
+        assert!(all.changes > 3 && all.written == 1 && !all.more && !all.gap, "{all:?}");
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("5")]);
+        // Another program on the same store goes on from there.
+        let second = deal(&world, usd(2), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(second).await.unwrap();
+        let other = crm_core::Crm::builder(world.store.clone()).build();
+        let next = other.totals().catch_up(LONG).await.unwrap();
+        assert_eq!((next.changes, next.written), (2, 1), "what the first run wrote is told in no change");
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("7")]);
+        assert_eq!(world.crm.totals().catch_up(LONG).await.unwrap().changes, 0);
+    });
+}
+
+#[test]
+fn catching_up_goes_on_after_whatever_call_failed() {
+    run(async {
+        for call in 1..200 {
+            let world = World::new().await;
+            let acme = company(&world, "Acme").await;
+            for _ in 0..60 {
+                let id = deal(&world, usd(1), Some(acme), None).await;
+                world.crm.deals(&world.admin).win(id).await.unwrap();
+            }
+            world.store.faults().fail_call(call);
+            let first = world.crm.totals().catch_up(LONG).await;
+            if world.store.faults().is_pending() {
+                assert!(call > 8, "catching up makes {call} calls");
+                return;
+            }
+            assert!(matches!(first, Err(Error::Unavailable(_))), "call {call}: {first:?}");
+            let rest = world.crm.totals().catch_up(LONG).await.unwrap();
+            assert!(!rest.gap && rest.changes <= 200, "{rest:?}");
+            assert_eq!(values(&world, &[acme], &[]).await, [dec("60")], "call {call}");
+        }
+        panic!("catching up does not end");
+    });
+}
+
+#[test]
+fn a_cursor_that_the_feed_no_longer_knows_is_told_as_a_gap() {
+    run(async {
+        let world = World::new().await;
+        let acme = company(&world, "Acme").await;
+        let id = deal(&world, usd(3), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(id).await.unwrap();
+        world.store.keep_feed_cursor("crm.totals", &FeedCursor("of another stream".into())).await.unwrap();
+        let followed = world.crm.totals().catch_up(LONG).await.unwrap();
+        assert!(followed.gap && followed.written == 1, "{followed:?}");
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("3")]);
+        assert!(!world.crm.totals().catch_up(LONG).await.unwrap().gap);
+    });
+}
+
+#[test]
+fn a_sum_of_too_many_digits_stops_no_other_record() {
+    run(async {
+        let world = World::new().await;
+        let (giant, acme) = (company(&world, "Giant").await, company(&world, "Acme").await);
+        // Each fits; their sum has more digits than there is room for.
+        for _ in 0..9 {
+            let value = "9999999999999999999999999999 USD";
+            let id = deal(&world, value.parse().unwrap(), Some(giant), None).await;
+            world.crm.deals(&world.admin).win(id).await.unwrap();
+        }
+        let id = deal(&world, usd(3), Some(acme), None).await;
+        world.crm.deals(&world.admin).win(id).await.unwrap();
+        let followed = world.crm.totals().catch_up(LONG).await.unwrap();
+        assert!(
+            matches!(followed.failed.as_slice(), [(_, record, Error::TooLarge { .. })] if record.id == giant),
+            "{followed:?}"
+        );
+        assert_eq!(values(&world, &[acme], &[]).await, [dec("3")]);
+        assert_eq!(world.crm.totals().catch_up(LONG).await.unwrap().changes, 0, "it is not followed for ever");
     });
 }

@@ -9,9 +9,10 @@ use crm_lambda::{
     server::{
         Environment, Program, Settings, Started,
         http::{Bounds, serve},
-        logs, scores, secrets, start,
+        logs, secrets, start,
         start::{migrate, open},
         stores::Opened,
+        upkeep,
     },
 };
 use tokio::{
@@ -25,8 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_hours(1);
-/// How often scores are brought up to date, and how long that may take each time.
-const SCORE: Duration = Duration::from_secs(2);
+/// How often totals and scores are brought up to date, and how long that may take each time.
+const UPKEEP: Duration = Duration::from_secs(2);
 /// The seed of the demo: the same organization every time.
 const SEED: u64 = 2026;
 
@@ -97,12 +98,12 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let started = start(&settings, program).await.map_err(told)?;
     announce(&started, &settings, address, arguments.demo).await?;
     let Started { crm, config, store, .. } = started;
-    let sweeper = tokio::spawn(sweep(crm.clone(), store));
-    let scorer = tokio::spawn(score(crm.clone()));
+    let sweeper = tokio::spawn(sweep(crm.clone(), store.clone()));
+    let keeper = tokio::spawn(keep(crm.clone(), store));
     let end = end().map_err(|error| format!("signals cannot be caught: {error}"))?;
     let finished = serve(listener, router(crm, config), Bounds::default(), end).await;
     sweeper.abort();
-    scorer.abort();
+    keeper.abort();
     if !finished {
         eprintln!("crm-local: ended before everything was answered");
     }
@@ -159,16 +160,16 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
     }
 }
 
-/// Keeps scores up to date.
-async fn score(crm: crm_core::Crm) {
-    let mut ticks = tokio::time::interval(SCORE);
+/// Keeps totals and scores up to date.
+async fn keep(crm: crm_core::Crm, store: Opened) {
+    let mut ticks = tokio::time::interval(UPKEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match scores::keep(&crm, SCORE).await {
-            Ok(round) if round.scored > 0 => tracing::debug!(?round, "scores are up to date"),
+        match upkeep::keep(&crm, &store, UPKEEP).await {
+            Ok(round) if round.totals + round.scored > 0 => tracing::debug!(?round, "totals and scores are up to date"),
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "scores wait"),
+            Err(error) => tracing::warn!(%error, "totals or scores wait"),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The Lambda function: API Gateway's events through the router, and three events of our own, which nobody sends through
-//! API Gateway and only who may invoke the function: `{"crm": "migrate"}`, `{"crm": "sweep"}` and `{"crm": "score"}`.
+//! API Gateway and only who may invoke the function: `{"crm": "migrate"}`, `{"crm": "sweep"}` and `{"crm": "upkeep"}`.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -21,7 +21,12 @@ use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
-use super::{Program, Settings, StartError, scores, start, start::migrate, start::open, stores::Opened};
+use super::{
+    Program, Settings, StartError, start,
+    start::{migrate, open},
+    stores::Opened,
+    upkeep::{self, Round},
+};
 use crate::{Problem, router};
 
 /// An event, as it came.
@@ -41,8 +46,8 @@ struct Ready {
     store: Opened,
 }
 
-/// How long one event of ours keeps scores up to date: well below the time a function has.
-const SCORING: Duration = Duration::from_secs(20);
+/// How long one event of ours keeps totals and scores up to date: well below the time a function has.
+const UPKEEP: Duration = Duration::from_secs(20);
 
 /// An event that is for us and not for the router.
 #[derive(Deserialize)]
@@ -119,14 +124,17 @@ impl Function {
                 let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
                 format!("{removed} expired keys, throttles and sessions were removed")
             }
-            "score" => {
-                let crm = &self.ready().await.map_err(not_done)?.crm;
-                let round = scores::keep(crm, SCORING).await.map_err(|error| failed("Store", &error))?;
+            "upkeep" => {
+                let Ready { crm, store, .. } = self.ready().await.map_err(not_done)?;
+                let round = upkeep::keep(crm, store, UPKEEP).await.map_err(|error| failed("Store", &error))?;
                 let rest = if round.more { ", and more is to be done" } else { "" };
-                format!("{} records were scored, {} of them anew{rest}", round.scored, round.written)
+                let Round { changes, totals, scored, rescored, .. } = round;
+                format!(
+                    "{changes} changes moved {totals} totals, {scored} records were scored, {rescored} of them anew{rest}"
+                )
             }
             _ => {
-                let message = "write {\"crm\": \"migrate\"}, {\"crm\": \"sweep\"} or {\"crm\": \"score\"}";
+                let message = "write {\"crm\": \"migrate\"}, {\"crm\": \"sweep\"} or {\"crm\": \"upkeep\"}";
                 return Err(failed("UnknownCommand", &message));
             }
         };

@@ -12,11 +12,11 @@ mod jwks;
 pub mod lambda;
 pub mod logs;
 mod mail;
-pub mod scores;
 pub mod secrets;
 mod settings;
 pub mod start;
 pub mod stores;
+pub mod upkeep;
 mod worker;
 
 pub use environment::{Environment, Fault, Faults, Program, VARIABLES, Variable};

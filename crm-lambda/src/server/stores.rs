@@ -20,6 +20,9 @@ const SWEPT_AT_ONCE: u32 = 1000;
 /// Statements of one sweep at most.
 const SWEEP_ROUNDS: usize = 100;
 
+/// How long a global index of `DynamoDB` may lag: most often less than a second, and nobody promises it.
+const INDEX_LAG: Duration = Duration::from_secs(10);
+
 /// A store that is open.
 #[derive(Clone, Debug)]
 pub enum Opened {
@@ -50,11 +53,13 @@ impl Opened {
                 Ok(Self::Postgres(Box::pin(PostgresStore::connect_with(url.expose(), &options)).await?))
             }
             StoreSetting::Dynamo { endpoint: Some(endpoint), table } => {
-                Ok(Self::Dynamo(DynamoStore::new(local::client(endpoint), table)))
+                let store = DynamoStore::new(local::client(endpoint), table);
+                Ok(Self::Dynamo(store.with_streams(local::streams_client(endpoint))))
             }
             StoreSetting::Dynamo { endpoint: None, table } => {
                 let config = aws_config().await;
-                Ok(Self::Dynamo(DynamoStore::new(aws_sdk_dynamodb::Client::new(&config), table)))
+                let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&config), table);
+                Ok(Self::Dynamo(store.with_streams(aws_sdk_dynamodbstreams::Client::new(&config))))
             }
         }
     }
@@ -99,6 +104,14 @@ impl Opened {
             Self::Memory(store) => Ok(store.forget_expired(now) as u64),
             // Its table has a time to live.
             Self::Dynamo(_) => Ok(0),
+        }
+    }
+
+    /// How long its lists may take to show a commit.
+    pub const fn lists_lag(&self) -> Duration {
+        match self {
+            Self::Memory(_) | Self::Postgres(_) => Duration::ZERO,
+            Self::Dynamo(_) => INDEX_LAG,
         }
     }
 

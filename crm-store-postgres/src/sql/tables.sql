@@ -25,6 +25,13 @@ create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at
   where stage_move is not null;
 create index change_feed on crm.change (feed_xid, seq);
 
+-- How far each consumer of the feed has come.
+create table crm.feed_cursor (
+  consumer text collate "C" primary key,
+  cursor text not null,
+  kept_at timestamptz not null -- for who looks how far behind it is
+);
+
 -- A value that at most one live record has. Under the nil tenant, among all tenants.
 create table crm.claim (
   tenant_id uuid not null,

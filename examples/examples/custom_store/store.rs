@@ -18,9 +18,9 @@ use super::{
     commit::commit,
     failure::Failure,
     tables::{
-        self, AFTER_ALL, CHANGES, CLAIMS, ChangeAt, EPOCHS, FEED, INDEX, IndexKey, KEYS, KINDS, LOG, LogAt, MOVES,
-        RECORDS, RecordKey, Row, change_at, claim_key, floor, is_sortable, log_at, number, record_key, record_of,
-        sort_bytes, span,
+        self, AFTER_ALL, CHANGES, CLAIMS, CURSORS, ChangeAt, EPOCHS, FEED, INDEX, IndexKey, KEYS, KINDS, LOG, LogAt,
+        MOVES, RECORDS, RecordKey, Row, change_at, claim_key, floor, is_sortable, log_at, number, record_key,
+        record_of, sort_bytes, span,
     },
 };
 
@@ -72,6 +72,7 @@ fn open(file: File) -> Result<Database, Failure> {
         transaction.open_table(LOG)?;
         transaction.open_table(MOVES)?;
         transaction.open_table(FEED)?;
+        transaction.open_table(CURSORS)?;
     }
     transaction.commit().map_err(|error| StoreError::unavailable(error.to_string()))?;
     Ok(db)
@@ -280,6 +281,18 @@ fn feed(transaction: &ReadTransaction, after: Option<&FeedCursor>, limit: usize)
     Ok(FeedPage { cursor: FeedCursor((next + changes.len() as u64).to_string()), changes })
 }
 
+fn feed_cursor(transaction: &ReadTransaction, consumer: &str) -> Result<Option<FeedCursor>, Failure> {
+    let kept = transaction.open_table(CURSORS)?.get(consumer)?;
+    Ok(kept.map(|cursor| FeedCursor(cursor.value().to_owned())))
+}
+
+fn keep_feed_cursor(db: &Database, consumer: &str, cursor: &FeedCursor) -> Result<(), Failure> {
+    let transaction = db.begin_write()?;
+    transaction.open_table(CURSORS)?.insert(consumer, cursor.0.as_str())?;
+    transaction.commit().map_err(|error| StoreError::unavailable(error.to_string()))?;
+    Ok(())
+}
+
 #[async_trait]
 impl Records for RedbStore {
     async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
@@ -325,6 +338,16 @@ impl Feed for RedbStore {
 
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
         Ok(tenants(&self.read()?, after, limit)?)
+    }
+
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        Ok(feed_cursor(&self.read()?, consumer)?)
+    }
+
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        let (db, consumer, cursor) = (Arc::clone(&self.db), consumer.to_owned(), cursor.clone());
+        let kept = tokio::task::spawn_blocking(move || keep_feed_cursor(&db, &consumer, &cursor)).await;
+        Ok(kept.map_err(|error| StoreError::outcome_unknown(error.to_string()))??)
     }
 }
 

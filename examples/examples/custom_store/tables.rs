@@ -48,6 +48,8 @@ pub const LOG: TableDefinition<'_, (u128, LogAt), ()> = TableDefinition::new("lo
 pub const MOVES: TableDefinition<'_, (u128, u128, LogAt), i64> = TableDefinition::new("moves");
 /// All changes in the order in which they were stored.
 pub const FEED: TableDefinition<'_, u64, (RecordKey, ChangeAt)> = TableDefinition::new("feed");
+/// How far each consumer of the feed has come.
+pub const CURSORS: TableDefinition<'_, &str, &str> = TableDefinition::new("cursors");
 
 /// An id as a key: the order of the numbers is the order of the ids.
 pub const fn number(id: Id) -> u128 {

@@ -92,6 +92,14 @@ impl Feed for Silent {
     async fn tenants(&self, _: Option<Id>, _: usize) -> Result<Vec<Id>, StoreError> {
         pending().await
     }
+
+    async fn feed_cursor(&self, _: &str) -> Result<Option<FeedCursor>, StoreError> {
+        pending().await
+    }
+
+    async fn keep_feed_cursor(&self, _: &str, _: &FeedCursor) -> Result<(), StoreError> {
+        pending().await
+    }
 }
 
 impl Store for Silent {}

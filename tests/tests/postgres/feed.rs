@@ -159,7 +159,9 @@ async fn a_restored_feed_goes_on_once_it_is_rebased() {
     assert_eq!(store.feed(None, 5).await.unwrap().changes, vec![]);
     let waiting: i64 = sqlx::query_scalar("select waiting from crm.feed_lag").fetch_one(&pool).await.unwrap();
     assert_eq!(waiting, 2);
+    store.keep_feed_cursor("index", &FeedCursor("99999999999.2".into())).await.unwrap();
     sqlx::query("select crm.rebase_feed()").execute(&pool).await.unwrap();
+    assert_eq!(store.feed_cursor("index").await.unwrap(), None, "it would never be told anything again");
     let before = stored(&store, tenant, record).await.unwrap();
     store.commit(&commit(tenant, [update(&before, |_| ())])).await.unwrap();
     assert_eq!(read(&store, &mut None, 3, 5).await, vec![(record, 1), (record, 2), (record, 3)]);

@@ -41,6 +41,7 @@ struct State {
     claims: HashMap<Claim, Holder>,
     keys: HashMap<(Id, String), KeyEntry>,
     epochs: BTreeMap<Id, Id>,
+    cursors: BTreeMap<String, FeedCursor>,
 }
 
 /// Who holds a claim: under the nil tenant, records of any tenant do.
@@ -242,6 +243,17 @@ impl Feed for MemoryStore {
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
         self.faults.before_read()?;
         Ok(self.state().tables.tenants(after, limit))
+    }
+
+    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+        self.faults.before_read()?;
+        Ok(self.state().cursors.get(consumer).cloned())
+    }
+
+    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+        self.faults.before_read()?;
+        self.state().cursors.insert(consumer.to_owned(), cursor.clone());
+        Ok(())
     }
 }
 
