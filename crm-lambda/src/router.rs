@@ -36,9 +36,11 @@ use crate::{
 pub fn router(crm: Crm, config: Config) -> Router {
     let app = App::new(crm, config);
     let mut router: Router<App> = Router::new();
-    for route in routes::all(app.config()) {
-        router = router.route(&route.path, route.handler);
-    }
+    routes::each_group(app.config(), &mut |group| {
+        for route in group {
+            router = std::mem::take(&mut router).route(&route.path, route.handler);
+        }
+    });
     let plain = router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_route", "there is no such route") })
         .method_not_allowed_fallback(|| async {

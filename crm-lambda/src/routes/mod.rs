@@ -38,45 +38,51 @@ pub(crate) const PREFIX: &str = "/api/v1";
 /// Every route that a deployment serves.
 pub(crate) fn all(config: &Config) -> Vec<Route> {
     let mut all = Vec::new();
+    each_group(config, &mut |group| all.extend(group));
+    all
+}
+
+/// Every route that a deployment serves, some at a time: a route is described in some twenty kilobytes, which whoever wants the
+/// handlers alone need not have of all of them at once.
+pub(crate) fn each_group(config: &Config, take: &mut dyn FnMut(Vec<Route>)) {
     if let SignIn::Own(own) = &config.sign_in {
         if own.routes {
-            all.extend(auth::routes(own.registration));
-            all.extend(users::invitations());
+            take(auth::routes(own.registration));
+            take(users::invitations());
         }
-        all.extend(api_keys::routes());
+        take(api_keys::routes());
     }
-    all.extend(me::routes());
-    all.extend(records::members::<Organization>());
-    all.extend(users::routes());
-    all.extend(records::collection::<Team>());
-    all.extend(records::collection::<Role>());
-    all.extend(permissions::routes());
-    all.extend(records::collection::<Lead>());
-    all.extend(leads::routes());
-    all.extend(records::collection::<Contact>());
-    all.extend(records::collection::<Company>());
-    all.extend(records::collection::<Deal>());
-    all.extend(deals::routes());
-    all.extend(records::collection::<Pipeline>());
-    all.extend(pipelines::routes());
-    all.extend(properties::routes());
-    all.extend(records::collection::<Rate>());
-    all.extend(records::collection::<Interaction>());
-    all.extend(records::collection::<Task>());
-    all.extend(tasks::routes());
-    all.extend(records::collection::<Note>());
-    all.extend(records::collection::<Association>());
-    all.extend(records::collection::<ScoringModel>());
-    all.extend(scoring::routes());
-    all.extend(recommendations::routes());
-    all.extend(reports::routes());
-    all.extend(charts::routes());
-    all.extend(audit::routes());
-    all.extend(jobs::routes());
-    all.extend(batch::routes());
-    all.extend(health::routes());
+    take(me::routes());
+    take(records::members::<Organization>());
+    take(users::routes());
+    take(records::collection::<Team>());
+    take(records::collection::<Role>());
+    take(permissions::routes());
+    take(records::collection::<Lead>());
+    take(leads::routes());
+    take(records::collection::<Contact>());
+    take(records::collection::<Company>());
+    take(records::collection::<Deal>());
+    take(deals::routes());
+    take(records::collection::<Pipeline>());
+    take(pipelines::routes());
+    take(properties::routes());
+    take(records::collection::<Rate>());
+    take(records::collection::<Interaction>());
+    take(records::collection::<Task>());
+    take(tasks::routes());
+    take(records::collection::<Note>());
+    take(records::collection::<Association>());
+    take(records::collection::<ScoringModel>());
+    take(scoring::routes());
+    take(recommendations::routes());
+    take(reports::routes());
+    take(charts::routes());
+    take(audit::routes());
+    take(jobs::routes());
+    take(batch::routes());
+    take(health::routes());
     if config.docs {
-        all.extend(docs::routes());
+        take(docs::routes());
     }
-    all
 }
