@@ -1,7 +1,7 @@
 -- How far each consumer of the feed has come.
 create table if not exists crm.feed_cursor (
   consumer text collate "C" primary key,
-  cursor text not null,
+  cursor text collate "C" not null,
   kept_at timestamptz not null -- for who looks how far behind it is
 );
 

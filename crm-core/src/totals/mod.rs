@@ -70,8 +70,8 @@ pub struct Followed {
     pub written: u64,
     /// Whose totals leave deals out for want of a rate, with the tenant.
     pub without_rate: Vec<(Id, Ref, MissingRate)>,
-    /// Records whose totals could not be written, with the tenant and why (a sum of more than 28 digits, others who kept
-    /// writing): they keep those they have, and [`Totals::recompute`] tries again.
+    /// Records whose totals could not be written, with the tenant and why (a sum of more than 28 digits): they keep those they
+    /// have, and [`Totals::recompute`] tries again.
     pub failed: Vec<(Id, Ref, Error)>,
     /// True where the feed no longer knew the cursor that was kept ([`Totals::catch_up`]): it was followed from the beginning
     /// of what it still has, and what it had forgotten by then moved no totals.
@@ -116,7 +116,8 @@ impl<'a> Totals<'a> {
     /// to be written. A new rate walks the won deals that closed since its day.
     ///
     /// # Errors
-    /// What the store says where it cannot answer. What it refuses of one record is told in [`Followed::failed`].
+    /// What the store says where it cannot answer; [`Error::Conflict`] where others kept writing what the machine computes of a
+    /// record. What is refused of one record for good is told in [`Followed::failed`].
     pub async fn run(&self, after: Option<&FeedCursor>, budget: Duration) -> Result<Followed, Error> {
         self.pages(after.cloned(), budget, false).await
     }
@@ -211,8 +212,10 @@ impl<'a> Totals<'a> {
                     Ok(Some(done)) => done,
                     // A record that a change names and that is there no more has no totals to keep.
                     Ok(None) => continue,
-                    Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
-                    // One that cannot be done stops no other.
+                    // What passes is for a later run, from this page on; a record that cannot be done stops no other.
+                    Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Conflict { .. })) => {
+                        return Err(error);
+                    }
                     Err(error) => {
                         followed.failed.push((tenant, record, error));
                         continue;

@@ -28,7 +28,7 @@ create index change_feed on crm.change (feed_xid, seq);
 -- How far each consumer of the feed has come.
 create table crm.feed_cursor (
   consumer text collate "C" primary key,
-  cursor text not null,
+  cursor text collate "C" not null,
   kept_at timestamptz not null -- for who looks how far behind it is
 );
 

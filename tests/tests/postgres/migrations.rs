@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tests::postgres;
 
 /// How many migrations there are.
-const ALL: usize = 4;
+const ALL: usize = 5;
 
 /// Everything that the schema holds, as text.
 async fn contents(pool: &PgPool) -> Vec<String> {
