@@ -160,16 +160,29 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
     }
 }
 
-/// Keeps totals and scores up to date.
+/// Keeps totals and scores up to date. What keeps it from that is told once, not every two seconds.
 async fn keep(crm: crm_core::Crm, store: Opened) {
     let mut ticks = tokio::time::interval(UPKEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told: Option<String> = None;
     loop {
         ticks.tick().await;
         match upkeep::keep(&crm, &store, UPKEEP).await {
-            Ok(round) if round.totals + round.scored > 0 => tracing::debug!(?round, "totals and scores are up to date"),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "totals or scores wait"),
+            Ok(round) => {
+                if told.take().is_some() {
+                    tracing::info!("totals and scores are kept again");
+                }
+                if round.totals + round.scored > 0 {
+                    tracing::debug!(?round, "totals and scores are up to date");
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if told.as_ref() != Some(&error) {
+                    tracing::warn!(error, "totals or scores wait");
+                    told = Some(error);
+                }
+            }
         }
     }
 }
