@@ -18,7 +18,7 @@ pub(super) const CASES: &[Case] = &[
     case!("feed", cursor_that_is_none, "a cursor that is none is a bad query"),
     case!("feed", whole_changes, "a change in the feed is whole, with its tenant"),
     case!("feed", tenants, "every tenant with an organization is told once, in order, page by page"),
-    case!("feed", kept_cursors, "of each consumer the cursor that was kept last is found, and goes on where it was"),
+    case!("feed", kept_cursors, "of each consumer the cursor that was kept last is found"),
 ];
 
 /// Changes without those that were told before; the feed may repeat itself.

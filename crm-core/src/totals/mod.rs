@@ -32,7 +32,7 @@ use crate::{
     error::Error,
     reports::{MissingRate, Reader},
     schema::Image,
-    store::{FeedCursor, FeedPage, Got, Want},
+    store::{FeedCursor, FeedPage, Got, StoreError, Want},
     value::{Id, Kind, Ref},
 };
 use sums::Books;
@@ -132,21 +132,24 @@ impl<'a> Totals<'a> {
     /// As [`Totals::run`].
     pub async fn catch_up(&self, budget: Duration) -> Result<Followed, Error> {
         let kept = self.engine.store.feed_cursor(CONSUMER).await?;
-        let had_one = kept.is_some();
-        match self.pages(kept, budget, true).await {
-            // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
-            Err(Error::Invalid(faults)) if had_one && faults.all().iter().any(|one| one.fault.code == "bad_cursor") => {
-                let anew = self.pages(None, budget, true).await?;
-                Ok(Followed { gap: true, ..anew })
-            }
-            followed => followed,
-        }
+        self.pages(kept, budget, true).await
     }
 
     async fn pages(&self, after: Option<FeedCursor>, budget: Duration, keep: bool) -> Result<Followed, Error> {
         let until = self.engine.clock.now().plus_micros(micros(budget));
         let mut followed = Followed { cursor: after, ..Followed::default() };
-        while let Some(page) = self.settled(followed.cursor.as_ref()).await? {
+        loop {
+            let page = match self.settled(followed.cursor.as_ref()).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
+                Err(StoreError::BadQuery(_)) if keep && followed.cursor.is_some() => {
+                    followed.cursor = None;
+                    followed.gap = true;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.follow(&page.changes, &mut followed).await?;
             if keep && followed.cursor.as_ref() != Some(&page.cursor) {
                 self.engine.store.keep_feed_cursor(CONSUMER, &page.cursor).await?;
@@ -182,16 +185,17 @@ impl<'a> Totals<'a> {
     }
 
     /// The next page of the feed, as far as lists show it; `None` where they may not yet.
-    async fn settled(&self, after: Option<&FeedCursor>) -> Result<Option<FeedPage>, Error> {
+    async fn settled(&self, after: Option<&FeedCursor>) -> Result<Option<FeedPage>, StoreError> {
         let shown = self.engine.clock.now().plus_micros(-micros(self.lag));
-        // What is too young may stand behind what is not: a shorter page may do without it.
         let mut limit = PAGE;
         while limit > 0 {
             let page = self.engine.store.feed(after, limit).await?;
-            if page.changes.iter().all(|(_, change)| change.recorded_at <= shown) {
+            let old = page.changes.iter().take_while(|(_, change)| change.recorded_at <= shown).count();
+            if old == page.changes.len() {
                 return Ok(Some(page));
             }
-            limit /= 2;
+            // A cursor stands for a whole page: what comes before the first that is too young is asked for by itself.
+            limit = old;
         }
         Ok(None)
     }
