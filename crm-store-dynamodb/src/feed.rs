@@ -116,21 +116,7 @@ impl DynamoStore {
 
     /// How far a consumer has come.
     pub(crate) async fn kept_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
-        let key = key::feed_cursor(consumer).attributes();
-        let answer = self
-            .retry
-            .read(|| {
-                self.client
-                    .get_item()
-                    .table_name(&self.table)
-                    .set_key(Some(key.clone()))
-                    .consistent_read(true)
-                    .set_return_consumed_capacity(self.capacity())
-                    .send()
-            })
-            .await?;
-        self.consumed("feed_cursor", answer.consumed_capacity.as_slice());
-        let Some(item) = answer.item else { return Ok(None) };
+        let Some(item) = self.item("feed_cursor", &key::feed_cursor(consumer)).await? else { return Ok(None) };
         match item.get(CURSOR) {
             Some(Attribute::S(cursor)) => Ok(Some(FeedCursor(cursor.clone()))),
             _ => Err(corrupt("cursor")),

@@ -170,10 +170,8 @@ impl DynamoStore {
         Ok(Answer { epoch: read_epoch(items.get(&epoch_key))?, got })
     }
 
-    /// All definitions. The epoch is read first, by a request of its own: a query may show half of a transaction, and
-    /// an epoch that is newer than what came with it would keep the old definitions in a cache for ever.
-    pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
-        let key = key::epoch(tenant);
+    /// One item by its key, strongly consistent.
+    pub(crate) async fn item(&self, operation: &'static str, key: &Key) -> Result<Option<Item>, StoreError> {
         let answer = self
             .retry
             .read(|| {
@@ -186,8 +184,15 @@ impl DynamoStore {
                     .send()
             })
             .await?;
-        self.consumed("definitions", answer.consumed_capacity.as_slice());
-        let epoch = read_epoch(answer.item())?;
+        self.consumed(operation, answer.consumed_capacity.as_slice());
+        Ok(answer.item)
+    }
+
+    /// All definitions. The epoch is read first, by a request of its own: a query may show half of a transaction, and
+    /// an epoch that is newer than what came with it would keep the old definitions in a cache for ever.
+    pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
+        let item = self.item("definitions", &key::epoch(tenant)).await?;
+        let epoch = read_epoch(item.as_ref())?;
         let mut images = Vec::new();
         let mut start: Option<Item> = None;
         loop {

@@ -60,9 +60,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// What one request consumed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Consumed {
-    /// For which of the store's operations: `commit`, `get`, `definitions`, `list`, `history`, `log`, `stage_moves`.
+    /// For which of the store's operations: `commit`, `get`, `definitions`, `list`, `history`, `log`, `stage_moves`, `tenants`,
+    /// `feed_cursor`, `keep_feed_cursor`.
     pub operation: &'static str,
-    /// Capacity units: write units for `commit`, read units for the others. The copies in global indexes are in it.
+    /// Capacity units: write units for `commit` and `keep_feed_cursor`, read units for the others. The copies in global indexes are in it.
     pub units: f64,
 }
 

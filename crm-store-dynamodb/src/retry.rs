@@ -44,7 +44,7 @@ impl Retry {
         true
     }
 
-    /// Does a read, again and again while it fails for a passing reason.
+    /// Does a read, or a write that is as good twice as once, again and again while it fails for a passing reason.
     pub(crate) async fn read<T, E, F>(&self, mut call: impl FnMut() -> F + Send) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,

@@ -347,7 +347,7 @@ impl Feed for RedbStore {
     async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
         let (db, consumer, cursor) = (Arc::clone(&self.db), consumer.to_owned(), cursor.clone());
         let kept = tokio::task::spawn_blocking(move || keep_feed_cursor(&db, &consumer, &cursor)).await;
-        Ok(kept.map_err(|error| StoreError::outcome_unknown(error.to_string()))??)
+        Ok(kept.map_err(|error| StoreError::unavailable(error.to_string()))??)
     }
 }
 
