@@ -6,7 +6,7 @@ use crate::{
     access::grant::Permission,
     schema::Versions,
     store::StoreError,
-    value::{Fault, Id, Kind, Ref},
+    value::{Fault, Id, Kind, Ref, Value},
 };
 
 /// One fault of one field.
@@ -70,6 +70,74 @@ impl fmt::Display for Faults {
     }
 }
 
+/// A field that was changed after a change that is to be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangedSince {
+    /// The field's name, `properties.key` for a custom one.
+    pub field: String,
+    /// The value that the change left.
+    pub left: Value,
+    /// The value that it has now.
+    pub current: Value,
+}
+
+/// Why a change cannot be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UndoRefusal {
+    /// The commit did not change the record.
+    NoSuchChange,
+    /// Nothing of the change is left: it is undone already.
+    AlreadyUndone,
+    /// The record no longer holds what the change left. Fields that the actor may not see are not among these.
+    ChangedSince(Vec<ChangedSince>),
+    /// The change touched fields that the actor may not see.
+    NotVisible,
+    /// The log does not hold the value before the change: a secret, or a personal value that was erased. The field is
+    /// named where the actor may see it.
+    Forgotten(Option<String>),
+    /// The change was computed by the CRM, not made by a user.
+    Computed,
+}
+
+impl UndoRefusal {
+    /// A stable name of the reason.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchChange => "change_not_found",
+            Self::AlreadyUndone => "already_undone",
+            Self::ChangedSince(_) => "changed_since",
+            Self::NotVisible => "not_visible",
+            Self::Forgotten(_) => "forgotten",
+            Self::Computed => "computed",
+        }
+    }
+}
+
+impl fmt::Display for UndoRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchChange => f.write_str("the commit did not change this record"),
+            Self::AlreadyUndone => f.write_str("the change is already undone: there is nothing to undo"),
+            Self::ChangedSince(fields) if fields.is_empty() => {
+                f.write_str("the change cannot be undone: the record was changed since")
+            }
+            Self::ChangedSince(fields) => {
+                f.write_str("the change cannot be undone: changed since: ")?;
+                for (at, changed) in fields.iter().enumerate() {
+                    write!(f, "{}{}", if at == 0 { "" } else { ", " }, changed.field)?;
+                }
+                Ok(())
+            }
+            Self::NotVisible => f.write_str("the change cannot be undone: it touched fields that the user may not see"),
+            Self::Forgotten(Some(field)) => {
+                write!(f, "the change cannot be undone: the log does not hold the former value of {field}")
+            }
+            Self::Forgotten(None) => f.write_str("the change cannot be undone: the log does not hold a former value"),
+            Self::Computed => f.write_str("the change was computed by the CRM: it cannot be undone"),
+        }
+    }
+}
+
 /// What can go wrong with a use case.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -85,6 +153,14 @@ pub enum Error {
         current: Option<Versions>,
         /// The fields that both changed, where known.
         fields: Vec<String>,
+    },
+    /// A change cannot be undone; [`UndoRefusal`] says why.
+    #[error("{why}")]
+    Undo {
+        /// The record that stands against it.
+        record: Ref,
+        /// Why.
+        why: UndoRefusal,
     },
     /// A unique value is taken. Choose another, or use the record that has it.
     #[error("{kind}.{field} is taken")]

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crm_core::{Error, access::Permission, auth::AuthError, error::Faults};
+use crm_core::{Error, access::Permission, auth::AuthError, error::Faults, view::side_to_json};
 use serde_json::{Map, Value as Json, json};
 
 /// The media type of problems.
@@ -135,6 +135,22 @@ impl From<Error> for Problem {
                     Some(versions) => conflict.with("current", json!(versions)),
                     None => conflict,
                 }
+            }
+            Error::Undo { record, why } => {
+                use crm_core::error::UndoRefusal as Why;
+                let status = match &why {
+                    Why::NoSuchChange => StatusCode::NOT_FOUND,
+                    Why::AlreadyUndone | Why::ChangedSince(_) => StatusCode::CONFLICT,
+                    Why::NotVisible => StatusCode::FORBIDDEN,
+                    Why::Forgotten(_) | Why::Computed => StatusCode::UNPROCESSABLE_ENTITY,
+                };
+                let refused = Self::new(status, why.code(), detail).with("record", json!(record));
+                let Why::ChangedSince(changed) = why else { return refused };
+                let names: Vec<&str> = changed.iter().map(|one| one.field.as_str()).collect();
+                let values = changed.iter().map(|one| {
+                    json!({"field": one.field, "left": side_to_json(&one.left), "current": side_to_json(&one.current)})
+                });
+                refused.with("fields", names).with("changed", values.collect::<Vec<Json>>())
             }
             Error::Duplicate { kind, field } => {
                 let message = format!("is taken by another {kind}");

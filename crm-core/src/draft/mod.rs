@@ -11,6 +11,7 @@ mod references;
 mod run;
 mod sheet;
 mod stop;
+mod take_back;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod undo;
@@ -26,4 +27,4 @@ pub(crate) use run::run;
 pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history};
 pub(crate) use sheet::{Context, Draft, Moved, Sets, Step};
 pub(crate) use stop::{Lookup, Stop};
-pub(crate) use undo::{roll_back, undo};
+pub(crate) use undo::{roll_back, try_undo, undo};

@@ -106,6 +106,11 @@ impl<'a> Draft<'a> {
         Self { cx, loaded, edits: BTreeMap::new(), guards: BTreeMap::new(), missing: Vec::new(), origin: None }
     }
 
+    /// Another draft of the same records as they were read, to try something in.
+    pub(crate) fn trial(&self) -> Draft<'a> {
+        Draft::new(self.cx, self.loaded)
+    }
+
     /// Notes that something will be needed, so that it is read together with the next thing that is missing.
     pub(crate) fn want(&mut self, lookup: impl Into<Lookup>) {
         let lookup = lookup.into();

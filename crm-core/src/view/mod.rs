@@ -166,12 +166,17 @@ impl Serialize for Part<'_> {
     }
 }
 
-/// A change of a record as JSON, its values without tags.
-pub fn change_to_json(change: &Change) -> Json {
-    let side = |value: &Value| match value {
+/// A value of a change as JSON, without tags; what the log does not hold as `{"redacted": true}`.
+pub fn side_to_json(value: &Value) -> Json {
+    match value {
         Value::Redacted => serde_json::json!({"redacted": true}),
         other => other.to_json(),
-    };
+    }
+}
+
+/// A change of a record as JSON, its values without tags.
+pub fn change_to_json(change: &Change) -> Json {
+    let side = side_to_json;
     let fields: Vec<Json> = change
         .fields
         .iter()

@@ -27,4 +27,5 @@ mod roles;
 mod scoring;
 mod sweeps;
 mod totals;
+mod undo;
 mod walls;
