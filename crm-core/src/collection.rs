@@ -14,8 +14,9 @@ use crate::{
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
     schema::{Image, Patch, Record, RecordKind, common},
     store::{Claim, HistoryPosition, HistoryQuery, Position, Want, record_items},
+    undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
-    view::View,
+    view::{View, ViewedChange},
 };
 
 /// The records of one kind, as one actor may use them.
@@ -392,7 +393,14 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     }
 
     /// Undoes what a commit did to a record, and to the other records of the same step. An ordinary write: permissions
-    /// and gates apply; a field that somebody changed since is a conflict that names it.
+    /// and gates apply.
+    ///
+    /// It goes by value: a field is put back where it still holds what the commit left. What holds something else by now
+    /// is refused by name; what is as before the commit already is left alone; lists are taken back element by element
+    /// and custom properties by key, so changes can be undone in any order. The creation can be undone while every field
+    /// is as it left it, also where changes came and were undone: the record is then archived.
+    ///
+    /// Awaiting it gives [`Error::Undo`] where it cannot be undone, and the errors of [`Collection::update`].
     pub fn undo(&self, id: Id, commit: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
@@ -551,6 +559,42 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<ListPage<Change>, Error> {
+        let (definitions, page) = self.changes_page(id, field, cursor, limit).await?;
+        let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        let items = page.items.into_iter().map(|change| access.mask_change(change)).collect();
+        Ok(ListPage { items, next_cursor: page.next_cursor })
+    }
+
+    /// As [`Collection::history_page`], with whether the actor can undo each change. Reads, besides the page, what the
+    /// undoing of its changes would read; with `field` also the whole history.
+    ///
+    /// # Errors
+    /// As [`Collection::history_page`].
+    pub async fn view_history_page(
+        &self,
+        id: Id,
+        field: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<ListPage<ViewedChange>, Error> {
+        let (_, page) = self.changes_page(id, field, cursor, limit).await?;
+        // Changes of one field do not stand beside the others of their commits: the whole history tells.
+        let known = match field {
+            Some(_) => draft::read_history(self.engine, self.actor.tenant(), Self::reference(id)).await?,
+            None => Vec::new(),
+        };
+        let items = viewed_changes(self.engine, self.actor, page.items, &known).await?;
+        Ok(ListPage { items, next_cursor: page.next_cursor })
+    }
+
+    /// A page of the record's changes, unmasked, and the definitions under which the actor may see them.
+    async fn changes_page(
+        &self,
+        id: Id,
+        field: Option<&str>,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<(Arc<Definitions>, ListPage<Change>), Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
@@ -576,7 +620,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let page = self.engine.store.history(&query).await?;
         let last = page.changes.last().map(HistoryPosition::of).filter(|_| page.more);
         let next_cursor = last.map(|at| listing::seal(&definitions, self.actor, &signature, &at));
-        Ok(ListPage { items: page.changes.into_iter().map(|change| access.mask_change(change)).collect(), next_cursor })
+        Ok((definitions, ListPage { items: page.changes, next_cursor }))
     }
 
     pub(crate) async fn whole_history(&self, id: Id) -> Result<(Arc<Vec<Change>>, Outcome), Error> {

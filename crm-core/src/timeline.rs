@@ -1,10 +1,13 @@
 //! The timeline of a record: its changes, interactions, tasks and notes, merged by time, latest first.
 //!
-//! What a record was converted or merged from shows on its timeline too. Interactions stand at the time they happen,
-//! tasks at the time they are due (undated ones first), notes at the time they were written, changes at the time they
-//! were recorded.
+//! What a record was converted or merged from shows on its timeline too, and on a company's what happened to its contacts
+//! and deals. Every entry stands at the time it was true: changes at the time they occurred, interactions at the time they
+//! happen, tasks at the time they are due (undated ones first), notes at the time they were written. An imported history
+//! so stands where it happened.
+//!
+//! All sources are merged in one total order, so a cursor is one place in it, however many sources there are.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,14 +20,80 @@ use crate::{
     error::Error,
     filter::{Compare, Path, Predicate, Test},
     interactions::record::Interaction,
-    listing::{self, ListPage, MAX_LIMIT},
+    listing::{self, MAX_LIMIT},
     notes::record::Note,
-    schema::{FieldType, Image, KindDecl, Record},
+    schema::{FieldType, Group, Image, KindDecl, Record},
     store::{HistoryPosition, HistoryQuery, Position, Query},
     tasks::record::Task,
-    value::{Kind, Ref, Time, Value},
-    view::View,
+    undoable::viewed_changes,
+    value::{Choice as _, Id, Kind, Ref, Time, Value, choices},
+    view::{View, ViewedChange},
 };
+
+/// How many contacts, and how many deals, of a company show on its timeline.
+pub const MAX_RELATED: usize = 10;
+/// How many changes one read brings where more than the first are needed.
+const HISTORY_PAGE: usize = 500;
+
+choices! {
+    /// What an entry of a timeline is.
+    #[derive(Default)]
+    pub enum EntryType {
+        /// A change of the record.
+        #[default]
+        Change = "change",
+        /// An interaction with it.
+        Interaction = "interaction",
+        /// A task about it.
+        Task = "task",
+        /// A note about it.
+        Note = "note",
+    }
+}
+
+impl EntryType {
+    /// All, in the order in which entries of the same time stand.
+    const ALL_TYPES: [Self; 4] = [Self::Task, Self::Interaction, Self::Note, Self::Change];
+
+    const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Change => None,
+            Self::Interaction => Some(Kind::Interaction),
+            Self::Task => Some(Kind::Task),
+            Self::Note => Some(Kind::Note),
+        }
+    }
+}
+
+/// What of a timeline is asked for.
+#[derive(Clone, Debug)]
+pub struct TimelineQuery {
+    /// Where to go on: the `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Entries on a page, 1 to 200.
+    pub limit: usize,
+    /// Which entries; all where there are none here.
+    pub types: Vec<EntryType>,
+    /// Also the changes that the CRM computed, such as a score that passed a threshold.
+    pub machine: bool,
+}
+
+impl Default for TimelineQuery {
+    fn default() -> Self {
+        Self { cursor: None, limit: 50, types: Vec::new(), machine: false }
+    }
+}
+
+/// A page of a timeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelinePage<T> {
+    /// The entries, latest first.
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end.
+    pub next_cursor: Option<String>,
+    /// True where a company has more contacts or deals than [`MAX_RELATED`], whose entries are left out.
+    pub partial: bool,
+}
 
 /// One entry of a timeline.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,13 +111,14 @@ pub enum Entry {
 /// One entry of a timeline, its record as a view.
 #[derive(Clone, Debug)]
 pub enum ViewedEntry {
-    /// A change of the record (or of one it came from).
-    Change(Change),
+    /// A change of the record (or of one it came from), and whether it can be undone.
+    Change(ViewedChange),
     /// An interaction, task or note about it.
     Record(View),
 }
 
 /// What was found, before it is shown.
+#[derive(Clone)]
 enum Found {
     Change(Change),
     Record(Arc<Image>),
@@ -67,28 +137,95 @@ impl std::fmt::Debug for Timeline<'_> {
     }
 }
 
-/// Where one source of a timeline goes on.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-enum Place {
-    #[default]
-    Start,
-    History(HistoryPosition),
-    List(Position),
-    End,
+/// A place in a timeline: what is greater stands before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Place {
+    #[serde(rename = "u")]
+    undated: bool,
+    #[serde(rename = "t")]
+    time: Time,
+    #[serde(rename = "b")]
+    tie: Tie,
 }
+
+/// What orders entries of the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+enum Tie {
+    #[serde(rename = "c")]
+    Change(Time, Ref, Group, u64),
+    /// The rank of its type, and its id.
+    #[serde(rename = "r")]
+    Record(u8, Id),
+}
+
+impl Place {
+    /// Before everything.
+    const START: Self = Self { undated: true, time: Time::MAX, tie: Tie::Record(u8::MAX, Id::NIL) };
+
+    fn of_change(change: &Change) -> Self {
+        let tie = Tie::Change(change.recorded_at, change.record, change.group, change.version);
+        Self { undated: false, time: change.occurred_at, tie }
+    }
+
+    /// Before all changes that stand in a record's history before this one: they were recorded no later, and so occurred
+    /// no later than that.
+    fn recorded(change: &Change) -> Self {
+        Self { time: change.recorded_at, ..Self::of_change(change) }
+    }
+
+    fn of_record(rank: u8, sort: &Value, id: Id) -> Self {
+        let time = sort.as_time();
+        Self { undated: time.is_none(), time: time.unwrap_or(Time::MAX), tie: Tie::Record(rank, id) }
+    }
+
+    /// The position in a list of records of a rank behind which everything stands that stands behind this place.
+    fn position(self, rank: u8) -> Option<Position> {
+        if self == Self::START {
+            return None;
+        }
+        let id = match self.tie {
+            Tie::Record(here, id) if here == rank => id,
+            // The type has its turn yet to come among the entries of this time.
+            Tie::Record(here, _) if here > rank => LAST_ID,
+            _ => Id::NIL,
+        };
+        Some(Position { sort: if self.undated { Value::Null } else { Value::Time(self.time) }, id })
+    }
+}
+
+/// The greatest id there can be.
+const LAST_ID: Id = Id::from_uuid(uuid::Uuid::max());
 
 /// What a timeline is merged from.
 #[derive(Clone, Copy, Debug)]
-enum Source {
-    Changes(Ref),
-    Linked(Kind, Ref),
+enum Origin {
+    Changes { record: Ref, machine: bool },
+    Linked { kind: Kind, record: Ref, rank: u8 },
 }
 
-/// An entry with what it is merged by.
-struct Item {
-    time: Option<Time>,
-    place: Place,
-    found: Found,
+/// One source, as far as it has been read.
+struct Source {
+    origin: Origin,
+    /// What was read and not yet shown, the next last.
+    heads: Vec<(Place, Found)>,
+    /// Everything of it that has not been read stands behind this place; `None` where all has been.
+    unread: Option<Place>,
+    history: Option<HistoryPosition>,
+    list: Option<Position>,
+}
+
+impl Source {
+    fn new(origin: Origin, after: Place) -> Self {
+        let list = match origin {
+            Origin::Linked { rank, .. } => after.position(rank),
+            Origin::Changes { .. } => None,
+        };
+        Self { origin, heads: Vec::new(), unread: Some(after), history: None, list }
+    }
+
+    fn head(&self) -> Option<Place> {
+        self.heads.last().map(|(place, _)| *place)
+    }
 }
 
 impl<'a> Timeline<'a> {
@@ -96,48 +233,72 @@ impl<'a> Timeline<'a> {
         Self { engine, actor }
     }
 
-    /// A page of a record's timeline, latest first. One read per source: the record's and each source record's
-    /// changes, interactions, tasks and notes.
+    /// A page of a record's whole timeline, latest first: as [`Timeline::page`] without more to ask for.
+    ///
+    /// # Errors
+    /// As [`Timeline::page`].
+    pub async fn of(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<TimelinePage<Entry>, Error> {
+        let query = TimelineQuery { cursor: cursor.map(str::to_owned), limit, ..TimelineQuery::default() };
+        self.page(record, &query).await
+    }
+
+    /// A page of a record's timeline, latest first.
+    ///
+    /// Reads the record and those it came from (of a company also its contacts and deals, the first [`MAX_RELATED`] of
+    /// each), then all their changes, interactions, tasks and notes at once, a page of each. Histories are kept in the
+    /// order of recording, and a change that was dated back may stand anywhere in it: a page deep in a timeline reads a
+    /// history from its latest change down to that page's time, in parts of 500; a history that was imported all at once
+    /// is read whole.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a limit or cursor that cannot
     /// be.
-    pub async fn of(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<ListPage<Entry>, Error> {
-        self.page(record, cursor, limit, |found, access| match found {
+    pub async fn page(&self, record: Ref, query: &TimelineQuery) -> Result<TimelinePage<Entry>, Error> {
+        let Merged { found, next_cursor, partial, context, .. } = self.merged(record, query).await?;
+        let access = context.access(self.actor);
+        let show = |found: Found| match found {
             Found::Change(change) => Ok(Entry::Change(access.mask_change(change))),
             Found::Record(image) => entry(&access.mask(&image)),
-        })
-        .await
+        };
+        let items = found.into_iter().map(show).collect::<Result<_, _>>()?;
+        Ok(TimelinePage { items, next_cursor, partial })
     }
 
-    /// As [`Timeline::of`], as views.
+    /// As [`Timeline::page`], as views, with whether the actor can undo each change. Reads, besides, what the undoing of
+    /// the page's changes would read.
     ///
     /// # Errors
-    /// As [`Timeline::of`].
-    pub async fn view(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<ListPage<ViewedEntry>, Error> {
-        self.page(record, cursor, limit, |found, access| {
-            Ok(match found {
-                Found::Change(change) => ViewedEntry::Change(access.mask_change(change)),
-                Found::Record(image) => ViewedEntry::Record(View::new(&image, access)),
-            })
-        })
-        .await
+    /// As [`Timeline::page`].
+    pub async fn view(&self, record: Ref, query: &TimelineQuery) -> Result<TimelinePage<ViewedEntry>, Error> {
+        let Merged { found, known, next_cursor, partial, context } = self.merged(record, query).await?;
+        let changes = found.iter().filter_map(|found| match found {
+            Found::Change(change) => Some(change.clone()),
+            Found::Record(_) => None,
+        });
+        let mut viewed = viewed_changes(self.engine, self.actor, changes.collect(), &known).await?.into_iter();
+        let access = context.access(self.actor);
+        let show = |found| match found {
+            Found::Change(_) => viewed.next().map(ViewedEntry::Change),
+            Found::Record(image) => Some(ViewedEntry::Record(View::new(&image, &access))),
+        };
+        Ok(TimelinePage { items: found.into_iter().filter_map(show).collect(), next_cursor, partial })
     }
 
-    async fn page<T>(
-        &self,
-        record: Ref,
-        cursor: Option<&str>,
-        limit: usize,
-        show: fn(Found, &Access<'_>) -> Result<T, Error>,
-    ) -> Result<ListPage<T>, Error> {
+    async fn merged(&self, record: Ref, query: &TimelineQuery) -> Result<Merged, Error> {
+        let limit = query.limit;
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
         let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
             let image = draft.read(record)?;
             let mut records = vec![record];
-            for source in image.get("source_ids").items() {
+            let sources = image.get("source_ids").items();
+            for source in sources {
+                let Value::Ref(source) = source else { continue };
+                draft.want(*source);
+            }
+            draft.stop_if_missing()?;
+            for source in sources {
                 let Value::Ref(source) = source else { continue };
                 // A source that the actor may not see shows nothing of itself.
                 match draft.read(*source) {
@@ -149,114 +310,157 @@ impl<'a> Timeline<'a> {
             Ok(records)
         })
         .await?;
-        let definitions = &outcome.definitions;
-        let access = Access::new(self.actor, definitions, outcome.now);
-        let records: Vec<Ref> = outcome.images.iter().map(|image| image.reference()).collect();
-        let sources: Vec<Source> = records
-            .iter()
-            .flat_map(|&record| {
-                let linked = [Kind::Interaction, Kind::Task, Kind::Note].map(|kind| Source::Linked(kind, record));
-                std::iter::once(Source::Changes(record)).chain(linked)
-            })
-            .collect();
-        let signature = format!("timeline {record} {}", sources.len());
-        let mut places: Vec<Place> = match cursor {
-            Some(cursor) => listing::open(definitions, self.actor, &signature, cursor)?,
-            None => vec![Place::Start; sources.len()],
+        let context = Context { definitions: Arc::clone(&outcome.definitions), now: outcome.now };
+        let access = context.access(self.actor);
+        let mut records: BTreeSet<Ref> = outcome.images.iter().map(|image| image.reference()).collect();
+        let mut partial = false;
+        if record.kind == Kind::Company {
+            let (related, more) = self.related(record.id, &access).await?;
+            records.extend(related);
+            partial = more;
+        }
+        let mut types = query.types.clone();
+        types.sort_unstable_by_key(|one| one.name());
+        types.dedup();
+        let names: Vec<&str> = types.iter().map(|one| one.name()).collect();
+        let signature = format!("timeline {record} {names:?} {}", query.machine);
+        let after: Place = match &query.cursor {
+            Some(cursor) => listing::open(&context.definitions, self.actor, &signature, cursor)?,
+            None => Place::START,
         };
-        let mut heads: Vec<Vec<Item>> = Vec::with_capacity(sources.len());
-        let mut ends: Vec<bool> = Vec::with_capacity(sources.len());
-        for (source, place) in sources.iter().zip(&places) {
-            let (items, ended) = self.read(*source, place, &access, limit).await?;
-            heads.push(items);
-            ends.push(ended);
-        }
-        let mut entries = Vec::with_capacity(limit);
-        for head in &mut heads {
-            head.reverse();
-        }
-        while entries.len() < limit {
-            let next = (0..heads.len()).filter(|&at| !heads[at].is_empty()).max_by(|&a, &b| {
-                later(heads[a].last().and_then(|item| item.time), heads[b].last().and_then(|item| item.time))
-            });
-            let Some(at) = next else { break };
-            // A source that may have more bounds the page: what comes after its last item is not known.
-            if let Some(item) = heads[at].pop() {
-                places[at] = item.place;
-                entries.push(show(item.found, &access)?);
+        let mut sources: Vec<Source> = Vec::new();
+        for (place, ty) in EntryType::ALL_TYPES.into_iter().enumerate() {
+            if !types.is_empty() && !types.contains(&ty) {
+                continue;
             }
-            if heads[at].is_empty() && !ends[at] {
+            let rank = u8::try_from(EntryType::ALL_TYPES.len() - place).unwrap_or(u8::MAX);
+            sources.extend(records.iter().map(|&record| {
+                let origin = match ty.kind() {
+                    None => Origin::Changes { record, machine: query.machine },
+                    Some(kind) => Origin::Linked { kind, record, rank },
+                };
+                Source::new(origin, after)
+            }));
+        }
+        let mut found = Vec::with_capacity(limit);
+        let mut known = Vec::new();
+        let mut last = after;
+        loop {
+            let best = sources.iter().enumerate().filter_map(|(at, source)| Some((source.head()?, at))).max();
+            // What has not been read may stand before the best that has been.
+            let behind = best.map(|(place, _)| place);
+            if sources.iter().any(|source| source.unread.is_some_and(|unread| behind.is_none_or(|best| unread > best)))
+            {
+                if found.len() == limit {
+                    break;
+                }
+                let reads = sources
+                    .iter_mut()
+                    .filter(|source| source.unread.is_some_and(|unread| behind.is_none_or(|best| unread > best)))
+                    .map(|source| self.read(source, after, &access, limit));
+                for changes in futures::future::try_join_all(reads).await? {
+                    known.extend(changes);
+                }
+                continue;
+            }
+            let Some((place, at)) = best else { break };
+            if found.len() == limit {
                 break;
             }
-        }
-        for at in 0..heads.len() {
-            if heads[at].is_empty() && ends[at] {
-                places[at] = Place::End;
+            // An activity that is linked to several of the records is found several times, each time at one place.
+            if let Some((_, one)) = sources[at].heads.pop()
+                && place < last
+            {
+                last = place;
+                found.push(one);
             }
         }
-        let ended = places.iter().all(|place| matches!(place, Place::End));
-        let next_cursor = (!ended).then(|| listing::seal(definitions, self.actor, &signature, &places));
-        Ok(ListPage { items: entries, next_cursor })
+        let more =
+            sources.iter().any(|source| source.unread.is_some() || source.head().is_some_and(|head| head < last));
+        let next_cursor = more.then(|| listing::seal(&context.definitions, self.actor, &signature, &last));
+        Ok(Merged { found, known, next_cursor, partial, context })
     }
 
-    /// The next items of a source, and whether there are no more after them.
+    /// The contacts and deals of a company whose entries show on its timeline, and whether there are more.
+    async fn related(&self, company: Id, access: &Access<'_>) -> Result<(Vec<Ref>, bool), Error> {
+        let reads =
+            [(Kind::Contact, "company_id"), (Kind::Deal, "company_id")].into_iter().filter_map(|(kind, field)| {
+                let decl = catalog::decl(kind);
+                let by = decl.position(field)?;
+                let index =
+                    decl.indexes.iter().find(|index| !index.archived && index.equals == [by] && !index.per_element)?;
+                // Who may not see where a record belongs is not told by this either.
+                let seen = access.has(Permission::new(kind, Action::Read)) && !access.is_hidden(kind, field);
+                seen.then(|| Query {
+                    tenant: self.actor.tenant(),
+                    decl,
+                    index,
+                    equals: vec![Value::Id(company)],
+                    descending: true,
+                    filter: access.predicate(Action::Read, decl),
+                    after: None,
+                    limit: MAX_RELATED,
+                })
+            });
+        let queries: Vec<Query> = reads.collect();
+        let pages = futures::future::try_join_all(queries.iter().map(|query| self.engine.store.list(query))).await?;
+        let more = pages.iter().any(|page| page.next.is_some());
+        Ok((pages.iter().flat_map(|page| &page.items).map(|image| image.reference()).collect(), more))
+    }
+
+    /// Reads more of a source; answers the changes that were read.
     async fn read(
         &self,
-        source: Source,
-        place: &Place,
+        source: &mut Source,
+        after: Place,
         access: &Access<'_>,
         limit: usize,
-    ) -> Result<(Vec<Item>, bool), Error> {
-        match (source, place) {
-            (_, Place::End) => Ok((Vec::new(), true)),
-            (Source::Changes(record), place) => {
-                let after = if let Place::History(at) = place { Some(*at) } else { None };
-                let tenant = self.actor.tenant();
-                let query = HistoryQuery { tenant, record, field: None, descending: true, after, limit };
+    ) -> Result<Vec<Change>, Error> {
+        let tenant = self.actor.tenant();
+        match source.origin {
+            Origin::Changes { record, machine } => {
+                let first = source.history.is_none() && after == Place::START;
+                let limit = if first { limit } else { HISTORY_PAGE };
+                let query =
+                    HistoryQuery { tenant, record, field: None, descending: true, after: source.history, limit };
                 let page = self.engine.store.history(&query).await?;
-                let items = page.changes.into_iter().map(|change| Item {
-                    time: Some(change.recorded_at),
-                    place: Place::History(HistoryPosition::of(&change)),
-                    found: Found::Change(change),
-                });
-                Ok((items.collect(), !page.more))
+                let end = page.changes.last().filter(|_| page.more);
+                source.unread = end.map(Place::recorded);
+                source.history = end.map(HistoryPosition::of);
+                let shown = page.changes.iter().filter(|change| machine || change.group == Group::Person);
+                let placed = shown.map(|change| (Place::of_change(change), Found::Change(change.clone())));
+                source.heads.extend(placed.filter(|(place, _)| *place < after));
+                source.heads.sort_by_key(|(place, _)| *place);
+                Ok(page.changes)
             }
-            (Source::Linked(kind, record), place) => {
+            Origin::Linked { kind, record, rank } => {
                 let decl = catalog::decl(kind);
                 let index =
                     decl.indexes.iter().find(|index| index.per_element && decl.fields[index.equals[0]].name == "links");
-                let Some(index) = index else { return Ok((Vec::new(), true)) };
-                let after = if let Place::List(at) = place { Some(at.clone()) } else { None };
-                let mut query = Query {
-                    tenant: self.actor.tenant(),
+                let Some(index) = index else {
+                    source.unread = None;
+                    return Ok(Vec::new());
+                };
+                let query = Query {
+                    tenant,
                     decl,
                     index,
                     equals: vec![Value::Ref(record)],
                     descending: true,
                     filter: self.visible(decl, access),
-                    after,
+                    after: source.list.take(),
                     limit,
                 };
-                let mut page = self.engine.store.list(&query).await?;
-                // Without its next item, a source cannot be merged with the others.
-                while page.items.is_empty() && page.next.is_some() {
-                    query.after = page.next.take();
-                    page = self.engine.store.list(&query).await?;
-                }
-                let full = page.items.len() == limit;
-                let ended = page.next.is_none();
-                let mut items = Vec::with_capacity(page.items.len());
-                for image in &page.items {
-                    let sort = index.sort_value(image);
-                    let time = sort.as_time();
-                    let place = Place::List(Position { sort, id: image.id });
-                    items.push(Item { time, place, found: Found::Record(Arc::clone(image)) });
-                }
-                // A short page that has more goes on from the last record examined.
-                if let (false, Some(at), Some(last)) = (full, page.next, items.last_mut()) {
-                    last.place = Place::List(at);
-                }
-                Ok((items, ended))
+                let page = self.engine.store.list(&query).await?;
+                source.unread = page.next.as_ref().map(|next| Place::of_record(rank, &next.sort, next.id));
+                source.list = page.next;
+                let placed = page
+                    .items
+                    .into_iter()
+                    .map(|image| (Place::of_record(rank, &index.sort_value(&image), image.id), Found::Record(image)));
+                source.heads.extend(placed.filter(|(place, _)| *place < after));
+                source.heads.sort_by_key(|(place, _)| *place);
+                Ok(Vec::new())
             }
         }
     }
@@ -284,13 +488,25 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// Undated first, as in every descending list.
-fn later(a: Option<Time>, b: Option<Time>) -> Ordering {
-    match (a, b) {
-        (None, None) => Ordering::Equal,
-        (None, Some(_)) => Ordering::Greater,
-        (Some(_), None) => Ordering::Less,
-        (Some(a), Some(b)) => a.cmp(&b),
+/// What a page was merged to.
+struct Merged {
+    found: Vec<Found>,
+    /// All changes that were read on the way.
+    known: Vec<Change>,
+    next_cursor: Option<String>,
+    partial: bool,
+    context: Context,
+}
+
+/// Under what a page was read.
+struct Context {
+    definitions: Arc<crate::definitions::Definitions>,
+    now: Time,
+}
+
+impl Context {
+    fn access<'c>(&'c self, actor: &'c Actor) -> Access<'c> {
+        Access::new(actor, &self.definitions, self.now)
     }
 }
 

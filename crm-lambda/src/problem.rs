@@ -109,6 +109,19 @@ impl Problem {
         self.0.status
     }
 
+    /// The code, the sentence and what else the problem tells, without its status: why something else than the request
+    /// would be refused.
+    pub(crate) fn reason(&self) -> Json {
+        let Told { code, detail, errors, more, .. } = self.0.as_ref();
+        let mut reason = more.clone();
+        reason.insert("code".into(), Json::from(*code));
+        reason.insert("detail".into(), Json::from(detail.as_str()));
+        if !errors.is_empty() {
+            reason.insert("errors".into(), Json::Array(errors.clone()));
+        }
+        Json::Object(reason)
+    }
+
     fn faults(status: StatusCode, code: &'static str, faults: &Faults) -> Self {
         let errors = faults.all().iter().map(|fault| {
             json!({"field": fault.field, "code": fault.fault.code, "params": {}, "message": fault.fault.message})

@@ -5,8 +5,10 @@ use crate::{
     collection::Collection,
     draft::Pending,
     error::Error,
+    listing::ListQuery,
     pipelines::{
-        moves::{self, Column, StageRef},
+        Column, board,
+        moves::{self, StageRef},
         record::StageKind,
     },
     schema::{Patch, Record},
@@ -34,11 +36,12 @@ impl Collection<'_, Deal> {
         moves::move_to(self, id, StageKind::Lost.into(), &Patch::new().close_reason(reason))
     }
 
-    /// The board of a deal pipeline: its stages as columns. Two reads a stage.
+    /// The board of a deal pipeline: its stages as columns, each with the records that the query asks
+    /// for, its limit for each column. Two reads a stage, all at once.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is no such deal pipeline.
-    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Record<Deal>>>, Error> {
-        moves::board(self, pipeline, "close_date", per_column).await
+    pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<Deal>>>, Error> {
+        board(self, pipeline, query).await
     }
 }

@@ -5,8 +5,10 @@ use crate::{
     collection::Collection,
     draft::Pending,
     error::Error,
+    listing::ListQuery,
     pipelines::{
-        moves::{self, Column, StageRef},
+        Column, board,
+        moves::{self, StageRef},
         record::StageKind,
     },
     schema::{Patch, Record},
@@ -29,11 +31,12 @@ impl Collection<'_, Lead> {
         moves::move_to(self, id, StageKind::Lost.into(), &Patch::new().unqualified_reason(reason))
     }
 
-    /// The board of a lead pipeline: its stages as columns. Two reads a stage.
+    /// The board of a lead pipeline: its stages as columns, each with the records that the query asks
+    /// for, its limit for each column. Two reads a stage, all at once.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is no such lead pipeline.
-    pub async fn board(&self, pipeline: Id, per_column: usize) -> Result<Vec<Column<Record<Lead>>>, Error> {
-        moves::board(self, pipeline, "created_at", per_column).await
+    pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<Lead>>>, Error> {
+        board(self, pipeline, query).await
     }
 }

@@ -1,5 +1,6 @@
 //! Pipelines: ordered stages for leads or for deals.
 
+mod board;
 pub(crate) mod defaults;
 pub(crate) mod gates;
 pub mod moves;
@@ -7,5 +8,7 @@ pub(crate) mod place;
 pub mod record;
 mod rules;
 
-pub use moves::{Column, Moved, StageRef};
+pub use board::Column;
+pub(crate) use board::board;
+pub use moves::{Moved, StageRef};
 pub use record::*;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::record::{Pipeline, PipelineFields, Stage, StageKind};
+use super::record::{Pipeline, PipelineFields, StageKind};
 use crate::{
     collection::{Collection, hints_of, named_fields},
     deals::record::Deal,
@@ -15,7 +15,6 @@ use crate::{
     listing::ListQuery,
     schema::{Patch, Record, RecordKind},
     value::{FieldValue, Id, Kind, Ref, Time, Value},
-    view::View,
 };
 
 /// A stage, by its id, by its key within the record's own pipeline, or by what it means there.
@@ -105,86 +104,6 @@ pub(crate) fn move_to<K: RecordKind>(
         },
     )
     .on(record, fields)
-}
-
-/// One column of a board.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column<T> {
-    /// The stage.
-    pub stage: Stage,
-    /// How many records are in it, of those that the actor may see.
-    pub count: u64,
-    /// The first of them.
-    pub items: Vec<T>,
-    /// Where to go on in this column: a cursor of the list with `stage_id` as its filter, by the sort of the board (`created_at` of leads, `close_date` of deals).
-    pub next_cursor: Option<String>,
-}
-
-/// The board of a pipeline: its stages as columns, in order, retired ones left out.
-pub(crate) async fn board<K: RecordKind>(
-    collection: &Collection<'_, K>,
-    pipeline: Id,
-    sort: &str,
-    per_column: usize,
-) -> Result<Vec<Column<Record<K>>>, Error> {
-    let mut columns = Vec::new();
-    for (stage, query, filter) in column_queries(collection, pipeline, sort, per_column).await? {
-        let page = collection.list(&query).await?;
-        let count = collection.count(filter).await?;
-        columns.push(Column { stage, count, items: page.items, next_cursor: page.next_cursor });
-    }
-    Ok(columns)
-}
-
-/// The columns of a board, what each lists and what it counts.
-async fn column_queries<K: RecordKind>(
-    collection: &Collection<'_, K>,
-    pipeline: Id,
-    sort: &str,
-    per_column: usize,
-) -> Result<Vec<(Stage, ListQuery, Filter)>, Error> {
-    let definitions = collection.definitions().await?;
-    let pipeline = definitions
-        .pipeline(pipeline)
-        .filter(|pipeline| pipeline.kind.record_kind() == K::KIND)
-        .ok_or(Error::NotFound(Kind::Pipeline))?;
-    let mut stages: Vec<&Stage> = pipeline.stages.iter().filter(|stage| !stage.retired).collect();
-    stages.sort_by_key(|stage| stage.position);
-    let query = |stage: &Stage| {
-        let filter = Filter::eq("stage_id", stage.id.to_string());
-        (stage.clone(), ListQuery::new().filter(filter.clone()).sort(sort).limit(per_column), filter)
-    };
-    Ok(stages.into_iter().map(query).collect())
-}
-
-impl Collection<'_, Pipeline> {
-    /// The board of a pipeline of leads or deals, as views. Two reads a stage.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] where there is no such pipeline.
-    pub async fn view_board(&self, id: Id, per_column: usize) -> Result<Vec<Column<View>>, Error> {
-        let kind = self.get(id).await?.kind.record_kind();
-        if kind == Kind::Lead {
-            view_board::<Lead>(&Collection::new(self.engine, self.actor), id, "created_at", per_column).await
-        } else {
-            view_board::<Deal>(&Collection::new(self.engine, self.actor), id, "close_date", per_column).await
-        }
-    }
-}
-
-async fn view_board<K: RecordKind>(
-    collection: &Collection<'_, K>,
-    pipeline: Id,
-    sort: &str,
-    per_column: usize,
-) -> Result<Vec<Column<View>>, Error> {
-    let mut columns = Vec::new();
-    for (stage, query, filter) in column_queries(collection, pipeline, sort, per_column).await? {
-        let page = collection.view_list(&query).await?;
-        let count = collection.count(filter).await?;
-        columns.push(Column { stage, count, items: page.items, next_cursor: page.next_cursor });
-    }
-    Ok(columns)
 }
 
 impl Collection<'_, Pipeline> {

@@ -1,6 +1,7 @@
 //! Records as JSON, for those outside the program: what goes out, without what its reader may not see, and what comes
 //! in, every fault of it at once.
 
+mod names;
 mod write;
 
 use std::{
@@ -20,6 +21,8 @@ use crate::{
     schema::{FieldDecl, FieldType, Image, Patch, RecordKind, Section, Versions, common},
     value::{Fault, Kind, Plain, Ref, Value},
 };
+
+pub use crate::undoable::ViewedChange;
 
 /// A record as one actor sees it, to be written as JSON: fields that the actor may not see are not there, secrets never
 /// are, and long texts are there where they were read.

@@ -493,12 +493,25 @@ fn short_pages_bend_nothing() {
             let whole = timeline(&world.crm, 200).await;
             assert_eq!(timeline(&slow, 3).await, whole);
         }
-        let board = world.crm.leads(&world.rep).board(world.lead_pipeline.id, 3).await.unwrap();
+        let board =
+            world.crm.leads(&world.rep).board(world.lead_pipeline.id, &ListQuery::new().limit(3)).await.unwrap();
         let counts: Vec<u64> = board.iter().map(|column| column.count).collect();
         assert_eq!(counts, [5, 0, 0, 0, 0]);
         assert_eq!(board[0].items.len(), 3);
         let rest = ListQuery::new().filter(Filter::eq("stage_id", board[0].stage.id.to_string())).sort("created_at");
         let rest = rest.cursor(board[0].next_cursor.clone().unwrap());
         assert_eq!(world.crm.leads(&world.rep).list(&rest).await.unwrap().items.len(), 2);
+        // A board's filter holds for the columns, their counts and what follows them.
+        let some = ListQuery::new().filter(Filter::eq("name", "l3").negate()).limit(3);
+        let board = world.crm.leads(&world.rep).board(world.lead_pipeline.id, &some).await.unwrap();
+        let first = &board[0];
+        let rest = ListQuery::new().filter(first.filter.clone()).sort("created_at");
+        let rest = rest.cursor(first.next_cursor.clone().unwrap());
+        let rest = world.crm.leads(&world.rep).list(&rest).await.unwrap().items;
+        let all = world.crm.leads(&world.rep).list(&ListQuery::new().filter(first.filter.clone())).await.unwrap().items;
+        assert_eq!(first.count as usize, first.items.len() + rest.len());
+        assert!(first.count as usize == all.len() && all.iter().all(|lead| lead.name != "l3"));
+        let cursor = ListQuery::new().cursor("x");
+        assert_fault(world.crm.leads(&world.rep).board(world.lead_pipeline.id, &cursor).await, "cursor bad_cursor");
     });
 }

@@ -26,6 +26,7 @@ mod recommendations;
 mod roles;
 mod scoring;
 mod sweeps;
+mod timelines;
 mod totals;
 mod undo;
 mod walls;

@@ -413,7 +413,7 @@ fn a_timeline_is_everything_in_time_order_page_by_page() {
         let whole = walk(lead, 200).await;
         assert_eq!(whole.len(), 7 * 4 + 2);
         let when = |entry: &Entry| match entry {
-            Entry::Change(change) => Some(change.recorded_at),
+            Entry::Change(change) => Some(change.occurred_at),
             Entry::Interaction(interaction) => interaction.happens_at,
             Entry::Task(task) => task.due_at,
             Entry::Note(note) => Some(note.created_at),

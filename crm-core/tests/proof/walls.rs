@@ -203,7 +203,7 @@ fn the_use_cases_of_single_kinds_find_nothing() {
         not_found("move deal", crm.deals(me).move_to(deal, "proposal").await.map(drop));
         not_found("win", crm.deals(me).win(deal).await.map(drop));
         not_found("lose", crm.deals(me).lose(deal, "no").await.map(drop));
-        not_found("board", crm.deals(me).board(pipeline, 5).await.map(drop));
+        not_found("board", crm.deals(me).board(pipeline, &ListQuery::new()).await.map(drop));
         not_found("complete", crm.tasks(me).complete(task, None).await.map(drop));
         not_found("deactivate", crm.users(me).deactivate(user, Handover::Leave).await.map(drop));
         not_found("activate", crm.users(me).activate(user).await.map(drop));

@@ -58,6 +58,16 @@ impl Params {
             .transpose()
     }
 
+    /// Takes a parameter out that is true or false; false where it is not given.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        let mut faults = Faults::new();
+        let flag = flag(self, name, &mut faults);
+        if faults.is_empty() { Ok(flag) } else { Err(Problem::bad_request(&faults)) }
+    }
+
     /// Nothing where all parameters have been taken.
     ///
     /// # Errors

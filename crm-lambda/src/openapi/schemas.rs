@@ -3,7 +3,8 @@
 use crm_core::{
     catalog,
     schema::{FieldDecl, FieldType, KindDecl, Section},
-    value::Kind,
+    timeline::EntryType,
+    value::{Choice as _, Kind},
 };
 use serde_json::json;
 use utoipa::openapi::{
@@ -153,6 +154,18 @@ pub(crate) fn change() -> Item {
     reference("Change")
 }
 
+/// One entry of a timeline: its type, and under that name what it is.
+pub(crate) fn timeline_entry() -> Item {
+    let mut entry = object()
+        .property("type", choice(EntryType::NAMES.iter().copied()))
+        .required("type")
+        .property("change", change());
+    for kind in [Kind::Interaction, Kind::Task, Kind::Note] {
+        entry = entry.property(kind.name(), kind_view(kind));
+    }
+    done(entry)
+}
+
 fn view_of(decl: &KindDecl) -> Schema {
     let mut whole = object()
         .description(Some("Fields that the reader may not see are not there; lists leave long texts out."))
@@ -229,6 +242,8 @@ pub(super) fn all() -> Vec<(String, Schema)> {
                     .property("by", or_null(uuid()))
                     .property("action", text())
                     .property("fields", array(done(object())))
+                    .property("undoable", boolean())
+                    .property("not_undoable", done(object().property("code", text()).property("detail", text())))
                     .required("record")
                     .required("version")
                     .required("fields")

@@ -9,6 +9,7 @@ mod deals;
 mod docs;
 mod health;
 mod jobs;
+mod kinds;
 mod leads;
 mod me;
 mod permissions;
@@ -52,6 +53,7 @@ pub(crate) fn each_group(config: &Config, take: &mut dyn FnMut(Vec<Route>)) {
         }
         take(api_keys::routes());
     }
+    take(kinds::routes());
     take(me::routes());
     take(records::members::<Organization>());
     take(users::routes());

@@ -4,16 +4,16 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use crm_core::value::Kind;
+use crm_core::{catalog, value::Kind, view::View};
 use serde_json::{Value as Json, json};
 use utoipa::openapi::HttpMethod;
 
-use super::records::path_of;
+use super::records::{ByKind, included, path_of};
 use crate::{
     answer::Answer,
     app::App,
-    input::{IdPath, Params},
-    openapi::{Route, array, bounded, object, route},
+    input::{IdPath, ListParams, Params},
+    openapi::{Route, array, bounded, integer, object, route, text, uuid},
     problem::Problem,
     sign_in::Caller,
 };
@@ -23,10 +23,26 @@ const PER_COLUMN: usize = 20;
 
 pub(super) fn routes() -> Vec<Route> {
     let path = format!("{}/{{id}}/board", path_of(Kind::Pipeline));
+    let column = object()
+        .property("stage", object().property("id", uuid()).property("key", text()).property("name", text()))
+        .property("count", integer())
+        .property("records", array(object()))
+        .property("filter", object())
+        .property("next_cursor", text());
     let mut all = vec![
         route(HttpMethod::Get, path, "pipelines", "pipeline_board", "The board of a pipeline: its stages as columns")
             .query("per_column", bounded(1, 200), "records in each column; 20 where not given")
-            .data(200, array(object()), "`stage`, `count`, `records` and `next_cursor` of each column")
+            .query("q", text(), "a part of the records' search text")
+            .query("filter", text(), "a condition as JSON, as lists take it; any field is a parameter too, as in lists")
+            .query("sort", text(), "the field to sort each column by; `-` for descending")
+            .query("fields", text(), "the fields to show, with commas between")
+            .query("include", text(), "references to bring along in `meta.included`, with commas between")
+            .data(
+                200,
+                array(column),
+                "`stage`, `count`, `records`, `filter` and `next_cursor` of each column: the list of this filter goes on \
+                 from the cursor",
+            )
             .to(board),
     ];
     all.extend(super::jobs::retire_route());
@@ -40,18 +56,33 @@ async fn board(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let per_column = params.read("per_column", "a number from 1 to 200")?.unwrap_or(PER_COLUMN);
-    params.done()?;
-    let columns = app.crm().pipelines(&caller.actor).view_board(id, per_column).await.map_err(Problem::of_query)?;
+    let pipelines = app.crm().pipelines(&caller.actor);
+    let kind = pipelines.get(id).await?.kind.record_kind();
+    for name in ["limit", "cursor", "with_total", "as_of", "known_at", "archived"] {
+        if params.take(name).is_some() {
+            return Err(Problem::malformed("unknown_parameter", format!("{name}: is no parameter of a board")));
+        }
+    }
+    let asked = ListParams::read(params, catalog::decl(kind))?;
+    let columns = pipelines.view_board(id, &asked.query.limit(per_column)).await.map_err(Problem::of_query)?;
+    let views: Vec<View> = columns.iter().flat_map(|column| column.items.iter().cloned()).collect();
+    let included = included(&app, &caller, &views, &asked.include).await?;
+    let fields = asked.fields.as_deref();
     let columns: Vec<Json> = columns
         .iter()
         .map(|column| {
             json!({
                 "stage": column.stage,
                 "count": column.count,
-                "records": column.items,
+                "records": column.items.iter().map(|view| view.only(fields)).collect::<Vec<_>>(),
+                "filter": column.filter,
                 "next_cursor": column.next_cursor,
             })
         })
         .collect();
-    Ok(Answer::ok(columns).into_response())
+    let mut answer = Answer::ok(columns);
+    if !asked.include.is_empty() {
+        answer = answer.meta("included", ByKind(&included));
+    }
+    Ok(answer.into_response())
 }

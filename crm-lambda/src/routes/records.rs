@@ -10,8 +10,9 @@ use crm_core::{
     access::Action,
     draft::{Pending, Plan},
     schema::{KindDecl, Patch, RecordKind, Section},
+    timeline::{EntryType, TimelineQuery, ViewedEntry},
     value::{Choice, Id, Kind, Ref, Time},
-    view::{View, change_to_json},
+    view::{View, ViewedChange, change_to_json},
 };
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
@@ -26,6 +27,7 @@ use crate::{
     },
     openapi::{
         Operation, Route, array, boolean, change, integer, kind_new, kind_patch, kind_view, object, route, text,
+        timeline_entry,
     },
     problem::Problem,
     sign_in::Caller,
@@ -39,6 +41,8 @@ pub(super) fn path_of(kind: Kind) -> String {
     match kind {
         // Beside what else there is to scoring.
         Kind::ScoringModel => format!("{PREFIX}/scoring/models"),
+        // Beside the log.
+        Kind::SecurityEvent => format!("{PREFIX}/audit/security-events"),
         _ => format!("{PREFIX}/{}", kind.plural().replace('_', "-")),
     }
 }
@@ -170,6 +174,7 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             format!("The changes of a {name}, latest first"),
         )
         .query("field", text(), "only changes of this field")
+        .query("names", boolean(), "also `meta.names`: what the ids in the page are called, by id")
         .pages()
         .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
         .to(history::<K>),
@@ -227,8 +232,16 @@ fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
         let summary = format!("What happened to a {}, latest first", words(kind));
         all.push(
             begin("/timeline", format!("{kind}_timeline"), summary)
+                .query("type", text(), "which entries, with commas between: change, interaction, task, note")
+                .query("machine", boolean(), "also the changes that the CRM computed")
+                .query("names", boolean(), "also `meta.names`: what the ids in the page are called, by id")
                 .pages()
-                .data(200, array(object()), "changes, interactions, tasks and notes")
+                .data(
+                    200,
+                    array(timeline_entry()),
+                    "entries at the time they were true; `meta.partial` where a company has more contacts or deals \
+                     than its timeline shows",
+                )
                 .to(timeline::<K>),
         );
     }
@@ -319,7 +332,12 @@ async fn shown(
 }
 
 /// The records that some views refer to, where the caller may see them.
-async fn included(app: &App, caller: &Caller, views: &[View], include: &[String]) -> Result<Vec<View>, Problem> {
+pub(super) async fn included(
+    app: &App,
+    caller: &Caller,
+    views: &[View],
+    include: &[String],
+) -> Result<Vec<View>, Problem> {
     let mut wanted: Vec<Ref> =
         views.iter().flat_map(|view| include.iter().flat_map(|name| view.targets(name))).collect();
     wanted.sort_unstable();
@@ -331,7 +349,7 @@ async fn included(app: &App, caller: &Caller, views: &[View], include: &[String]
 }
 
 /// Records by kind and id. Those of a kind stand together.
-struct ByKind<'a>(&'a [View]);
+pub(super) struct ByKind<'a>(pub(super) &'a [View]);
 
 impl Serialize for ByKind<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -565,10 +583,19 @@ async fn history<K: RecordKind>(
 ) -> Result<Response, Problem> {
     let field = params.take("field");
     let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
+    let names = params.flag("names")?;
     params.done()?;
     let records = app.crm().collection::<K>(&caller.actor);
-    let page = records.history_page(id, field.as_deref(), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
-    Ok(paged(page.items.iter().map(change_to_json).collect::<Vec<_>>(), page.next_cursor))
+    let page = records.view_history_page(id, field.as_deref(), cursor.as_deref(), limit).await;
+    let page = page.map_err(Problem::of_query)?;
+    let mut answer = Answer::ok(page.items.iter().map(viewed_change).collect::<Vec<_>>());
+    if let Some(cursor) = page.next_cursor {
+        answer = answer.meta("next_cursor", cursor);
+    }
+    if names {
+        answer = answer.meta("names", app.crm().names_in_history(&caller.actor, &page.items).await?);
+    }
+    Ok(answer.into_response())
 }
 
 /// `cursor` and `limit` of a page.
@@ -668,19 +695,52 @@ async fn timeline<K: RecordKind>(
     IdPath(id): IdPath,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    use crm_core::timeline::ViewedEntry;
     let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
+    let types = params.take("type").unwrap_or_default();
+    let types: Result<Vec<EntryType>, Problem> = types
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(|name| {
+            EntryType::from_name(name).ok_or_else(|| {
+                let message = format!("type: must be of {}", EntryType::NAMES.join(", "));
+                Problem::malformed("bad_parameter", message)
+            })
+        })
+        .collect();
+    let query = TimelineQuery { cursor, limit, types: types?, machine: params.flag("machine")? };
+    let names = params.flag("names")?;
     params.done()?;
     let timeline = app.crm().timeline(&caller.actor);
-    let page = timeline.view(Ref::new(K::KIND, id), cursor.as_deref(), limit).await.map_err(Problem::of_query)?;
+    let page = timeline.view(Ref::new(K::KIND, id), &query).await.map_err(Problem::of_query)?;
     let entry = |entry: &ViewedEntry| match entry {
-        ViewedEntry::Change(change) => json!({"type": "change", "change": change_to_json(change)}),
+        ViewedEntry::Change(change) => json!({"type": "change", "change": viewed_change(change)}),
         ViewedEntry::Record(view) => {
             let kind = view.reference().kind;
             json!({"type": kind.name(), kind.name(): view})
         }
     };
-    Ok(paged(page.items.iter().map(entry).collect::<Vec<_>>(), page.next_cursor))
+    let mut answer = Answer::ok(page.items.iter().map(entry).collect::<Vec<_>>());
+    if let Some(cursor) = page.next_cursor {
+        answer = answer.meta("next_cursor", cursor);
+    }
+    if page.partial {
+        answer = answer.meta("partial", true);
+    }
+    if names {
+        answer = answer.meta("names", app.crm().names_in_timeline(&caller.actor, &page.items).await?);
+    }
+    Ok(answer.into_response())
+}
+
+/// A change, and whether the caller can undo it: `undoable`, and where it cannot be undone the reason.
+fn viewed_change(viewed: &ViewedChange) -> Json {
+    let mut json = change_to_json(&viewed.change);
+    json["undoable"] = Json::Bool(viewed.undo.is_ok());
+    if let Err(error) = &viewed.undo {
+        json["not_undoable"] = Problem::from(error.clone()).reason();
+    }
+    json
 }
 
 async fn stages<K: RecordKind>(

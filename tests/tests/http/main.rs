@@ -13,4 +13,5 @@ mod past;
 mod scoring;
 mod sign_in;
 mod story;
+mod undo;
 mod walls;

@@ -1,0 +1,145 @@
+//! What ids in a page are called: users, stages, companies and whatever else changes and records refer to.
+
+use std::collections::BTreeMap;
+
+use super::{View, ViewedChange};
+use crate::{
+    access::{Access, Action, Actor, Permission},
+    catalog,
+    change::Change,
+    crm::Crm,
+    definitions::Definitions,
+    error::Error,
+    properties::typing::property_type,
+    schema::FieldType,
+    timeline::ViewedEntry,
+    value::{Id, Kind, Ref, Value},
+};
+
+/// The fields that say what a record is called, the first that is filled.
+const LABELS: [&str; 6] = ["name", "title", "subject", "email", "key", "external_id"];
+
+/// Ids to be named: records, and stages, which are parts of pipelines.
+#[derive(Debug, Default)]
+struct Ids {
+    records: Vec<Ref>,
+    stages: Vec<Id>,
+}
+
+impl Ids {
+    fn add(&mut self, ty: FieldType, value: &Value) {
+        match (ty.element(), value) {
+            (ty, Value::List(items)) => items.iter().for_each(|item| self.add(ty, item)),
+            (FieldType::StageId, Value::Id(id)) => self.stages.push(*id),
+            (FieldType::Id(kind), Value::Id(id)) => self.records.push(Ref::new(kind, *id)),
+            (FieldType::Ref, Value::Ref(target)) => self.records.push(*target),
+            _ => {}
+        }
+    }
+
+    fn add_properties(&mut self, kind: Kind, key: &str, value: &Value, definitions: &Definitions) {
+        if let Some(property) = definitions.property(kind, key) {
+            self.add(property_type(property), value);
+        }
+    }
+
+    fn add_change(&mut self, change: &Change, definitions: &Definitions) {
+        self.records.push(change.record);
+        self.records.extend(change.by.map(|user| Ref::new(Kind::User, user)));
+        let kind = change.record.kind;
+        for field in &change.fields {
+            for value in [&field.old, &field.new] {
+                match (field.field.strip_prefix("properties."), catalog::decl(kind).field(&field.field)) {
+                    (Some(key), _) => self.add_properties(kind, key, value, definitions),
+                    (None, Some(field)) => self.add(field.ty, value),
+                    (None, None) => {}
+                }
+            }
+        }
+    }
+
+    fn add_view(&mut self, view: &View, definitions: &Definitions) {
+        let kind = view.reference().kind;
+        self.records.push(view.reference());
+        for field in catalog::decl(kind).fields.iter().filter(|field| view.shows(field.name)) {
+            match view.value(field.name) {
+                Value::Map(map) => {
+                    map.iter().for_each(|(key, value)| self.add_properties(kind, key, value, definitions));
+                }
+                value => self.add(field.ty, value),
+            }
+        }
+    }
+}
+
+impl View {
+    /// What the record is called: the first of its naming fields that is shown and filled.
+    pub fn label(&self) -> Option<&str> {
+        LABELS.iter().find_map(|name| self.value(name).as_text().filter(|text| self.shows(name) && !text.is_empty()))
+    }
+}
+
+impl Crm {
+    /// The names of all that some changes refer to, by id: as [`Crm::names_in_timeline`].
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn names_in_history(
+        &self,
+        actor: &Actor,
+        changes: &[ViewedChange],
+    ) -> Result<BTreeMap<Id, String>, Error> {
+        self.names(actor, |ids, definitions| {
+            changes.iter().for_each(|viewed| ids.add_change(&viewed.change, definitions));
+        })
+        .await
+    }
+
+    /// The names of all that the entries of a timeline refer to, by id: users, stages, companies and other records.
+    /// What the actor may not read has no name here, nor has what the actor may not see the naming field of. One read.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn names_in_timeline(
+        &self,
+        actor: &Actor,
+        entries: &[ViewedEntry],
+    ) -> Result<BTreeMap<Id, String>, Error> {
+        self.names(actor, |ids, definitions| {
+            for entry in entries {
+                match entry {
+                    ViewedEntry::Change(viewed) => ids.add_change(&viewed.change, definitions),
+                    ViewedEntry::Record(view) => ids.add_view(view, definitions),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn names(
+        &self,
+        actor: &Actor,
+        collect: impl FnOnce(&mut Ids, &Definitions),
+    ) -> Result<BTreeMap<Id, String>, Error> {
+        let definitions = self.collection::<crate::users::User>(actor).definitions().await?;
+        let access = Access::new(actor, &definitions, self.now());
+        let mut ids = Ids::default();
+        collect(&mut ids, &definitions);
+        let mut names = BTreeMap::new();
+        for stage in ids.stages {
+            // Whoever sees in which stage a record is sees what the stage is called, as its `status`.
+            if let Some((_, stage)) = definitions.stage(stage) {
+                names.insert(stage.id, stage.name.clone());
+            }
+        }
+        ids.records.sort_unstable();
+        ids.records.dedup();
+        ids.records.retain(|record| access.is_within_limits(Permission::new(record.kind, Action::Read)));
+        for view in self.view_many(actor, &ids.records).await?.into_iter().flatten() {
+            if let Some(label) = view.label() {
+                names.insert(view.reference().id, label.to_owned());
+            }
+        }
+        Ok(names)
+    }
+}
