@@ -22,7 +22,7 @@ use proptest::prelude::*;
 
 use crate::{
     racing::RacingStore,
-    support::{World, assert_forbidden, assert_not_found, run},
+    support::{World, assert_fault, assert_forbidden, assert_not_found, run},
 };
 
 /// Every record of a list, page by page.
@@ -294,7 +294,7 @@ fn sharing_opens_one_record() {
         let mate = world.actor_with("mate", vec![rep]).await;
         world.crm.leads(&mate).get(world.lead.id).await.unwrap();
         let to_a_lead = share(vec![Ref::new(Kind::Lead, world.lead.id)]).await;
-        crate::support::assert_fault(to_a_lead, "shared_with wrong_kind");
+        assert_fault(to_a_lead, "shared_with wrong_kind");
     });
 }
 
@@ -351,7 +351,7 @@ fn activities_are_read_through_their_links() {
         assert_not_found(world.crm.tasks(&stranger).get(task.id).await);
         assert_not_found(world.crm.timeline(&stranger).of(lead, None, 50).await);
         let own = NewTask { title: "T".into(), links, ..Default::default() };
-        crate::support::assert_fault(world.crm.tasks(&stranger).create(own).await, "links not_found");
+        assert_fault(world.crm.tasks(&stranger).create(own).await, "links not_found");
     });
 }
 
