@@ -110,7 +110,12 @@ async fn kinds(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Re
         Kind::ApiKey => signs_in,
         _ => true,
     };
-    let all = found.kinds.iter().filter(is_listed).map(|info| WithPath { path: path_of(info.kind), info });
+    // Properties are listed by the kind that has them.
+    let path = |kind: Kind| match kind {
+        Kind::Property => format!("{}/{{kind}}", path_of(kind)),
+        _ => path_of(kind),
+    };
+    let all = found.kinds.iter().filter(is_listed).map(|info| WithPath { path: path(info.kind), info });
     Ok(Answer::ok(all.collect::<Vec<_>>()).header(header::ETAG, &tag).into_response())
 }
 

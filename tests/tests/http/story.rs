@@ -69,7 +69,7 @@ async fn story(api: Api) {
     assert!(before.data().is_null());
 
     // The deal has moved on since: the conversion cannot be taken back under it.
-    api.post(&admin, &format!("leads/{lead}/unconvert"), json!({})).await.problem(409, "conflict");
+    api.post(&admin, &format!("leads/{lead}/unconvert"), json!({})).await.problem(409, "changed_since");
     let report = api.get(&admin, "reports/sales?by=%5B%5B%22owner%22%5D%5D").await.is(200);
     assert_eq!(report.data()["overall"]["won"], 1);
     let board = {
