@@ -18,6 +18,7 @@ use crate::{
 };
 
 /// A field, or a custom property, as an actor may use it.
+#[allow(clippy::struct_excessive_bools)] // each is a member of the answer, on its own
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldInfo {
     /// Its name; `properties.key` of a custom property, as filters name it.

@@ -112,7 +112,7 @@ pub enum Entry {
 #[derive(Clone, Debug)]
 pub enum ViewedEntry {
     /// A change of the record (or of one it came from), and whether it can be undone.
-    Change(ViewedChange),
+    Change(Box<ViewedChange>),
     /// An interaction, task or note about it.
     Record(View),
 }
@@ -278,7 +278,7 @@ impl<'a> Timeline<'a> {
         let mut viewed = viewed_changes(self.engine, self.actor, changes.collect(), &known).await?.into_iter();
         let access = context.access(self.actor);
         let show = |found| match found {
-            Found::Change(_) => viewed.next().map(ViewedEntry::Change),
+            Found::Change(_) => viewed.next().map(|change| ViewedEntry::Change(Box::new(change))),
             Found::Record(image) => Some(ViewedEntry::Record(View::new(&image, &access))),
         };
         Ok(TimelinePage { items: found.into_iter().filter_map(show).collect(), next_cursor, partial })

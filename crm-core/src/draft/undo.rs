@@ -50,7 +50,7 @@ pub(crate) fn undo_changes(
     draft.stop_if_missing()?;
     let mut steps: BTreeMap<Ref, Vec<Change>> = BTreeMap::from([(record, mine)]);
     for other in others {
-        let theirs = of_commit(&*draft.history(other)?, commit);
+        let theirs = of_commit(&draft.history(other)?, commit);
         if !theirs.is_empty() {
             steps.insert(other, theirs);
         }

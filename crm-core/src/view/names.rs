@@ -90,7 +90,9 @@ impl Crm {
         changes: &[ViewedChange],
     ) -> Result<BTreeMap<Id, String>, Error> {
         self.names(actor, |ids, definitions| {
-            changes.iter().for_each(|viewed| ids.add_change(&viewed.change, definitions));
+            for viewed in changes {
+                ids.add_change(&viewed.change, definitions);
+            }
         })
         .await
     }

@@ -509,8 +509,8 @@ fn short_pages_bend_nothing() {
         let rest = rest.cursor(first.next_cursor.clone().unwrap());
         let rest = world.crm.leads(&world.rep).list(&rest).await.unwrap().items;
         let all = world.crm.leads(&world.rep).list(&ListQuery::new().filter(first.filter.clone())).await.unwrap().items;
-        assert_eq!(first.count as usize, first.items.len() + rest.len());
-        assert!(first.count as usize == all.len() && all.iter().all(|lead| lead.name != "l3"));
+        assert_eq!(usize::try_from(first.count).unwrap(), first.items.len() + rest.len());
+        assert!(usize::try_from(first.count).unwrap() == all.len() && all.iter().all(|lead| lead.name != "l3"));
         let cursor = ListQuery::new().cursor("x");
         assert_fault(world.crm.leads(&world.rep).board(world.lead_pipeline.id, &cursor).await, "cursor bad_cursor");
     });

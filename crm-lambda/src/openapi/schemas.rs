@@ -200,6 +200,27 @@ fn input_of(decl: &KindDecl, is_new: bool) -> Schema {
     Schema::Object(whole.build())
 }
 
+fn change_schema() -> Schema {
+    Schema::Object(
+        object()
+            .property("record", reference("Ref"))
+            .property("group", choice(["person", "machine"]))
+            .property("version", integer())
+            .property("commit", uuid())
+            .property("recorded_at", time())
+            .property("occurred_at", time())
+            .property("by", or_null(uuid()))
+            .property("action", text())
+            .property("fields", array(done(object())))
+            .property("undoable", boolean())
+            .property("not_undoable", done(object().property("code", text()).property("detail", text())))
+            .required("record")
+            .required("version")
+            .required("fields")
+            .build(),
+    )
+}
+
 /// Every named schema.
 pub(super) fn all() -> Vec<(String, Schema)> {
     let plain = |item: Item| match item {
@@ -229,27 +250,7 @@ pub(super) fn all() -> Vec<(String, Schema)> {
                     .build(),
             ),
         ),
-        (
-            "Change".to_owned(),
-            Schema::Object(
-                object()
-                    .property("record", reference("Ref"))
-                    .property("group", choice(["person", "machine"]))
-                    .property("version", integer())
-                    .property("commit", uuid())
-                    .property("recorded_at", time())
-                    .property("occurred_at", time())
-                    .property("by", or_null(uuid()))
-                    .property("action", text())
-                    .property("fields", array(done(object())))
-                    .property("undoable", boolean())
-                    .property("not_undoable", done(object().property("code", text()).property("detail", text())))
-                    .required("record")
-                    .required("version")
-                    .required("fields")
-                    .build(),
-            ),
-        ),
+        ("Change".to_owned(), change_schema()),
         (
             "Plan".to_owned(),
             Schema::Object(

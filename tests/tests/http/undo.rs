@@ -18,7 +18,7 @@ async fn an_undo_speaks_of_the_change_and_the_history_foretells_it() {
     assert_eq!(told, [&json!(true), &json!(false), &json!(false)]);
     assert_eq!(changes[1]["not_undoable"]["code"], "changed_since");
     assert_eq!(changes[1]["not_undoable"]["fields"], json!(["source"]));
-    assert_eq!(history.json["meta"]["names"][lead.to_string()], "Ada");
+    assert_eq!(history.json["meta"]["names"][lead.as_str()], "Ada");
     let undo = |change: &Json| json!({"commit": change["commit"]});
     let refused = api.post(&admin, &format!("{path}/undo"), undo(&changes[1])).await.problem(409, "changed_since");
     assert_eq!(refused.json["changed"], json!([{"field": "source", "left": "web", "current": "fair"}]));
@@ -49,7 +49,7 @@ async fn a_timeline_is_asked_for_by_type_and_with_names() {
     api.get(&admin, &format!("{path}?type=comment")).await.problem(400, "bad_parameter");
     api.get(&admin, &format!("{path}?names=perhaps")).await.problem(400, "bad_request");
     let page = api.get(&admin, &format!("{path}?names=true&type=change")).await.is(200);
-    assert_eq!(page.json["meta"]["names"][lead.to_string()], "Ada");
+    assert_eq!(page.json["meta"]["names"][lead.as_str()], "Ada");
     assert_eq!(page.data()[0]["change"]["undoable"], true);
 }
 
@@ -76,7 +76,7 @@ async fn kinds_have_paths_and_a_tag_and_boards_take_what_lists_take() {
     };
     assert_eq!((counts("").await, counts("?source=web").await), (2, 1));
     let shown = api.get(&admin, &format!("{board}?include=owner&fields=title&sort=-close_date")).await.is(200);
-    assert!(shown.json["meta"]["included"]["users"][admin.id.to_string()].is_object(), "{}", shown.text);
+    assert!(shown.json["meta"]["included"]["users"][admin.id.as_str()].is_object(), "{}", shown.text);
     assert!(shown.data()[0]["records"][0].get("source").is_none());
     api.get(&admin, &format!("{board}?cursor=x")).await.problem(400, "unknown_parameter");
     api.get(&admin, &format!("{board}?nonsense=x")).await.problem(400, "bad_request");
