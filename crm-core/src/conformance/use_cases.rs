@@ -101,7 +101,7 @@ async fn lead_to_won_deal(lab: &Lab<'_>) -> Outcome {
     ensure!(days == [2, 3, 0], "the lead was in its stages for {days:?} days");
     // The won deal is a later change of what the conversion made: the way back is a conflict, and changes nothing.
     let back = leads.unconvert(id).await;
-    ensure!(matches!(back, Err(Error::Conflict { .. })), "unconverting over a won deal answers {back:?}");
+    ensure!(matches!(back, Err(Error::Undo { .. })), "unconverting over a won deal answers {back:?}");
     let lead = leads.get(id).await?;
     ensure!(lead.status == "converted", "a refused way back left the lead {}", lead.status);
     Ok(())
