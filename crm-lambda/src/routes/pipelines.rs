@@ -71,13 +71,17 @@ async fn board(
     let columns: Vec<Json> = columns
         .iter()
         .map(|column| {
-            json!({
+            let mut json = json!({
                 "stage": column.stage,
                 "count": column.count,
                 "records": column.items.iter().map(|view| view.only(fields)).collect::<Vec<_>>(),
                 "filter": column.filter,
-                "next_cursor": column.next_cursor,
-            })
+            });
+            // As of any list: an exhausted one carries none.
+            if let Some(cursor) = &column.next_cursor {
+                json["next_cursor"] = Json::from(cursor.as_str());
+            }
+            json
         })
         .collect();
     let mut answer = Answer::ok(columns);
