@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    access::{Access, Action, Actor, Permission, Scope},
+    access::{Access, Action, Actor, Permission},
     change::Change,
     definitions::Definitions,
     engine::Engine,
@@ -64,9 +64,7 @@ impl<'a> Audit<'a> {
         let answer = self.engine.store.get(tenant, &[]).await?;
         let definitions = self.engine.definitions(tenant, answer.epoch).await?;
         let access = Access::new(self.actor, &definitions, self.engine.clock.now());
-        if !reads_all(&access, Kind::SecurityEvent, Action::Read) {
-            return Err(Error::forbidden(Permission::new(Kind::SecurityEvent, Action::Read)));
-        }
+        access.demand_all(Permission::new(Kind::SecurityEvent, Action::Read))?;
         let signature = format!("audit {:?} {:?} {}", query.from, query.until, query.descending);
         let after: Option<LogPosition> = self.open(&definitions, &signature, query.cursor.as_deref())?;
         let log = LogQuery {
@@ -100,23 +98,13 @@ impl<'a> Audit<'a> {
     }
 }
 
-/// True where the actor may do this to every record of a kind.
-fn reads_all(access: &Access<'_>, kind: Kind, action: Action) -> bool {
-    access.actor().is_system()
-        || access
-            .roles()
-            .grants(Permission::new(kind, action))
-            .iter()
-            .any(|grant| grant.scope == Scope::All && grant.condition.is_none())
-}
-
 /// A change as the actor may see it. The log alone does not tell whose a record is now, so that only who may read every
 /// record of its kind is told what was in it.
 fn told_to(access: &Access<'_>, change: Change) -> Change {
     let kind = change.record.kind;
     let sees = kind.is_internal()
-        || reads_all(access, kind, Action::Read)
-            && (kind != Kind::Note || reads_all(access, kind, Action::ReadPrivate));
+        || access.has_all(Permission::new(kind, Action::Read))
+            && (kind != Kind::Note || access.has_all(Permission::new(kind, Action::ReadPrivate)));
     let mut change = access.mask_change(change);
     if !sees {
         for field in &mut change.fields {

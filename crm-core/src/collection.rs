@@ -786,6 +786,27 @@ impl<K: RecordKind> Collection<'_, K> {
         self.views_of(query, Action::Read).await
     }
 
+    /// A page of what the actor may export, as views: of the records that they may read, those that a grant of `export`
+    /// covers too. With `past`, as they were at a moment, counting what had been recorded by another.
+    ///
+    /// # Errors
+    /// As [`Collection::list`]; [`Error::Forbidden`] without any grant of `export`.
+    pub async fn export(&self, query: &ListQuery, past: Option<(Time, Option<Time>)>) -> Result<ListPage<View>, Error> {
+        let past = past.map(|(at, known_at)| Moment { at, known_at });
+        self.pages(query, Action::Export, past, View::new).await
+    }
+
+    /// The names of the fields that the actor is shown of records of the kind, in declared order: without hidden ones,
+    /// secrets, and what the core makes for itself. One read of the epoch.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn shown_fields(&self) -> Result<Vec<&'static str>, Error> {
+        let definitions = self.definitions().await?;
+        let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        Ok(crate::view::shown(K::decl(), &access))
+    }
+
     /// As [`Collection::as_of_known`], as a view.
     ///
     /// # Errors

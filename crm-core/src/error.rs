@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    access::grant::Permission,
+    access::grant::{Permission, Scope},
     schema::Versions,
     store::StoreError,
     value::{Fault, Id, Kind, Ref, Value},
@@ -138,6 +138,34 @@ impl fmt::Display for UndoRefusal {
     }
 }
 
+/// Over which records a permission would have to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingScope {
+    /// The scope that is required.
+    pub needed: Scope,
+    /// The widest in which the actor has the permission; `None` where not at all.
+    pub held: Option<Scope>,
+    /// True where the actor has it under a condition alone, which does not hold.
+    pub conditional: bool,
+}
+
+fn forbidden(permission: &Permission, field: Option<&str>, scope: Option<&MissingScope>) -> String {
+    let field = field.map(|field| format!(" for the field {field}")).unwrap_or_default();
+    let Some(MissingScope { needed, held, conditional }) = scope else {
+        return format!("{permission} is missing{field}");
+    };
+    let has = match held {
+        None => "you do not have it".to_owned(),
+        Some(held) if *conditional => format!("you have it with scope {held}, under a condition"),
+        Some(held) => format!("you have it with scope {held}"),
+    };
+    format!("{permission} with scope {needed} is required{field}; {has}")
+}
+
+fn taken(kind: Kind, field: &str) -> String {
+    if field.is_empty() { format!("a unique value of the {kind} is taken") } else { format!("{kind}.{field} is taken") }
+}
+
 /// What can go wrong with a use case.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -163,23 +191,25 @@ pub enum Error {
         why: UndoRefusal,
     },
     /// A unique value is taken. Choose another, or use the record that has it.
-    #[error("{kind}.{field} is taken")]
+    #[error("{}", taken(*kind, field))]
     Duplicate {
         /// Of which kind.
         kind: Kind,
-        /// Of which field.
+        /// Of which field; empty where the actor may not see it.
         field: String,
     },
     /// The input is wrong: every fault at once. Mend it.
     #[error("invalid input: {0}")]
     Invalid(Faults),
     /// The actor may not do this.
-    #[error("not permitted: {permission} is missing{}", field.as_ref().map(|f| format!(" for the field {f}")).unwrap_or_default())]
+    #[error("not permitted: {}", forbidden(permission, field.as_deref(), scope.as_ref()))]
     Forbidden {
         /// The permission that is missing.
         permission: Permission,
         /// The field that may not be written, where it is a field.
         field: Option<String>,
+        /// The scope that is missing, where the permission alone is not enough.
+        scope: Option<MissingScope>,
     },
     /// More than a commit, a record or a list can hold.
     #[error("{what} is past the limit of {limit}")]
@@ -216,7 +246,7 @@ impl Error {
 
     /// A missing permission.
     pub const fn forbidden(permission: Permission) -> Self {
-        Error::Forbidden { permission, field: None }
+        Error::Forbidden { permission, field: None, scope: None }
     }
 }
 

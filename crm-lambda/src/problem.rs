@@ -178,12 +178,18 @@ impl From<Error> for Problem {
                     Self::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &faults)
                 }
             }
-            Error::Forbidden { permission, field } => {
+            Error::Forbidden { permission, field, scope } => {
                 let forbidden = Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
                     .with("permission", permission.to_string())
                     .but(|told| told.refused = Some(permission));
-                match field {
+                let forbidden = match field {
                     Some(field) => forbidden.with("field", field),
+                    None => forbidden,
+                };
+                match scope {
+                    Some(missing) => forbidden
+                        .with("scope", missing.needed.to_string())
+                        .with("scope_held", missing.held.map(|held| held.to_string())),
                     None => forbidden,
                 }
             }

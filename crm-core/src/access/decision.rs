@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use super::{Action, Actor, Grant, Permission, RoleSet, Scope};
 use crate::{
     definitions::Definitions,
-    error::Error,
+    error::{Error, Faults, FieldFault, MissingScope},
     filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
     properties::typing::property_type,
     schema::{FieldType, Image, KindDecl, common},
@@ -78,14 +78,38 @@ impl<'a> Access<'a> {
         if self.has(permission) { Ok(()) } else { Err(Error::forbidden(permission)) }
     }
 
+    /// True where some grant gives the permission for every record, without a condition.
+    pub fn has_all(&self, permission: Permission) -> bool {
+        let mut grants = self.roles.grants(permission).iter();
+        self.actor.is_system() || grants.any(|grant| grant.scope == Scope::All && grant.condition.is_none())
+    }
+
     /// Nothing where some grant gives the permission for every record, without a condition.
     ///
     /// # Errors
-    /// [`Error::Forbidden`].
+    /// [`Error::Forbidden`], with the scope that is missing.
     pub fn demand_all(&self, permission: Permission) -> Result<(), Error> {
-        let mut grants = self.roles.grants(permission).iter();
-        let all = grants.any(|grant| grant.scope == Scope::All && grant.condition.is_none());
-        if self.actor.is_system() || all { Ok(()) } else { Err(Error::forbidden(permission)) }
+        if self.has_all(permission) { Ok(()) } else { Err(self.lacking(permission, Scope::All)) }
+    }
+
+    /// The error of a permission that the actor has not in this scope.
+    fn lacking(&self, permission: Permission, needed: Scope) -> Error {
+        let held = self.widest(permission);
+        let conditional = held.is_some_and(|held| held >= needed);
+        let scope = Some(MissingScope { needed, held, conditional });
+        Error::Forbidden { permission, field: None, scope }
+    }
+
+    /// The error of what the actor may not do to a record: names the scope that would cover it, where the actor has the
+    /// permission in a narrower one.
+    pub(crate) fn refusal(&self, action: Action, image: &Image) -> Error {
+        let permission = Permission::new(image.kind(), action);
+        if !self.has(permission) {
+            return Error::forbidden(permission);
+        }
+        let covers = |scope: &Scope| *scope == Scope::All || self.within(*scope, image.decl).holds(image);
+        let needed = [Scope::Own, Scope::Team].into_iter().find(covers).unwrap_or(Scope::All);
+        self.lacking(permission, needed)
     }
 
     /// Whether the actor may do this to this record, as it is.
@@ -170,7 +194,7 @@ impl<'a> Access<'a> {
     pub fn compile(&self, decl: &KindDecl, filter: &crate::filter::Filter) -> Result<Predicate, Error> {
         let typing = self.typing(decl.kind);
         self.compiler(decl, &typing).compile(filter).map_err(|faults| {
-            let mut all = crate::error::Faults::new();
+            let mut all = Faults::new();
             for (field, fault) in faults {
                 all.add(field, fault);
             }
@@ -239,20 +263,70 @@ impl<'a> Access<'a> {
         !self.actor.is_system() && self.roles.is_read_only(kind, field)
     }
 
-    /// The change without the fields that the actor may not see.
+    /// The change without the fields that the actor may not see. Where one is left out, so is what would tell it: of what
+    /// other records the step was, which pipeline it moved in, and a use case that says what it did (`score`, `convert`)
+    /// is told as an update.
     pub fn mask_change(&self, mut change: crate::change::Change) -> crate::change::Change {
-        if !self.actor.is_system() {
-            let kind = change.record.kind;
-            change.fields.retain(|field| !self.roles.is_hidden(kind, &field.field));
+        let kind = change.record.kind;
+        if self.hidden(kind).is_none() {
+            return change;
+        }
+        let told = change.fields.len();
+        change.fields.retain(|field| !self.roles.is_hidden(kind, &field.field));
+        if change.fields.len() < told {
+            if !change.is_creation() {
+                change.action = "update".into();
+            }
+            change.with.clear();
+            change.stage_move = None;
         }
         change
+    }
+
+    /// The faults of a record without the names of fields that the actor may not see. That there is no such field, which
+    /// is told of fields that the actor has named, stays.
+    pub(crate) fn mask_faults(&self, kind: Kind, faults: Faults) -> Faults {
+        if self.hidden(kind).is_none() {
+            return faults;
+        }
+        let mut told = Faults::new();
+        for FieldFault { field, fault } in faults.all() {
+            let plain = field.split('[').next().unwrap_or_default();
+            let name =
+                if plain.starts_with("properties.") { plain } else { plain.split('.').next().unwrap_or_default() };
+            if fault.code != "unknown_field" && self.is_hidden(kind, name) {
+                told.push("", "hidden_field", "a field that you may not see does not allow it");
+            } else {
+                told.add(field.clone(), fault.clone());
+            }
+        }
+        told
+    }
+
+    /// The error without the names of fields that the actor may not see.
+    pub(crate) fn mask_error(&self, error: Error) -> Error {
+        match error {
+            Error::Conflict { record, current, mut fields } => {
+                fields.retain(|field| !self.is_hidden(record.kind, field));
+                Error::Conflict { record, current, fields }
+            }
+            Error::Duplicate { kind, field } if self.is_hidden(kind, &field) => {
+                Error::Duplicate { kind, field: String::new() }
+            }
+            Error::Forbidden { permission, field: Some(field), scope }
+                if self.is_hidden(permission.resource, &field) =>
+            {
+                Error::Forbidden { permission, field: None, scope }
+            }
+            other => other,
+        }
     }
 
     /// The record without what the actor may not see, and without secrets.
     pub fn mask(&self, image: &Arc<Image>) -> Arc<Image> {
         let secret = image.decl.fields.iter().any(|field| field.marks.secret);
         let hidden = self.hidden(image.kind());
-        if hidden.is_none() && !secret {
+        if hidden.is_none() && !secret && image.kind() != Kind::Job {
             return Arc::clone(image);
         }
         let mut masked = image.as_ref().clone();
@@ -261,10 +335,6 @@ impl<'a> Access<'a> {
                 *value = Value::Null;
             }
         }
-        // What is made from hidden fields goes with them.
-        if hidden.is_some_and(|names| image.decl.fields.iter().any(|f| f.marks.searchable && names.contains(f.name))) {
-            masked.values[common::SEARCH_TEXT] = Value::Null;
-        }
         if let (Some(names), Value::Map(map)) = (hidden, &masked.values[common::PROPERTIES])
             && map.keys().any(|key| names.contains(&format!("properties.{key}")))
         {
@@ -272,7 +342,22 @@ impl<'a> Access<'a> {
             kept.retain(|key, _| !names.contains(&format!("properties.{key}")));
             masked.values[common::PROPERTIES] = Value::Map(Arc::new(kept));
         }
+        if image.kind() == Kind::Job {
+            self.mask_job(&mut masked);
+        }
         Arc::new(masked)
+    }
+
+    /// What a job has made of records it tells as little of as the records do: a trial counts scores, and a trained model
+    /// says what its kind's fields are worth.
+    fn mask_job(&self, job: &mut Image) {
+        let no_scores = |kind: &Kind| self.is_hidden(*kind, "score");
+        let trial = job.decl.position("trial").filter(|_| crate::scoring::KINDS.iter().any(no_scores));
+        let restricted = |kind: &Kind| self.hidden(*kind).is_some();
+        let product = job.decl.position("product").filter(|_| crate::scoring::KINDS.iter().any(restricted));
+        for at in trial.into_iter().chain(product) {
+            job.values[at] = Value::Null;
+        }
     }
 }
 

@@ -3,13 +3,16 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
-use crate::value::Kind;
+use crate::{schema, scoring::Needs, value::Kind};
 
 /// Grants and field rules of a set of roles. Grants add up; so do field rules: a field that one role hides is hidden,
 /// whatever the others say.
 #[derive(Debug, Default)]
 pub struct RoleSet {
     grants: HashMap<Permission, Vec<Grant>>,
+    /// The rules as they are given.
+    rules: Vec<FieldRule>,
+    /// With what would tell a hidden field.
     hidden: HashMap<Kind, HashSet<String>>,
     read_only: HashMap<Kind, HashSet<String>>,
 }
@@ -29,19 +32,32 @@ impl RoleSet {
             list.sort_by_key(|grant| (std::cmp::Reverse(grant.scope), grant.condition.is_some()));
         }
         for rule in rules {
-            let fields = match rule.access {
-                FieldAccess::Hidden => &mut set.hidden,
-                FieldAccess::ReadOnly => &mut set.read_only,
-            };
-            let fields = fields.entry(rule.kind).or_default();
-            fields.insert(rule.field.clone());
-            if rule.access == FieldAccess::Hidden {
-                // What is made of a hidden field would tell it.
-                let made = MADE_OF.iter().filter(|(kind, of, _)| (*kind, *of) == (rule.kind, rule.field.as_str()));
-                fields.extend(made.flat_map(|(_, _, made)| made.iter().map(|&name| name.to_owned())));
+            match rule.access {
+                FieldAccess::Hidden => set.hide(rule.kind, &rule.field),
+                FieldAccess::ReadOnly => {
+                    set.read_only.entry(rule.kind).or_default().insert(rule.field.clone());
+                }
             }
+            set.rules.push(rule.clone());
         }
         set
+    }
+
+    /// Hides a field, and with it whatever would tell it.
+    fn hide(&mut self, kind: Kind, field: &str) {
+        self.hidden.entry(kind).or_default().insert(field.to_owned());
+        for (kind, name) in schema::hidden_with(kind, field) {
+            self.hidden.entry(kind).or_default().insert(name.to_owned());
+        }
+    }
+
+    /// Hides the scores that the active models make of what is hidden.
+    pub(crate) fn hide_scores(&mut self, needs: &[(Kind, Needs)]) {
+        for (kind, needs) in needs {
+            if needs.rests_on_hidden(*kind, self) {
+                self.hide(*kind, "score");
+            }
+        }
     }
 
     /// Of these grants those of some permissions, under the same field rules.
@@ -50,6 +66,7 @@ impl RoleSet {
         let kept = |permission: &Permission| Some((*permission, self.grants.get(permission)?.clone()));
         Self {
             grants: limits.iter().filter_map(kept).collect(),
+            rules: self.rules.clone(),
             hidden: self.hidden.clone(),
             read_only: self.read_only.clone(),
         }
@@ -85,16 +102,9 @@ impl RoleSet {
         self.grants.keys().any(|permission| permission.resource == kind)
     }
 
-    /// Every field rule.
-    pub fn rules(&self) -> impl Iterator<Item = FieldRule> {
-        let of = |map: &'_ HashMap<Kind, HashSet<String>>, access: FieldAccess| -> Vec<FieldRule> {
-            map.iter()
-                .flat_map(|(&kind, fields)| {
-                    fields.iter().map(move |field| FieldRule { kind, field: field.clone(), access })
-                })
-                .collect()
-        };
-        of(&self.hidden, FieldAccess::Hidden).into_iter().chain(of(&self.read_only, FieldAccess::ReadOnly))
+    /// Every field rule, as the roles give them.
+    pub fn rules(&self) -> impl Iterator<Item = &FieldRule> {
+        self.rules.iter()
     }
 
     /// True where these roles are held to a field rule, or to a stricter one.
@@ -115,24 +125,6 @@ impl RoleSet {
 fn names(names: Option<&HashSet<String>>, field: &str) -> bool {
     names.is_some_and(|names| names.contains(field) || field.starts_with("properties.") && names.contains("properties"))
 }
-
-/// Of which kind, of which field, what is derived so that it would tell the field's value.
-const MADE_OF: &[(Kind, &str, &[&str])] = &[
-    (Kind::User, "first_name", &["name"]),
-    (Kind::User, "last_name", &["name"]),
-    (Kind::User, "is_active", &["deactivated_at"]),
-    (Kind::Company, "employee_count", &["size"]),
-    (Kind::Contact, "emails", &["email"]),
-    (Kind::Contact, "phones", &["phone"]),
-    (Kind::Lead, "stage_id", &["status", "stage_kind", "stage_entered_at"]),
-    (Kind::Deal, "stage_id", &["status", "stage_kind", "stage_entered_at"]),
-    (Kind::Deal, "value", &["weighted_value"]),
-    (Kind::Deal, "expected_close_date", &["close_date"]),
-    (Kind::Deal, "actual_close_date", &["close_date"]),
-    (Kind::Task, "status", &["is_open", "completed_at", "completed_by"]),
-    (Kind::Interaction, "scheduled_at", &["happens_at", "is_open"]),
-    (Kind::Interaction, "completed_at", &["happens_at", "is_open"]),
-];
 
 /// The grants that every role has: what a person must see to work at all.
 pub fn shared_grants() -> Vec<Grant> {

@@ -32,7 +32,7 @@ record! {
         }
         machine {
             /// When it was last used, to the hour.
-            last_used_at: Option<Time> = FieldType::Time, [];
+            last_used_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}
         indexes { () -> name; (user_id) -> name; }

@@ -16,6 +16,7 @@ use crate::{
     schema::{Image, Record, RecordKind as _},
     store::Position,
     value::{Ref, Value},
+    view::View,
 };
 
 impl Collection<'_, Association> {
@@ -35,6 +36,26 @@ impl Collection<'_, Association> {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<ListPage<Record<Association>>, Error> {
+        let page = self.page_of(record, cursor, limit, |image, access| access.mask(image)).await?;
+        let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
+        Ok(ListPage { items, next_cursor: page.next_cursor })
+    }
+
+    /// As [`Collection::of`], as views.
+    ///
+    /// # Errors
+    /// As [`Collection::of`].
+    pub async fn view_of(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<ListPage<View>, Error> {
+        self.page_of(record, cursor, limit, View::new).await
+    }
+
+    async fn page_of<T: Send>(
+        &self,
+        record: Ref,
+        cursor: Option<&str>,
+        limit: usize,
+        show: fn(&Arc<Image>, &Access<'_>) -> T,
+    ) -> Result<ListPage<T>, Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
@@ -54,7 +75,7 @@ impl Collection<'_, Association> {
         let Some(index) = plan.reads.first().map(|read| read.index) else {
             return Ok(ListPage { items: Vec::new(), next_cursor: None });
         };
-        let mut items: Vec<Record<Association>> = Vec::with_capacity(limit);
+        let mut items: Vec<T> = Vec::with_capacity(limit);
         let mut last: Option<Position> = None;
         loop {
             // One more than asked for tells whether there is more to see; what is hidden never does.
@@ -68,7 +89,7 @@ impl Collection<'_, Association> {
                     return Ok(ListPage { items, next_cursor });
                 }
                 last = Some(Position { sort: index.sort_value(image), id: image.id });
-                items.push(Record::from_image(&access.mask(image))?);
+                items.push(show(image, &access));
             }
             after = page.next;
             if after.is_none() {

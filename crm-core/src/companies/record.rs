@@ -68,13 +68,14 @@ record! {
         read_only {}
         machine {
             /// Points.
-            score: i64 = Int(i64::MIN, i64::MAX), [];
+            score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
             /// The sum of its won deals, in the base currency.
-            lifetime_value: Decimal = FieldType::Decimal, [];
+            lifetime_value: Decimal = FieldType::Decimal, []
+                from [Deal::value, Deal::stage_id, Deal::actual_close_date, Deal::company_id];
         }
         derived {
             /// `1-10`, `11-50`, `51-200`, `201-1000`, `1001-5000` or `5001+`, by employees.
-            size: Option<String> = Text(16), [reportable];
+            size: Option<String> = Text(16), [reportable] from [employee_count];
         }
         indexes {
             () -> name; (owner_id) -> name; (parent_id) -> name; (team_id) -> name; (lifecycle) -> name;

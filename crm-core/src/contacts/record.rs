@@ -88,7 +88,7 @@ record! {
             /// Family name.
             last_name: Option<String> = Text(MAX_TEXT), [personal];
             /// The name shown: given, or first and last name.
-            name: String = Text(MAX_TEXT), [required, searchable, personal];
+            name: String = Text(MAX_TEXT), [required, searchable, personal] from [first_name, last_name];
             /// Mr, Ms, Dr.
             salutation: Option<String> = Text(64), [personal];
             /// E-mail addresses, each unique among live contacts.
@@ -129,15 +129,16 @@ record! {
         read_only {}
         machine {
             /// Points.
-            score: i64 = Int(i64::MIN, i64::MAX), [];
+            score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
             /// The sum of their won deals, in the base currency.
-            lifetime_value: Decimal = FieldType::Decimal, [];
+            lifetime_value: Decimal = FieldType::Decimal, []
+                from [Deal::value, Deal::stage_id, Deal::actual_close_date, Deal::primary_contact_id];
         }
         derived {
             /// The primary e-mail address.
-            email: Option<String> = Email, [searchable, personal];
+            email: Option<String> = Email, [searchable, personal] from [emails];
             /// The primary phone number.
-            phone: Option<String> = Phone, [personal];
+            phone: Option<String> = Phone, [personal] from [phones];
         }
         indexes {
             (owner_id) -> created_at; (company_id) -> name; (team_id) -> created_at; (lifecycle) -> created_at;

@@ -47,7 +47,7 @@ record! {
         }
         machine {
             /// The last time step whose code was taken: none is taken twice.
-            totp_step: Option<i64> = Int(0, i64::MAX), [];
+            totp_step: Option<i64> = Int(0, i64::MAX), [] from [];
         }
         derived {}
         indexes {}

@@ -32,17 +32,17 @@ record! {
             /// The pipeline it goes through; the default one of deals when not given.
             pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
             /// The stage it is in; the pipeline's first when not given.
-            stage_id: Option<Id> = StageId, [reportable];
+            stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
             /// 0 to 100; the stage's when not given.
-            probability: Option<i64> = Int(0, 100), [];
+            probability: Option<i64> = Int(0, 100), [] follows [stage_id];
             /// When it should close.
             expected_close_date: Option<Date> = FieldType::Date, [];
             /// When it closed; set on entering a won or lost stage.
-            actual_close_date: Option<Date> = FieldType::Date, [];
+            actual_close_date: Option<Date> = FieldType::Date, [] follows [stage_id];
             /// Why it was won or lost; needed for a lost stage.
-            close_reason: Option<String> = Text(MAX_TEXT), [reportable];
+            close_reason: Option<String> = Text(MAX_TEXT), [reportable] follows [stage_id];
             /// More on that.
-            close_note: Option<String> = Text(2000), [];
+            close_note: Option<String> = Text(2000), [] follows [stage_id];
             /// Who buys.
             company_id: Option<Id> = FieldType::Id(Kind::Company), [reportable];
             /// Whom one talks to; others by association.
@@ -50,7 +50,8 @@ record! {
             /// What kind of sale.
             r#type: Option<DealType> = FieldType::Choice(DealType::NAMES), [reportable];
             /// How sure a forecast is; the stage's when not given.
-            forecast_category: Option<ForecastCategory> = FieldType::Choice(ForecastCategory::NAMES), [reportable];
+            forecast_category: Option<ForecastCategory> = FieldType::Choice(ForecastCategory::NAMES), [reportable]
+                follows [stage_id];
             /// Where it came from.
             source: Option<String> = Text(MAX_TEXT), [reportable];
             /// What to do next.
@@ -68,27 +69,27 @@ record! {
         }
         machine {
             /// The score, in thousandths of a point.
-            score: i64 = Int(i64::MIN, i64::MAX), [];
+            score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
             /// The grade, such as `A1`.
-            grade: Option<String> = Text(8), [];
+            grade: Option<String> = Text(8), [] from [score];
             /// Whether the score is past the hot threshold.
-            is_hot: bool = Bool, [];
+            is_hot: bool = Bool, [] from [score];
             /// Which model version made the score.
-            model_version: Option<String> = Text(64), [];
+            model_version: Option<String> = Text(64), [] from [score];
             /// When the score was made.
-            scored_at: Option<Time> = FieldType::Time, [];
+            scored_at: Option<Time> = FieldType::Time, [] from [score];
         }
         derived {
             /// The stage's key.
-            status: String = Text(63), [reportable];
+            status: String = Text(63), [reportable] from [stage_id];
             /// What the stage means.
-            stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable];
+            stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable] from [stage_id];
             /// When the stage was entered.
-            stage_entered_at: Option<Time> = FieldType::Time, [];
+            stage_entered_at: Option<Time> = FieldType::Time, [] from [stage_id];
             /// Value times probability.
-            weighted_value: Option<Money> = FieldType::Money, [];
+            weighted_value: Option<Money> = FieldType::Money, [] from [value, probability];
             /// When it closed, else when it should.
-            close_date: Option<Date> = FieldType::Date, [];
+            close_date: Option<Date> = FieldType::Date, [] from [actual_close_date, expected_close_date];
         }
         indexes {
             (stage_id) -> close_date; (owner_id, stage_kind) -> close_date; (stage_kind) -> close_date;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Draft, Lookup, Step, Stop};
 use crate::{
-    access::{Action, FieldAccess, FieldRule, Permission, RoleSet, Scope},
+    access::{Action, FieldAccess, Permission, RoleSet, Scope},
     credentials::record::CredentialFields,
     definitions::Definitions,
     error::{Error, Faults},
@@ -95,11 +95,7 @@ fn may_read_itself(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
 
 /// Nothing where the actor may do this to the record.
 pub(crate) fn demand(draft: &Draft<'_>, action: Action, image: &Image) -> Result<(), Stop> {
-    if draft.cx.access.allows(action, image) {
-        Ok(())
-    } else {
-        Err(Error::forbidden(Permission::new(image.kind(), action)).into())
-    }
+    if draft.cx.access.allows(action, image) { Ok(()) } else { Err(draft.cx.access.refusal(action, image).into()) }
 }
 
 /// A field that the actor may not see does not exist; one that the actor may only read is refused.
@@ -119,7 +115,7 @@ pub(crate) fn check_field_rules(
             faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
         } else if access.is_read_only(kind, name) {
             let permission = Permission::new(kind, Action::Update);
-            return Err(Error::Forbidden { permission, field: Some(name.to_owned()) }.into());
+            return Err(Error::Forbidden { permission, field: Some(name.to_owned()), scope: None }.into());
         }
         Ok(())
     };
@@ -296,8 +292,8 @@ pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
             }
             let role = crate::roles::record::Role::decode(&after.values)?;
             let inherited = draft.cx.definitions.role_set(&role.inherits);
-            let rules: Vec<FieldRule> = inherited.rules().collect();
-            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), role.field_rules.iter().chain(&rules));
+            let rules = role.field_rules.iter().chain(inherited.rules());
+            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), rules);
             demand_no_more(draft, &whole, &whole)
         }
         _ => Ok(()),
@@ -332,7 +328,7 @@ fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) ->
         let mine = draft.cx.access.team_ids();
         let were = before.map(|before| ids(before, "team_ids")).unwrap_or_default();
         if ids(after, "team_ids").iter().any(|team| !were.contains(team) && !mine.contains(team)) {
-            return Err(Error::Forbidden { permission, field: Some("team_ids".to_owned()) }.into());
+            return Err(Error::Forbidden { permission, field: Some("team_ids".to_owned()), scope: None }.into());
         }
     }
     Ok(())
@@ -347,7 +343,8 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
     }
     if let Some(rule) = own.rules().find(|rule| whole.touches(rule.kind) && !whole.has_rule(rule)) {
         let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
-        return Err(Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field) }.into());
+        let (permission, field) = (Permission::new(rule.kind, action), Some(rule.field.clone()));
+        return Err(Error::Forbidden { permission, field, scope: None }.into());
     }
     Ok(())
 }

@@ -233,7 +233,11 @@ impl<T> Pending<T> {
         if options.no_subject {
             return Err(Error::invalid("version", "no_record", "this write is of no one record to hold to a version"));
         }
-        run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await
+        let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await;
+        outcome.map_err(|error| match self.engine.cached(self.actor.tenant()) {
+            Some(known) => Access::new(&self.actor, &known, self.engine.clock.now()).mask_error(error),
+            None => error,
+        })
     }
 
     /// What it would do, without doing it.

@@ -413,7 +413,7 @@ impl<'a> Draft<'a> {
         super::references::check(self, before.map(Arc::as_ref), &after, &mut faults)?;
         self.stop_if_missing()?;
         if before.is_some() && fields.is_empty() {
-            faults.into_result()?;
+            self.cx.access.mask_faults(record.kind, faults).into_result()?;
             return Ok(());
         }
         self.check_times(before.map(Arc::as_ref), &after, step, occurred_at, recorded_at, &changed, &mut faults)?;
@@ -432,7 +432,7 @@ impl<'a> Draft<'a> {
             // Whether the actor may create it at all is said before what is wrong with it.
             gate::demand_creation(self, &after)?;
         }
-        faults.into_result()?;
+        self.cx.access.mask_faults(record.kind, faults).into_result()?;
         gate::check_roles(self, before.map(Arc::as_ref), &after)?;
         after.values[common::UPDATED_AT] = Value::Time(recorded_at);
         after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);

@@ -88,9 +88,9 @@ record! {
         machine {}
         derived {
             /// When it took place, else when it is planned, else when it was recorded.
-            happens_at: Option<Time> = FieldType::Time, [];
+            happens_at: Option<Time> = FieldType::Time, [] from [completed_at, scheduled_at];
             /// Planned and not yet held.
-            is_open: bool = Bool, [];
+            is_open: bool = Bool, [] from [completed_at, scheduled_at];
         }
         indexes {
             () [links] -> happens_at; (user_id) -> happens_at; (user_id, is_open) -> scheduled_at;

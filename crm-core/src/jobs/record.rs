@@ -100,15 +100,15 @@ record! {
         }
         machine {
             /// How many records it has changed.
-            done: i64 = Int(0, i64::MAX), [];
+            done: i64 = Int(0, i64::MAX), [] from [];
             /// Records that it could not change, the first hundred.
-            held_back: Vec<HeldBack> = Structs(100), [];
+            held_back: Vec<HeldBack> = Structs(100), [] from [];
             /// Of a trial of a scoring model: what it has come to.
-            trial: Option<Trial> = Struct, [];
+            trial: Option<Trial> = Struct, [] from [];
             /// What it has made, where it makes something: of training the model and the report.
-            product: Option<Product> = Struct, [];
+            product: Option<Product> = Struct, [] from [];
             /// Until when a worker has taken it.
-            taken_until: Option<Time> = FieldType::Time, [];
+            taken_until: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}
         indexes { (status) -> created_at; (user_id) -> created_at; }

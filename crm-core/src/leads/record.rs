@@ -12,7 +12,7 @@ record! {
         own: [owner_id], team: [team_id],
         person {
             /// The name shown; made from first and last name where absent, and follows them while it equals them.
-            name: String = Text(MAX_TEXT), [required, searchable, personal];
+            name: String = Text(MAX_TEXT), [required, searchable, personal] from [first_name, last_name];
             /// Given name.
             first_name: Option<String> = Text(MAX_TEXT), [personal];
             /// Family name.
@@ -44,9 +44,9 @@ record! {
             /// The pipeline they go through; the default one of leads when not given.
             pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
             /// The stage they are in; the pipeline's first when not given.
-            stage_id: Option<Id> = StageId, [reportable];
+            stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
             /// Why they are no customer.
-            unqualified_reason: Option<String> = Text(MAX_TEXT), [reportable];
+            unqualified_reason: Option<String> = Text(MAX_TEXT), [reportable] follows [stage_id];
             /// About them.
             description: Option<String> = LongText, [personal];
             /// They do not want e-mail.
@@ -62,37 +62,37 @@ record! {
         }
         read_only {
             /// When they were converted.
-            converted_at: Option<Time> = FieldType::Time, [];
+            converted_at: Option<Time> = FieldType::Time, [] follows [stage_id];
             /// The contacts they became.
-            converted_contact_ids: Vec<Id> = Ids(Kind::Contact, 20), [];
+            converted_contact_ids: Vec<Id> = Ids(Kind::Contact, 20), [] follows [stage_id];
             /// The company they became.
-            converted_company_id: Option<Id> = FieldType::Id(Kind::Company), [];
+            converted_company_id: Option<Id> = FieldType::Id(Kind::Company), [] follows [stage_id];
             /// The deal that was opened.
-            converted_deal_id: Option<Id> = FieldType::Id(Kind::Deal), [];
+            converted_deal_id: Option<Id> = FieldType::Id(Kind::Deal), [] follows [stage_id];
         }
         machine {
             /// Points.
-            score: i64 = Int(i64::MIN, i64::MAX), [];
+            score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
             /// Fit and engagement, such as `A1`.
-            grade: Option<String> = Text(8), [];
+            grade: Option<String> = Text(8), [] from [score];
             /// Whether the score is past the hot threshold.
-            is_hot: bool = Bool, [];
+            is_hot: bool = Bool, [] from [score];
             /// Which model version made the score.
-            model_version: Option<String> = Text(64), [];
+            model_version: Option<String> = Text(64), [] from [score];
             /// When the score was made.
-            scored_at: Option<Time> = FieldType::Time, [];
+            scored_at: Option<Time> = FieldType::Time, [] from [score];
             /// When something last happened.
-            last_activity_at: Option<Time> = FieldType::Time, [];
+            last_activity_at: Option<Time> = FieldType::Time, [] from [Interaction::completed_at, Interaction::links];
             /// When the next open task is due.
-            next_task_due_at: Option<Time> = FieldType::Time, [];
+            next_task_due_at: Option<Time> = FieldType::Time, [] from [Task::due_at, Task::status, Task::links];
         }
         derived {
             /// The stage's key.
-            status: String = Text(63), [reportable];
+            status: String = Text(63), [reportable] from [stage_id];
             /// What the stage means.
-            stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable];
+            stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable] from [stage_id];
             /// When the stage was entered.
-            stage_entered_at: Option<Time> = FieldType::Time, [];
+            stage_entered_at: Option<Time> = FieldType::Time, [] from [stage_id];
         }
         indexes {
             (owner_id) -> created_at; (stage_id) -> created_at; (team_id) -> created_at; (email) -> created_at;

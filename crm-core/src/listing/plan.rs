@@ -56,7 +56,7 @@ impl TextSearch {
 /// Plans a list.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without any grant to read the kind (of associations: without one to read all of what they may
+/// [`Error::Forbidden`] without any grant of the action on the kind, and for an export also of reading it (of associations: without one to read all of what they may
 /// tie), [`Error::Invalid`] for a filter that does not compile or a
 /// sort that no index serves (naming those that are served).
 pub(crate) fn plan(
@@ -93,6 +93,11 @@ pub(super) fn permitted(access: &Access<'_>, decl: &'static KindDecl, action: Ac
         for kind in crate::associations::END_KINDS {
             access.demand_all(Permission::new(kind, Action::Read))?;
         }
+    }
+    if action == Action::Export {
+        // Never more than can be read.
+        access.demand(Permission::new(decl.kind, Action::Read))?;
+        return Ok(seen(access, decl, Action::Read).and(access.predicate(action, decl)));
     }
     Ok(seen(access, decl, action))
 }

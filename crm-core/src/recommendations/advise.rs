@@ -119,8 +119,7 @@ impl Situation<'_> {
         let Some((at, last)) = held.last() else {
             let created = self.record.values[common::CREATED_AT].as_time()?;
             let reason = format!("nobody has been in touch since it was created, {}", since(self.now, created));
-            let facts = if (self.sees)("created_at") { vec![self.field("created_at")] } else { Vec::new() };
-            return Some(because(NextStep::FirstContact, reason, facts));
+            return Some(because(NextStep::FirstContact, reason, vec![self.field("created_at")]));
         };
         let quiet = self.now.since(*at) / DAY;
         (quiet >= QUIET_DAYS).then(|| {
@@ -216,7 +215,12 @@ impl Situation<'_> {
         Fact::Field { on: On::Record, field: name.into(), value: self.record.named(name).clone() }
     }
 
+    /// Neither mail nor call; also where the reader may not see whether, so that nothing tells it.
     fn wants_no_contact(&self) -> bool {
+        let opted = ["do_not_email", "do_not_call"].iter().filter(|field| self.record.decl.field(field).is_some());
+        if opted.clone().any(|field| !(self.sees)(field)) {
+            return true;
+        }
         ["do_not_email", "do_not_call"].iter().all(|field| *self.record.get(field) == Value::Bool(true))
     }
 

@@ -170,14 +170,14 @@ impl<'a> Recommendations<'a> {
         });
         let held = if sees_interactions { facts.interactions.as_slice() } else { &[] };
         Ok(advise::advise(&Situation {
-            record: &image,
+            record: &access.mask(&image),
             held: sees_interactions.then_some(held),
             planned: &planned,
             tasks: sees_tasks.then_some(&tasks),
             prospect,
             definitions,
             now,
-            sees: &|field| !roles.is_hidden(record.kind, field),
+            sees: &|field| !access.is_hidden(record.kind, field),
         }))
     }
 }

@@ -51,7 +51,7 @@ pub struct OpenDeals {
     pub deals: u64,
     /// What they count for.
     pub value: Sums,
-    /// What they count for × their probability ÷ 100.
+    /// What they count for × their probability ÷ 100; of nothing where the actor may not see probabilities.
     pub weighted: Sums,
     /// Deals that count for nothing, since they have no such value (or none that the actor may see).
     pub without_value: u64,
@@ -61,8 +61,8 @@ pub struct OpenDeals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct OpenFact {
     pub(super) value: Option<Valued>,
-    /// 0 to 100; nought where it is not known.
-    pub(super) probability: i64,
+    /// 0 to 100; `None` where there is none, or none that the actor may see.
+    pub(super) probability: Option<i64>,
 }
 
 /// Open deals being counted.
@@ -82,7 +82,8 @@ impl OpenTally {
             return Ok(());
         };
         self.value.add(value)?;
-        let share = Decimal::new(rust_decimal::Decimal::new(fact.probability, 2));
+        let Some(probability) = fact.probability else { return Ok(()) };
+        let share = Decimal::new(rust_decimal::Decimal::new(probability, 2));
         let part = |amount: Decimal| amount.times(share).map_err(overflow);
         let money = Money { amount: part(value.money.amount)?, currency: value.money.currency };
         self.weighted.add(Valued { money, in_base: value.in_base.map(part).transpose()? })
@@ -106,10 +107,10 @@ mod tests {
     fn values_are_weighted_by_probability() {
         let fact = |amount: i64, probability| {
             let money = Money::new(amount, Currency::USD);
-            OpenFact { value: Some(Valued { money, in_base: Some(money.amount) }), probability }
+            OpenFact { value: Some(Valued { money, in_base: Some(money.amount) }), probability: Some(probability) }
         };
         let mut tally = OpenTally::default();
-        for fact in [fact(1000, 25), fact(10, 5), OpenFact { value: None, probability: 90 }] {
+        for fact in [fact(1000, 25), fact(10, 5), OpenFact { value: None, probability: Some(90) }] {
             tally.add(&fact).unwrap();
         }
         let open = tally.finish().unwrap();

@@ -14,11 +14,11 @@ record! {
         read_only {}
         machine {
             /// Of which kind the record is.
-            of: Option<Kind> = FieldType::Choice(Kind::NAMES), [];
+            of: Option<Kind> = FieldType::Choice(Kind::NAMES), [] from [];
             /// From when on it is due; missing where nothing will change by itself.
-            due_at: Option<Time> = FieldType::Time, [];
+            due_at: Option<Time> = FieldType::Time, [] from [];
             /// Of a model: up to which time of creation its records have been scored.
-            reached: Option<Time> = FieldType::Time, [];
+            reached: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}
         indexes { () -> due_at; }

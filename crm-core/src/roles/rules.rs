@@ -2,9 +2,10 @@
 
 use super::record::Role;
 use crate::{
+    access::FieldAccess,
     catalog,
     rules::{Rules, Settle},
-    schema::Record,
+    schema::{Record, Section},
     value::Id,
 };
 
@@ -14,12 +15,17 @@ impl Rules for Role {
             if before.key != after.key {
                 cx.faults.push("key", "fixed", "of a built-in role cannot change");
             }
-            if before.key == "admin" && (before.grants != after.grants || before.field_rules != after.field_rules) {
-                cx.faults.push(
-                    "grants",
-                    "fixed",
-                    "of the role `admin` cannot change: somebody must be able to do everything",
-                );
+            if before.key == "admin" {
+                // It grants everything already: what it could inherit is what it must not have, a field rule.
+                let changed = [
+                    ("grants", before.grants != after.grants),
+                    ("field_rules", before.field_rules != after.field_rules),
+                    ("inherits", before.inherits != after.inherits),
+                ];
+                for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+                    let message = "of the role `admin` cannot change: somebody must be able to see and do everything";
+                    cx.faults.push(field, "fixed", message);
+                }
             }
         }
         for (at, grant) in after.grants.iter().enumerate() {
@@ -46,6 +52,12 @@ impl Rules for Role {
             if !known {
                 let message = format!("`{}` has no field `{}`", rule.kind, rule.field);
                 cx.faults.push(format!("field_rules[{at}].field"), "unknown_field", message);
+            }
+            let kept =
+                catalog::decl(rule.kind).field(&rule.field).is_some_and(|field| field.section == Section::System);
+            if kept && rule.access == FieldAccess::Hidden {
+                let message = "cannot be hidden: a record's id and its history tell it";
+                cx.faults.push(format!("field_rules[{at}].field"), "not_hideable", message);
             }
         }
         if let Some(before) = before {

@@ -106,6 +106,21 @@ pub struct Marks {
     pub secret: bool,
 }
 
+/// What a field is made of: whoever may not see the source may not see what is made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A field of the same record, of which it is a function: where the field itself is hidden, the source is too, since
+    /// it would tell it.
+    Own(&'static str),
+    /// A field of the same record that suggests it, or without which it would be empty. It does not tell its source in
+    /// full, nor the source it: hidden with its source, and not the other way round.
+    Follows(&'static str),
+    /// A field of records of a kind that refer to it, or that it refers to.
+    Of(Kind, &'static str),
+    /// Whatever the active scoring model of its kind reads.
+    Model,
+}
+
 /// One field of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldDecl {
@@ -117,6 +132,8 @@ pub struct FieldDecl {
     pub section: Section,
     /// What else is said of it.
     pub marks: Marks,
+    /// What it is made of. Of `search_text`, which every kind has, it is every searchable field.
+    pub made_of: &'static [Source],
 }
 
 impl FieldDecl {

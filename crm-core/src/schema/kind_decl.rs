@@ -34,7 +34,7 @@ pub mod common {
 }
 
 fn field(name: &'static str, ty: FieldType, section: Section) -> FieldDecl {
-    FieldDecl { name, ty, section, marks: Marks::default() }
+    FieldDecl { name, ty, section, marks: Marks::default(), made_of: &[] }
 }
 
 fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {

@@ -2,15 +2,17 @@
 //! the filter language and the tables of every store are derived from them.
 
 mod field;
+mod hiding;
 mod image;
 mod index;
 mod kind_decl;
 mod record;
 
-pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_TEXT, Marks, Section};
+pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_TEXT, Marks, Section, Source};
+pub(crate) use hiding::hidden_with;
 pub use image::{Group, Image, Versions};
 pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};
 pub use kind_decl::{KindDecl, KindParts, common};
 pub use record::{Patch, Record, RecordKind};
 
-pub(crate) use record::{record, record_marks};
+pub(crate) use record::{record, record_marks, record_source};

@@ -182,6 +182,12 @@ impl<K: RecordKind> Patch<K> {
 }
 
 /// Declares a kind: its struct, what creates one, its patch's setters and its declaration, from one block.
+///
+/// Every field that the machine or the core computes says `from [...]` what it is made of, so that hiding one of these
+/// hides it (see [`Source`](super::Source)): fields of the same record by name, of another kind as `Deal::value`, `model`
+/// for whatever the active scoring model reads, `[]` where no record's field is in it. A field that people write says so
+/// too where the core makes it while nobody else does: `from` where it is made of others, `follows` where another field
+/// only suggests it. Names of the same record that do not exist do not compile; a test of the catalogue holds the others.
 macro_rules! record {
     (
         $(#[$doc:meta])*
@@ -189,10 +195,19 @@ macro_rules! record {
             $(definition: $definition:literal,)?
             $(forgotten_at: $forgotten:ident,)?
             own: [$($own:ident),*], team: [$($team:ident),*],
-            person { $($(#[$pdoc:meta])* $pf:ident: $pt:ty = $pd:expr, [$($pm:ident),*];)* }
-            read_only { $($(#[$rdoc:meta])* $rf:ident: $rt:ty = $rd:expr, [$($rm:ident),*];)* }
-            machine { $($(#[$mdoc:meta])* $mf:ident: $mt:ty = $md:expr, [$($mm:ident),*];)* }
-            derived { $($(#[$ddoc:meta])* $df:ident: $dt:ty = $dd:expr, [$($dm:ident),*];)* }
+            person { $(
+                $(#[$pdoc:meta])* $pf:ident: $pt:ty = $pd:expr, [$($pm:ident),*]
+                    $(from [$($pfrom:ident),*])? $(follows [$($pfol:ident),*])?;
+            )* }
+            read_only { $(
+                $(#[$rdoc:meta])* $rf:ident: $rt:ty = $rd:expr, [$($rm:ident),*] $(follows [$($rfol:ident),*])?;
+            )* }
+            machine { $(
+                $(#[$mdoc:meta])* $mf:ident: $mt:ty = $md:expr, [$($mm:ident),*] from [$($mfrom:ident $(:: $mof:ident)?),*];
+            )* }
+            derived { $(
+                $(#[$ddoc:meta])* $df:ident: $dt:ty = $dd:expr, [$($dm:ident),*] from [$($dfrom:ident $(:: $dof:ident)?),*];
+            )* }
             indexes { $(($($eq:ident),*) $([$list:ident $(, $more:ident)*])? -> $sort:ident;)* }
         }
     ) => {
@@ -292,18 +307,25 @@ macro_rules! record {
                         $(FieldDecl {
                             name: stringify!($pf), ty: $pd, section: Section::Person,
                             marks: marks(&[$($crate::schema::record_marks::$pm),*]),
+                            made_of: &[
+                                $($($crate::schema::record_source!($fields, $pfrom),)*)?
+                                $($($crate::schema::record_source!($fields, follows $pfol),)*)?
+                            ],
                         },)*
                         $(FieldDecl {
                             name: stringify!($rf), ty: $rd, section: Section::ReadOnly,
                             marks: marks(&[$($crate::schema::record_marks::$rm),*]),
+                            made_of: &[$($($crate::schema::record_source!($fields, follows $rfol),)*)?],
                         },)*
                         $(FieldDecl {
                             name: stringify!($mf), ty: $md, section: Section::Machine,
                             marks: marks(&[$($crate::schema::record_marks::$mm),*]),
+                            made_of: &[$($crate::schema::record_source!($fields, $mfrom $(:: $mof)?)),*],
                         },)*
                         $(FieldDecl {
                             name: stringify!($df), ty: $dd, section: Section::Derived,
                             marks: marks(&[$($crate::schema::record_marks::$dm),*]),
+                            made_of: &[$($crate::schema::record_source!($fields, $dfrom $(:: $dof)?)),*],
                         },)*
                     ];
                     $crate::schema::KindDecl::new(&KindParts {
@@ -358,6 +380,25 @@ macro_rules! record {
     };
 }
 pub(crate) use record;
+
+/// One source of a field, as `record!` writes it.
+macro_rules! record_source {
+    ($fields:ident, model) => {
+        $crate::schema::Source::Model
+    };
+    ($fields:ident, follows $name:ident) => {{
+        const _: $fields = $fields::$name;
+        $crate::schema::Source::Follows(stringify!($name))
+    }};
+    ($fields:ident, $kind:ident :: $name:ident) => {
+        $crate::schema::Source::Of($crate::value::Kind::$kind, stringify!($name))
+    };
+    ($fields:ident, $name:ident) => {{
+        const _: $fields = $fields::$name;
+        $crate::schema::Source::Own(stringify!($name))
+    }};
+}
+pub(crate) use record_source;
 
 impl<K: RecordKind> Patch<K> {
     /// As [`Patch::set`], for a field that is not set yet.

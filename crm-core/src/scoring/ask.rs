@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    compiled::{self, Compiled},
+    compiled::{self, Compiled, Needs},
     course::{Known, Reader},
     facts::Facts,
     model::On,
@@ -106,8 +106,9 @@ impl<'a> Scoring<'a> {
         Self { engine, actor }
     }
 
-    /// The score of a record, with contributions that sum to it. Facts that the actor may not see are left out of them:
-    /// what remains is the rule and its points.
+    /// The score of a record, with contributions that sum to it. Facts of related records that the actor may not see are
+    /// left out of them: what remains is the rule and its points. A score that rests on a field that is hidden from the
+    /// actor is hidden as a whole: its rules and points would tell the field.
     ///
     /// It is worked out, not looked up: from the record as it is, or from the change log for a past moment. With `at` and
     /// `known_at` both at a record's `scored_at` and the model at its `model_version`, it is what the record carried then.
@@ -118,13 +119,14 @@ impl<'a> Scoring<'a> {
     /// # Errors
     /// [`Error::NotFound`] where the actor may not see the record or there is no such model (or none is active);
     /// [`Error::Invalid`] for a kind that is not scored, a moment to come, a record that was not there, a version that
-    /// never was, `unknown_field` where the actor may not see scores, and, naming rule and field, for a model that has
-    /// stopped to make sense.
+    /// never was, `unknown_field` where the actor may not see scores, or not what the model makes this one of, and, naming
+    /// rule and field, for a model that has stopped to make sense.
     pub async fn score(&self, record: Ref, query: &ScoreQuery) -> Result<Score, Error> {
         let (image, definitions, now) = self.subject(record).await?;
         let (at, known) = when(query, now)?;
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let compiled = chosen.compile(&definitions, at)?;
+        self.demand_seen(record.kind, &compiled.needs, &definitions, now)?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
         let facts = if query.at.is_none() && query.known_at.is_none() {
             reader.now(image, &compiled.needs, now).await?
@@ -133,7 +135,7 @@ impl<'a> Scoring<'a> {
             course.at(at, &definitions)?.ok_or_else(|| before_its_time(at))?
         };
         let (points, contributions) = compiled.explain(&facts);
-        let contributions = self.masked(contributions, &facts, &definitions, now).await?;
+        let contributions = self.masked(contributions, &facts).await?;
         let model = chosen.model.version_name(chosen.version);
         Ok(Score { record, model, at, known_at: known, points, contributions })
     }
@@ -174,6 +176,7 @@ impl<'a> Scoring<'a> {
         }
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let mut compiled = chosen.compile(&definitions, now)?;
+        self.demand_seen(record.kind, &compiled.needs, &definitions, now)?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
         let mut course = reader.course(record, &compiled.needs, known).await?;
         let mut told = Vec::with_capacity(moments.len());
@@ -210,6 +213,18 @@ impl<'a> Scoring<'a> {
         })
     }
 
+    /// Nothing where the actor may see all that a model makes its score of.
+    pub(super) fn demand_seen(
+        &self,
+        kind: Kind,
+        needs: &Needs,
+        definitions: &Definitions,
+        now: Time,
+    ) -> Result<(), Error> {
+        let access = Access::new(self.actor, definitions, now);
+        if needs.rests_on_hidden(kind, access.roles()) { Err(no_score(kind)) } else { Ok(()) }
+    }
+
     /// The tenant's definitions, as they are.
     pub(super) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
         Collection::<ScoringModel>::new(self.engine, self.actor).definitions().await
@@ -227,8 +242,8 @@ impl<'a> Scoring<'a> {
             return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact, company or deal"));
         }
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
-        if access.roles().is_hidden(record.kind, "score") {
-            return Err(Error::invalid("score", "unknown_field", format!("`{}` has no field `score`", record.kind)));
+        if access.is_hidden(record.kind, "score") {
+            return Err(no_score(record.kind));
         }
         let image = outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?;
         Ok((image, outcome.definitions, outcome.now))
@@ -261,15 +276,8 @@ impl<'a> Scoring<'a> {
         Ok(Chosen { version, model: Record::from_image(&image)? })
     }
 
-    /// Contributions without the facts that the actor may not see.
-    async fn masked(
-        &self,
-        mut contributions: Vec<Contribution>,
-        facts: &Facts,
-        definitions: &Arc<Definitions>,
-        now: Time,
-    ) -> Result<Vec<Contribution>, Error> {
-        let access = Access::new(self.actor, definitions, now);
+    /// Contributions without the facts of records that the actor may not see.
+    async fn masked(&self, mut contributions: Vec<Contribution>, facts: &Facts) -> Result<Vec<Contribution>, Error> {
         // A related record is seen as it is now, whoever it was shown to then.
         let related: Vec<Ref> = [On::Contact, On::Company]
             .into_iter()
@@ -297,18 +305,11 @@ impl<'a> Scoring<'a> {
             let seen = |record: &Ref| outcome.images.iter().any(|image| image.reference() == *record);
             unseen.extend(related.iter().filter(|record| !seen(record)));
         }
-        let is_hidden = |kind: Kind, field: &str| access.roles().is_hidden(kind, field);
         for fact in contributions.iter_mut().flat_map(|contribution| &mut contribution.facts) {
             let hidden = match &*fact {
-                Fact::Field { on, field, .. } => {
-                    let image = facts.on(*on).map(|image| image.reference());
-                    image.is_none_or(|image| is_hidden(image.kind, field) || unseen.contains(&image))
-                }
-                Fact::Interaction { .. } => {
-                    ["completed_at", "happens_at", "links"].iter().any(|field| is_hidden(Kind::Interaction, field))
-                }
-                Fact::Stage { .. } => is_hidden(facts.record.kind(), "stage_id"),
-                Fact::Task { .. } => is_hidden(Kind::Task, "due_at"),
+                Fact::Field { on, .. } => facts.on(*on).is_none_or(|image| unseen.contains(&image.reference())),
+                // Whoever is shown a score may see the fields that its model reads.
+                Fact::Interaction { .. } | Fact::Stage { .. } | Fact::Task { .. } => false,
                 Fact::Hidden => true,
             };
             if hidden {
@@ -317,6 +318,10 @@ impl<'a> Scoring<'a> {
         }
         Ok(contributions)
     }
+}
+
+fn no_score(kind: Kind) -> Error {
+    Error::invalid("score", "unknown_field", format!("`{kind}` has no field `score`"))
 }
 
 /// The moments of a query.

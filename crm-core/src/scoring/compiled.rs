@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, On};
 use crate::{
+    access::RoleSet,
     catalog,
     definitions::Definitions,
     error::Faults,
@@ -51,6 +52,8 @@ pub struct Needs {
     pub company: BTreeSet<String>,
     /// Interactions with it.
     pub interactions: bool,
+    /// Fields of these interactions.
+    pub interaction: BTreeSet<String>,
     /// When it entered its stages.
     pub stages: bool,
     /// True where a filter is relative to the moment of the score: it may change though nothing happens.
@@ -64,8 +67,22 @@ impl Needs {
         self.contact.extend(other.contact.iter().cloned());
         self.company.extend(other.company.iter().cloned());
         self.interactions |= other.interactions;
+        self.interaction.extend(other.interaction.iter().cloned());
         self.stages |= other.stages;
         self.relative |= other.relative;
+    }
+
+    /// True where something that it reads of a record of a kind is hidden by these roles: its score would tell it.
+    pub(crate) fn rests_on_hidden(&self, kind: Kind, roles: &RoleSet) -> bool {
+        let of = |on: On| {
+            let kind = kind_of(kind, on);
+            self.of(on).iter().any(|field| kind.is_some_and(|kind| roles.is_hidden(kind, field)))
+        };
+        let interaction = |field: &str| roles.is_hidden(Kind::Interaction, field);
+        [On::Record, On::Contact, On::Company].into_iter().any(of)
+            || self.interactions && ["completed_at", "happens_at", "links"].into_iter().any(interaction)
+            || self.interaction.iter().any(|field| interaction(field))
+            || self.stages && roles.is_hidden(kind, "stage_id")
     }
 
     /// The fields of a related record.
@@ -280,7 +297,9 @@ impl Work<'_> {
             Event::Interaction(filter) => {
                 self.needs.interactions = true;
                 let place = format!("{place}.event.interaction");
-                CompiledEvent::Interaction(self.filter(&place, Kind::Interaction, filter).0)
+                let (predicate, reads) = self.filter(&place, Kind::Interaction, filter);
+                self.needs.interaction.extend(reads.iter().map(|(name, _)| name.to_string()));
+                CompiledEvent::Interaction(predicate)
             }
             Event::Stage(keys) => {
                 self.needs.stages = true;

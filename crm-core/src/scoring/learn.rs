@@ -240,11 +240,12 @@ impl Scoring<'_> {
     }
 
     /// How likely a record is to be won by a model, now or at a past moment (of what is known now), and what makes it so.
-    /// Values that the actor may not see are left out; what they add is told.
+    /// A likelihood is hidden as a whole where the model reads a field that is hidden from the actor, or where the outcome
+    /// itself is: what a field adds would tell it.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a record of another kind than
-    /// the model's, a moment to come or before the record's creation, a model that is none.
+    /// the model's, a model that reads what is hidden from the actor (`unknown_field`), a moment to come or before the record's creation, a model that is none.
     pub async fn predict(&self, record: Ref, learned: &Learned, at: Option<Time>) -> Result<Likelihood, Error> {
         if record.kind != learned.kind {
             let message = format!("is a {}, and the model is of {}", record.kind, learned.kind.plural());
@@ -257,6 +258,11 @@ impl Scoring<'_> {
         })
         .await?;
         let (definitions, now) = (outcome.definitions, outcome.now);
+        let access = Access::new(self.actor, &definitions, now);
+        if learned.model.columns().chain(["stage_id"]).any(|name| access.is_hidden(record.kind, name)) {
+            let message = format!("`{}` has no such likelihood", record.kind);
+            return Err(Error::invalid("likelihood", "unknown_field", message));
+        }
         let moment = at.unwrap_or(now);
         if moment > now {
             return Err(Error::invalid("at", "too_large", "must not be in the future"));
@@ -269,7 +275,6 @@ impl Scoring<'_> {
             let facts = course.at(moment, &definitions)?;
             facts.ok_or_else(|| Error::invalid("at", "too_small", "must not be before the record's creation"))?.record
         };
-        let access = Access::new(self.actor, &definitions, now);
         let base = definitions.base_currency();
         let decl = catalog::decl(record.kind);
         let value = |name: &str| path_of(decl, name).map_or(&Value::Null, |path| path.value(&image));
@@ -277,12 +282,11 @@ impl Scoring<'_> {
         let cells: Vec<Cell<'_>> = cells.iter().map(Owned::cell).collect();
         let broken = |error: predict::ModelError| Error::invalid("model", "unfit", error.to_string());
         let prediction = learned.model.predict(&cells).map_err(broken)?;
-        let seen = |name: &str| !access.roles().is_hidden(record.kind, name);
         let reason = |one: &predict::Contribution<'_>| Reason {
             field: one.column.to_owned(),
             with: one.with.map(str::to_owned),
             log_odds: one.log_odds,
-            value: Some(value(one.column)).filter(|value| !value.is_null() && seen(one.column)).map(Value::to_json),
+            value: Some(value(one.column)).filter(|value| !value.is_null()).map(Value::to_json),
         };
         Ok(Likelihood {
             record,

@@ -121,7 +121,8 @@ impl Scoring<'_> {
     /// Begins to try a model that is there and need not be in force. [`Scoring::go_on`] does it.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] where there is no such model.
+    /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] where there is no such model;
+    /// [`Error::Invalid`] where either model reads what is hidden from the actor.
     pub async fn begin_trial(&self, model: Id) -> Result<Trial, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
@@ -129,9 +130,10 @@ impl Scoring<'_> {
         access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
         let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
         let kind = tried.kind.unwrap_or(Kind::Lead);
-        if access.roles().is_hidden(kind, "score") {
+        if access.is_hidden(kind, "score") {
             return Err(Error::forbidden(Permission::new(kind, Action::Read)));
         }
+        self.demand_seen(kind, &Chosen::newest(tried).compile(&definitions, now)?.needs, &definitions, now)?;
         let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
         Ok(Trial {
             model: tried.version_name(tried.version),
@@ -190,6 +192,7 @@ impl Scoring<'_> {
         if let Some(other) = &pair.other {
             needs.add(&other.needs);
         }
+        self.demand_seen(kind, &needs, &definitions, now)?;
         let plan = listing::plan(&access, catalog::decl(kind), &ListQuery::new().sort("created_at"), Action::Read)?;
         let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, PAGE).await?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };

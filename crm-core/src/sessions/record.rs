@@ -27,11 +27,11 @@ record! {
         }
         machine {
             /// The hash of the refresh token that is good now.
-            token_hash: Option<String> = Text(64), [secret];
+            token_hash: Option<String> = Text(64), [secret] from [];
             /// The hash of the one before it.
-            previous_hash: Option<String> = Text(64), [secret];
+            previous_hash: Option<String> = Text(64), [secret] from [];
             /// When the token was last replaced.
-            rotated_at: Option<Time> = FieldType::Time, [];
+            rotated_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}
         indexes { (user_id) -> created_at; }

@@ -117,11 +117,11 @@ record! {
         machine {}
         derived {
             /// Pending or in progress.
-            is_open: bool = Bool, [];
+            is_open: bool = Bool, [] from [status];
             /// When it was completed.
-            completed_at: Option<Time> = FieldType::Time, [];
+            completed_at: Option<Time> = FieldType::Time, [] from [status];
             /// Who completed it.
-            completed_by: Option<Id> = FieldType::Id(Kind::User), [];
+            completed_by: Option<Id> = FieldType::Id(Kind::User), [] from [status];
         }
         indexes {
             (assignee_id, is_open) -> due_at; () [links] -> due_at; (team_id, is_open) -> due_at; (is_open) -> due_at;

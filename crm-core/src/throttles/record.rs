@@ -12,13 +12,13 @@ record! {
         read_only {}
         machine {
             /// When it may be forgotten.
-            expires_at: Option<Time> = FieldType::Time, [];
+            expires_at: Option<Time> = FieldType::Time, [] from [];
             /// How many were tried within the window and did not succeed.
-            failures: i64 = Int(0, i64::MAX), [];
+            failures: i64 = Int(0, i64::MAX), [] from [];
             /// When the window began.
-            window_began_at: Option<Time> = FieldType::Time, [];
+            window_began_at: Option<Time> = FieldType::Time, [] from [];
             /// Until when nobody may try.
-            locked_until: Option<Time> = FieldType::Time, [];
+            locked_until: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}
         indexes {}

@@ -47,7 +47,7 @@ fn change_me(draft: &mut Draft<'_>, me: Option<Id>, sets: &[(usize, Value)], ste
     let other = sets.iter().find(|(at, _)| !OWN.iter().any(|&own| own as usize == *at));
     if let Some((at, _)) = other {
         let field = User::decl().fields.get(*at).map(|field| field.name.to_owned());
-        return Err(Error::Forbidden { permission, field }.into());
+        return Err(Error::Forbidden { permission, field, scope: None }.into());
     }
     let before = draft.peek(record)?.ok_or(Stop::not_found(Kind::User))?;
     if before.is_archived() || before.get("is_active") != &Value::Bool(true) {

@@ -39,13 +39,13 @@ record! {
         }
         machine {
             /// When the user last signed in.
-            last_login_at: Option<Time> = FieldType::Time, [];
+            last_login_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {
             /// First and last name, or what else there is.
-            name: String = Text(MAX_TEXT), [searchable, personal];
+            name: String = Text(MAX_TEXT), [searchable, personal] from [first_name, last_name, email];
             /// When the user was deactivated.
-            deactivated_at: Option<Time> = FieldType::Time, [];
+            deactivated_at: Option<Time> = FieldType::Time, [] from [is_active];
         }
         indexes { () -> name; () [team_ids] -> name; () [role_ids] -> name; (manager_id) -> name; }
     }

@@ -2,6 +2,7 @@
 //! in, every fault of it at once.
 
 mod names;
+mod cell;
 mod write;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
+pub use cell::{protect, unprotect};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value as Json};
 
@@ -18,7 +20,7 @@ use crate::{
     catalog,
     change::Change,
     error::Faults,
-    schema::{FieldDecl, FieldType, Image, Patch, RecordKind, Section, Versions, common},
+    schema::{FieldDecl, FieldType, Image, KindDecl, Patch, RecordKind, Section, Versions, common},
     value::{Fault, Kind, Plain, Ref, Value},
 };
 
@@ -42,6 +44,15 @@ fn unseen(kind: Kind) -> &'static [usize] {
     });
     // Kinds are numbered in the order in which they are declared.
     &ALL[kind as usize]
+}
+
+/// The names of the fields of a kind that an actor is shown.
+pub(crate) fn shown(decl: &KindDecl, access: &Access<'_>) -> Vec<&'static str> {
+    let (unseen, hidden) = (unseen(decl.kind), access.hidden(decl.kind));
+    let fields = decl.fields.iter().enumerate();
+    let shown =
+        fields.filter(|(at, field)| !unseen.contains(at) && hidden.is_none_or(|names| !names.contains(field.name)));
+    shown.map(|(_, field)| field.name).collect()
 }
 
 impl View {

@@ -2,20 +2,26 @@
 
 use crm_core::{
     Error,
+    access::{Action, Actor, Grant, Scope},
     collection::NewWithHistory,
     companies::NewCompany,
     contacts::NewContact,
     deals::NewDeal,
     error::UndoRefusal,
+    error::MissingScope,
     filter::Filter,
     leads::{ConvertLead, LeadPatch, NewLead},
     listing::ListQuery,
+    pipelines::PipelinePatch,
     properties::NewProperty,
+    reports::PipelineQuery,
+    roles::RolePatch,
     timeline::Entry,
+    users::UserPatch,
     value::{Currency, Kind, Money, Ref, Value},
 };
 
-use crate::support::{World, assert_fault, assert_forbidden, faults, hidden, read_only, run};
+use crate::support::{World, assert_fault, assert_forbidden, faults, grants, hidden, read_only, run};
 
 async fn property(world: &World, kind: Kind, key: &str, unique: bool) {
     let new = NewProperty { kind: Some(kind), key: key.into(), name: key.into(), unique, ..Default::default() };
@@ -276,5 +282,201 @@ fn secrets_are_told_to_nobody() {
         }
         let history = world.crm.organizations(&world.admin).history(tenant).await.unwrap();
         assert_eq!(history[0].field("seal_key").unwrap().new, Value::Redacted, "the log holds only that it changed");
+    });
+}
+
+#[test]
+fn what_would_tell_a_hidden_field_is_hidden_with_it() {
+    run(async {
+        let world = World::new().await;
+        let deal = |owner| NewDeal {
+            title: "Secret".into(),
+            value: Some(Money::new(1000, Currency::USD)),
+            probability: Some(37),
+            owner_id: owner,
+            ..Default::default()
+        };
+        for field in ["value", "probability", "weighted_value"] {
+            let rep = world.restricted_rep(field, vec![hidden(Kind::Deal, field)]).await;
+            let id = world.crm.deals(&world.admin).create(deal(rep.user())).await.unwrap().id;
+            let seen = world.crm.deals(&rep).get(id).await.unwrap();
+            assert_eq!(seen.weighted_value, None, "{field}");
+            assert_eq!((seen.value.is_none(), seen.probability.is_none()), (field != "probability", field != "value"));
+            let report = PipelineQuery::of(world.deal_pipeline.id);
+            let report = world.crm.reports(&rep).pipeline(&report).await;
+            match field {
+                "probability" => {
+                    let open = report.unwrap().total;
+                    assert!(open.value.in_base.is_some() && open.weighted == Default::default(), "{open:?}");
+                }
+                _ => assert_fault(report, "value unknown_field"),
+            }
+        }
+
+        let rep = world.restricted_rep("nameless", vec![hidden(Kind::Lead, "last_name")]).await;
+        let new = NewLead {
+            first_name: Some("Ada".into()),
+            last_name: Some("Lovelace".into()),
+            owner_id: rep.user(),
+            ..Default::default()
+        };
+        let id = world.crm.leads(&world.admin).create(new).await.unwrap().id;
+        world.crm.leads(&world.admin).update(id, LeadPatch::new().last_name("Byron")).await.unwrap();
+        let leads = world.crm.leads(&rep);
+        let seen = leads.get(id).await.unwrap();
+        assert_eq!((seen.first_name.as_deref(), seen.name.as_str()), (Some("Ada"), ""));
+        let told = format!("{:?} {:?}", leads.history(id).await, leads.as_of(id, world.clock.now()).await);
+        assert!(!told.contains("Lovelace") && !told.contains("Byron"), "{told}");
+        assert!(leads.list(&ListQuery::new().text("lovelace")).await.unwrap().items.is_empty());
+        assert_fault(leads.count(Filter::missing("name")).await, "name unknown_field");
+
+        // What a stage tells, and sums over what is hidden in other records.
+        let rep = world.restricted_rep("stageless", vec![hidden(Kind::Deal, "stage_id")]).await;
+        let id = world.crm.deals(&world.admin).create(deal(rep.user())).await.unwrap().id;
+        world.crm.deals(&world.admin).win(id).await.unwrap();
+        let deals = world.crm.deals(&rep);
+        let seen = deals.get(id).await.unwrap();
+        let dates = (seen.actual_close_date, seen.close_date, seen.stage_entered_at);
+        assert_eq!((seen.probability, seen.forecast_category, dates), (None, None, (None, None, None)));
+        let history = deals.history(id).await.unwrap();
+        let told =
+            history.iter().all(|change| change.stage_move.is_none() && matches!(&*change.action, "create" | "update"));
+        assert!(told, "{history:?}");
+        assert_fault(
+            world.crm.companies(&rep).count(Filter::missing("lifetime_value")).await,
+            "lifetime_value unknown_field",
+        );
+    });
+}
+
+#[test]
+fn errors_name_no_hidden_field() {
+    run(async {
+        let world = World::new().await;
+        let rules = vec![hidden(Kind::Lead, "phone"), hidden(Kind::Lead, "external_id"), hidden(Kind::Lead, "source")];
+        let rep = world.restricted_rep("blind", rules).await;
+        let new = NewLead { name: "L".into(), owner_id: rep.user(), ..Default::default() };
+        let id = world.crm.leads(&world.admin).create(new.clone()).await.unwrap().id;
+        let leads = world.crm.leads(&world.admin);
+        let patch = LeadPatch::new().phone("+4930901820").job_title("CTO");
+        let commit = leads.update(id, patch).await.unwrap().commit.unwrap();
+        leads.update(id, LeadPatch::new().phone("+4930901821").job_title("CEO")).await.unwrap();
+        match world.crm.leads(&rep).undo(id, commit).await {
+            Err(Error::Conflict { fields, .. }) => assert_eq!(fields, ["job_title"]),
+            other => panic!("{other:?}"),
+        }
+        // A key that is taken by the time the record is restored.
+        let keyed = NewLead { external_id: Some("k-77".into()), ..new };
+        let taken = leads.create(keyed.clone()).await.unwrap().id;
+        leads.archive(taken).await.unwrap();
+        leads.create(keyed).await.unwrap();
+        let role = world.role("keeper", vec![Grant::new(Kind::Lead, Action::Archive, Scope::All)], Vec::new()).await;
+        let user = UserPatch::new().role_ids([rep.roles(), &[role.id]].concat());
+        world.crm.users(&world.admin).update(rep.user().unwrap(), user).await.unwrap();
+        let rep = world.crm.actor(rep.tenant(), rep.user().unwrap()).await.unwrap();
+        match world.crm.leads(&rep).restore(taken, LeadPatch::new()).await {
+            Err(Error::Duplicate { field, .. }) => assert_eq!(field, ""),
+            other => panic!("{other:?}"),
+        }
+        // A stage that asks for it.
+        let mut stages = world.lead_pipeline.stages.clone();
+        let asked = stages.iter_mut().find(|stage| stage.key == "contacted").unwrap();
+        asked.required_fields = vec!["source".into()];
+        world
+            .crm
+            .pipelines(&world.admin)
+            .update(world.lead_pipeline.id, PipelinePatch::new().stages(stages))
+            .await
+            .unwrap();
+        let refused = world.crm.leads(&rep).move_to(id, "contacted").await.unwrap_err();
+        let told = format!("{refused} {refused:?}");
+        assert!(told.contains("hidden_field") && !told.contains("source"), "{told}");
+    });
+}
+
+#[test]
+fn an_administrator_is_never_blinded() {
+    run(async {
+        let world = World::new().await;
+        let rule = vec![hidden(Kind::User, "role_ids"), hidden(Kind::Role, "field_rules")];
+        let blinding = world.role("blinding", Vec::new(), rule).await;
+        let admin = world.role_id("admin").await;
+        let roles = world.crm.roles(&world.admin);
+        assert_fault(roles.update(admin, RolePatch::new().inherits(vec![blinding.id])).await, "inherits fixed");
+        let rules = RolePatch::new().field_rules(vec![hidden(Kind::User, "role_ids")]);
+        assert_fault(roles.update(admin, rules).await, "field_rules fixed");
+        // Nor by another role beside it.
+        let me = world.admin.user().unwrap();
+        let users = world.crm.users(&world.admin);
+        users.update(me, UserPatch::new().role_ids(vec![admin, blinding.id])).await.unwrap();
+        let actor = world.crm.actor(world.admin.tenant(), me).await.unwrap();
+        assert_eq!(world.crm.users(&actor).get(me).await.unwrap().role_ids.len(), 2);
+        world.crm.users(&actor).update(me, UserPatch::new().role_ids(vec![admin])).await.unwrap();
+        // What every id tells cannot be hidden from anybody.
+        let when = RolePatch::new().field_rules(vec![hidden(Kind::Lead, "created_at")]);
+        assert_fault(roles.update(blinding.id, when).await, "field_rules[0].field not_hideable");
+    });
+}
+
+#[test]
+fn an_export_has_what_may_be_read_and_exported() {
+    run(async {
+        let world = World::new().await;
+        let rep = world.rep.user();
+        for (name, source, owner_id) in [("Own", "web", rep), ("Fair", "fair", rep), ("Other", "web", None)] {
+            let new = NewLead { name: name.into(), source: Some(source.into()), owner_id, ..Default::default() };
+            world.crm.leads(&world.admin).create(new).await.unwrap();
+        }
+        let names = |actor: Actor| {
+            let leads = world.crm.clone();
+            async move {
+                let page = leads.leads(&actor).export(&ListQuery::new(), None).await?;
+                let names = page.items.iter().filter_map(|view| Some(view.value("name").as_text()?.to_owned()));
+                Ok::<_, Error>(names.collect::<Vec<_>>())
+            }
+        };
+        assert_forbidden(names(world.rep.clone()).await);
+        assert!(names(world.admin.clone()).await.unwrap().len() >= 3);
+        let grant = Grant {
+            condition: Some(Filter::eq("source", "web")),
+            ..Grant::new(Kind::Lead, Action::Export, Scope::All)
+        };
+        let role = world.role("exporter", vec![grant], Vec::new()).await;
+        let sales = world.role_id("sales_rep").await;
+        let both = UserPatch::new().role_ids(vec![sales, role.id]);
+        world.crm.users(&world.admin).update(rep.unwrap(), both).await.unwrap();
+        let exporter = world.crm.actor(world.rep.tenant(), rep.unwrap()).await.unwrap();
+        assert_eq!(
+            names(exporter).await.unwrap(),
+            ["Own"],
+            "not what may not be read, nor what no grant of export covers"
+        );
+        let only = world.role("only", vec![Grant::new(Kind::Lead, Action::Export, Scope::All)], Vec::new()).await;
+        assert_forbidden(names(world.actor_with("only", vec![only.id]).await).await);
+    });
+}
+
+#[test]
+fn a_refusal_names_the_scope_that_is_missing() {
+    run(async {
+        let world = World::new().await;
+        let refused = world.crm.associations(&world.rep).list(&ListQuery::new()).await.unwrap_err();
+        let told = "not permitted: lead.read with scope all is required; you have it with scope own";
+        assert_eq!(refused.to_string(), told);
+        // Of one record: which scope would cover it.
+        let team = grants(&[Kind::Lead], &[Action::Read], Scope::All);
+        let narrow = [team, grants(&[Kind::Lead], &[Action::Update], Scope::Own)].concat();
+        let role = world.role("narrow", narrow, Vec::new()).await;
+        let actor = world.actor_with("narrow", vec![role.id]).await;
+        let refused = world.crm.leads(&actor).update(world.lead.id, LeadPatch::new().job_title("x")).await.unwrap_err();
+        let needed = match &refused {
+            Error::Forbidden {
+                scope: Some(MissingScope { needed, held: Some(Scope::Own), conditional: false }),
+                ..
+            } => needed,
+            other => panic!("{other:?}"),
+        };
+        assert!(refused.to_string().contains(&format!("lead.update with scope {needed} is required")), "{refused}");
+        assert_forbidden(world.crm.leads(&actor).archive(world.lead.id).await);
     });
 }

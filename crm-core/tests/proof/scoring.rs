@@ -400,20 +400,41 @@ fn contacts_and_companies_are_scored_too() {
 }
 
 #[test]
-fn a_fact_that_may_not_be_seen_is_left_out_and_its_points_are_told() {
+fn a_score_that_rests_on_a_hidden_field_is_hidden() {
     run(async {
         let (world, _) = with_model(simple()).await;
-        let restricted = world
-            .restricted_rep("Shy", vec![hidden(Kind::Lead, "source"), hidden(Kind::Interaction, "completed_at")])
-            .await;
+        let restricted = world.restricted_rep("Shy", vec![hidden(Kind::Lead, "source")]).await;
         let new = NewLead { name: "Ada".into(), owner_id: restricted.user(), ..Default::default() };
         let lead = world.crm.leads(&world.admin).create(new).await.unwrap();
         world.crm.leads(&world.admin).update(lead.id, LeadPatch::new().source("web")).await.unwrap();
         call(&world, lead.id, world.clock.now()).await;
-        let score = world.crm.scoring(&restricted).score(lead_ref(lead.id), &ScoreQuery::default()).await.unwrap();
-        assert_eq!(score.points.total, 30_000);
-        assert!(score.contributions.iter().flat_map(|part| &part.facts).all(|fact| *fact == Fact::Hidden));
-        assert!(!serde_json::to_string(&score).unwrap().contains("\"web\"},"));
+        sweep(&world).await;
+        // Its rules and points would tell the source, and so would the figures kept on the record.
+        let scoring = world.crm.scoring(&restricted);
+        assert_fault(scoring.score(lead_ref(lead.id), &ScoreQuery::default()).await, "score unknown_field");
+        let moments = [world.clock.now()];
+        assert_fault(scoring.course(lead_ref(lead.id), &moments, &ScoreQuery::default()).await, "score unknown_field");
+        let seen = world.crm.leads(&restricted).get(lead.id).await.unwrap();
+        assert_eq!((seen.score, seen.is_hot, &seen.model_version, seen.scored_at), (0, false, &None, None));
+        assert_ne!(world.crm.leads(&world.admin).get(lead.id).await.unwrap().score, 0);
+        for field in ["score", "grade", "is_hot"] {
+            let asked = world.crm.leads(&restricted).count(Filter::missing(field)).await;
+            assert_fault(asked, &format!("{field} unknown_field"));
+        }
+        assert!(world.crm.leads(&restricted).list(&ListQuery::new().sort("score")).await.is_err());
+        let told = world.crm.recommendations(&restricted).of(lead_ref(lead.id)).await.unwrap();
+        assert!(told.iter().all(|one| one.gain.is_none() && one.rule.is_none()), "{told:?}");
+        // So too where a behaviour rests on interactions, and whichever of the score's fields is hidden.
+        let deaf =
+            [hidden(Kind::Interaction, "completed_at"), hidden(Kind::Lead, "is_hot"), hidden(Kind::Lead, "grade")];
+        for (at, rule) in deaf.into_iter().enumerate() {
+            let deaf = world.restricted_rep(&format!("Deaf{at}"), vec![rule]).await;
+            world.crm.leads(&world.admin).update(lead.id, LeadPatch::new().owner_id(deaf.user())).await.unwrap();
+            let refused = world.crm.scoring(&deaf).score(lead_ref(lead.id), &ScoreQuery::default()).await;
+            assert_fault(refused, "score unknown_field");
+            assert_eq!(world.crm.leads(&deaf).get(lead.id).await.unwrap().score, 0);
+        }
+        world.crm.leads(&world.admin).update(lead.id, LeadPatch::new().owner_id(restricted.user())).await.unwrap();
         let blind = world.restricted_rep("Blind", vec![hidden(Kind::Lead, "score")]).await;
         let new = NewLead { name: "Bob".into(), owner_id: blind.user(), ..Default::default() };
         let theirs = world.crm.leads(&world.admin).create(new).await.unwrap();
@@ -706,7 +727,7 @@ fn a_model_learns_from_outcomes_as_records_were_before_them() {
         let then = scoring.predict(lead_ref(good.id), &learned, Some(good.created_at)).await.unwrap();
         assert_eq!(then.log_odds.to_bits(), good_odds.log_odds.to_bits());
         assert!(of(good.id).await.probability < good_odds.probability);
-        // Whoever may not see a field sees what it adds and not what it is; who trains without it learns nothing of it.
+        // Whoever may not see a field is told no likelihood that rests on it.
         let blind = world.restricted_rep("Blind", vec![hidden(Kind::Lead, "source")]).await;
         let new = NewLead {
             name: "Eve".into(),
@@ -715,9 +736,8 @@ fn a_model_learns_from_outcomes_as_records_were_before_them() {
             ..Default::default()
         };
         let theirs = world.crm.leads(&world.admin).create(new).await.unwrap();
-        let seen = world.crm.scoring(&blind).predict(lead_ref(theirs.id), &learned, None).await.unwrap();
-        assert!(seen.contributions.iter().filter(|one| one.field == "source").all(|one| one.value.is_none()));
-        assert!(seen.contributions.iter().any(|one| one.field == "source" && one.log_odds != 0.0));
+        let refused = world.crm.scoring(&blind).predict(lead_ref(theirs.id), &learned, None).await;
+        assert_fault(refused, "likelihood unknown_field");
         assert_forbidden(world.crm.scoring(&world.rep).train(Kind::Lead, &options).await);
         assert_not_found(world.crm.scoring(&blind).predict(lead_ref(good.id), &learned, None).await);
     });

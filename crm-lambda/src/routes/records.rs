@@ -12,7 +12,7 @@ use crm_core::{
     schema::{KindDecl, Patch, RecordKind, Section},
     timeline::{EntryType, TimelineQuery, ViewedEntry},
     value::{Choice, Id, Kind, Ref, Time},
-    view::{View, ViewedChange, change_to_json},
+    view::{View, ViewedChange, change_to_json, protect},
 };
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
@@ -244,6 +244,13 @@ fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
                 )
                 .to(timeline::<K>),
         );
+        let summary = format!("What a {} is tied to, by label", words(kind));
+        all.push(
+            begin("/associations", format!("{kind}_associations"), summary)
+                .pages()
+                .data(200, array(kind_view(Kind::Association)), "associations whose both ends the caller may read")
+                .to(associations::<K>),
+        );
     }
     if K::decl().position("stage_id").is_some() {
         let summary = "When each stage was entered and left".to_owned();
@@ -386,6 +393,12 @@ pub(super) async fn list_of<K: RecordKind>(
     asked: ListParams,
 ) -> Result<Response, Problem> {
     let records = app.crm().collection::<K>(&caller.actor);
+    let fields = asked.fields.as_deref();
+    if wants_csv(headers) {
+        let page = records.export(&asked.query, asked.as_of).await.map_err(Problem::of_query)?;
+        let shown = records.shown_fields().await?;
+        return Ok(csv(&shown, &page.items, fields, page.next_cursor.as_deref()));
+    }
     let page = match asked.as_of {
         None => records.view_list(&asked.query).await,
         Some((at, known_at)) => records.view_list_as_of(&asked.query, at, known_at).await,
@@ -393,10 +406,6 @@ pub(super) async fn list_of<K: RecordKind>(
     let page = page.map_err(Problem::of_query)?;
     let total =
         if asked.with_total { Some(records.count_of(&asked.query).await.map_err(Problem::of_query)?) } else { None };
-    let fields = asked.fields.as_deref();
-    if wants_csv(headers) {
-        return Ok(csv(K::decl(), &page.items, fields, page.next_cursor.as_deref()));
-    }
     let included = included(app, caller, &page.items, &asked.include).await?;
     let mut answer = Answer::views(page.items.iter().map(|view| view.only(fields)));
     if let Some(cursor) = page.next_cursor {
@@ -419,23 +428,18 @@ fn wants_csv(headers: &HeaderMap) -> bool {
     accept.split(',').next().and_then(|first| first.split(';').next()).is_some_and(|media| media.trim() == "text/csv")
 }
 
-/// A page as a table: a column a field, a custom property in the column `properties`, as JSON. Cells that a spreadsheet
-/// would take for a formula begin with an apostrophe.
-fn csv(decl: &KindDecl, views: &[View], fields: Option<&[String]>, cursor: Option<&str>) -> Response {
+/// A page as a table: a column for each field that the caller is shown, a text as [`protect`] writes it, anything else that is
+/// no text (a list, an amount, custom properties) as JSON, a missing value as an empty cell. Every cell reads back.
+fn csv(shown: &[&'static str], views: &[View], fields: Option<&[String]>, cursor: Option<&str>) -> Response {
     let mut table = csv::Writer::from_writer(Vec::new());
-    let shown = |name: &str| fields.is_none_or(|names| names.iter().any(|asked| asked == name));
     let mut columns = vec!["id", "version"];
-    // A field that is hidden is hidden in every record.
-    let visible = |name: &str| views.first().is_none_or(|view| view.shows(name));
-    columns.extend(
-        decl.fields.iter().filter(|f| !f.marks.secret && shown(f.name) && visible(f.name)).map(|field| field.name),
-    );
+    columns.extend(shown.iter().filter(|name| fields.is_none_or(|asked| asked.iter().any(|one| one == *name))));
     let _ = table.write_record(&columns);
     for view in views {
         let object = view.to_json(fields);
         let cells = columns.iter().map(|name| match object.get(*name) {
             None | Some(Json::Null) => String::new(),
-            Some(Json::String(text)) => plain(text),
+            Some(Json::String(text)) => protect(text),
             Some(other) => other.to_string(),
         });
         let _ = table.write_record(cells);
@@ -446,10 +450,6 @@ fn csv(decl: &KindDecl, views: &[View], fields: Option<&[String]>, cursor: Optio
         response.headers_mut().insert("x-next-cursor", next);
     }
     response
-}
-
-fn plain(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
 async fn create<K: RecordKind>(
@@ -741,6 +741,20 @@ fn viewed_change(viewed: &ViewedChange) -> Json {
         json["not_undoable"] = Problem::from(error.clone()).reason();
     }
     json
+}
+
+async fn associations<K: RecordKind>(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
+    params.done()?;
+    let associations = app.crm().associations(&caller.actor);
+    let page = associations.view_of(Ref::new(K::KIND, id), cursor.as_deref(), limit).await;
+    let page = page.map_err(Problem::of_query)?;
+    Ok(paged(page.items, page.next_cursor))
 }
 
 async fn stages<K: RecordKind>(

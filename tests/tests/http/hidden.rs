@@ -1,9 +1,15 @@
 //! A hidden field never leaves, whatever the route: every GET of the document is asked by somebody for whom fields are
 //! hidden, and every answer searched for what stands in them.
 
+use crm_core::{
+    catalog::decl,
+    schema::{FieldType, Section},
+    value::Kind,
+    view::unprotect,
+};
 use serde_json::{Value as Json, json};
 
-use crate::api::Api;
+use crate::api::{Answer, Api, User};
 
 /// Values that stand in hidden fields and nowhere else.
 const SENTINELS: [&str; 4] = ["+15551230199", "hush-hush-source", "31337000", "secret-property-value"];
@@ -17,7 +23,8 @@ async fn no_route_shows_a_hidden_field() {
     let grants: Vec<Json> = ["lead", "contact", "company", "deal", "task", "note", "interaction", "security_event"]
         .iter()
         .flat_map(|kind| {
-            ["read", "report", "update"].map(|action| json!({"resource": kind, "action": action, "scope": "all"}))
+            ["read", "report", "update", "export"]
+                .map(|action| json!({"resource": kind, "action": action, "scope": "all"}))
         })
         .chain(
             ["organization", "user", "team", "role", "pipeline", "property"]
@@ -34,7 +41,7 @@ async fn no_route_shows_a_hidden_field() {
     api.post(&admin, "roles", role).await.is(201);
     let blind = api.user(&admin, "acme", "bob", "blind").await;
 
-    // A model in force that rests on what is hidden: its points are told, and not why.
+    // A model in force that rests on what is hidden: there is no score to see.
     let known = json!({"key": "known", "when": {"field": "source", "op": "eq", "value": SENTINELS[1]}, "points": 5000});
     let definition = json!({"groups": [{"key": "all", "rules": [known]}]});
     let model = json!({"key": "m", "name": "M", "kind": "lead", "definition": definition, "is_active": true});
@@ -85,8 +92,8 @@ async fn no_route_shows_a_hidden_field() {
     assert!(!object.contains_key("phone") && !object.contains_key("source"), "not even its name: {}", answer.text);
     assert_eq!(object["properties"], json!({}));
 
-    let score = api.get(&blind, &format!("leads/{lead}/score")).await.is(200);
-    assert_eq!(score.data()["contributions"][0]["facts"], json!([{"fact": "hidden"}]));
+    // Its one rule would tell the source.
+    api.get(&blind, &format!("leads/{lead}/score")).await.problem(400, "bad_request");
 
     // Tables, errors, filters, sorts, finds, writes and plans tell nothing of it either.
     let table = api.ask("GET", "leads").token(&blind.access).header("accept", "text/csv").send().await.is(200);
@@ -113,4 +120,273 @@ async fn no_route_shows_a_hidden_field() {
     assert!(SENTINELS.iter().all(|sentinel| !plan.text.contains(sentinel)));
     let words = api.get(&blind, &format!("leads?q={}", SENTINELS[0])).await.is(200);
     assert_eq!(words.data(), &json!([]), "what is hidden is not found by its words");
+}
+
+/// A record with something of its own in every field that can be written, and what it is linked to.
+async fn filled(api: &Api, admin: &User) -> Vec<(Kind, String)> {
+    for kind in ["lead", "contact", "company", "deal"] {
+        let property = json!({"key": "secret", "name": "Secret", "type": "text"});
+        api.post(admin, &format!("properties/{kind}"), property).await.is(201);
+    }
+    let made = |answer: Answer| answer.is(201).id();
+    let me = &admin.id;
+    let common = |kind: &str| json!({"secret": format!("zq{kind}property")});
+    let company = json!({
+        "name": "Zqcompany", "domain": "zqdomain.example", "website": "https://zqsite.example/", "phone": "+15551230101",
+        "email": "zq@zqmail.example", "industry": "zqindustry", "employee_count": 73_519,
+        "annual_revenue": {"amount": "8675309", "currency": "USD"}, "founded_year": 1873, "source": "zqcsource",
+        "description": "zqcdescription", "tax_id": "zqtax", "tags": ["zqctag"], "external_id": "zqckey",
+        "addresses": [{"city": "Zqccity"}], "social": [{"network": "zqnet", "url": "https://zqcsocial.example/"}],
+        "owner_id": me, "properties": common("company"),
+    });
+    let company = made(api.post(admin, "companies", company).await);
+    let contact = json!({
+        "first_name": "Zqgiven", "last_name": "Zqfamily", "salutation": "Zqdame", "emails": [{"email": "zq@zqcont.example"}],
+        "phones": [{"phone": "+15551230102"}], "job_title": "zqctitle", "department": "zqdepartment", "source": "zqksource",
+        "description": "zqkdescription", "time_zone": "Pacific/Chatham", "language": "zq-lang", "tags": ["zqktag"],
+        "external_id": "zqkkey", "company_id": company, "owner_id": me, "do_not_call": true, "properties": common("contact"),
+    });
+    let contact = made(api.post(admin, "contacts", contact).await);
+    let lead = json!({
+        "first_name": "Zqfirst", "last_name": "Zqlast", "email": "zq@zqlead.example", "phone": "+15551230103",
+        "mobile_phone": "+15551230104", "company_name": "Zqfirm", "job_title": "zqltitle",
+        "website": "https://zqlead.example/", "industry": "zqlindustry", "employee_count": 46_021,
+        "annual_revenue": {"amount": "5318008", "currency": "USD"}, "address": {"city": "Zqlcity"}, "source": "zqlsource",
+        "source_detail": "zqldetail", "description": "zqldescription", "tags": ["zqltag"], "external_id": "zqlkey",
+        "owner_id": me, "do_not_email": true, "properties": common("lead"),
+    });
+    let lead = made(api.post(admin, "leads", lead).await);
+    let deal = json!({
+        "title": "Zqdeal", "description": "zqddescription", "value": {"amount": "4815162", "currency": "USD"},
+        "probability": 37, "expected_close_date": "2031-07-19", "company_id": company, "primary_contact_id": contact,
+        "source": "zqdsource", "next_step": "zqdstep", "tags": ["zqdtag"], "external_id": "zqdkey", "owner_id": me,
+        "properties": common("deal"),
+    });
+    let deal = made(api.post(admin, "deals", deal).await);
+    let links = json!([{"kind": "lead", "id": lead}, {"kind": "deal", "id": deal}]);
+    let task = json!({
+        "title": "Zqtask", "description": "zqtdescription", "category": "zqtcategory", "due_at": "2031-02-03T04:05:06Z",
+        "start_at": "2031-02-02T04:05:06Z", "outcome": "zqtoutcome", "checklist": [{"text": "zqtcheck"}], "links": links,
+        "status": "completed",
+    });
+    let task = made(api.post(admin, "tasks", task).await);
+    let call = json!({
+        "type": "call", "direction": "outbound", "subject": "Zqcall", "content": "zqicontent",
+        "scheduled_at": "2024-03-04T05:06:07Z", "completed_at": "2024-03-05T05:06:07Z", "duration_seconds": 70_707,
+        "outcome": "zqioutcome", "location": "zqilocation", "recording_url": "https://zqrecord.example/", "links": links,
+        "participants": [{"address": "zqiparticipant"}],
+    });
+    let call = made(api.post(admin, "interactions", call).await);
+    let note =
+        made(api.post(admin, "notes", json!({"title": "Zqnote", "content": "zqncontent", "links": links})).await);
+    // A history of what was: each of it is told as little as what is.
+    api.patch(admin, &format!("leads/{lead}"), json!({"job_title": "zqlnow", "last_name": "Zqnow"})).await.is(200);
+    api.patch(admin, &format!("deals/{deal}"), json!({"value": {"amount": "1618033", "currency": "USD"}}))
+        .await
+        .is(200);
+    vec![
+        (Kind::Company, company),
+        (Kind::Contact, contact),
+        (Kind::Lead, lead),
+        (Kind::Deal, deal),
+        (Kind::Task, task),
+        (Kind::Interaction, call),
+        (Kind::Note, note),
+    ]
+}
+
+/// What of a value stands nowhere else: texts and numbers of some length. Ids of other records do stand elsewhere.
+fn traces(value: &Json, ty: FieldType, found: &mut Vec<String>) {
+    if matches!(ty.element(), FieldType::Id(_) | FieldType::Ref | FieldType::Bool | FieldType::Choice(_)) {
+        return;
+    }
+    match value {
+        Json::String(text) if text.len() >= 5 => found.push(text.clone()),
+        Json::Number(number) if number.to_string().len() >= 4 => found.push(number.to_string()),
+        Json::Array(items) => items.iter().for_each(|item| traces(item, ty, found)),
+        Json::Object(map) => map.values().for_each(|item| traces(item, ty, found)),
+        _ => {}
+    }
+}
+
+/// Whichever field of whichever kind is hidden: no answer about the record names it, and none has its value.
+#[tokio::test]
+async fn no_field_of_any_kind_is_told_once_it_is_hidden() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let records = filled(&api, &admin).await;
+    let kinds = ["lead", "contact", "company", "deal", "task", "note", "interaction"];
+    let shared = ["organization", "user", "team", "pipeline", "property", "scoring_model"];
+    let on = |kind: &str, action: &str| json!({"resource": kind, "action": action, "scope": "all"});
+    let own = kinds.iter().flat_map(|kind| ["read", "report", "export"].map(|action| on(kind, action)));
+    let grants: Vec<Json> = own.chain(shared.iter().map(|kind| on(kind, "read"))).collect();
+    let role = json!({"key": "blind", "name": "Blind", "grants": grants});
+    let role = api.post(&admin, "roles", role).await.is(201).id();
+    let blind = api.user(&admin, "acme", "bob", "blind").await;
+    let (mut asked, mut searched) = (0, 0);
+    for (kind, id) in &records {
+        let path = kind.plural();
+        let seen = api.get(&admin, &format!("{path}/{id}")).await.is(200);
+        let history = api.get(&admin, &format!("{path}/{id}/history")).await.is(200);
+        let fields = decl(*kind).fields.iter().filter(|field| !matches!(field.section, Section::System));
+        let fields = fields.filter(|field| !matches!(field.name, "search_text" | "archived_at"));
+        for (field, ty) in
+            fields.map(|field| (field.name, field.ty)).chain([("properties.secret", FieldType::LongText)])
+        {
+            if field == "properties.secret" && !matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal)
+            {
+                continue;
+            }
+            let rules = json!([{"kind": kind.name(), "field": field, "access": "hidden"}]);
+            api.patch(&admin, &format!("roles/{role}"), json!({"field_rules": rules})).await.is(200);
+            let mut secrets = Vec::new();
+            traces(
+                seen.data().pointer(&format!("/{}", field.replace('.', "/"))).unwrap_or(&Json::Null),
+                ty,
+                &mut secrets,
+            );
+            for change in history.data().as_array().expect("changes") {
+                for one in change["fields"].as_array().expect("fields").iter().filter(|one| one["field"] == field) {
+                    traces(&one["old"], ty, &mut secrets);
+                    traces(&one["new"], ty, &mut secrets);
+                }
+            }
+            let mut routes = vec![
+                format!("{path}/{id}"),
+                format!("{path}?limit=200"),
+                format!("{path}/{id}/history"),
+                format!("{path}/{id}/as-of?at=2024-05-06T10:00:00Z"),
+                format!("{path}?as_of=2024-05-06T10:00:00Z"),
+            ];
+            if matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal) {
+                for tail in ["timeline", "associations", "score", "recommendations"] {
+                    routes.push(format!("{path}/{id}/{tail}"));
+                }
+            }
+            for route in routes {
+                let answer = api.get(&blind, &route).await;
+                for secret in &secrets {
+                    assert!(!answer.text.contains(secret), "{kind}.{field}: {route} tells {secret}: {}", answer.text);
+                }
+                let named = answer.text.contains(&format!("\"{field}\":"))
+                    || answer.text.contains(&format!("\"field\":\"{field}\""));
+                let other = route.ends_with("timeline") || field == "properties" || route.ends_with("associations");
+                assert!(!named || other, "{kind}.{field}: {route} names it: {}", answer.text);
+                asked += usize::from(answer.status.is_success());
+            }
+            let table = api.ask("GET", path).token(&blind.access).header("accept", "text/csv").send().await.is(200);
+            assert!(secrets.iter().all(|secret| !table.text.contains(secret)), "{kind}.{field}: {}", table.text);
+            let head = table.text.lines().next().unwrap_or_default();
+            assert!(head.split(',').all(|column| column != field), "{kind}.{field}: {head}");
+            searched += secrets.len();
+        }
+    }
+    assert!(asked > 700 && searched > 120, "{asked} {searched}");
+}
+
+/// Without a row a table has the same columns, and a role that may not export has none.
+#[tokio::test]
+async fn a_table_is_for_who_may_export_and_names_what_they_may_see() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    let table = async |user: &User, path: &str| {
+        api.ask("GET", path).token(&user.access).header("accept", "text/csv").send().await
+    };
+    let refused = table(&rep, "leads").await.problem(403, "forbidden");
+    assert_eq!(refused.json["permission"], "lead.export");
+    let grants: Vec<Json> =
+        ["read", "export"].iter().map(|a| json!({"resource": "lead", "action": a, "scope": "all"})).collect();
+    let rules = json!([{"kind": "lead", "field": "phone", "access": "hidden"}]);
+    let role = json!({"key": "exporter", "name": "Exporter", "grants": grants, "field_rules": rules});
+    api.post(&admin, "roles", role).await.is(201);
+    let exporter = api.user(&admin, "acme", "eve", "exporter").await;
+    let empty = table(&exporter, "leads").await.is(200).text;
+    assert!(!empty.contains("phone,") || empty.contains("mobile_phone,"), "{empty}");
+    let columns: Vec<&str> = empty.trim_end().split(',').collect();
+    assert!(
+        !columns.contains(&"phone") && !columns.contains(&"search_text") && columns.contains(&"name"),
+        "{columns:?}"
+    );
+    api.post(&admin, "leads", json!({"name": "Ada"})).await.is(201);
+    let full = table(&exporter, "leads").await.is(200).text;
+    assert_eq!(full.lines().next(), empty.lines().next());
+}
+
+/// A cell tells what the record holds, and nothing that a spreadsheet would run.
+#[tokio::test]
+async fn what_a_table_holds_reads_back_cell_for_cell() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let property = json!({"key": "note", "name": "Note", "type": "text"});
+    api.post(&admin, "properties/lead", property).await.is(201);
+    let names =
+        ["=1+1", "'=1+1", "''@x", "'plain", "@cmd", "-5.25", "-5+1", "a,b", "a \"quoted\" one", "+49 (x)", "ＡＢ"];
+    for name in names {
+        let lead = json!({
+            "name": name, "phone": "+4930901820", "tags": ["=tag", "two, and three"], "properties": {"note": "=note"},
+            "annual_revenue": {"amount": "12.50", "currency": "EUR"}, "do_not_email": true, "employee_count": 5,
+        });
+        api.post(&admin, "leads", lead).await.is(201);
+    }
+    let table =
+        api.ask("GET", "leads?limit=200").token(&admin.access).header("accept", "text/csv").send().await.is(200);
+    assert!(table.text.contains(",+4930901820,"), "{}", table.text);
+    let list = api.get(&admin, "leads?limit=200").await.is(200);
+    let mut reader = csv::Reader::from_reader(table.text.as_bytes());
+    let columns = reader.headers().expect("a heading").clone();
+    let mut cells = 0;
+    for (row, record) in reader.records().zip(list.data().as_array().expect("records")) {
+        for (name, cell) in columns.iter().zip(&row.expect("a row")) {
+            let value = &record[name];
+            let read = match value {
+                Json::Null => json!(null),
+                Json::String(_) => json!(unprotect(cell)),
+                _ => serde_json::from_str(cell).expect("JSON"),
+            };
+            assert_eq!(&read, value, "{name}: {cell}");
+            assert!(!cell.starts_with(['=', '@']), "{cell}");
+            cells += 1;
+        }
+    }
+    assert!(cells > 11 * 30, "{cells}");
+}
+
+/// What is tied to a record is read by who may read both ends; who may not list all is told which scope is missing.
+#[tokio::test]
+async fn associations_of_a_record_are_read_by_who_may_read_their_ends() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    let contact = api.post(&rep, "contacts", json!({"name": "Mine"})).await.is(201).id();
+    let theirs = api.post(&admin, "contacts", json!({"name": "Theirs"})).await.is(201).id();
+    let tie = async |user: &User, to: &str, label: &str| {
+        let end = |id: &str| json!({"kind": "contact", "id": id});
+        api.post(user, "associations", json!({"from": end(&contact), "to": end(to), "label": label})).await.is(201).id()
+    };
+    for label in ["knows", "likes", "owes"] {
+        let other = api.post(&rep, "contacts", json!({"name": label})).await.is(201).id();
+        tie(&rep, &other, label).await;
+    }
+    tie(&admin, &theirs, "hides").await;
+    let first = api.get(&rep, &format!("contacts/{contact}/associations?limit=2")).await.is(200);
+    let labels = |answer: &Answer| -> Vec<String> {
+        let all = answer.data().as_array().expect("associations").iter();
+        all.map(|one| one["label"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(labels(&first), ["knows", "likes"]);
+    let cursor = first.json["meta"]["next_cursor"].as_str().expect("a cursor");
+    let next = api.get(&rep, &format!("contacts/{contact}/associations?limit=2&cursor={cursor}")).await.is(200);
+    assert_eq!((labels(&next), next.json["meta"].get("next_cursor")), (vec!["owes".to_owned()], None));
+    assert_eq!(labels(&api.get(&admin, &format!("contacts/{contact}/associations")).await.is(200)).len(), 4);
+    api.get(&rep, &format!("contacts/{theirs}/associations")).await.problem(404, "not_found");
+    api.get(&rep, &format!("contacts/{contact}/associations?limit=0")).await.is(422);
+    let refused = api.get(&rep, "associations").await.problem(403, "forbidden");
+    assert_eq!(refused.json["permission"], "lead.read");
+    assert_eq!((&refused.json["scope"], &refused.json["scope_held"]), (&json!("all"), &json!("own")));
+    assert!(
+        refused.text.contains("lead.read with scope all is required; you have it with scope own"),
+        "{}",
+        refused.text
+    );
 }
