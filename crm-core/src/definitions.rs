@@ -9,7 +9,7 @@ use foldhash::HashMap;
 
 use crate::{
     access::role_set::RoleSet,
-    organizations::record::Organization,
+    organizations::record::{Organization, WeekStart},
     pipelines::record::{Pipeline, PipelineKind, Stage},
     properties::record::Property,
     roles::record::Role,
@@ -17,7 +17,7 @@ use crate::{
     scoring::{KINDS, Needs, compile, record::ScoringModel},
     store::{self, StoreError},
     teams::record::Team,
-    value::{Currency, Id, Kind, Time},
+    value::{Calendar, Currency, Id, Kind, Time},
 };
 
 /// Everything that the rules of a tenant's records depend on besides the records themselves.
@@ -85,6 +85,20 @@ impl Definitions {
     /// The calendar that days and quarters go by.
     pub fn zone(&self) -> chrono_tz::Tz {
         self.organization.as_ref().and_then(|org| org.time_zone.as_deref()?.parse().ok()).unwrap_or(chrono_tz::UTC)
+    }
+
+    /// How the organization counts its days, weeks and quarters.
+    pub fn calendar(&self) -> Calendar {
+        let Some(organization) = &self.organization else { return Calendar::default() };
+        Calendar {
+            zone: self.zone(),
+            week_start: match organization.week_start {
+                WeekStart::Monday => chrono::Weekday::Mon,
+                WeekStart::Saturday => chrono::Weekday::Sat,
+                WeekStart::Sunday => chrono::Weekday::Sun,
+            },
+            fiscal_start: organization.fiscal_year_start_month.and_then(|m| u32::try_from(m).ok()).unwrap_or(1),
+        }
     }
 
     /// The currency sums are given in.

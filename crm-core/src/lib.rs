@@ -49,6 +49,7 @@ pub mod roles;
 pub mod rules;
 pub mod schema;
 pub mod scoring;
+mod search;
 pub mod security_events;
 pub mod sessions;
 pub mod store;

@@ -55,6 +55,8 @@ impl Translation<'_> {
                 Ok(format!("(NOT {})", self.predicate(part)?))
             }
             Predicate::Test(test) => self.test(test),
+            // An id is part of a key, of which a filter expression may not speak.
+            Predicate::Ids(_) => Err(Untranslatable),
         }
     }
 
@@ -94,6 +96,10 @@ impl Translation<'_> {
     }
 
     fn test(&mut self, test: &Test) -> Result<String, Untranslatable> {
+        // Each structured value is stored as one text, into which no expression looks.
+        if test.path.property.is_some() && matches!(self.decl.fields[test.path.field].ty, FieldType::Structs(_)) {
+            return Err(Untranslatable);
+        }
         let attribute = layout::attribute(self.decl, test.path.field);
         let parts: Vec<&str> = std::iter::once(attribute).chain(test.path.property.as_deref()).collect();
         let path = self.path(&parts);

@@ -31,6 +31,10 @@ pub(crate) fn condition(
         Predicate::Any(any) => parts(statement, any, " or ", NEVER),
         Predicate::Not(part) => Ok(format!("(not {})", condition(statement, layout, part)?)),
         Predicate::Test(test) => Ok(format!("(({}) is true)", self::test(statement, layout, test)?)),
+        Predicate::Ids(ids) => {
+            let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+            Ok(format!("(t.id = any({}))", statement.bind(ids)?))
+        }
     }
 }
 
@@ -38,6 +42,7 @@ fn test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result<Strin
     let Some(field) = layout.decl.fields.get(test.path.field) else { return Ok(NEVER.to_owned()) };
     match (&test.path.property, field.ty) {
         (Some(key), FieldType::Properties) => property_test(statement, field.name, key, test),
+        (Some(key), FieldType::Structs(_)) => member_test(statement, field.name, key, test),
         // Only the field of custom properties has keys.
         (Some(_), _) => Ok(if test.compare == Compare::Missing { "true".to_owned() } else { NEVER.to_owned() }),
         (None, _) => field_test(statement, layout, test),
@@ -142,6 +147,20 @@ fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test)
             _ => Ok(None),
         }
     })
+}
+
+/// A test of a member of each structured value in a list, of which one has to hold.
+fn member_test(statement: &mut Statement, field: &str, member: &str, test: &Test) -> Result<String, StoreError> {
+    let member = format!("(e ->> {}) collate \"C\"", statement.bind(member)?);
+    let holds = any_operand(statement, test, |statement, operand| match operand {
+        Value::Text(text) if !text.contains('\0') => {
+            Ok(Some(compared(test.compare, &member, &statement.bind(text.as_ref())?)?))
+        }
+        _ => Ok(None),
+    })?;
+    let name = format!("t.{}", quoted(field));
+    let items = format!("jsonb_array_elements(case jsonb_typeof({name}) when 'array' then {name} else '[]' end)");
+    Ok(format!("exists (select from {items} e where {holds})"))
 }
 
 /// The test of the first operand, or for `in` of any of them; an operand that the field cannot hold makes it false.

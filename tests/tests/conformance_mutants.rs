@@ -590,6 +590,7 @@ fn holds(bug: Bug, filter: &Predicate, image: &Image) -> Option<bool> {
         Predicate::Any(parts) => Some(parts.iter().any(|part| holds(bug, part, image) == Some(true))),
         Predicate::Not(part) => holds(bug, part, image).map(|holds| !holds),
         Predicate::Test(test) => holds_test(bug, test, image),
+        Predicate::Ids(ids) => Some(ids.contains(&image.id)),
     }
 }
 

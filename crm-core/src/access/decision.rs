@@ -7,7 +7,8 @@ use crate::{
     definitions::Definitions,
     error::{Error, Faults, FieldFault, MissingScope},
     filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
-    properties::typing::property_type,
+    pipelines::record::PipelineKind,
+    properties::{record::PropertyType, typing::property_type},
     schema::{FieldType, Image, KindDecl, common},
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -173,7 +174,7 @@ impl<'a> Access<'a> {
     }
 
     fn compile_condition(&self, decl: &KindDecl, condition: &crate::filter::Filter) -> Option<Predicate> {
-        let everything = Typing { definitions: self.definitions, kind: decl.kind, roles: None };
+        let everything = Typing { definitions: self.definitions, kind: decl.kind, roles: None, closed: false };
         self.compiler(decl, &everything).compile(condition).ok()
     }
 
@@ -182,7 +183,8 @@ impl<'a> Access<'a> {
             decl,
             properties,
             now: self.now,
-            zone: self.definitions.zone(),
+            calendar: self.definitions.calendar(),
+            me: self.actor.user(),
             default_country: self.definitions.default_country(),
         }
     }
@@ -216,6 +218,7 @@ impl<'a> Access<'a> {
             definitions: self.definitions,
             kind,
             roles: if self.actor.is_system() { None } else { Some(&self.roles) },
+            closed: true,
         }
     }
 
@@ -380,11 +383,35 @@ struct Typing<'a> {
     definitions: &'a Definitions,
     kind: Kind,
     roles: Option<&'a RoleSet>,
+    /// True for what somebody asks now: a value that no record can have is then a slip, and is told. What is kept (a
+    /// grant's condition) outlives the options that it names.
+    closed: bool,
 }
 
 impl PropertyTypes for Typing<'_> {
     fn property_type(&self, key: &str) -> Option<FieldType> {
         self.definitions.property(self.kind, key).map(|property| property_type(property))
+    }
+    fn allowed(&self, field: &str) -> Option<Vec<String>> {
+        if !self.closed {
+            return None;
+        }
+        match (field.strip_prefix("properties."), field, PipelineKind::of(self.kind)) {
+            (Some(key), ..) => {
+                let property = self.definitions.property(self.kind, key)?;
+                let closed = matches!(property.r#type, PropertyType::Select | PropertyType::MultiSelect);
+                // Archived options too: records may still have them.
+                closed.then(|| property.options.iter().map(|option| option.value.clone()).collect())
+            }
+            (None, "status", Some(kind)) => {
+                let stages = self.definitions.all_pipelines(kind).flat_map(|pipeline| &pipeline.stages);
+                let mut keys: Vec<String> = stages.map(|stage| stage.key.clone()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                Some(keys)
+            }
+            _ => None,
+        }
     }
     fn is_hidden(&self, field: &str) -> bool {
         self.roles.is_some_and(|roles| roles.is_hidden(self.kind, field))

@@ -33,7 +33,7 @@ record! {
             /// Its site.
             website: Option<String> = Url, [];
             /// Phone number, E.164.
-            phone: Option<String> = Phone, [];
+            phone: Option<String> = Phone, [searchable];
             /// E-mail address.
             email: Option<String> = Email, [searchable];
             /// What it does.

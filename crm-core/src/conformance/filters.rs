@@ -24,6 +24,12 @@ pub(super) const CASES: &[Case] = &[
         "a property whose stored values are of several types compares as its filter's type"
     ),
     case!("filters", parts_of_texts, "contains and starts_with go letter for letter, and no letter is a wildcard"),
+    case!(
+        "filters",
+        members_of_values,
+        "a member of any of a list's structured values fits, in whatever place it stands"
+    ),
+    case!("filters", ids, "records are told apart by their ids"),
     case!("filters", money_by_currency, "amounts compare within their currency only"),
     case!(
         "filters",
@@ -150,6 +156,7 @@ fn first_path(filter: &Predicate) -> Option<Path> {
         Predicate::Test(test) => Some(test.path.clone()),
         Predicate::Not(part) => first_path(part),
         Predicate::All(parts) | Predicate::Any(parts) => parts.iter().find_map(first_path),
+        Predicate::Ids(_) => None,
     }
 }
 
@@ -359,6 +366,69 @@ async fn parts_of_texts(lab: &Lab<'_>) -> Outcome {
         }
     }
     expect_each(lab, &images, world.tenant, &predicates).await
+}
+
+async fn members_of_values(lab: &Lab<'_>) -> Outcome {
+    let world = lab.tenant().await?;
+    let lists: [&[&str]; 6] = [
+        &["ann@home.example", "ann@work.example"],
+        &["ann@work.example"],
+        &["bob@home.example", "100%_\\'\"@x.example", "zoë@home.example"],
+        &["ann@work.example", "ann@home.example"],
+        &["home@ann.example"],
+        &[],
+    ];
+    let edits = lists.iter().map(|emails| {
+        let email = |email: &&str| Value::Json(Arc::new(serde_json::json!({"email": email, "kind": "work"})));
+        lab.new_record(world.tenant, Kind::Contact).set("emails", Value::list(emails.iter().map(email)))
+    });
+    let mut images = lab.put_all(edits.collect()).await?;
+    images.push(lab.put(lab.new_record(world.tenant, Kind::Contact)).await?);
+    lab.settle().await;
+    let field = catalog::decl(Kind::Contact).position("emails").unwrap_or_default();
+    let mut predicates = Vec::new();
+    for member in ["email", "kind", "nothing"] {
+        let path = Path { field, property: Some(Arc::from(member)) };
+        for part in
+            ["ann@home.example", "ann@", "home", "@home.example", "100%", "_\\", "'", "\"", "ë", "work", "nobody"]
+        {
+            for compare in [Compare::Eq, Compare::Contains, Compare::StartsWith] {
+                let test = Test {
+                    path: path.clone(),
+                    ty: FieldType::Email,
+                    list: true,
+                    compare,
+                    operands: vec![Value::text(part)],
+                };
+                predicates.push(Predicate::Test(test));
+            }
+        }
+        let operands = ["nobody", "ann@home.example", "home@ann.example"].map(Value::text).to_vec();
+        predicates.push(Predicate::Test(Test {
+            path,
+            ty: FieldType::Email,
+            list: true,
+            compare: Compare::In,
+            operands,
+        }));
+    }
+    expect_each(lab, &images, world.tenant, &predicates).await
+}
+
+async fn ids(lab: &Lab<'_>) -> Outcome {
+    let world = lab.tenant().await?;
+    let images = varied(lab, &world).await?;
+    lab.settle().await;
+    let some: Vec<Id> = images.iter().step_by(5).map(|image| image.id).chain([lab.id()]).collect();
+    let web = lead_test("source", Compare::Eq, vec![Value::text("web")]);
+    let all = [
+        Predicate::Ids(some.clone()),
+        Predicate::Ids(Vec::new()),
+        Predicate::Ids(vec![lab.id()]),
+        Predicate::All(vec![Predicate::Ids(some.clone()), web.clone()]),
+        Predicate::Any(vec![Predicate::Ids(some), web]),
+    ];
+    expect_each(lab, &images, world.tenant, &all).await
 }
 
 async fn money_by_currency(lab: &Lab<'_>) -> Outcome {

@@ -138,7 +138,7 @@ record! {
             /// The primary e-mail address.
             email: Option<String> = Email, [searchable, personal] from [emails];
             /// The primary phone number.
-            phone: Option<String> = Phone, [personal] from [phones];
+            phone: Option<String> = Phone, [searchable, personal] from [phones];
         }
         indexes {
             (owner_id) -> created_at; (company_id) -> name; (team_id) -> created_at; (lifecycle) -> created_at;

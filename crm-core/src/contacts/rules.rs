@@ -25,19 +25,26 @@ impl Rules for Contact {
         {
             after.name = made;
         }
-        for (at, entry) in after.emails.iter_mut().enumerate() {
+        // What is there already is in the form that was normal when it came.
+        let (emails, phones, social) = before.map_or((&[][..], &[][..], &[][..]), |before| {
+            (before.emails.as_slice(), before.phones.as_slice(), before.social.as_slice())
+        });
+        let new_emails = after.emails.iter_mut().enumerate();
+        for (at, entry) in new_emails.filter(|(_, new)| emails.iter().all(|old| old.email != new.email)) {
             match normalize_email(&entry.email) {
                 Ok(email) => entry.email = email,
                 Err(fault) => cx.faults.add(format!("emails[{at}].email"), fault),
             }
         }
-        for (at, entry) in after.phones.iter_mut().enumerate() {
+        let new_phones = after.phones.iter_mut().enumerate();
+        for (at, entry) in new_phones.filter(|(_, new)| phones.iter().all(|old| old.phone != new.phone)) {
             match normalize_phone(&entry.phone, cx.definitions.default_country()) {
                 Ok(phone) => entry.phone = phone,
                 Err(fault) => cx.faults.add(format!("phones[{at}].phone"), fault),
             }
         }
-        for (at, link) in after.social.iter_mut().enumerate() {
+        let new_social = after.social.iter_mut().enumerate();
+        for (at, link) in new_social.filter(|(_, new)| social.iter().all(|old| old.url != new.url)) {
             match normalize_url(&link.url) {
                 Ok(url) => link.url = url,
                 Err(fault) => cx.faults.add(format!("social[{at}].url"), fault),

@@ -26,7 +26,7 @@ record! {
             /// What it is about.
             title: String = Text(MAX_TEXT), [required, searchable];
             /// More about it.
-            description: Option<String> = LongText, [];
+            description: Option<String> = LongText, [searchable];
             /// What it is worth; not negative.
             value: Option<Money> = FieldType::Money, [reportable];
             /// The pipeline it goes through; the default one of deals when not given.

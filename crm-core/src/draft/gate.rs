@@ -98,22 +98,23 @@ pub(crate) fn demand(draft: &Draft<'_>, action: Action, image: &Image) -> Result
     if draft.cx.access.allows(action, image) { Ok(()) } else { Err(draft.cx.access.refusal(action, image).into()) }
 }
 
-/// A field that the actor may not see does not exist; one that the actor may only read is refused.
+/// A field that the actor may not see does not exist; one that the actor may only read is refused, unless its value is
+/// the one that is there.
 pub(crate) fn check_field_rules(
     draft: &Draft<'_>,
-    kind: Kind,
+    current: &Image,
     asked: &[(usize, Value)],
     faults: &mut Faults,
 ) -> Result<(), Stop> {
-    let decl = crate::catalog::decl(kind);
+    let (kind, decl) = (current.kind(), current.decl);
     let access = &draft.cx.access;
-    let mut check = |name: &str| -> Result<(), Stop> {
+    let mut check = |name: &str, unchanged: bool| -> Result<(), Stop> {
         if access.is_hidden(kind, name) {
             // The same words as of a property that there is none of.
             let what = if name.starts_with("properties.") { "custom property" } else { "field" };
             let plain = name.strip_prefix("properties.").unwrap_or(name);
             faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
-        } else if access.is_read_only(kind, name) {
+        } else if access.is_read_only(kind, name) && !unchanged {
             let permission = Permission::new(kind, Action::Update);
             return Err(Error::Forbidden { permission, field: Some(name.to_owned()), scope: None }.into());
         }
@@ -121,16 +122,24 @@ pub(crate) fn check_field_rules(
     };
     for (at, value) in asked {
         let Some(field) = decl.fields.get(*at) else { continue };
-        check(field.name)?;
-        if *at == common::PROPERTIES
-            && let Some(map) = value.as_map()
-        {
-            for key in map.keys() {
-                check(&format!("properties.{key}"))?;
-            }
+        let there = &current.values[*at];
+        let map = value.as_map().filter(|_| *at == common::PROPERTIES);
+        let held = |key: &str| there.as_map().and_then(|map| map.get(key)).unwrap_or(&Value::Null);
+        let same = |(key, value): (&String, &Value)| is_same(held(key), value);
+        check(field.name, map.map_or(value == there, |map| map.iter().all(same)))?;
+        for (key, value) in map.into_iter().flatten() {
+            check(&format!("properties.{key}"), is_same(held(key), value))?;
         }
     }
     Ok(())
+}
+
+/// Whether the value of a property, as it is given, is the one that is there.
+fn is_same(held: &Value, given: &Value) -> bool {
+    match given {
+        Value::Json(json) if !matches!(held, Value::Json(_)) => **json == held.to_json(),
+        given => held == given,
+    }
 }
 
 /// Who may create only what is theirs, owns what they create without an owner: the only owner that can be meant.
@@ -211,7 +220,7 @@ pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
         .filter_map(|property| {
             let value = property.rules.as_ref()?.default.clone();
             // Checked again: the options may have changed since the default was set.
-            let value = check_property(property, value, definitions.default_country()).ok()?;
+            let value = check_property(property, value, None, definitions.default_country()).ok()?;
             (!value.is_null()).then(|| (property.key.clone(), value))
         })
         .collect();
@@ -222,12 +231,13 @@ pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
     }
 }
 
-/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it.
+/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it. What is
+/// there already stays, though its option or the whole property was removed since, and what the log holds is as it was.
 pub(crate) fn place_properties(
     definitions: &Definitions,
     after: &mut Image,
     value: &Value,
-    by_use_case: bool,
+    (by_use_case, exactly): (bool, bool),
     country: Option<&str>,
     faults: &mut Faults,
 ) {
@@ -240,8 +250,14 @@ pub(crate) fn place_properties(
     let mut all = map_of(&after.values[common::PROPERTIES]);
     for (key, value) in given.iter() {
         let field = format!("properties.{key}");
+        let held = all.get(key);
+        // A key that nobody ever defined stays unknown, also where nothing is to be set.
+        if held.is_some_and(|held| is_same(held, value)) {
+            continue;
+        }
+        let is_archived = || definitions.properties(after.kind()).iter().any(|property| property.key == *key);
         let Some(property) = definitions.property(after.kind(), key) else {
-            if by_use_case {
+            if by_use_case || exactly || (is_archived() && is_same(&Value::Null, value)) {
                 // A value of a property that has been archived since: history may bring it back.
                 if value.is_null() {
                     all.remove(key)
@@ -260,7 +276,11 @@ pub(crate) fn place_properties(
             Value::Json(json) => property_type(property).read_json(json),
             typed => Ok(typed.clone()),
         };
-        match typed.and_then(|typed| check_property(property, typed, country)) {
+        let checked = match typed {
+            Ok(typed) if exactly => Ok(typed),
+            typed => typed.and_then(|typed| check_property(property, typed, held, country)),
+        };
+        match checked {
             Ok(Value::Null) => {
                 all.remove(key);
             }

@@ -375,9 +375,9 @@ impl<'a> Draft<'a> {
     ) -> Result<(), Stop> {
         let record = after.reference();
         let mut faults = Faults::new();
-        gate::check_field_rules(self, record.kind, sets.asked, &mut faults)?;
-        self.place(&mut after, sets.asked, false, &mut faults);
-        self.place(&mut after, sets.own, true, &mut faults);
+        gate::check_field_rules(self, &after, sets.asked, &mut faults)?;
+        self.place(&mut after, sets.asked, (false, sets.exactly), &mut faults);
+        self.place(&mut after, sets.own, (true, sets.exactly), &mut faults);
         let recorded_at = before.map_or(self.cx.now, |before| {
             before.values[common::UPDATED_AT].as_time().map_or(self.cx.now, |updated| updated.max(self.cx.now))
         });
@@ -466,14 +466,24 @@ impl<'a> Draft<'a> {
         gate::keep_admins(self, before.map(Arc::as_ref), &after, step)
     }
 
-    /// Puts values into their fields, in normal form.
-    fn place(&self, after: &mut Image, sets: &[(usize, Value)], by_use_case: bool, faults: &mut Faults) {
+    /// Puts values into their fields, in normal form. A value that is there already is no fault, whatever has become of
+    /// its field since: forms send back what they read. Nor is one that the log holds (`exactly`).
+    fn place(
+        &self,
+        after: &mut Image,
+        sets: &[(usize, Value)],
+        (by_use_case, exactly): (bool, bool),
+        faults: &mut Faults,
+    ) {
         let country = self.cx.definitions.default_country();
         for (at, value) in sets {
             let Some(field) = after.decl.fields.get(*at) else {
                 faults.push(at.to_string(), "unknown_field", format!("`{}` has no such field", after.kind()));
                 continue;
             };
+            if *value == after.values[*at] {
+                continue;
+            }
             if !by_use_case && field.section != Section::Person {
                 faults.push(field.name, "read_only", "cannot be set: the CRM keeps it");
                 continue;
@@ -482,7 +492,7 @@ impl<'a> Draft<'a> {
                 continue;
             }
             if *at == common::PROPERTIES {
-                gate::place_properties(self.cx.definitions, after, value, by_use_case, country, faults);
+                gate::place_properties(self.cx.definitions, after, value, (by_use_case, exactly), country, faults);
                 continue;
             }
             match field.ty.normalize(value.clone(), country) {
@@ -490,6 +500,7 @@ impl<'a> Draft<'a> {
                     faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
                 }
                 Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
+                Err(_) if exactly => after.values[*at] = or_nothing(field.ty, value.clone()),
                 Err(fault) => faults.add(field.name, fault),
             }
         }

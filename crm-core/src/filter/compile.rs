@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Compare, Condition, Filter, Op, Path, Predicate, Test};
 use crate::{
     schema::{FieldType, KindDecl, common},
-    value::{Fault, Time, Value},
+    value::{Calendar, Date, Fault, Id, Kind, Place, Time, Unit, Value, part_of_domain, part_of_phone, parts_of_url},
 };
 
 /// How deep a filter may nest.
@@ -23,6 +23,11 @@ const MAX_BYTES: usize = 4096;
 pub trait PropertyTypes {
     /// The type of the custom property of a key, where the tenant has defined it.
     fn property_type(&self, key: &str) -> Option<FieldType>;
+    /// The values that a text field (or `properties.key`) can have, where they are known and few. One that is none of
+    /// them is then a fault of the filter.
+    fn allowed(&self, _field: &str) -> Option<Vec<String>> {
+        None
+    }
     /// Whether the field (or `properties.key`) does not exist for whoever asks.
     fn is_hidden(&self, field: &str) -> bool;
 }
@@ -36,8 +41,10 @@ pub struct Compiler<'a> {
     pub properties: &'a dyn PropertyTypes,
     /// The moment that relative times are relative to.
     pub now: Time,
-    /// The organization's time zone, for relative dates.
-    pub zone: chrono_tz::Tz,
+    /// The organization's calendar, for days, spans and named periods.
+    pub calendar: Calendar,
+    /// Whom `me` stands for.
+    pub me: Option<Id>,
     /// Two letters, for phone numbers.
     pub default_country: Option<&'a str>,
 }
@@ -122,96 +129,338 @@ impl Compiler<'_> {
     }
 
     fn condition(&self, condition: &Condition, state: &mut State) -> Result<Predicate, Fault> {
-        let (path, ty) = self.resolve(&condition.field)?;
         state.bytes += condition.field.len();
-        let list = ty.is_list();
-        let element = ty.element();
+        let literals: Vec<&serde_json::Value> = match (condition.op, &condition.value) {
+            (Op::Missing, serde_json::Value::Null) => Vec::new(),
+            (Op::Missing, _) => return Err(Fault::new("wrong_type", "`missing` takes no value")),
+            (Op::In | Op::Written, serde_json::Value::Array(items)) if items.len() > MAX_IN => {
+                return Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")));
+            }
+            (Op::In | Op::Written, serde_json::Value::Array(items)) => items.iter().collect(),
+            (Op::In, _) => return Err(Fault::new("wrong_type", "`in` takes a list of values")),
+            (_, value) => vec![value],
+        };
+        if condition.field == "id" {
+            return self.ids(condition.op, &literals, state);
+        }
+        let (path, ty) = self.resolve(&condition.field)?;
+        let field = Field { name: &condition.field, path, ty: ty.element(), list: ty.is_list() };
         let compare = match condition.op {
+            Op::Written => return self.written(&field, &literals, state),
             Op::Eq | Op::Ne => Compare::Eq,
             Op::Lt => Compare::Lt,
             Op::Le => Compare::Le,
             Op::Gt => Compare::Gt,
             Op::Ge => Compare::Ge,
             Op::In => Compare::In,
-            Op::Contains if list => Compare::Eq,
+            Op::Contains if field.list => Compare::Eq,
             Op::Contains => Compare::Contains,
             Op::StartsWith => Compare::StartsWith,
             Op::Missing => Compare::Missing,
         };
-        if !takes(element, compare, list) {
-            let message = format!("`{}` is {} and cannot be compared so", condition.field, ty.describe());
-            return Err(Fault::new("wrong_operator", message));
+        field.takes(compare)?;
+        if compare == Compare::Missing {
+            return Ok(field.test(compare, Vec::new()));
         }
-        let literals: Vec<&serde_json::Value> = match (compare, &condition.value) {
-            (Compare::Missing, serde_json::Value::Null) => Vec::new(),
-            (Compare::Missing, _) => return Err(Fault::new("wrong_type", "`missing` takes no value")),
-            (Compare::In, serde_json::Value::Array(items)) if items.len() > MAX_IN => {
-                return Err(Fault::new("too_many", format!("`in` takes at most {MAX_IN} values")));
-            }
-            (Compare::In, serde_json::Value::Array(items)) => items.iter().collect(),
-            (Compare::In, _) => return Err(Fault::new("wrong_type", "`in` takes a list of values")),
-            (_, value) => vec![value],
-        };
         let mut operands = Vec::with_capacity(literals.len());
         for literal in literals {
-            let operand = self.literal(element, compare, literal)?;
-            state.bytes += operand.size();
-            operands.push(operand);
+            operands.extend(self.operands(&field, compare, literal)?);
         }
-        if compare == Compare::In && operands.is_empty() {
-            return Ok(Predicate::never());
-        }
-        let test = Predicate::Test(Test { path, ty: element, list, compare, operands });
-        Ok(if condition.op == Op::Ne { Predicate::Not(Box::new(test)) } else { test })
+        let compared = self.compared(&field, compare, operands, state);
+        Ok(if condition.op == Op::Ne { Predicate::Not(Box::new(compared)) } else { compared })
     }
 
-    fn literal(&self, ty: FieldType, compare: Compare, json: &serde_json::Value) -> Result<Value, Fault> {
+    /// A condition on the record's own id.
+    fn ids(&self, op: Op, literals: &[&serde_json::Value], state: &mut State) -> Result<Predicate, Fault> {
+        let mut ids = Vec::with_capacity(literals.len());
+        for literal in literals {
+            for text in pieces(literal, op == Op::Written, |_| false)? {
+                match FieldType::Id(self.decl.kind).read_json(&text)? {
+                    Value::Id(id) => ids.push(id),
+                    _ => return Err(Fault::new("wrong_type", "must not be empty")),
+                }
+            }
+        }
+        state.bytes += ids.len() * 16;
+        match op {
+            Op::Eq | Op::In | Op::Written if ids.len() <= MAX_IN => Ok(Predicate::Ids(ids)),
+            Op::Ne => Ok(Predicate::Not(Box::new(Predicate::Ids(ids)))),
+            Op::Eq | Op::In | Op::Written => {
+                Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")))
+            }
+            _ => Err(Fault::new("wrong_operator", "`id` is an id and cannot be compared so")),
+        }
+    }
+
+    /// Equal to one of some values written as texts.
+    fn written(
+        &self,
+        field: &Field<'_>,
+        literals: &[&serde_json::Value],
+        state: &mut State,
+    ) -> Result<Predicate, Fault> {
+        let allowed = self.properties.allowed(field.name);
+        let is_allowed = |text: &str| allowed.as_ref().is_some_and(|names| names.iter().any(|name| name == text));
+        let separates = allowed.is_some() || is_separable(field.ty);
+        let (mut operands, mut missing) = (Vec::new(), false);
+        for literal in literals {
+            for text in pieces(literal, separates, is_allowed)? {
+                let text = text.as_str().unwrap_or_default();
+                if text.trim().is_empty() {
+                    field.takes(Compare::Missing)?;
+                    missing = true;
+                } else {
+                    field.takes(Compare::Eq)?;
+                    operands.extend(self.operands(field, Compare::Eq, &read_text(field.ty, text)?)?);
+                }
+            }
+        }
+        if operands.len() > MAX_IN {
+            return Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")));
+        }
+        let compare = if operands.len() == 1 { Compare::Eq } else { Compare::In };
+        let equal = self.compared(field, compare, operands, state);
+        Ok(if missing { field.test(Compare::Missing, Vec::new()).or(equal) } else { equal })
+    }
+
+    /// The tests of a field against operands, of which one has to hold.
+    fn compared(&self, field: &Field<'_>, compare: Compare, operands: Vec<Operand>, state: &mut State) -> Predicate {
+        // Where a field is the first of several, all of them count.
+        let all =
+            self.decl.members_of(field.path.field).filter(|_| field.path.property.is_none()).filter(|&(at, _)| {
+                matches!(compare, Compare::Eq | Compare::In | Compare::Contains | Compare::StartsWith)
+                    && !self.properties.is_hidden(self.decl.fields[at].name)
+            });
+        let every = all.map(|(at, member)| Field {
+            path: Path { field: at, property: Some(Arc::from(member)) },
+            list: true,
+            ..*field
+        });
+        let field = every.as_ref().unwrap_or(field);
+        let (mut values, mut any) = (Vec::new(), Vec::new());
+        for operand in operands {
+            match (operand, compare) {
+                (Operand::Value(value), _) => {
+                    state.bytes += value.size();
+                    values.push(value);
+                }
+                (Operand::Between(first, last), Compare::Eq | Compare::In) => any.push(Predicate::All(vec![
+                    field.test(Compare::Ge, vec![first]),
+                    field.test(Compare::Le, vec![last]),
+                ])),
+                (Operand::Between(first, _), Compare::Lt | Compare::Ge) => values.push(first),
+                (Operand::Between(_, last), _) => values.push(last),
+            }
+        }
+        match compare {
+            _ if values.is_empty() => {}
+            // An alternative each.
+            Compare::Contains | Compare::StartsWith => {
+                any.extend(values.into_iter().map(|value| field.test(compare, vec![value])));
+            }
+            _ => any.insert(0, field.test(compare, values)),
+        }
+        if any.len() == 1 { any.remove(0) } else { Predicate::Any(any) }
+    }
+
+    /// What a literal stands for: one operand, or for a part of a text each form that the stored one can have.
+    fn operands(&self, field: &Field<'_>, compare: Compare, json: &serde_json::Value) -> Result<Vec<Operand>, Fault> {
         if json.is_null() {
             return Err(Fault::new("wrong_type", "a missing value is tested by `missing`"));
         }
-        if let Some(moment) = self.relative(json)? {
-            match ty {
-                FieldType::Time => return Ok(Value::Time(moment)),
-                FieldType::Date => return Ok(Value::Date(moment.date_in(self.zone))),
-                _ => {}
+        let value = match field.ty {
+            FieldType::Time | FieldType::Date => return Ok(vec![self.moment(field.ty, json)?]),
+            FieldType::Id(Kind::User) if json == "me" => {
+                let me = self.me.ok_or_else(|| Fault::new("wrong_type", "`me` is nobody here: there is no user"))?;
+                return Ok(vec![Operand::Value(Value::Id(me))]);
             }
+            ty => ty.read_json(json)?,
+        };
+        if let (Compare::Contains | Compare::StartsWith, Value::Text(text)) = (compare, &value) {
+            let parts = parts(field.ty, compare, text, self.default_country)?;
+            return Ok(parts.into_iter().map(|part| Operand::Value(Value::text(part))).collect());
         }
-        let value = ty.read_json(json)?;
-        // A part of a text need not be an address or a choice of its own.
-        if matches!(compare, Compare::Contains | Compare::StartsWith) {
-            if value.as_text().is_some_and(|text| text.contains('\0')) {
-                return Err(Fault::new("nul", "must not contain the character NUL"));
-            }
-            return Ok(value);
-        }
-        let normal = match ty {
+        let normal = match field.ty {
             // The bounds of a whole number are for what is stored, not for what is asked.
             FieldType::Int(..) => value,
-            _ => ty.normalize(value, self.default_country)?,
+            ty => ty.normalize(value, self.default_country)?,
         };
-        if normal.is_null() { Err(Fault::new("wrong_type", "must not be empty")) } else { Ok(normal) }
+        if normal.is_null() {
+            return Err(Fault::new("wrong_type", "must not be empty"));
+        }
+        if let (Compare::Eq | Compare::In, Some(text)) = (compare, normal.as_text())
+            && let Some(names) = self.properties.allowed(field.name)
+            && !names.iter().any(|name| name == text)
+        {
+            return Err(Fault::new("unknown_choice", format!("must be one of {}", names.join(", "))));
+        }
+        Ok(vec![Operand::Value(normal)])
     }
 
-    /// `"now"`, `{"days": -7}`, `{"hours": 3}`, `{"minutes": 5}`.
-    fn relative(&self, json: &serde_json::Value) -> Result<Option<Time>, Fault> {
+    /// A time or a day: `2026-11-01T09:30:00Z`, `2026-11-01`, `"now"`, `{"days": -7}`, `{"hours": 3}`, or a named period
+    /// such as `"today"` or `"last_quarter"`. Days and periods are the organization's own.
+    fn moment(&self, ty: FieldType, json: &serde_json::Value) -> Result<Operand, Fault> {
+        let wrong = || {
+            Fault::new(
+                "wrong_type",
+                format!(
+                    "must be {}, a day, `now`, a span such as {{\"days\": -7}} (minutes, hours, days, weeks, months, quarters, \
+                     years), or a period such as today, this_week, last_quarter or last_7_days",
+                    ty.describe()
+                ),
+            )
+        };
+        let calendar = &self.calendar;
+        let today = calendar.day(self.now);
+        let at = |time: Time| match ty {
+            FieldType::Time => Operand::Value(Value::Time(time)),
+            _ => Operand::Value(Value::Date(calendar.day(time))),
+        };
         match json {
-            serde_json::Value::String(text) if text == "now" => Ok(Some(self.now)),
-            serde_json::Value::Object(map) if map.len() == 1 => {
-                let (unit, count) =
-                    map.iter().next().map_or(("", None), |(unit, count)| (unit.as_str(), count.as_i64()));
-                let micros: i64 = match unit {
-                    "minutes" => 60_000_000,
-                    "hours" => 3_600_000_000,
-                    "days" => 86_400_000_000,
-                    "weeks" => 7 * 86_400_000_000,
-                    _ => return Ok(None),
-                };
-                let count = count.ok_or_else(|| Fault::new("wrong_type", "a relative time takes a whole number"))?;
-                Ok(Some(self.now.plus_micros(count.saturating_mul(micros))))
+            serde_json::Value::String(text) if text == "now" => Ok(at(self.now)),
+            serde_json::Value::String(text) => {
+                let day = || text.parse::<Date>().ok().map(|day| day..=day);
+                match (calendar.period(text, today).or_else(day), ty) {
+                    (Some(days), FieldType::Time) => {
+                        let (first, last) = calendar.instants(&days).into_inner();
+                        Ok(Operand::Between(Value::Time(first), Value::Time(last)))
+                    }
+                    (Some(days), _) if days.start() == days.end() => Ok(Operand::Value(Value::Date(*days.start()))),
+                    (Some(days), _) => Ok(Operand::Between(Value::Date(*days.start()), Value::Date(*days.end()))),
+                    (None, FieldType::Time) => text.parse().map(at).map_err(|_| wrong()),
+                    (None, _) => Err(wrong()),
+                }
             }
-            _ => Ok(None),
+            serde_json::Value::Object(map) if map.len() == 1 => {
+                let (unit, count) = map.iter().next().ok_or_else(wrong)?;
+                let count = count.as_i64().ok_or_else(|| Fault::new("wrong_type", "a span takes a whole number"))?;
+                let exact = |micros: i64| at(self.now.plus_micros(count.saturating_mul(micros)));
+                match (unit.as_str(), Unit::of(unit), ty) {
+                    ("minutes", ..) => Ok(exact(60_000_000)),
+                    ("hours", ..) => Ok(exact(3_600_000_000)),
+                    (_, Some(unit), FieldType::Time) => Ok(at(calendar.later_time(self.now, unit, count))),
+                    (_, Some(unit), _) => Ok(Operand::Value(Value::Date(calendar.later(today, unit, count)))),
+                    (_, None, _) => Err(wrong()),
+                }
+            }
+            _ => Err(wrong()),
         }
     }
+}
+
+/// What a field is compared with.
+enum Operand {
+    /// One value.
+    Value(Value),
+    /// Every value from the first to the last: the days of a period, the instants of a day.
+    Between(Value, Value),
+}
+
+/// The field of a condition.
+#[derive(Clone)]
+struct Field<'a> {
+    name: &'a str,
+    path: Path,
+    /// Of its elements, where it is a list.
+    ty: FieldType,
+    list: bool,
+}
+
+impl Field<'_> {
+    fn takes(&self, compare: Compare) -> Result<(), Fault> {
+        if takes(self.ty, compare, self.list) {
+            return Ok(());
+        }
+        let list = if self.list { "a list of which each is " } else { "" };
+        let message = format!("`{}` is {list}{} and cannot be compared so", self.name, self.ty.describe());
+        Err(Fault::new("wrong_operator", message))
+    }
+
+    fn test(&self, compare: Compare, operands: Vec<Value>) -> Predicate {
+        Predicate::Test(Test { path: self.path.clone(), ty: self.ty, list: self.list, compare, operands })
+    }
+}
+
+/// The forms that a part of a text can have in the stored one.
+fn parts(ty: FieldType, compare: Compare, part: &str, default_country: Option<&str>) -> Result<Vec<String>, Fault> {
+    if part.contains('\0') {
+        return Err(Fault::new("nul", "must not contain the character NUL"));
+    }
+    let place = if compare == Compare::StartsWith { Place::Start } else { Place::Within };
+    Ok(match ty {
+        FieldType::Email => vec![part.trim().to_lowercase()],
+        FieldType::Phone => vec![part_of_phone(part, place, default_country)?],
+        FieldType::Domain => vec![part_of_domain(part, place)?],
+        FieldType::Url => parts_of_url(part, place)?,
+        FieldType::Key => vec![part.trim().to_ascii_lowercase()],
+        FieldType::Currency => vec![part.trim().to_ascii_uppercase()],
+        _ => vec![part.to_owned()],
+    })
+}
+
+/// The values in a literal that is written as text: those between its commas, where commas separate.
+fn pieces(
+    literal: &serde_json::Value,
+    separates: bool,
+    is_whole: impl Fn(&str) -> bool,
+) -> Result<Vec<serde_json::Value>, Fault> {
+    match literal {
+        serde_json::Value::String(text) if separates && !is_whole(text) && text.contains(',') => {
+            // An empty piece is a slip of the pen, not a question for what is missing.
+            let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
+            Ok(pieces.map(|piece| serde_json::Value::String(piece.to_owned())).collect())
+        }
+        serde_json::Value::String(_) => Ok(vec![literal.clone()]),
+        _ => Err(Fault::new("wrong_type", "must be a text or a list of texts")),
+    }
+}
+
+/// True for types whose written values have no comma, so that commas separate them.
+const fn is_separable(ty: FieldType) -> bool {
+    matches!(
+        ty,
+        FieldType::Id(_)
+            | FieldType::StageId
+            | FieldType::Choice(_)
+            | FieldType::Bool
+            | FieldType::Int(..)
+            | FieldType::Key
+            | FieldType::Currency
+            | FieldType::TimeZone
+            | FieldType::Time
+            | FieldType::Date
+    )
+}
+
+/// A value written as text, in the field's own JSON form.
+fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
+    let wrong = || Fault::new("wrong_type", format!("must be {}", ty.describe()));
+    let object = || serde_json::from_str::<serde_json::Value>(text).ok().filter(serde_json::Value::is_object);
+    Ok(match ty {
+        FieldType::Bool => serde_json::Value::Bool(text.trim().parse().map_err(|_| wrong())?),
+        FieldType::Int(..) => text.trim().parse::<i64>().map_err(|_| wrong())?.into(),
+        FieldType::Money => match object() {
+            Some(object) => object,
+            None => Value::Money(
+                text.parse()
+                    .map_err(|_| Fault::new("wrong_type", "must be an amount and its currency such as 10.50 EUR"))?,
+            )
+            .to_json(),
+        },
+        FieldType::Ref => match object() {
+            Some(object) => object,
+            None => {
+                let (kind, id) = text.trim().split_once(':').ok_or_else(|| {
+                    Fault::new(
+                        "wrong_type",
+                        "must be a kind and an id such as lead:0190c0de-0000-7000-8000-000000000000",
+                    )
+                })?;
+                serde_json::json!({"kind": kind, "id": id})
+            }
+        },
+        _ => serde_json::Value::String(text.trim().to_owned()),
+    })
 }
 
 /// Which comparisons a type has.

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use crate::{
     schema::{FieldType, Image},
-    value::Value,
+    value::{Id, Value},
 };
 
 /// A compiled filter over images of one kind.
@@ -18,14 +18,17 @@ pub enum Predicate {
     Not(Box<Predicate>),
     /// One test of one field.
     Test(Test),
+    /// The record is one of these.
+    Ids(Vec<Id>),
 }
 
-/// Where a tested value is: a declared field, or a custom property in the field `properties`.
+/// Where a tested value is: a declared field, a custom property in the field `properties`, or a member of each of a
+/// field's structured values (then [`Test::list`]: one of them has to fit).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     /// The field's position in the declaration.
     pub field: usize,
-    /// The property's key, where the field is `properties`.
+    /// The property's key, where the field is `properties`; the member's name, where it has structured values.
     pub property: Option<Arc<str>>,
 }
 
@@ -154,6 +157,7 @@ impl Predicate {
             Predicate::Any(parts) => parts.iter().any(|part| part.holds(image)),
             Predicate::Not(part) => !part.holds(image),
             Predicate::Test(test) => test.holds(image),
+            Predicate::Ids(ids) => ids.contains(&image.id),
         }
     }
 }
@@ -175,6 +179,16 @@ impl Test {
         let value = self.path.value(image);
         if self.compare == Compare::Missing {
             return value.is_null() || matches!(value, Value::List(items) if items.is_empty());
+        }
+        if self.list
+            && let Some(member) = &self.path.property
+            && let Some(Value::List(items)) = image.values.get(self.path.field)
+        {
+            let members = items.iter().filter_map(|item| match item {
+                Value::Json(json) => json.get(member.as_ref())?.as_str().map(Value::text),
+                _ => None,
+            });
+            return members.into_iter().any(|text| self.holds_of(&text));
         }
         if self.list { value.items().iter().any(|item| self.holds_of(item)) } else { self.holds_of(value) }
     }

@@ -43,8 +43,10 @@ pub struct Condition {
     pub field: String,
     /// How they compare.
     pub op: Op,
-    /// The value in the field's own JSON form; for a time or date also `{"days": -7}`, `{"hours": 2}` or `"now"`,
-    /// relative to the moment the filter is used. An array for `in`; absent for `missing`.
+    /// The value in the field's own JSON form. For a time or a date also `"now"`, a span such as `{"days": -7}` (minutes,
+    /// hours, days, weeks, months, quarters, years) from the moment the filter is used, or a period such as `"today"`,
+    /// `"this_week"`, `"last_quarter"` or `"last_7_days"`: `eq` is within it, `ge` from its beginning, `gt` after its end.
+    /// Of a time a day is such a period. `"me"` for a user is who asks. An array for `in`; absent for `missing`.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub value: serde_json::Value,
 }
@@ -73,6 +75,10 @@ pub enum Op {
     StartsWith,
     /// The field is missing (or an empty list).
     Missing,
+    /// Equal to one of the values (a text, or an array of texts), each written as in a query parameter: `5`, `true`,
+    /// `10.50 EUR`, `lead:0190…`; an empty text asks for a missing value. Commas separate ids, numbers, times and the
+    /// values of closed lists.
+    Written,
 }
 
 impl Filter {

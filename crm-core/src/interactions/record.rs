@@ -62,7 +62,7 @@ record! {
             /// What it was about.
             subject: String = Text(MAX_TEXT), [required, searchable];
             /// What was said.
-            content: Option<String> = LongText, [personal];
+            content: Option<String> = LongText, [searchable, personal];
             /// When it is planned.
             scheduled_at: Option<Time> = FieldType::Time, [];
             /// When it took place.

@@ -20,9 +20,9 @@ record! {
             /// E-mail address; several leads may have one.
             email: Option<String> = Email, [searchable, personal];
             /// Phone number, E.164.
-            phone: Option<String> = Phone, [personal];
+            phone: Option<String> = Phone, [searchable, personal];
             /// Mobile phone number, E.164.
-            mobile_phone: Option<String> = Phone, [personal];
+            mobile_phone: Option<String> = Phone, [searchable, personal];
             /// Where they work.
             company_name: Option<String> = Text(MAX_TEXT), [searchable];
             /// Job title.

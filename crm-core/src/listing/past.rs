@@ -239,6 +239,8 @@ fn kept(image: &Image, definitions: &Definitions) -> Result<Arc<Image>, Error> {
         }
     }
     rules::derive(&mut then, None, definitions)?;
+    // Its words are those of its long texts too.
+    then.values[common::SEARCH_TEXT] = image.values[common::SEARCH_TEXT].clone();
     // Long texts were not read, which the rules do not know.
     for (at, field) in image.decl.fields.iter().enumerate() {
         if field.is_long() {
@@ -273,5 +275,7 @@ fn find<T>(filter: &Predicate, what: &impl Fn(&Test) -> Option<T>) -> Option<T> 
         Predicate::All(parts) | Predicate::Any(parts) => parts.iter().find_map(|part| find(part, what)),
         Predicate::Not(part) => find(part, what),
         Predicate::Test(test) => what(test),
+        // The log's record has its id from the beginning.
+        Predicate::Ids(_) => None,
     }
 }

@@ -9,14 +9,13 @@ use crate::{
     access::{Access, Action, Permission},
     error::Error,
     filter::{Compare, Filter, Path, Predicate, Test},
-    schema::{FieldType, Image, IndexDecl, KindDecl, common},
-    value::{Choice, Kind, Value, fold},
+    schema::{FieldType, Image, IndexDecl, KindDecl},
+    search::Asked,
+    value::{Choice, Kind, Value},
 };
 
 /// Reads of indexes that are merged at most.
 const MAX_READS: usize = 32;
-/// Characters of a text to search for.
-const MAX_SEARCH: usize = 200;
 
 /// How a list is read.
 #[derive(Clone, Debug)]
@@ -42,14 +41,13 @@ pub(crate) struct Read {
 /// A search in the fields that the actor may see, where that is not all that the record's search text holds.
 #[derive(Clone, Debug)]
 pub(crate) struct TextSearch {
-    fields: Vec<usize>,
-    text: String,
+    asked: Asked,
+    visible: Vec<&'static str>,
 }
 
 impl TextSearch {
     pub(crate) fn holds(&self, image: &Image) -> bool {
-        let parts = self.fields.iter().filter_map(|&at| image.values[at].as_text());
-        crate::value::search_key(parts, usize::MAX).contains(&self.text)
+        self.asked.holds(image, |field| self.visible.contains(&field))
     }
 }
 
@@ -116,32 +114,25 @@ fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predica
     seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))
 }
 
-/// Adds the query's text to the filter, or gives the search that the core is to do itself.
+/// Adds the query's text to the filter. Where the actor may not see all that is searched, what the store finds is looked
+/// at once more by the search that is given back.
 pub(super) fn search(
     access: &Access<'_>,
     decl: &'static KindDecl,
     query: &ListQuery,
     filter: &mut Predicate,
 ) -> Result<Option<TextSearch>, Error> {
-    let Some(text) = query.text.as_deref().map(fold).filter(|text| !text.is_empty()) else { return Ok(None) };
-    if text.chars().count() > MAX_SEARCH || text.contains('\0') {
-        return Err(Error::invalid("q", "too_long", format!("must have at most {MAX_SEARCH} characters, and no NUL")));
-    }
-    let searchable: Vec<usize> = (0..decl.fields.len()).filter(|&at| decl.fields[at].marks.searchable).collect();
-    let visible: Vec<usize> =
-        searchable.iter().copied().filter(|&at| !access.is_hidden(decl.kind, decl.fields[at].name)).collect();
-    if visible.len() < searchable.len() {
-        return Ok(Some(TextSearch { fields: visible, text }));
-    }
-    let holds = Predicate::Test(Test {
-        path: Path { field: common::SEARCH_TEXT, property: None },
-        ty: FieldType::Folded,
-        list: false,
-        compare: Compare::Contains,
-        operands: vec![Value::text(text)],
-    });
-    *filter = std::mem::replace(filter, Predicate::always()).and(holds);
-    Ok(None)
+    let asked = Asked::parse(query.text.as_deref().unwrap_or_default());
+    let asked = asked.map_err(|fault| Error::invalid("q", fault.code, fault.message))?;
+    let Some(asked) = asked else { return Ok(None) };
+    *filter = std::mem::replace(filter, Predicate::always()).and(asked.predicate());
+    let is_visible = |field: &&'static str| {
+        let all = decl.position(field).and_then(|at| decl.members_of(at)).map(|(all, _)| decl.fields[all].name);
+        !access.is_hidden(decl.kind, field) && !all.is_some_and(|all| access.is_hidden(decl.kind, all))
+    };
+    let visible: Vec<&'static str> = crate::search::fields(decl).filter(is_visible).collect();
+    let is_all = visible.len() == crate::search::fields(decl).count();
+    Ok((!is_all).then_some(TextSearch { asked, visible }))
 }
 
 /// The reads that serve a sort under a filter.

@@ -40,7 +40,8 @@ impl ListQuery {
         self
     }
 
-    /// Only records whose search text has this part, whatever its case and its accents' form.
+    /// Only records that have each of these words, or words that begin so, in whatever order, case and accents: of their
+    /// names, addresses, numbers and texts. At most 8 words of 200 characters in all.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());

@@ -13,7 +13,7 @@ record! {
             /// A heading.
             title: Option<String> = Text(MAX_TEXT), [searchable];
             /// The text.
-            content: String = LongText, [required, personal];
+            content: String = LongText, [required, searchable, personal];
             /// Only its author may read it (and who has `note.read_private`, for audit).
             is_private: bool = Bool, [];
             /// Shown first.

@@ -41,7 +41,8 @@ pub(crate) fn compile_gate(
         decl,
         properties: &properties,
         now,
-        zone: definitions.zone(),
+        calendar: definitions.calendar(),
+        me: None,
         default_country: definitions.default_country(),
     };
     compiler.compile(gate)

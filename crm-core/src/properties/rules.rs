@@ -70,7 +70,7 @@ impl Rules for Property {
                 cx.faults.push("rules.min", "too_large", "must not be more than rules.max");
             }
             if !rules.default.is_null()
-                && let Err(fault) = check_property(after, rules.default.clone(), cx.definitions.default_country())
+                && let Err(fault) = check_property(after, rules.default.clone(), None, cx.definitions.default_country())
             {
                 cx.faults.add("rules.default", fault);
             }

@@ -30,14 +30,26 @@ pub fn property_type(property: &Property) -> FieldType {
     }
 }
 
-/// Brings a value of a custom property into its normal form and holds the property's rules.
+/// Brings a value of a custom property into its normal form and holds the property's rules. What the record holds already
+/// (`held`) may stay, as a whole or of several options each.
 ///
 /// # Errors
 /// A [`Fault`] that says what would be right.
-pub fn check_property(property: &Property, value: Value, default_country: Option<&str>) -> Result<Value, Fault> {
+pub fn check_property(
+    property: &Property,
+    value: Value,
+    held: Option<&Value>,
+    default_country: Option<&str>,
+) -> Result<Value, Fault> {
     let value = property_type(property).normalize(value, default_country)?;
-    let options =
-        |text: &str| property.options.iter().find(|option| option.value == text && !option.archived).is_some();
+    if held == Some(&value) {
+        return Ok(value);
+    }
+    let had = held.map(Value::items).unwrap_or_default();
+    let options = |text: &str| {
+        property.options.iter().any(|option| option.value == text && !option.archived)
+            || had.iter().any(|item| item.as_text() == Some(text))
+    };
     let unknown = || {
         let names: Vec<&str> =
             property.options.iter().filter(|option| !option.archived).map(|option| option.value.as_str()).collect();

@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    calendar::Calendar,
     query::GroupBy,
     read::{Row, value_at},
     table::Key,
@@ -20,7 +19,7 @@ use crate::{
     pipelines::record::Pipeline,
     properties::Property,
     schema::{FieldType, Image, KindDecl, Record},
-    value::{Date, Fault, Id, Kind, Value},
+    value::{Calendar, Date, Fault, Id, Kind, Value},
 };
 
 /// Groupings of one table.
@@ -188,7 +187,6 @@ fn is_reportable(property: &Record<Property>) -> bool {
 pub(super) struct Keys<'a> {
     pub(super) definitions: &'a Definitions,
     pub(super) calendar: Calendar,
-    pub(super) zone: chrono_tz::Tz,
     /// Owners and, where needed, their managers, as the actor sees them.
     pub(super) users: HashMap<Id, Arc<Image>>,
     /// The deals' companies, as the actor sees them in reports.
@@ -205,7 +203,7 @@ impl Keys<'_> {
 
     /// The day on which a deal first entered a stage.
     pub(super) fn entered(&self, deal: Id, stage: Id) -> Option<Date> {
-        self.entries.get(&(deal, stage)).map(|at| at.date_in(self.zone))
+        self.entries.get(&(deal, stage)).map(|at| self.calendar.day(*at))
     }
 
     fn key(&self, row: &Row, dimension: &Dimension) -> Key {
@@ -223,11 +221,11 @@ impl Keys<'_> {
                 let company = row.company.and_then(|company| self.companies.get(&company));
                 company.map_or(Key::Missing, |company| key_of(value_at(company, path)))
             }
-            Dimension::CloseMonth => text(row.close_date.map(Calendar::month)),
-            Dimension::CloseQuarter => text(row.close_date.map(|day| self.calendar.quarter(day))),
-            Dimension::EnteredMonth(stage) => text(self.entered(row.id, *stage).map(Calendar::month)),
+            Dimension::CloseMonth => text(row.close_date.map(Calendar::month_label)),
+            Dimension::CloseQuarter => text(row.close_date.map(|day| self.calendar.quarter_label(day))),
+            Dimension::EnteredMonth(stage) => text(self.entered(row.id, *stage).map(Calendar::month_label)),
             Dimension::EnteredQuarter(stage) => {
-                text(self.entered(row.id, *stage).map(|day| self.calendar.quarter(day)))
+                text(self.entered(row.id, *stage).map(|day| self.calendar.quarter_label(day)))
             }
         }
     }

@@ -17,7 +17,6 @@
 //! DynamoDB that is the whole kind, at half a read unit for each 4 KB.
 
 mod ages;
-mod calendar;
 mod groups;
 mod life;
 mod money;
@@ -56,7 +55,6 @@ use crate::{
     schema::{FieldType, Record},
     value::{Currency, Date, Id, Kind, Money, Time},
 };
-use calendar::Calendar;
 use groups::{Dimension, Keys, Plan};
 use money::Valued;
 pub(crate) use money::{RateTable, overflow};
@@ -293,9 +291,7 @@ async fn reader_keys<'d>(
     } else {
         HashMap::new()
     };
-    let start = definitions.organization().and_then(|organization| organization.fiscal_year_start_month);
-    let calendar = Calendar { fiscal_start: start.and_then(|month| u32::try_from(month).ok()).unwrap_or(1) };
-    Ok(Keys { definitions, calendar, zone: definitions.zone(), users, companies, entries })
+    Ok(Keys { definitions, calendar: definitions.calendar(), users, companies, entries })
 }
 
 fn finish<T: Default, F>(

@@ -29,14 +29,17 @@ impl Rules for Role {
             }
         }
         for (at, grant) in after.grants.iter().enumerate() {
-            if let Some(condition) = &grant.condition {
+            let is_new = before.is_none_or(|before| !before.grants.contains(grant));
+            if let Some(condition) = grant.condition.as_ref().filter(|_| is_new) {
                 let decl = catalog::decl(grant.resource);
                 let own_fields = OwnFields { definitions: cx.definitions, kind: grant.resource };
                 let compiler = crate::filter::Compiler {
                     decl,
                     properties: &own_fields,
                     now: cx.occurred_at,
-                    zone: cx.definitions.zone(),
+                    calendar: cx.definitions.calendar(),
+                    // Whoever holds the role.
+                    me: Some(Id::NIL),
                     default_country: cx.definitions.default_country(),
                 };
                 for (field, fault) in compiler.compile(condition).err().into_iter().flatten() {
@@ -49,7 +52,7 @@ impl Rules for Role {
                 Some(key) => cx.definitions.property(rule.kind, key).is_some(),
                 None => catalog::decl(rule.kind).field(&rule.field).is_some(),
             };
-            if !known {
+            if !known && before.is_none_or(|before| !before.field_rules.contains(rule)) {
                 let message = format!("`{}` has no field `{}`", rule.kind, rule.field);
                 cx.faults.push(format!("field_rules[{at}].field"), "unknown_field", message);
             }

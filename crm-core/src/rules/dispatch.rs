@@ -178,14 +178,9 @@ pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: 
         typed.derive(created_at, definitions);
         typed.encode(&mut image.values);
     });
-    let parts = image.decl.fields.iter().zip(&image.values).filter(|(field, _)| field.marks.searchable);
-    let key = crate::value::search_key(parts.filter_map(|(_, value)| value.as_text()), SEARCH_CHARS);
-    image.values[common::SEARCH_TEXT] = Value::text(key);
+    image.values[common::SEARCH_TEXT] = Value::text(crate::search::text_of(image));
     Ok(())
 }
-
-/// A search text is cut to so many characters.
-const SEARCH_CHARS: usize = 1000;
 
 /// A record's claims beyond one per unique field.
 ///

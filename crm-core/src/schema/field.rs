@@ -170,6 +170,24 @@ impl FieldType {
         }
     }
 
+    /// True for the types that are written as texts of their own.
+    const fn is_text(&self) -> bool {
+        matches!(
+            self,
+            FieldType::Text(_)
+                | FieldType::LongText
+                | FieldType::Folded
+                | FieldType::Email
+                | FieldType::Phone
+                | FieldType::Domain
+                | FieldType::Url
+                | FieldType::Key
+                | FieldType::Currency
+                | FieldType::TimeZone
+                | FieldType::Choice(_)
+        )
+    }
+
     /// What the type is called in messages.
     pub const fn describe(&self) -> &'static str {
         match self {
@@ -208,6 +226,8 @@ impl FieldType {
         let wrong = || Fault::new("wrong_type", format!("must be {}", self.describe()));
         let value = match (self, json) {
             (_, Json::Null) => Value::Null,
+            // What a form sends for a field that was emptied. Texts are trimmed by their normal form.
+            (ty, Json::String(text)) if text.trim().is_empty() && !ty.is_text() => Value::Null,
             (FieldType::Bool, Json::Bool(flag)) => Value::Bool(*flag),
             (FieldType::Int(..), Json::Number(number)) => Value::Int(number.as_i64().ok_or_else(wrong)?),
             (FieldType::Decimal, Json::String(text)) => Value::Decimal(text.parse().map_err(|_| wrong())?),

@@ -38,7 +38,7 @@ fn field(name: &'static str, ty: FieldType, section: Section) -> FieldDecl {
 }
 
 fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
-    let unique = Marks { unique: true, ..Marks::default() };
+    let unique = Marks { unique: true, searchable: true, ..Marks::default() };
     [
         field("created_at", FieldType::Time, Section::System),
         field("created_by", FieldType::Id(Kind::User), Section::System),
@@ -151,6 +151,14 @@ impl KindDecl {
     /// The field of a name.
     pub fn field(&self, name: &str) -> Option<&FieldDecl> {
         self.position(name).map(|at| &self.fields[at])
+    }
+
+    /// Of a derived field that is the first of several (`email` of `emails`): where they are, and what the member of each
+    /// is called. Filters and search go by all of them.
+    pub fn members_of(&self, at: usize) -> Option<(usize, &'static str)> {
+        let field = self.fields.get(at).filter(|field| field.section == Section::Derived)?;
+        let all = self.position(&format!("{}s", field.name))?;
+        matches!(self.fields[all].ty, FieldType::Structs(_)).then_some((all, field.name))
     }
 
     /// The index of a name, such as `owner_id -> created_at`.

@@ -338,7 +338,8 @@ impl Work<'_> {
             decl,
             properties: &properties,
             now: self.at,
-            zone: self.definitions.zone(),
+            calendar: self.definitions.calendar(),
+            me: None,
             default_country: self.definitions.default_country(),
         };
         let predicate = match compiler.compile(filter) {
@@ -402,7 +403,10 @@ fn walk<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) -> bool {
         Filter::Not { not } => walk(not, names),
         Filter::Is(condition) => {
             names.push(&condition.field);
-            condition.value.is_object() || condition.value == "now"
+            let relative = |value: &serde_json::Value| {
+                value.is_object() || value.as_str().is_some_and(crate::value::calendar::is_relative)
+            };
+            condition.value.as_array().map_or_else(|| relative(&condition.value), |all| all.iter().any(relative))
         }
     }
 }

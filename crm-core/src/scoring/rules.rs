@@ -25,7 +25,11 @@ impl Rules for ScoringModel {
         if after.key.chars().count() > MAX_KEY {
             cx.faults.push("key", "too_long", format!("must have at most {MAX_KEY} characters"));
         }
-        if let (Some(kind), Some(definition)) = (after.kind, &after.definition)
+        // One that no longer makes sense (a property was archived) is a fault where it is given, or put into force.
+        let as_before = before
+            .is_some_and(|before| before.definition == after.definition && (before.is_active || !after.is_active));
+        if !as_before
+            && let (Some(kind), Some(definition)) = (after.kind, &after.definition)
             && let Err(faults) = compiled::compile(definition, kind, cx.definitions, cx.occurred_at)
         {
             for FieldFault { field, fault } in faults.all() {

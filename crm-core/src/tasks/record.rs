@@ -87,7 +87,7 @@ record! {
             /// What.
             title: String = Text(MAX_TEXT), [required, searchable];
             /// More about it.
-            description: Option<String> = LongText, [];
+            description: Option<String> = LongText, [searchable];
             /// What kind of work.
             r#type: TaskType = FieldType::Choice(TaskType::NAMES), [reportable];
             /// A label of the tenant's own.

@@ -3,25 +3,29 @@
 //! Everything here is pure and bounded: a value that exists is one that every store can hold and give back unchanged.
 
 mod any;
+pub(crate) mod calendar;
 mod choice;
 mod convert;
 mod format;
 mod id;
 mod kind;
 mod money;
+mod parts;
 mod shapes;
 mod text;
 mod time;
 
 pub use any::{Plain, Ref, Value};
+pub use calendar::{Calendar, PERIODS, Unit};
 pub use choice::Choice;
 pub use convert::{FieldValue, Setting, WrongType};
 pub use format::{Fault, normalize_domain, normalize_email, normalize_phone, normalize_slug, normalize_url};
 pub use id::Id;
 pub use kind::{Kind, UnknownKind};
 pub use money::{Currency, Decimal, Money, MoneyError, parse_decimal};
+pub use parts::{Place, part_of_domain, part_of_phone, parts_of_url};
 pub use shapes::{Address, AddressKind, SocialLink};
-pub use text::{SORT_KEY_CHARS, fold, search_key, sort_key};
+pub use text::{SORT_KEY_CHARS, fold, plain, sort_key};
 pub use time::{Date, Time, TimeError};
 
 pub(crate) use choice::choices;

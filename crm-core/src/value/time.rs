@@ -191,6 +191,11 @@ pub struct Date(i32);
 const EPOCH_DAYS: i32 = 719_163;
 
 impl Date {
+    /// 0001-01-01.
+    pub const MIN: Date = Date(1 - EPOCH_DAYS);
+    /// 9999-12-31.
+    pub const MAX: Date = Date(2_932_896);
+
     /// From days since 1970-01-01.
     ///
     /// # Errors
@@ -240,13 +245,10 @@ impl Date {
         Time(self.0 as i64 * 86_400_000_000)
     }
 
-    /// Midnight of this day in a time zone (the first moment of the day where the clock skips midnight).
+    /// Midnight of this day in a time zone: the first instant on the day or after it, where the clock skips midnight or
+    /// the whole day.
     pub fn midnight_in(self, zone: chrono_tz::Tz) -> Time {
-        let naive = self.chrono().and_hms_opt(0, 0, 0).unwrap_or_default();
-        (0..24)
-            .find_map(|hour| (naive + chrono::Duration::hours(hour)).and_local_timezone(zone).earliest())
-            .and_then(|local| Time::from_chrono(local.with_timezone(&Utc)).ok())
-            .unwrap_or_else(|| self.midnight())
+        super::Calendar { zone, ..super::Calendar::default() }.start_of(self)
     }
 
     /// Days from `earlier` to this date.

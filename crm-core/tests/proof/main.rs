@@ -30,3 +30,4 @@ mod timelines;
 mod totals;
 mod undo;
 mod walls;
+mod words;

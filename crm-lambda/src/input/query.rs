@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::problem::Problem;
 use axum::{extract::FromRequestParts, http::request::Parts};
 use crm_core::{
     error::Faults,
-    filter::Filter,
+    filter::{Filter, Op},
     listing::ListQuery,
     schema::{FieldType, KindDecl},
     value::Time,
 };
-use serde_json::Value as Json;
-
-use crate::problem::Problem;
 
 /// Characters of all parameters together.
 const MAX_QUERY: usize = 16 * 1024;
@@ -20,9 +18,9 @@ const MAX_QUERY: usize = 16 * 1024;
 /// What a moment looks like.
 pub(crate) const MOMENT: &str = "a time such as 2024-01-31T09:30:00Z";
 
-/// The parameters as they stand in the URL, each once.
+/// The parameters as they stand in the URL. Only a field of a list can be given more than once.
 #[derive(Clone, Debug)]
-pub(crate) struct Params(BTreeMap<String, String>);
+pub(crate) struct Params(BTreeMap<String, Vec<String>>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
     type Rejection = Problem;
@@ -31,21 +29,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
         if query.len() > MAX_QUERY {
             return Err(Problem::malformed("query_too_long", format!("a query has at most {MAX_QUERY} characters")));
         }
-        let mut params = BTreeMap::new();
+        let mut params: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if params.insert(name.to_string(), value.into_owned()).is_some() {
-                let shown: String = name.chars().take(64).collect();
-                return Err(Problem::malformed("repeated_parameter", format!("`{shown}` is given twice")));
-            }
+            params.entry(name.into_owned()).or_default().push(value.into_owned());
         }
         Ok(Self(params))
     }
 }
 
 impl Params {
-    /// Takes a parameter out.
+    /// Takes a parameter out. One that is given twice stays, and is a fault of whoever has taken all others.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name)
+        if self.0.get(name)?.len() > 1 {
+            return None;
+        }
+        self.0.remove(name)?.pop()
     }
 
     /// Takes a parameter out and reads it.
@@ -74,12 +72,19 @@ impl Params {
     /// 400 naming those that nobody knows.
     pub(crate) fn done(self) -> Result<(), Problem> {
         let mut faults = Faults::new();
-        for name in self.0.keys() {
-            let shown: String = name.chars().take(64).collect();
-            faults.push(shown, "unknown_parameter", "is no parameter of this route");
+        for (name, values) in &self.0 {
+            let (code, message) = match values.len() {
+                1 => ("unknown_parameter", "is no parameter of this route"),
+                _ => ("repeated_parameter", "is given twice"),
+            };
+            faults.push(shown(name), code, message);
         }
         if faults.is_empty() { Ok(()) } else { Err(Problem::bad_request(&faults)) }
     }
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 fn bad(name: &str, code: &'static str, message: impl Into<String>) -> Problem {
@@ -87,6 +92,10 @@ fn bad(name: &str, code: &'static str, message: impl Into<String>) -> Problem {
     faults.push(name, code, message);
     Problem::bad_request(&faults)
 }
+
+/// The parameters of lists that are no fields.
+const PARAMETERS: [&str; 11] =
+    ["q", "filter", "sort", "limit", "cursor", "archived", "with_total", "fields", "include", "as_of", "known_at"];
 
 /// What a list's parameters ask for.
 #[derive(Clone, Debug)]
@@ -155,10 +164,15 @@ impl ListParams {
                 }
             }
         }
-        for (name, value) in params.0 {
-            match equality(decl, &name, &value) {
-                Ok(filter) => filters.push(filter),
-                Err((code, message)) => faults.push(name.chars().take(64).collect::<String>(), code, message),
+        for (name, values) in params.0 {
+            if name == "id" || name.starts_with("properties.") || decl.position(&name).is_some() {
+                // The core knows the types, also of custom properties.
+                filters.push(Filter::is(name, Op::Written, values));
+            } else if PARAMETERS.contains(&name.as_str()) {
+                faults.push(shown(&name), "repeated_parameter", "is given twice");
+            } else {
+                let message = format!("is neither a parameter of lists nor a field of `{}`", decl.kind);
+                faults.push(shown(&name), "unknown_parameter", message);
             }
         }
         if !faults.is_empty() {
@@ -270,25 +284,4 @@ fn reference_field(decl: &KindDecl, name: &str) -> Option<String> {
     references(decl).find(|known| *known == name)?;
     let names = [format!("{name}_id"), format!("{name}_ids"), name.to_owned()];
     names.into_iter().find(|field| decl.position(field).is_some())
-}
-
-/// `owner_id=…` as a condition. An empty value asks for records where the field is missing.
-fn equality(decl: &KindDecl, name: &str, value: &str) -> Result<Filter, (&'static str, String)> {
-    if value.is_empty() && decl.position(name).is_some() {
-        return Ok(Filter::missing(name));
-    }
-    if name.starts_with("properties.") {
-        return Ok(Filter::eq(name, value));
-    }
-    let Some(field) = decl.field(name) else {
-        return Err(("unknown_parameter", format!("is neither a parameter of lists nor a field of `{}`", decl.kind)));
-    };
-    let text = Json::String(value.to_owned());
-    let json = match field.ty.element() {
-        FieldType::Bool | FieldType::Int(..) | FieldType::Money | FieldType::Ref => {
-            serde_json::from_str(value).unwrap_or(text)
-        }
-        _ => text,
-    };
-    Ok(Filter::eq(name, json))
 }

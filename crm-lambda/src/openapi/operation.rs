@@ -243,7 +243,12 @@ impl Operation {
         sorts.dedup();
         let both: Vec<String> = sorts.iter().cloned().chain(sorts.iter().map(|name| format!("-{name}"))).collect();
         let mut whole = self
-            .query("q", text(), "a part of the record's search text")
+            .query(
+                "q",
+                text(),
+                "words, or beginnings of words, of names, addresses, numbers and texts: each must be there, in any order; at most 8",
+            )
+            .query("id", text(), "ids, with commas between")
             .query(
                 "filter",
                 text(),
@@ -262,7 +267,7 @@ impl Operation {
             .query("known_at", text(), "with `as_of`: counting only what had been recorded by then")
             .views(decl);
         for field in decl.fields.iter().filter(|field| is_simple(field)) {
-            whole = whole.query(field.name, text(), "");
+            whole = whole.query(field.name, text(), &filtered_by(field.ty));
         }
         whole
     }
@@ -275,6 +280,25 @@ impl Operation {
             text(),
             &format!("references to bring along in `meta.included`: {}", references.join(", ")),
         )
+    }
+}
+
+/// How a field's parameter is written. All of them can be given several times (one of the values has to fit) and be empty
+/// (the field is missing); custom properties are given as `properties.KEY` in the same way.
+fn filtered_by(ty: crm_core::schema::FieldType) -> String {
+    use crm_core::schema::FieldType;
+    let many = "; several with commas";
+    match ty.element() {
+        FieldType::Choice(names) => format!("{}{many}", names.join(", ")),
+        FieldType::Id(crm_core::value::Kind::User) => format!("an id, or `me`{many}"),
+        FieldType::Id(_) | FieldType::StageId => format!("an id{many}"),
+        FieldType::Time => format!("a time, a day, or a period such as `today`, `this_week`, `last_quarter`{many}"),
+        FieldType::Date => format!("a day, or a period such as `today`, `this_week`, `last_quarter`{many}"),
+        FieldType::Money => "an amount such as `10.50 EUR`".to_owned(),
+        FieldType::Ref => "a record such as `lead:0190c0de-0000-7000-8000-000000000000`".to_owned(),
+        FieldType::Bool => "`true` or `false`".to_owned(),
+        FieldType::Int(..) => format!("a whole number{many}"),
+        _ => String::new(),
     }
 }
 
@@ -297,14 +321,7 @@ fn is_simple(field: &crm_core::schema::FieldDecl) -> bool {
     !field.marks.secret
         && !matches!(
             field.ty,
-            FieldType::LongText
-                | FieldType::Folded
-                | FieldType::Struct
-                | FieldType::Structs(_)
-                | FieldType::Properties
-                | FieldType::Money
-                | FieldType::Ref
-                | FieldType::Refs(_)
+            FieldType::LongText | FieldType::Folded | FieldType::Struct | FieldType::Structs(_) | FieldType::Properties
         )
 }
 
