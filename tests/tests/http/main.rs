@@ -15,3 +15,4 @@ mod sign_in;
 mod story;
 mod undo;
 mod walls;
+mod words;
