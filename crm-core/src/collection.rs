@@ -326,6 +326,10 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         for batch in many.chunks(UPDATES_PER_COMMIT) {
             match self.update_all(batch).await {
                 Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
+                // As in [`Collection::create_many`]: no record is at fault, and what may have been stored is not done twice.
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
+                    verdicts.extend(batch.iter().map(|_| Err(error.clone())));
+                }
                 _ => {
                     for (id, patch) in batch {
                         verdicts.push(self.update(*id, patch.clone()).await.map(draft::Saved::into_value));
@@ -484,7 +488,12 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let access = Access::new(self.actor, definitions, self.engine.clock.now());
         let plan = match past {
             None => Way::Now(listing::plan(&access, K::decl(), query, action)?),
-            Some(moment) => Way::Then(listing::plan_past(&access, K::decl(), query, action, moment)?),
+            Some(moment) => {
+                let now = self.engine.clock.now();
+                let known_at = moment.known_at.map(|known| reached(known, now));
+                let reached = Moment { at: reached(moment.at, now), known_at };
+                Way::Then(listing::plan_past(&access, K::decl(), query, action, moment.at, reached)?)
+            }
         };
         let mut signature = listing::signature(K::decl(), query);
         if let Some(moment) = past {
@@ -654,6 +663,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// As [`Collection::get`].
     pub async fn as_of_known(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
+        let (at, known_at) = (reached(at, outcome.now), known_at.map(|known| reached(known, outcome.now)));
         let then = change::as_it_was(self.actor.tenant(), &history, at, known_at, &outcome.definitions)?;
         let Some(image) = then else { return Ok(None) };
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
@@ -813,6 +823,7 @@ impl<K: RecordKind> Collection<'_, K> {
     /// As [`Collection::as_of_known`].
     pub async fn view_as_of(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
+        let (at, known_at) = (reached(at, outcome.now), known_at.map(|known| reached(known, outcome.now)));
         let then = change::as_it_was(self.actor.tenant(), &history, at, known_at, &outcome.definitions)?;
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         Ok(then.map(|image| View::new(&Arc::new(image), &access)))
@@ -830,6 +841,12 @@ impl<K: RecordKind> Collection<'_, K> {
     ) -> Result<ListPage<View>, Error> {
         self.pages(query, Action::Read, Some(Moment { at, known_at }), View::new).await
     }
+}
+
+/// A moment to look back at. Now, and later, is the latest state, whose changes another process' clock may have put a little
+/// into the future.
+fn reached(at: Time, now: Time) -> Time {
+    if at >= now { Time::MAX } else { at }
 }
 
 /// How a page is read: of records as they are, or as they were.

@@ -1,6 +1,6 @@
 //! The entry point: one plain struct over a store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     access::{Access, Actor, Permission},
@@ -74,6 +74,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     validators: Vec<Arc<dyn Validator>>,
+    max_clock_skew: Duration,
 }
 
 impl std::fmt::Debug for Builder {
@@ -101,6 +102,14 @@ impl Builder {
         self
     }
 
+    /// How far ahead of this process' clock the clocks of others may be that write to the same store; one minute where not
+    /// given. A record that was written later than that is not written of, since all that came after would lie in the future
+    /// too: [`Error::ClockSkew`] says so.
+    pub const fn max_clock_skew(mut self, skew: Duration) -> Self {
+        self.max_clock_skew = skew;
+        self
+    }
+
     /// The CRM.
     pub fn build(self) -> Crm {
         Crm {
@@ -109,6 +118,7 @@ impl Builder {
                 clock: self.clock,
                 ids: self.ids,
                 validators: self.validators,
+                max_clock_skew: i64::try_from(self.max_clock_skew.as_micros()).unwrap_or(i64::MAX),
                 cache: Cache::default(),
                 fills_cache: true,
             }),
@@ -134,7 +144,13 @@ impl Crm {
 
     /// Sets up a CRM over a store that is shared.
     pub fn builder_shared(store: Arc<dyn Store>) -> Builder {
-        Builder { store, clock: Arc::new(SystemClock), ids: Arc::new(RandomIds::default()), validators: Vec::new() }
+        Builder {
+            store,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds::default()),
+            validators: Vec::new(),
+            max_clock_skew: Duration::from_secs(60),
+        }
     }
 
     /// The same CRM on another store, such as one that writes into the caller's open transaction: it reads the shared
@@ -147,6 +163,7 @@ impl Crm {
                 clock: Arc::clone(&self.engine.clock),
                 ids: Arc::clone(&self.engine.ids),
                 validators: self.engine.validators.clone(),
+                max_clock_skew: self.engine.max_clock_skew,
                 cache: Arc::clone(&self.engine.cache),
                 fills_cache: false,
             }),

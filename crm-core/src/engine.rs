@@ -26,6 +26,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
+    /// How far ahead of this process' clock what others wrote may be, in microseconds.
+    pub(crate) max_clock_skew: i64,
     pub(crate) cache: Cache,
     /// False on a store that sees what is not committed yet: it reads the cache and never fills it.
     pub(crate) fills_cache: bool,

@@ -231,6 +231,17 @@ pub enum Error {
         /// The commit.
         commit: Id,
     },
+    /// The record was written by a process whose clock is ahead of this one's by more than is allowed
+    /// ([`crate::Builder::max_clock_skew`]): nothing was stored. Set the clocks right, or wait until then.
+    #[error("{record} was written at {written_at} by a clock that is ahead: here it is {now}")]
+    ClockSkew {
+        /// Which record.
+        record: Ref,
+        /// When it was last written, by that clock.
+        written_at: crate::value::Time,
+        /// What time it is by this process' clock.
+        now: crate::value::Time,
+    },
     /// The store holds what cannot be read, or broke its contract.
     #[error("the store is damaged: {0}")]
     Damaged(StoreError),

@@ -210,6 +210,14 @@ impl From<Error> for Problem {
                     .with("commit", commit.to_string())
                     .but(|told| told.retry_after = Some(1))
             }
+            Error::ClockSkew { record, written_at, now } => {
+                tracing::error!(%record, %written_at, %now, "a record was written by a clock that is too far ahead");
+                let detail = "the record was written by a process whose clock is ahead: nothing was stored";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock_skew", detail)
+                    .with("written_at", written_at.to_string())
+                    .with("now", now.to_string())
+                    .but(|told| told.retry_after = Some(60))
+            }
             Error::Damaged(cause) => {
                 tracing::error!(error = %cause, "the store is damaged");
                 Self::internal()

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
 };
 use crm_core::{
     schema::{Group, Image},
-    store::{ClaimOp, Commit, Guard, MAX_COMMIT_BYTES, StoreError, Write},
+    store::{ClaimOp, Commit, Guard, MAX_COMMIT_BYTES, StoreError, Write, settle},
     value::{Id, Ref, Value},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     DynamoStore, error,
     error::Failure,
     expression::Placeholders,
-    item::{self, EPOCH, EXPIRES_AT, HOLDER},
+    item::{self, EPOCH, EXPIRES_AT, HOLDER, WRITTEN},
     key::{self, Key, PK},
     layout::{self, MACHINE, PERSON, TEXTS_VERSION},
     table::EXPIRES,
@@ -113,30 +113,42 @@ impl DynamoStore {
                 }
                 Err(failed) => failed,
             };
-            if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = failed.as_service_error() {
+            let refused = if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                failed.as_service_error()
+            {
                 let reasons = cancelled.cancellation_reasons();
                 let is_last = sent >= self.retry.attempts;
-                match self.verdict(commit, &transaction.parts, reasons, is_last).await? {
-                    Verdict::Final(verdict) => return Err(verdict),
+                match self.verdict(commit, &transaction.parts, reasons, is_last).await {
+                    Ok(Verdict::Final(verdict)) | Err(verdict) => Some(verdict),
                     // Refused for good under this token: the next try is another transaction of the same commit.
-                    Verdict::Again => token += 1,
-                    Verdict::Refused if is_unsure => return Err(error::unknown(failed)),
-                    Verdict::Refused => return Err(error::unavailable(failed)),
+                    Ok(Verdict::Again) => {
+                        token += 1;
+                        None
+                    }
+                    Ok(Verdict::Refused) => Some(error::unavailable(&failed)),
                 }
             } else {
                 match error::classify(&failed) {
-                    Failure::Lost | Failure::InProgress => is_unsure = true,
-                    Failure::Busy | Failure::TokenTaken => token += 1,
-                    Failure::Throttled | Failure::NotSent => {}
-                    Failure::TooLarge if !is_unsure => return Err(too_large()),
-                    Failure::Refused | Failure::TooLarge => {
-                        return Err(if is_unsure { error::unknown(failed) } else { error::unavailable(failed) });
+                    Failure::Lost | Failure::InProgress => {
+                        is_unsure = true;
+                        None
                     }
+                    Failure::Busy | Failure::TokenTaken => {
+                        token += 1;
+                        None
+                    }
+                    Failure::Throttled | Failure::NotSent => None,
+                    Failure::TooLarge => Some(too_large()),
+                    Failure::Refused => Some(error::unavailable(&failed)),
                 }
-            }
-            if !self.retry.wait(sent).await {
-                return Err(if is_unsure { error::unknown(failed) } else { error::unavailable(failed) });
-            }
+            };
+            let refused = match refused {
+                Some(refused) => refused,
+                None if self.retry.wait(sent).await => continue,
+                None => error::unavailable(&failed),
+            };
+            // After a lost answer, whatever is said now may be said of a commit that is stored.
+            return if is_unsure { settle(self, commit, refused).await } else { Err(refused) };
         }
     }
 
@@ -181,6 +193,8 @@ impl DynamoStore {
         if commit.touches_definitions() {
             let mut item = key::epoch(commit.tenant).attributes();
             item.insert(EPOCH.to_owned(), value::id(commit.id));
+            let written = commit.writes.iter().filter(|write| write.after.decl.is_definition);
+            item.insert(WRITTEN.to_owned(), Attribute::L(written.map(|write| item::written(&write.after)).collect()));
             self.put(&mut transaction, Part::Follows, item, None)?;
         }
         if commit.makes_organization() {

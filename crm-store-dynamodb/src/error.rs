@@ -88,11 +88,11 @@ fn was_never_sent(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// The store is unavailable, for this reason: with all its causes, since the SDK's own errors say "service error" only.
-pub(crate) fn unavailable(error: impl Error + Send + Sync + 'static) -> StoreError {
+pub(crate) fn unavailable(error: impl Error) -> StoreError {
     StoreError::unavailable(DisplayErrorContext(error).to_string())
 }
 
-/// The outcome is unknown, for this reason.
-pub(crate) fn unknown(error: impl Error + Send + Sync + 'static) -> StoreError {
-    StoreError::outcome_unknown(DisplayErrorContext(error).to_string())
+/// The feed has forgotten what comes after a cursor.
+pub(crate) fn forgotten() -> StoreError {
+    StoreError::BadQuery("the cursor is older than what the stream keeps: read the history instead".to_owned())
 }

@@ -2,7 +2,8 @@
 //!
 //! A record's changes share a partition, so they go through one line of shards, in order. A shard's children are read
 //! when the shard itself is done. The cursor is JSON: the stream, and for every shard that is still kept how far it has
-//! been read. DynamoDB keeps 24 hours; a cursor that is older is refused, and what it missed is in the history.
+//! been read. DynamoDB keeps 24 hours; a cursor that is older is refused, and what it missed is in the history. A shard that
+//! went before it was read to its end, or a descendant of one that nobody ever saw, says that it is.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -35,6 +36,9 @@ const EMPTY_ANSWERS: usize = 3;
 /// How far a shard has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Place {
+    /// Before its first record: the shard has been seen.
+    #[serde(rename = "s")]
+    Start,
     /// Up to this record.
     #[serde(rename = "q")]
     After(String),
@@ -50,7 +54,7 @@ struct Cursor {
     /// The stream.
     #[serde(rename = "a")]
     stream: String,
-    /// The shards that have been begun.
+    /// The shards that have been seen.
     #[serde(rename = "s")]
     shards: BTreeMap<String, Place>,
 }
@@ -62,6 +66,30 @@ impl Cursor {
 
     fn write(&self) -> Result<FeedCursor, StoreError> {
         serde_json::to_string(self).map(FeedCursor).map_err(|_| corrupt("cursor"))
+    }
+
+    /// Notes the shards that are kept, and lets go of those that are not.
+    ///
+    /// # Errors
+    /// Where changes were forgotten that had not been read: those of a shard that is kept no more and was not done, or of one
+    /// that came and went unseen, of which only a child is left.
+    fn follow(&mut self, shards: &[Shard]) -> Result<(), StoreError> {
+        let kept: BTreeSet<&str> = shards.iter().filter_map(Shard::shard_id).collect();
+        let is_lost = self.shards.iter().any(|(id, place)| *place != Place::Done && !kept.contains(id.as_str()));
+        let is_known = |id: &str| kept.contains(id) || self.shards.contains_key(id);
+        let is_orphan = |shard: &Shard| {
+            let is_new = shard.shard_id().is_some_and(|id| !self.shards.contains_key(id));
+            is_new && shard.parent_shard_id().is_some_and(|parent| !is_known(parent))
+        };
+        // Before the first page nothing has been seen, and nothing was missed.
+        if is_lost || (!self.shards.is_empty() && shards.iter().any(is_orphan)) {
+            return Err(error::forgotten());
+        }
+        self.shards.retain(|id, _| kept.contains(id.as_str()));
+        for id in kept {
+            self.shards.entry(id.to_owned()).or_insert(Place::Start);
+        }
+        Ok(())
     }
 
     /// The shards that can be read now: not done, and their parents done or no longer kept.
@@ -98,7 +126,7 @@ impl DynamoStore {
             return Err(foreign());
         }
         let shards = self.shards(streams, &stream).await?;
-        cursor.shards.retain(|id, _| shards.iter().any(|shard| shard.shard_id() == Some(id)));
+        cursor.follow(&shards)?;
 
         let mut changes = Vec::new();
         let mut caught_up: BTreeSet<String> = BTreeSet::new();
@@ -232,8 +260,7 @@ impl DynamoStore {
                         Some(GetShardIteratorError::TrimmedDataAccessException(_))
                     ) =>
                 {
-                    let message = "the cursor is older than what the stream keeps: read the history instead";
-                    return Err(StoreError::BadQuery(message.to_owned()));
+                    return Err(error::forgotten());
                 }
                 // A sequence number that this shard never gave out.
                 Err(failed) if sequence.is_some() && error::classify(&failed) == error::Failure::Refused => {
@@ -312,6 +339,27 @@ mod tests {
         assert_eq!(cursor.open(&shards), ["a", "d"]);
         cursor.shards.insert("a".to_owned(), Place::Done);
         assert_eq!(cursor.open(&shards), ["b", "c", "d"]);
+    }
+
+    #[test]
+    fn a_shard_that_went_unread_is_a_gap_and_one_that_was_read_is_none() {
+        let gap = |cursor: &Cursor, shards: &[Shard]| cursor.clone().follow(shards).is_err();
+        let mut cursor = Cursor::default();
+        // From the beginning of what is kept: whose child the first one is nobody has to know.
+        cursor.follow(&[shard("a", Some("gone")), shard("b", None)]).unwrap();
+        assert_eq!(cursor.shards.values().collect::<Vec<_>>(), [&Place::Start, &Place::Start]);
+        let both = [shard("a", Some("gone")), shard("b", None), shard("c", Some("a"))];
+        assert!(!gap(&cursor, &both));
+        assert!(gap(&cursor, &both[1..]), "it was never begun");
+        cursor.shards.insert("a".to_owned(), Place::After("7".to_owned()));
+        assert!(gap(&cursor, &both[1..]), "it was not read to its end");
+        cursor.shards.insert("a".to_owned(), Place::Done);
+        assert!(!gap(&cursor, &both[1..]), "all of it was read, and its child is there from its beginning");
+        assert!(gap(&cursor, &[shard("b", None), shard("d", Some("c"))]), "a child came and went");
+        assert!(!gap(&cursor, &[both.as_slice(), &[shard("d", Some("c"))]].concat()));
+        cursor.follow(&both[1..]).unwrap();
+        assert!(!cursor.shards.contains_key("a") && cursor.shards["c"] == Place::Start);
+        assert!(!gap(&cursor, &[shard("b", None), shard("c", Some("a")), shard("e", Some("b"))]));
     }
 
     #[test]

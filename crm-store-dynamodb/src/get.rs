@@ -12,7 +12,7 @@ use std::{
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use crm_core::{
     catalog,
-    schema::Image,
+    schema::{Image, Versions},
     store::{Answer, Definitions, Got, StoreError, Want},
     value::{Id, Ref},
 };
@@ -188,11 +188,35 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
-    /// All definitions. The epoch is read first, by a request of its own: a query may show half of a transaction, and
-    /// an epoch that is newer than what came with it would keep the old definitions in a cache for ever.
+    /// All definitions. The epoch is read first, by a request of its own: an epoch that is newer than what came with it
+    /// would keep the old definitions in a cache for ever. Reading it first is not enough, since the items of a transaction
+    /// appear one by one, the epoch's perhaps before a definition's: so its item names what its commit wrote, and as long
+    /// as one of those is older than that, all are read again.
     pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
-        let item = self.item("definitions", &key::epoch(tenant)).await?;
-        let epoch = read_epoch(item.as_ref())?;
+        let mut tries = 0;
+        loop {
+            let item = self.item("definitions", &key::epoch(tenant)).await?;
+            let epoch = read_epoch(item.as_ref())?;
+            let written = item.as_ref().map(item::read_written).transpose()?.unwrap_or_default();
+            let images = self.definition_images(tenant).await?;
+            let is_there = |(record, versions): &(Ref, Versions)| {
+                images.iter().any(|image| {
+                    image.reference() == *record
+                        && image.versions.person >= versions.person
+                        && image.versions.machine >= versions.machine
+                })
+            };
+            if written.iter().all(is_there) {
+                return Ok(Definitions { epoch, images });
+            }
+            tries += 1;
+            if !self.retry.wait(tries).await {
+                return Err(StoreError::unavailable("a change of definitions has not been carried out in full yet"));
+            }
+        }
+    }
+
+    async fn definition_images(&self, tenant: Id) -> Result<Vec<Arc<Image>>, StoreError> {
         let mut images = Vec::new();
         let mut start: Option<Item> = None;
         loop {
@@ -224,7 +248,7 @@ impl DynamoStore {
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
-                return Ok(Definitions { epoch, images });
+                return Ok(images);
             }
         }
     }

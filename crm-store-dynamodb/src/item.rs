@@ -40,6 +40,8 @@ const NAME: &str = "k";
 pub(crate) const HOLDER: &str = "h";
 /// The attribute of the definitions epoch.
 pub(crate) const EPOCH: &str = "e";
+/// Which definitions the epoch's commit wrote, with the versions it left them at.
+pub(crate) const WRITTEN: &str = "w";
 
 /// The text of an item that changes whole: what the record has of it at this version.
 pub(crate) fn texts(image: &Image) -> Option<Item> {
@@ -113,6 +115,24 @@ pub(crate) fn partitions(image: &Image) -> Vec<(&'static str, Option<String>)> {
 /// The versions of a record's item.
 pub(crate) fn versions(item: &Item) -> Result<Versions, StoreError> {
     Ok(Versions { person: value::read_version(item, PERSON)?, machine: value::read_version(item, MACHINE)? })
+}
+
+/// A definition as it stands in the epoch's item: reference, versions.
+pub(crate) fn written(image: &Image) -> Attribute {
+    let Versions { person, machine } = image.versions;
+    Attribute::L(vec![value::reference(image.reference()), value::number(person), value::number(machine)])
+}
+
+/// The definitions of the epoch's item. Of an item without them, none.
+pub(crate) fn read_written(item: &Item) -> Result<Vec<(Ref, Versions)>, StoreError> {
+    let Some(Attribute::L(all)) = item.get(WRITTEN) else { return Ok(Vec::new()) };
+    let read = |attribute: &Attribute| {
+        let Attribute::L(parts) = attribute else { return None };
+        let [record, person, machine] = parts.as_slice() else { return None };
+        let version = |part: &Attribute| part.as_n().ok()?.parse().ok();
+        Some((value::read_reference(record)?, Versions { person: version(person)?, machine: version(machine)? }))
+    };
+    all.iter().map(|one| read(one).ok_or_else(|| corrupt("definitions epoch"))).collect()
 }
 
 /// The record of an item, long texts not loaded.

@@ -62,7 +62,7 @@ pub(crate) fn attribute(decl: &KindDecl, field: usize) -> &'static str {
 
 /// The group whose version a field's writes are under.
 pub(crate) const fn group(decl_section: Section) -> Group {
-    if matches!(decl_section, Section::Machine) { Group::Machine } else { Group::Person }
+    decl_section.group()
 }
 
 /// Where the indexes of one kind stand.

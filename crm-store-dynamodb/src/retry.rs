@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 };
 use crm_core::store::StoreError;
 
-use crate::error::{classify, unavailable};
+use crate::error::{classify, forgotten, unavailable};
 
 /// How often a call is tried that failed for a passing reason (throttled, a conflict with another transaction, a lost
 /// answer), and how long the store waits between: a random time up to `base × 2ⁿ`, at most `cap`.
@@ -60,6 +60,7 @@ impl Retry {
                         return Err(unavailable(error));
                     }
                 }
+                Err(error) if error.code() == Some("TrimmedDataAccessException") => return Err(forgotten()),
                 Err(error) => return Err(unavailable(error)),
             }
         }

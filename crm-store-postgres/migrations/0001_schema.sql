@@ -1488,15 +1488,15 @@ begin
   if p_person then
     update crm."organization" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "slug" = r."slug", "base_currency" = r."base_currency", "time_zone" = r."time_zone", "locale" = r."locale", "default_country" = r."default_country", "fiscal_year_start_month" = r."fiscal_year_start_month", "week_start" = r."week_start", "status" = r."status", "branding" = r."branding", "interaction_types" = r."interaction_types", "allow_shared_emails" = r."allow_shared_emails", "admin_ids" = r."admin_ids", "seal_key" = r."seal_key"
-    from jsonb_populate_record(null::crm."organization", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."organization" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."organization" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."organization", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."organization" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1515,15 +1515,15 @@ begin
   if p_person then
     update crm."team" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "parent_id" = r."parent_id", "manager_id" = r."manager_id", "description" = r."description"
-    from jsonb_populate_record(null::crm."team", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."team" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."team" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."team", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."team" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1542,15 +1542,15 @@ begin
   if p_person then
     update crm."role" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "key" = r."key", "name" = r."name", "name_key" = r."name_key", "description" = r."description", "inherits" = r."inherits", "grants" = r."grants", "field_rules" = r."field_rules", "is_builtin" = r."is_builtin"
-    from jsonb_populate_record(null::crm."role", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."role" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."role" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."role", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."role" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1569,15 +1569,15 @@ begin
   if p_person then
     update crm."user" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "first_name" = r."first_name", "last_name" = r."last_name", "email" = r."email", "role_ids" = r."role_ids", "team_ids" = r."team_ids", "manager_id" = r."manager_id", "department" = r."department", "job_title" = r."job_title", "phone" = r."phone", "time_zone" = r."time_zone", "locale" = r."locale", "is_active" = r."is_active", "name" = r."name", "name_key" = r."name_key", "deactivated_at" = r."deactivated_at"
-    from jsonb_populate_record(null::crm."user", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."user" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."user" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "last_login_at" = r."last_login_at"
-    from jsonb_populate_record(null::crm."user", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."user" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1611,15 +1611,15 @@ begin
   if p_person then
     update crm."property" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "kind" = r."kind", "key" = r."key", "name" = r."name", "description" = r."description", "type" = r."type", "required" = r."required", "unique" = r."unique", "reportable" = r."reportable", "personal" = r."personal", "options" = r."options", "rules" = r."rules", "position" = r."position"
-    from jsonb_populate_record(null::crm."property", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."property" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."property" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."property", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."property" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1638,15 +1638,15 @@ begin
   if p_person then
     update crm."pipeline" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "kind" = r."kind", "is_default" = r."is_default", "position" = r."position", "stages" = r."stages"
-    from jsonb_populate_record(null::crm."pipeline", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."pipeline" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."pipeline" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."pipeline", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."pipeline" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1665,15 +1665,15 @@ begin
   if p_person then
     update crm."rate" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "currency" = r."currency", "day" = r."day", "rate" = r."rate", "source" = r."source"
-    from jsonb_populate_record(null::crm."rate", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."rate" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."rate" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."rate", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."rate" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1692,15 +1692,15 @@ begin
   if p_person then
     update crm."company" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "domain" = r."domain", "website" = r."website", "phone" = r."phone", "email" = r."email", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "founded_year" = r."founded_year", "addresses" = r."addresses", "social" = r."social", "lifecycle" = r."lifecycle", "parent_id" = r."parent_id", "source" = r."source", "description" = r."description", "tax_id" = r."tax_id", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "size" = r."size"
-    from jsonb_populate_record(null::crm."company", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."company" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."company" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "score" = r."score", "lifetime_value" = r."lifetime_value"
-    from jsonb_populate_record(null::crm."company", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."company" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1729,15 +1729,15 @@ begin
   if p_person then
     update crm."contact" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "first_name" = r."first_name", "last_name" = r."last_name", "name" = r."name", "name_key" = r."name_key", "salutation" = r."salutation", "emails" = r."emails", "phones" = r."phones", "addresses" = r."addresses", "social" = r."social", "company_id" = r."company_id", "job_title" = r."job_title", "department" = r."department", "lifecycle" = r."lifecycle", "source" = r."source", "description" = r."description", "time_zone" = r."time_zone", "language" = r."language", "do_not_email" = r."do_not_email", "do_not_call" = r."do_not_call", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "email" = r."email", "phone" = r."phone"
-    from jsonb_populate_record(null::crm."contact", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."contact" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."contact" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "score" = r."score", "lifetime_value" = r."lifetime_value"
-    from jsonb_populate_record(null::crm."contact", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."contact" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1766,15 +1766,15 @@ begin
   if p_person then
     update crm."lead" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "first_name" = r."first_name", "last_name" = r."last_name", "email" = r."email", "phone" = r."phone", "mobile_phone" = r."mobile_phone", "company_name" = r."company_name", "job_title" = r."job_title", "website" = r."website", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "address" = r."address", "source" = r."source", "source_detail" = r."source_detail", "pipeline_id" = r."pipeline_id", "stage_id" = r."stage_id", "unqualified_reason" = r."unqualified_reason", "description" = r."description", "do_not_email" = r."do_not_email", "do_not_call" = r."do_not_call", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "converted_at" = r."converted_at", "converted_contact_ids" = r."converted_contact_ids", "converted_company_id" = r."converted_company_id", "converted_deal_id" = r."converted_deal_id", "status" = r."status", "stage_kind" = r."stage_kind", "stage_entered_at" = r."stage_entered_at"
-    from jsonb_populate_record(null::crm."lead", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."lead" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."lead" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "score" = r."score", "grade" = r."grade", "is_hot" = r."is_hot", "model_version" = r."model_version", "scored_at" = r."scored_at", "last_activity_at" = r."last_activity_at", "next_task_due_at" = r."next_task_due_at"
-    from jsonb_populate_record(null::crm."lead", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."lead" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1803,15 +1803,15 @@ begin
   if p_person then
     update crm."deal" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "title" = r."title", "description" = r."description", "value" = r."value", "value_currency" = r."value_currency", "pipeline_id" = r."pipeline_id", "stage_id" = r."stage_id", "probability" = r."probability", "expected_close_date" = r."expected_close_date", "actual_close_date" = r."actual_close_date", "close_reason" = r."close_reason", "close_note" = r."close_note", "company_id" = r."company_id", "primary_contact_id" = r."primary_contact_id", "type" = r."type", "forecast_category" = r."forecast_category", "source" = r."source", "next_step" = r."next_step", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "lead_id" = r."lead_id", "status" = r."status", "stage_kind" = r."stage_kind", "stage_entered_at" = r."stage_entered_at", "weighted_value" = r."weighted_value", "weighted_value_currency" = r."weighted_value_currency", "close_date" = r."close_date"
-    from jsonb_populate_record(null::crm."deal", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."deal" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."deal" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "score" = r."score", "grade" = r."grade", "is_hot" = r."is_hot", "model_version" = r."model_version", "scored_at" = r."scored_at"
-    from jsonb_populate_record(null::crm."deal", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."deal" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1840,15 +1840,15 @@ begin
   if p_person then
     update crm."task" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "title" = r."title", "description" = r."description", "type" = r."type", "category" = r."category", "priority" = r."priority", "status" = r."status", "due_at" = r."due_at", "start_at" = r."start_at", "assignee_id" = r."assignee_id", "team_id" = r."team_id", "links" = r."links", "checklist" = r."checklist", "reminders" = r."reminders", "outcome" = r."outcome", "is_open" = r."is_open", "completed_at" = r."completed_at", "completed_by" = r."completed_by"
-    from jsonb_populate_record(null::crm."task", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."task" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."task" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."task", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."task" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1877,15 +1877,15 @@ begin
   if p_person then
     update crm."interaction" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "type" = r."type", "direction" = r."direction", "subject" = r."subject", "content" = r."content", "scheduled_at" = r."scheduled_at", "completed_at" = r."completed_at", "duration_seconds" = r."duration_seconds", "outcome" = r."outcome", "location" = r."location", "recording_url" = r."recording_url", "user_id" = r."user_id", "team_id" = r."team_id", "participants" = r."participants", "links" = r."links", "happens_at" = r."happens_at", "is_open" = r."is_open"
-    from jsonb_populate_record(null::crm."interaction", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."interaction" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."interaction" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."interaction", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."interaction" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1914,15 +1914,15 @@ begin
   if p_person then
     update crm."note" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "title" = r."title", "content" = r."content", "is_private" = r."is_private", "is_pinned" = r."is_pinned", "links" = r."links", "author_id" = r."author_id"
-    from jsonb_populate_record(null::crm."note", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."note" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."note" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."note", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."note" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1951,15 +1951,15 @@ begin
   if p_person then
     update crm."association" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "from_kind" = r."from_kind", "from_id" = r."from_id", "to_kind" = r."to_kind", "to_id" = r."to_id", "label" = r."label", "label_key" = r."label_key", "role" = r."role", "is_primary" = r."is_primary", "started_on" = r."started_on", "ended_on" = r."ended_on"
-    from jsonb_populate_record(null::crm."association", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."association" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."association" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."association", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."association" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -1978,15 +1978,15 @@ begin
   if p_person then
     update crm."credential" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "password_hash" = r."password_hash", "password_set_at" = r."password_set_at", "totp_secret" = r."totp_secret", "totp_since" = r."totp_since", "recovery_codes" = r."recovery_codes", "ticket_hash" = r."ticket_hash", "ticket_purpose" = r."ticket_purpose", "ticket_expires_at" = r."ticket_expires_at", "session_generation" = r."session_generation"
-    from jsonb_populate_record(null::crm."credential", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."credential" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."credential" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "totp_step" = r."totp_step"
-    from jsonb_populate_record(null::crm."credential", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."credential" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2005,15 +2005,15 @@ begin
   if p_person then
     update crm."session" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "user_id" = r."user_id", "address" = r."address", "user_agent" = r."user_agent", "second_factor" = r."second_factor", "generation" = r."generation", "expires_at" = r."expires_at"
-    from jsonb_populate_record(null::crm."session", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."session" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."session" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "token_hash" = r."token_hash", "previous_hash" = r."previous_hash", "rotated_at" = r."rotated_at"
-    from jsonb_populate_record(null::crm."session", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."session" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2032,15 +2032,15 @@ begin
   if p_person then
     update crm."api_key" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "user_id" = r."user_id", "permissions" = r."permissions", "prefix" = r."prefix", "secret_hash" = r."secret_hash", "previous_hash" = r."previous_hash", "previous_until" = r."previous_until", "expires_at" = r."expires_at"
-    from jsonb_populate_record(null::crm."api_key", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."api_key" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."api_key" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "last_used_at" = r."last_used_at"
-    from jsonb_populate_record(null::crm."api_key", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."api_key" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2059,15 +2059,15 @@ begin
   if p_person then
     update crm."throttle" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids"
-    from jsonb_populate_record(null::crm."throttle", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."throttle" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."throttle" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "expires_at" = r."expires_at", "failures" = r."failures", "window_began_at" = r."window_began_at", "locked_until" = r."locked_until"
-    from jsonb_populate_record(null::crm."throttle", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."throttle" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2086,15 +2086,15 @@ begin
   if p_person then
     update crm."security_event" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "event" = r."event", "user_id" = r."user_id", "address" = r."address", "user_agent" = r."user_agent", "detail" = r."detail"
-    from jsonb_populate_record(null::crm."security_event", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."security_event" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."security_event" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."security_event", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."security_event" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2113,15 +2113,15 @@ begin
   if p_person then
     update crm."job" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "type" = r."type", "user_id" = r."user_id", "target" = r."target", "status" = r."status", "finished_at" = r."finished_at", "failure" = r."failure"
-    from jsonb_populate_record(null::crm."job", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."job" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."job" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
-    from jsonb_populate_record(null::crm."job", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."job" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2140,15 +2140,15 @@ begin
   if p_person then
     update crm."scoring_model" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "key" = r."key", "name" = r."name", "name_key" = r."name_key", "description" = r."description", "kind" = r."kind", "definition" = r."definition", "is_active" = r."is_active"
-    from jsonb_populate_record(null::crm."scoring_model", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."scoring_model" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."scoring_model" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id())
-    from jsonb_populate_record(null::crm."scoring_model", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."scoring_model" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;
@@ -2167,15 +2167,15 @@ begin
   if p_person then
     update crm."rescoring" t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids"
-    from jsonb_populate_record(null::crm."rescoring", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."rescoring" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update crm."rescoring" t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "of" = r."of", "due_at" = r."due_at", "reached" = r."reached"
-    from jsonb_populate_record(null::crm."rescoring", p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from crm."rescoring" o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;

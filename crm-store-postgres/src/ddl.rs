@@ -284,6 +284,8 @@ fn indexes(sql: &mut String, layout: &Layout) {
     }
 }
 
+/// What writes a record of a kind. A column that a row does not name keeps what is stored, so that a program which does not
+/// know a column empties it never, also where a newer one has replaced the function by a wider.
 fn functions(sql: &mut String, layout: &Layout) {
     let kind = layout.decl.kind;
     let table = &layout.table;
@@ -313,15 +315,15 @@ begin
   if p_person then
     update {table} t
     set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()){person_sets}
-    from jsonb_populate_record(null::{table}, p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from {table} o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   if p_machine then
     update {table} t
     set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()){machine_sets}
-    from jsonb_populate_record(null::{table}, p_row) r
-    where t.tenant_id = p_tenant and t.id = p_id;
+    from {table} o, jsonb_populate_record(o, p_row) r
+    where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
   end if;
   return true;

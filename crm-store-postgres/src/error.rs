@@ -8,7 +8,7 @@ use crm_core::{
     value::{Id, Ref},
 };
 use serde::Deserialize;
-use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// The SQLSTATE under which `crm.commit_v1` raises a condition that does not hold, with JSON in the detail.
 const CONDITION: &str = "CRM01";
@@ -70,12 +70,25 @@ pub(crate) fn of_commit(failure: Failure, commit: &Commit, in_transaction: bool)
             None => unavailable(error),
         },
         "54000" => StoreError::TooLarge { what: "the bytes of one value in an index", limit: 2704 },
-        // The server ends the connection: the word may have come after the commit.
-        "57P01" | "57P02" if !in_transaction => StoreError::OutcomeUnknown(Arc::new(error)),
+        // The server, or a pooler before it, ends the connection: the word may have come after the commit.
+        _ if !in_transaction && ends_connection(&error, &code) => StoreError::OutcomeUnknown(Arc::new(error)),
         other if other.starts_with("22") => StoreError::BadQuery(error.to_string()),
         // Any other word from the server means that it rolled back.
         _ => unavailable(error),
     }
+}
+
+/// Whether an error says more than that one statement failed: class 08 is a lost connection, 57P the server's going down,
+/// 40003 a completion that is unknown, and whatever is fatal ends the session.
+fn ends_connection(error: &sqlx::Error, code: &str) -> bool {
+    let severity = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+        .map(PgDatabaseError::severity);
+    code.starts_with("08")
+        || code.starts_with("57P")
+        || code == "40003"
+        || matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 #[derive(Deserialize)]

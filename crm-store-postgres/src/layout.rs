@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crm_core::{
     catalog,
-    schema::{FieldDecl, FieldType, Group, IndexDecl, KindDecl, Section},
+    schema::{FieldDecl, FieldType, Group, IndexDecl, KindDecl},
     value::Kind,
 };
 
@@ -102,10 +102,7 @@ pub(crate) fn columns(field: &FieldDecl) -> Vec<Column> {
 
 /// In which group a field is written.
 pub(crate) const fn group(field: &FieldDecl) -> Group {
-    match field.section {
-        Section::Machine => Group::Machine,
-        Section::System | Section::Person | Section::ReadOnly | Section::Derived => Group::Person,
-    }
+    field.section.group()
 }
 
 /// A name as SQL: quoted, since some fields are named as SQL's own words are.

@@ -51,18 +51,31 @@ impl Serialize for Written<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &image.versions.person)?;
         map.serialize_entry("machine_version", &image.versions.machine)?;
+        // A column that is not named is null in a new row, and keeps what is stored in an update: one that this program
+        // does not know, and one that does not change.
+        let before = self.0.before.as_deref();
         for (position, value) in image.values.iter().enumerate() {
-            // A column that is not named is null, in a new row and in an update alike.
-            if value.is_null() || !self.0.writes(group(&layout.decl.fields[position])) {
+            let is_kept = match before {
+                None => value.is_null(),
+                Some(before) => before.values.get(position) == Some(value),
+            };
+            if is_kept || !self.0.writes(group(&layout.decl.fields[position])) {
                 continue;
             }
-            encode_field(&mut map, layout, position, value)?;
+            if value.is_null() {
+                for column in &layout.columns[position] {
+                    map.serialize_entry(&column.name, &None::<()>)?;
+                }
+            } else {
+                encode_field(&mut map, layout, position, value)?;
+            }
         }
         for (position, index, key) in &layout.keys {
+            let place = index.sort_value(image);
             if self.0.writes(group(&layout.decl.fields[*position]))
-                && let Value::Text(text) = index.sort_value(image)
+                && before.map_or(Value::Null, |before| index.sort_value(before)) != place
             {
-                map.serialize_entry(key, text.as_ref())?;
+                map.serialize_entry(key, &place.as_text())?;
             }
         }
         map.end()

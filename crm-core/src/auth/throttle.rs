@@ -60,17 +60,30 @@ pub(super) fn count(draft: &mut Draft<'_>, counters: &[Counter]) -> Result<Verdi
         let image = draft.peek(counter.record)?;
         found.push(image.map(|image| Record::<Throttle>::from_image(&image)).transpose()?);
     }
-    let locked = found.iter().flatten().filter_map(|throttle| throttle.locked_until).filter(|until| *until > now).max();
+    let mut locked = None;
+    for (counter, throttle) in counters.iter().zip(&found) {
+        let Some(until) = throttle.as_ref().and_then(|throttle| throttle.locked_until).filter(|until| *until > now)
+        else {
+            continue;
+        };
+        // Locked by a clock that is further ahead than clocks may be: from here on it lasts as long as any lock.
+        let latest = now.plus_micros(micros(counter.limit.lock));
+        if until > latest.plus_micros(draft.cx.max_clock_skew) {
+            let failures = throttle.as_ref().map_or(0, |throttle| throttle.failures);
+            write(draft, counter, failures, Some(now), Some(latest))?;
+        }
+        locked = locked.max(Some(until.min(latest.plus_micros(draft.cx.max_clock_skew))));
+    }
     if let Some(until) = locked {
         return Ok(Verdict::Locked { until, just_now: false });
     }
     let mut until = None;
     for (counter, throttle) in counters.iter().zip(&found) {
-        // A window that began in the future is another machine's clock, and goes on.
+        // A window that began in the future is another machine's clock, and goes on, from now.
         let began = throttle.as_ref().and_then(|throttle| {
             let over = throttle.locked_until.is_some()
                 || throttle.window_began_at.is_none_or(|began| began.plus_micros(micros(counter.limit.window)) <= now);
-            throttle.window_began_at.filter(|_| !over)
+            throttle.window_began_at.filter(|_| !over).map(|began| began.min(now))
         });
         let failures = throttle.as_ref().filter(|_| began.is_some()).map_or(0, |throttle| throttle.failures);
         if failures >= i64::from(counter.limit.times) {

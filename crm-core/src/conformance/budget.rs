@@ -10,6 +10,7 @@ pub(super) const CASES: &[Case] = &[
     case!("budget", hundred_items_pass, "100 items pass, whatever they are: writes, guards, claims, links"),
     case!("budget", one_more_is_refused, "101 items are refused, and nothing of them is stored"),
     case!("budget", record_of_128_kb, "a record of 128 KB passes and comes back, one byte more is refused"),
+    case!("budget", structured_128_kb, "structured values count as JSON with its escapes, whatever they hold"),
     case!("budget", commit_of_4_mb, "a commit of almost 4 MB passes and comes back, more is refused"),
 ];
 
@@ -103,6 +104,36 @@ async fn record_of_128_kb(lab: &Lab<'_>) -> Outcome {
     let grown = lab.change(&image).set("source", Value::text("web"));
     expect_too_large(lab.step(tenant).write(grown).send().await, MAX_RECORD_BYTES)?;
     lab.expect(&image).await
+}
+
+/// Structured values of what JSON escapes (quotes, backslashes, control characters) and of what it does not: as large as a
+/// record may be, each is stored and comes back, and what is a byte larger is refused.
+async fn structured_128_kb(lab: &Lab<'_>) -> Outcome {
+    let tenant = lab.tenant().await?.tenant;
+    for filler in ["\u{1}", "\"", "\\", "\n", "ä", "😀", "x"] {
+        let with = |base: &Edit, times: usize, rest: usize| {
+            let text = filler.repeat(times) + &"x".repeat(rest);
+            base.clone()
+                .set("addresses", Value::list([Value::Json(std::sync::Arc::new(serde_json::json!({"street": text})))]))
+        };
+        let base = lab.new_record(tenant, Kind::Company);
+        let (empty, one) = (with(&base, 0, 0).after().size(), with(&base, 1, 0).after().size());
+        let room = MAX_RECORD_BYTES - empty;
+        let (times, rest) = (room / (one - empty), room % (one - empty));
+        let full = with(&base, times, rest);
+        ensure!(full.after().size() == MAX_RECORD_BYTES, "{filler:?}: the record has {} bytes", full.after().size());
+        let more = with(&lab.new_record(tenant, Kind::Company), times, rest + 1);
+        let record = more.record();
+        expect_too_large(lab.step(tenant).write(more).send().await, MAX_RECORD_BYTES)?;
+        lab.expect_none(tenant, record).await?;
+        let image = lab.put(full).await.map_err(|error| super::Failure::from(error).at(filler))?;
+        lab.expect(&image).await?;
+        // A change of all of it holds it twice, as it was and as it is.
+        let changed = with(&lab.change(&image), times - 1, rest);
+        let image = lab.put(changed).await.map_err(|error| super::Failure::from(error).at(filler))?;
+        lab.expect(&image).await?;
+    }
+    Ok(())
 }
 
 async fn commit_of_4_mb(lab: &Lab<'_>) -> Outcome {

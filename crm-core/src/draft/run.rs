@@ -15,7 +15,7 @@ use crate::{
     organizations::record::OrganizationStatus,
     schema::{Group, Image},
     scoring,
-    store::{Commit, Got, HistoryQuery, KeyEntry, StoreError, Want},
+    store::{Commit, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
     value::{Id, Kind, Ref, Time},
 };
 
@@ -138,6 +138,7 @@ pub(crate) async fn run(
                     now,
                     ids: engine.ids.as_ref(),
                     validators: &engine.validators,
+                    max_clock_skew: engine.max_clock_skew,
                 };
                 let mut draft = Draft::new(&cx, &loaded);
                 let refs = match decide_guarded(&mut draft, options, decide) {
@@ -290,62 +291,27 @@ pub(crate) async fn read_history(engine: &Engine, tenant: Id, record: Ref) -> Re
     }
 }
 
-/// Sends a commit, again where its outcome is unknown. A failure after an unknown outcome may be this commit's own
-/// success: the log tells.
+/// Sends a commit, again where its outcome is unknown. After an unknown outcome every refusal may be this commit's own
+/// success: what is stored tells, and where that cannot be asked, the outcome stays unknown.
 async fn send(engine: &Engine, commit: &Commit) -> Result<(), StoreError> {
     let mut unknown = false;
     let mut left = UNKNOWN_TRIES;
     loop {
-        match engine.store.commit(commit).await {
+        let refused = match engine.store.commit(commit).await {
             Ok(()) => return Ok(()),
-            Err(error @ StoreError::OutcomeUnknown(_)) => {
-                unknown = true;
-                left -= 1;
-                if left == 0 {
-                    return if is_stored(engine, commit).await? { Ok(()) } else { Err(error) };
-                }
-            }
-            Err(error) if !unknown => return Err(error),
-            Err(error @ StoreError::Unavailable(_)) => {
-                left -= 1;
-                if left == 0 {
-                    return Err(StoreError::outcome_unknown(error.to_string()));
-                }
-            }
-            Err(error) => return if is_stored(engine, commit).await? { Ok(()) } else { Err(error) },
-        }
-    }
-}
-
-/// Whether the log (or the key) holds this very commit.
-async fn is_stored(engine: &Engine, commit: &Commit) -> Result<bool, StoreError> {
-    if let Some(change) = commit.writes.iter().find_map(|write| write.changes.first()) {
-        let mut query = HistoryQuery {
-            tenant: commit.tenant,
-            record: change.record,
-            field: None,
-            descending: true,
-            after: None,
-            limit: 50,
+            Err(refused) => refused,
         };
-        loop {
-            let page = engine.store.history(&query).await?;
-            if page.changes.iter().any(|stored| stored.commit == commit.id) {
-                return Ok(true);
-            }
-            let passed =
-                page.changes.iter().any(|stored| stored.group == change.group && stored.version < change.version);
-            query.after = page.changes.last().map(crate::store::HistoryPosition::of);
-            if passed || !page.more || query.after.is_none() {
-                return Ok(false);
-            }
+        match &refused {
+            StoreError::OutcomeUnknown(_) => unknown = true,
+            _ if !unknown => return Err(refused),
+            StoreError::Unavailable(_) => {}
+            _ => return settle(engine.store.as_ref(), commit, refused).await,
+        }
+        left -= 1;
+        if left == 0 {
+            return settle(engine.store.as_ref(), commit, refused).await;
         }
     }
-    if let Some(key) = &commit.key {
-        let answer = engine.store.get(commit.tenant, &[Want::Key(key.key.clone())]).await?;
-        return Ok(matches!(answer.got.first(), Some(Got::Key(Some(entry))) if entry.commit == commit.id));
-    }
-    Ok(false)
 }
 
 /// The fingerprint as it is kept: that of a request that changed nothing is marked, so that its second answer says so

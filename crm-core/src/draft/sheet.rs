@@ -29,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Time,
     pub(crate) ids: &'a dyn IdSource,
     pub(crate) validators: &'a [Arc<dyn Validator>],
+    /// How far ahead of `now` what is stored may be, in microseconds.
+    pub(crate) max_clock_skew: i64,
 }
 
 /// One step of a use case: why, and when it was true.
@@ -271,6 +273,7 @@ impl<'a> Draft<'a> {
         self.compute(record, values)?;
         let after = self.edits.get(&record).map_or(&before, |edit| &edit.after);
         let Some((action, fields)) = action(&before, after) else { return Ok(()) };
+        let recorded_at = self.not_before(&before);
         let edit = self.edits.entry(record).or_insert_with(|| Edit {
             before: Some(Arc::clone(&before)),
             after: Arc::clone(&before),
@@ -286,8 +289,8 @@ impl<'a> Draft<'a> {
             group: Group::Machine,
             version: edit.after.versions.machine,
             commit: Id::NIL,
-            recorded_at: self.cx.now,
-            occurred_at: self.cx.now,
+            recorded_at,
+            occurred_at: recorded_at,
             by: None,
             action: Cow::Borrowed(action),
             origin: None,
@@ -296,6 +299,14 @@ impl<'a> Draft<'a> {
             stage_move: None,
         });
         Ok(())
+    }
+
+    /// When a change of a record is recorded: now, or where another process' clock is ahead, when the last one was. So no
+    /// group's changes run backwards in the log. The machine's announcements go with its scores.
+    pub(crate) fn not_before(&self, before: &Image) -> Time {
+        let scored_at = before.decl.position("scored_at").map_or(&Value::Null, |at| &before.values[at]);
+        let updated_at = &before.values[common::UPDATED_AT];
+        [updated_at, scored_at].into_iter().filter_map(Value::as_time).fold(self.cx.now, Time::max)
     }
 
     /// True where a record of this id is new in this draft.
@@ -378,9 +389,10 @@ impl<'a> Draft<'a> {
         gate::check_field_rules(self, &after, sets.asked, &mut faults)?;
         self.place(&mut after, sets.asked, (false, sets.exactly), &mut faults);
         self.place(&mut after, sets.own, (true, sets.exactly), &mut faults);
-        let recorded_at = before.map_or(self.cx.now, |before| {
-            before.values[common::UPDATED_AT].as_time().map_or(self.cx.now, |updated| updated.max(self.cx.now))
-        });
+        let recorded_at = before.map_or(self.cx.now, |before| self.not_before(before));
+        if recorded_at > self.cx.now.plus_micros(self.cx.max_clock_skew) {
+            return Err(Error::ClockSkew { record, written_at: recorded_at, now: self.cx.now }.into());
+        }
         let occurred_at = step.occurred_at.unwrap_or(recorded_at);
         if before.is_none() {
             after.values[common::CREATED_AT] = Value::Time(occurred_at);

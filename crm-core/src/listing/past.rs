@@ -64,7 +64,8 @@ pub(crate) struct PastPlan {
     moment: Moment,
 }
 
-/// Plans a list of the past.
+/// Plans a list of the past. What is relative to now in the filter is relative to `relative_to`, the moment as it was asked
+/// for: a moment that has not passed yet stands for the latest state.
 ///
 /// # Errors
 /// As [`super::plan`]; [`Error::Invalid`] for another sort than `created_at`, for archived records, and for a filter on
@@ -74,6 +75,7 @@ pub(crate) fn plan_past(
     decl: &'static KindDecl,
     query: &ListQuery,
     action: Action,
+    relative_to: Time,
     moment: Moment,
 ) -> Result<PastPlan, Error> {
     let seen = permitted(access, decl, action)?;
@@ -85,7 +87,7 @@ pub(crate) fn plan_past(
         return Err(Error::invalid("sort", "unknown_sort", message));
     }
     // What is relative to now in it is relative to the moment.
-    let then = Access::new(access.actor(), access.definitions(), moment.at);
+    let then = Access::new(access.actor(), access.definitions(), relative_to);
     let mut filter = then.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
     if let Some(name) = untold(decl, &filter) {
         let message = "is what the machine computes: the log does not tell what it was";

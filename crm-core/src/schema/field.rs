@@ -31,6 +31,16 @@ pub enum Section {
     Derived,
 }
 
+impl Section {
+    /// The group whose version counts its writes.
+    pub const fn group(self) -> super::Group {
+        match self {
+            Section::Machine => super::Group::Machine,
+            Section::System | Section::Person | Section::ReadOnly | Section::Derived => super::Group::Person,
+        }
+    }
+}
+
 /// The type of a field: what values it takes and how it is written in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldType {

@@ -34,7 +34,9 @@ pub(super) fn write_score(
     now: Time,
 ) -> Result<(), Stop> {
     let image = draft.peek(record)?.ok_or(Stop::not_found(record.kind))?;
-    draft.announce(record, &values_of(&image, points, version, now), |before, after| {
+    // Where another process' clock is ahead, scores do not run backwards either.
+    let scored_at = image.get("scored_at").as_time().map_or(now, |before| before.max(now));
+    draft.announce(record, &values_of(&image, points, version, scored_at), |before, after| {
         let moved = |name: &'static str| {
             let (old, new) = (before.get(name).clone(), after.get(name).clone());
             (old != new).then_some(FieldChange { field: Cow::Borrowed(name), old, new })

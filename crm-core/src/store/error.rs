@@ -60,6 +60,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// True where a commit was refused for what it asks or meets, so that nothing of it was stored by this try.
+    pub const fn is_verdict(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict { .. } | Self::Claimed { .. } | Self::KeyUsed | Self::Dangling | Self::TooLarge { .. }
+        )
+    }
+
     /// The store did nothing, for a reason given as text.
     pub fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable(text(reason))

@@ -20,6 +20,7 @@ mod mock;
 mod query;
 #[cfg(feature = "auth")]
 pub mod sealed;
+mod settle;
 mod traits;
 
 pub(crate) use commit::record_items;
@@ -34,4 +35,5 @@ pub use query::{
     Answer, ChangePage, Definitions, FeedCursor, FeedPage, Got, HistoryPosition, HistoryQuery, LogPosition, LogQuery,
     Page, Position, Query, StageMoveQuery, Want,
 };
+pub use settle::{Stored, is_stored, settle};
 pub use traits::{Counts, Feed, History, Records, Store};

@@ -94,7 +94,8 @@ pub trait Feed: Send + Sync {
     /// skipped; no order between records. May come twice after a failure. Changes appear some time after their commit.
     ///
     /// # Errors
-    /// [`StoreError::BadQuery`] for a cursor that is none, [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    /// [`StoreError::BadQuery`] for a cursor that is none, or after which changes were forgotten: never does the feed go on
+    /// behind a gap in silence. [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
 
     /// The tenants that have an organization, archived or not, by id, after one (from the first without one): whose work

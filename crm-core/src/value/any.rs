@@ -186,15 +186,23 @@ impl Serialize for Plain<'_> {
     }
 }
 
+/// The bytes of structured data as JSON text, escapes and all: so the dearest store keeps it.
 fn json_size(json: &serde_json::Value) -> usize {
-    match json {
-        serde_json::Value::Null | serde_json::Value::Bool(_) => 4,
-        serde_json::Value::Number(_) => 8,
-        serde_json::Value::String(text) => text.len() + 2,
-        serde_json::Value::Array(items) => items.iter().map(|item| 1 + json_size(item)).sum::<usize>() + 2,
-        serde_json::Value::Object(map) => {
-            map.iter().map(|(key, value)| key.len() + 4 + json_size(value)).sum::<usize>() + 2
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
         }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Nothing fails: keys are texts, and counting takes any bytes.
+    match serde_json::to_writer(&mut count, json) {
+        Ok(()) => count.0,
+        Err(_) => usize::MAX,
     }
 }
 

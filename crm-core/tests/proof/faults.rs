@@ -3,6 +3,7 @@
 use crm_core::{
     Crm, Error, MemoryStore,
     access::Actor,
+    ambient::Clock as _,
     collection::{Collection, NewWithHistory},
     companies::{CompanyPatch, NewCompany},
     contacts::NewContact,
@@ -157,6 +158,154 @@ fn an_answer_that_stays_lost_is_said_and_found_again() {
             assert_eq!(world.changes().await, before + 1);
             assert_eq!(leads.get(second.id).await.unwrap().name, "N");
         }
+    });
+}
+
+/// An answer is lost, and then one of the calls that find out fails, whichever: what is stored is never called unavailable,
+/// and the same request under its key makes nothing a second time.
+#[test]
+fn after_an_unknown_outcome_a_failure_stays_unknown() {
+    run(async {
+        let mut unknown = 0;
+        for fault in [Fault::LostBefore, Fault::LostAfter] {
+            for lost in 1..=3 {
+                for failing in 1..=8 {
+                    for key in [None, Some("k")] {
+                        let world = World::new().await;
+                        let leads = world.crm.leads(&world.admin);
+                        leads.list(&crm_core::listing::ListQuery::new()).await.unwrap();
+                        let before = leads.count(crm_core::filter::Filter::all([])).await.unwrap();
+                        for _ in 0..lost {
+                            world.store.faults().fail_next_commit(fault);
+                        }
+                        world.store.faults().fail_call(failing);
+                        let new = || {
+                            let create = leads.create(NewLead { name: "Once".into(), ..Default::default() });
+                            if let Some(key) = key { create.idempotency_key(key) } else { create }
+                        };
+                        let answer = new().await;
+                        // What did not come to pass in this call is not to fail another.
+                        while world.store.faults().is_pending() {
+                            let _ = leads.count(crm_core::filter::Filter::all([])).await;
+                        }
+                        let count = async || leads.count(crm_core::filter::Filter::all([])).await.unwrap() - before;
+                        let what = format!("{fault:?} {lost} × failing {failing} {key:?}");
+                        match &answer {
+                            Ok(_) => assert_eq!(count().await, 1, "{what}"),
+                            Err(Error::Unavailable(_)) => assert_eq!(count().await, 0, "{what}"),
+                            Err(Error::OutcomeUnknown { .. }) => unknown += 1,
+                            Err(other) => panic!("{what}: {other:?}"),
+                        }
+                        assert!(count().await <= 1, "{what}");
+                        if key.is_some() {
+                            new().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+                            assert_eq!(count().await, 1, "{what}: under the key it is made once");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(unknown > 4, "{unknown}");
+    });
+}
+
+/// A feed that forgot what totals had not followed yet: they begin anew with what it has, and say so, once.
+#[test]
+fn a_gap_in_the_feed_is_told() {
+    run(async {
+        let world = World::new().await;
+        let totals = world.crm.totals();
+        let hour = std::time::Duration::from_secs(3600);
+        let write = async |source: &str| {
+            world.crm.leads(&world.admin).update(world.lead.id, LeadPatch::new().source(source)).await.unwrap();
+        };
+        assert!(!totals.catch_up(hour).await.unwrap().gap);
+        // What was followed may be forgotten.
+        world.store.forget_feed();
+        write("web").await;
+        assert!(!totals.catch_up(hour).await.unwrap().gap);
+        write("phone").await;
+        world.store.forget_feed();
+        write("mail").await;
+        let followed = totals.catch_up(hour).await.unwrap();
+        assert!(followed.gap && followed.changes == 1, "{followed:?}");
+        assert!(!totals.catch_up(hour).await.unwrap().gap);
+    });
+}
+
+/// Two processes whose clocks differ: what one wrote ahead of the other keeps its order, also the machine's, and now shows it;
+/// what is further ahead than clocks may be is not written of.
+#[test]
+fn clocks_that_differ_by_little_keep_order_and_by_much_are_refused() {
+    run(async {
+        let world = World::new().await;
+        let ahead = |seconds: i64, skew: Option<u64>| {
+            let clock = TestClock::at("2026-01-05T09:00:00Z");
+            clock.set(world.clock.now().plus_micros(seconds * 1_000_000));
+            let builder = Crm::builder(world.store.clone()).clock(clock).ids(CountedIds::series(90 + seconds as u64));
+            match skew {
+                Some(skew) => builder.max_clock_skew(std::time::Duration::from_secs(skew)).build(),
+                None => builder.build(),
+            }
+        };
+        let id = world.lead.id;
+        let here = world.crm.leads(&world.admin);
+        ahead(30, None).leads(&world.admin).update(id, LeadPatch::new().source("web")).await.unwrap();
+        let now = world.clock.now();
+        assert_eq!(
+            here.as_of(id, now).await.unwrap().unwrap().source.as_deref(),
+            Some("web"),
+            "now is the latest state"
+        );
+        here.update(id, LeadPatch::new().source("phone")).await.unwrap();
+        assert_eq!(here.as_of(id, now).await.unwrap().unwrap().source.as_deref(), Some("phone"));
+        let history = here.history(id).await.unwrap();
+        assert!(history.windows(2).all(|pair| pair[0].recorded_at <= pair[1].recorded_at));
+        assert!(history.windows(2).all(|pair| pair[0].version < pair[1].version));
+
+        ahead(120, None).leads(&world.admin).update(id, LeadPatch::new().source("mail")).await.unwrap();
+        let before = world.changes().await;
+        let refused = here.update(id, LeadPatch::new().source("fair")).await.unwrap_err();
+        assert!(matches!(refused, Error::ClockSkew { now: told, .. } if told == now), "{refused:?}");
+        assert!(matches!(here.archive(id).await, Err(Error::ClockSkew { .. })));
+        assert_eq!(world.changes().await, before);
+        let patient = ahead(0, Some(300));
+        patient.leads(&world.admin).update(id, LeadPatch::new().source("fair")).await.unwrap();
+        world.clock.advance_seconds(61);
+        here.update(id, LeadPatch::new().source("web")).await.unwrap();
+    });
+}
+
+/// What is unavailable or unknown is so for every record of the batch: none is tried by itself.
+#[test]
+fn many_changes_with_an_unknown_outcome_are_not_tried_one_by_one() {
+    run(async {
+        let world = World::new().await;
+        let leads = world.crm.leads(&world.admin);
+        let ids = futures::future::join_all(
+            (0..5).map(|n| leads.create(NewLead { name: format!("L{n}"), ..Default::default() }).into_future()),
+        )
+        .await;
+        let patches =
+            || ids.iter().map(|lead| (lead.as_ref().unwrap().id, LeadPatch::new().source("web"))).collect::<Vec<_>>();
+        for fault in [Fault::Unavailable, Fault::LostBefore] {
+            let calls = world.store.faults().calls();
+            for _ in 0..3 {
+                world.store.faults().fail_next_commit(fault);
+            }
+            let verdicts = leads.update_many(patches()).await;
+            let is_so = |verdict: &Result<_, Error>| match fault {
+                Fault::Unavailable => matches!(verdict, Err(Error::Unavailable(_))),
+                _ => matches!(verdict, Err(Error::OutcomeUnknown { .. })),
+            };
+            assert!(verdicts.len() == 5 && verdicts.iter().all(is_so), "{fault:?}: {verdicts:?}");
+            assert!(world.store.faults().calls() - calls <= 6, "{fault:?}");
+            // What was left of the faults goes to nobody.
+            for _ in 0..2 {
+                let _ = leads.update(ids[0].as_ref().unwrap().id, LeadPatch::new().source("phone")).await;
+            }
+        }
+        assert!(leads.update_many(patches()).await.iter().all(Result::is_ok));
     });
 }
 

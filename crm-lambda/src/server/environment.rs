@@ -114,6 +114,11 @@ pub const VARIABLES: &[Variable] = &[
         "Requests a minute of one address in this process, to the routes that nobody has to be signed in for; 0 for no \
          limit.",
     ),
+    plain(
+        "CRM_MAX_CLOCK_SKEW",
+        "60",
+        "Seconds that the clock of another process may be ahead, 0 to 86400: a record written later is not written of.",
+    ),
     plain("CRM_TIMEOUT_SECONDS", "25", "Seconds that a request may take, 1 to 28: API Gateway waits for 30."),
     plain(
         "CRM_METRICS",

@@ -33,6 +33,8 @@ pub struct Settings {
     pub sign_ins_per_minute: Option<NonZeroU32>,
     /// How long a request may take.
     pub timeout: Duration,
+    /// How far ahead of this process' clock the clocks of others may be.
+    pub max_clock_skew: Duration,
     /// Where figures go.
     pub metrics: Metrics,
     /// True where `/docs` is served.
@@ -217,6 +219,7 @@ impl Reader<'_> {
             requests_per_minute: NonZeroU32::new(self.number("CRM_REQUESTS_PER_MINUTE", 600, 0, 1_000_000)),
             sign_ins_per_minute: NonZeroU32::new(self.number("CRM_SIGN_INS_PER_MINUTE", 60, 0, 1_000_000)),
             timeout: Duration::from_secs(self.number("CRM_TIMEOUT_SECONDS", 25, 1, 28)),
+            max_clock_skew: Duration::from_secs(self.number("CRM_MAX_CLOCK_SKEW", 60, 0, 86_400)),
             metrics: self.choice(
                 "CRM_METRICS",
                 Metrics::Off,

@@ -68,7 +68,8 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
         let done = migrate(&settings.store, &store).await?;
         tracing::info!(done, "migrated");
     }
-    let crm = Crm::shared(store.store(settings.sealing.as_ref()));
+    let crm =
+        Crm::builder_shared(store.store(settings.sealing.as_ref())).max_clock_skew(settings.max_clock_skew).build();
     let (answered, mailer) = tokio::join!(first_answer(&settings.store, &crm), mailer(&settings.mailer));
     answered?;
     let policy = Policy { worker: Arc::new(BlockingPool::new(settings.hashing_at_once)), mailer, ..Policy::default() };

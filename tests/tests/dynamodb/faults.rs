@@ -30,7 +30,7 @@ use crm_store_dynamodb::{DynamoStore, Retry};
 use serde_json::{Value as Json, json};
 use tests::dynamodb::{QUICK, endpoint, fresh};
 
-use crate::hand::{at, claim, commit, create, get, guard, id, image, key_entry, query, set, take, update};
+use crate::hand::{at, claim, commit, compute, create, get, guard, id, image, key_entry, query, set, take, update};
 
 /// What happens to one request.
 #[derive(Clone, Debug)]
@@ -301,22 +301,117 @@ async fn a_request_that_nobody_got_is_unavailable_and_not_unknown() {
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
 }
 
+/// Whatever DynamoDB says after an answer was lost: it is asked what is stored, and where that cannot be asked either, the
+/// outcome is unknown. Never is one call of `create` two records, and never is what was stored called unavailable.
 #[tokio::test]
-async fn a_lost_answer_and_then_a_conflict_shows_the_commit_in_the_log() {
-    use crm_core::store::{History, HistoryQuery};
-    // The token is honoured for ten minutes. Were it forgotten, the second request would meet the first one's record:
-    // then the log has the commit's own id, which is how the core knows.
+async fn after_a_lost_answer_whatever_follows_one_create_is_one_record() {
+    use crm_core::{Error, leads::NewLead, listing::ListQuery, testing::Ready};
+    let rig = Rig::new().await;
+    rig.script([]);
+    let ready = Ready::on(Arc::new(rig.store.clone())).await.unwrap();
+    let leads = ready.crm.leads(&ready.admin);
+    leads.list(&ListQuery::new()).await.unwrap();
+    let size = Step::Answer(
+        400,
+        json!({"__type": "com.amazon.coral.validate#ValidationException",
+            "message": "Item size has exceeded the maximum allowed size"}),
+    );
+    let then: Vec<(&str, Vec<Step>)> = vec![
+        ("nothing", vec![]),
+        ("token taken", vec![error("IdempotentParameterMismatchException")]),
+        ("conflict", vec![error("TransactionConflictException")]),
+        ("cancelled for a conflict", vec![cancelled(&["TransactionConflict", "None"])]),
+        ("cancelled for size", vec![cancelled(&["ItemCollectionSizeLimitExceeded"])]),
+        ("cancelled for a condition", vec![cancelled(&["ConditionalCheckFailed"])]),
+        ("cancelled for validation", vec![cancelled(&["ValidationError"])]),
+        ("refused", vec![error("AccessDeniedException")]),
+        ("invalid", vec![error("ValidationException")]),
+        ("too large", vec![size]),
+        ("throttled", vec![error("ThrottlingException"); QUICK.attempts as usize]),
+        ("nobody there", vec![Step::Refuse; QUICK.attempts as usize]),
+        ("lost again", vec![Step::LoseRequest; QUICK.attempts as usize]),
+    ];
+    let mut unknown = 0;
+    for lost in [Step::LoseAnswer, Step::LoseRequest] {
+        for (name, then) in &then {
+            for looks_fail in [false, true] {
+                let name = format!("{name} {lost:?} {looks_fail}");
+                // The read of the decision, the commit, and what is said of the next tries.
+                let mut steps = vec![Step::Pass, lost.clone()];
+                steps.extend(then.iter().cloned());
+                if looks_fail {
+                    steps.extend(vec![error("AccessDeniedException"); 100]);
+                }
+                rig.script(steps);
+                let made = leads.create(NewLead { name: name.clone(), ..Default::default() }).await;
+                rig.script([]);
+                let list = leads.list(&ListQuery::new().limit(100)).await.unwrap().items;
+                let stored = list.iter().filter(|lead| lead.name == name).count();
+                match made {
+                    Ok(made) => assert!(stored == 1 && list.iter().any(|lead| lead.id == made.id), "{name}: {stored}"),
+                    Err(Error::OutcomeUnknown { .. }) => unknown += 1,
+                    // What the request that was lost never did, the refusal may say.
+                    Err(other) => {
+                        assert!(matches!(lost, Step::LoseRequest) && !looks_fail, "{name}: {other:?}");
+                        assert!(matches!(other, Error::TooLarge { .. } | Error::Conflict { .. }), "{name}: {other:?}");
+                        assert_eq!(stored, 0, "{name}");
+                    }
+                }
+                assert!(stored <= 1, "{name}: {stored}");
+            }
+        }
+    }
+    assert!(unknown > then.len(), "{unknown}");
+}
+
+#[tokio::test]
+async fn definitions_that_have_not_all_appeared_are_read_again() {
+    let rig = Rig::new().await;
+    let tenant = id();
+    let (one, other) = (
+        image(Kind::Team, tenant, 0, &[("name", Value::text("North"))]),
+        image(Kind::Team, tenant, 0, &[("name", Value::text("South"))]),
+    );
+    rig.store.commit(&create([one.clone(), other.clone()])).await.unwrap();
+    rig.script([]);
+    rig.store.definitions(tenant).await.unwrap();
+    let query = rig.sent().into_iter().find(|sent| sent.operation == "Query").unwrap();
+    let old: Json = serde_json::from_str(&post("DynamoDB_20120810.Query", query.body).await).unwrap();
+    let stored = get(&rig.store, &one).await.unwrap();
+    let renamed = update(&stored, 5, |team| set(team, "name", Value::text("North-West")));
+    rig.store.commit(&renamed).await.unwrap();
+    // The epoch is there, and the definition is not yet.
+    rig.script([Step::Pass, Step::Answer(200, old.clone())]);
+    let read = rig.store.definitions(tenant).await.unwrap();
+    assert_eq!(read.epoch, renamed.id);
+    let team = read.images.iter().find(|image| image.id == one.id).unwrap();
+    assert_eq!(team.get("name"), &Value::text("North-West"), "an old definition under the new epoch stays in caches");
+    assert_eq!(rig.sent().len(), 4);
+    // As long as it is not there, nothing is answered that would be kept.
+    rig.script((0..100).flat_map(|_| [Step::Pass, Step::Answer(200, old.clone())]));
+    assert!(matches!(rig.store.definitions(tenant).await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_commit_without_a_change_is_found_by_what_it_wrote() {
     let rig = Rig::new().await;
     let lead = lead(id());
-    let commit = create([lead.clone()]);
+    rig.store.commit(&create([lead.clone()])).await.unwrap();
+    let scored = |stored, score: i64| compute(stored, |lead| set(lead, "score", Value::Int(score)));
+    let stored = get(&rig.store, &lead).await.unwrap();
     rig.script([Step::LoseAnswer, error("IdempotentParameterMismatchException")]);
-    let refused = rig.store.commit(&commit).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::Conflict { current: Some(current), .. } if *current == lead.versions));
-    let tokens = rig.tokens();
-    assert!(tokens[0] == tokens[1] && tokens[1] != tokens[2], "{tokens:?}");
-    let record = lead.reference();
-    let query = HistoryQuery { tenant: lead.tenant, record, field: None, descending: false, after: None, limit: 9 };
-    assert_eq!(rig.store.history(&query).await.unwrap().changes[0].commit, commit.id);
+    rig.store.commit(&scored(&stored, 7)).await.unwrap();
+    rig.script([]);
+    // Another's was there first: the refusal holds.
+    rig.script([Step::LoseRequest]);
+    let refused = rig.store.commit(&scored(&stored, 8)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict { .. }), "{refused}");
+    // It was written of again: nobody can tell.
+    let newer = get(&rig.store, &lead).await.unwrap();
+    rig.store.commit(&scored(&newer, 9)).await.unwrap();
+    rig.script([Step::LoseRequest]);
+    let unknown = rig.store.commit(&scored(&stored, 7)).await.unwrap_err();
+    assert!(matches!(unknown, StoreError::OutcomeUnknown(_)), "{unknown}");
 }
 
 #[tokio::test]

@@ -231,3 +231,39 @@ async fn what_is_over_is_forgotten_by_an_index_and_its_log_stays() {
         assert!(plan.join("\n").contains(&format!("{kind}_expires_at")), "{plan:?}");
     }
 }
+
+/// A column that a newer program brings, with the function that writes it under the same name, keeps what it holds whatever an
+/// older program beside it writes.
+#[tokio::test]
+async fn an_older_program_keeps_what_it_does_not_know() {
+    let pool = postgres::database().await.pool(2).await;
+    let (store, tenant) = (PostgresStore::from_pool(pool.clone()), id());
+    // What the test of `ddl.rs` prints for a new field of people: the column, and the lines of `crm.write_lead_v1` that now name it.
+    sqlx::query("alter table crm.lead add column nickname text").execute(&pool).await.unwrap();
+    let function: String =
+        sqlx::query_scalar("select pg_get_functiondef('crm.write_lead_v1'::regproc)").fetch_one(&pool).await.unwrap();
+    let newer = function
+        .replace("\"name\" = r.\"name\"", "\"name\" = r.\"name\", \"nickname\" = r.\"nickname\"")
+        .replacen("\"name\",", "\"name\", \"nickname\",", 1)
+        .replacen("r.\"name\",", "r.\"name\", r.\"nickname\",", 1);
+    assert_ne!(function, newer);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(newer)).execute(&pool).await.unwrap();
+    // This program is the older one.
+    let ada = lead(tenant, "Ada");
+    let record = ada.reference();
+    store.commit(&commit(tenant, [create(ada)])).await.unwrap();
+    sqlx::query("update crm.lead set nickname = 'the countess'").execute(&pool).await.unwrap();
+    let before = stored(&store, tenant, record).await.unwrap();
+    store.commit(&commit(tenant, [update(&before, |lead| set(lead, "name", Value::text("Ada L.")))])).await.unwrap();
+    let kept: Option<String> = sqlx::query_scalar("select nickname from crm.lead").fetch_one(&pool).await.unwrap();
+    assert_eq!(kept.as_deref(), Some("the countess"), "an older program destroys nothing");
+    // What this program knows it can still empty, in a kind's own columns and in those of several.
+    let before = stored(&store, tenant, record).await.unwrap();
+    store.commit(&commit(tenant, [update(&before, |lead| set(lead, "source", Value::text("web")))])).await.unwrap();
+    let before = stored(&store, tenant, record).await.unwrap();
+    store.commit(&commit(tenant, [update(&before, |lead| set(lead, "source", Value::Null))])).await.unwrap();
+    let after = stored(&store, tenant, record).await.unwrap();
+    assert_eq!((after.get("source"), after.get("name")), (&Value::Null, &Value::text("Ada L.")));
+    let kept: Option<String> = sqlx::query_scalar("select nickname from crm.lead").fetch_one(&pool).await.unwrap();
+    assert_eq!(kept.as_deref(), Some("the countess"));
+}

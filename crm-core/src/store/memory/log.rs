@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Log {
     all: Vec<(Id, Arc<Change>)>,
+    /// How many of them the feed tells no more.
+    forgotten: usize,
     by_time: HashMap<Id, Sorted<Arc<Change>>>,
     /// By tenant and pipeline.
     moves: HashMap<(Id, Id), Sorted<Arc<Change>>>,
@@ -67,13 +69,18 @@ impl Log {
         page(moves.after(gap).take_while(|change| change.occurred_at < query.until), query.limit)
     }
 
+    /// From now on the feed begins behind what is there, as one does that keeps a day.
+    pub(super) fn forget_feed(&mut self) {
+        self.forgotten = self.all.len();
+    }
+
     pub(super) fn feed(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
         let start = match after {
-            None => 0,
+            None => self.forgotten,
             Some(FeedCursor(text)) => text
                 .parse::<usize>()
                 .ok()
-                .filter(|&at| at <= self.all.len())
+                .filter(|&at| (self.forgotten..=self.all.len()).contains(&at))
                 .ok_or_else(|| StoreError::BadQuery("the cursor is none of this feed".to_owned()))?,
         };
         let end = start.saturating_add(limit).min(self.all.len());

@@ -62,6 +62,11 @@ impl MemoryStore {
         &self.faults
     }
 
+    /// The feed forgets what is there by now, as one does that keeps a day: a cursor before it is refused.
+    pub fn forget_feed(&self) {
+        self.state().log.forget_feed();
+    }
+
     /// Removes the records that are of no use any more from a moment on (throttles, sessions that are over), and the idempotency
     /// keys that have expired by then; says how many. What the log of the tenant says of them stays. To be called now and
     /// then, where a store lives long.

@@ -13,7 +13,7 @@ use foldhash::{HashMap, HashMapExt as _, fast::RandomState};
 use super::{log::page, sorted::Sorted};
 use crate::{
     change::Change,
-    schema::{Group, Image, IndexDecl, KindDecl, Section},
+    schema::{Group, Image, IndexDecl, KindDecl},
     store::{ChangePage, HistoryPosition, HistoryQuery, Page, Position, Query, StoreError, Write},
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -371,7 +371,7 @@ fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
 fn merged(stored: &Image, write: &Write) -> Image {
     let mut image = stored.clone();
     for (position, field) in image.decl.fields.iter().enumerate() {
-        let group = if field.section == Section::Machine { Group::Machine } else { Group::Person };
+        let group = field.section.group();
         if write.writes(group) {
             image.values[position] = write.after.values[position].clone();
         }
