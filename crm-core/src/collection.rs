@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
-    schema::{Image, Patch, Record, RecordKind, common},
+    schema::{FieldType, Image, Patch, Record, RecordKind, Section, common},
     store::{Claim, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
@@ -88,6 +88,22 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ref::new(K::KIND, id)
     }
 
+    /// What a write of these values will surely read, and what it likely will: read along in the first round trip.
+    fn hints(&self, sets: &[(usize, Value)]) -> Vec<Lookup> {
+        let mut hints = hints_of::<K>(sets);
+        if K::KIND == Kind::Company {
+            hints.extend(crate::companies::holders_of_name(self.actor.tenant(), sets));
+        }
+        // Who creates or hands over what has an owner is often the owner.
+        let owned = K::decl().own.first().filter(|&&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
+        if let Some(own) = owned.filter(|_| K::KIND != Kind::User)
+            && sets.iter().any(|(at, _)| at == own)
+        {
+            hints.extend(self.likely_owner());
+        }
+        hints
+    }
+
     /// Creates a record. One read and one commit.
     pub fn create(&self, new: K::New) -> Pending<Record<K>> {
         self.create_from(new.into())
@@ -96,7 +112,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// Creates a record of the fields that a patch sets; those it does not name have their defaults.
     pub fn create_from(&self, patch: Patch<K>) -> Pending<Record<K>> {
         let sets = patch.into_sets();
-        let mut hints = hints_of::<K>(&sets);
+        let mut hints = self.hints(&sets);
         hints.extend(self.likely_owner());
         Pending::new(self.engine, self.actor, "create", asked_for(&sets), hints, move |draft, step| {
             let id = draft.new_id();
@@ -106,7 +122,6 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     /// Whoever creates what has an owner often becomes it: read along, in the one round trip.
     fn likely_owner(&self) -> Option<Lookup> {
-        use crate::schema::FieldType;
         let owned = K::decl().own.first().is_some_and(|&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
         self.actor.user().filter(|_| owned && K::KIND != Kind::User).map(|user| Ref::new(Kind::User, user).into())
     }
@@ -121,8 +136,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     ) -> Pending<Record<K>> {
         let patch: Patch<K> = new.into();
         let sets = patch.into_sets();
-        let mut hints = hints_of::<K>(&sets);
-        hints.extend(steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
+        let mut hints = self.hints(&sets);
+        hints.extend(steps.iter().flat_map(|(_, patch)| self.hints(patch.sets())));
         hints.extend(self.likely_owner());
         let steps: Arc<[(Time, Patch<K>)]> = steps.into();
         let asked = asked_for(&(Arc::clone(&sets), created_at, Arc::clone(&steps)));
@@ -138,8 +153,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let many: Arc<[NewWithHistory<K>]> = many.into();
         let mut hints = Vec::new();
         for new in many.iter() {
-            hints.extend(hints_of::<K>(new.patch.sets()));
-            hints.extend(new.steps.iter().flat_map(|(_, patch)| hints_of::<K>(patch.sets())));
+            hints.extend(self.hints(new.patch.sets()));
+            hints.extend(new.steps.iter().flat_map(|(_, patch)| self.hints(patch.sets())));
         }
         hints.extend(self.likely_owner());
         let mut seen = std::collections::HashSet::new();
@@ -247,7 +262,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub(crate) async fn found(&self, field: &str, value: &str) -> Result<Outcome, Error> {
         let hints: Vec<Lookup> = self.likely_claim(field, value).into_iter().collect();
         draft::decide_only(self.engine, self.actor, &hints, &|draft| {
-            let claim = claim_by::<K>(&draft.cx.access, draft.cx.definitions, field, value)?;
+            let claim = key_by::<K>(&draft.cx.access, draft.cx.definitions, field, value)?.claim;
             let found = draft.peek_claimed(&claim)?.ok_or(Stop::not_found(K::KIND))?;
             draft.read(found.reference())?;
             Ok(vec![found.reference()])
@@ -260,7 +275,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     fn likely_claim(&self, field: &str, value: &str) -> Option<Lookup> {
         let cached = self.engine.cached(self.actor.tenant()).unwrap_or_default();
         let access = Access::new(self.actor, &cached, self.engine.clock.now());
-        claim_by::<K>(&access, &cached, field, value).ok().map(|claim| Lookup::Want(Want::Claimed(claim)))
+        key_by::<K>(&access, &cached, field, value).ok().map(|key| Lookup::Want(Want::Claimed(key.claim)))
     }
 
     pub(crate) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
@@ -268,8 +283,12 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         self.engine.definitions(self.actor.tenant(), answer.epoch).await
     }
 
-    /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`. The value must
-    /// be in `new` as well. One read and one commit; decided again where somebody else created it at the same time.
+    /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`,
+    /// `upsert("email", "ada@example.com", new)`, `upsert("properties.vat", "DE1", new)`. What it creates has the value;
+    /// `new` need not say it again, and may not contradict it. [`Saved::created`](crate::draft::Saved) tells whether it
+    /// created. One read and one commit; decided again where somebody else created it at the same time.
+    ///
+    /// It takes back no restriction: where the record says that somebody wants no e-mail, `false` changes nothing.
     ///
     /// Awaiting it gives the errors of [`Collection::find`] and [`Collection::create`]; a value held by a record that
     /// the actor may not see is [`Error::Duplicate`].
@@ -280,34 +299,38 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// As [`Collection::upsert`], of the fields that a patch sets.
     pub fn upsert_from(&self, field: &str, value: &str, patch: Patch<K>) -> Pending<Record<K>> {
         let sets = patch.into_sets();
-        let mut hints = hints_of::<K>(&sets);
+        let mut hints = self.hints(&sets);
         hints.extend(self.likely_claim(field, value));
         hints.extend(self.likely_owner());
         let (field, value): (Arc<str>, Arc<str>) = (field.into(), value.into());
         let asked = asked_for(&(Arc::clone(&field), Arc::clone(&value), Arc::clone(&sets)));
         Pending::new(self.engine, self.actor, "upsert", asked, hints, move |draft, step| {
-            let claim = claim_by::<K>(&draft.cx.access, draft.cx.definitions, &field, &value)?;
+            let Key { claim, place } = key_by::<K>(&draft.cx.access, draft.cx.definitions, &field, &value)?;
+            let at = place.0;
             let record = if let Some(found) = draft.peek_claimed(&claim)? {
                 let record = found.reference();
-                match draft.read(record) {
+                let current = match draft.read(record) {
                     Err(Stop::Refuse(Error::NotFound(kind))) => {
                         return Err(Error::Duplicate { kind, field: field.to_string() }.into());
                     }
-                    other => other.map(drop)?,
-                }
+                    other => other?,
+                };
+                let mut sets = sets.to_vec();
+                sets.retain(|(at, value)| !current.is_widened_by(*at, value));
                 draft.update(record, draft::Sets::asked(&sets), step)?;
                 record
             } else {
                 let id = draft.new_id();
-                draft.create(K::KIND, id, draft::Sets::asked(&sets), step)?
+                draft.create(K::KIND, id, draft::Sets::asked(&with_key(&sets, place)), step)?
             };
             let kept = match draft.answer(record) {
                 Some(image) => draft::claims(&image, draft.cx.definitions)?.contains(&claim),
                 None => false,
             };
             if !kept {
-                let message = "must be in the record too: it is found by this value";
-                return Err(Error::invalid(field.as_ref(), "required", message).into());
+                let name = if at == common::PROPERTIES { field.as_ref() } else { K::decl().fields[at].name };
+                let message = "contradicts the value by which the record is found: leave it out, or give that value";
+                return Err(Error::invalid(name, "contradicts_key", message).into());
             }
             Ok(vec![record])
         })
@@ -345,7 +368,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let mut hints: Vec<Lookup> = Vec::new();
         for (id, patch) in many.iter() {
             hints.push(Self::reference(*id).into());
-            hints.extend(hints_of::<K>(patch.sets()));
+            hints.extend(self.hints(patch.sets()));
         }
         let asked = asked_for(&many);
         Pending::new(self.engine, self.actor, "update", asked, hints, move |draft, step| {
@@ -360,7 +383,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub(crate) fn change(&self, id: Id, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let sets = patch.into_sets();
-        let mut hints = hints_of::<K>(&sets);
+        let mut hints = self.hints(&sets);
         hints.push(record.into());
         let fields = named_fields::<K>(&sets);
         let asked = asked_for(&(id, Arc::clone(&sets)));
@@ -386,7 +409,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub fn restore(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let sets = patch.into_sets();
-        let mut hints = hints_of::<K>(&sets);
+        let mut hints = self.hints(&sets);
         hints.push(record.into());
         let asked = asked_for(&(id, Arc::clone(&sets)));
         Pending::new(self.engine, self.actor, "restore", asked, hints, move |draft, step| {
@@ -884,16 +907,25 @@ impl Planned<'_> {
     }
 }
 
-/// The claim under which a unique value of a kind stands, for who may see the field.
+/// A unique value as a caller names it.
+struct Key {
+    /// What it is claimed under.
+    claim: Claim,
+    /// What a new record that is to have it sets.
+    place: (usize, Value),
+}
+
+/// The key of a unique value of a kind, for who may see the field: of a unique field, of a unique custom property, or of
+/// a field that is derived of one that holds several.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a field that is not unique, or hidden, and for a value that the field cannot have.
-fn claim_by<K: RecordKind>(
+fn key_by<K: RecordKind>(
     access: &Access<'_>,
     definitions: &Definitions,
     field: &str,
     value: &str,
-) -> Result<Claim, Error> {
+) -> Result<Key, Error> {
     let unknown = || {
         let shown: String = field.chars().take(64).collect();
         Error::invalid(shown, "not_unique", format!("is no unique field of `{}`", K::KIND))
@@ -903,22 +935,51 @@ fn claim_by<K: RecordKind>(
     }
     let country = definitions.default_country();
     let bad = |fault: crate::value::Fault| Error::invalid(field, fault.code, fault.message);
-    let normal = if let Some(key) = field.strip_prefix("properties.") {
+    let (normal, place) = if let Some(key) = field.strip_prefix("properties.") {
         let property = definitions.property(K::KIND, key).filter(|property| property.unique).ok_or_else(unknown)?;
         let ty = crate::properties::typing::property_type(property);
         let typed = ty.read_json(&serde_json::Value::String(value.to_owned())).or_else(|fault| {
             serde_json::from_str(value).map_err(|_| fault.clone()).and_then(|json| ty.read_json(&json))
         });
-        typed.and_then(|typed| ty.normalize(typed, country)).map_err(bad)?
+        let normal = typed.and_then(|typed| ty.normalize(typed, country)).map_err(bad)?;
+        let map = std::iter::once((key.to_owned(), normal.clone())).collect();
+        (normal, (common::PROPERTIES, Value::Map(Arc::new(map))))
     } else {
-        // The claims of a contact's addresses stand under `email`, which itself is derived from them; an organization
-        // may do without them.
-        let shared = definitions.organization().is_some_and(|organization| organization.allow_shared_emails);
-        let by_address = K::KIND == Kind::Contact && field == "email" && !shared;
-        let found = K::decl().field(field).filter(|found| found.marks.unique || by_address).ok_or_else(unknown)?;
-        found.ty.normalize(Value::text(value), country).map_err(bad)?
+        let at = K::decl().position(field).ok_or_else(unknown)?;
+        let found = &K::decl().fields[at];
+        let normal = || found.ty.normalize(Value::text(value), country).map_err(bad);
+        if found.marks.unique && found.section == Section::Person {
+            let normal = normal()?;
+            (normal.clone(), (at, normal))
+        } else {
+            crate::rules::place_key(K::KIND, field, "", definitions).ok_or_else(unknown)?;
+            let normal = normal()?;
+            let text = normal.as_text().unwrap_or_default();
+            let place = crate::rules::place_key(K::KIND, field, text, definitions).ok_or_else(unknown)?;
+            if access.is_hidden(K::KIND, K::decl().fields[place.0].name) {
+                return Err(unknown());
+            }
+            (normal, place)
+        }
     };
-    draft::claim_of_value(access.actor().tenant(), K::KIND, field, &normal).ok_or_else(unknown)
+    let claim = draft::claim_of_value(access.actor().tenant(), K::KIND, field, &normal).ok_or_else(unknown)?;
+    Ok(Key { claim, place })
+}
+
+/// What is set, and the key, where that is not set too.
+fn with_key(sets: &[(usize, Value)], (at, key): (usize, Value)) -> Vec<(usize, Value)> {
+    let mut all = sets.to_vec();
+    match (all.iter_mut().find(|(set, _)| *set == at), key) {
+        (Some((_, Value::Map(given))), Value::Map(key)) => {
+            let given = Arc::make_mut(given);
+            for (name, value) in key.iter() {
+                given.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        (Some(_), _) => {}
+        (None, key) => all.push((at, key)),
+    }
+    all
 }
 
 /// A record to create together with its history.
@@ -996,6 +1057,8 @@ impl<K: RecordKind> NewWithHistory<K> {
         }
         // Values that are none of their fields' are refused, whatever they are counted as.
         let claims = draft::claims(&image, definitions).map_or(0, |claims| claims.len());
+        let of_name = crate::companies::holders_of_name(Id::NIL, self.patch.sets()).len();
+        let claims = if K::KIND == Kind::Company { claims + of_name } else { claims };
         record_items(None, &image) + 1 + self.steps.len() + claims + usize::from(draft::parent(&image).is_some())
     }
 }

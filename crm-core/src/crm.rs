@@ -9,7 +9,7 @@ use crate::{
     associations::record::Association,
     audit::Audit,
     collection::Collection,
-    companies::record::Company,
+    companies::{record::Company, shared_hosts::SharedHosts},
     contacts::record::Contact,
     deals::record::Deal,
     draft::{self, Lookup, Stop},
@@ -75,6 +75,7 @@ pub struct Builder {
     ids: Arc<dyn IdSource>,
     validators: Vec<Arc<dyn Validator>>,
     max_clock_skew: Duration,
+    shared_hosts: SharedHosts,
 }
 
 impl std::fmt::Debug for Builder {
@@ -110,6 +111,13 @@ impl Builder {
         self
     }
 
+    /// Adds hosts that many companies share, each with all that stands below it: a conversion finds no company by them.
+    /// Free mail, social networks, site builders, link pages and marketplaces are known.
+    pub fn shared_hosts(mut self, hosts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.shared_hosts.add(hosts);
+        self
+    }
+
     /// The CRM.
     pub fn build(self) -> Crm {
         Crm {
@@ -119,6 +127,7 @@ impl Builder {
                 ids: self.ids,
                 validators: self.validators,
                 max_clock_skew: i64::try_from(self.max_clock_skew.as_micros()).unwrap_or(i64::MAX),
+                shared_hosts: Arc::new(self.shared_hosts),
                 cache: Cache::default(),
                 fills_cache: true,
             }),
@@ -150,6 +159,7 @@ impl Crm {
             ids: Arc::new(RandomIds::default()),
             validators: Vec::new(),
             max_clock_skew: Duration::from_secs(60),
+            shared_hosts: SharedHosts::default(),
         }
     }
 
@@ -164,6 +174,7 @@ impl Crm {
                 ids: Arc::clone(&self.engine.ids),
                 validators: self.engine.validators.clone(),
                 max_clock_skew: self.engine.max_clock_skew,
+                shared_hosts: Arc::clone(&self.engine.shared_hosts),
                 cache: Arc::clone(&self.engine.cache),
                 fills_cache: false,
             }),

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     ambient::{Clock, IdSource},
+    companies::shared_hosts::SharedHosts,
     definitions::Definitions,
     error::Error,
     rules::Validator,
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) validators: Vec<Arc<dyn Validator>>,
     /// How far ahead of this process' clock what others wrote may be, in microseconds.
     pub(crate) max_clock_skew: i64,
+    pub(crate) shared_hosts: Arc<SharedHosts>,
     pub(crate) cache: Cache,
     /// False on a store that sees what is not committed yet: it reads the cache and never fills it.
     pub(crate) fills_cache: bool,

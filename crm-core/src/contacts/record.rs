@@ -116,9 +116,9 @@ record! {
             /// Their language.
             language: Option<String> = Text(35), [];
             /// They do not want e-mail.
-            do_not_email: bool = Bool, [];
+            do_not_email: bool = Bool, [restricts];
             /// They do not want calls.
-            do_not_call: bool = Bool, [];
+            do_not_call: bool = Bool, [restricts];
             /// Who looks after them; `None` is the unassigned queue.
             owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
             /// Whose team it is; the owner's first team when not given.

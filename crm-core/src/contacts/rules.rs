@@ -1,12 +1,12 @@
 //! The rules of contacts.
 
-use super::record::Contact;
+use super::record::{Contact, ContactEmail, ContactFields};
 use crate::{
     definitions::Definitions,
     rules::{ClaimsOf, Rules, Settle},
     schema::Record,
     users::rules::full_name,
-    value::{Time, normalize_email, normalize_phone, normalize_url},
+    value::{FieldValue, Time, Value, normalize_email, normalize_phone, normalize_url},
 };
 
 impl Rules for Contact {
@@ -21,7 +21,7 @@ impl Rules for Contact {
             && (after.name.is_empty()
                 || (before.is_some_and(|before| before.name == after.name)
                     && followed
-                    && !(cx.named)(super::record::ContactFields::name as usize)))
+                    && !(cx.named)(ContactFields::name as usize)))
         {
             after.name = made;
         }
@@ -68,6 +68,12 @@ impl Rules for Contact {
         self.email = email.map(|entry| entry.email.clone());
         let phone = self.phones.iter().find(|entry| entry.primary).or(self.phones.first());
         self.phone = phone.map(|entry| entry.phone.clone());
+    }
+
+    fn place_key(key: &str, value: &str, definitions: &Definitions) -> Option<(usize, Value)> {
+        let shared = definitions.organization().is_some_and(|org| org.allow_shared_emails);
+        let emails = vec![ContactEmail { primary: true, ..value.into() }];
+        (key == "email" && !shared).then(|| (ContactFields::emails as usize, emails.into_value()))
     }
 
     const CLAIMS: Option<ClaimsOf<Self>> = Some(|contact, definitions| {

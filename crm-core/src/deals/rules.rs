@@ -54,20 +54,24 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
     if entered && !named(F::forecast_category) {
         after.forecast_category = Some(stage.forecast_category);
     }
-    // Why it was lost is not why it was won, and an open deal has no reason to have closed.
-    let other_end = before.is_some_and(|b| b.stage_kind != StageKind::Open && b.stage_kind != stage.kind);
-    if entered && other_end && !named(F::close_reason) {
-        after.close_reason = None;
+    let was = before.map(|before| before.stage_kind);
+    if entered {
+        let moved = (was, stage.kind);
+        let (reason, note) = (before.map(|before| &before.close_reason), before.map(|before| &before.close_note));
+        place::keep_explanation(moved, reason, &mut after.close_reason, named(F::close_reason));
+        place::keep_explanation(moved, note, &mut after.close_note, named(F::close_note));
     }
     if stage.kind == StageKind::Open {
-        if after.actual_close_date.is_some() && named(F::actual_close_date) {
+        let sent_back = entered && before.is_some_and(|before| before.actual_close_date == after.actual_close_date);
+        if after.actual_close_date.is_some() && named(F::actual_close_date) && !sent_back {
             cx.faults.push("actual_close_date", "not_closed", "is for deals that are won or lost");
         }
         after.actual_close_date = None;
         return;
     }
-    let still_won = stage.kind == StageKind::Won && before.is_some_and(|before| before.stage_kind == StageKind::Won);
-    if entered && !still_won && !named(F::actual_close_date) {
+    // To move among stages of one kind is no closing: the day stays.
+    let closes = entered && (was != Some(stage.kind) || after.actual_close_date.is_none());
+    if closes && !named(F::actual_close_date) {
         after.actual_close_date = Some(cx.occurred_at.date_in(cx.definitions.zone()));
     }
 }

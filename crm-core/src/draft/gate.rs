@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Draft, Lookup, Step, Stop};
+use super::{Draft, Step, Stop};
 use crate::{
     access::{Action, FieldAccess, Permission, RoleSet, Scope},
     credentials::record::CredentialFields,
@@ -14,7 +14,7 @@ use crate::{
         record::Property,
         typing::{check_property, map_of, property_type},
     },
-    schema::{FieldType, Image, Record, RecordKind, Section, common},
+    schema::{FieldType, Image, KindDecl, Record, RecordKind, Section, common},
     value::{FieldValue, Id, Kind, Ref, Value},
 };
 
@@ -155,22 +155,95 @@ pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
     }
 }
 
-/// A new record without a team gets the first team of its owner.
-pub(crate) fn fill_team(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) {
-    let is_activity = after.kind() == Kind::Interaction;
-    if before.is_some()
-        || !(is_activity || matches!(after.kind(), Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal))
-    {
-        return;
+/// The positions of the one user and the one team that a record of this kind belongs to, where it has both.
+fn belonging(decl: &KindDecl) -> Option<(usize, usize)> {
+    let (&own, &team) = (decl.own.first()?, decl.team.first()?);
+    let fits = decl.fields[own].ty == FieldType::Id(Kind::User) && decl.fields[team].ty == FieldType::Id(Kind::Team);
+    fits.then_some((own, team))
+}
+
+/// A record belongs to the team of whoever it is given to: the first team of a new owner takes the place of none and of
+/// the former owner's first. A team that was chosen, now or before, stays; and so it does where nobody owns the record.
+pub(crate) fn follow_owner(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &mut Image,
+    named: &dyn Fn(usize) -> bool,
+) -> Result<(), Stop> {
+    let Some((own, team)) = belonging(after.decl) else { return Ok(()) };
+    let former = before.and_then(|before| before.values[own].as_id());
+    let Some(owner) = after.values[own].as_id().filter(|&owner| Some(owner) != former) else { return Ok(()) };
+    let has_team = !after.values[team].is_null();
+    if named(team) && (has_team || before.is_some()) || has_team && former.is_none() {
+        return Ok(());
     }
-    let (Some(&own), Some(&team)) = (after.decl.own.first(), after.decl.team.first()) else { return };
-    let Some(owner) = after.values[own].as_id().filter(|_| after.values[team].is_null()) else { return };
-    if Some(owner) == draft.cx.actor.user() {
-        after.values[team] = draft.cx.actor.teams().first().map_or(Value::Null, |&team| Value::Id(team));
-    } else if let Ok(Some(user)) = draft.peek(Ref::new(Kind::User, owner)) {
-        after.values[team] = user.get("team_ids").items().first().cloned().unwrap_or_default();
-    } else {
-        draft.want(Lookup::from(Ref::new(Kind::User, owner)));
+    let of_former = match former.filter(|_| has_team) {
+        Some(former) => teams_of(draft, former)?,
+        None => Vec::new(),
+    };
+    let of_owner = teams_of(draft, owner)?;
+    let live = |team: &&Id| draft.cx.definitions.may_refer(Kind::Team, **team) == Some(true);
+    let (was, is) = (of_former.iter().find(live), of_owner.iter().find(live));
+    let current = after.values[team].as_id();
+    if !has_team || current == of_former.first().copied() || current == was.copied() {
+        after.values[team] = is.map_or(Value::Null, |&team| Value::Id(team));
+    }
+    Ok(())
+}
+
+/// The teams of a user, the first one first; none where the user has not been read yet and is now wanted.
+fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
+    if Some(user) == draft.cx.actor.user() {
+        return Ok(draft.cx.actor.teams().to_vec());
+    }
+    match draft.peek(Ref::new(Kind::User, user)) {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(user)) => Ok(user.get("team_ids").items().iter().filter_map(Value::as_id).collect()),
+        // Wanted with all else that is; the caller stops for them together.
+        Err(Stop::Need(lookups)) => {
+            draft.want_all(lookups);
+            Ok(Vec::new())
+        }
+        Err(refuse) => Err(refuse),
+    }
+}
+
+/// A company holds the keys of its name that no other live company holds: by them a conversion finds it, strongly
+/// consistent and without a list. They are no unique values: who comes second has none, and is told nothing.
+pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) -> Result<(), Stop> {
+    use crate::companies::{name::NameKeys, record::CompanyFields as F};
+    if after.kind() != Kind::Company {
+        return Ok(());
+    }
+    let NameKeys { whole, stem } = NameKeys::of(after.get("name").as_text().unwrap_or_default());
+    for (field, key) in [(F::name_key, Some(whole)), (F::name_stem, stem)] {
+        let at = field as usize;
+        let value = match key.filter(|_| !after.is_archived()) {
+            None => Value::Null,
+            Some(key) if is_free(draft, before, after, at, &key)? => Value::text(key),
+            Some(_) => Value::Null,
+        };
+        after.values[at] = value;
+    }
+    Ok(())
+}
+
+fn is_free(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, at: usize, key: &str) -> Result<bool, Stop> {
+    let has = |image: &Image| !image.is_archived() && image.values[at].as_text() == Some(key);
+    if before.is_some_and(has) {
+        return Ok(true);
+    }
+    if draft.written().any(|other| other.kind() == after.kind() && other.id != after.id && has(other)) {
+        return Ok(false);
+    }
+    let claim = super::claims::claim_of(after.tenant, after.kind(), after.decl.fields[at].name, key);
+    match draft.peek_claimed(&claim) {
+        Ok(holder) => Ok(holder.is_none_or(|holder| holder.id == after.id)),
+        Err(Stop::Need(lookups)) => {
+            draft.want_all(lookups);
+            Ok(false)
+        }
+        Err(refuse) => Err(refuse),
     }
 }
 

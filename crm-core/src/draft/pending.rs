@@ -29,6 +29,8 @@ use crate::{
 pub struct Saved<T> {
     /// The commit; `None` where nothing had to change.
     pub commit: Option<Id>,
+    /// True where it made the record that it answers: of an upsert, that there was none.
+    pub created: bool,
     inner: T,
 }
 
@@ -271,7 +273,8 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
         Box::pin(async move {
             let outcome = self.run(false).await?;
             let access = Access::new(&self.actor, &outcome.definitions, outcome.now);
-            Ok(Saved { commit: outcome.commit_id, inner: (self.build)(&outcome.images, &access)? })
+            let inner = (self.build)(&outcome.images, &access)?;
+            Ok(Saved { commit: outcome.commit_id, created: outcome.created, inner })
         })
     }
 }

@@ -13,9 +13,9 @@ use crate::{
     engine::Engine,
     error::Error,
     organizations::record::OrganizationStatus,
-    schema::{Group, Image},
+    schema::{FieldType, Group, Image},
     scoring,
-    store::{Commit, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
+    store::{Claim, Commit, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
     value::{Id, Kind, Ref, Time},
 };
 
@@ -81,6 +81,8 @@ pub(crate) struct Outcome {
     pub(crate) commit: Option<Commit>,
     /// The commit that the answer belongs to, where there is one.
     pub(crate) commit_id: Option<Id>,
+    /// Whether the first record of the answer is new by it.
+    pub(crate) created: bool,
     /// The records of the answer, as the store holds them.
     pub(crate) images: Vec<Arc<Image>>,
     /// The definitions under which it was decided.
@@ -129,7 +131,7 @@ pub(crate) async fn run(
         {
             return answer_again(engine, actor, definitions, now, &entry, fingerprint).await;
         }
-        let (commit, images, commit_id) = 'rounds: {
+        let (commit, images, commit_id, created) = 'rounds: {
             for _ in 0..MAX_ROUNDS {
                 let cx = Context {
                     definitions: &definitions,
@@ -139,6 +141,7 @@ pub(crate) async fn run(
                     ids: engine.ids.as_ref(),
                     validators: &engine.validators,
                     max_clock_skew: engine.max_clock_skew,
+                    shared_hosts: &engine.shared_hosts,
                 };
                 let mut draft = Draft::new(&cx, &loaded);
                 let refs = match decide_guarded(&mut draft, options, decide) {
@@ -152,12 +155,13 @@ pub(crate) async fn run(
                 };
                 let images: Vec<Arc<Image>> = refs.iter().filter_map(|&record| draft.answer(record)).collect();
                 if draft.is_empty() && options.key.is_none() {
-                    return Ok(Outcome { commit: None, commit_id: None, images, definitions, now });
+                    return Ok(Outcome { commit: None, commit_id: None, created: false, images, definitions, now });
                 }
+                let created = refs.first().is_some_and(|first| draft.is_new(first.id));
                 let id = engine.ids.id(now);
                 let key = options.key.as_ref().map(|(key, fingerprint)| KeyEntry {
                     key: key.clone(),
-                    fingerprint: marked(fingerprint, draft.is_empty()),
+                    fingerprint: marked(fingerprint, draft.is_empty(), created),
                     commit: id,
                     records: images.iter().map(|image| (image.reference(), image.versions)).collect(),
                     expires_at: now.plus_days(KEY_DAYS),
@@ -165,21 +169,22 @@ pub(crate) async fn run(
                 demand_active(&definitions, actor, &draft)?;
                 // A commit of a key alone changes nothing, and says so.
                 let commit_id = (!draft.is_empty()).then_some(id);
-                break 'rounds (draft.into_commit(id, key)?, images, commit_id);
+                break 'rounds (draft.into_commit(id, key)?, images, commit_id, created);
             }
             return Err(Error::TooLarge { what: "the rounds of reading of one decision", limit: MAX_ROUNDS });
         };
         if options.dry_run {
-            return Ok(Outcome { commit: Some(commit), commit_id, images, definitions, now });
+            return Ok(Outcome { commit: Some(commit), commit_id, created, images, definitions, now });
         }
         match send(engine, &commit).await {
             Ok(()) => {
-                return Ok(Outcome { commit: Some(commit), commit_id, images, definitions, now });
+                return Ok(Outcome { commit: Some(commit), commit_id, created, images, definitions, now });
             }
             Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
             // The next round finds the key's entry and answers from it.
             Err(StoreError::KeyUsed) if tries < CONFLICT_TRIES => {}
-            Err(StoreError::Claimed { .. }) if tries < CONFLICT_TRIES && options.again_where_taken => {}
+            Err(StoreError::Claimed { claim, .. })
+                if tries < CONFLICT_TRIES && (options.again_where_taken || is_of_the_core(&claim)) => {}
             Err(StoreError::Conflict { .. }) if tries < CONFLICT_TRIES && options.if_version.is_none() => {}
             Err(error) => return Err(error.into()),
         }
@@ -314,10 +319,22 @@ async fn send(engine: &Engine, commit: &Commit) -> Result<(), StoreError> {
     }
 }
 
-/// The fingerprint as it is kept: that of a request that changed nothing is marked, so that its second answer says so
-/// too.
-fn marked(fingerprint: &str, nothing_changed: bool) -> String {
-    if nothing_changed { format!("={fingerprint}") } else { fingerprint.to_owned() }
+/// The fingerprint as it is kept: that of a request that changed nothing, and that of one that made the record it
+/// answers, are marked, so that the second answer says so too.
+fn marked(fingerprint: &str, nothing_changed: bool, created: bool) -> String {
+    let mark = if nothing_changed {
+        "="
+    } else if created {
+        "+"
+    } else {
+        ""
+    };
+    format!("{mark}{fingerprint}")
+}
+
+/// Whether a claim is of a key that the core makes for itself: a value that nobody gave cannot be refused.
+fn is_of_the_core(claim: &Claim) -> bool {
+    crate::catalog::decl(claim.kind).field(&claim.name).is_some_and(|field| field.ty == FieldType::Folded)
 }
 
 /// The answer of an earlier request with the same key: its records, as of the versions they had.
@@ -329,8 +346,9 @@ async fn answer_again(
     entry: &KeyEntry,
     fingerprint: &str,
 ) -> Result<Outcome, Error> {
-    let changed = entry.fingerprint == fingerprint;
-    if !changed && entry.fingerprint != marked(fingerprint, true) {
+    let created = entry.fingerprint == marked(fingerprint, false, true);
+    let changed = created || entry.fingerprint == fingerprint;
+    if !changed && entry.fingerprint != marked(fingerprint, true, false) {
         return Err(Error::KeyReused);
     }
     let wants: Vec<Want> = entry.records.iter().map(|(record, _)| Want::Record(*record)).collect();
@@ -348,5 +366,5 @@ async fn answer_again(
             crate::change::as_of(actor.tenant(), &history, Time::MAX, None).ok_or(Error::NotFound(record.kind))?;
         images.push(Arc::new(crate::change::completed(then, &history, Time::MAX, &definitions)?));
     }
-    Ok(Outcome { commit: None, commit_id: changed.then_some(entry.commit), images, definitions, now })
+    Ok(Outcome { commit: None, commit_id: changed.then_some(entry.commit), created, images, definitions, now })
 }

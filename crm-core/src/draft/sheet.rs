@@ -12,6 +12,7 @@ use crate::{
     ambient::IdSource,
     catalog,
     change::{Change, FieldChange, Origin},
+    companies::shared_hosts::SharedHosts,
     definitions::Definitions,
     error::{Error, Faults},
     pipelines::gates::Passage,
@@ -31,6 +32,7 @@ pub(crate) struct Context<'a> {
     pub(crate) validators: &'a [Arc<dyn Validator>],
     /// How far ahead of `now` what is stored may be, in microseconds.
     pub(crate) max_clock_skew: i64,
+    pub(crate) shared_hosts: &'a SharedHosts,
 }
 
 /// One step of a use case: why, and when it was true.
@@ -400,11 +402,11 @@ impl<'a> Draft<'a> {
             gate::own_what_one_creates(self, &mut after);
             gate::fill_defaults(self.cx.definitions, &mut after);
         }
+        let named = |at: usize| sets.exactly || sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
         {
             let ids = self.cx.ids;
             let now = self.cx.now;
             let new_id = move || ids.id(now);
-            let named = |at: usize| sets.exactly || sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
             let mut settle = Settle {
                 definitions: self.cx.definitions,
                 occurred_at,
@@ -416,11 +418,12 @@ impl<'a> Draft<'a> {
             };
             rules::settle(before.map(Arc::as_ref), &mut after, &mut settle)?;
         }
-        gate::fill_team(self, before.map(Arc::as_ref), &mut after);
+        gate::follow_owner(self, before.map(Arc::as_ref), &mut after, &named)?;
         let fields = diff(before.map(Arc::as_ref), &after);
         let changed = |name: &str| fields.iter().any(|field| field.field == name);
         let stamp = rules::Stamp { changed: &changed, occurred_at, by: self.cx.actor.user() };
         rules::derive(&mut after, Some(&stamp), self.cx.definitions)?;
+        gate::hold_name(self, before.map(Arc::as_ref), &mut after)?;
         gate::check_record(self, before.map(Arc::as_ref), &after, &mut faults);
         super::references::check(self, before.map(Arc::as_ref), &after, &mut faults)?;
         self.stop_if_missing()?;

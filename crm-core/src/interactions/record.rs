@@ -65,7 +65,7 @@ record! {
             content: Option<String> = LongText, [searchable, personal];
             /// When it is planned.
             scheduled_at: Option<Time> = FieldType::Time, [];
-            /// When it took place.
+            /// When it took place; where neither this nor `scheduled_at` is given: now.
             completed_at: Option<Time> = FieldType::Time, [];
             /// How long it took.
             duration_seconds: Option<i64> = Int(0, 31_536_000), [];

@@ -22,6 +22,15 @@ impl Rules for Interaction {
         if before.is_none() && after.user_id.is_none() {
             after.user_id = cx.user;
         }
+        // What is not planned is held: now, or when it is said to have been.
+        if after.scheduled_at.is_none() && after.completed_at.is_none() {
+            if before.is_none() {
+                after.completed_at = Some(cx.occurred_at);
+            } else {
+                let message = "is needed: when it took place, or in scheduled_at when it is planned";
+                cx.faults.push("completed_at", "required", message);
+            }
+        }
         if after.user_id.is_none() {
             cx.faults.push("user_id", "required", "is needed: whose interaction it is");
         }

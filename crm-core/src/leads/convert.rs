@@ -1,17 +1,21 @@
 //! Conversion: a lead becomes a contact, a company and, if wished, a deal, in one commit; and its way back.
 
-use super::record::{Lead, LeadFields};
+use super::record::{Lead, LeadFields, Matched};
 use crate::{
     access::Action,
     collection::Collection,
-    companies::record::{Company, CompanyFields, Lifecycle, NewCompany},
+    companies::{
+        name::NameKeys,
+        record::{Company, CompanyFields, Lifecycle, NewCompany},
+    },
     contacts::record::{Contact, ContactEmail, ContactFields, ContactPhone, NewContact, PhoneKind},
     deals::record::{Deal, DealFields, NewDeal},
     draft::{self, Answer, Draft, Lookup, Pending, Sets, Step, Stop},
-    error::Error,
+    error::{Error, Faults},
     pipelines::{gates::Passage, record::StageKind},
     properties::typing::property_type,
     schema::{Image, Patch, Record, RecordKind, common},
+    store::{Claim, Want},
     value::{Choice, FieldValue, Id, Kind, Ref, Value, normalize_domain},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,8 +25,12 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct ConvertLead {
     /// Which contact.
     pub contact: Target,
+    /// Fields of the contact: they take the place of what the lead brings, and of what a contact that is there has.
+    pub contact_fields: Patch<Contact>,
     /// Which company.
     pub company: Target,
+    /// Fields of the company, as those of the contact. Its name, domain and website are also what it is looked for by.
+    pub company_fields: Patch<Company>,
     /// The fields of the deal to open (`NewDeal { … }.into()`); its company, contact, owner and team are the conversion's
     /// where it names none.
     pub open_deal: Option<Patch<Deal>>,
@@ -31,12 +39,16 @@ pub struct ConvertLead {
 /// Which record one side of a conversion is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target {
-    /// The one that has the lead's e-mail address (a contact) or domain (a company), else a new one. No company where
-    /// the lead names none.
+    /// The one that is there and that the actor may see, else a new one. A contact is found by the lead's e-mail address;
+    /// a company by the domain of the lead's website, by its name, or by the domain of the e-mail address where the names
+    /// do not differ. Hosts that many share (free mail, networks, site builders) say nothing. No new company where the
+    /// lead names none.
     #[default]
     Auto,
     /// This one; only its blank fields are filled.
     Existing(Id),
+    /// A new one, whatever is there. It goes without an address or domain that another record has.
+    New,
     /// None. A conversion needs a contact or a company.
     Skip,
 }
@@ -74,11 +86,19 @@ impl Answer for Converted {
 
 impl Collection<'_, Lead> {
     /// Converts a lead, in one commit: makes or links a contact and a company, opens a deal if asked, and moves the
-    /// lead to its pipeline's won stage, all gates holding.
+    /// lead to its pipeline's won stage, all gates holding. The lead's `converted_contact_by` and `converted_company_by`
+    /// say what was found and by what; [`Pending::plan`] shows them before.
     ///
-    /// Of a lead's fields, those that the actor may not see are not copied. Custom properties are copied where the
-    /// target kind has one of the same key and type. Nothing of the lead is rewritten: its history and activities stay
-    /// its own and show on the timeline of what it became.
+    /// Of a lead's fields, those that the actor may not see are not copied; that somebody wants no e-mail or calls always
+    /// is, and no conversion takes it back. Custom properties are copied where the target kind has one of the same key
+    /// and type. Nothing of the lead is rewritten: its history and activities stay its own and show on the timeline of
+    /// what it became. A record that the actor may not see is neither used nor told: the new one goes without the
+    /// address or domain that it holds.
+    ///
+    /// Three reads, one of them of all that may be there.
+    ///
+    /// # Errors
+    /// On awaiting: a fault is of the lead, or its field says of which record it is: `company.name`, `deal.value`.
     pub fn convert(&self, id: Id, how: ConvertLead) -> Pending<Converted> {
         let lead = Ref::new(Kind::Lead, id);
         let mut hints: Vec<Lookup> = vec![lead.into()];
@@ -92,6 +112,7 @@ impl Collection<'_, Lead> {
             convert(draft, id, &how, Step { passage: Passage::Convert, ..step })
         })
         .on(lead, vec!["stage_id".to_owned()])
+        .again_where_taken()
     }
 
     /// Takes a conversion back: the lead returns to the stage it came from, and what the conversion made is archived,
@@ -135,15 +156,25 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
     if Record::<Lead>::from_image(&image)?.converted_at.is_some() {
         return Err(Error::invalid("stage_id", "converted", "the lead is converted already").into());
     }
-    let company = company_of(draft, &lead, how, step)?;
-    let contact = contact_of(draft, &lead, how, company, step)?;
-    if contact.is_none() && company.is_none() {
+    let looked = Looked::new(draft, &lead, how);
+    for claim in looked.companies.iter().map(|(_, claim)| claim).chain(&looked.contact).chain(&looked.domain()) {
+        draft.want(Lookup::Want(Want::Claimed(claim.clone())));
+    }
+    draft.stop_if_missing()?;
+    let mut faults = Faults::new();
+    let lead = Brought { lead: &lead, whole: &image, looked };
+    let company = part(&mut faults, "company", company_of(draft, &lead, how, step))?.flatten();
+    let contact = part(&mut faults, "contact", contact_of(draft, &lead, how, company.map(|(made, _)| made), step))?;
+    let contact = contact.flatten();
+    if contact.is_none() && company.is_none() && faults.is_empty() {
         return Err(Error::invalid("contact", "required", "a conversion makes or names a contact or a company").into());
     }
+    let ends = (company.map(|(made, _)| made), contact.map(|(made, _)| made));
     let deal = match &how.open_deal {
-        Some(new) => Some(open_deal(draft, &lead, new, company, contact, step)?),
+        Some(new) => part(&mut faults, "deal", open_deal(draft, &lead, new, ends, step))?,
         None => None,
     };
+    faults.into_result()?;
     let definitions = draft.cx.definitions;
     let pipeline = image.get("pipeline_id").as_id().and_then(|id| definitions.pipeline(id));
     let won = pipeline.and_then(|pipeline| pipeline.first_of(StageKind::Won)).ok_or_else(|| {
@@ -154,13 +185,114 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
     let asked = [(LeadFields::stage_id as usize, Value::Id(won.id))];
     let own = [
         (LeadFields::converted_at as usize, Value::Time(at)),
-        (LeadFields::converted_contact_ids as usize, Value::list(contact.iter().map(|contact| Value::Id(contact.id)))),
-        (LeadFields::converted_company_id as usize, id_or_null(company)),
+        (LeadFields::converted_contact_ids as usize, Value::list(ends.1.iter().map(|contact| Value::Id(contact.id)))),
+        (LeadFields::converted_company_id as usize, id_or_null(ends.0)),
+        (LeadFields::converted_contact_by as usize, contact.map(|(_, by)| by).into_value()),
+        (LeadFields::converted_company_by as usize, company.map(|(_, by)| by).into_value()),
         (LeadFields::converted_deal_id as usize, id_or_null(deal)),
     ];
     draft.update(lead_ref, Sets::both(&asked, &own), step)?;
     draft.tie();
-    Ok([Some(lead_ref), contact, company, deal].into_iter().flatten().collect())
+    Ok([Some(lead_ref), ends.1, ends.0, deal].into_iter().flatten().collect())
+}
+
+/// What came of one record of a conversion; nothing where it has faults, which are collected under its name.
+fn part<T>(faults: &mut Faults, name: &str, made: Result<T, Stop>) -> Result<Option<T>, Stop> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(Stop::Refuse(Error::Invalid(of_part))) => {
+            for fault in of_part.all() {
+                faults.add(format!("{name}.{}", fault.field), fault.fault.clone());
+            }
+            Ok(None)
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
+/// What a lead brings: as the actor sees it, and whole.
+struct Brought<'a> {
+    lead: &'a Record<Lead>,
+    whole: &'a Image,
+    looked: Looked,
+}
+
+/// What the records of a conversion are looked for by.
+struct Looked {
+    /// What a company may be found by, the surest first.
+    companies: Vec<(Matched, Claim)>,
+    /// What a contact may be found by, and what a new one would claim.
+    contact: Option<Claim>,
+    tenant: Id,
+    /// The host of the company's own site.
+    site: Option<String>,
+    /// The host of the e-mail address.
+    mail: Option<String>,
+    name: Option<String>,
+}
+
+impl Looked {
+    fn new(draft: &Draft<'_>, lead: &Record<Lead>, how: &ConvertLead) -> Self {
+        let tenant = draft.cx.actor.tenant();
+        let given = |field: CompanyFields| how.company_fields.sets().iter().find(|(at, _)| *at == field as usize);
+        let text = |field: CompanyFields| given(field).map(|(_, value)| value.as_text().map(str::to_owned));
+        let own = |host: &str| normalize_domain(host).ok().filter(|host| !draft.cx.shared_hosts.is_shared(host));
+        let website = text(CompanyFields::website).unwrap_or_else(|| lead.website.clone());
+        let site = match text(CompanyFields::domain) {
+            Some(domain) => domain.and_then(|domain| normalize_domain(&domain).ok()),
+            None => website.as_deref().and_then(own),
+        };
+        let mail = lead.email.as_deref().and_then(|email| own(email.rsplit_once('@')?.1));
+        let name = text(CompanyFields::name).unwrap_or_else(|| lead.company_name.clone());
+        let mut companies = Vec::new();
+        let mut look = |by: Matched, field: &str, value: &str| {
+            let claim = draft::claim_of_value(tenant, Kind::Company, field, &Value::text(value));
+            companies.extend(claim.map(|claim| (by, claim)));
+        };
+        if how.company == Target::Auto {
+            if let Some(site) = &site {
+                look(Matched::Domain, "domain", site);
+            }
+            if let Some(keys) = name.as_deref().map(NameKeys::of) {
+                // Of the same legal form; else one of the two may have left it out.
+                look(Matched::Name, "name_key", &keys.whole);
+                match &keys.stem {
+                    Some(stem) => look(Matched::Name, "name_key", stem),
+                    None => look(Matched::Name, "name_stem", &keys.whole),
+                }
+            }
+            if let Some(mail) = mail.as_ref().filter(|mail| site.as_ref() != Some(mail)) {
+                look(Matched::Domain, "domain", mail);
+            }
+        }
+        // Where contacts may share addresses, an address says nothing of who it is.
+        let shared = draft.cx.definitions.organization().is_some_and(|org| org.allow_shared_emails);
+        let email = lead.email.as_deref().filter(|_| !shared);
+        let contact =
+            email.and_then(|email| draft::claim_of_value(tenant, Kind::Contact, "email", &Value::text(email)));
+        Self { companies, contact, tenant, site, mail, name }
+    }
+
+    /// What a new company would claim.
+    fn domain(&self) -> Option<Claim> {
+        let domain = self.site.as_ref().or(self.mail.as_ref())?;
+        draft::claim_of_value(self.tenant, Kind::Company, "domain", &Value::text(domain.as_str()))
+    }
+
+    /// Whether a company that was found may be the lead's.
+    fn fits(&self, by: Matched, claim: &Claim, found: &Image) -> bool {
+        let theirs = found.get("domain").as_text();
+        match by {
+            // Two that are called the same and have sites of their own are two.
+            Matched::Name => self.site.as_deref().zip(theirs).is_none_or(|(mine, theirs)| mine == theirs),
+            // Who writes from a host need not work for whom it belongs to.
+            _ if self.site.as_deref().is_none_or(|site| claim.value != site) => {
+                let names = self.name.as_deref().zip(found.get("name").as_text());
+                names.is_none_or(|(mine, theirs)| NameKeys::of(mine).resembles(&NameKeys::of(theirs)))
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Custom properties of the lead that the target kind has too, with the same key and type.
@@ -174,23 +306,42 @@ fn properties(draft: &Draft<'_>, lead: &Record<Lead>, kind: Kind) -> BTreeMap<St
         .collect()
 }
 
-fn company_of(draft: &mut Draft<'_>, lead: &Record<Lead>, how: &ConvertLead, step: Step) -> Result<Option<Ref>, Stop> {
-    let domain = lead.website.as_deref().and_then(|website| normalize_domain(website).ok());
+fn company_of(
+    draft: &mut Draft<'_>,
+    brought: &Brought<'_>,
+    how: &ConvertLead,
+    step: Step,
+) -> Result<Option<(Ref, Matched)>, Stop> {
+    let Brought { lead, looked, .. } = brought;
     let found = match how.company {
         Target::Skip => return Ok(None),
-        Target::Existing(id) => Some(Ref::new(Kind::Company, id)),
+        Target::Existing(id) => Some((Ref::new(Kind::Company, id), Matched::Named)),
+        Target::New => None,
         Target::Auto => {
-            if lead.company_name.is_none() && domain.is_none() {
+            let mut found = None;
+            for (by, claim) in &looked.companies {
+                if let Some(image) = seen(draft, claim)?
+                    && looked.fits(*by, claim, &image)
+                {
+                    found = Some((image.reference(), *by));
+                    break;
+                }
+            }
+            if found.is_none() && looked.name.is_none() && looked.site.is_none() && lead.website.is_none() {
                 return Ok(None);
             }
-            match &domain {
-                Some(domain) => claimed(draft, Kind::Company, "domain", domain)?,
-                None => None,
-            }
+            found
         }
     };
+    // A company that is there is not given the host of an e-mail address; and none that another has.
+    let domain = if found.is_some() { looked.site.clone() } else { looked.site.clone().or(looked.mail.clone()) };
+    let domain = match domain.as_ref().and(looked.domain()) {
+        Some(claim) if draft.peek_claimed(&claim)?.is_some() => None,
+        _ => domain,
+    };
+    let host = || lead.website.as_deref().and_then(|website| normalize_domain(website).ok());
     let new: Patch<Company> = NewCompany {
-        name: lead.company_name.clone().or(domain.clone()).unwrap_or_default(),
+        name: looked.name.clone().or(looked.site.clone()).or_else(host).unwrap_or_default(),
         domain,
         website: lead.website.clone(),
         industry: lead.industry.clone(),
@@ -204,40 +355,39 @@ fn company_of(draft: &mut Draft<'_>, lead: &Record<Lead>, how: &ConvertLead, ste
         ..NewCompany::default()
     }
     .into();
-    make_or_fill(draft, found, Kind::Company, new.sets(), lead, step).map(Some)
+    make_or_fill(draft, found, Kind::Company, (new.sets(), how.company_fields.sets()), brought, step).map(Some)
 }
 
 fn contact_of(
     draft: &mut Draft<'_>,
-    lead: &Record<Lead>,
+    brought: &Brought<'_>,
     how: &ConvertLead,
     company: Option<Ref>,
     step: Step,
-) -> Result<Option<Ref>, Stop> {
-    let found = match how.contact {
-        Target::Skip => return Ok(None),
-        Target::Existing(id) => Some(Ref::new(Kind::Contact, id)),
-        Target::Auto => match &lead.email {
-            // Where contacts may share addresses, an address says nothing of who it is.
-            Some(_) if draft.cx.definitions.organization().is_some_and(|org| org.allow_shared_emails) => None,
-            Some(email) => claimed(draft, Kind::Contact, "email", email)?,
-            None => None,
-        },
+) -> Result<Option<(Ref, Matched)>, Stop> {
+    let Brought { lead, looked, .. } = brought;
+    let found = match (how.contact, &looked.contact) {
+        (Target::Skip, _) => return Ok(None),
+        (Target::Existing(id), _) => Some((Ref::new(Kind::Contact, id), Matched::Named)),
+        (Target::Auto, Some(claim)) => seen(draft, claim)?.map(|image| (image.reference(), Matched::Email)),
+        (Target::Auto, None) | (Target::New, _) => None,
+    };
+    let email = match &looked.contact {
+        Some(claim) if draft.peek_claimed(claim)?.is_some() => None,
+        _ => lead.email.as_deref(),
     };
     let mobile = lead.mobile_phone.as_deref().map(|phone| ContactPhone { kind: PhoneKind::Mobile, ..phone.into() });
     let new: Patch<Contact> = NewContact {
         name: lead.name.clone(),
         first_name: lead.first_name.clone(),
         last_name: lead.last_name.clone(),
-        emails: lead.email.as_deref().map(ContactEmail::from).into_iter().collect(),
+        emails: email.map(ContactEmail::from).into_iter().collect(),
         phones: lead.phone.as_deref().map(ContactPhone::from).into_iter().chain(mobile).collect(),
         addresses: lead.address.clone().into_iter().collect(),
         company_id: company.map(|company| company.id),
         job_title: lead.job_title.clone(),
         source: lead.source.clone(),
         description: lead.description.clone(),
-        do_not_email: lead.do_not_email,
-        do_not_call: lead.do_not_call,
         owner_id: lead.owner_id,
         team_id: lead.team_id,
         tags: lead.tags.clone(),
@@ -246,20 +396,24 @@ fn contact_of(
         ..NewContact::default()
     }
     .into();
-    make_or_fill(draft, found, Kind::Contact, new.sets(), lead, step).map(Some)
+    make_or_fill(draft, found, Kind::Contact, (new.sets(), how.contact_fields.sets()), brought, step).map(Some)
 }
 
-/// The record that holds a unique value. One that the actor may not see is taken as there: its value cannot be used
-/// again, and the commit will say which field it is.
-fn claimed(draft: &mut Draft<'_>, kind: Kind, field: &str, value: &str) -> Result<Option<Ref>, Stop> {
-    let tenant = draft.cx.actor.tenant();
-    let Some(claim) = draft::claim_of_value(tenant, kind, field, &Value::text(value)) else { return Ok(None) };
-    let Some(found) = draft.peek_claimed(&claim)? else { return Ok(None) };
+/// The record that holds a claim, where the actor may see it.
+fn seen(draft: &mut Draft<'_>, claim: &Claim) -> Result<Option<Arc<Image>>, Stop> {
+    let Some(found) = draft.peek_claimed(claim)? else { return Ok(None) };
     match draft.read(found.reference()) {
-        Ok(_) => Ok(Some(found.reference())),
-        Err(Stop::Refuse(Error::NotFound(_))) => Err(Error::Duplicate { kind, field: field.to_owned() }.into()),
-        Err(stop) => Err(stop),
+        Err(Stop::Refuse(Error::NotFound(_))) => Ok(None),
+        other => other.map(Some),
     }
+}
+
+/// What the lead is restricted in, as far as another kind knows of it: carried over by the rule and not by the actor,
+/// who need not see it.
+fn restrictions(lead: &Image, kind: Kind) -> impl Iterator<Item = (usize, Value)> {
+    let of_lead = lead.decl.fields.iter().zip(&lead.values);
+    let set = of_lead.filter(|(field, value)| field.marks.restricts && *value == &Value::Bool(true));
+    set.filter_map(move |(field, _)| Some((crate::catalog::decl(kind).position(field.name)?, Value::Bool(true))))
 }
 
 /// What the lead brings, less what the actor may not write there: it is carried over for the actor, not by the actor.
@@ -277,21 +431,43 @@ fn carried(draft: &Draft<'_>, kind: Kind, sets: &[(usize, Value)]) -> Vec<(usize
     kept
 }
 
-/// Creates a record, or fills the blank fields of the one that was found.
+/// What a conversion brings together with what it was given: that takes the place of the other, custom properties one by
+/// one. Who names an owner means that owner's team.
+fn joined(brought: Vec<(usize, Value)>, given: &[(usize, Value)], owner: usize, team: usize) -> Vec<(usize, Value)> {
+    let named = |at: usize| given.iter().any(|(set, _)| *set == at);
+    let stays = |at: usize| at == common::PROPERTIES || !named(at) && !(at == team && named(owner));
+    let mut all: Vec<(usize, Value)> = brought.into_iter().filter(|(at, _)| stays(*at)).collect();
+    for (at, value) in given {
+        match (all.iter_mut().find(|(set, _)| set == at), value) {
+            (Some((_, Value::Map(map))), Value::Map(given)) => {
+                Arc::make_mut(map).extend(given.iter().map(|(key, value)| (key.clone(), value.clone())));
+            }
+            _ => all.push((*at, value.clone())),
+        }
+    }
+    all
+}
+
+/// Creates a record, or fills the blank fields of the one that was found; what was given is set on either.
 fn make_or_fill(
     draft: &mut Draft<'_>,
-    found: Option<Ref>,
+    found: Option<(Ref, Matched)>,
     kind: Kind,
-    sets: &[(usize, Value)],
-    lead: &Record<Lead>,
+    (sets, given): (&[(usize, Value)], &[(usize, Value)]),
+    brought: &Brought<'_>,
     step: Step,
-) -> Result<Ref, Stop> {
-    let source = Value::Ref(Ref::new(Kind::Lead, lead.id));
+) -> Result<(Ref, Matched), Stop> {
+    let source = Value::Ref(Ref::new(Kind::Lead, brought.lead.id));
+    let decl = crate::catalog::decl(kind);
+    let at = |list: &[usize]| list.first().copied().unwrap_or(usize::MAX);
+    let (owner, team) = (at(&decl.own), at(&decl.team));
     let sets = carried(draft, kind, sets);
-    let Some(record) = found else {
+    let Some((record, by)) = found else {
         let id = draft.new_id();
-        let own = [(common::SOURCE_IDS, Value::list([source]))];
-        return draft.create(kind, id, Sets::both(&sets, &own), step);
+        let mut own = vec![(common::SOURCE_IDS, Value::list([source]))];
+        own.extend(restrictions(brought.whole, kind));
+        let made = draft.create(kind, id, Sets::both(&joined(sets, given, owner, team), &own), step)?;
+        return Ok((made, Matched::New));
     };
     let current = draft.read(record)?;
     let blank = |at: usize| match &current.values[at] {
@@ -304,7 +480,7 @@ fn make_or_fill(
             || at == CompanyFields::lifecycle as usize && kind == Kind::Company;
         is_lifecycle && current.values[at].as_text() == Some(Lifecycle::Lead.name())
     };
-    let mut asked: Vec<(usize, Value)> =
+    let mut fills: Vec<(usize, Value)> =
         sets.iter().filter(|(at, _)| *at != common::PROPERTIES && (blank(*at) || progress(*at))).cloned().collect();
     if let Some((_, Value::Map(map))) = sets.iter().find(|(at, _)| *at == common::PROPERTIES) {
         let has = current.values[common::PROPERTIES].as_map();
@@ -314,28 +490,31 @@ fn make_or_fill(
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         if !missing.is_empty() {
-            asked.push((common::PROPERTIES, Value::Map(Arc::new(missing))));
+            fills.push((common::PROPERTIES, Value::Map(Arc::new(missing))));
         }
     }
+    let mut asked = joined(fills, given, owner, team);
+    asked.retain(|(at, value)| !current.is_widened_by(*at, value));
     let mut sources: Vec<Value> = current.values[common::SOURCE_IDS].items().to_vec();
     if !sources.contains(&source) {
         sources.push(source);
         let from = sources.len().saturating_sub(20);
         sources.drain(..from);
     }
-    let own = [(common::SOURCE_IDS, Value::List(sources.into()))];
+    let mut own = vec![(common::SOURCE_IDS, Value::List(sources.into()))];
+    own.extend(restrictions(brought.whole, kind));
     draft.update(record, Sets::both(&asked, &own), step)?;
-    Ok(record)
+    Ok((record, by))
 }
 
 fn open_deal(
     draft: &mut Draft<'_>,
-    lead: &Record<Lead>,
+    brought: &Brought<'_>,
     asked: &Patch<Deal>,
-    company: Option<Ref>,
-    contact: Option<Ref>,
+    (company, contact): (Option<Ref>, Option<Ref>),
     step: Step,
 ) -> Result<Ref, Stop> {
+    let lead = brought.lead;
     let more: Patch<Deal> = NewDeal {
         title: lead.company_name.clone().unwrap_or_else(|| lead.name.clone()),
         company_id: company.map(|company| company.id),
@@ -343,18 +522,12 @@ fn open_deal(
         owner_id: lead.owner_id,
         team_id: lead.team_id,
         source: lead.source.clone(),
+        properties: properties(draft, lead, Kind::Deal),
         ..NewDeal::default()
     }
     .into();
-    let named = |at: usize| asked.sets().iter().any(|(set, _)| *set == at);
-    let mut sets: Vec<(usize, Value)> = asked.sets().to_vec();
-    sets.extend(carried(draft, Kind::Deal, more.sets()).into_iter().filter(|(at, _)| !named(*at)));
-    let mut brought = properties(draft, lead, Kind::Deal);
-    let given = asked.sets().iter().find(|(at, _)| *at == common::PROPERTIES).and_then(|(_, value)| value.as_map());
-    brought.retain(|key, _| !given.is_some_and(|given| given.contains_key(key)));
-    let brought = [(common::PROPERTIES, Value::Map(Arc::new(brought)))];
-    // Placed before what was asked for, one key at a time: neither replaces the other.
-    sets.splice(0..0, carried(draft, Kind::Deal, &brought));
+    let sets = carried(draft, Kind::Deal, more.sets());
+    let sets = joined(sets, asked.sets(), DealFields::owner_id as usize, DealFields::team_id as usize);
     let own = [
         (DealFields::lead_id as usize, Some(lead.id).into_value()),
         (common::SOURCE_IDS, Value::list([Value::Ref(Ref::new(Kind::Lead, lead.id))])),

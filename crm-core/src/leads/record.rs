@@ -3,8 +3,24 @@
 use crate::{
     pipelines::record::StageKind,
     schema::record,
-    value::{Address, Choice, Id, Kind, Money, Time},
+    value::{Address, Choice, Id, Kind, Money, Time, choices},
 };
+
+choices! {
+    /// How a conversion came to one of its records.
+    pub enum Matched {
+        /// It has the lead's e-mail address.
+        Email = "email",
+        /// It has the lead's domain.
+        Domain = "domain",
+        /// It has the name of the lead's company.
+        Name = "name",
+        /// It was named.
+        Named = "named",
+        /// It is new.
+        New = "new",
+    }
+}
 
 record! {
     /// Somebody who may become a customer, on their way through a pipeline's stages.
@@ -50,9 +66,9 @@ record! {
             /// About them.
             description: Option<String> = LongText, [personal];
             /// They do not want e-mail.
-            do_not_email: bool = Bool, [];
+            do_not_email: bool = Bool, [restricts];
             /// They do not want calls.
-            do_not_call: bool = Bool, [];
+            do_not_call: bool = Bool, [restricts];
             /// Who works on them; `None` is the unassigned queue.
             owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
             /// Whose team it is; the owner's first team when not given.
@@ -67,6 +83,10 @@ record! {
             converted_contact_ids: Vec<Id> = Ids(Kind::Contact, 20), [] follows [stage_id];
             /// The company they became.
             converted_company_id: Option<Id> = FieldType::Id(Kind::Company), [] follows [stage_id];
+            /// How the contact was come to.
+            converted_contact_by: Option<Matched> = FieldType::Choice(Matched::NAMES), [] follows [stage_id];
+            /// How the company was come to.
+            converted_company_by: Option<Matched> = FieldType::Choice(Matched::NAMES), [] follows [stage_id];
             /// The deal that was opened.
             converted_deal_id: Option<Id> = FieldType::Id(Kind::Deal), [] follows [stage_id];
         }

@@ -1,6 +1,6 @@
 //! The rules of leads. The gates of their stages are in `pipelines::gates`.
 
-use super::record::Lead;
+use super::record::{Lead, LeadFields};
 use crate::{
     definitions::Definitions,
     pipelines::{place, record::PipelineKind},
@@ -20,11 +20,19 @@ impl Rules for Lead {
                     == Some(before.name.as_str())
         });
         if let Some(made) = made
-            && (after.name.is_empty() || follows && !(cx.named)(super::record::LeadFields::name as usize))
+            && (after.name.is_empty() || follows && !(cx.named)(LeadFields::name as usize))
         {
             after.name = made;
         }
         place::fill(PipelineKind::Lead, &mut after.pipeline_id, &mut after.stage_id, cx.definitions);
+        if let Some(stage) = place::stage(cx.definitions, after.stage_id)
+            && before.is_some_and(|before| before.stage_id != after.stage_id)
+        {
+            let named = (cx.named)(LeadFields::unqualified_reason as usize);
+            let moved = (before.map(|before| before.stage_kind), stage.kind);
+            let was = before.map(|before| &before.unqualified_reason);
+            place::keep_explanation(moved, was, &mut after.unqualified_reason, named);
+        }
         if after.annual_revenue.is_some_and(|revenue| revenue.amount.is_negative()) {
             cx.faults.push("annual_revenue", "too_small", "must not be negative");
         }

@@ -1,7 +1,26 @@
 //! Where a record stands in its pipeline: the part of a lead's and a deal's rules that is one and the same.
 
-use super::record::{PipelineKind, Stage};
+use super::record::{PipelineKind, Stage, StageKind};
 use crate::{definitions::Definitions, value::Id};
+
+/// What explains why a record is in a closed stage (a reason, a note) is kept while it moves among stages of the same
+/// kind, and goes with any other move out of a closed stage: it says nothing of the next one, and what that asks for is
+/// asked again. What the input names stays, except where it is only sent back with a move to an open stage.
+pub(crate) fn keep_explanation<T: PartialEq>(
+    moved: (Option<StageKind>, StageKind),
+    was: Option<&Option<T>>,
+    explanation: &mut Option<T>,
+    named: bool,
+) {
+    let (Some(from), to) = moved else { return };
+    if from == StageKind::Open || from == to {
+        return;
+    }
+    let sent_back = to == StageKind::Open && was == Some(&*explanation);
+    if !named || sent_back {
+        *explanation = None;
+    }
+}
 
 /// Fills in the pipeline and stage of a record that names none: the default pipeline, and its first stage. A record
 /// that names a stage alone gets that stage's pipeline.

@@ -4,7 +4,7 @@ use super::record::{Pipeline, PipelineKind, StageKind};
 use crate::{
     catalog,
     rules::{ClaimsOf, Rules, Settle},
-    schema::Record,
+    schema::{MAX_TEXT, Record, one_line},
     value::{Kind, fold, normalize_slug},
 };
 
@@ -46,7 +46,10 @@ impl Rules for Pipeline {
                 Ok(key) => stage.key = key,
                 Err(fault) => cx.faults.add(field("key"), fault),
             }
-            stage.name = stage.name.trim().to_owned();
+            match one_line(&stage.name, MAX_TEXT) {
+                Ok(name) => stage.name = name.to_owned(),
+                Err(fault) => cx.faults.add(field("name"), fault),
+            }
             if stage.name.is_empty() || stage.name.chars().count() > 255 {
                 cx.faults.push(field("name"), "required", "must have 1 to 255 characters");
             }

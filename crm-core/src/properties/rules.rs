@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     rules::{ClaimsOf, Rules, Settle},
-    schema::Record,
+    schema::{MAX_TEXT, Record, one_line},
     value::Kind,
 };
 
@@ -55,7 +55,10 @@ impl Rules for Property {
             cx.faults.push("options", "required", "a select needs at least one option");
         }
         for (at, option) in after.options.iter_mut().enumerate() {
-            option.value = option.value.trim().to_owned();
+            match one_line(&option.value, MAX_TEXT) {
+                Ok(value) => option.value = value.to_owned(),
+                Err(fault) => cx.faults.add(format!("options[{at}].value"), fault),
+            }
             if option.value.is_empty() || option.value.chars().count() > 255 {
                 cx.faults.push(format!("options[{at}].value"), "required", "must have 1 to 255 characters");
             }

@@ -182,6 +182,12 @@ pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: 
     Ok(())
 }
 
+/// What puts a value of a unique key that is no field of its own into a record of a kind; nothing where the kind has no
+/// such key.
+pub(crate) fn place_key(kind: Kind, key: &str, value: &str, definitions: &Definitions) -> Option<(usize, Value)> {
+    for_kind!(kind, K => <K as Rules>::place_key(key, value, definitions))
+}
+
 /// A record's claims beyond one per unique field.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::{
     definitions::Definitions,
     error::Faults,
     schema::{Image, Record, RecordKind},
-    value::{Id, Time},
+    value::{Id, Time, Value},
 };
 
 /// What a kind's rules are given besides the record.
@@ -46,6 +46,12 @@ pub(crate) trait Rules: RecordKind {
 
     /// Recomputes what is a pure function of the record's other fields and the definitions.
     fn derive(&mut self, _created_at: Time, _definitions: &Definitions) {}
+
+    /// What puts a value of a unique key into a record, where the key is one of [`Rules::CLAIMS`] and no field that is
+    /// written by itself: the field's position, and what to set there.
+    fn place_key(_key: &str, _value: &str, _definitions: &Definitions) -> Option<(usize, Value)> {
+        None
+    }
 
     /// Claims beyond one per unique field, of a kind that has any. Called for live records only.
     const CLAIMS: Option<ClaimsOf<Self>> = None;

@@ -114,6 +114,8 @@ pub struct Marks {
     pub personal: bool,
     /// Never shown and never in the log, which holds only that it changed.
     pub secret: bool,
+    /// Something that somebody does not want (`do_not_email`): conversion, upsert, import and merge never take it back.
+    pub restricts: bool,
 }
 
 /// What a field is made of: whoever may not see the source may not see what is made of it.
@@ -362,7 +364,11 @@ impl FieldType {
         if text.contains('\0') {
             return Err(Fault::new("nul", "must not contain the character NUL"));
         }
-        let trimmed = if matches!(self, FieldType::LongText) { text } else { text.trim() };
+        let trimmed = match self {
+            FieldType::LongText => text,
+            FieldType::Text(max) => one_line(text, *max)?,
+            _ => text.trim(),
+        };
         if trimmed.is_empty() {
             return Ok(Value::Null);
         }
@@ -413,6 +419,45 @@ impl FieldType {
         };
         Ok(Value::Text(normal))
     }
+}
+
+/// A text as a person would read it: without blank and invisible characters around it. Characters that would make it look
+/// like what it is not are refused; those that join letters stay.
+///
+/// # Errors
+/// A [`Fault`] for control characters (line breaks are fine where more than a line fits), for characters that turn the
+/// direction of what follows, and for a text of nothing that could be seen.
+pub(crate) fn one_line(text: &str, max: usize) -> Result<&str, Fault> {
+    let around = |c: char| c.is_whitespace() || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}');
+    let trimmed = text.trim_matches(around);
+    if trimmed.is_ascii() && !trimmed.bytes().any(|b| b.is_ascii_control()) {
+        // The common case. What is blank is a missing value; what is invisible and not blank is no value at all.
+        return if trimmed.is_empty() && !text.trim().is_empty() { Err(nothing_to_see()) } else { Ok(trimmed) };
+    }
+    let lines = max > MAX_TEXT;
+    let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
+    if trimmed.chars().any(|c| (c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) && !(lines && breaks(c))) {
+        return Err(Fault::new("control_character", "must not contain line breaks or control characters"));
+    }
+    if trimmed.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
+        return Err(Fault::new("direction_override", "must not contain characters that turn the direction of text"));
+    }
+    if trimmed.chars().all(|c| c.is_whitespace() || is_invisible(c)) { Err(nothing_to_see()) } else { Ok(trimmed) }
+}
+
+/// What is said of a text of invisible characters.
+fn nothing_to_see() -> Fault {
+    Fault::new("invisible", "must have a character that can be seen")
+}
+
+/// Characters that show nothing by themselves: joiners, fillers, marks of direction, selectors.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 fn check_nul(json: &serde_json::Value) -> Result<(), Fault> {

@@ -51,6 +51,12 @@ pub struct Image {
 }
 
 impl Image {
+    /// Whether a value would take back a restriction that the record has: that somebody wants no e-mail, say.
+    pub(crate) fn is_widened_by(&self, at: usize, value: &Value) -> bool {
+        let restricts = self.decl.fields.get(at).is_some_and(|field| field.marks.restricts);
+        restricts && self.values[at] == Value::Bool(true) && value != &Value::Bool(true)
+    }
+
     /// A record with every field missing and versions of nought.
     pub fn empty(decl: &'static KindDecl, tenant: Id, id: Id) -> Self {
         Self { decl, tenant, id, versions: Versions::default(), values: vec![Value::Null; decl.fields.len()] }

@@ -15,4 +15,5 @@ pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};
 pub use kind_decl::{KindDecl, KindParts, common};
 pub use record::{Patch, Record, RecordKind};
 
+pub(crate) use field::one_line;
 pub(crate) use record::{record, record_marks, record_source};

@@ -289,7 +289,7 @@ macro_rules! record {
                     const fn marks(list: &[Marks]) -> Marks {
                         let mut all = Marks {
                             required: false, unique: false, searchable: false, reportable: false, personal: false,
-                            secret: false,
+                            secret: false, restricts: false,
                         };
                         let mut at = 0;
                         while at < list.len() {
@@ -299,6 +299,7 @@ macro_rules! record {
                             all.reportable |= list[at].reportable;
                             all.personal |= list[at].personal;
                             all.secret |= list[at].secret;
+                            all.restricts |= list[at].restricts;
                             at += 1;
                         }
                         all
@@ -413,12 +414,20 @@ impl<K: RecordKind> Patch<K> {
 #[allow(non_upper_case_globals)]
 pub(crate) mod record_marks {
     use crate::schema::Marks;
-    const NONE: Marks =
-        Marks { required: false, unique: false, searchable: false, reportable: false, personal: false, secret: false };
+    const NONE: Marks = Marks {
+        required: false,
+        unique: false,
+        searchable: false,
+        reportable: false,
+        personal: false,
+        secret: false,
+        restricts: false,
+    };
     pub(crate) const required: Marks = Marks { required: true, ..NONE };
     pub(crate) const unique: Marks = Marks { unique: true, ..NONE };
     pub(crate) const searchable: Marks = Marks { searchable: true, ..NONE };
     pub(crate) const reportable: Marks = Marks { reportable: true, ..NONE };
     pub(crate) const personal: Marks = Marks { personal: true, ..NONE };
     pub(crate) const secret: Marks = Marks { secret: true, ..NONE };
+    pub(crate) const restricts: Marks = Marks { restricts: true, ..NONE };
 }

@@ -4,7 +4,7 @@ use super::record::{Task, TaskStatus};
 use crate::{
     definitions::Definitions,
     rules::{Rules, Settle},
-    schema::Record,
+    schema::{MAX_TEXT, Record, one_line},
     value::{Id, Time},
 };
 
@@ -14,7 +14,10 @@ impl Rules for Task {
             after.assignee_id = cx.user;
         }
         for (at, item) in after.checklist.iter_mut().enumerate() {
-            item.text = item.text.trim().to_owned();
+            match one_line(&item.text, MAX_TEXT) {
+                Ok(text) => item.text = text.to_owned(),
+                Err(fault) => cx.faults.add(format!("checklist[{at}].text"), fault),
+            }
             if item.text.is_empty() || item.text.chars().count() > 255 {
                 cx.faults.push(format!("checklist[{at}].text"), "required", "must have 1 to 255 characters");
             }

@@ -5,7 +5,7 @@ mod schemas;
 
 pub(crate) use operation::{Operation, Route, route};
 pub(crate) use schemas::{
-    array, boolean, bounded, change, choice, integer, kind_new, kind_patch, kind_view, number, object, text, time,
+    array, boolean, bounded, change, choice, integer, kind_new, kind_patch, kind_view, number, object, or_null, text, time,
     timeline_entry, uuid,
 };
 

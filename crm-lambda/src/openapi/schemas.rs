@@ -78,7 +78,7 @@ pub(crate) fn reference(name: &str) -> Item {
 }
 
 /// A schema with the value `null` besides.
-fn or_null(item: Item) -> Item {
+pub(crate) fn or_null(item: Item) -> Item {
     match item {
         RefOr::T(Schema::Object(mut object)) => {
             if let SchemaType::Type(ty) = object.schema_type.clone() {

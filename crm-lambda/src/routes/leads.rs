@@ -7,22 +7,27 @@ use axum::{
 };
 use crm_core::{
     deals::Deal,
-    leads::{ConvertLead, Lead, Target},
-    value::{Id, Kind},
+    error::Faults,
+    leads::{ConvertLead, Lead, Matched, Target},
+    schema::{Patch, RecordKind},
+    value::{Choice, Id, Kind},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use utoipa::openapi::HttpMethod;
+use utoipa::openapi::{
+    HttpMethod, RefOr, Schema,
+    schema::{ObjectBuilder, OneOfBuilder},
+};
 
 use super::{
     deals::{move_route, stage},
-    records::{Written, patch_of, path_of, write, written},
+    records::{Written, path_of, write, written},
 };
 use crate::{
     answer::Answer,
     app::App,
     input::{Acting, Body, Empty, IdPath},
-    openapi::{Route, kind_new, kind_view, object, route, text},
+    openapi::{Route, choice, kind_new, kind_view, object, or_null, route, text},
     problem::Problem,
     sign_in::Caller,
 };
@@ -35,11 +40,12 @@ pub(super) fn routes() -> Vec<Route> {
             .body(
                 object()
                     .description(Some(
-                        "Which contact and company: `\"auto\"` (by e-mail and domain, else new), `\"skip\"`, or an id; \
-                         and the deal to open, if any.",
+                        "Which contact and company: `\"auto\"` (the one that is there, by e-mail address, domain or name; \
+                         else new), `\"new\"`, `\"skip\"`, or an id. Or an object of fields of the record, and \
+                         in `target` which one it is. And the deal to open, if any.",
                     ))
-                    .property("contact", text())
-                    .property("company", text())
+                    .property("contact", side_of(Kind::Contact))
+                    .property("company", side_of(Kind::Company))
                     .property("deal", kind_new(Kind::Deal)),
             )
             .repeatable()
@@ -51,7 +57,8 @@ pub(super) fn routes() -> Vec<Route> {
                     .property("lead", kind_view(Kind::Lead))
                     .property("contact", kind_view(Kind::Contact))
                     .property("company", kind_view(Kind::Company))
-                    .property("deal", kind_view(Kind::Deal)),
+                    .property("deal", kind_view(Kind::Deal))
+                    .property("matched", object().property("contact", matched()).property("company", matched())),
                 "what the lead became",
             )
             .to(convert),
@@ -77,33 +84,63 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// One side of a conversion: `"auto"`, `"skip"` or an id.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Side {
-    #[default]
-    Auto,
-    Skip,
-    #[serde(untagged)]
-    Existing(Id),
+/// How a record of a conversion was come to.
+fn matched() -> RefOr<Schema> {
+    or_null(choice(Matched::NAMES.iter().copied()))
 }
 
-impl From<Side> for Target {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Auto => Target::Auto,
-            Side::Skip => Target::Skip,
-            Side::Existing(id) => Target::Existing(id),
+/// One side of a conversion: a word or an id, or fields of the record.
+fn side_of(kind: Kind) -> RefOr<Schema> {
+    let fields = ObjectBuilder::new()
+        .description(Some(format!("fields of the {kind}, as of its change, and `target`")))
+        .property("target", text());
+    OneOfBuilder::new().item(text()).item(fields).into()
+}
+
+/// Which record one side of a conversion is, and what is set on it.
+fn side<K: RecordKind>(given: Option<Json>) -> Result<(Target, Patch<K>), Problem> {
+    let fault = || {
+        let message = "must be \"auto\", \"new\", \"skip\", the id of a record, or an object of its fields";
+        Problem::from(crm_core::Error::invalid(K::KIND.name(), "wrong_type", message))
+    };
+    let target = |text: &str| match text {
+        "auto" => Ok(Target::Auto),
+        "new" => Ok(Target::New),
+        "skip" => Ok(Target::Skip),
+        id => id.parse::<Id>().map(Target::Existing).map_err(|_| fault()),
+    };
+    match given {
+        None | Some(Json::Null) => Ok((Target::Auto, Patch::new())),
+        Some(Json::String(text)) => Ok((target(&text)?, Patch::new())),
+        Some(Json::Object(mut fields)) => {
+            let which = match fields.remove("target") {
+                None => Target::Auto,
+                Some(Json::String(text)) => target(&text)?,
+                Some(_) => return Err(fault()),
+            };
+            Ok((which, fields_of(&fields)?))
         }
+        Some(_) => Err(fault()),
     }
+}
+
+/// Fields of one of several records, their faults under its name.
+fn fields_of<K: RecordKind>(fields: &Map<String, Json>) -> Result<Patch<K>, Problem> {
+    Patch::from_json(fields).map_err(|faults| {
+        let mut all = Faults::new();
+        for fault in faults.all() {
+            all.add(format!("{}.{}", K::KIND, fault.field), fault.fault.clone());
+        }
+        crm_core::Error::Invalid(all).into()
+    })
 }
 
 /// How a lead is to be converted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ConvertBody {
-    contact: Side,
-    company: Side,
+    contact: Option<Json>,
+    company: Option<Json>,
     deal: Option<Map<String, Json>>,
 }
 
@@ -114,17 +151,21 @@ async fn convert(
     told: Acting,
     Body(body): Body<ConvertBody>,
 ) -> Result<Response, Problem> {
-    let how = ConvertLead {
-        contact: body.contact.into(),
-        company: body.company.into(),
-        open_deal: body.deal.as_ref().map(patch_of::<Deal>).transpose()?,
-    };
+    let (contact, contact_fields) = side(body.contact)?;
+    let (company, company_fields) = side(body.company)?;
+    let open_deal = body.deal.as_ref().map(fields_of::<Deal>).transpose()?;
+    let how = ConvertLead { contact, contact_fields, company, company_fields, open_deal };
     let pending = app.crm().leads(&caller.actor).convert(id, how);
     match write(pending, told.0).await? {
-        Written::Done(views) => {
+        Written::Done { views, .. } => {
             let mut data = json!({"lead": null, "contact": null, "company": null, "deal": null});
             for view in &views {
                 data[view.reference().kind.name()] = json!(view);
+                if view.reference().kind == Kind::Lead {
+                    let by = |name: &str| view.value(name).as_text().map(str::to_owned);
+                    data["matched"] =
+                        json!({"contact": by("converted_contact_by"), "company": by("converted_company_by")});
+                }
             }
             Ok(Answer::ok(data).into_response())
         }

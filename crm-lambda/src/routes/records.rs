@@ -83,7 +83,8 @@ pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
             .body(kind_new(kind))
             .repeatable()
             .dated()
-            .data(200, kind_view(kind), "the record")
+            .data(200, kind_view(kind), "the record as it is now")
+            .data(201, kind_view(kind), "the new record, which has the value of the path")
             .to(upsert::<K>),
         );
     }
@@ -265,7 +266,11 @@ fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
 
 /// What came of a write: views of the records, or what it would do.
 pub(super) enum Written {
-    Done(Vec<View>),
+    Done {
+        views: Vec<View>,
+        /// Whether the first record is new by it.
+        created: bool,
+    },
     Planned(Plan),
 }
 
@@ -287,7 +292,7 @@ pub(super) async fn write<T: Send + 'static>(pending: Pending<T>, options: Optio
         pending = pending.idempotency_key(key);
     }
     let saved = pending.await.map_err(|error| Problem::of_conditional(error, version.is_some()))?;
-    Ok(Written::Done(saved.into_value()))
+    Ok(Written::Done { created: saved.created, views: saved.into_value() })
 }
 
 /// The answer of a write of one record.
@@ -297,7 +302,7 @@ pub(super) fn written(caller: &Caller, written: Written, status: StatusCode) -> 
             let changes: Vec<Json> = plan.changes.iter().map(change_to_json).collect();
             Ok(Answer::ok(json!({"changes": changes, "items": plan.items})).meta("dry_run", true).into_response())
         }
-        Written::Done(views) => {
+        Written::Done { views, .. } => {
             let view = views.first().ok_or_else(Problem::internal)?;
             let record = view.reference();
             let mut answer =
@@ -517,14 +522,11 @@ async fn upsert<K: RecordKind>(
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
     let (field, value) = by(&names);
-    let mut object = object_of(body)?;
-    // The value in the path need not be said again.
-    if !field.starts_with("properties.") && K::decl().position(&field).is_some() {
-        object.entry(field.clone()).or_insert_with(|| Json::String(value.clone()));
-    }
-    let patch = patch_of::<K>(&object)?;
+    let patch = patch_of::<K>(&object_of(body)?)?;
     let pending = app.crm().collection::<K>(&caller.actor).upsert_from(&field, &value, patch);
-    written(&caller, write(pending, told.0).await?, StatusCode::OK)
+    let done = write(pending, told.0).await?;
+    let status = if matches!(done, Written::Done { created: true, .. }) { StatusCode::CREATED } else { StatusCode::OK };
+    written(&caller, done, status)
 }
 
 async fn update<K: RecordKind>(
@@ -647,7 +649,7 @@ async fn undo<K: RecordKind>(
 ) -> Result<Response, Problem> {
     let pending = app.crm().collection::<K>(&caller.actor).undo(id, body.commit);
     match write(pending, told.0).await? {
-        Written::Done(views) => Ok(Answer::ok(views).into_response()),
+        Written::Done { views, .. } => Ok(Answer::ok(views).into_response()),
         planned @ Written::Planned(_) => written(&caller, planned, StatusCode::OK),
     }
 }

@@ -1,0 +1,175 @@
+//! The names of companies as a conversion compares them: without case, diacritics and punctuation, and with their legal
+//! form apart, since "Same GmbH" and "SAME G.m.b.H." are one company, "Same" may be it, and "Same AG" is another.
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use crate::value::fold;
+
+/// A key is cut to so many characters.
+const MAX_KEY: usize = 200;
+
+/// Words that say what kind of legal person a company is, each after the form that it stands for. They stand at the end
+/// of a name; some languages have them at its beginning.
+const LEGAL_FORMS: &[(&str, &[&str])] = &[
+    ("ab", &["ab", "aktiebolag"]),
+    ("ag", &["ag", "aktiengesellschaft"]),
+    ("as", &["as", "asa", "aps"]),
+    ("bv", &["bv", "besloten vennootschap"]),
+    ("co", &["co", "company"]),
+    ("corp", &["corp", "corporation"]),
+    ("doo", &["doo"]),
+    ("ek", &["ek", "eingetragener kaufmann"]),
+    ("eg", &["eg"]),
+    ("ev", &["ev"]),
+    ("gbr", &["gbr"]),
+    ("gmbh", &["gmbh", "gesmbh", "mbh", "gesellschaft mit beschrankter haftung"]),
+    ("gk", &["合同会社"]),
+    ("inc", &["inc", "incorporated"]),
+    ("jsc", &["jsc", "pjsc", "oao", "zao", "pao", "оао", "зао", "пао"]),
+    ("kft", &["kft"]),
+    ("kg", &["kg", "kommanditgesellschaft"]),
+    ("kgaa", &["kgaa"]),
+    ("kk", &["kk", "kabushiki kaisha", "株式会社"]),
+    ("llc", &["llc", "ooo", "ооо"]),
+    ("llp", &["llp"]),
+    ("lp", &["lp"]),
+    ("ltd", &["ltd", "limited", "有限公司", "有限会社"]),
+    ("nv", &["nv"]),
+    ("ohg", &["ohg"]),
+    ("oy", &["oy", "oyj"]),
+    ("plc", &["plc"]),
+    ("pte", &["pte"]),
+    ("pty", &["pty", "proprietary"]),
+    ("pvt", &["pvt", "private"]),
+    ("sa", &["sa", "sociedad anonima", "societe anonyme"]),
+    ("sarl", &["sarl", "eurl"]),
+    ("sas", &["sas", "sasu"]),
+    ("sdn bhd", &["sdn bhd"]),
+    ("se", &["se"]),
+    ("sl", &["sl", "slu"]),
+    ("spa", &["spa"]),
+    ("srl", &["srl"]),
+    ("sro", &["sro"]),
+    ("spzoo", &["spzoo", "sp zoo", "sp z oo"]),
+    ("ug", &["ug haftungsbeschrankt", "ug"]),
+    ("uab", &["uab"]),
+    ("vof", &["vof"]),
+];
+
+/// The keys by which a company of a name is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NameKeys {
+    /// Its name and its legal form, if it names one.
+    pub(crate) whole: String,
+    /// Its name alone, where it names a legal form besides.
+    pub(crate) stem: Option<String>,
+}
+
+impl NameKeys {
+    /// The keys of a name.
+    pub(crate) fn of(name: &str) -> Self {
+        let plain = plain(name);
+        if plain.is_empty() {
+            return Self { whole: cut(fold(name)), stem: None };
+        }
+        let mut words: Vec<&str> = plain.split(' ').collect();
+        let mut forms: Vec<&str> = Vec::new();
+        while let Some((form, length)) = form_at(&words, |words, form| words.ends_with(form)) {
+            words.truncate(words.len() - length);
+            forms.push(form);
+        }
+        while let Some((form, length)) = form_at(&words, |words, form| words.starts_with(form)) {
+            words.drain(..length);
+            forms.push(form);
+        }
+        if words.len() > 1 && words[0] == "the" {
+            words.remove(0);
+        }
+        let stem = cut(words.join(" "));
+        if forms.is_empty() {
+            return Self { whole: stem, stem: None };
+        }
+        forms.sort_unstable();
+        forms.dedup();
+        Self { whole: format!("{stem} | {}", forms.join(" ")), stem: Some(stem) }
+    }
+
+    /// The name alone.
+    pub(crate) fn stem(&self) -> &str {
+        self.stem.as_deref().unwrap_or(&self.whole)
+    }
+
+    /// Whether one name begins with all words of the other: "Acme" and "Acme Europe Ltd".
+    pub(crate) fn resembles(&self, other: &Self) -> bool {
+        let (a, b) = (self.stem(), other.stem());
+        let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    }
+}
+
+/// The legal form, and how many words it has, that some words have where `is_there` looks, with a word besides.
+fn form_at(words: &[&str], is_there: impl Fn(&[&str], &[&str]) -> bool) -> Option<(&'static str, usize)> {
+    let all = LEGAL_FORMS.iter().flat_map(|(form, spellings)| spellings.iter().map(move |spelling| (*form, *spelling)));
+    let fitting = all.filter_map(|(form, spelling)| {
+        let spelt: Vec<&str> = spelling.split(' ').collect();
+        (spelt.len() < words.len() && is_there(words, &spelt)).then_some((form, spelt.len()))
+    });
+    // The longest: "UG (haftungsbeschränkt)" before "UG".
+    fitting.max_by_key(|(_, length)| *length)
+}
+
+/// Folded words with single spaces, without diacritics, punctuation and what only joins words.
+fn plain(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for c in fold(name).nfd().filter(|c| !is_combining_mark(*c)) {
+        match c {
+            'ø' => plain.push('o'),
+            'ł' => plain.push('l'),
+            'đ' | 'ð' => plain.push('d'),
+            'æ' => plain.push_str("ae"),
+            'œ' => plain.push_str("oe"),
+            'ı' => plain.push('i'),
+            // Within a word they say nothing: "G.m.b.H.", "O’Brien".
+            '.' | '\'' | '’' | '‘' | '`' | '´' | '"' | '“' | '”' | '„' => {}
+            c if c.is_alphanumeric() => plain.push(c),
+            _ => plain.push(' '),
+        }
+    }
+    let words = || plain.split_whitespace();
+    let said: Vec<&str> = words().filter(|word| !matches!(*word, "and" | "und" | "et")).collect();
+    if said.is_empty() { words().collect::<Vec<_>>().join(" ") } else { said.join(" ") }
+}
+
+fn cut(mut key: String) -> String {
+    if let Some((end, _)) = key.char_indices().nth(MAX_KEY) {
+        key.truncate(end);
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_whatever_their_spelling_and_differ_by_their_legal_form() {
+        let whole = |name: &str| NameKeys::of(name).whole;
+        for (one, other) in [
+            ("Same GmbH", "SAME  G.m.b.H."),
+            ("Müller & Söhne GmbH & Co. KG", "muller und sohne gmbh & co kg"),
+            ("O’Brien Limited", "O'Brien, Ltd."),
+            ("The Widget Company", "widget co."),
+            ("Crème Brûlée S.A.R.L.", "creme brulee sarl"),
+            ("株式会社 トヨタ", "トヨタ 株式会社"),
+        ] {
+            assert_eq!(whole(one), whole(other), "{one} and {other}");
+        }
+        assert_ne!(whole("Same GmbH"), whole("Same AG"));
+        assert_ne!(whole("Same GmbH"), whole("Same"));
+        assert_eq!(NameKeys::of("Same GmbH").stem(), NameKeys::of("same").stem());
+        assert_eq!(whole("Company"), "company", "a form alone is a name");
+        assert_eq!(whole("!!!"), "!!!");
+        assert!(NameKeys::of("Acme").resembles(&NameKeys::of("Acme Europe Ltd")));
+        assert!(!NameKeys::of("Acme").resembles(&NameKeys::of("Acmeo Ltd")));
+    }
+}
