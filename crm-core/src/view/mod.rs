@@ -1,8 +1,8 @@
 //! Records as JSON, for those outside the program: what goes out, without what its reader may not see, and what comes
 //! in, every fault of it at once.
 
-mod names;
 mod cell;
+mod names;
 mod write;
 
 use std::{

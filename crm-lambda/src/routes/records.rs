@@ -9,7 +9,7 @@ use axum::{
 use crm_core::{
     access::Action,
     draft::{Pending, Plan},
-    schema::{KindDecl, Patch, RecordKind, Section},
+    schema::{Patch, RecordKind, Section},
     timeline::{EntryType, TimelineQuery, ViewedEntry},
     value::{Choice, Id, Kind, Ref, Time},
     view::{View, ViewedChange, change_to_json, protect},
