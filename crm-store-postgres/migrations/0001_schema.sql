@@ -30,6 +30,13 @@ create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at
   where stage_move is not null;
 create index change_feed on crm.change (feed_xid, seq);
 
+-- How far each consumer of the feed has come.
+create table crm.feed_cursor (
+  consumer text collate "C" primary key,
+  cursor text collate "C" not null,
+  kept_at timestamptz not null -- for who looks how far behind it is
+);
+
 -- A value that at most one live record has. Under the nil tenant, among all tenants.
 create table crm.claim (
   tenant_id uuid not null,
@@ -326,6 +333,8 @@ create table crm."company" (
   "score" bigint,
   "lifetime_value" numeric,
   "size" text collate "C",
+  "name_key" text collate "C",
+  "name_stem" text collate "C",
   primary key (tenant_id, id)
 );
 
@@ -490,6 +499,8 @@ create table crm."lead" (
   "converted_at" timestamptz,
   "converted_contact_ids" uuid[],
   "converted_company_id" uuid,
+  "converted_contact_by" text collate "C",
+  "converted_company_by" text collate "C",
   "converted_deal_id" uuid,
   "score" bigint,
   "grade" text collate "C",
@@ -1374,26 +1385,33 @@ alter table crm."rescoring" add constraint "rescoring_merged_into_fkey" foreign 
 -- Declared indexes.
 create index "organization_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is null;
 create index "organization_name_key" on crm."organization" (tenant_id, "name_key", id) where archived_at is null;
+create index "organization_archived_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is not null;
 create index "organization_archived_at" on crm."organization" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "team_created_at" on crm."team" (tenant_id, "created_at", id) where archived_at is null;
 create index "team_name_key" on crm."team" (tenant_id, "name_key", id) where archived_at is null;
 create index "team_parent_id_name_key" on crm."team" (tenant_id, "parent_id", "name_key", id) where archived_at is null;
+create index "team_archived_created_at" on crm."team" (tenant_id, "created_at", id) where archived_at is not null;
 create index "team_archived_at" on crm."team" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "role_created_at" on crm."role" (tenant_id, "created_at", id) where archived_at is null;
 create index "role_name_key" on crm."role" (tenant_id, "name_key", id) where archived_at is null;
+create index "role_archived_created_at" on crm."role" (tenant_id, "created_at", id) where archived_at is not null;
 create index "role_archived_at" on crm."role" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "user_created_at" on crm."user" (tenant_id, "created_at", id) where archived_at is null;
 create index "user_name_key" on crm."user" (tenant_id, "name_key", id) where archived_at is null;
 create index "user_manager_id_name_key" on crm."user" (tenant_id, "manager_id", "name_key", id) where archived_at is null;
+create index "user_archived_created_at" on crm."user" (tenant_id, "created_at", id) where archived_at is not null;
 create index "user_archived_at" on crm."user" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "property_created_at" on crm."property" (tenant_id, "created_at", id) where archived_at is null;
 create index "property_kind_position" on crm."property" (tenant_id, "kind", "position", id) where archived_at is null;
+create index "property_archived_created_at" on crm."property" (tenant_id, "created_at", id) where archived_at is not null;
 create index "property_archived_at" on crm."property" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "pipeline_created_at" on crm."pipeline" (tenant_id, "created_at", id) where archived_at is null;
 create index "pipeline_kind_position" on crm."pipeline" (tenant_id, "kind", "position", id) where archived_at is null;
+create index "pipeline_archived_created_at" on crm."pipeline" (tenant_id, "created_at", id) where archived_at is not null;
 create index "pipeline_archived_at" on crm."pipeline" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "rate_created_at" on crm."rate" (tenant_id, "created_at", id) where archived_at is null;
 create index "rate_currency_day" on crm."rate" (tenant_id, "currency", "day", id) where archived_at is null;
+create index "rate_archived_created_at" on crm."rate" (tenant_id, "created_at", id) where archived_at is not null;
 create index "rate_archived_at" on crm."rate" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "company_created_at" on crm."company" (tenant_id, "created_at", id) where archived_at is null;
 create index "company_name_key" on crm."company" (tenant_id, "name_key", id) where archived_at is null;
@@ -1401,6 +1419,7 @@ create index "company_owner_id_name_key" on crm."company" (tenant_id, "owner_id"
 create index "company_parent_id_name_key" on crm."company" (tenant_id, "parent_id", "name_key", id) where archived_at is null;
 create index "company_team_id_name_key" on crm."company" (tenant_id, "team_id", "name_key", id) where archived_at is null;
 create index "company_lifecycle_name_key" on crm."company" (tenant_id, "lifecycle", "name_key", id) where archived_at is null;
+create index "company_archived_created_at" on crm."company" (tenant_id, "created_at", id) where archived_at is not null;
 create index "company_archived_at" on crm."company" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "contact_created_at" on crm."contact" (tenant_id, "created_at", id) where archived_at is null;
 create index "contact_owner_id_created_at" on crm."contact" (tenant_id, "owner_id", "created_at", id) where archived_at is null;
@@ -1408,6 +1427,7 @@ create index "contact_company_id_name_key" on crm."contact" (tenant_id, "company
 create index "contact_team_id_created_at" on crm."contact" (tenant_id, "team_id", "created_at", id) where archived_at is null;
 create index "contact_lifecycle_created_at" on crm."contact" (tenant_id, "lifecycle", "created_at", id) where archived_at is null;
 create index "contact_name_key" on crm."contact" (tenant_id, "name_key", id) where archived_at is null;
+create index "contact_archived_created_at" on crm."contact" (tenant_id, "created_at", id) where archived_at is not null;
 create index "contact_archived_at" on crm."contact" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "lead_created_at" on crm."lead" (tenant_id, "created_at", id) where archived_at is null;
 create index "lead_owner_id_created_at" on crm."lead" (tenant_id, "owner_id", "created_at", id) where archived_at is null;
@@ -1417,6 +1437,7 @@ create index "lead_email_created_at" on crm."lead" (tenant_id, "email", "created
 create index "lead_owner_id_score" on crm."lead" (tenant_id, "owner_id", "score", id) where archived_at is null;
 create index "lead_score" on crm."lead" (tenant_id, "score", id) where archived_at is null;
 create index "lead_team_id_score" on crm."lead" (tenant_id, "team_id", "score", id) where archived_at is null;
+create index "lead_archived_created_at" on crm."lead" (tenant_id, "created_at", id) where archived_at is not null;
 create index "lead_archived_at" on crm."lead" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "deal_created_at" on crm."deal" (tenant_id, "created_at", id) where archived_at is null;
 create index "deal_stage_id_close_date" on crm."deal" (tenant_id, "stage_id", "close_date", id) where archived_at is null;
@@ -1425,52 +1446,65 @@ create index "deal_stage_kind_close_date" on crm."deal" (tenant_id, "stage_kind"
 create index "deal_company_id_created_at" on crm."deal" (tenant_id, "company_id", "created_at", id) where archived_at is null;
 create index "deal_team_id_stage_kind_close_date" on crm."deal" (tenant_id, "team_id", "stage_kind", "close_date", id) where archived_at is null;
 create index "deal_primary_contact_id_created_at" on crm."deal" (tenant_id, "primary_contact_id", "created_at", id) where archived_at is null;
+create index "deal_archived_created_at" on crm."deal" (tenant_id, "created_at", id) where archived_at is not null;
 create index "deal_archived_at" on crm."deal" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "task_created_at" on crm."task" (tenant_id, "created_at", id) where archived_at is null;
 create index "task_assignee_id_is_open_due_at" on crm."task" (tenant_id, "assignee_id", "is_open", "due_at", id) where archived_at is null;
 create index "task_team_id_is_open_due_at" on crm."task" (tenant_id, "team_id", "is_open", "due_at", id) where archived_at is null;
 create index "task_is_open_due_at" on crm."task" (tenant_id, "is_open", "due_at", id) where archived_at is null;
 create index "task_assignee_id_completed_at" on crm."task" (tenant_id, "assignee_id", "completed_at", id) where archived_at is null;
+create index "task_archived_created_at" on crm."task" (tenant_id, "created_at", id) where archived_at is not null;
 create index "task_archived_at" on crm."task" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "interaction_created_at" on crm."interaction" (tenant_id, "created_at", id) where archived_at is null;
 create index "interaction_user_id_happens_at" on crm."interaction" (tenant_id, "user_id", "happens_at", id) where archived_at is null;
 create index "interaction_user_id_is_open_scheduled_at" on crm."interaction" (tenant_id, "user_id", "is_open", "scheduled_at", id) where archived_at is null;
 create index "interaction_team_id_happens_at" on crm."interaction" (tenant_id, "team_id", "happens_at", id) where archived_at is null;
 create index "interaction_type_happens_at" on crm."interaction" (tenant_id, "type", "happens_at", id) where archived_at is null;
+create index "interaction_archived_created_at" on crm."interaction" (tenant_id, "created_at", id) where archived_at is not null;
 create index "interaction_archived_at" on crm."interaction" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "note_created_at" on crm."note" (tenant_id, "created_at", id) where archived_at is null;
 create index "note_author_id_created_at" on crm."note" (tenant_id, "author_id", "created_at", id) where archived_at is null;
+create index "note_archived_created_at" on crm."note" (tenant_id, "created_at", id) where archived_at is not null;
 create index "note_archived_at" on crm."note" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "association_created_at" on crm."association" (tenant_id, "created_at", id) where archived_at is null;
 create index "association_from_kind_from_id_label_key" on crm."association" (tenant_id, "from_kind", "from_id", "label_key", id) where archived_at is null;
 create index "association_to_kind_to_id_label_key" on crm."association" (tenant_id, "to_kind", "to_id", "label_key", id) where archived_at is null;
+create index "association_archived_created_at" on crm."association" (tenant_id, "created_at", id) where archived_at is not null;
 create index "association_archived_at" on crm."association" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "credential_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is null;
+create index "credential_archived_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is not null;
 create index "credential_archived_at" on crm."credential" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "session_expires_at" on crm."session" ("expires_at");
 create index "session_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is null;
 create index "session_user_id_created_at" on crm."session" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "session_archived_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is not null;
 create index "session_archived_at" on crm."session" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "api_key_created_at" on crm."api_key" (tenant_id, "created_at", id) where archived_at is null;
 create index "api_key_name_key" on crm."api_key" (tenant_id, "name_key", id) where archived_at is null;
 create index "api_key_user_id_name_key" on crm."api_key" (tenant_id, "user_id", "name_key", id) where archived_at is null;
+create index "api_key_archived_created_at" on crm."api_key" (tenant_id, "created_at", id) where archived_at is not null;
 create index "api_key_archived_at" on crm."api_key" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "throttle_expires_at" on crm."throttle" ("expires_at");
 create index "throttle_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is null;
+create index "throttle_archived_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is not null;
 create index "throttle_archived_at" on crm."throttle" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "security_event_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is null;
 create index "security_event_user_id_created_at" on crm."security_event" (tenant_id, "user_id", "created_at", id) where archived_at is null;
 create index "security_event_event_created_at" on crm."security_event" (tenant_id, "event", "created_at", id) where archived_at is null;
+create index "security_event_archived_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is not null;
 create index "security_event_archived_at" on crm."security_event" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "job_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is null;
 create index "job_status_created_at" on crm."job" (tenant_id, "status", "created_at", id) where archived_at is null;
 create index "job_user_id_created_at" on crm."job" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "job_archived_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is not null;
 create index "job_archived_at" on crm."job" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "scoring_model_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is null;
 create index "scoring_model_kind_name_key" on crm."scoring_model" (tenant_id, "kind", "name_key", id) where archived_at is null;
+create index "scoring_model_archived_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is not null;
 create index "scoring_model_archived_at" on crm."scoring_model" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "rescoring_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is null;
 create index "rescoring_due_at" on crm."rescoring" (tenant_id, "due_at", id) where archived_at is null;
+create index "rescoring_archived_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is not null;
 create index "rescoring_archived_at" on crm."rescoring" (tenant_id, "archived_at", id) where archived_at is not null;
 
 -- What a commit calls for each kind it touches.
@@ -1683,15 +1717,15 @@ create function crm.write_company_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_ne
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."company" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "name_key", "domain", "website", "phone", "email", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "founded_year", "addresses", "social", "lifecycle", "parent_id", "source", "description", "tax_id", "owner_id", "team_id", "tags", "size", "score", "lifetime_value")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."name_key", r."domain", r."website", r."phone", r."email", r."industry", r."employee_count", r."annual_revenue", r."annual_revenue_currency", r."founded_year", r."addresses", r."social", r."lifecycle", r."parent_id", r."source", r."description", r."tax_id", r."owner_id", r."team_id", r."tags", r."size", r."score", r."lifetime_value"
+    insert into crm."company" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "name_key", "domain", "website", "phone", "email", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "founded_year", "addresses", "social", "lifecycle", "parent_id", "source", "description", "tax_id", "owner_id", "team_id", "tags", "size", "name_key", "name_stem", "score", "lifetime_value")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."name_key", r."domain", r."website", r."phone", r."email", r."industry", r."employee_count", r."annual_revenue", r."annual_revenue_currency", r."founded_year", r."addresses", r."social", r."lifecycle", r."parent_id", r."source", r."description", r."tax_id", r."owner_id", r."team_id", r."tags", r."size", r."name_key", r."name_stem", r."score", r."lifetime_value"
     from jsonb_populate_record(null::crm."company", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
   end if;
   if p_person then
     update crm."company" t
-    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "domain" = r."domain", "website" = r."website", "phone" = r."phone", "email" = r."email", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "founded_year" = r."founded_year", "addresses" = r."addresses", "social" = r."social", "lifecycle" = r."lifecycle", "parent_id" = r."parent_id", "source" = r."source", "description" = r."description", "tax_id" = r."tax_id", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "size" = r."size"
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "domain" = r."domain", "website" = r."website", "phone" = r."phone", "email" = r."email", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "founded_year" = r."founded_year", "addresses" = r."addresses", "social" = r."social", "lifecycle" = r."lifecycle", "parent_id" = r."parent_id", "source" = r."source", "description" = r."description", "tax_id" = r."tax_id", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "size" = r."size", "name_key" = r."name_key", "name_stem" = r."name_stem"
     from crm."company" o, jsonb_populate_record(o, p_row) r
     where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -1757,15 +1791,15 @@ create function crm.write_lead_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new b
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."lead" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "first_name", "last_name", "email", "phone", "mobile_phone", "company_name", "job_title", "website", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "address", "source", "source_detail", "pipeline_id", "stage_id", "unqualified_reason", "description", "do_not_email", "do_not_call", "owner_id", "team_id", "tags", "converted_at", "converted_contact_ids", "converted_company_id", "converted_deal_id", "status", "stage_kind", "stage_entered_at", "score", "grade", "is_hot", "model_version", "scored_at", "last_activity_at", "next_task_due_at")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."first_name", r."last_name", r."email", r."phone", r."mobile_phone", r."company_name", r."job_title", r."website", r."industry", r."employee_count", r."annual_revenue", r."annual_revenue_currency", r."address", r."source", r."source_detail", r."pipeline_id", r."stage_id", r."unqualified_reason", r."description", r."do_not_email", r."do_not_call", r."owner_id", r."team_id", r."tags", r."converted_at", r."converted_contact_ids", r."converted_company_id", r."converted_deal_id", r."status", r."stage_kind", r."stage_entered_at", r."score", r."grade", r."is_hot", r."model_version", r."scored_at", r."last_activity_at", r."next_task_due_at"
+    insert into crm."lead" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "first_name", "last_name", "email", "phone", "mobile_phone", "company_name", "job_title", "website", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "address", "source", "source_detail", "pipeline_id", "stage_id", "unqualified_reason", "description", "do_not_email", "do_not_call", "owner_id", "team_id", "tags", "converted_at", "converted_contact_ids", "converted_company_id", "converted_contact_by", "converted_company_by", "converted_deal_id", "status", "stage_kind", "stage_entered_at", "score", "grade", "is_hot", "model_version", "scored_at", "last_activity_at", "next_task_due_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."first_name", r."last_name", r."email", r."phone", r."mobile_phone", r."company_name", r."job_title", r."website", r."industry", r."employee_count", r."annual_revenue", r."annual_revenue_currency", r."address", r."source", r."source_detail", r."pipeline_id", r."stage_id", r."unqualified_reason", r."description", r."do_not_email", r."do_not_call", r."owner_id", r."team_id", r."tags", r."converted_at", r."converted_contact_ids", r."converted_company_id", r."converted_contact_by", r."converted_company_by", r."converted_deal_id", r."status", r."stage_kind", r."stage_entered_at", r."score", r."grade", r."is_hot", r."model_version", r."scored_at", r."last_activity_at", r."next_task_due_at"
     from jsonb_populate_record(null::crm."lead", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
   end if;
   if p_person then
     update crm."lead" t
-    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "first_name" = r."first_name", "last_name" = r."last_name", "email" = r."email", "phone" = r."phone", "mobile_phone" = r."mobile_phone", "company_name" = r."company_name", "job_title" = r."job_title", "website" = r."website", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "address" = r."address", "source" = r."source", "source_detail" = r."source_detail", "pipeline_id" = r."pipeline_id", "stage_id" = r."stage_id", "unqualified_reason" = r."unqualified_reason", "description" = r."description", "do_not_email" = r."do_not_email", "do_not_call" = r."do_not_call", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "converted_at" = r."converted_at", "converted_contact_ids" = r."converted_contact_ids", "converted_company_id" = r."converted_company_id", "converted_deal_id" = r."converted_deal_id", "status" = r."status", "stage_kind" = r."stage_kind", "stage_entered_at" = r."stage_entered_at"
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "first_name" = r."first_name", "last_name" = r."last_name", "email" = r."email", "phone" = r."phone", "mobile_phone" = r."mobile_phone", "company_name" = r."company_name", "job_title" = r."job_title", "website" = r."website", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "address" = r."address", "source" = r."source", "source_detail" = r."source_detail", "pipeline_id" = r."pipeline_id", "stage_id" = r."stage_id", "unqualified_reason" = r."unqualified_reason", "description" = r."description", "do_not_email" = r."do_not_email", "do_not_call" = r."do_not_call", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "converted_at" = r."converted_at", "converted_contact_ids" = r."converted_contact_ids", "converted_company_id" = r."converted_company_id", "converted_contact_by" = r."converted_contact_by", "converted_company_by" = r."converted_company_by", "converted_deal_id" = r."converted_deal_id", "status" = r."status", "stage_kind" = r."stage_kind", "stage_entered_at" = r."stage_entered_at"
     from crm."lead" o, jsonb_populate_record(o, p_row) r
     where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2599,6 +2633,7 @@ begin
   update crm."job" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."scoring_model" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."rescoring" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  delete from crm.feed_cursor;
 end $$;
 
 -- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
@@ -2680,7 +2715,7 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."contact";
 
 create view crm."leads" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "name", "first_name", "last_name", "email", "phone", "mobile_phone", "company_name", "job_title", "website", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "address", "source", "source_detail", "pipeline_id", "stage_id", "unqualified_reason", "description", "do_not_email", "do_not_call", "owner_id", "team_id", "tags", "converted_at", "converted_contact_ids", "converted_company_id", "converted_deal_id", "score", "grade", "is_hot", "model_version", "scored_at", "last_activity_at", "next_task_due_at", "status", "stage_kind", "stage_entered_at"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "name", "first_name", "last_name", "email", "phone", "mobile_phone", "company_name", "job_title", "website", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "address", "source", "source_detail", "pipeline_id", "stage_id", "unqualified_reason", "description", "do_not_email", "do_not_call", "owner_id", "team_id", "tags", "converted_at", "converted_contact_ids", "converted_company_id", "converted_contact_by", "converted_company_by", "converted_deal_id", "score", "grade", "is_hot", "model_version", "scored_at", "last_activity_at", "next_task_due_at", "status", "stage_kind", "stage_entered_at"
 from crm."lead";
 
 create view crm."deals" as

@@ -55,7 +55,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
         after.forecast_category = Some(stage.forecast_category);
     }
     let was = before.map(|before| before.stage_kind);
-    if entered {
+    if entered && !cx.exactly {
         let moved = (was, stage.kind);
         let (reason, note) = (before.map(|before| &before.close_reason), before.map(|before| &before.close_note));
         place::keep_explanation(moved, reason, &mut after.close_reason, named(F::close_reason));

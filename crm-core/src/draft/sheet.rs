@@ -414,6 +414,7 @@ impl<'a> Draft<'a> {
                 action: step.action,
                 new_id: &new_id,
                 named: &named,
+                exactly: sets.exactly,
                 faults: &mut faults,
             };
             rules::settle(before.map(Arc::as_ref), &mut after, &mut settle)?;

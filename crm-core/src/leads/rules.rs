@@ -27,6 +27,7 @@ impl Rules for Lead {
         place::fill(PipelineKind::Lead, &mut after.pipeline_id, &mut after.stage_id, cx.definitions);
         if let Some(stage) = place::stage(cx.definitions, after.stage_id)
             && before.is_some_and(|before| before.stage_id != after.stage_id)
+            && !cx.exactly
         {
             let named = (cx.named)(LeadFields::unqualified_reason as usize);
             let moved = (before.map(|before| before.stage_kind), stage.kind);

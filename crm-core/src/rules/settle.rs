@@ -21,6 +21,8 @@ pub struct Settle<'a> {
     pub new_id: &'a dyn Fn() -> Id,
     /// Whether the input named this field.
     pub named: &'a dyn Fn(usize) -> bool,
+    /// Whether the record is to be just so, as it was before (undo, roll back): rules check it and fill in nothing.
+    pub exactly: bool,
     /// Collects what is wrong.
     pub faults: &'a mut Faults,
 }

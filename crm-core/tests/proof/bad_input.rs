@@ -232,7 +232,7 @@ fn values_of_the_wrong_type_are_faults_of_their_field() {
             (LeadFields::score as usize, Value::Int(5), "score read_only"),
             (LeadFields::converted_at as usize, Value::Time(world.clock.now()), "converted_at read_only"),
             (LeadFields::status as usize, Value::text("converted"), "status read_only"),
-            (0, Value::Time(world.clock.now()), "created_at read_only"),
+            (0, Value::Time(world.clock.now().plus_days(-1)), "created_at read_only"),
             (9_999, Value::Int(1), "9999 unknown_field"),
         ];
         for (at, value, expected) in table {
@@ -347,7 +347,8 @@ fn what_lists_refuse() {
             (Filter::eq("search_text", "x"), "search_text unknown_field"),
             (Filter::eq("properties.nope", 1), "properties.nope unknown_field"),
             (Filter::eq("properties", 1), "properties unknown_field"),
-            (Filter::eq(text(TEN_MB), 1), &unknown),
+            (Filter::eq(text(TEN_MB), 1), "filter too_large"),
+            (Filter::eq(text(2_000), 1), &unknown),
             (Filter::eq("employee_count", "ten"), "employee_count wrong_type"),
             (Filter::eq("employee_count", 1.5), "employee_count wrong_type"),
             (Filter::eq("annual_revenue", 5), "annual_revenue wrong_type"),

@@ -65,6 +65,7 @@ fn a_gate_asks_again_and_a_note_goes_with_its_reason() {
         let id = deals.create(new.clone()).await.unwrap().id;
         let why = DealPatch::new().close_reason("price").close_note("far too high");
         let lost = deals.move_with(id, at("lost_a"), &why).await.unwrap();
+        world.clock.advance_days(1);
         let moved = deals.move_to(id, at("lost_b")).await.unwrap();
         assert_eq!(moved.close_reason.as_deref(), Some("price"), "kept among lost stages");
         let open = deals.move_to(id, at("open")).await.unwrap();

@@ -362,7 +362,9 @@ fn errors_name_no_hidden_field() {
         let commit = leads.update(id, patch).await.unwrap().commit.unwrap();
         leads.update(id, LeadPatch::new().phone("+4930901821").job_title("CEO")).await.unwrap();
         match world.crm.leads(&rep).undo(id, commit).await {
-            Err(Error::Conflict { fields, .. }) => assert_eq!(fields, ["job_title"]),
+            Err(Error::Undo { why: UndoRefusal::ChangedSince(fields), .. }) => {
+                assert_eq!(fields.iter().map(|changed| changed.field.as_str()).collect::<Vec<_>>(), ["job_title"]);
+            }
             other => panic!("{other:?}"),
         }
         // A key that is taken by the time the record is restored.

@@ -161,9 +161,10 @@ fn upsert_is_a_write_like_any_other() {
         let changed = leads.upsert("external_id", "x", new("B")).await.unwrap();
         assert_eq!((changed.id, changed.name.as_str(), changed.version), (made.id, "B", 2));
         assert!(!leads.upsert("external_id", "x", new("B")).await.unwrap().changed());
-        // A record without the key it is found by would be made anew each time.
-        let keyless = leads.upsert("external_id", "y", ada()).await;
-        crate::support::assert_fault(keyless, "external_id required");
+        // The key that it is found by need not be said again.
+        let keyless = leads.upsert("external_id", "y", ada()).await.unwrap();
+        assert_eq!((keyless.created, keyless.external_id.as_deref()), (true, Some("y")));
+        assert_eq!(leads.upsert("external_id", "y", ada()).await.unwrap().id, keyless.id);
         crate::support::assert_fault(leads.upsert("name", "A", ada()).await, "name not_unique");
     });
 }

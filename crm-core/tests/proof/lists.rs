@@ -276,9 +276,10 @@ fn team_scope_is_the_teams_below_and_no_others() {
         crm.teams(&world.admin).update(tree.teams[1], TeamPatch::new().parent_id(None)).await.unwrap();
         assert_not_found(crm.leads(&boss).get(leads[1].id).await);
         assert_eq!(walk(&crm.leads(&boss), &ListQuery::new(), 2).await.unwrap().len(), 3);
-        // A record keeps its team when its owner moves.
-        let kept = crm.leads(&world.admin).update(leads[2].id, LeadPatch::new().owner_id(tree.users[4])).await.unwrap();
-        assert_eq!(kept.team_id, Some(tree.teams[2]));
+        // A record that had its owner's team goes to the new owner's.
+        let moved =
+            crm.leads(&world.admin).update(leads[2].id, LeadPatch::new().owner_id(tree.users[4])).await.unwrap();
+        assert_eq!(moved.team_id, Some(tree.teams[4]));
     });
 }
 

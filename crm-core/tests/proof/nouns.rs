@@ -24,7 +24,7 @@ use crm_core::{
     testing::TestClock,
     timeline::Entry,
     users::{Handover, UserPatch},
-    value::{Currency, Date, Kind, Money, Ref},
+    value::{Currency, Date, Kind, Money, Ref, Time},
 };
 
 use crate::support::{World, assert_fault, assert_not_found, faults, run};
@@ -90,7 +90,8 @@ fn interactions_have_types_and_directions() {
             (world.rep.user(), Some(world.team.id), Some(demo.created_at))
         );
         let later = world.clock.now().plus_days(3);
-        let planned = interactions.update(demo.id, InteractionPatch::new().scheduled_at(later)).await.unwrap();
+        let plan = InteractionPatch::new().scheduled_at(later).completed_at(None::<Time>);
+        let planned = interactions.update(demo.id, plan).await.unwrap();
         assert_eq!((planned.happens_at, planned.is_open), (Some(later), true));
         let held = later.plus_days(1);
         let held = interactions.update(demo.id, InteractionPatch::new().completed_at(held)).await.unwrap();

@@ -270,7 +270,8 @@ fn a_lead_knows_its_last_activity_and_its_next_task() {
         all.update(second, InteractionPatch::new().links(vec![other])).await.unwrap();
         expect(&mut consumer, "it was somebody else", lead, Some(day(-3)), None).await;
         expect(&mut consumer, "the other", other, Some(day(-1)), None).await;
-        all.update(first, InteractionPatch::new().completed_at(None::<Time>)).await.unwrap();
+        let planned = InteractionPatch::new().completed_at(None::<Time>).scheduled_at(day(9));
+        all.update(first, planned).await.unwrap();
         expect(&mut consumer, "it did not take place", lead, None, None).await;
         all.update(first, InteractionPatch::new().completed_at(day(-4))).await.unwrap();
         all.archive(second).await.unwrap();

@@ -144,6 +144,7 @@ fn long_texts_are_searched_and_stay_hidden() {
         world.crm.notes(&world.admin).update(note, NotePatch::new().title("Secret")).await.unwrap();
         let new = NewInteraction {
             r#type: "meeting".into(),
+            subject: "Plan".into(),
             content: Some("Sketched the naïve plan".into()),
             user_id: rep.user(),
             links,

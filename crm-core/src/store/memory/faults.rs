@@ -67,6 +67,12 @@ impl Faults {
         self.plan().fail_call.is_some()
     }
 
+    /// Takes back what was told to go wrong and has not yet.
+    pub fn clear(&self) {
+        let mut plan = self.plan();
+        *plan = Plan { calls: plan.calls, lagging: plan.lagging, ..Default::default() };
+    }
+
     /// How many calls there have been.
     pub fn calls(&self) -> u64 {
         self.plan().calls
