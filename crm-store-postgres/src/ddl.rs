@@ -515,6 +515,19 @@ mod tests {
     }
 
     #[test]
+    fn no_table_has_a_column_twice() {
+        for &kind in Kind::ALL {
+            let layout = layout(kind);
+            let fields = layout.columns.iter().flatten().map(|column| &column.name);
+            let mut names: Vec<&String> = fields.chain(layout.keys.iter().map(|(.., key)| key)).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{kind}");
+        }
+    }
+
+    #[test]
     fn list_valued_indexes_have_one_equal_field_and_a_table_each() {
         let mut names: Vec<&str> = Vec::new();
         for &kind in Kind::ALL {

@@ -20,7 +20,7 @@ pub(crate) fn holders_of_name(tenant: Id, sets: &[(usize, Value)]) -> Vec<Lookup
         return Vec::new();
     };
     let name::NameKeys { whole, stem } = name::NameKeys::of(name);
-    let keys = [("name_key", Some(whole)), ("name_stem", stem)].into_iter();
+    let keys = [("name_claim", Some(whole)), ("stem_claim", stem)].into_iter();
     let claims = keys.filter_map(|(field, key)| {
         draft::claim_of_value(tenant, Kind::Company, field, &Value::text(key?)).map(Want::Claimed)
     });

@@ -216,7 +216,7 @@ pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &m
         return Ok(());
     }
     let NameKeys { whole, stem } = NameKeys::of(after.get("name").as_text().unwrap_or_default());
-    for (field, key) in [(F::name_key, Some(whole)), (F::name_stem, stem)] {
+    for (field, key) in [(F::name_claim, Some(whole)), (F::stem_claim, stem)] {
         let at = field as usize;
         let value = match key.filter(|_| !after.is_archived()) {
             None => Value::Null,

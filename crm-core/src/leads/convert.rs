@@ -255,10 +255,10 @@ impl Looked {
             }
             if let Some(keys) = name.as_deref().map(NameKeys::of) {
                 // Of the same legal form; else one of the two may have left it out.
-                look(Matched::Name, "name_key", &keys.whole);
+                look(Matched::Name, "name_claim", &keys.whole);
                 match &keys.stem {
-                    Some(stem) => look(Matched::Name, "name_key", stem),
-                    None => look(Matched::Name, "name_stem", &keys.whole),
+                    Some(stem) => look(Matched::Name, "name_claim", stem),
+                    None => look(Matched::Name, "stem_claim", &keys.whole),
                 }
             }
             if let Some(mail) = mail.as_ref().filter(|mail| site.as_ref() != Some(mail)) {

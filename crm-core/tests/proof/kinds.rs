@@ -62,7 +62,7 @@ fn a_record_is_updated_or_created_by_every_unique_key() {
         assert_fault(companies.upsert("properties.vat", "DE1", against).await, "properties.vat contradicts_key");
         assert!(companies.upsert("domain", "WWW.Acme.example", new("A")).await.unwrap().created);
         assert_eq!(companies.find("domain", "acme.example").await.unwrap().name, "A");
-        assert_fault(companies.find("name_key", "a").await, "name_key not_unique");
+        assert_fault(companies.find("name_claim", "a").await, "name_claim not_unique");
         let rep = world.restricted_rep("blind", vec![hidden(Kind::Contact, "emails")]).await;
         let by = world.crm.contacts(&rep).upsert_from("email", "z@x.example", ContactPatch::new().name("Z"));
         assert_fault(by.await, "email not_unique");
