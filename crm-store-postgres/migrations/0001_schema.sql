@@ -333,8 +333,8 @@ create table crm."company" (
   "score" bigint,
   "lifetime_value" numeric,
   "size" text collate "C",
-  "name_key" text collate "C",
-  "name_stem" text collate "C",
+  "name_claim" text collate "C",
+  "stem_claim" text collate "C",
   primary key (tenant_id, id)
 );
 
@@ -1717,15 +1717,15 @@ create function crm.write_company_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_ne
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."company" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "name_key", "domain", "website", "phone", "email", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "founded_year", "addresses", "social", "lifecycle", "parent_id", "source", "description", "tax_id", "owner_id", "team_id", "tags", "size", "name_key", "name_stem", "score", "lifetime_value")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."name_key", r."domain", r."website", r."phone", r."email", r."industry", r."employee_count", r."annual_revenue", r."annual_revenue_currency", r."founded_year", r."addresses", r."social", r."lifecycle", r."parent_id", r."source", r."description", r."tax_id", r."owner_id", r."team_id", r."tags", r."size", r."name_key", r."name_stem", r."score", r."lifetime_value"
+    insert into crm."company" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "name", "name_key", "domain", "website", "phone", "email", "industry", "employee_count", "annual_revenue", "annual_revenue_currency", "founded_year", "addresses", "social", "lifecycle", "parent_id", "source", "description", "tax_id", "owner_id", "team_id", "tags", "size", "name_claim", "stem_claim", "score", "lifetime_value")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."name", r."name_key", r."domain", r."website", r."phone", r."email", r."industry", r."employee_count", r."annual_revenue", r."annual_revenue_currency", r."founded_year", r."addresses", r."social", r."lifecycle", r."parent_id", r."source", r."description", r."tax_id", r."owner_id", r."team_id", r."tags", r."size", r."name_claim", r."stem_claim", r."score", r."lifetime_value"
     from jsonb_populate_record(null::crm."company", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
   end if;
   if p_person then
     update crm."company" t
-    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "domain" = r."domain", "website" = r."website", "phone" = r."phone", "email" = r."email", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "founded_year" = r."founded_year", "addresses" = r."addresses", "social" = r."social", "lifecycle" = r."lifecycle", "parent_id" = r."parent_id", "source" = r."source", "description" = r."description", "tax_id" = r."tax_id", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "size" = r."size", "name_key" = r."name_key", "name_stem" = r."name_stem"
+    set version = r.version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "name" = r."name", "name_key" = r."name_key", "domain" = r."domain", "website" = r."website", "phone" = r."phone", "email" = r."email", "industry" = r."industry", "employee_count" = r."employee_count", "annual_revenue" = r."annual_revenue", "annual_revenue_currency" = r."annual_revenue_currency", "founded_year" = r."founded_year", "addresses" = r."addresses", "social" = r."social", "lifecycle" = r."lifecycle", "parent_id" = r."parent_id", "source" = r."source", "description" = r."description", "tax_id" = r."tax_id", "owner_id" = r."owner_id", "team_id" = r."team_id", "tags" = r."tags", "size" = r."size", "name_claim" = r."name_claim", "stem_claim" = r."stem_claim"
     from crm."company" o, jsonb_populate_record(o, p_row) r
     where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
