@@ -158,7 +158,7 @@ impl Crm {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds::default()),
             validators: Vec::new(),
-            max_clock_skew: Duration::from_secs(60),
+            max_clock_skew: Duration::from_mins(1),
             shared_hosts: SharedHosts::default(),
         }
     }

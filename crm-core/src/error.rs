@@ -149,7 +149,7 @@ pub struct MissingScope {
     pub conditional: bool,
 }
 
-fn forbidden(permission: &Permission, field: Option<&str>, scope: Option<&MissingScope>) -> String {
+fn forbidden(permission: Permission, field: Option<&str>, scope: Option<&MissingScope>) -> String {
     let field = field.map(|field| format!(" for the field {field}")).unwrap_or_default();
     let Some(MissingScope { needed, held, conditional }) = scope else {
         return format!("{permission} is missing{field}");
@@ -202,7 +202,7 @@ pub enum Error {
     #[error("invalid input: {0}")]
     Invalid(Faults),
     /// The actor may not do this.
-    #[error("not permitted: {}", forbidden(permission, field.as_deref(), scope.as_ref()))]
+    #[error("not permitted: {}", forbidden(*permission, field.as_deref(), scope.as_ref()))]
     Forbidden {
         /// The permission that is missing.
         permission: Permission,

@@ -153,8 +153,8 @@ fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test)
 fn member_test(statement: &mut Statement, field: &str, member: &str, test: &Test) -> Result<String, StoreError> {
     let member = format!("(e ->> {}) collate \"C\"", statement.bind(member)?);
     let holds = any_operand(statement, test, |statement, operand| match operand {
-        Value::Text(text) if !text.contains('\0') => {
-            Ok(Some(compared(test.compare, &member, &statement.bind(text.as_ref())?)?))
+        Value::Text(wanted) if !wanted.contains('\0') => {
+            Ok(Some(compared(test.compare, &member, &statement.bind(wanted.as_ref())?)?))
         }
         _ => Ok(None),
     })?;

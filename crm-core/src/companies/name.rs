@@ -1,5 +1,5 @@
 //! The names of companies as a conversion compares them: without case, diacritics and punctuation, and with their legal
-//! form apart, since "Same GmbH" and "SAME G.m.b.H." are one company, "Same" may be it, and "Same AG" is another.
+//! form apart, since `Same GmbH` and `SAME G.m.b.H.` are one company, `Same` may be it, and `Same AG` is another.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 

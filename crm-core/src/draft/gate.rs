@@ -219,9 +219,8 @@ pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &m
     for (field, key) in [(F::name_claim, Some(whole)), (F::stem_claim, stem)] {
         let at = field as usize;
         let value = match key.filter(|_| !after.is_archived()) {
-            None => Value::Null,
             Some(key) if is_free(draft, before, after, at, &key)? => Value::text(key),
-            Some(_) => Value::Null,
+            _ => Value::Null,
         };
         after.values[at] = value;
     }

@@ -447,18 +447,15 @@ fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
             )
             .to_json(),
         },
-        FieldType::Ref => match object() {
-            Some(object) => object,
-            None => {
-                let (kind, id) = text.trim().split_once(':').ok_or_else(|| {
-                    Fault::new(
-                        "wrong_type",
-                        "must be a kind and an id such as lead:0190c0de-0000-7000-8000-000000000000",
-                    )
-                })?;
-                serde_json::json!({"kind": kind, "id": id})
+        FieldType::Ref => {
+            if let Some(object) = object() {
+                return Ok(object);
             }
-        },
+            let (kind, id) = text.trim().split_once(':').ok_or_else(|| {
+                Fault::new("wrong_type", "must be a kind and an id such as lead:0190c0de-0000-7000-8000-000000000000")
+            })?;
+            serde_json::json!({"kind": kind, "id": id})
+        }
         _ => serde_json::Value::String(text.trim().to_owned()),
     })
 }

@@ -435,7 +435,7 @@ fn carried(draft: &Draft<'_>, kind: Kind, sets: &[(usize, Value)]) -> Vec<(usize
 /// one. Who names an owner means that owner's team.
 fn joined(brought: Vec<(usize, Value)>, given: &[(usize, Value)], owner: usize, team: usize) -> Vec<(usize, Value)> {
     let named = |at: usize| given.iter().any(|(set, _)| *set == at);
-    let stays = |at: usize| at == common::PROPERTIES || !named(at) && !(at == team && named(owner));
+    let stays = |at: usize| at == common::PROPERTIES || !(named(at) || at == team && named(owner));
     let mut all: Vec<(usize, Value)> = brought.into_iter().filter(|(at, _)| stays(*at)).collect();
     for (at, value) in given {
         match (all.iter_mut().find(|(set, _)| set == at), value) {
@@ -448,12 +448,15 @@ fn joined(brought: Vec<(usize, Value)>, given: &[(usize, Value)], owner: usize, 
     all
 }
 
+/// Values by field.
+type Values<'a> = &'a [(usize, Value)];
+
 /// Creates a record, or fills the blank fields of the one that was found; what was given is set on either.
 fn make_or_fill(
     draft: &mut Draft<'_>,
     found: Option<(Ref, Matched)>,
     kind: Kind,
-    (sets, given): (&[(usize, Value)], &[(usize, Value)]),
+    (sets, given): (Values<'_>, Values<'_>),
     brought: &Brought<'_>,
     step: Step,
 ) -> Result<(Ref, Matched), Stop> {

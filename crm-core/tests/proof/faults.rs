@@ -212,7 +212,7 @@ fn a_gap_in_the_feed_is_told() {
     run(async {
         let world = World::new().await;
         let totals = world.crm.totals();
-        let hour = std::time::Duration::from_secs(3600);
+        let hour = std::time::Duration::from_hours(1);
         let write = async |source: &str| {
             world.crm.leads(&world.admin).update(world.lead.id, LeadPatch::new().source(source)).await.unwrap();
         };

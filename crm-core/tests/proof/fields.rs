@@ -7,14 +7,13 @@ use crm_core::{
     companies::NewCompany,
     contacts::NewContact,
     deals::NewDeal,
-    error::MissingScope,
-    error::UndoRefusal,
+    error::{MissingScope, UndoRefusal},
     filter::Filter,
     leads::{ConvertLead, LeadPatch, NewLead},
     listing::ListQuery,
     pipelines::PipelinePatch,
     properties::NewProperty,
-    reports::PipelineQuery,
+    reports::{PipelineQuery, Sums},
     roles::RolePatch,
     timeline::Entry,
     users::UserPatch,
@@ -307,7 +306,7 @@ fn what_would_tell_a_hidden_field_is_hidden_with_it() {
             match field {
                 "probability" => {
                     let open = report.unwrap().total;
-                    assert!(open.value.in_base.is_some() && open.weighted == Default::default(), "{open:?}");
+                    assert!(open.value.in_base.is_some() && open.weighted == Sums::default(), "{open:?}");
                 }
                 _ => assert_fault(report, "value unknown_field"),
             }
@@ -405,8 +404,8 @@ fn an_administrator_is_never_blinded() {
         let admin = world.role_id("admin").await;
         let roles = world.crm.roles(&world.admin);
         assert_fault(roles.update(admin, RolePatch::new().inherits(vec![blinding.id])).await, "inherits fixed");
-        let rules = RolePatch::new().field_rules(vec![hidden(Kind::User, "role_ids")]);
-        assert_fault(roles.update(admin, rules).await, "field_rules fixed");
+        let blind = RolePatch::new().field_rules(vec![hidden(Kind::User, "role_ids")]);
+        assert_fault(roles.update(admin, blind).await, "field_rules fixed");
         // Nor by another role beside it.
         let me = world.admin.user().unwrap();
         let users = world.crm.users(&world.admin);
