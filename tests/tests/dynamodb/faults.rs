@@ -397,20 +397,20 @@ async fn a_commit_without_a_change_is_found_by_what_it_wrote() {
     let rig = Rig::new().await;
     let lead = lead(id());
     rig.store.commit(&create([lead.clone()])).await.unwrap();
-    let scored = |stored, score: i64| compute(stored, |lead| set(lead, "score", Value::Int(score)));
+    let at_score = |stored, score: i64| compute(stored, |lead| set(lead, "score", Value::Int(score)));
     let stored = get(&rig.store, &lead).await.unwrap();
     rig.script([Step::LoseAnswer, error("IdempotentParameterMismatchException")]);
-    rig.store.commit(&scored(&stored, 7)).await.unwrap();
+    rig.store.commit(&at_score(&stored, 7)).await.unwrap();
     rig.script([]);
     // Another's was there first: the refusal holds.
     rig.script([Step::LoseRequest]);
-    let refused = rig.store.commit(&scored(&stored, 8)).await.unwrap_err();
+    let refused = rig.store.commit(&at_score(&stored, 8)).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict { .. }), "{refused}");
     // It was written of again: nobody can tell.
     let newer = get(&rig.store, &lead).await.unwrap();
-    rig.store.commit(&scored(&newer, 9)).await.unwrap();
+    rig.store.commit(&at_score(&newer, 9)).await.unwrap();
     rig.script([Step::LoseRequest]);
-    let unknown = rig.store.commit(&scored(&stored, 7)).await.unwrap_err();
+    let unknown = rig.store.commit(&at_score(&stored, 7)).await.unwrap_err();
     assert!(matches!(unknown, StoreError::OutcomeUnknown(_)), "{unknown}");
 }
 
