@@ -186,8 +186,9 @@ mod tests {
         assert_eq!(sum(&parts).total().unwrap(), dec("0.0000000000000000000000000004"));
         assert_eq!(sum(&[]).total().unwrap(), Decimal::ZERO);
         assert_eq!(sum(&["-0.1", "-0.2"]).total().unwrap(), dec("-0.3"));
-        let third = sum(&["1234567890123456789.12345678904", "0.00000000001"]);
-        assert_eq!(third.total().unwrap(), dec("1234567890123456789.123456789"), "rounded once, at the end");
+        let small = "0.00000000004";
+        let all = sum(&["1234567890123456789.123456789", small, small]);
+        assert_eq!(all.total().unwrap(), dec("1234567890123456789.1234567891"), "rounded once, at the end");
         let most = "79228162514264337593543950335";
         assert_eq!(sum(&[most]).total().unwrap(), dec(most));
         assert_eq!(sum(&[most, "1"]).total(), Err(MoneyError::Overflow));
