@@ -41,10 +41,12 @@ pub fn check_property(
     held: Option<&Value>,
     default_country: Option<&str>,
 ) -> Result<Value, Fault> {
-    let value = property_type(property).normalize(value, default_country)?;
+    let ty = property_type(property);
+    let value = ty.normalize(value, default_country)?;
     if held == Some(&value) {
         return Ok(value);
     }
+    let value = ty.within_bounds(value)?;
     let had = held.map(Value::items).unwrap_or_default();
     let options = |text: &str| {
         property.options.iter().any(|option| option.value == text && !option.archived)
