@@ -13,6 +13,9 @@ pub const MAX_TEXT: usize = 255;
 pub const MAX_LONG_TEXT: usize = 64 * 1024;
 /// Bytes in one structured value.
 const MAX_STRUCTURED: usize = 16 * 1024;
+/// Bytes in one structured value that the machine makes (a trained model, a trial): it fits a record together with all
+/// else that stands there.
+pub const MAX_MADE: usize = 96 * 1024;
 /// Bytes in all custom properties of a record.
 const MAX_PROPERTIES: usize = 64 * 1024;
 
@@ -239,6 +242,17 @@ impl FieldType {
         Ok(value)
     }
 
+    /// As [`FieldType::normalize`], of a value that the machine makes: a structured one may have [`MAX_MADE`] bytes.
+    ///
+    /// # Errors
+    /// As [`FieldType::normalize`].
+    pub fn normalize_made(&self, value: Value, default_country: Option<&str>) -> Result<Value, Fault> {
+        match (self, value) {
+            (FieldType::Struct, Value::Json(json)) => structured(json, MAX_MADE),
+            (_, value) => self.normalize(value, default_country),
+        }
+    }
+
     /// Brings a value into the type's normal form: trimmed text, lower-case e-mail, E.164 phone, each list element
     /// once. An empty text is a missing value.
     ///
@@ -289,16 +303,7 @@ impl FieldType {
                 }
                 Value::List(items)
             }
-            (FieldType::Struct, Value::Json(json)) => {
-                let value = Value::Json(json);
-                if value.size() > MAX_STRUCTURED {
-                    return Err(Fault::new("too_long", format!("must be at most {MAX_STRUCTURED} bytes")));
-                }
-                if let Value::Json(json) = &value {
-                    check_nul(json)?;
-                }
-                value
-            }
+            (FieldType::Struct, Value::Json(json)) => structured(json, MAX_STRUCTURED)?,
             (FieldType::Properties, Value::Map(map)) => {
                 let value = Value::Map(map);
                 if value.size() > MAX_PROPERTIES {
@@ -366,6 +371,16 @@ impl FieldType {
         };
         Ok(Value::Text(normal))
     }
+}
+
+/// A structured value of at most so many bytes.
+fn structured(json: Arc<serde_json::Value>, max: usize) -> Result<Value, Fault> {
+    check_nul(&json)?;
+    let value = Value::Json(json);
+    if value.size() > max {
+        return Err(Fault::new("too_long", format!("must be at most {max} bytes")));
+    }
+    Ok(value)
 }
 
 fn check_nul(json: &serde_json::Value) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ mod index;
 mod kind_decl;
 mod record;
 
-pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_TEXT, Marks, Section};
+pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_MADE, MAX_TEXT, Marks, Section};
 pub use image::{Group, Image, Versions};
 pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};
 pub use kind_decl::{KindDecl, KindParts, common};

@@ -105,6 +105,25 @@ pub enum Next {
 }
 
 impl Trial {
+    /// A trial of a model, at its beginning.
+    pub(crate) fn begin(access: &Access<'_>, model: Id, now: Time) -> Result<Self, Error> {
+        let definitions = access.definitions();
+        access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
+        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
+        let kind = tried.kind.unwrap_or(Kind::Lead);
+        if access.roles().is_hidden(kind, "score") {
+            return Err(Error::forbidden(Permission::new(kind, Action::Read)));
+        }
+        let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
+        Ok(Trial {
+            model: tried.version_name(tried.version),
+            against: against.unwrap_or_default(),
+            at: Some(now),
+            next: Some(Next::Records(None)),
+            ..Trial::default()
+        })
+    }
+
     /// True when nothing is left to do.
     pub const fn is_done(&self) -> bool {
         self.next.is_none() && self.at.is_some()
@@ -125,21 +144,7 @@ impl Scoring<'_> {
     pub async fn begin_trial(&self, model: Id) -> Result<Trial, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
-        let access = Access::new(self.actor, &definitions, now);
-        access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
-        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
-        let kind = tried.kind.unwrap_or(Kind::Lead);
-        if access.roles().is_hidden(kind, "score") {
-            return Err(Error::forbidden(Permission::new(kind, Action::Read)));
-        }
-        let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
-        Ok(Trial {
-            model: tried.version_name(tried.version),
-            against: against.unwrap_or_default(),
-            at: Some(now),
-            next: Some(Next::Records(None)),
-            ..Trial::default()
-        })
+        Trial::begin(&Access::new(self.actor, &definitions, now), model, now)
     }
 
     /// Goes on with a trial until it is done or a moment is reached by the CRM's clock; at least one step is done. The
