@@ -12,9 +12,8 @@ use crate::{
     filter::Filter,
     jobs::walk::Walk,
     leads::record::Lead,
-    listing::ListQuery,
     schema::{Patch, Record, RecordKind},
-    value::{FieldValue, Id, Kind, Ref, Time, Value},
+    value::{FieldValue, Id, Kind, Ref, Value},
 };
 
 /// A stage, by its id, by its key within the record's own pipeline, or by what it means there.

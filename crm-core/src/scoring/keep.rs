@@ -1,14 +1,18 @@
 //! Keeping the scores that records carry: a sweep scores what commits have marked as due, and what is due because time
 //! passes. It costs in proportion to what is due, never to what there is.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     batch::{BATCH, Due, Ready, Settled, settle_marks},
     compiled::KINDS,
     mark::{Next, mark_due, mark_of},
     record::ScoringModel,
-    swept::Swept,
+    swept::{Swept, SweptAll},
 };
 use crate::{
     access::{Access, Action, Actor},
@@ -24,12 +28,16 @@ use crate::{
     listing::{self, ListQuery},
     rescorings::{Reached, Rescoring},
     schema::{Image, Record, RecordKind, common},
-    store::{Got, Position, Want},
+    store::{FeedCursor, Got, Position, Want},
     value::{FieldValue as _, Id, Kind, Ref, Time},
 };
 
-/// Marks that are read together.
+/// Marks, tenants or dependents that are read together.
 const PAGE: usize = 100;
+/// A tenant's turn is one of so many parts of the time.
+const SHARES: u32 = 8;
+/// The name under which the store keeps which tenant was swept last.
+const CONSUMER: &str = "crm.scores";
 
 /// Keeps the scores of all tenants. For the program, not for its users: no actor stands before it.
 #[derive(Clone)]
@@ -77,6 +85,80 @@ impl<'a> Keeper<'a> {
             if self.engine.clock.now() >= until || !finished {
                 swept.more = true;
                 return Ok(swept);
+            }
+        }
+    }
+
+    /// Sweeps all tenants in turn until nothing is due or the time is up by the CRM's clock. It goes on behind the tenant that
+    /// the last one of the whole deployment came to: how far that was is kept in the store. Each tenant has an eighth of
+    /// the time; who has more to do has its next turn when all others had theirs. At least one tenant is swept.
+    ///
+    /// A tenant with nothing due costs one list, a round a read more and a write.
+    ///
+    /// # Errors
+    /// What the store says where it cannot tell the tenants. What it says of one tenant is told in
+    /// [`SweptAll::failed`] and stops no other.
+    pub async fn sweep_all(&self, budget: Duration) -> Result<SweptAll, Error> {
+        let store = &self.engine.store;
+        let until = self.engine.clock.now().plus_micros(i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
+        let kept: Option<Id> = store.feed_cursor(CONSUMER).await?.and_then(|kept| kept.0.parse().ok());
+        let mut all = SweptAll::default();
+        let mut last = kept;
+        let mut busy: VecDeque<Id> = VecDeque::new();
+        // Those behind the last one, then from the first up to it.
+        let (mut after, mut wrapped) = (kept, kept.is_none());
+        'tenants: loop {
+            let page = store.tenants(after, PAGE).await?;
+            for &tenant in &page {
+                if wrapped && kept.is_some_and(|kept| tenant > kept) {
+                    break 'tenants;
+                }
+                if last != kept && self.engine.clock.now() >= until {
+                    all.more = true;
+                    break 'tenants;
+                }
+                if self.take_turn(tenant, budget / SHARES, until, &mut all).await {
+                    busy.push_back(tenant);
+                }
+                last = Some(tenant);
+            }
+            after = page.last().copied();
+            if page.len() < PAGE {
+                if wrapped {
+                    break;
+                }
+                (after, wrapped) = (None, true);
+            }
+        }
+        while let Some(tenant) = busy.pop_front() {
+            if self.engine.clock.now() >= until {
+                all.more = true;
+                break;
+            }
+            if self.take_turn(tenant, budget / SHARES, until, &mut all).await {
+                busy.push_back(tenant);
+            }
+        }
+        if let Some(last) = last.filter(|last| kept != Some(*last)) {
+            store.keep_feed_cursor(CONSUMER, &FeedCursor(last.to_string())).await?;
+        }
+        Ok(all)
+    }
+
+    /// A tenant's turn, of a share of the time or what is left of it; true where it has more to do.
+    async fn take_turn(&self, tenant: Id, share: Duration, until: Time, all: &mut SweptAll) -> bool {
+        let left = u64::try_from(until.since(self.engine.clock.now())).unwrap_or_default();
+        match self.sweep(tenant, share.min(Duration::from_micros(left))).await {
+            Ok(swept) => {
+                let more = swept.more;
+                if swept.due > 0 {
+                    all.swept.push((tenant, swept));
+                }
+                more
+            }
+            Err(error) => {
+                all.failed.push((tenant, error));
+                false
             }
         }
     }

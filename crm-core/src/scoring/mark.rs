@@ -14,7 +14,7 @@ use crate::{
     rescorings::{Reached, RescoringFields},
     schema::common,
     store::Want,
-    value::{Choice as _, FieldValue as _, Id, Kind, Ref, Time, Value},
+    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
 };
 
 /// How long a mark that says nothing is kept, in days: longer than any sweep that may still hold its version.

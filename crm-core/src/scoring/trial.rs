@@ -89,9 +89,12 @@ pub struct Ranking {
     /// How likely it is that one that was won had the higher score than one that was lost (the area under the ROC
     /// curve: 0.5 is chance, 1 is perfect; ties count half). Missing where there were not both.
     pub auc: Option<f64>,
-    /// The scores of those that were won and of those that were lost, while they are collected.
+    /// The scores of those that were won, while they are collected: apart from the others, they need less room in the job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    scores: Vec<(i64, bool)>,
+    won_scores: Vec<i64>,
+    /// The scores of those that were lost, while they are collected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lost_scores: Vec<i64>,
 }
 
 /// What a trial does next.
@@ -313,16 +316,17 @@ impl Scoring<'_> {
                 let Ok(compiled) = chosen.compile(&definitions, before) else { continue };
                 let mut course = reader.course(record, &compiled.needs, Known::Then).await?;
                 let Some(facts) = course.at(before, &definitions)? else { continue };
-                ranking.scores.push((compiled.points(&facts).total, won));
+                let scores = if won { &mut ranking.won_scores } else { &mut ranking.lost_scores };
+                scores.push(compiled.points(&facts).total);
             }
         }
         trial.next = Some(Next::Outcomes(left)).filter(|next| !matches!(next, Next::Outcomes(left) if left.is_empty()));
         if trial.next.is_none() {
             for ranking in &mut trial.rankings {
-                let scores = std::mem::take(&mut ranking.scores);
-                ranking.won = scores.iter().map(|(_, won)| u64::from(*won)).sum();
-                ranking.lost = scores.len() as u64 - ranking.won;
-                ranking.auc = auc(scores);
+                let (won, lost) = (std::mem::take(&mut ranking.won_scores), std::mem::take(&mut ranking.lost_scores));
+                (ranking.won, ranking.lost) = (won.len() as u64, lost.len() as u64);
+                let won = won.into_iter().map(|score| (score, true));
+                ranking.auc = auc(won.chain(lost.into_iter().map(|score| (score, false))).collect());
             }
         }
         Ok(trial)
