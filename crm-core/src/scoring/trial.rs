@@ -377,6 +377,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_trial_fits_into_its_job_at_every_step() {
+        let id = |number: usize| Id::from_uuid(uuid::Uuid::from_u128(u128::MAX - number as u128));
+        let (at, names) = ("2026-11-30T12:53:39.123456Z".parse().unwrap(), (0..MAX_NAMED).map(id).collect::<Vec<_>>());
+        let bars: Histogram = (-100..=100).map(|bar| (bar * BAR, 1_000_000)).collect();
+        for done in (0..=MAX_OUTCOMES).step_by(25) {
+            let scores =
+                |won: bool| (0..done).filter(|at| (at % 2 == 0) == won).map(|_| -super::super::MAX_POINTS).collect();
+            let ranking = Ranking {
+                model: "m".repeat(50),
+                won_scores: scores(true),
+                lost_scores: scores(false),
+                ..Ranking::default()
+            };
+            let trial = Trial {
+                at: Some(at),
+                before: bars.clone(),
+                after: bars.clone(),
+                becoming_hot: names.clone(),
+                ceasing_hot: names.clone(),
+                rankings: vec![ranking; usize::try_from(MAX_VERSIONS).unwrap() + 1],
+                next: Some(Next::Outcomes((done..MAX_OUTCOMES).map(|number| (id(number), at, false)).collect())),
+                ..Trial::default()
+            };
+            let bytes = serde_json::to_string(&trial).unwrap().len();
+            assert!(bytes < crate::schema::MAX_MADE, "{bytes} after {done}");
+        }
+    }
+
+    #[test]
     fn ranking_is_the_share_of_pairs_in_order() {
         let of = |scores: &[(i64, bool)]| auc(scores.to_vec());
         assert_eq!(of(&[(1, false), (2, true)]), Some(1.0));

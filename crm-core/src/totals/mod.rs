@@ -39,8 +39,7 @@ use place::{Place, Waiting};
 use sums::Books;
 use touched::Touched;
 
-/// Changes that are followed together, at most; and records of a tenant that are computed before anybody looks at the
-/// time.
+/// Changes that are followed together, at most; and records that are computed before anybody looks at the time.
 const PAGE: usize = 100;
 /// How long a record waits that others kept writing.
 const RETRY: Duration = Duration::from_secs(1);
@@ -113,8 +112,8 @@ impl<'a> Totals<'a> {
 
     /// Follows the feed from a cursor (from the beginning of what is kept without one) until it has no more or the time
     /// is up by the CRM's clock, and brings up to date what the changes touch. At least a page of at most 100 changes
-    /// is followed, and 100 records of each tenant are computed, whatever the budget. Tenants take turns: one with much
-    /// to do (a rate that moves all its deals) goes on behind the others.
+    /// is followed and a page of what it touches computed, whatever the budget. Tenants take turns: one with much to do (a
+    /// rate that moves all its deals) goes on behind the others.
     ///
     /// Keep the cursor of the answer and give it to the next run. Without it (the program was killed, the run failed)
     /// the same changes are followed again, to the same end.
@@ -205,7 +204,7 @@ impl<'a> Totals<'a> {
     /// Computes what waits and lists show by now, tenant by tenant; true where the time was up before all was done. What
     /// is left goes behind the others.
     async fn work(&self, place: &mut Place, until: Time, followed: &mut Followed) -> Result<bool, Error> {
-        let mut unfinished = false;
+        let (mut unfinished, enough) = (false, followed.computed + PAGE as u64);
         let mut ripe = place.ripe(self.engine.clock.now()).into_iter();
         while let Some(mut waiting) = ripe.next() {
             match self.follow(&mut waiting, &mut place.waiting, until, followed).await {
@@ -217,7 +216,7 @@ impl<'a> Totals<'a> {
                 // What passes is for a later run, which does the others first.
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => {
                     place.waiting.push(waiting);
-                    place.waiting = ripe.chain(std::mem::take(&mut place.waiting)).collect();
+                    place.go_first(ripe);
                     return Err(error);
                 }
                 // A tenant that cannot be read stops no other.
@@ -225,12 +224,17 @@ impl<'a> Totals<'a> {
                     followed.failed.push((waiting.tenant, Ref::new(Kind::Organization, waiting.tenant), error));
                 }
             }
+            if followed.computed >= enough && self.engine.clock.now() >= until {
+                break;
+            }
         }
+        unfinished |= ripe.len() > 0;
+        place.go_first(ripe);
         Ok(unfinished)
     }
 
-    /// Brings up to date what changes of one tenant touch; false where the time was up before. What others keep writing is
-    /// put off.
+    /// Brings up to date what changes of one tenant touch, page by page; false where the time was up before. What others
+    /// keep writing is put off.
     async fn follow(
         &self,
         waiting: &mut Waiting,
@@ -245,11 +249,8 @@ impl<'a> Totals<'a> {
         let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
         // Deals are walked page by page, and those of one company may stand on many.
         let mut computed = BTreeSet::new();
-        loop {
+        while waiting.touched.find(&books.reader).await? {
             while let Some(&record) = waiting.touched.records.first() {
-                if computed.len() >= PAGE && self.engine.clock.now() >= until {
-                    return Ok(false);
-                }
                 let is_done = !computed.insert(record);
                 match if is_done { Ok(None) } else { self.compute(&mut books, record).await } {
                     Ok(Some(done)) => {
@@ -270,10 +271,11 @@ impl<'a> Totals<'a> {
                 }
                 waiting.touched.records.remove(&record);
             }
-            if !waiting.touched.find(&books.reader).await? {
-                return Ok(true);
+            if !waiting.touched.is_empty() && self.engine.clock.now() >= until {
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// Computes a record's totals and writes them; `None` where there is no such record.

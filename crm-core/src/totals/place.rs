@@ -79,6 +79,11 @@ impl Place {
         self.feed = Some(page.cursor);
     }
 
+    /// Puts back what was taken out and not begun, before all else.
+    pub(super) fn go_first(&mut self, rest: impl Iterator<Item = Waiting>) {
+        self.waiting = rest.chain(std::mem::take(&mut self.waiting)).collect();
+    }
+
     /// What lists show by now, taken out.
     pub(super) fn ripe(&mut self, now: Time) -> Vec<Waiting> {
         self.waiting.extract_if(.., |waiting| waiting.until <= now).collect()

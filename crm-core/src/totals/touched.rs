@@ -23,8 +23,8 @@ use crate::{
     value::{Currency, Date, FieldValue as _, Kind, Ref, Value},
 };
 
-/// Won deals that are walked together after a change of a rate.
-const PAGE: usize = 1_000;
+/// Won deals that are walked together after a change of a rate: few, so that what they touch is done in one go.
+const PAGE: usize = 100;
 
 /// The fields of a kind on which totals rest.
 fn fields(kind: Kind) -> &'static [&'static str] {
@@ -82,9 +82,17 @@ impl Touched {
         self.subjects.len() + self.records.len() + usize::from(self.revaluation.is_some())
     }
 
+    /// True where nothing is left to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Finds more records to compute: first what was changed is read, in one strong read, then a page of the won deals
-    /// whose amounts are worth something else is walked at each call. False where there is nothing more.
+    /// whose amounts are worth something else is walked at each call. False where nothing is left to do.
     pub(super) async fn find(&mut self, reader: &Reader<'_>) -> Result<bool, Error> {
+        if self.is_empty() {
+            return Ok(false);
+        }
         if !self.subjects.is_empty() {
             let wants: Vec<Want> = self.subjects.iter().copied().map(Want::Record).collect();
             for got in reader.engine.store.get(reader.actor.tenant(), &wants).await?.got {
@@ -97,10 +105,9 @@ impl Touched {
                 }
             }
             self.subjects.clear();
-            return Ok(true);
-        }
-        let Some(revaluation) = &mut self.revaluation else { return Ok(false) };
-        if !revaluation.walk(reader, &mut self.records).await? {
+        } else if let Some(revaluation) = &mut self.revaluation
+            && !revaluation.walk(reader, &mut self.records).await?
+        {
             self.revaluation = None;
         }
         Ok(true)
@@ -158,7 +165,7 @@ impl Revaluation {
         let won = Filter::eq("stage_kind", "won").and(Filter::any(closed));
         let query = ListQuery::new().filter(won).sort("close_date");
         let plan = listing::plan(reader.access, Deal::decl(), &query, Action::Read)?;
-        let page = listing::walk_page(reader.engine, reader.actor.tenant(), &plan, self.after.take(), PAGE).await?;
+        let page = listing::walk_page(reader.engine, reader.actor.tenant(), &plan, self.after.clone(), PAGE).await?;
         for image in &page.items {
             if let Value::Money(money) = &image.values[DealFields::value as usize]
                 && self.currencies.contains(&money.currency)
