@@ -57,6 +57,9 @@ struct Cursor {
     /// The shards that have been seen.
     #[serde(rename = "s")]
     shards: BTreeMap<String, Place>,
+    /// The shard that filled the last page: the next begins behind it, so that a busy one keeps none waiting.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    last: Option<String>,
 }
 
 impl Cursor {
@@ -92,12 +95,15 @@ impl Cursor {
         Ok(())
     }
 
-    /// The shards that can be read now: not done, and their parents done or no longer kept.
+    /// The shards that can be read now, in the order of their turns: not done, and their parents done or no longer kept.
     fn open<'a>(&self, shards: &'a [Shard]) -> Vec<&'a str> {
         let kept: BTreeSet<&str> = shards.iter().filter_map(Shard::shard_id).collect();
         let is_done = |shard: &str| self.shards.get(shard) == Some(&Place::Done);
-        shards
+        let turn = self.last.as_deref().and_then(|last| shards.iter().position(|shard| shard.shard_id() == Some(last)));
+        let (before, behind) = shards.split_at(turn.map_or(0, |turn| turn + 1));
+        behind
             .iter()
+            .chain(before)
             .filter(|shard| shard.parent_shard_id().is_none_or(|parent| !kept.contains(parent) || is_done(parent)))
             .filter_map(Shard::shard_id)
             .filter(|shard| !is_done(shard))
@@ -121,7 +127,7 @@ impl DynamoStore {
             .and_then(|table| table.latest_stream_arn())
             .ok_or_else(|| StoreError::unavailable("the table has no stream"))?
             .to_owned();
-        let mut cursor = after.unwrap_or_else(|| Cursor { stream: stream.clone(), shards: BTreeMap::new() });
+        let mut cursor = after.unwrap_or_else(|| Cursor { stream: stream.clone(), ..Cursor::default() });
         if cursor.stream != stream {
             return Err(foreign());
         }
@@ -130,14 +136,19 @@ impl DynamoStore {
 
         let mut changes = Vec::new();
         let mut caught_up: BTreeSet<String> = BTreeSet::new();
+        let mut last = None;
         // A shard that is done may open its children, so the open ones are worked out anew each time.
         while changes.len() < limit.max(1) {
             let Some(shard) = cursor.open(&shards).into_iter().find(|&shard| !caught_up.contains(shard)) else { break };
+            let shard = shard.to_owned();
             let wanted = limit.max(1) - changes.len();
-            if self.read_shard(streams, &mut cursor, shard, wanted, &mut changes).await? {
-                caught_up.insert(shard.to_owned());
+            if self.read_shard(streams, &mut cursor, &shard, wanted, &mut changes).await? {
+                caught_up.insert(shard);
+            } else {
+                last = Some(shard);
             }
         }
+        cursor.last = last;
         in_version_order(&mut changes);
         Ok(FeedPage { changes, cursor: cursor.write()? })
     }
@@ -339,6 +350,11 @@ mod tests {
         assert_eq!(cursor.open(&shards), ["a", "d"]);
         cursor.shards.insert("a".to_owned(), Place::Done);
         assert_eq!(cursor.open(&shards), ["b", "c", "d"]);
+        // Behind the one that filled the last page, around to it.
+        for (last, turns) in [("b", ["c", "d", "b"]), ("d", ["b", "c", "d"]), ("gone", ["b", "c", "d"])] {
+            cursor.last = Some(last.to_owned());
+            assert_eq!(cursor.open(&shards), turns);
+        }
     }
 
     #[test]
@@ -364,7 +380,7 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_back_and_rubbish_is_refused() {
-        let mut cursor = Cursor { stream: "arn".to_owned(), shards: BTreeMap::new() };
+        let mut cursor = Cursor { stream: "arn".to_owned(), last: Some("a".to_owned()), ..Cursor::default() };
         cursor.shards.insert("a".to_owned(), Place::After("7".to_owned()));
         cursor.shards.insert("b".to_owned(), Place::Done);
         assert_eq!(Cursor::read(&cursor.write().unwrap()).unwrap(), cursor);

@@ -13,6 +13,7 @@ use crate::{
     deals::{DealPatch, NewDeal},
     filter::Filter,
     interactions::NewInteraction,
+    jobs::JobStatus,
     leads::{ConvertLead, Lead, LeadPatch, NewLead},
     listing::ListQuery,
     organizations::NewOrganization,
@@ -22,6 +23,7 @@ use crate::{
     tasks::NewTask,
     teams::NewTeam,
     testing::{TestClock, user},
+    users::Handover,
     value::{Id, Kind, Ref, Time},
 };
 
@@ -35,6 +37,11 @@ pub(super) const CASES: &[Case] = &[
         "use cases",
         totals_follow_the_feed,
         "what the machine sums up of other records is so once the feed is followed"
+    ),
+    case!(
+        "use cases",
+        jobs_over_lists,
+        "a job is there with its first step and its key, and changes what still fits when its turn comes"
     ),
     case!(
         "use cases",
@@ -284,6 +291,47 @@ async fn totals_follow_the_feed(lab: &Lab<'_>) -> Outcome {
     let lead = crm.leads(me).get(lead).await?;
     let found = (lead.last_activity_at, lead.next_task_due_at);
     ensure!(found == (Some(held), Some(due)), "the lead's last activity and next task are {found:?}");
+    Ok(())
+}
+
+async fn jobs_over_lists(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let (jobs, leads) = (scene.crm.jobs(&scene.admin), scene.crm.leads(&scene.admin));
+    let [Some(rob), Some(sue)] = [scene.reps[0].user(), scene.reps[1].user()] else {
+        return Err(Failure::new("a representative without a user"));
+    };
+    let mut ids: Vec<Id> = Vec::new();
+    for number in 0..5 {
+        ids.push(scene.lead(&scene.reps[0], &format!("Lead {number}")).await?);
+    }
+    let first = jobs.deactivate_user(rob, Handover::TransferTo(sue), Some("k")).await?;
+    let again = jobs.deactivate_user(rob, Handover::TransferTo(sue), Some("k")).await?;
+    ensure!(again.id == first.id, "the key makes a second job");
+    let refused = jobs.deactivate_user(sue, Handover::Leave, Some("k")).await;
+    ensure!(matches!(refused, Err(Error::KeyReused)), "a key that was used for something else answers {refused:?}");
+    ensure!(scene.crm.users(&scene.admin).get(sue).await?.is_active, "what was refused for its key was done");
+    lab.settle().await;
+    // Given to somebody else: a list that lags still shows it where it was.
+    leads.update(ids[0], LeadPatch::new().owner_id(scene.admin.user())).await?;
+    let soon = || scene.clock.now().plus_micros(60_000_000);
+    let job = jobs.go_on(first.id, soon()).await?;
+    let found = (job.status, job.done, job.held_back.len());
+    ensure!(found == (JobStatus::Completed, 4, 0), "handing over came to {found:?}: {:?}", job.failure);
+    for (at, id) in ids.iter().enumerate() {
+        let owner = leads.get(*id).await?.owner_id;
+        let expected = if at == 0 { scene.admin.user() } else { Some(sue) };
+        ensure!(owner == expected, "lead {at} is {owner:?}'s");
+    }
+    let Some(pipeline) = leads.get(ids[0]).await?.pipeline_id else { return Err(Failure::new("no pipeline")) };
+    let job = jobs.retire_stage(pipeline, "new", "contacted", Some("r")).await?;
+    lab.settle().await;
+    leads.move_to(ids[2], "qualified").await?;
+    let job = jobs.go_on(job.id, soon()).await?;
+    ensure!(job.status == JobStatus::Completed && job.held_back.is_empty(), "retiring came to {job:?}");
+    let status = leads.get(ids[2]).await?.status.clone();
+    ensure!(status == "qualified", "what had left the stage is {status}");
+    let status = leads.get(ids[4]).await?.status.clone();
+    ensure!(status == "contacted", "what stood in the stage is {status}");
     Ok(())
 }
 

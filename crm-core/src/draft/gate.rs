@@ -68,7 +68,7 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
 /// actor may do what it comes from, they have asked.
 pub(crate) fn demand_creation(draft: &Draft<'_>, image: &Image) -> Result<(), Stop> {
     match image.kind() {
-        Kind::Credential | Kind::Session | Kind::Throttle | Kind::SecurityEvent => Ok(()),
+        Kind::Credential | Kind::Session | Kind::Throttle | Kind::SecurityEvent | Kind::Job => Ok(()),
         _ => demand(draft, Action::Create, image),
     }
 }

@@ -19,8 +19,8 @@ mod undo;
 pub(crate) use claims::{claim_of_value, claims};
 #[cfg(feature = "auth")]
 pub(crate) use gate::{demand, next_generation};
-pub(crate) use pending::asked_for;
 pub use pending::{Answer, Pending, Plan, Saved};
+pub(crate) use pending::{Asked, asked_for};
 pub(crate) use references::parent;
 #[cfg(feature = "auth")]
 pub(crate) use run::run;

@@ -19,6 +19,7 @@ use crate::{
     change::{Change, Origin},
     engine::Engine,
     error::Error,
+    filter::Filter,
     schema::{Image, Record, RecordKind},
     value::{Id, Ref, Time},
     view::View,
@@ -190,6 +191,14 @@ impl<T> Pending<T> {
     pub fn based_on(mut self, version: u64) -> Self {
         self.options.no_subject |= self.subject.is_none();
         self.options.based_on = self.subject.map(|subject| (subject, version, self.fields.clone()));
+        self
+    }
+
+    /// Only while the record, as it is read for the decision, is live and fits this filter: what a list showed may have
+    /// changed since. Where it does not fit, nothing is changed and the answer says so.
+    pub(crate) fn only_while(mut self, filter: Filter) -> Self {
+        self.options.no_subject |= self.subject.is_none();
+        self.options.only_while = self.subject.map(|subject| (subject, filter));
         self
     }
 

@@ -12,6 +12,7 @@ use crate::{
     definitions::Definitions,
     engine::Engine,
     error::Error,
+    filter::Filter,
     organizations::record::OrganizationStatus,
     schema::{FieldType, Group, Image},
     scoring,
@@ -64,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) if_version: Option<(Ref, u64)>,
     /// Made from this version: later changes of other fields are merged with, of the same fields a conflict.
     pub(crate) based_on: Option<(Ref, u64, Vec<String>)>,
+    /// Only while the record is live and fits this filter; else nothing is changed.
+    pub(crate) only_while: Option<(Ref, Filter)>,
     /// The idempotency key and the fingerprint of what is asked.
     pub(crate) key: Option<(String, String)>,
     /// A version was named for a write that has no one record.
@@ -206,6 +209,12 @@ fn demand_active(definitions: &Definitions, actor: &crate::access::Actor, draft:
 
 /// Decides, after holding the subject to the version that the caller named.
 fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>) -> Result<Vec<Ref>, Stop> {
+    if let Some((subject, filter)) = &options.only_while
+        && let Some(image) = draft.peek(*subject)?
+        && (image.is_archived() || !draft.cx.access.compile(image.decl, filter)?.holds(&image))
+    {
+        return Ok(vec![*subject]);
+    }
     if let Some((subject, version)) = options.if_version {
         let image = draft.read(subject)?;
         if image.versions.person != version {

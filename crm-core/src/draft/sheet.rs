@@ -232,7 +232,7 @@ impl<'a> Draft<'a> {
         for (at, value) in values {
             match after.decl.fields.get(*at) {
                 Some(field) if field.section == Section::Machine => {
-                    match field.ty.normalize(value.clone(), self.cx.definitions.default_country()) {
+                    match field.ty.normalize_made(value.clone(), self.cx.definitions.default_country()) {
                         Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
                         Err(fault) => faults.add(field.name, fault),
                     }

@@ -3,5 +3,7 @@
 pub mod record;
 mod rules;
 mod run;
+pub(crate) mod walk;
 
 pub use record::*;
+pub use walk::Progress;

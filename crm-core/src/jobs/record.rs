@@ -1,5 +1,6 @@
 //! Jobs: long work, done piece by piece, that tells how far it is and goes on where it was interrupted.
 
+use super::walk::Progress;
 use crate::{
     schema::record,
     scoring::Trial,
@@ -103,6 +104,10 @@ record! {
             done: i64 = Int(0, i64::MAX), [] from [];
             /// Records that it could not change, the first hundred.
             held_back: Vec<HeldBack> = Structs(100), [] from [];
+            /// How many it could not change.
+            held_back_count: i64 = Int(0, i64::MAX), [] from [];
+            /// Of work over many records: where it goes on.
+            progress: Option<Progress> = Struct, [] from [];
             /// Of a trial of a scoring model: what it has come to.
             trial: Option<Trial> = Struct, [] from [];
             /// What it has made, where it makes something: of training the model and the report.

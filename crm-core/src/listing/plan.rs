@@ -9,8 +9,9 @@ use crate::{
     access::{Access, Action, Permission},
     error::Error,
     filter::{Compare, Filter, Path, Predicate, Test},
-    schema::{FieldType, Image, IndexDecl, KindDecl},
+    schema::{FieldType, Image, IndexDecl, KindDecl, common},
     search::Asked,
+    store::Position,
     value::{Choice, Kind, Value},
 };
 
@@ -29,6 +30,13 @@ pub(crate) struct Plan {
     /// What the core itself looks at on top: a text search by somebody who may not see all that is searched.
     pub(crate) extra: Option<TextSearch>,
     pub(crate) descending: bool,
+}
+
+impl Plan {
+    /// The place of a record in the list: all reads of a plan share one order.
+    pub(crate) fn position(&self, image: &Image) -> Option<Position> {
+        self.reads.first().map(|read| Position { sort: read.index.sort_value(image), id: image.id })
+    }
 }
 
 /// One read of an index, at its equal values.

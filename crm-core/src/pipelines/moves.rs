@@ -8,13 +8,12 @@ use crate::{
     deals::record::Deal,
     definitions::Definitions,
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
-    engine::Engine,
     error::Error,
     filter::Filter,
+    jobs::walk::Walk,
     leads::record::Lead,
-    listing::ListQuery,
     schema::{Patch, Record, RecordKind},
-    value::{FieldValue, Id, Kind, Ref, Time, Value},
+    value::{FieldValue, Id, Kind, Ref, Value},
 };
 
 /// A stage, by its id, by its key within the record's own pipeline, or by what it means there.
@@ -108,90 +107,70 @@ pub(crate) fn move_to<K: RecordKind>(
 
 impl Collection<'_, Pipeline> {
     /// Retires a stage: nothing enters it any more, and its records move to another stage, one by one, through that
-    /// stage's gates. Resumable: called again, it goes on. Answers how many records it moved, and which ones a gate
-    /// held back.
+    /// stage's gates. What has left the stage meanwhile stays where it is. Resumable: called again, it goes on. Answers
+    /// how many records it moved, and which ones a gate held back.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself.
     pub async fn retire_stage(&self, id: Id, key: &str, target: &str) -> Result<Moved, Error> {
-        let (from, to) = self.close_stage(id, key, target).await?;
-        self.empty_stage(id, from, to, &Stint::whole()).await
-    }
-
-    /// Lets nothing enter a stage any more; answers the ids of the stage and of the one its records are to go to.
-    pub(crate) async fn close_stage(&self, id: Id, key: &str, target: &str) -> Result<(Id, Id), Error> {
         let record = Ref::new(Kind::Pipeline, id);
         let (from, to) = (key.to_owned(), target.to_owned());
+        let asked = asked_for(&(id, from.clone(), to.clone()));
         let pending: Pending<Record<Pipeline>> = Pending::new(
             self.engine,
             self.actor,
             "retire_stage",
-            asked_for(&(id, from.clone(), to.clone())),
+            asked,
             vec![record.into()],
             move |draft: &mut Draft<'_>, step: Step| {
-                let mut pipeline = draft.record::<Pipeline>(id)?.body().clone();
-                let fits = pipeline.stage_by_key(&to).is_some_and(|target| !target.retired) && from != to;
-                if !fits {
-                    let message = "must be another stage of the pipeline that is not retired";
-                    return Err(Error::invalid("target", "unknown_stage", message).into());
-                }
-                let stage = pipeline.stages.iter_mut().find(|stage| stage.key == from);
-                let Some(stage) = stage else {
-                    return Err(Error::invalid("stage", "unknown_stage", "is no stage of the pipeline").into());
-                };
-                stage.retired = true;
-                let sets = [(PipelineFields::stages as usize, pipeline.stages.into_value())];
-                draft.update(record, Sets::asked(&sets), step)?;
+                close_stage(draft, id, &from, &to, step)?;
                 Ok(vec![record])
             },
         );
         let pipeline = pending.await?.into_value();
         let stage = |key: &str| pipeline.stage_by_key(key).map(|stage| stage.id).ok_or(Error::NotFound(Kind::Pipeline));
-        Ok((stage(key)?, stage(target)?))
+        let mut walk = Walk::whole();
+        self.empty_stage(id, stage(key)?, stage(target)?, &mut walk).await?;
+        Ok(walk.moved)
     }
 
     /// Moves what stands in a stage to another.
-    pub(crate) async fn empty_stage(&self, pipeline: Id, from: Id, to: Id, stint: &Stint) -> Result<Moved, Error> {
-        match self.get(pipeline).await?.kind.record_kind() {
-            Kind::Lead => self.move_all(&Collection::<Lead>::new(self.engine, self.actor), from, to, stint).await,
-            _ => self.move_all(&Collection::<Deal>::new(self.engine, self.actor), from, to, stint).await,
+    pub(crate) async fn empty_stage(&self, pipeline: Id, from: Id, to: Id, walk: &mut Walk) -> Result<(), Error> {
+        let kind = self.get(pipeline).await?.kind.record_kind();
+        let filter = || Filter::eq("stage_id", from.to_string());
+        loop {
+            if kind == Kind::Lead {
+                let leads = Collection::<Lead>::new(self.engine, self.actor);
+                let change = |id| move_to(&leads, id, StageRef::Id(to), &Patch::new());
+                walk.list(0, &leads, filter(), "created_at", change).await?;
+            } else {
+                let deals = Collection::<Deal>::new(self.engine, self.actor);
+                let change = |id| move_to(&deals, id, StageRef::Id(to), &Patch::new());
+                walk.list(0, &deals, filter(), "close_date", change).await?;
+            }
+            if !walk.passes_again() {
+                return Ok(());
+            }
         }
     }
+}
 
-    async fn move_all<K: RecordKind>(
-        &self,
-        records: &Collection<'_, K>,
-        from: Id,
-        to: Id,
-        stint: &Stint,
-    ) -> Result<Moved, Error> {
-        let mut ids = Vec::new();
-        let query = ListQuery::new().filter(Filter::eq("stage_id", from.to_string()));
-        records
-            .for_each(query, |record| {
-                ids.push(record.id);
-                Ok(())
-            })
-            .await?;
-        let mut moved = Moved::default();
-        for id in ids {
-            if stint.skips(id) {
-                continue;
-            }
-            if stint.is_over(self.engine) {
-                moved.unfinished = true;
-                break;
-            }
-            match move_to(records, id, StageRef::Id(to), &Patch::new()).await {
-                Ok(_) => moved.moved += 1,
-                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
-                    return Err(error);
-                }
-                Err(error) => moved.held_back.push((id, error)),
-            }
-        }
-        Ok(moved)
-    }
+/// Lets nothing enter a stage any more; answers the ids of the stage and of the one its records are to go to.
+pub(crate) fn close_stage(draft: &mut Draft<'_>, id: Id, from: &str, to: &str, step: Step) -> Result<(Id, Id), Stop> {
+    let mut pipeline = draft.record::<Pipeline>(id)?.body().clone();
+    let target = pipeline.stage_by_key(to).filter(|target| !target.retired && from != to).map(|target| target.id);
+    let Some(target) = target else {
+        let message = "must be another stage of the pipeline that is not retired";
+        return Err(Error::invalid("target", "unknown_stage", message).into());
+    };
+    let Some(stage) = pipeline.stages.iter_mut().find(|stage| stage.key == from) else {
+        return Err(Error::invalid("stage", "unknown_stage", "is no stage of the pipeline").into());
+    };
+    stage.retired = true;
+    let closed = stage.id;
+    let sets = [(PipelineFields::stages as usize, pipeline.stages.into_value())];
+    draft.update(Ref::new(Kind::Pipeline, id), Sets::asked(&sets), step)?;
+    Ok((closed, target))
 }
 
 /// What a job over many records did.
@@ -203,28 +182,4 @@ pub struct Moved {
     pub held_back: Vec<(Id, Error)>,
     /// True where its time was over before its work: called again, it goes on.
     pub unfinished: bool,
-}
-
-/// One stint of a job: how long it may go on, and what it need not try again.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Stint {
-    /// When it ends; never where it is missing.
-    pub(crate) until: Option<Time>,
-    /// Records that an earlier stint could not change.
-    pub(crate) held_back: Vec<Id>,
-}
-
-impl Stint {
-    /// All of the work.
-    pub(crate) fn whole() -> Self {
-        Self::default()
-    }
-
-    pub(crate) fn is_over(&self, engine: &Engine) -> bool {
-        self.until.is_some_and(|until| engine.clock.now() >= until)
-    }
-
-    pub(crate) fn skips(&self, id: Id) -> bool {
-        self.held_back.contains(&id)
-    }
 }

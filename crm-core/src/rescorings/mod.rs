@@ -3,4 +3,4 @@
 pub mod record;
 mod rules;
 
-pub use record::{Rescoring, RescoringFields};
+pub use record::{Reached, Rescoring, RescoringFields};

@@ -13,6 +13,9 @@ pub const MAX_TEXT: usize = 255;
 pub const MAX_LONG_TEXT: usize = 64 * 1024;
 /// Bytes in one structured value.
 const MAX_STRUCTURED: usize = 16 * 1024;
+/// Bytes in one structured value that the machine makes (a trained model, a trial): it fits a record together with all
+/// else that stands there.
+pub const MAX_MADE: usize = 96 * 1024;
 /// Bytes in all custom properties of a record.
 const MAX_PROPERTIES: usize = 64 * 1024;
 
@@ -288,6 +291,17 @@ impl FieldType {
         Ok(value)
     }
 
+    /// As [`FieldType::normalize`], of a value that the machine makes: a structured one may have [`MAX_MADE`] bytes.
+    ///
+    /// # Errors
+    /// As [`FieldType::normalize`].
+    pub fn normalize_made(&self, value: Value, default_country: Option<&str>) -> Result<Value, Fault> {
+        match (self, value) {
+            (FieldType::Struct, Value::Json(json)) => structured(json, MAX_MADE),
+            (_, value) => self.normalize(value, default_country),
+        }
+    }
+
     /// Brings a value into the type's normal form: trimmed text, lower-case e-mail, E.164 phone, each list element
     /// once. An empty text is a missing value.
     ///
@@ -338,16 +352,7 @@ impl FieldType {
                 }
                 Value::List(items)
             }
-            (FieldType::Struct, Value::Json(json)) => {
-                let value = Value::Json(json);
-                if value.size() > MAX_STRUCTURED {
-                    return Err(Fault::new("too_long", format!("must be at most {MAX_STRUCTURED} bytes")));
-                }
-                if let Value::Json(json) = &value {
-                    check_nul(json)?;
-                }
-                value
-            }
+            (FieldType::Struct, Value::Json(json)) => structured(json, MAX_STRUCTURED)?,
             (FieldType::Properties, Value::Map(map)) => {
                 let value = Value::Map(map);
                 if value.size() > MAX_PROPERTIES {
@@ -477,6 +482,16 @@ const fn is_invisible(c: char) -> bool {
             | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+/// A structured value of at most so many bytes.
+fn structured(json: Arc<serde_json::Value>, max: usize) -> Result<Value, Fault> {
+    check_nul(&json)?;
+    let value = Value::Json(json);
+    if value.size() > max {
+        return Err(Fault::new("too_long", format!("must be at most {max} bytes")));
+    }
+    Ok(value)
 }
 
 fn check_nul(json: &serde_json::Value) -> Result<(), Fault> {

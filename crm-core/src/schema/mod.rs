@@ -8,7 +8,7 @@ mod index;
 mod kind_decl;
 mod record;
 
-pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_TEXT, Marks, Section, Source};
+pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_MADE, MAX_TEXT, Marks, Section, Source};
 pub(crate) use hiding::hidden_with;
 pub use image::{Group, Image, Versions};
 pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};

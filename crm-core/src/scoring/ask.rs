@@ -126,7 +126,7 @@ impl<'a> Scoring<'a> {
         let (at, known) = when(query, now)?;
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let compiled = chosen.compile(&definitions, at)?;
-        self.demand_seen(record.kind, &compiled.needs, &definitions, now)?;
+        demand_seen(&Access::new(self.actor, &definitions, now), record.kind, &compiled.needs)?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
         let facts = if query.at.is_none() && query.known_at.is_none() {
             reader.now(image, &compiled.needs, now).await?
@@ -176,7 +176,7 @@ impl<'a> Scoring<'a> {
         }
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let mut compiled = chosen.compile(&definitions, now)?;
-        self.demand_seen(record.kind, &compiled.needs, &definitions, now)?;
+        demand_seen(&Access::new(self.actor, &definitions, now), record.kind, &compiled.needs)?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
         let mut course = reader.course(record, &compiled.needs, known).await?;
         let mut told = Vec::with_capacity(moments.len());
@@ -211,18 +211,6 @@ impl<'a> Scoring<'a> {
             draft.update(record, Sets::asked(&[(active, Value::Bool(true))]), step)?;
             Ok(vec![record])
         })
-    }
-
-    /// Nothing where the actor may see all that a model makes its score of.
-    pub(super) fn demand_seen(
-        &self,
-        kind: Kind,
-        needs: &Needs,
-        definitions: &Definitions,
-        now: Time,
-    ) -> Result<(), Error> {
-        let access = Access::new(self.actor, definitions, now);
-        if needs.rests_on_hidden(kind, access.roles()) { Err(no_score(kind)) } else { Ok(()) }
     }
 
     /// The tenant's definitions, as they are.
@@ -335,4 +323,9 @@ fn when(query: &ScoreQuery, now: Time) -> Result<(Time, Time), Error> {
 
 fn before_its_time(at: Time) -> Error {
     Error::invalid("at", "too_small", format!("must not be before the record's creation, as {at} is"))
+}
+
+/// Nothing where the actor may see all that a model makes its score of.
+pub(super) fn demand_seen(access: &Access<'_>, kind: Kind, needs: &Needs) -> Result<(), Error> {
+    if needs.rests_on_hidden(kind, access.roles()) { Err(no_score(kind)) } else { Ok(()) }
 }

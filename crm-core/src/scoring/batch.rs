@@ -11,7 +11,7 @@ use super::{
     compiled::{self, Compiled},
     course::Reader,
     facts::Facts,
-    mark::mark_of,
+    mark::{Next, mark_of},
     record::ScoringModel,
     score::Points,
     swept::Swept,
@@ -22,10 +22,9 @@ use crate::{
     draft::{Answer, Draft, Pending, Stop, asked_for},
     engine::Engine,
     error::{Error, Faults},
-    rescorings::RescoringFields,
     schema::{Image, Record, Versions},
     store::{Got, Want},
-    value::{Id, Kind, Ref, Time, Value},
+    value::{Id, Kind, Ref, Time},
 };
 
 /// Records that are scored together: each is an image, perhaps a change, and its mark, of a commit's hundred items.
@@ -165,7 +164,7 @@ impl<'a> Ready<'a> {
                     tried.push(record);
                     // It is tried again when it would be refreshed, so that it does not stand before the others for ever.
                     let again = self.compiled.at.plus_micros(self.refresh);
-                    settle_marks(self.engine, self.actor, vec![(record, mark, due_value(Some(again)))]).await?;
+                    settle_marks(self.engine, self.actor, vec![(record, mark, Next::At(again))]).await?;
                 }
             }
         }
@@ -210,7 +209,7 @@ impl<'a> Ready<'a> {
                     if one.is_new {
                         write_score(draft, one.record, &one.points, &version, now)?;
                     }
-                    settle_mark(draft, one.record, one.mark, due_value(one.due_at))?;
+                    settle_mark(draft, one.record, one.mark, &one.due_at.map_or(Next::Never, Next::At))?;
                     done.push(one.record);
                 }
                 Ok(done)
@@ -221,21 +220,22 @@ impl<'a> Ready<'a> {
 
 /// Says on a mark what comes next, unless somebody has marked it anew since it was read. A record that is never due has
 /// no mark.
-fn settle_mark(draft: &mut Draft<'_>, record: Ref, read: Option<u64>, next: (usize, Value)) -> Result<(), Stop> {
+fn settle_mark(draft: &mut Draft<'_>, record: Ref, read: Option<u64>, next: &Next) -> Result<(), Stop> {
     let mark = mark_of(record.id);
     let stored = draft.peek(mark)?.map(|stored| stored.versions.machine);
-    if stored != read || (stored.is_none() && next.1.is_null()) {
+    if stored != read || (stored.is_none() && matches!(next, Next::Never)) {
         return Ok(());
     }
-    draft.keep(mark, &[(RescoringFields::of as usize, Value::text(record.kind.name())), next])
+    let now = draft.cx.now;
+    draft.keep(mark, &next.fields(record, now))
 }
 
 /// Says on some marks what comes next, where nothing else is to be written: each a record, the version of its mark as it
-/// was read, and a field of it with its value. One commit.
+/// was read, and what comes next. One commit.
 pub(super) async fn settle_marks(
     engine: &Arc<Engine>,
     actor: &Actor,
-    marks: Vec<(Ref, Option<u64>, (usize, Value))>,
+    marks: Vec<(Ref, Option<u64>, Next)>,
 ) -> Result<(), Error> {
     if marks.is_empty() {
         return Ok(());
@@ -244,14 +244,9 @@ pub(super) async fn settle_marks(
     let asked = asked_for(&marks);
     let pending: Pending<Settled> = Pending::new(engine, actor, "settle_mark", asked, hints, move |draft, _| {
         for (record, read, next) in &marks {
-            settle_mark(draft, *record, *read, next.clone())?;
+            settle_mark(draft, *record, *read, next)?;
         }
         Ok(Vec::new())
     });
     pending.await.map(drop)
-}
-
-/// The field of a mark that says from when on its record is due.
-pub(super) fn due_value(due_at: Option<Time>) -> (usize, Value) {
-    (RescoringFields::due_at as usize, due_at.map_or(Value::Null, Value::Time))
 }

@@ -1,14 +1,18 @@
 //! Keeping the scores that records carry: a sweep scores what commits have marked as due, and what is due because time
 //! passes. It costs in proportion to what is due, never to what there is.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    batch::{BATCH, Due, Ready, Settled, due_value, settle_marks},
+    batch::{BATCH, Due, Ready, Settled, settle_marks},
     compiled::KINDS,
-    mark::mark_of,
+    mark::{Next, mark_due, mark_of},
     record::ScoringModel,
-    swept::Swept,
+    swept::{Swept, SweptAll},
 };
 use crate::{
     access::{Access, Action, Actor},
@@ -22,14 +26,18 @@ use crate::{
     error::Error,
     filter::{Filter, Op},
     listing::{self, ListQuery},
-    rescorings::{Rescoring, RescoringFields},
-    schema::{Image, KindDecl, Record, RecordKind, common},
-    store::{Got, Position, Want},
-    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+    rescorings::{Reached, Rescoring},
+    schema::{Image, Record, RecordKind, common},
+    store::{FeedCursor, Got, Position, Want},
+    value::{FieldValue as _, Id, Kind, Ref, Time},
 };
 
-/// Marks that are read together.
+/// Marks, tenants or dependents that are read together.
 const PAGE: usize = 100;
+/// A tenant's turn is one of so many parts of the time.
+const SHARES: u32 = 8;
+/// The name under which the store keeps which tenant was swept last.
+const CONSUMER: &str = "crm.scores";
 
 /// Keeps the scores of all tenants. For the program, not for its users: no actor stands before it.
 #[derive(Clone)]
@@ -81,6 +89,80 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// Sweeps all tenants in turn until nothing is due or the time is up by the CRM's clock. It goes on behind the tenant that
+    /// the last one of the whole deployment came to: how far that was is kept in the store. Each tenant has an eighth of
+    /// the time; who has more to do has its next turn when all others had theirs. At least one tenant is swept.
+    ///
+    /// A tenant with nothing due costs one list, a round a read more and a write.
+    ///
+    /// # Errors
+    /// What the store says where it cannot tell the tenants. What it says of one tenant is told in
+    /// [`SweptAll::failed`] and stops no other.
+    pub async fn sweep_all(&self, budget: Duration) -> Result<SweptAll, Error> {
+        let store = &self.engine.store;
+        let until = self.engine.clock.now().plus_micros(i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
+        let kept: Option<Id> = store.feed_cursor(CONSUMER).await?.and_then(|kept| kept.0.parse().ok());
+        let mut all = SweptAll::default();
+        let mut last = kept;
+        let mut busy: VecDeque<Id> = VecDeque::new();
+        // Those behind the last one, then from the first up to it.
+        let (mut after, mut wrapped) = (kept, kept.is_none());
+        'tenants: loop {
+            let page = store.tenants(after, PAGE).await?;
+            for &tenant in &page {
+                if wrapped && kept.is_some_and(|kept| tenant > kept) {
+                    break 'tenants;
+                }
+                if last != kept && self.engine.clock.now() >= until {
+                    all.more = true;
+                    break 'tenants;
+                }
+                if self.take_turn(tenant, budget / SHARES, until, &mut all).await {
+                    busy.push_back(tenant);
+                }
+                last = Some(tenant);
+            }
+            after = page.last().copied();
+            if page.len() < PAGE {
+                if wrapped {
+                    break;
+                }
+                (after, wrapped) = (None, true);
+            }
+        }
+        while let Some(tenant) = busy.pop_front() {
+            if self.engine.clock.now() >= until {
+                all.more = true;
+                break;
+            }
+            if self.take_turn(tenant, budget / SHARES, until, &mut all).await {
+                busy.push_back(tenant);
+            }
+        }
+        if let Some(last) = last.filter(|last| kept != Some(*last)) {
+            store.keep_feed_cursor(CONSUMER, &FeedCursor(last.to_string())).await?;
+        }
+        Ok(all)
+    }
+
+    /// A tenant's turn, of a share of the time or what is left of it; true where it has more to do.
+    async fn take_turn(&self, tenant: Id, share: Duration, until: Time, all: &mut SweptAll) -> bool {
+        let left = u64::try_from(until.since(self.engine.clock.now())).unwrap_or_default();
+        match self.sweep(tenant, share.min(Duration::from_micros(left))).await {
+            Ok(swept) => {
+                let more = swept.more;
+                if swept.due > 0 {
+                    all.swept.push((tenant, swept));
+                }
+                more
+            }
+            Err(error) => {
+                all.failed.push((tenant, error));
+                false
+            }
+        }
+    }
+
     /// The marks that are due, the longest first. A page from the beginning of their index: what is not due stands behind.
     async fn due(&self, actor: &Actor, now: Time) -> Result<Vec<Record<Rescoring>>, Error> {
         let query = ListQuery::new().sort("due_at").limit(PAGE);
@@ -106,21 +188,28 @@ impl<'a> Keeper<'a> {
         let mut due: Vec<Due> = Vec::new();
         let mut models: Vec<(&Record<Rescoring>, Kind)> = Vec::new();
         let mut void = Vec::new();
+        let mut finished = true;
         for ((mark, record), got) in marks.into_iter().zip(got) {
             let read = Some(mark.machine_version);
             match got {
                 Got::Record(Some(image)) if image.kind() == Kind::ScoringModel => {
                     match Kind::from_value(image.get("kind")) {
                         Ok(kind) => models.push((mark, kind)),
-                        Err(_) => void.push((record, read, due_value(None))),
+                        Err(_) => void.push((record, read, Next::Never)),
                     }
                 }
                 Got::Record(Some(image)) => {
-                    self.dependents(actor, &image, &definitions).await?;
-                    due.push(Due { image, mark: read });
+                    match self.dependents(actor, &image, &definitions, mark.reached.as_ref(), until).await? {
+                        None => due.push(Due { image, mark: read }),
+                        Some(reached) => {
+                            settle_marks(self.engine, actor, vec![(record, read, Next::GoOn(reached))]).await?;
+                            finished = false;
+                            break;
+                        }
+                    }
                 }
                 // Nothing to score: it is never due again.
-                _ => void.push((record, read, due_value(None))),
+                _ => void.push((record, read, Next::Never)),
             }
         }
         for kind in KINDS {
@@ -128,7 +217,7 @@ impl<'a> Keeper<'a> {
             let here: Vec<Due> = due.extract_if(.., |one| one.image.kind() == kind).collect();
             let (here, out): (Vec<Due>, Vec<Due>) =
                 here.into_iter().partition(|one| ready.is_some() && !one.image.is_archived());
-            void.extend(out.into_iter().map(|one| (one.image.reference(), one.mark, due_value(None))));
+            void.extend(out.into_iter().map(|one| (one.image.reference(), one.mark, Next::Never)));
             let Some(ready) = ready else { continue };
             for batch in here.chunks(BATCH) {
                 if self.engine.clock.now() >= until && swept.scored > 0 {
@@ -138,7 +227,6 @@ impl<'a> Keeper<'a> {
             }
         }
         settle_marks(self.engine, actor, void).await?;
-        let mut finished = true;
         for (mark, kind) in models {
             if self.engine.clock.now() >= until && swept.scored > 0 {
                 return Ok(false);
@@ -149,8 +237,8 @@ impl<'a> Keeper<'a> {
             };
             finished &= reached.is_none();
             let next = match reached {
-                Some(reached) => (RescoringFields::reached as usize, Value::Time(reached)),
-                None => due_value(None),
+                Some(after) => Next::GoOn(Reached { list: 0, after: Some(after) }),
+                None => Next::Never,
             };
             let model = Ref::new(Kind::ScoringModel, mark.id);
             settle_marks(self.engine, actor, vec![(model, Some(mark.machine_version), next)]).await?;
@@ -175,40 +263,73 @@ impl<'a> Keeper<'a> {
         })
     }
 
-    /// Marks what is scored by facts of this record: the leads it came from, the contacts of a company.
-    async fn dependents(&self, actor: &Actor, image: &Image, definitions: &Arc<Definitions>) -> Result<(), Error> {
-        let needs = |kind: Kind| definitions.model_needs().iter().find(|(of, _)| *of == kind).map(|(_, needs)| needs);
-        let mut due: Vec<Ref> = Vec::new();
-        let of_leads = needs(Kind::Lead).is_some_and(|needs| match image.kind() {
-            Kind::Contact => !needs.contact.is_empty(),
-            Kind::Company => !needs.company.is_empty(),
-            _ => false,
-        });
-        if of_leads {
-            let sources = image.values[common::SOURCE_IDS].items().iter();
-            due.extend(
-                sources.filter_map(|item| Ref::from_value(item).ok()).filter(|source| source.kind == Kind::Lead),
-            );
-        }
-        for (kind, decl, on) in [
-            (Kind::Contact, Contact::decl(), Kind::Company),
-            (Kind::Deal, Deal::decl(), Kind::Company),
-            (Kind::Deal, Deal::decl(), Kind::Contact),
-        ] {
-            let looks = needs(kind)
-                .is_some_and(|needs| !(if on == Kind::Company { &needs.company } else { &needs.contact }).is_empty());
-            if image.kind() == on && looks {
-                due.extend(self.named_by(actor, image, definitions, decl).await?);
+    /// Marks what is scored by facts of this record: the leads it came from, the contacts of a company, the deals of
+    /// either. Answers how far it came where the time was up before; at least a page is done.
+    async fn dependents(
+        &self,
+        actor: &Actor,
+        image: &Image,
+        definitions: &Arc<Definitions>,
+        from: Option<&Reached>,
+        until: Time,
+    ) -> Result<Option<Reached>, Error> {
+        let mut reached = from.cloned().unwrap_or_default();
+        let looks = |kind: Kind, on: Kind| {
+            let needs = definitions.model_needs().iter().find(|(of, _)| *of == kind).map(|(_, needs)| needs);
+            image.kind() == on
+                && needs.is_some_and(|needs| {
+                    !(if on == Kind::Company { &needs.company } else { &needs.contact }).is_empty()
+                })
+        };
+        if reached.list == 0 {
+            if looks(Kind::Lead, Kind::Contact) || looks(Kind::Lead, Kind::Company) {
+                let sources = image.values[common::SOURCE_IDS].items().iter();
+                let leads = sources.filter_map(|item| Ref::from_value(item).ok());
+                self.mark_all(actor, leads.filter(|source| source.kind == Kind::Lead).collect()).await?;
             }
+            reached.list = 1;
         }
-        for records in due.chunks(25) {
+        let lists = [
+            (Contact::decl(), Kind::Company, "company_id", "name"),
+            (Deal::decl(), Kind::Company, "company_id", "created_at"),
+            (Deal::decl(), Kind::Contact, "primary_contact_id", "created_at"),
+        ];
+        for (number, (decl, on, field, sort)) in (1..).zip(lists) {
+            if reached.list != number {
+                continue;
+            }
+            if looks(decl.kind, on) {
+                let query = ListQuery::new().filter(Filter::eq(field, image.id.to_string())).sort(sort);
+                let access = Access::new(actor, definitions, self.engine.clock.now());
+                let plan = listing::plan(&access, decl, &query, Action::Read)?;
+                loop {
+                    let page =
+                        listing::walk_page(self.engine, actor.tenant(), &plan, reached.after.take(), PAGE).await?;
+                    self.mark_all(actor, page.items.iter().map(|record| record.reference()).collect()).await?;
+                    reached.after = page.next;
+                    if reached.after.is_none() {
+                        break;
+                    }
+                    if self.engine.clock.now() >= until {
+                        return Ok(Some(reached));
+                    }
+                }
+            }
+            reached.list += 1;
+        }
+        Ok(None)
+    }
+
+    /// Marks some records as due now.
+    async fn mark_all(&self, actor: &Actor, records: Vec<Ref>) -> Result<(), Error> {
+        for records in records.chunks(BATCH) {
             let records = records.to_vec();
             let hints = records.iter().map(|record| mark_of(record.id).into()).collect();
             let asked = asked_for(&records);
             let pending: Pending<Settled> =
                 Pending::new(self.engine, actor, "mark_due", asked, hints, move |draft, _| {
                     let now = draft.cx.now;
-                    records.iter().try_for_each(|record| super::mark::mark_due(draft, *record, now))?;
+                    records.iter().try_for_each(|record| mark_due(draft, *record, now))?;
                     Ok(Vec::new())
                 });
             pending.await?;
@@ -216,35 +337,8 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// The records of a kind that name a contact or company as their own.
-    async fn named_by(
-        &self,
-        actor: &Actor,
-        image: &Image,
-        definitions: &Arc<Definitions>,
-        decl: &'static KindDecl,
-    ) -> Result<Vec<Ref>, Error> {
-        let (field, sort) = match (decl.kind, image.kind()) {
-            (Kind::Contact, _) => ("company_id", "name"),
-            (_, Kind::Company) => ("company_id", "created_at"),
-            _ => ("primary_contact_id", "created_at"),
-        };
-        let query = ListQuery::new().filter(Filter::eq(field, image.id.to_string())).sort(sort);
-        let access = Access::new(actor, definitions, self.engine.clock.now());
-        let plan = listing::plan(&access, decl, &query, Action::Read)?;
-        let (mut named, mut after) = (Vec::new(), None);
-        loop {
-            let page = listing::walk_page(self.engine, actor.tenant(), &plan, after, 1_000).await?;
-            named.extend(page.items.iter().map(|record| record.reference()));
-            after = page.next;
-            if after.is_none() {
-                return Ok(named);
-            }
-        }
-    }
-
     /// Scores all records of a model's kind that another model or version scored, a page after the other. Answers how far
-    /// it came where the time was up before: when the last record was created that is done.
+    /// it came where the time was up before: the place of the last record that is done.
     async fn all_of(
         &self,
         actor: &Actor,
@@ -253,7 +347,7 @@ impl<'a> Keeper<'a> {
         mark: &Record<Rescoring>,
         until: Time,
         swept: &mut Swept,
-    ) -> Result<Option<Time>, Error> {
+    ) -> Result<Option<Position>, Error> {
         let definitions = Collection::<ScoringModel>::new(self.engine, actor).definitions().await?;
         let access = Access::new(actor, &definitions, self.engine.clock.now());
         let decl = catalog::decl(kind);
@@ -262,20 +356,19 @@ impl<'a> Keeper<'a> {
             query = query.filter(Filter::is("model_version", Op::Ne, ready.version()));
         }
         let plan = listing::plan(&access, decl, &query, Action::Read)?;
-        // Right before what was created at the moment that was reached.
-        let mut after = mark.reached.map(|reached| Position { sort: Value::Time(reached), id: Id::NIL });
+        let mut after = mark.reached.as_ref().and_then(|reached| reached.after.clone());
         loop {
             let page = listing::walk_page(self.engine, actor.tenant(), &plan, after, PAGE).await?;
             for batch in page.items.chunks(BATCH) {
                 let records: Vec<Ref> = batch.iter().map(|image| image.reference()).collect();
                 ready.score(ready.read(&records).await?, swept).await?;
                 if self.engine.clock.now() >= until {
-                    return Ok(batch.last().and_then(|last| last.values[common::CREATED_AT].as_time()));
+                    return Ok(batch.last().and_then(|last| plan.position(last)));
                 }
             }
             after = page.next;
-            if after.is_none() {
-                return Ok(None);
+            if after.is_none() || self.engine.clock.now() >= until {
+                return Ok(after);
             }
         }
     }

@@ -11,11 +11,14 @@ use crate::{
     change::FieldChange,
     definitions::Definitions,
     draft::{Draft, Lookup, Moved, Stop},
-    rescorings::RescoringFields,
+    rescorings::{Reached, RescoringFields},
     schema::common,
     store::Want,
-    value::{Id, Kind, Ref, Time, Value},
+    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
 };
+
+/// How long a mark that says nothing is kept, in days: longer than any sweep that may still hold its version.
+const KEPT_DAYS: i64 = 1;
 
 /// The mark of a record.
 pub(super) const fn mark_of(id: Id) -> Ref {
@@ -69,6 +72,8 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
                         read(&needs.record)
                             || moves("stage_id")
                             || moves("archived_at")
+                            // A company's contacts are walked by name: whoever is renamed meanwhile may be passed by.
+                            || (record.kind == Kind::Contact && !needs.company.is_empty() && moves("name"))
                             || [
                                 (&needs.contact, "converted_contact_ids"),
                                 (&needs.company, "converted_company_id"),
@@ -99,16 +104,38 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
     due.into_iter().try_for_each(|record| mark_due(draft, record, now))
 }
 
+/// What a mark says next.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    /// Its record is due from a moment on.
+    At(Time),
+    /// It is still due, and what depends on its record has been dealt with up to a place.
+    GoOn(Reached),
+    /// Nothing: it is removed after a while.
+    Never,
+}
+
+impl Next {
+    /// The fields of the mark that say so, at a moment.
+    pub(super) fn fields(&self, record: Ref, now: Time) -> Vec<(usize, Value)> {
+        let (of, due) = (RescoringFields::of as usize, RescoringFields::due_at as usize);
+        let (reached, over) = (RescoringFields::reached as usize, RescoringFields::over_at as usize);
+        let of = (of, Value::text(record.kind.name()));
+        match self {
+            Next::At(at) => vec![of, (due, Value::Time(*at)), (reached, Value::Null), (over, Value::Null)],
+            Next::GoOn(place) => vec![of, (reached, place.clone().into_value())],
+            Next::Never => {
+                let after = Value::Time(now.plus_days(KEPT_DAYS));
+                vec![of, (due, Value::Null), (reached, Value::Null), (over, after)]
+            }
+        }
+    }
+}
+
 /// Marks a record as due from a moment on.
 pub(super) fn mark_due(draft: &mut Draft<'_>, record: Ref, at: Time) -> Result<(), Stop> {
-    let mut values = vec![
-        (RescoringFields::of as usize, Value::text(record.kind.name())),
-        (RescoringFields::due_at as usize, Value::Time(at)),
-    ];
-    if record.kind == Kind::ScoringModel {
-        values.push((RescoringFields::reached as usize, Value::Null));
-    }
-    draft.keep(mark_of(record.id), &values)
+    let now = draft.cx.now;
+    draft.keep(mark_of(record.id), &Next::At(at).fields(record, now))
 }
 
 /// True where scores by the model, or which model makes them, are other than before.

@@ -52,5 +52,5 @@ pub(crate) use mark::{also_read, mark};
 pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
 pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModelPatch};
 pub use score::{Contribution, Fact, Points, Score, Source};
-pub use swept::Swept;
+pub use swept::{Swept, SweptAll};
 pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};

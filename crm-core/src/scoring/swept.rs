@@ -22,3 +22,14 @@ pub struct Swept {
     /// have, and are tried again after the model's `refresh_hours`.
     pub failed: Vec<(Ref, Error)>,
 }
+
+/// What sweeping all tenants came to.
+#[derive(Clone, Debug, Default)]
+pub struct SweptAll {
+    /// The tenants that had something due, in the order of their turns; one with much to do several times.
+    pub swept: Vec<(Id, Swept)>,
+    /// Tenants that could not be swept, with why.
+    pub failed: Vec<(Id, Error)>,
+    /// True where the time was up before all that was due was done.
+    pub more: bool,
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ask::{Chosen, ScoreQuery, Scoring},
+    ask::{Chosen, ScoreQuery, Scoring, demand_seen},
     compiled::Compiled,
     course::{Known, Reader},
 };
@@ -89,9 +89,12 @@ pub struct Ranking {
     /// How likely it is that one that was won had the higher score than one that was lost (the area under the ROC
     /// curve: 0.5 is chance, 1 is perfect; ties count half). Missing where there were not both.
     pub auc: Option<f64>,
-    /// The scores of those that were won and of those that were lost, while they are collected.
+    /// The scores of those that were won, while they are collected: apart from the others, they need less room in the job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    scores: Vec<(i64, bool)>,
+    won_scores: Vec<i64>,
+    /// The scores of those that were lost, while they are collected.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lost_scores: Vec<i64>,
 }
 
 /// What a trial does next.
@@ -105,6 +108,26 @@ pub enum Next {
 }
 
 impl Trial {
+    /// A trial of a model, at its beginning.
+    pub(crate) fn begin(access: &Access<'_>, model: Id, now: Time) -> Result<Self, Error> {
+        let definitions = access.definitions();
+        access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
+        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
+        let kind = tried.kind.unwrap_or(Kind::Lead);
+        if access.is_hidden(kind, "score") {
+            return Err(Error::forbidden(Permission::new(kind, Action::Read)));
+        }
+        demand_seen(access, kind, &Chosen::newest(tried).compile(definitions, now)?.needs)?;
+        let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
+        Ok(Trial {
+            model: tried.version_name(tried.version),
+            against: against.unwrap_or_default(),
+            at: Some(now),
+            next: Some(Next::Records(None)),
+            ..Trial::default()
+        })
+    }
+
     /// True when nothing is left to do.
     pub const fn is_done(&self) -> bool {
         self.next.is_none() && self.at.is_some()
@@ -126,22 +149,7 @@ impl Scoring<'_> {
     pub async fn begin_trial(&self, model: Id) -> Result<Trial, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
-        let access = Access::new(self.actor, &definitions, now);
-        access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
-        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
-        let kind = tried.kind.unwrap_or(Kind::Lead);
-        if access.is_hidden(kind, "score") {
-            return Err(Error::forbidden(Permission::new(kind, Action::Read)));
-        }
-        self.demand_seen(kind, &Chosen::newest(tried).compile(&definitions, now)?.needs, &definitions, now)?;
-        let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
-        Ok(Trial {
-            model: tried.version_name(tried.version),
-            against: against.unwrap_or_default(),
-            at: Some(now),
-            next: Some(Next::Records(None)),
-            ..Trial::default()
-        })
+        Trial::begin(&Access::new(self.actor, &definitions, now), model, now)
     }
 
     /// Goes on with a trial until it is done or a moment is reached by the CRM's clock; at least one step is done. The
@@ -192,7 +200,7 @@ impl Scoring<'_> {
         if let Some(other) = &pair.other {
             needs.add(&other.needs);
         }
-        self.demand_seen(kind, &needs, &definitions, now)?;
+        demand_seen(&Access::new(self.actor, &definitions, now), kind, &needs)?;
         let plan = listing::plan(&access, catalog::decl(kind), &ListQuery::new().sort("created_at"), Action::Read)?;
         let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, PAGE).await?;
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
@@ -311,16 +319,17 @@ impl Scoring<'_> {
                 let Ok(compiled) = chosen.compile(&definitions, before) else { continue };
                 let mut course = reader.course(record, &compiled.needs, Known::Then).await?;
                 let Some(facts) = course.at(before, &definitions)? else { continue };
-                ranking.scores.push((compiled.points(&facts).total, won));
+                let scores = if won { &mut ranking.won_scores } else { &mut ranking.lost_scores };
+                scores.push(compiled.points(&facts).total);
             }
         }
         trial.next = Some(Next::Outcomes(left)).filter(|next| !matches!(next, Next::Outcomes(left) if left.is_empty()));
         if trial.next.is_none() {
             for ranking in &mut trial.rankings {
-                let scores = std::mem::take(&mut ranking.scores);
-                ranking.won = scores.iter().map(|(_, won)| u64::from(*won)).sum();
-                ranking.lost = scores.len() as u64 - ranking.won;
-                ranking.auc = auc(scores);
+                let (won, lost) = (std::mem::take(&mut ranking.won_scores), std::mem::take(&mut ranking.lost_scores));
+                (ranking.won, ranking.lost) = (won.len() as u64, lost.len() as u64);
+                let won = won.into_iter().map(|score| (score, true));
+                ranking.auc = auc(won.chain(lost.into_iter().map(|score| (score, false))).collect());
             }
         }
         Ok(trial)
@@ -369,6 +378,35 @@ fn auc(mut scores: Vec<(i64, bool)>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trial_fits_into_its_job_at_every_step() {
+        let id = |number: usize| Id::from_uuid(uuid::Uuid::from_u128(u128::MAX - number as u128));
+        let (at, names) = ("2026-11-30T12:53:39.123456Z".parse().unwrap(), (0..MAX_NAMED).map(id).collect::<Vec<_>>());
+        let bars: Histogram = (-100..=100).map(|bar| (bar * BAR, 1_000_000)).collect();
+        for done in (0..=MAX_OUTCOMES).step_by(25) {
+            let scores =
+                |won: bool| (0..done).filter(|at| (at % 2 == 0) == won).map(|_| -super::super::MAX_POINTS).collect();
+            let ranking = Ranking {
+                model: "m".repeat(50),
+                won_scores: scores(true),
+                lost_scores: scores(false),
+                ..Ranking::default()
+            };
+            let trial = Trial {
+                at: Some(at),
+                before: bars.clone(),
+                after: bars.clone(),
+                becoming_hot: names.clone(),
+                ceasing_hot: names.clone(),
+                rankings: vec![ranking; usize::try_from(MAX_VERSIONS).unwrap() + 1],
+                next: Some(Next::Outcomes((done..MAX_OUTCOMES).map(|number| (id(number), at, false)).collect())),
+                ..Trial::default()
+            };
+            let bytes = serde_json::to_string(&trial).unwrap().len();
+            assert!(bytes < crate::schema::MAX_MADE, "{bytes} after {done}");
+        }
+    }
 
     #[test]
     fn ranking_is_the_share_of_pairs_in_order() {

@@ -18,14 +18,14 @@
 //! [`Followed::out_of_range`] says. The sum is exact, whatever the order of the deals. A rate that comes later brings
 //! the totals that it moves up to date, as any other change does.
 
+mod place;
 mod sums;
 mod touched;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::{
     access::{Access, Actor},
-    change::Change,
     collection::Collection,
     deals::Deal,
     draft::{Answer, Pending, asked_for},
@@ -33,13 +33,17 @@ use crate::{
     error::Error,
     reports::{MissingRate, Reader},
     schema::Image,
-    store::{FeedCursor, FeedPage, Got, StoreError, Want},
-    value::{Id, Kind, Ref},
+    store::{FeedCursor, Got, StoreError, Want},
+    value::{Id, Kind, Ref, Time},
 };
+use place::{Place, Waiting};
 use sums::{Books, LeftOut};
+use touched::Touched;
 
-/// Changes that are followed together, at most.
+/// Changes that are followed together, at most; and records that are computed before anybody looks at the time.
 const PAGE: usize = 100;
+/// How long a record waits that others kept writing.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often a record is computed again because another run was faster.
 const TRIES: usize = 4;
 
@@ -59,7 +63,8 @@ impl std::fmt::Debug for Totals<'_> {
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct Followed {
-    /// Where to go on; `None` where nothing has been followed yet.
+    /// Where to go on; `None` where nothing has been followed yet. It is for totals alone: it also holds what was read of
+    /// the feed and waits to be computed.
     pub cursor: Option<FeedCursor>,
     /// True where the time was up before the feed had told all it has.
     pub more: bool,
@@ -74,7 +79,7 @@ pub struct Followed {
     /// Whose totals leave deals out because their amounts are 10^18 or more, with the tenant and how many.
     pub out_of_range: Vec<(Id, Ref, u64)>,
     /// Records whose totals could not be written, with the tenant and why (a sum of more than 28 digits): they keep those they
-    /// have, and [`Totals::recompute`] tries again.
+    /// have, and [`Totals::recompute`] tries again. An organization where nothing of it could be read.
     pub failed: Vec<(Id, Ref, Error)>,
     /// True where the feed no longer knew the cursor that was kept ([`Totals::catch_up`]): it was followed from the beginning
     /// of what it still has, and what it had forgotten by then moved no totals.
@@ -100,9 +105,10 @@ impl<'a> Totals<'a> {
         Self { engine, lag: Duration::ZERO }
     }
 
-    /// How long the store's lists may take to show a commit: changes that were recorded more recently wait for a later
-    /// run, so that no total is computed from a list that does not show them yet. Nought where not given, which fits
-    /// the stores whose lists never lag (in memory, PostgreSQL); on DynamoDB give some seconds.
+    /// How long the store's lists may take to show a commit: what changes touch that were recorded more recently waits for
+    /// a later run, so that no total is computed from a list that does not show them yet. The feed is read on meanwhile.
+    /// Nought where not given, which fits the stores whose lists never lag (in memory, PostgreSQL); on DynamoDB give some
+    /// seconds, and what the clocks of the writing processes may differ by.
     #[must_use]
     pub const fn lists_lag(mut self, lag: Duration) -> Self {
         self.lag = lag;
@@ -111,7 +117,8 @@ impl<'a> Totals<'a> {
 
     /// Follows the feed from a cursor (from the beginning of what is kept without one) until it has no more or the time
     /// is up by the CRM's clock, and brings up to date what the changes touch. At least a page of at most 100 changes
-    /// is followed, so a budget of nought is one page.
+    /// is followed and a page of what it touches computed, whatever the budget. Tenants take turns: one with much to do (a
+    /// rate that moves all its deals) goes on behind the others.
     ///
     /// Keep the cursor of the answer and give it to the next run. Without it (the program was killed, the run failed)
     /// the same changes are followed again, to the same end.
@@ -121,8 +128,8 @@ impl<'a> Totals<'a> {
     /// to be written. A new rate walks the won deals that closed since its day.
     ///
     /// # Errors
-    /// What the store says where it cannot answer; [`Error::Conflict`] where others kept writing what the machine computes of a
-    /// record. What is refused of one record for good is told in [`Followed::failed`].
+    /// What the store says where it cannot answer. What is refused of one record for good is told in [`Followed::failed`]; a
+    /// record that others kept writing waits for a later run.
     pub async fn run(&self, after: Option<&FeedCursor>, budget: Duration) -> Result<Followed, Error> {
         self.pages(after.cloned(), budget, false).await
     }
@@ -142,26 +149,36 @@ impl<'a> Totals<'a> {
 
     async fn pages(&self, after: Option<FeedCursor>, budget: Duration, keep: bool) -> Result<Followed, Error> {
         let until = self.engine.clock.now().plus_micros(micros(budget));
+        let mut place = Place::read(after.as_ref());
         let mut followed = Followed { cursor: after, ..Followed::default() };
         loop {
-            let page = match self.settled(followed.cursor.as_ref()).await {
-                Ok(Some(page)) => page,
-                Ok(None) => break,
-                // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
-                Err(StoreError::BadQuery(_)) if keep && followed.cursor.is_some() => {
-                    followed.cursor = None;
-                    followed.gap = true;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            self.follow(&page.changes, &mut followed).await?;
-            if keep && followed.cursor.as_ref() != Some(&page.cursor) {
-                self.engine.store.keep_feed_cursor(CONSUMER, &page.cursor).await?;
+            let mut read = 0;
+            if place.has_room() {
+                let page = match self.engine.store.feed(place.feed.as_ref(), PAGE).await {
+                    Ok(page) => page,
+                    // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
+                    Err(StoreError::BadQuery(_)) if keep && place.feed.is_some() => {
+                        place.feed = None;
+                        followed.gap = true;
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
+                read = page.changes.len();
+                place.take(page, self.engine.clock.now(), self.lag);
             }
-            followed.cursor = Some(page.cursor);
-            followed.changes += page.changes.len() as u64;
-            if page.changes.is_empty() {
+            let worked = self.work(&mut place, until, &mut followed).await;
+            let cursor = place.cursor();
+            if keep
+                && cursor != followed.cursor
+                && let Some(cursor) = &cursor
+            {
+                self.engine.store.keep_feed_cursor(CONSUMER, cursor).await?;
+            }
+            followed.cursor = cursor;
+            followed.changes += read as u64;
+            let unfinished = worked?;
+            if read == 0 && !unfinished {
                 break;
             }
             if self.engine.clock.now() >= until {
@@ -189,56 +206,84 @@ impl<'a> Totals<'a> {
         self.compute(&mut books, record).await?.ok_or(Error::NotFound(record.kind))
     }
 
-    /// The next page of the feed, as far as lists show it; `None` where they may not yet.
-    async fn settled(&self, after: Option<&FeedCursor>) -> Result<Option<FeedPage>, StoreError> {
-        let shown = self.engine.clock.now().plus_micros(-micros(self.lag));
-        let mut limit = PAGE;
-        while limit > 0 {
-            let page = self.engine.store.feed(after, limit).await?;
-            let old = page.changes.iter().take_while(|(_, change)| change.recorded_at <= shown).count();
-            if old == page.changes.len() {
-                return Ok(Some(page));
+    /// Computes what waits and lists show by now, tenant by tenant; true where the time was up before all was done. What
+    /// is left goes behind the others.
+    async fn work(&self, place: &mut Place, until: Time, followed: &mut Followed) -> Result<bool, Error> {
+        let (mut unfinished, enough) = (false, followed.computed + PAGE as u64);
+        let mut ripe = place.ripe(self.engine.clock.now()).into_iter();
+        while let Some(mut waiting) = ripe.next() {
+            match self.follow(&mut waiting, &mut place.waiting, until, followed).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    unfinished = true;
+                    place.waiting.push(waiting);
+                }
+                // What passes is for a later run, which does the others first.
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => {
+                    place.waiting.push(waiting);
+                    place.go_first(ripe);
+                    return Err(error);
+                }
+                // A tenant that cannot be read stops no other.
+                Err(error) => {
+                    followed.failed.push((waiting.tenant, Ref::new(Kind::Organization, waiting.tenant), error));
+                }
             }
-            // A cursor stands for a whole page: what comes before the first that is too young is asked for by itself.
-            limit = old;
+            if followed.computed >= enough && self.engine.clock.now() >= until {
+                break;
+            }
         }
-        Ok(None)
+        unfinished |= ripe.len() > 0;
+        place.go_first(ripe);
+        Ok(unfinished)
     }
 
-    /// Brings up to date what a page of the feed touches, tenant by tenant.
-    async fn follow(&self, changes: &[(Id, Change)], followed: &mut Followed) -> Result<(), Error> {
-        let mut tenants: BTreeMap<Id, Vec<&Change>> = BTreeMap::new();
-        for (tenant, change) in changes.iter().filter(|(_, change)| touched::matters(change)) {
-            tenants.entry(*tenant).or_default().push(change);
-        }
-        for (tenant, changes) in tenants {
-            let actor = Actor::system(tenant);
-            let definitions = Collection::<Deal>::new(self.engine, &actor).definitions().await?;
-            let access = Access::new(&actor, &definitions, self.engine.clock.now());
-            let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
-            for record in touched::records(&books.reader, &changes).await? {
-                let done = match self.compute(&mut books, record).await {
-                    Ok(Some(done)) => done,
+    /// Brings up to date what changes of one tenant touch, page by page; false where the time was up before. What others
+    /// keep writing is put off.
+    async fn follow(
+        &self,
+        waiting: &mut Waiting,
+        put_off: &mut Vec<Waiting>,
+        until: Time,
+        followed: &mut Followed,
+    ) -> Result<bool, Error> {
+        let tenant = waiting.tenant;
+        let actor = Actor::system(tenant);
+        let definitions = Collection::<Deal>::new(self.engine, &actor).definitions().await?;
+        let access = Access::new(&actor, &definitions, self.engine.clock.now());
+        let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
+        // Deals are walked page by page, and those of one company may stand on many.
+        let mut computed = BTreeSet::new();
+        while waiting.touched.find(&books.reader).await? {
+            while let Some(&record) = waiting.touched.records.first() {
+                let is_done = !computed.insert(record);
+                match if is_done { Ok(None) } else { self.compute(&mut books, record).await } {
+                    Ok(Some(done)) => {
+                        let missing = done.without_rate.into_iter().map(|missing| (tenant, record, missing));
+                        followed.without_rate.extend(missing);
+                        followed.computed += 1;
+                        followed.written += u64::from(done.written);
+                        if done.out_of_range > 0 {
+                            followed.out_of_range.push((tenant, record, done.out_of_range));
+                        }
+                    }
                     // A record that a change names and that is there no more has no totals to keep.
-                    Ok(None) => continue,
-                    // What passes is for a later run, from this page on; a record that cannot be done stops no other.
-                    Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Conflict { .. })) => {
-                        return Err(error);
+                    Ok(None) => {}
+                    Err(Error::Conflict { .. }) => {
+                        let until = self.engine.clock.now().plus_micros(micros(RETRY));
+                        put_off.push(Waiting { tenant, until, touched: Touched::of(record) });
                     }
-                    Err(error) => {
-                        followed.failed.push((tenant, record, error));
-                        continue;
-                    }
-                };
-                followed.computed += 1;
-                followed.written += u64::from(done.written);
-                if done.out_of_range > 0 {
-                    followed.out_of_range.push((tenant, record, done.out_of_range));
+                    Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
+                    // A record that cannot be done stops no other.
+                    Err(error) => followed.failed.push((tenant, record, error)),
                 }
-                followed.without_rate.extend(done.without_rate.into_iter().map(|missing| (tenant, record, missing)));
+                waiting.touched.records.remove(&record);
+            }
+            if !waiting.touched.is_empty() && self.engine.clock.now() >= until {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Computes a record's totals and writes them; `None` where there is no such record.

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::has_totals;
 use crate::{
     access::Action,
@@ -13,13 +15,16 @@ use crate::{
     deals::{Deal, DealFields},
     error::Error,
     filter::{Filter, Op},
-    listing::ListQuery,
+    listing::{self, ListQuery},
     rates::RateFields,
     reports::Reader,
-    schema::Image,
-    store::{Got, Want},
+    schema::{Image, RecordKind as _},
+    store::{Got, Position, Want},
     value::{Currency, Date, FieldValue as _, Kind, Ref, Value},
 };
+
+/// Won deals that are walked together after a change of a rate: few, so that what they touch is done in one go.
+const PAGE: usize = 100;
 
 /// The fields of a kind on which totals rest.
 fn fields(kind: Kind) -> &'static [&'static str] {
@@ -37,37 +42,76 @@ pub(super) fn matters(change: &Change) -> bool {
     fields(change.record.kind).iter().any(|name| change.field(name).is_some())
 }
 
-/// The records whose totals changes of one tenant may have moved, in order. One strong read of what was changed; with
-/// rates among it, a walk over won deals.
-pub(super) async fn records(reader: &Reader<'_>, changes: &[&Change]) -> Result<BTreeSet<Ref>, Error> {
-    let mut touched = BTreeSet::new();
-    let mut moved = Revaluation::default();
-    for change in changes {
+/// What changes of one tenant may have moved, as far as it has not been computed: it can be put away and gone on with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Touched {
+    /// What was changed, and has not been read yet.
+    #[serde(rename = "s", default, skip_serializing_if = "BTreeSet::is_empty")]
+    subjects: BTreeSet<Ref>,
+    /// Records whose totals are to be computed.
+    #[serde(rename = "n", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) records: BTreeSet<Ref>,
+    /// Amounts that are worth something else.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    revaluation: Option<Revaluation>,
+}
+
+impl Touched {
+    /// Adds what a change may have moved. Reads nothing.
+    pub(super) fn add(&mut self, change: &Change) {
         for field in &change.fields {
             for value in [&field.old, &field.new] {
-                named(&field.field, value, &mut touched);
+                named(&field.field, value, &mut self.records);
             }
         }
         if change.record.kind == Kind::Rate {
             let was = |name: &str| change.field(name).map_or(&Value::Null, |field| &field.old);
-            moved.currency(was("currency"));
-            moved.since(was("day"));
+            self.revaluation.get_or_insert_default().add(was("currency"), was("day"));
         }
+        self.subjects.insert(change.record);
     }
-    let subjects: BTreeSet<Ref> = changes.iter().map(|change| change.record).collect();
-    let wants: Vec<Want> = subjects.into_iter().map(Want::Record).collect();
-    for got in reader.engine.store.get(reader.actor.tenant(), &wants).await?.got {
-        let Got::Record(Some(image)) = got else { continue };
-        match image.kind() {
-            Kind::Rate => {
-                moved.currency(&image.values[RateFields::currency as usize]);
-                moved.since(&image.values[RateFields::day as usize]);
+
+    /// A record whose totals are to be computed.
+    pub(super) fn of(record: Ref) -> Self {
+        Self { records: BTreeSet::from([record]), ..Self::default() }
+    }
+
+    /// How many records it names.
+    pub(super) fn len(&self) -> usize {
+        self.subjects.len() + self.records.len() + usize::from(self.revaluation.is_some())
+    }
+
+    /// True where nothing is left to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Finds more records to compute: first what was changed is read, in one strong read, then a page of the won deals
+    /// whose amounts are worth something else is walked at each call. False where nothing is left to do.
+    pub(super) async fn find(&mut self, reader: &Reader<'_>) -> Result<bool, Error> {
+        if self.is_empty() {
+            return Ok(false);
+        }
+        if !self.subjects.is_empty() {
+            let wants: Vec<Want> = self.subjects.iter().copied().map(Want::Record).collect();
+            for got in reader.engine.store.get(reader.actor.tenant(), &wants).await?.got {
+                let Got::Record(Some(image)) = got else { continue };
+                if image.kind() == Kind::Rate {
+                    let (currency, day) = (RateFields::currency as usize, RateFields::day as usize);
+                    self.revaluation.get_or_insert_default().add(&image.values[currency], &image.values[day]);
+                } else {
+                    ends(&image, &mut self.records);
+                }
             }
-            _ => ends(&image, &mut touched),
+            self.subjects.clear();
+        } else if let Some(revaluation) = &mut self.revaluation
+            && !revaluation.walk(reader, &mut self.records).await?
+        {
+            self.revaluation = None;
         }
+        Ok(true)
     }
-    moved.walk(reader, &mut touched).await?;
-    Ok(touched)
 }
 
 /// What a record counts for, as it is.
@@ -93,39 +137,43 @@ fn named(field: &str, value: &Value, touched: &mut BTreeSet<Ref>) {
 }
 
 /// Amounts that are worth something else than before: of which currencies, of deals closed since when.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Revaluation {
+    #[serde(rename = "c")]
     currencies: BTreeSet<Currency>,
+    #[serde(rename = "d")]
     since: Option<Date>,
+    /// How far the deals have been walked.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    after: Option<Position>,
 }
 
 impl Revaluation {
-    fn currency(&mut self, value: &Value) {
-        self.currencies.extend(Currency::from_value(value).ok());
-    }
-
-    fn since(&mut self, value: &Value) {
-        let day = Date::from_value(value).ok();
+    fn add(&mut self, currency: &Value, day: &Value) {
+        self.currencies.extend(Currency::from_value(currency).ok());
+        let day = Date::from_value(day).ok();
         self.since = self.since.min(day).or(self.since).or(day);
     }
 
-    /// Adds the companies and contacts of the won deals whose amounts these are. The latest rate of the day or before
-    /// counts, so a rate moves what closed since its day.
-    async fn walk(&self, reader: &Reader<'_>, touched: &mut BTreeSet<Ref>) -> Result<(), Error> {
-        let Some(since) = self.since else { return Ok(()) };
+    /// Adds the companies and contacts of the won deals on the next page whose amounts these are; false at the end. The
+    /// latest rate of the day or before counts, so a rate moves what closed since its day.
+    async fn walk(&mut self, reader: &Reader<'_>, touched: &mut BTreeSet<Ref>) -> Result<bool, Error> {
+        let Some(since) = self.since else { return Ok(false) };
         // What has no day of its own is converted by today's rate.
         let closed = [Filter::is("close_date", Op::Ge, since.to_string()), Filter::missing("actual_close_date")];
         let won = Filter::eq("stage_kind", "won").and(Filter::any(closed));
         let query = ListQuery::new().filter(won).sort("close_date");
-        reader
-            .walk::<Deal>(&query, Action::Read, |image| {
-                if let Value::Money(money) = &image.values[DealFields::value as usize]
-                    && self.currencies.contains(&money.currency)
-                {
-                    ends(&image, touched);
-                }
-                Ok(())
-            })
-            .await
+        let plan = listing::plan(reader.access, Deal::decl(), &query, Action::Read)?;
+        let page = listing::walk_page(reader.engine, reader.actor.tenant(), &plan, self.after.clone(), PAGE).await?;
+        for image in &page.items {
+            if let Value::Money(money) = &image.values[DealFields::value as usize]
+                && self.currencies.contains(&money.currency)
+            {
+                ends(image, touched);
+            }
+        }
+        self.after = page.next;
+        Ok(self.after.is_some())
     }
 }

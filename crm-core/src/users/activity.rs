@@ -9,9 +9,9 @@ use crate::{
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     filter::Filter,
+    jobs::walk::Walk,
     leads::record::{Lead, LeadPatch},
-    listing::ListQuery,
-    pipelines::moves::{Moved, Stint},
+    pipelines::moves::Moved,
     schema::{Patch, Record, RecordKind},
     tasks::record::{Task, TaskPatch},
     value::{Id, Kind, Ref, Value},
@@ -28,34 +28,35 @@ pub enum Handover {
 
 impl Collection<'_, User> {
     /// Deactivates a user: they may no longer act, and nothing new may be given to them from this moment on. Then
-    /// their leads, contacts, companies, open deals and open tasks go to another user, one by one. Resumable: called
-    /// again, it goes on. The last administrator stays.
+    /// their leads, contacts, companies, open deals and open tasks go to another user, one by one; what has been given to
+    /// somebody else meanwhile stays with them. Resumable: called again, it goes on. The last administrator stays.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a target that is not active, or the user themselves.
     pub async fn deactivate(&self, id: Id, handover: Handover) -> Result<Moved, Error> {
-        if handover == Handover::TransferTo(id) {
-            return Err(Error::invalid("transfer_to", "same", "must be another user"));
-        }
         self.set_active(id, false, handover).await?;
-        match handover {
-            Handover::TransferTo(to) => self.hand_over_all(id, to, &Stint::whole()).await,
-            Handover::Leave => Ok(Moved::default()),
+        let mut walk = Walk::whole();
+        if let Handover::TransferTo(to) = handover {
+            self.hand_over_all(id, to, &mut walk).await?;
         }
+        Ok(walk.moved)
     }
 
     /// Gives what is a user's to another.
-    pub(crate) async fn hand_over_all(&self, id: Id, to: Id, stint: &Stint) -> Result<Moved, Error> {
-        let mut moved = Moved::default();
+    pub(crate) async fn hand_over_all(&self, id: Id, to: Id, walk: &mut Walk) -> Result<(), Error> {
         let owner = || Filter::eq("owner_id", id.to_string());
         let open = || owner().and(Filter::eq("stage_kind", "open"));
-        self.hand_over::<Lead>(owner(), "created_at", &LeadPatch::new().owner_id(to), stint, &mut moved).await?;
-        self.hand_over::<Contact>(owner(), "created_at", &ContactPatch::new().owner_id(to), stint, &mut moved).await?;
-        self.hand_over::<Company>(owner(), "name", &CompanyPatch::new().owner_id(to), stint, &mut moved).await?;
-        self.hand_over::<Deal>(open(), "close_date", &DealPatch::new().owner_id(to), stint, &mut moved).await?;
-        let tasks = Filter::eq("assignee_id", id.to_string()).and(Filter::eq("is_open", true));
-        self.hand_over::<Task>(tasks, "due_at", &TaskPatch::new().assignee_id(to), stint, &mut moved).await?;
-        Ok(moved)
+        let assigned = || Filter::eq("assignee_id", id.to_string()).and(Filter::eq("is_open", true));
+        loop {
+            self.hand_over::<Lead>(0, owner(), "created_at", &LeadPatch::new().owner_id(to), walk).await?;
+            self.hand_over::<Contact>(1, owner(), "created_at", &ContactPatch::new().owner_id(to), walk).await?;
+            self.hand_over::<Company>(2, owner(), "name", &CompanyPatch::new().owner_id(to), walk).await?;
+            self.hand_over::<Deal>(3, open(), "close_date", &DealPatch::new().owner_id(to), walk).await?;
+            self.hand_over::<Task>(4, assigned(), "due_at", &TaskPatch::new().assignee_id(to), walk).await?;
+            if !walk.passes_again() {
+                return Ok(());
+            }
+        }
     }
 
     /// Lets a user act again.
@@ -74,14 +75,7 @@ impl Collection<'_, User> {
             asked,
             vec![record.into(), Ref::new(Kind::Credential, id).into()],
             move |draft: &mut Draft<'_>, step: Step| {
-                if let Handover::TransferTo(to) = handover {
-                    let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
-                    if target.is_archived() || target.get("is_active") != &Value::Bool(true) {
-                        return Err(Error::invalid("transfer_to", "inactive", "must be an active user").into());
-                    }
-                }
-                let own = [(UserFields::is_active as usize, Value::Bool(active))];
-                draft.update(record, Sets::own(&own), step)?;
+                set_active(draft, id, active, handover, step)?;
                 Ok(vec![record])
             },
         )
@@ -90,39 +84,34 @@ impl Collection<'_, User> {
 
     async fn hand_over<K: RecordKind>(
         &self,
+        number: usize,
         filter: Filter,
         sort: &str,
         patch: &Patch<K>,
-        stint: &Stint,
-        moved: &mut Moved,
+        walk: &mut Walk,
     ) -> Result<(), Error> {
         let records = Collection::<K>::new(self.engine, self.actor);
-        if moved.unfinished {
-            return Ok(());
-        }
-        let mut ids = Vec::new();
-        records
-            .for_each(ListQuery::new().filter(filter).sort(sort), |record| {
-                ids.push(record.id);
-                Ok(())
-            })
-            .await?;
-        for id in ids {
-            if stint.skips(id) {
-                continue;
-            }
-            if stint.is_over(self.engine) {
-                moved.unfinished = true;
-                return Ok(());
-            }
-            match records.change(id, "hand_over", patch.clone()).await {
-                Ok(_) => moved.moved += 1,
-                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
-                    return Err(error);
-                }
-                Err(error) => moved.held_back.push((id, error)),
-            }
-        }
-        Ok(())
+        walk.list(number, &records, filter, sort, |id| records.change(id, "hand_over", patch.clone())).await
     }
+}
+
+/// Makes a user active or not; whoever is to have what is theirs must be active.
+pub(crate) fn set_active(
+    draft: &mut Draft<'_>,
+    id: Id,
+    active: bool,
+    handover: Handover,
+    step: Step,
+) -> Result<(), Stop> {
+    if let Handover::TransferTo(to) = handover {
+        if to == id {
+            return Err(Error::invalid("transfer_to", "same", "must be another user").into());
+        }
+        let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
+        if target.is_archived() || target.get("is_active") != &Value::Bool(true) {
+            return Err(Error::invalid("transfer_to", "inactive", "must be an active user").into());
+        }
+    }
+    let own = [(UserFields::is_active as usize, Value::Bool(active))];
+    draft.update(Ref::new(Kind::User, id), Sets::own(&own), step)
 }

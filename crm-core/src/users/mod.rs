@@ -7,4 +7,5 @@ pub(crate) mod rules;
 pub(crate) mod signed_in;
 
 pub use activity::Handover;
+pub(crate) use activity::set_active;
 pub use record::*;

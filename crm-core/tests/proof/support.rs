@@ -1,16 +1,24 @@
 //! What every theme uses: a ready tenant on a memory store, and short ways to say what an error must be.
 
-use std::{future::Future, ops::Deref, sync::Arc};
+use std::{
+    future::Future,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use crm_core::{
     Error, MemoryStore,
     access::{Action, Actor, FieldAccess, FieldRule, Grant, Scope},
+    ambient::Clock,
     pipelines::{NewPipeline, Pipeline, Stage},
     roles::{NewRole, Role},
     schema::Record,
     testing::Ready,
     users::{NewUser, User},
-    value::{Id, Kind},
+    value::{Id, Kind, Time},
 };
 
 pub fn run<F: Future>(future: F) -> F::Output {
@@ -97,6 +105,35 @@ impl World {
     /// What is ready, on another way to the store.
     pub fn from_ready(store: MemoryStore, ready: Ready) -> Self {
         Self { store, ready }
+    }
+}
+
+/// A clock that goes on by itself, so many microseconds at each look; none at first.
+#[derive(Clone, Debug)]
+pub struct Ticking {
+    micros: Arc<AtomicI64>,
+    step: Arc<AtomicI64>,
+}
+
+impl From<Time> for Ticking {
+    fn from(time: Time) -> Self {
+        Self { micros: Arc::new(AtomicI64::new(time.micros())), step: Arc::default() }
+    }
+}
+
+impl Ticking {
+    pub fn tick(&self, micros: i64) {
+        self.step.store(micros, Ordering::SeqCst);
+    }
+
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.micros.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> Time {
+        Time::from_micros(self.micros.fetch_add(self.step.load(Ordering::SeqCst), Ordering::SeqCst)).unwrap()
     }
 }
 

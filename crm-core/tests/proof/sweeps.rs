@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crm_core::{
-    Error,
+    Crm, Error,
+    ambient::Clock as _,
     companies::{CompanyPatch, NewCompany},
     contacts::{ContactPatch, NewContact},
     deals::{Deal, DealPatch, NewDeal},
@@ -14,14 +15,14 @@ use crm_core::{
     properties::{NewProperty, PropertyType},
     schema::{Group, Record},
     scoring::{Axis, Decay, Event, ModelDefinition, NewScoringModel, On, Rule, ScoreQuery},
-    testing::Ready,
+    testing::{CountedIds, Ready},
     value::{Currency, Id, Kind, Money, Ref, Value},
 };
 
 use crate::{
     racing::RacingStore,
     scoring::{behavior, calls, group, model, rule, simple, sweep},
-    support::{World, faults, run},
+    support::{Ticking, World, faults, run},
 };
 
 const LONG: Duration = Duration::from_hours(1);
@@ -288,5 +289,145 @@ fn one_that_has_no_room_for_a_score_stops_no_other_and_is_tried_again_later() {
         let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
         assert!(swept.failed.is_empty());
         assert_eq!(world.crm.leads(&world.admin).get(full).await.unwrap().score, 10_000);
+    });
+}
+
+/// Sweeps with no budget, each of which ends after its first records, until nothing is due; how many there were.
+async fn step_by_step(world: &World) -> usize {
+    for round in 1..200 {
+        let swept = world.crm.score_keeper().sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
+        if !swept.more && swept.due == 0 {
+            return round;
+        }
+    }
+    panic!("sweeping does not end");
+}
+
+#[test]
+fn records_of_one_moment_are_all_swept_however_short_the_sweeps() {
+    run(async {
+        let world = World::new().await;
+        for number in 0..230 {
+            let new = NewLead { name: format!("l{number}"), source: Some("web".into()), ..Default::default() };
+            world.crm.leads(&world.admin).create(new).await.unwrap();
+        }
+        world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
+        let rounds = step_by_step(&world).await;
+        assert!(rounds > 8, "{rounds}");
+        let leads = world.crm.leads(&world.admin);
+        assert_eq!(leads.count(Filter::eq("score", 10_000)).await.unwrap(), 230);
+        assert_eq!(leads.count(Filter::eq("model_version", "ours@1")).await.unwrap(), 231);
+    });
+}
+
+#[test]
+fn what_depends_on_a_huge_company_is_marked_in_pages_and_a_sweep_goes_on_there() {
+    run(async {
+        let world = World::new().await;
+        world.crm.scoring_models(&world.admin).create(of_deals()).await.unwrap();
+        let company = NewCompany { name: "Acme".into(), employee_count: Some(5), ..Default::default() };
+        let company = world.crm.companies(&world.admin).create(company).await.unwrap().id;
+        for number in 0..330 {
+            let new = NewDeal { title: format!("d{number}"), company_id: Some(company), ..Default::default() };
+            world.crm.deals(&world.admin).create(new).await.unwrap();
+        }
+        sweep(&world).await;
+        sweep(&world).await;
+        world.clock.advance_seconds(60);
+        world.crm.companies(&world.admin).update(company, CompanyPatch::new().employee_count(500)).await.unwrap();
+        // One page of those that depend on it: a read and a commit for each 25 of the 100.
+        let before = world.store.faults().calls();
+        let swept = world.crm.score_keeper().sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
+        let calls = world.store.faults().calls() - before;
+        assert!(swept.more && calls < 20, "{calls} {swept:?}");
+        let rounds = step_by_step(&world).await;
+        assert!(rounds > 12, "{rounds}");
+        let deals = world.crm.deals(&world.admin);
+        assert_eq!(deals.count(Filter::eq("score", 4_000)).await.unwrap(), 330);
+    });
+}
+
+#[test]
+fn a_mark_that_nobody_needs_is_removed_after_a_day_and_made_again_where_it_is_needed() {
+    run(async {
+        let world = World::new().await;
+        world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
+        let new = NewLead { name: "Ada".into(), ..Default::default() };
+        let id = world.crm.leads(&world.admin).create(new).await.unwrap().id;
+        sweep(&world).await;
+        world.crm.leads(&world.admin).update(id, LeadPatch::new().source("web")).await.unwrap();
+        sweep(&world).await;
+        assert_eq!(world.store.forget_expired(world.clock.now()), 0);
+        world.clock.advance_days(2);
+        // Of the model, of the ready tenant's lead and of this one: nothing of them fades.
+        assert_eq!(world.store.forget_expired(world.clock.now()), 3);
+        world.crm.leads(&world.admin).update(id, LeadPatch::new().source("fair")).await.unwrap();
+        world.clock.advance_days(2);
+        assert_eq!(world.store.forget_expired(world.clock.now()), 0, "it is due, and waits for a sweep");
+        sweep(&world).await;
+        assert_eq!(world.crm.leads(&world.admin).get(id).await.unwrap().score, 0);
+        // One that fades is due for ever.
+        let call = NewInteraction {
+            r#type: "call".into(),
+            direction: Some(Direction::Inbound),
+            subject: "a call".into(),
+            completed_at: Some(world.clock.now()),
+            links: vec![Ref::new(Kind::Lead, id)],
+            ..Default::default()
+        };
+        world.crm.interactions(&world.admin).create(call).await.unwrap();
+        sweep(&world).await;
+        world.clock.advance_days(2);
+        assert_eq!(world.store.forget_expired(world.clock.now()), 0);
+    });
+}
+
+#[test]
+fn a_round_looks_at_its_time_between_tenants_and_the_next_goes_on_there() {
+    run(async {
+        let first = World::new().await;
+        let mut worlds = Vec::new();
+        for number in 1..12 {
+            let world = World::on(first.store.clone(), number).await;
+            world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
+            worlds.push(world);
+        }
+        let clock = Ticking::from(first.clock.now());
+        let crm = Crm::builder(first.store.clone()).clock(clock.clone()).ids(CountedIds::series(99)).build();
+        // The first has more to do than a round has time for, in every round.
+        for number in 0..400 {
+            let new = NewLead { name: format!("l{number}"), source: Some("web".into()), ..Default::default() };
+            first.crm.leads(&first.admin).create(new).await.unwrap();
+        }
+        first.crm.scoring_models(&first.admin).create(model(simple())).await.unwrap();
+        clock.tick(100_000);
+        let mut tenants = std::collections::BTreeSet::new();
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            assert!(rounds < 60, "rounds do not end");
+            let began = clock.now();
+            // As a program of its own each time: how far a round came is kept by the store.
+            let again = crm.on(first.store.clone());
+            let all = again.score_keeper().sweep_all(Duration::from_secs(4)).await.unwrap();
+            assert!(all.failed.is_empty(), "{:?}", all.failed);
+            let took = clock.now().since(began);
+            assert!(took < 10_000_000, "a round of four seconds took {took} microseconds");
+            tenants.extend(all.swept.iter().map(|(tenant, _)| *tenant));
+            if rounds == 5 {
+                assert!(tenants.len() > 6, "the others have their turns: {}", tenants.len());
+            }
+            if !all.more {
+                break;
+            }
+        }
+        assert_eq!(tenants.len(), 12);
+        for world in worlds.iter().chain([&first]) {
+            let left = Filter::missing("model_version");
+            assert_eq!(world.crm.leads(&world.admin).count(left).await.unwrap(), 0);
+        }
+        // Nothing is due any more: all tenants are looked at in one round, with time enough.
+        let all = crm.score_keeper().sweep_all(LONG).await.unwrap();
+        assert!(all.swept.is_empty() && !all.more);
     });
 }

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{
+    Error,
     jobs::{Job, JobStatus},
     schema::Record,
     users::Handover,
@@ -93,7 +94,7 @@ async fn deactivate(
         (None, true) => Handover::Leave,
         _ => {
             let message = "say to whom the user's records go, or `leave: true`";
-            return Err(crm_core::Error::invalid("transfer_to", "required", message).into());
+            return Err(Error::invalid("transfer_to", "required", message).into());
         }
     };
     let jobs = app.crm().jobs(&caller.actor);
@@ -145,7 +146,14 @@ fn in_background(app: App, caller: Caller, id: Id) {
             match app.crm().jobs(&caller.actor).go_on(id, until(&app)).await {
                 Ok(job) if job.status == JobStatus::Running => {}
                 Ok(_) => return,
-                Err(error) => tracing::warn!(%error, job = %id, "a job waits"),
+                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Conflict { .. })) => {
+                    tracing::warn!(%error, job = %id, "a job waits");
+                }
+                // Who asked for it may not go on with it any more: another look would find the same.
+                Err(error) => {
+                    tracing::warn!(%error, job = %id, "a job is left alone");
+                    return;
+                }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

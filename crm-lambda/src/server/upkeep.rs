@@ -3,12 +3,9 @@
 
 use std::time::Duration;
 
-use crm_core::{Crm, Error, value::Id};
+use crm_core::{Crm, Error};
 
 use super::stores::Opened;
-
-/// Tenants that are read together.
-const PAGE: usize = 100;
 
 /// What a round came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,32 +55,24 @@ async fn totals(crm: &Crm, store: &Opened, budget: Duration, round: &mut Round) 
     Ok(())
 }
 
-/// Scores what is due of every tenant, one after the other, until the time is up: each has at least a page of its own, so
-/// that a tenant with much to do keeps none waiting for ever. What cannot be done of one tenant is told and stops no other.
+/// Scores what is due of every tenant in turn until the time is up. What cannot be done of one tenant is told and stops no
+/// other.
 async fn scores(crm: &Crm, until: i64, round: &mut Round) -> Result<(), Error> {
-    let mut after: Option<Id> = None;
-    loop {
-        let tenants = crm.tenants(after, PAGE).await?;
-        for &tenant in &tenants {
-            let left = u64::try_from(until.saturating_sub(crm.now().micros())).unwrap_or_default();
-            match crm.score_keeper().sweep(tenant, Duration::from_micros(left)).await {
-                Ok(swept) => {
-                    round.scored += swept.scored;
-                    round.rescored += swept.written;
-                    round.more |= swept.more;
-                    for (record, error) in swept.failed {
-                        tracing::warn!(%tenant, %record, %error, "a score could not be written: the record keeps the one it has");
-                    }
-                    for (model, faults) in swept.broken {
-                        tracing::warn!(%tenant, %model, %faults, "a scoring model makes no sense any more");
-                    }
-                }
-                Err(error) => tracing::warn!(%tenant, %error, "scores wait"),
-            }
+    let left = u64::try_from(until.saturating_sub(crm.now().micros())).unwrap_or_default();
+    let all = crm.score_keeper().sweep_all(Duration::from_micros(left)).await?;
+    round.more |= all.more;
+    for (tenant, error) in all.failed {
+        tracing::warn!(%tenant, %error, "scores wait");
+    }
+    for (tenant, swept) in all.swept {
+        round.scored += swept.scored;
+        round.rescored += swept.written;
+        for (record, error) in swept.failed {
+            tracing::warn!(%tenant, %record, %error, "a score could not be written: the record keeps the one it has");
         }
-        after = tenants.last().copied();
-        if tenants.len() < PAGE {
-            return Ok(());
+        for (model, faults) in swept.broken {
+            tracing::warn!(%tenant, %model, %faults, "a scoring model makes no sense any more");
         }
     }
+    Ok(())
 }

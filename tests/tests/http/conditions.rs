@@ -73,6 +73,35 @@ async fn the_same_key_answers_the_same_and_does_nothing_again() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_refused_for_its_key_has_no_effect() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let one = api.user(&admin, "acme", "one", "sales_rep").await;
+    let two = api.user(&admin, "acme", "two", "sales_rep").await;
+    let pipelines = api.get(&admin, "pipelines?kind=lead").await.is(200);
+    let retire = format!("pipelines/{}/retire-stage", pipelines.data()[0]["id"].as_str().unwrap_or_default());
+    let post = |path: &str, key: &str, body: serde_json::Value| {
+        let asking = api.ask("POST", path).token(&admin.access).header("idempotency-key", key);
+        asking.json(&body).send()
+    };
+    let leave = || json!({"leave": true});
+    let first = post(&format!("users/{}/deactivate", one.id), "k", leave()).await.is(200);
+    let again = post(&format!("users/{}/deactivate", one.id), "k", leave()).await.is(200);
+    assert_eq!(again.id(), first.id(), "the same job");
+    let stages = || json!({"stage": "contacted", "target": "qualified"});
+    let long = "k".repeat(256);
+    for (key, status, code) in [("k", 422, "idempotency_key_reused"), (&long, 400, "bad_idempotency_key")] {
+        post(&format!("users/{}/deactivate", two.id), key, leave()).await.problem(status, code);
+        post(&retire, key, stages()).await.problem(status, code);
+    }
+    let user = api.get(&admin, &format!("users/{}", two.id)).await.is(200);
+    assert_eq!(user.data()["is_active"], true);
+    let pipelines = api.get(&admin, "pipelines?kind=lead").await.is(200);
+    let stages = pipelines.data()[0]["stages"].as_array().unwrap();
+    assert!(stages.iter().all(|stage| stage["retired"] != true), "{stages:?}");
+}
+
+#[tokio::test]
 async fn what_was_stored_before_the_answer_was_lost_is_answered_when_asked_again() {
     let store = MemoryStore::new();
     let api = Api::on(Arc::new(store.clone()));
