@@ -4,7 +4,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
-    access::{Access, Action, Actor, Explanation, Permission},
+    access::{Access, Action, Actor, Authority, Explanation, Permission},
     change::{self, Change, Origin, StageInterval, StageTime},
     definitions::Definitions,
     draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
@@ -13,10 +13,10 @@ use crate::{
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
     schema::{Image, Patch, Record, RecordKind, common},
-    store::{Claim, HistoryPosition, HistoryQuery, Position, Want, record_items},
+    store::{Claim, Epochs, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
-    view::{View, ViewedChange},
+    view::View,
 };
 
 /// The records of one kind, as one actor may use them.
@@ -172,7 +172,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub async fn create_many(&self, many: Vec<NewWithHistory<K>>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
         // To count by: without them, what custom properties claim is not counted, and a batch may have to be split.
-        let definitions = match self.engine.cached(self.actor.tenant()) {
+        let definitions = match self.engine.cached_for(self.actor) {
             Some(cached) => cached,
             None => self.definitions().await.unwrap_or_default(),
         };
@@ -258,14 +258,13 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// The claim of a unique value by the definitions that are cached: read in the first round trip, and worked out
     /// again under the definitions that come with it.
     fn likely_claim(&self, field: &str, value: &str) -> Option<Lookup> {
-        let cached = self.engine.cached(self.actor.tenant()).unwrap_or_default();
+        let cached = self.engine.cached_for(self.actor).unwrap_or_default();
         let access = Access::new(self.actor, &cached, self.engine.clock.now());
         claim_by::<K>(&access, &cached, field, value).ok().map(|claim| Lookup::Want(Want::Claimed(claim)))
     }
 
-    pub(crate) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
-        let answer = self.engine.store.get(self.actor.tenant(), &[]).await?;
-        self.engine.definitions(self.actor.tenant(), answer.epoch).await
+    pub(crate) async fn definitions(&self) -> Result<Authority, Error> {
+        self.engine.authority(self.actor).await
     }
 
     /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`. The value must
@@ -454,29 +453,31 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
         let tenant = self.actor.tenant();
-        // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
-        if let Some(cached) = self.engine.cached(tenant) {
+        // With definitions and rights at hand, the page is read together with the epochs, which say whether they still hold.
+        if let Some(cached) = self.engine.cached_for(self.actor) {
             match self.planned(&cached, query, action, past) {
                 Ok(planned) => {
-                    let (page, epoch) = planned.read(self.engine, limit, show, None).await?;
-                    if epoch == cached.epoch {
+                    let (page, epochs) = planned.read(self.engine, limit, show, None).await?;
+                    if cached.holds_under(epochs) {
                         return Ok(page);
                     }
                 }
-                // Refused under definitions that no longer hold, it may be allowed by now.
-                Err(refused) if self.engine.store.get(tenant, &[]).await?.epoch == cached.epoch => return Err(refused),
+                // Refused under what no longer holds, it may be allowed by now.
+                Err(refused) if cached.holds_under(self.engine.store.get(tenant, &[]).await?.epochs) => {
+                    return Err(refused);
+                }
                 Err(_) => {}
             }
         }
         let definitions = self.definitions().await?;
-        let known = Some(definitions.epoch);
+        let known = Some(definitions.epochs());
         Ok(self.planned(&definitions, query, action, past)?.read(self.engine, limit, show, known).await?.0)
     }
 
     /// How a page is to be read, under these definitions.
     fn planned<'d>(
         &'d self,
-        definitions: &'d Definitions,
+        definitions: &'d Authority,
         query: &ListQuery,
         action: Action,
         past: Option<Moment>,
@@ -827,22 +828,22 @@ struct Planned<'a> {
 }
 
 impl Planned<'_> {
-    /// Reads it, and with it the definitions epoch where that is not known.
+    /// Reads it, and with it the epochs where they are not known.
     async fn read<T>(
         self,
         engine: &Engine,
         limit: usize,
         show: fn(&Arc<Image>, &Access<'_>) -> T,
-        epoch: Option<Id>,
-    ) -> Result<(ListPage<T>, Id), Error> {
+        epochs: Option<Epochs>,
+    ) -> Result<(ListPage<T>, Epochs), Error> {
         let Self { access, plan, signature, after } = self;
         let (actor, definitions) = (access.actor(), access.definitions());
-        let (page, epoch) = match &plan {
-            Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epoch).await?,
-            Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epoch).await?,
+        let (page, epochs) = match &plan {
+            Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epochs).await?,
+            Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epochs).await?,
         };
         let next_cursor = page.next.map(|at| listing::seal(definitions, actor, &signature, &at));
-        Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epoch))
+        Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epochs))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     DynamoStore, error,
     error::Failure,
     expression::Placeholders,
-    item::{self, EPOCH, EXPIRES_AT, HOLDER},
+    item::{self, ACCESS_EPOCH, EPOCH, EXPIRES_AT, HOLDER},
     key::{self, Key, PK},
     layout::{self, MACHINE, PERSON, TEXTS_VERSION},
     table::EXPIRES,
@@ -178,11 +178,14 @@ impl DynamoStore {
         for op in &commit.claims {
             self.claim(&mut transaction, commit, op)?;
         }
-        if commit.touches_definitions() {
-            let mut item = key::epoch(commit.tenant).attributes();
-            item.insert(EPOCH.to_owned(), value::id(commit.id));
-            self.put(&mut transaction, Part::Follows, item, None)?;
+        // Only what the commit touches is set: the two epochs stand in one item.
+        let mut epochs = Clauses::default();
+        for (name, touched) in [(EPOCH, commit.touches_definitions()), (ACCESS_EPOCH, commit.touches_access())] {
+            if touched {
+                epochs.put(name, Some(value::id(commit.id)));
+            }
         }
+        self.update(&mut transaction, Part::Follows, &key::epoch(commit.tenant), epochs, None)?;
         if commit.makes_organization() {
             self.put(&mut transaction, Part::Follows, key::directory(commit.tenant).attributes(), None)?;
         }

@@ -13,14 +13,14 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use crm_core::{
     catalog,
     schema::Image,
-    store::{Answer, Definitions, Got, StoreError, Want},
+    store::{Answer, Definitions, Epochs, Got, StoreError, Want},
     value::{Id, Ref},
 };
 
 use crate::{
     DynamoStore, error,
     expression::Placeholders,
-    item::{self, EPOCH},
+    item::{self, ACCESS_EPOCH, EPOCH},
     key::{self, Key, PK},
     layout,
     value::{self, Item},
@@ -167,7 +167,7 @@ impl DynamoStore {
                 })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Answer { epoch: read_epoch(items.get(&epoch_key))?, got })
+        Ok(Answer { epochs: read_epochs(items.get(&epoch_key))?, got })
     }
 
     /// One item by its key, strongly consistent.
@@ -188,11 +188,11 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
-    /// All definitions. The epoch is read first, by a request of its own: a query may show half of a transaction, and
+    /// All definitions. The epochs are read first, by a request of their own: a query may show half of a transaction, and
     /// an epoch that is newer than what came with it would keep the old definitions in a cache for ever.
     pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
         let item = self.item("definitions", &key::epoch(tenant)).await?;
-        let epoch = read_epoch(item.as_ref())?;
+        let epochs = read_epochs(item.as_ref())?;
         let mut images = Vec::new();
         let mut start: Option<Item> = None;
         loop {
@@ -224,14 +224,17 @@ impl DynamoStore {
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
-                return Ok(Definitions { epoch, images });
+                return Ok(Definitions { epochs, images });
             }
         }
     }
 }
 
-fn read_epoch(item: Option<&Item>) -> Result<Id, StoreError> {
-    item.map_or(Ok(Id::NIL), |item| {
-        item.get(EPOCH).and_then(value::read_id).ok_or_else(|| value::corrupt("definitions epoch"))
-    })
+/// The epochs that an item has; nil where no commit has set one yet.
+fn read_epochs(item: Option<&Item>) -> Result<Epochs, StoreError> {
+    let read = |name: &str| {
+        let attribute = item.and_then(|item| item.get(name));
+        attribute.map_or(Ok(Id::NIL), |id| value::read_id(id).ok_or_else(|| value::corrupt("epoch")))
+    };
+    Ok(Epochs { definitions: read(EPOCH)?, access: read(ACCESS_EPOCH)? })
 }

@@ -38,8 +38,9 @@ const RECORDS: &str = "r";
 pub(crate) const EXPIRES_AT: &str = "e";
 const NAME: &str = "k";
 pub(crate) const HOLDER: &str = "h";
-/// The attribute of the definitions epoch.
+/// The attributes of the epochs: of the definitions, and of access.
 pub(crate) const EPOCH: &str = "e";
+pub(crate) const ACCESS_EPOCH: &str = "a";
 
 /// The text of an item that changes whole: what the record has of it at this version.
 pub(crate) fn texts(image: &Image) -> Option<Item> {

@@ -200,10 +200,10 @@ impl Records for PostgresStore {
         list::list(&self.link, query).await
     }
 
-    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
-        match list::list_with_epoch(&self.link, query).await? {
+    async fn list_with_epochs(&self, query: &Query) -> Result<(Page, Epochs), StoreError> {
+        match list::list_with_epochs(&self.link, query).await? {
             Some(read) => Ok(read),
-            None => Ok((Page::default(), self.get(query.tenant, &[]).await?.epoch)),
+            None => Ok((Page::default(), self.get(query.tenant, &[]).await?.epochs)),
         }
     }
 

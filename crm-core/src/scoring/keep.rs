@@ -11,12 +11,11 @@ use super::{
     swept::Swept,
 };
 use crate::{
-    access::{Access, Action, Actor},
+    access::{Access, Action, Actor, Authority},
     catalog,
     collection::Collection,
     contacts::Contact,
     deals::Deal,
-    definitions::Definitions,
     draft::{Pending, asked_for},
     engine::Engine,
     error::Error,
@@ -162,7 +161,7 @@ impl<'a> Keeper<'a> {
     fn ready<'b>(
         &'b self,
         actor: &'b Actor,
-        definitions: &'b Arc<Definitions>,
+        definitions: &'b Authority,
         kind: Kind,
         now: Time,
         swept: &mut Swept,
@@ -176,7 +175,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Marks what is scored by facts of this record: the leads it came from, the contacts of a company.
-    async fn dependents(&self, actor: &Actor, image: &Image, definitions: &Arc<Definitions>) -> Result<(), Error> {
+    async fn dependents(&self, actor: &Actor, image: &Image, definitions: &Authority) -> Result<(), Error> {
         let needs = |kind: Kind| definitions.model_needs().iter().find(|(of, _)| *of == kind).map(|(_, needs)| needs);
         let mut due: Vec<Ref> = Vec::new();
         let of_leads = needs(Kind::Lead).is_some_and(|needs| match image.kind() {
@@ -221,7 +220,7 @@ impl<'a> Keeper<'a> {
         &self,
         actor: &Actor,
         image: &Image,
-        definitions: &Arc<Definitions>,
+        definitions: &Authority,
         decl: &'static KindDecl,
     ) -> Result<Vec<Ref>, Error> {
         let (field, sort) = match (decl.kind, image.kind()) {

@@ -23,6 +23,7 @@ mod nouns;
 mod past;
 mod properties;
 mod recommendations;
+mod rights;
 mod roles;
 mod scoring;
 mod sweeps;
