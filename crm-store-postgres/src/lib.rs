@@ -35,8 +35,8 @@ use async_trait::async_trait;
 use crm_core::{
     catalog,
     store::{
-        Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery,
-        Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, History, HistoryQuery,
+        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
     value::{Id, Time},
 };

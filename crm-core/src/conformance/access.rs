@@ -89,7 +89,8 @@ async fn rights_set_the_epoch(lab: &Lab<'_>) -> Outcome {
         ],
     )
     .await?;
-    let session = lab.put(lab.new_record(tenant, Kind::Session)).await?;
+    let begun = lab.new_record(tenant, Kind::Session).set("user_id", Value::Id(world.users[1]));
+    let session = lab.put(begun).await?;
     each_sets_it(lab, &session, &[("archiving", |edit, _| edit.archive())]).await?;
     let credential = lab.put(lab.new_record(tenant, Kind::Credential)).await?;
     let next = |edit: Edit, _: &Image| edit.set("session_generation", Value::Int(12));

@@ -284,7 +284,7 @@ pub(super) async fn write<T: Send + 'static>(pending: Pending<T>, options: Optio
 }
 
 /// The answer of a write of one record.
-pub(super) fn written(caller: &Caller, written: Written, status: StatusCode) -> Result<Response, Problem> {
+pub(super) fn written(_: &Caller, written: Written, status: StatusCode) -> Result<Response, Problem> {
     match written {
         Written::Planned(plan) => {
             let changes: Vec<Json> = plan.changes.iter().map(change_to_json).collect();
