@@ -372,12 +372,13 @@ fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) ->
         let live = !image.is_archived() && image.get("is_active") == &Value::Bool(true);
         if live { ids(image, "role_ids") } else { Vec::new() }
     };
+    let others = Some(after.id) != draft.cx.actor.user();
     let had = before.map(in_effect).unwrap_or_default();
     let given: Vec<Id> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
     if !given.is_empty() {
         let whole = definitions.role_set(&ids(after, "role_ids"));
         demand_no_more(draft, &definitions.role_set(&given), &whole)?;
-    } else if let Some(before) = before.filter(|before| before.get("role_ids") != after.get("role_ids")) {
+    } else if let Some(before) = before.filter(|before| others && before.get("role_ids") != after.get("role_ids")) {
         // Nor does anybody spare another a field rule that they are held to themselves.
         let (were, are) =
             (definitions.role_set(&ids(before, "role_ids")), definitions.role_set(&ids(after, "role_ids")));
@@ -386,7 +387,6 @@ fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) ->
             return Err(of_rule(rule).into());
         }
     }
-    let others = Some(after.id) != draft.cx.actor.user();
     if let Some(before) = before.filter(|_| others)
         && ["email", "external_id"].into_iter().any(|field| before.get(field) != after.get(field))
     {

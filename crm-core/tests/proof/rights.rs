@@ -37,7 +37,7 @@ async fn is_out(crm: &Crm, actor: &Actor, lead: Id) {
         crm.leads(actor).create(NewLead { name: "by a ghost".into(), ..Default::default() }).await.map(drop),
         crm.leads(actor).history(lead).await.map(drop),
         crm.permissions(actor).await.map(drop),
-        crm.users(actor).update_me(UserPatch::new().first_name("Ghost".to_owned())).await.map(drop),
+        crm.users(actor).update_me(UserPatch::new().first_name("Ghost")).await.map(drop),
     ];
     for (at, told) in told.into_iter().enumerate() {
         assert!(matches!(told, Err(Error::Unauthenticated)), "{at}: {told:?}");
@@ -222,7 +222,7 @@ fn a_version_that_holds_is_not_refused_for_the_change_of_another_record() {
             let (crm, admin) = (world.crm.clone(), world.admin.clone());
             racing.before_next_commit(move || {
                 run(async {
-                    let patch = CompanyPatch::new().description("meanwhile".to_owned());
+                    let patch = CompanyPatch::new().description("meanwhile");
                     crm.companies(&admin).update(id, patch).await.unwrap();
                 });
             });
