@@ -16,7 +16,7 @@ use crate::{
     store::{Claim, Epochs, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
-    view::View,
+    view::{View, ViewedChange},
 };
 
 /// The records of one kind, as one actor may use them.
@@ -588,14 +588,14 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// A page of the record's changes, unmasked, and the definitions under which the actor may see them.
+    /// A page of the record's changes, unmasked, and under what the actor may see them.
     async fn changes_page(
         &self,
         id: Id,
         field: Option<&str>,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<(Arc<Definitions>, ListPage<Change>), Error> {
+    ) -> Result<(Authority, ListPage<Change>), Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }

@@ -283,7 +283,7 @@ pub(crate) fn place_properties(
 /// Nobody makes themselves, or anybody, more than they are: who gives a role, or grants something in one, must hold all
 /// that it grants and be spared no field rule by it; a team is given by who sees it; and who has more than the actor is
 /// not brought under another key or address, by which they would sign in.
-pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+pub(crate) fn check_roles(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     if draft.cx.actor.is_system() {
         return Ok(());
     }
@@ -302,10 +302,24 @@ pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
         }
         _ => {}
     }
-    match before {
-        Some(before) => keep_own_rights(draft, before, after),
-        None => Ok(()),
+    if let Some(before) = before {
+        keep_own_rights(draft, before, after)?;
     }
+    hold_own_rights(draft, after)
+}
+
+/// Whoever changes what somebody may do relies on what they may do themselves: a commit that overtakes the withdrawal of
+/// that is decided again.
+fn hold_own_rights(draft: &mut Draft<'_>, after: &Image) -> Result<(), Stop> {
+    let Some((user, _)) = draft.cx.actor.looked_up() else { return Ok(()) };
+    let me = Ref::new(Kind::User, user);
+    if me != after.reference()
+        && matches!(after.kind(), Kind::User | Kind::Role | Kind::Team | Kind::ApiKey)
+        && let Some(mine) = draft.peek(me)?
+    {
+        draft.guard(&mine);
+    }
+    Ok(())
 }
 
 fn ids_of(image: &Image, field: &str) -> Vec<Id> {

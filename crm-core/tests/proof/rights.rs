@@ -14,7 +14,7 @@ use crm_core::{
     organizations::{OrganizationPatch, OrganizationStatus},
     roles::RolePatch,
     teams::{NewTeam, TeamPatch},
-    users::{Handover, UserPatch},
+    users::{Handover, NewUser, UserPatch},
     value::{Id, Kind},
 };
 
@@ -236,6 +236,53 @@ fn a_version_that_holds_is_not_refused_for_the_change_of_another_record() {
         meanwhile(other.id);
         let told = crm.companies(&world.admin).update(other.id, under()).if_version(other.version).await;
         assert!(matches!(told, Err(Error::Conflict { record, .. }) if record.id == other.id), "{told:?}");
+    });
+}
+
+#[test]
+fn who_is_demoted_while_giving_rights_gives_none() {
+    run(async {
+        let world = World::new().await;
+        let racing = RacingStore::on(world.store.clone());
+        let crm = world.crm.on(racing.clone());
+        let (admin, rep) = (world.role_id("admin").await, world.role_id("sales_rep").await);
+        let (bad, user) = world.member("bad", vec![admin], vec![]).await;
+        let demoted = |roles: Vec<Id>| {
+            let (crm, admin, user) = (world.crm.clone(), world.admin.clone(), user.id);
+            racing.before_next_commit(move || {
+                run(async {
+                    crm.users(&admin).update(user, UserPatch::new().role_ids(roles)).await.unwrap();
+                });
+            });
+        };
+        let again = async || {
+            assert!(!racing.is_armed());
+            world.crm.users(&world.admin).update(user.id, UserPatch::new().role_ids(vec![admin])).await.unwrap();
+        };
+        let second = NewUser { email: Some("second@acme.example".into()), role_ids: vec![admin], ..NewUser::default() };
+        demoted(vec![rep]);
+        assert_forbidden(crm.users(&bad).create(second).await);
+        again().await;
+        demoted(vec![rep]);
+        let more = RolePatch::new().grants(vec![Grant::new(Kind::User, Action::Update, Scope::All)]);
+        assert_forbidden(crm.roles(&bad).update(rep, more).await);
+        again().await;
+        demoted(vec![rep]);
+        assert_forbidden(crm.users(&bad).update(world.rep_user.id, UserPatch::new().role_ids(vec![admin])).await);
+        again().await;
+        demoted(vec![rep]);
+        assert_forbidden(crm.users(&bad).update(user.id, UserPatch::new().role_ids(vec![admin, rep])).await);
+        again().await;
+        // Another change of one's own record refuses nothing.
+        let (other, theirs) = (world.crm.clone(), world.admin.clone());
+        racing.before_next_commit(move || {
+            run(async {
+                other.users(&theirs).update(user.id, UserPatch::new().job_title("clerk")).await.unwrap();
+            });
+        });
+        let new = NewTeam { name: "Made".into(), ..Default::default() };
+        crm.teams(&bad).create(new).await.unwrap();
+        assert!(!racing.is_armed());
     });
 }
 
