@@ -452,7 +452,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
-        let tenant = self.actor.tenant();
+        let mut seen = None;
         // With definitions and rights at hand, the page is read together with the epochs, which say whether they still hold.
         if let Some(cached) = self.engine.cached_for(self.actor) {
             match self.planned(&cached, query, action, past) {
@@ -461,15 +461,22 @@ impl<'a, K: RecordKind> Collection<'a, K> {
                     if cached.holds_under(epochs) {
                         return Ok(page);
                     }
+                    seen = Some(epochs);
                 }
                 // Refused under what no longer holds, it may be allowed by now.
-                Err(refused) if cached.holds_under(self.engine.store.get(tenant, &[]).await?.epochs) => {
-                    return Err(refused);
+                Err(refused) => {
+                    let epochs = self.engine.store.get(self.actor.tenant(), &[]).await?.epochs;
+                    if cached.holds_under(epochs) {
+                        return Err(refused);
+                    }
+                    seen = Some(epochs);
                 }
-                Err(_) => {}
             }
         }
-        let definitions = self.definitions().await?;
+        let definitions = match seen {
+            Some(epochs) => self.engine.authority_under(self.actor, epochs).await?,
+            None => self.definitions().await?,
+        };
         let known = Some(definitions.epochs());
         Ok(self.planned(&definitions, query, action, past)?.read(self.engine, limit, show, known).await?.0)
     }

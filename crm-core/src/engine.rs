@@ -116,10 +116,11 @@ impl Engine {
         }
     }
 
-    /// Whether an actor with these rights may act now. A key acts for nobody while the organization is suspended.
+    /// Whether an actor with these rights may act now. Sessions and keys are good for nothing while the organization is
+    /// suspended.
     fn is_good(&self, actor: &Actor, definitions: &Definitions, rights: &Rights, now: Time) -> bool {
-        let holds_key = actor.key_hash().is_none_or(|hash| definitions.is_open() && rights.hold(hash, now));
-        holds_key && !rights.have_ended(now)
+        let is_let_in = definitions.is_open() || actor.looked_up().is_none_or(|(_, by)| by == By::User);
+        is_let_in && actor.key_hash().is_none_or(|hash| rights.hold(hash, now)) && !rights.have_ended(now)
     }
 
     /// Reads what is wanted, and what an actor may do, in one round trip where nothing has changed since it was last
@@ -129,18 +130,35 @@ impl Engine {
     /// # Errors
     /// [`Error::Unauthenticated`] where the actor may not act any more; what the store says.
     pub(crate) async fn read(&self, actor: &Actor, wants: &[Want]) -> Result<(Vec<Got>, Authority), Error> {
-        let mut known = self.cached_rights(actor, self.clock.now());
-        let (mut got, mut epochs) = if known.is_none() && who(actor).is_some() {
+        let known = self.cached_rights(actor, self.clock.now());
+        let (mut got, epochs, known) = if known.is_none() && who(actor).is_some() {
             let (got, epochs, rights) = self.read_rights(actor, wants).await?;
-            known = Some(rights);
-            (got, epochs)
+            (got, epochs, Some(rights))
         } else {
             let answer = self.store.get(actor.tenant(), wants).await?;
-            (answer.got, answer.epochs)
+            (answer.got, answer.epochs, known)
         };
         got.truncate(wants.len());
+        Ok((got, self.settle(actor, known, epochs).await?))
+    }
+
+    /// What an actor may do under these epochs, which have just been read: no read for what is cached under them.
+    ///
+    /// # Errors
+    /// As [`Engine::read`].
+    pub(crate) async fn authority_under(&self, actor: &Actor, epochs: Epochs) -> Result<Authority, Error> {
+        self.settle(actor, self.cached_rights(actor, self.clock.now()), epochs).await
+    }
+
+    /// Reads the rights, and the definitions, that are not those of the epochs, until they are of one moment.
+    async fn settle(
+        &self,
+        actor: &Actor,
+        mut known: Option<Arc<Rights>>,
+        mut epochs: Epochs,
+    ) -> Result<Authority, Error> {
         for _ in 0..MAX_READS {
-            if known.as_ref().is_some_and(|rights| rights.epoch != epochs.access) {
+            if who(actor).is_some() && known.as_ref().is_none_or(|rights| rights.epoch != epochs.access) {
                 let (_, read, rights) = self.read_rights(actor, &[]).await?;
                 (epochs, known) = (read, Some(rights));
             }
@@ -151,7 +169,7 @@ impl Engine {
                 continue;
             }
             let is_good = |rights: &Arc<Rights>| self.is_good(actor, &authority, rights, self.clock.now());
-            return if known.as_ref().is_none_or(is_good) { Ok((got, authority)) } else { Err(Error::Unauthenticated) };
+            return if known.as_ref().is_none_or(is_good) { Ok(authority) } else { Err(Error::Unauthenticated) };
         }
         Err(Error::Unavailable(StoreError::unavailable("definitions and rights change faster than they can be read")))
     }

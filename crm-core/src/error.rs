@@ -173,8 +173,8 @@ pub enum Error {
     /// The input is wrong: every fault at once. Mend it.
     #[error("invalid input: {0}")]
     Invalid(Faults),
-    /// The actor may not act at all: the user was deactivated or archived, or their session or API key is over. Sign in
-    /// again.
+    /// The actor may not act at all: the user was deactivated or archived, their session or API key is over, or the
+    /// organization by which they signed in is suspended. Sign in again.
     #[error("the user may no longer act, or the session or API key has ended: sign in again")]
     Unauthenticated,
     /// The actor would get more rights than they have, and nobody gives themselves any. Ask another administrator.

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use crm_core::{
     schema::{FieldType, IndexDecl},
     store::{Epochs, Page, Position, Query, StoreError},
-    value::{Id, Kind, Value},
+    value::{Kind, Value},
 };
 
 use crate::{

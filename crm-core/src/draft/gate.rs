@@ -342,8 +342,9 @@ fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(
             if before.get("is_active") != &active && after.get("is_active") == &active {
                 return refuse("is_active");
             }
-            let changed = before.get("role_ids") != after.get("role_ids");
-            if changed && raises(&now, &definitions.role_set(&ids_of(after, "role_ids"))) {
+            // By the user's own record, whatever somebody vouches for.
+            let [had, has] = [before, after].map(|image| ids_of(image, "role_ids"));
+            if had != has && raises(&definitions.role_set(&had), &definitions.role_set(&has)) {
                 return refuse("role_ids");
             }
             let were = ids_of(before, "team_ids");

@@ -135,13 +135,15 @@ fn a_key_is_asked_for_at_each_use_case_and_costs_no_read() {
             other.auth(&scene.policy).authenticate_key(&secret).await.unwrap();
         }
         assert_eq!(scene.store.faults().calls(), reads, "a key that is known costs no read");
-        // Suspended, the organization's keys act for nobody.
+        // Suspended, the organization's sessions and keys are good for nothing.
         let status = |status| OrganizationPatch::new().status(status);
         let tenant = scene.admin.actor.tenant();
         let organizations = scene.crm.organizations(&scene.admin.actor);
         organizations.update(tenant, status(OrganizationStatus::Suspended)).await.unwrap();
-        let told = other.leads(&actor).list(&ListQuery::new()).await;
-        assert!(matches!(told, Err(Error::Unauthenticated)), "{told:?}");
+        for out in [&actor, &scene.admin.actor] {
+            let told = other.leads(out).list(&ListQuery::new()).await;
+            assert!(matches!(told, Err(Error::Unauthenticated)), "{told:?}");
+        }
         scene
             .crm
             .organizations(&Actor::system(tenant))
@@ -152,6 +154,50 @@ fn a_key_is_asked_for_at_each_use_case_and_costs_no_read() {
         scene.auth().revoke_key(&scene.admin.actor, key.id).await.unwrap();
         let told = other.leads(&actor).list(&ListQuery::new()).await;
         assert!(matches!(told, Err(Error::Unauthenticated)), "{told:?}");
+    });
+}
+
+#[test]
+fn rights_cost_one_read_when_they_have_moved_and_else_none() {
+    run(async {
+        let scene = Scene::new().await;
+        let (_, rep) = scene.member("Rep", "sales_rep").await;
+        let (user, _) = scene.member("Other", "sales_rep").await;
+        let other = elsewhere(&scene);
+        let leads = other.leads(&rep.actor);
+        let lead = leads.create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
+        let calls = || scene.store.faults().calls();
+        let vouched = Actor::trusted(rep.actor.tenant(), rep.user.id, rep.user.role_ids.clone(), vec![]);
+        let first = calls();
+        other.leads(&vouched).list(&ListQuery::new()).await.unwrap();
+        let page = calls() - first;
+        // A get, a page, a write, each as often as it is asked.
+        for _ in 0..3 {
+            let first = calls();
+            leads.get(lead.id).await.unwrap();
+            assert_eq!(calls() - first, 1, "a get");
+            let first = calls();
+            leads.list(&ListQuery::new()).await.unwrap();
+            assert_eq!(calls() - first, page, "a page");
+        }
+        let moves = async || {
+            let patch = UserPatch::new().role_ids(vec![scene.role("support").await, scene.role("sales_rep").await]);
+            scene.crm.users(&scene.admin.actor).update(user.id, patch).await.unwrap();
+            let patch = UserPatch::new().role_ids(vec![scene.role("sales_rep").await]);
+            scene.crm.users(&scene.admin.actor).update(user.id, patch).await.unwrap();
+            calls()
+        };
+        let first = moves().await;
+        leads.get(lead.id).await.unwrap();
+        assert_eq!(calls() - first, 2, "one more when rights have moved");
+        let first = moves().await;
+        leads.list(&ListQuery::new()).await.unwrap();
+        assert!(calls() - first <= 2 * page + 1, "the page, the rights, the page again");
+        // What moves no rights costs nothing.
+        scene.crm.users(&scene.admin.actor).update(user.id, UserPatch::new().job_title("clerk")).await.unwrap();
+        let first = calls();
+        leads.get(lead.id).await.unwrap();
+        assert_eq!(calls() - first, 1);
     });
 }
 
@@ -198,6 +244,15 @@ fn nobody_raises_their_own_rights() {
         let (chief, chief_user) = world.member("chief", vec![admin], vec![]).await;
         let team = UserPatch::new().team_ids(vec![world.team.id]);
         world.crm.users(&chief).update(chief_user.id, team).await.unwrap();
+        // The first administrator too is what the store says of them.
+        let first = world.admin.user().unwrap();
+        let rep = world.role_id("sales_rep").await;
+        world.crm.users(&chief).update(first, UserPatch::new().role_ids(vec![rep])).await.unwrap();
+        let back = UserPatch::new().role_ids(vec![admin]);
+        assert_forbidden(world.crm.users(&world.admin).update(first, back.clone()).await);
+        let vouched = Actor::trusted(world.admin.tenant(), first, vec![admin], vec![]);
+        assert_own(world.crm.users(&vouched).update(first, back.clone()).await, "role_ids");
+        world.crm.users(&chief).update(first, back).await.unwrap();
         // Whoever vouches for a user that may not act does not bring them back either.
         let ids: Vec<Id> = vec![staff.id, blind.id];
         let vouched = Actor::trusted(world.admin.tenant(), lead_user.id, ids, vec![world.team.id]);

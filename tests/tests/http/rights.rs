@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::api::Api;
+use crate::api::{Api, User};
 
 #[tokio::test]
 async fn a_demoted_administrator_cannot_take_the_role_back_and_a_dismissed_one_is_out() {
@@ -23,6 +23,66 @@ async fn a_demoted_administrator_cannot_take_the_role_back_and_a_dismissed_one_i
     api.get(&dismissed, "auth/sessions").await.problem(401, "invalid_token");
     api.post(&admin, &format!("{them}/activate"), json!({})).await.is(200);
     api.get(&dismissed, "me").await.problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn an_archived_administrator_cannot_restore_themselves() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let gone = api.user(&admin, "acme", "gone", "admin").await;
+    let me = format!("users/{}", gone.id);
+    api.get(&gone, "me").await.is(200);
+    api.ask("DELETE", &me).token(&admin.access).send().await.is(200);
+    api.post(&gone, &format!("{me}/restore"), json!({})).await.problem(401, "invalid_token");
+    api.patch(&gone, &me, json!({"job_title": "ghost"})).await.problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_key_is_narrowed_with_its_user_and_a_team_is_left_at_once() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let boss = api.user(&admin, "acme", "boss", "sales_manager").await;
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    let team = api.post(&admin, "teams", json!({"name": "North"})).await.is(201).id();
+    for user in [&boss, &rep] {
+        api.patch(&admin, &format!("users/{}", user.id), json!({"team_ids": [team]})).await.is(200);
+    }
+    let lead = api.post(&rep, "leads", json!({"name": "L"})).await.is(201).id();
+    let place = format!("leads/{lead}");
+    api.get(&boss, &place).await.is(200);
+    api.patch(&admin, &format!("users/{}", boss.id), json!({"team_ids": []})).await.is(200);
+    api.get(&boss, &place).await.problem(404, "not_found");
+    api.get(&boss, "leads").await.is(200);
+    // A key loses with a role of its user what it did by it.
+    let second = api.user(&admin, "acme", "second", "admin").await;
+    let made = api.post(&second, "api-keys", json!({"name": "S", "permissions": ["lead.read", "lead.update"]})).await;
+    let made = made.is(201);
+    let program = User { access: made.data()["key"].as_str().expect("a key").to_owned(), ..second.clone() };
+    api.patch(&program, &place, json!({"name": "M"})).await.is(200);
+    let reader = json!({"key": "reader", "name": "Reader", "grants": [
+        {"resource": "lead", "action": "read", "scope": "all"},
+    ]});
+    let reader = api.post(&admin, "roles", reader).await.is(201).id();
+    api.patch(&admin, &format!("users/{}", second.id), json!({"role_ids": [reader]})).await.is(200);
+    api.get(&program, &place).await.is(200);
+    api.patch(&program, &place, json!({"name": "N"})).await.problem(403, "forbidden");
+    api.post(&admin, &format!("users/{}/deactivate", second.id), json!({"leave": true})).await.is(200);
+    api.get(&program, &place).await.problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_suspended_organization_is_closed_at_the_next_request() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    api.get(&rep, "leads").await.is(200);
+    let place = format!("organizations/{}", admin.organization);
+    api.patch(&admin, &place, json!({"status": "suspended"})).await.is(200);
+    for user in [&rep, &admin] {
+        api.get(user, "leads").await.problem(401, "invalid_token");
+        api.post(user, "leads", json!({"name": "L"})).await.problem(401, "invalid_token");
+    }
+    api.patch(&admin, &place, json!({"status": "active"})).await.problem(401, "invalid_token");
 }
 
 #[tokio::test]
