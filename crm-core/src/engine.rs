@@ -31,6 +31,8 @@ type Who = (Id, Id, By);
 pub(crate) struct Cached {
     definitions: HashMap<Id, Arc<Definitions>>,
     rights: HashMap<Who, Arc<Rights>>,
+    /// The access epoch that was last seen of a tenant.
+    seen: HashMap<Id, Id>,
 }
 
 /// The cache of one CRM.
@@ -101,11 +103,22 @@ impl Engine {
         rights
     }
 
+    fn note_seen(&self, tenant: Id, epoch: Id) {
+        if self.fills_cache {
+            let mut cache = self.cache();
+            if cache.seen.len() >= MAX_CACHED_TENANTS {
+                cache.seen.clear();
+            }
+            cache.seen.insert(tenant, epoch);
+        }
+    }
+
     /// Forgets the rights that a commit of this process has changed: at once also of a session that its own user ended,
     /// which moves no epoch.
     pub(crate) fn forget(&self, commit: &Commit) {
         if commit.touches_access() {
             self.cache().rights.retain(|(tenant, ..), _| *tenant != commit.tenant);
+            self.note_seen(commit.tenant, commit.id);
         }
         for session in commit.writes.iter().map(|write| &write.after) {
             if session.kind() == Kind::Session
@@ -132,7 +145,7 @@ impl Engine {
     pub(crate) async fn read(&self, actor: &Actor, wants: &[Want]) -> Result<(Vec<Got>, Authority), Error> {
         let known = self.cached_rights(actor, self.clock.now());
         let (mut got, epochs, known) = if known.is_none() && who(actor).is_some() {
-            let (got, epochs, rights) = self.read_rights(actor, wants).await?;
+            let (got, epochs, rights) = self.read_rights(actor, wants, None).await?;
             (got, epochs, Some(rights))
         } else {
             let answer = self.store.get(actor.tenant(), wants).await?;
@@ -159,7 +172,7 @@ impl Engine {
     ) -> Result<Authority, Error> {
         for _ in 0..MAX_READS {
             if who(actor).is_some() && known.as_ref().is_none_or(|rights| rights.epoch != epochs.access) {
-                let (_, read, rights) = self.read_rights(actor, &[]).await?;
+                let (_, read, rights) = self.read_rights(actor, &[], Some(epochs.access)).await?;
                 (epochs, known) = (read, Some(rights));
             }
             let (definitions, read) = self.definitions(actor.tenant(), epochs).await?;
@@ -182,18 +195,25 @@ impl Engine {
         Ok(self.read(actor, &[]).await?.1)
     }
 
-    /// Reads what is wanted and what the store says of the actor, in one round trip, and keeps the latter.
+    /// Reads what is wanted and what the store says of the actor, in one round trip, and keeps the latter: under the
+    /// access epoch that was known before, since a store may read the epochs later than the records of the same call, and
+    /// rights that are older than their epoch would be believed for ever.
     pub(crate) async fn read_rights(
         &self,
         actor: &Actor,
         wants: &[Want],
+        known: Option<Id>,
     ) -> Result<(Vec<Got>, Epochs, Arc<Rights>), Error> {
         let now = self.clock.now();
+        let known = known.or_else(|| self.cache().seen.get(&actor.tenant()).copied()).unwrap_or(Id::NIL);
         let mut all = wants.to_vec();
         all.extend(Rights::wants(actor).into_iter().filter(|want| !wants.contains(want)));
         let answer = self.store.get(actor.tenant(), &all).await?;
         let got: Vec<(Want, Got)> = all.into_iter().zip(answer.got).collect();
-        let rights = Rights::read(actor, &got, answer.epochs, now).ok_or(Error::Unauthenticated)?;
+        self.note_seen(actor.tenant(), answer.epochs.access);
+        // What is not kept need not be right for longer than this.
+        let epoch = if self.fills_cache { known } else { answer.epochs.access };
+        let rights = Rights::read(actor, &got, epoch, now).ok_or(Error::Unauthenticated)?;
         let rights = self.keep_rights(actor, rights);
         Ok((got.into_iter().map(|(_, got)| got).collect(), answer.epochs, rights))
     }

@@ -59,11 +59,11 @@ impl Rights {
         std::iter::once(Ref::new(Kind::User, user)).chain(more).map(Want::Record).collect()
     }
 
-    /// What these records say of an actor; `None` where they may not act. `epochs` were read with them, or before.
-    pub(crate) fn read(actor: &Actor, got: &[(Want, Got)], epochs: Epochs, now: Time) -> Option<Self> {
+    /// What these records say of an actor; `None` where they may not act. They were read after the access epoch was.
+    pub(crate) fn read(actor: &Actor, got: &[(Want, Got)], epoch: Id, now: Time) -> Option<Self> {
         let (id, by) = actor.looked_up()?;
         let user = record(got, Ref::new(Kind::User, id)).filter(|user| may_act(user))?;
-        let mut rights = Self::of_user(user, by, epochs, now);
+        let mut rights = Self::of_user(user, by, epoch, now);
         match by {
             By::User => {}
             By::Session(session) => {
@@ -92,10 +92,10 @@ impl Rights {
     }
 
     /// Those of a user's own record, without a look at a session.
-    pub(crate) fn of_user(user: &Image, by: By, epochs: Epochs, now: Time) -> Self {
+    fn of_user(user: &Image, by: By, epoch: Id, now: Time) -> Self {
         Self {
             who: (user.id, by),
-            epoch: epochs.access,
+            epoch,
             read_at: now,
             roles: ids(user, "role_ids"),
             teams: ids(user, "team_ids"),
@@ -177,7 +177,7 @@ impl Authority {
     /// The same definitions, and what a user's own record says of them.
     pub(crate) fn for_user(&self, actor: &Actor, user: &Image, now: Time) -> Self {
         let by = actor.looked_up().map_or(By::User, |(_, by)| by);
-        let rights = Rights::of_user(user, by, self.epochs(), now);
+        let rights = Rights::of_user(user, by, self.epochs().access, now);
         Self { definitions: Arc::clone(&self.definitions), rights: Some(Arc::new(rights)) }
     }
 

@@ -170,7 +170,7 @@ impl Auth<'_> {
         let is_known = known.is_some();
         let rights = match known {
             Some(rights) => rights,
-            None => self.engine.read_rights(&actor, &[]).await.map_err(unknown)?.2,
+            None => self.engine.read_rights(&actor, &[], None).await.map_err(unknown)?.2,
         };
         if !rights.hold(&hash, now) {
             return Err(AuthError::InvalidToken);
@@ -188,6 +188,7 @@ impl Auth<'_> {
             // A key is good whether or not its use can be noted.
             let system = self.system(token.tenant);
             let _ = self.decide(&system, &[record.into()], |draft| draft.compute(record, &values)).await;
+            let rights = self.engine.cached_rights(&actor, now).unwrap_or_else(|| Arc::clone(&rights));
             self.engine.keep_rights(&actor, rights.used_at(hour));
         }
         let origin = self.origin.clone().unwrap_or_default();

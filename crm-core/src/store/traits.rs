@@ -12,8 +12,8 @@ use crate::value::Id;
 #[async_trait]
 pub trait Records: Send + Sync {
     /// Gets many things in one round trip, each strongly consistent: it sees every commit that finished before the
-    /// call. Not a snapshot over all of them. The answer also carries the tenant's epochs, read no later than the
-    /// records and together: a commit that set both shows in both or in neither.
+    /// call. Not a snapshot over all of them. The answer also carries the tenant's epochs, read
+    /// together (a commit that set both shows in both or in neither), before, with or after the records.
     ///
     /// A record of another tenant is `None`. A [`Want::Claimed`] is looked up under the claim's own tenant, which is
     /// the asked one or nil; under nil (slugs) the record of whatever tenant holds the claim is the answer.

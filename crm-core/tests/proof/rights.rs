@@ -342,6 +342,34 @@ fn who_is_demoted_while_giving_rights_gives_none() {
 }
 
 #[test]
+fn rights_that_were_read_right_before_their_epoch_are_not_kept_under_it() {
+    run(async {
+        let scene = Scene::new().await;
+        let (user, bad) = scene.member("Bad", "admin").await;
+        let rep = scene.role("sales_rep").await;
+        let racing = RacingStore::on(scene.store.clone());
+        // Processes that know nothing yet, and one that knows the epoch before.
+        for warm in [false, true] {
+            let other = Crm::builder(racing.clone()).clock(scene.clock.clone()).ids(RandomIds::default()).build();
+            let actor = Actor::signed_in(bad.actor.tenant(), user.id);
+            if warm {
+                other.leads(&scene.admin.actor).list(&ListQuery::new()).await.unwrap();
+            }
+            let (crm, admin, id) = (scene.crm.clone(), scene.admin.actor.clone(), user.id);
+            racing.within_next_get(move || {
+                run(async {
+                    crm.users(&admin).update(id, UserPatch::new().role_ids(vec![rep])).await.unwrap();
+                });
+            });
+            let _ = other.roles(&actor).may(Action::Update).await;
+            assert!(!other.roles(&actor).may(Action::Update).await.unwrap(), "{warm}");
+            let back = UserPatch::new().role_ids(vec![scene.role("admin").await]);
+            scene.crm.users(&scene.admin.actor).update(user.id, back).await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_job_goes_on_with_the_rights_that_its_user_has_now() {
     run(async {
         let store = MemoryStore::new();
