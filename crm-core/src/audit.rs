@@ -61,8 +61,7 @@ impl<'a> Audit<'a> {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
         let tenant = self.actor.tenant();
-        let answer = self.engine.store.get(tenant, &[]).await?;
-        let definitions = self.engine.definitions(tenant, answer.epoch).await?;
+        let definitions = self.engine.authority(self.actor).await?;
         let access = Access::new(self.actor, &definitions, self.engine.clock.now());
         access.demand_all(Permission::new(Kind::SecurityEvent, Action::Read))?;
         let signature = format!("audit {:?} {:?} {}", query.from, query.until, query.descending);

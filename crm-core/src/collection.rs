@@ -4,7 +4,7 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
-    access::{Access, Action, Actor, Explanation, Permission},
+    access::{Access, Action, Actor, Authority, Explanation, Permission},
     change::{self, Change, Origin, StageInterval, StageTime},
     definitions::Definitions,
     draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
@@ -13,7 +13,7 @@ use crate::{
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
     schema::{FieldType, Image, Patch, Record, RecordKind, Section, common},
-    store::{Claim, HistoryPosition, HistoryQuery, Position, Want, record_items},
+    store::{Claim, Epochs, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
     view::{View, ViewedChange},
@@ -187,7 +187,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub async fn create_many(&self, many: Vec<NewWithHistory<K>>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
         // To count by: without them, what custom properties claim is not counted, and a batch may have to be split.
-        let definitions = match self.engine.cached(self.actor.tenant()) {
+        let definitions = match self.engine.cached_for(self.actor) {
             Some(cached) => cached,
             None => self.definitions().await.unwrap_or_default(),
         };
@@ -273,14 +273,13 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// The claim of a unique value by the definitions that are cached: read in the first round trip, and worked out
     /// again under the definitions that come with it.
     fn likely_claim(&self, field: &str, value: &str) -> Option<Lookup> {
-        let cached = self.engine.cached(self.actor.tenant()).unwrap_or_default();
+        let cached = self.engine.cached_for(self.actor).unwrap_or_default();
         let access = Access::new(self.actor, &cached, self.engine.clock.now());
         key_by::<K>(&access, &cached, field, value).ok().map(|key| Lookup::Want(Want::Claimed(key.claim)))
     }
 
-    pub(crate) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
-        let answer = self.engine.store.get(self.actor.tenant(), &[]).await?;
-        self.engine.definitions(self.actor.tenant(), answer.epoch).await
+    pub(crate) async fn definitions(&self) -> Result<Authority, Error> {
+        self.engine.authority(self.actor).await
     }
 
     /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`,
@@ -480,30 +479,39 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
-        let tenant = self.actor.tenant();
-        // With the definitions at hand, the page is read together with their epoch, which says whether they still hold.
-        if let Some(cached) = self.engine.cached(tenant) {
+        let mut seen = None;
+        // With definitions and rights at hand, the page is read together with the epochs, which say whether they still hold.
+        if let Some(cached) = self.engine.cached_for(self.actor) {
             match self.planned(&cached, query, action, past) {
                 Ok(planned) => {
-                    let (page, epoch) = planned.read(self.engine, limit, show, None).await?;
-                    if epoch == cached.epoch {
+                    let (page, epochs) = planned.read(self.engine, limit, show, None).await?;
+                    if cached.holds_under(epochs) {
                         return Ok(page);
                     }
+                    seen = Some(epochs);
                 }
-                // Refused under definitions that no longer hold, it may be allowed by now.
-                Err(refused) if self.engine.store.get(tenant, &[]).await?.epoch == cached.epoch => return Err(refused),
-                Err(_) => {}
+                // Refused under what no longer holds, it may be allowed by now.
+                Err(refused) => {
+                    let epochs = self.engine.store.get(self.actor.tenant(), &[]).await?.epochs;
+                    if cached.holds_under(epochs) {
+                        return Err(refused);
+                    }
+                    seen = Some(epochs);
+                }
             }
         }
-        let definitions = self.definitions().await?;
-        let known = Some(definitions.epoch);
+        let definitions = match seen {
+            Some(epochs) => self.engine.authority_under(self.actor, epochs).await?,
+            None => self.definitions().await?,
+        };
+        let known = Some(definitions.epochs());
         Ok(self.planned(&definitions, query, action, past)?.read(self.engine, limit, show, known).await?.0)
     }
 
     /// How a page is to be read, under these definitions.
     fn planned<'d>(
         &'d self,
-        definitions: &'d Definitions,
+        definitions: &'d Authority,
         query: &ListQuery,
         action: Action,
         past: Option<Moment>,
@@ -619,14 +627,14 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// A page of the record's changes, unmasked, and the definitions under which the actor may see them.
+    /// A page of the record's changes, unmasked, and under what the actor may see them.
     async fn changes_page(
         &self,
         id: Id,
         field: Option<&str>,
         cursor: Option<&str>,
         limit: usize,
-    ) -> Result<(Arc<Definitions>, ListPage<Change>), Error> {
+    ) -> Result<(Authority, ListPage<Change>), Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
@@ -888,22 +896,22 @@ struct Planned<'a> {
 }
 
 impl Planned<'_> {
-    /// Reads it, and with it the definitions epoch where that is not known.
+    /// Reads it, and with it the epochs where they are not known.
     async fn read<T>(
         self,
         engine: &Engine,
         limit: usize,
         show: fn(&Arc<Image>, &Access<'_>) -> T,
-        epoch: Option<Id>,
-    ) -> Result<(ListPage<T>, Id), Error> {
+        epochs: Option<Epochs>,
+    ) -> Result<(ListPage<T>, Epochs), Error> {
         let Self { access, plan, signature, after } = self;
         let (actor, definitions) = (access.actor(), access.definitions());
-        let (page, epoch) = match &plan {
-            Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epoch).await?,
-            Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epoch).await?,
+        let (page, epochs) = match &plan {
+            Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epochs).await?,
+            Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epochs).await?,
         };
         let next_cursor = page.next.map(|at| listing::seal(definitions, actor, &signature, &at));
-        Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epoch))
+        Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epochs))
     }
 }
 

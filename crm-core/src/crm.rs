@@ -211,7 +211,7 @@ impl Crm {
         }
     }
 
-    /// The actor of an active user: roles and teams from the user's record. One round trip.
+    /// The actor of an active user, as [`Actor::signed_in`]. One round trip, which finds that there is such a user.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is no such user, or no active one.
@@ -235,7 +235,7 @@ impl Crm {
     /// # Errors
     /// What the store says.
     pub async fn permissions(&self, actor: &Actor) -> Result<Vec<(Permission, crate::access::Scope)>, Error> {
-        let definitions = self.organizations(actor).definitions().await?;
+        let definitions = self.engine.authority(actor).await?;
         let access = Access::new(actor, &definitions, self.engine.clock.now());
         Ok(Permission::all().filter_map(|permission| Some((permission, access.widest(permission)?))).collect())
     }

@@ -9,7 +9,7 @@ use foldhash::HashMap;
 
 use crate::{
     access::role_set::RoleSet,
-    organizations::record::{Organization, WeekStart},
+    organizations::record::{Organization, OrganizationStatus, WeekStart},
     pipelines::record::{Pipeline, PipelineKind, Stage},
     properties::record::Property,
     roles::record::Role,
@@ -42,7 +42,7 @@ impl Definitions {
     /// # Errors
     /// [`StoreError::Corrupt`] where a definition cannot be read.
     pub fn new(stored: &store::Definitions) -> Result<Self, StoreError> {
-        let mut all = Self { epoch: stored.epoch, ..Self::default() };
+        let mut all = Self { epoch: stored.epochs.definitions, ..Self::default() };
         for image in &stored.images {
             match image.kind() {
                 Kind::Organization => all.organization = Some(Record::from_image(image)?),
@@ -80,6 +80,13 @@ impl Definitions {
     /// The organization; `None` for a tenant that has not been bootstrapped.
     pub fn organization(&self) -> Option<&Record<Organization>> {
         self.organization.as_ref()
+    }
+
+    /// True where the tenant may be used: its organization is there, and not suspended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.organization.as_ref().is_some_and(|organization| {
+            organization.status == OrganizationStatus::Active && organization.archived_at.is_none()
+        })
     }
 
     /// The calendar that days and quarters go by.
@@ -238,11 +245,22 @@ impl Definitions {
         if let Some(set) = memo.get(roles) {
             return Arc::clone(set);
         }
+        let set = Arc::new(self.granted(roles, None));
+        memo.insert(roles.to_vec(), Arc::clone(&set));
+        set
+    }
+
+    /// As [`Definitions::role_set`], with a role as it is to be.
+    pub(crate) fn role_set_with(&self, roles: &[Id], changed: &Record<Role>) -> RoleSet {
+        self.granted(roles, Some(changed))
+    }
+
+    fn granted(&self, roles: &[Id], changed: Option<&Record<Role>>) -> RoleSet {
         let mut seen = HashSet::new();
         let mut open: Vec<Id> = roles.to_vec();
         let mut found: Vec<&Role> = Vec::new();
         while let Some(id) = open.pop() {
-            if let Some(role) = self.roles.get(&id)
+            if let Some(role) = changed.filter(|role| role.id == id).or_else(|| self.roles.get(&id))
                 && role.archived_at.is_none()
                 && seen.insert(id)
             {
@@ -257,8 +275,6 @@ impl Definitions {
             found.iter().filter(|_| !admin).flat_map(|role| role.field_rules.iter()),
         );
         set.hide_scores(self.model_needs());
-        let set = Arc::new(set);
-        memo.insert(roles.to_vec(), Arc::clone(&set));
         set
     }
 }

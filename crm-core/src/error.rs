@@ -201,6 +201,18 @@ pub enum Error {
     /// The input is wrong: every fault at once. Mend it.
     #[error("invalid input: {0}")]
     Invalid(Faults),
+    /// The actor may not act at all: the user was deactivated or archived, their session or API key is over, or the
+    /// organization by which they signed in is suspended. Sign in again.
+    #[error("the user may no longer act, or the session or API key has ended: sign in again")]
+    Unauthenticated,
+    /// The actor would get more rights than they have, and nobody gives themselves any. Ask another administrator.
+    #[error(
+        "{field}: nobody raises their own rights, makes themselves active again or restores themselves; ask another administrator"
+    )]
+    OwnRights {
+        /// The field that may not be written so.
+        field: &'static str,
+    },
     /// The actor may not do this.
     #[error("not permitted: {}", forbidden(*permission, field.as_deref(), scope.as_ref()))]
     Forbidden {

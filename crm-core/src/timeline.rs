@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{Access, Action, Actor, Permission},
+    access::{Access, Action, Actor, Authority, Permission},
     catalog,
     change::Change,
     draft::{self, Stop},
@@ -310,7 +310,7 @@ impl<'a> Timeline<'a> {
             Ok(records)
         })
         .await?;
-        let context = Context { definitions: Arc::clone(&outcome.definitions), now: outcome.now };
+        let context = Context { definitions: outcome.definitions.clone(), now: outcome.now };
         let access = context.access(self.actor);
         let mut records: BTreeSet<Ref> = outcome.images.iter().map(|image| image.reference()).collect();
         let mut partial = false;
@@ -500,7 +500,7 @@ struct Merged {
 
 /// Under what a page was read.
 struct Context {
-    definitions: Arc<crate::definitions::Definitions>,
+    definitions: Authority,
     now: Time,
 }
 

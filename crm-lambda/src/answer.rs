@@ -6,10 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crm_core::{
-    access::Actor,
-    view::{Part, View},
-};
+use crm_core::view::{Part, View};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -112,18 +109,23 @@ pub(crate) fn nothing() -> Response {
 }
 
 /// The strong tag of a view: `"person.machine-hash"`. The person's version is what `If-Match` compares; the hash is of
-/// all that makes the same record look different: who reads it, and what of it was asked for.
-pub(crate) fn etag(actor: &Actor, view: &View, asked: &str, included: &[View]) -> String {
+/// all that makes the same record look different: the fields that its reader may see, and what of it was asked for.
+pub(crate) fn etag(view: &View, asked: &str, included: &[View]) -> String {
     let mut hash = Sha256::new();
-    let mut roles: Vec<_> = actor.roles().iter().map(|id| id.bytes()).collect();
-    roles.sort_unstable();
-    for role in roles {
-        hash.update(role);
-    }
     hash.update(asked.as_bytes());
+    // The same versions look different under other field rules.
+    let seen = |hash: &mut Sha256, view: &View| {
+        for name in view.names() {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+        }
+        hash.update([1]);
+    };
+    seen(&mut hash, view);
     for view in included {
         let versions = view.versions();
         hash.update(format!("{} {} {}", view.reference(), versions.person, versions.machine));
+        seen(&mut hash, view);
     }
     let versions = view.versions();
     let mut tag = format!("\"{}.{}-", versions.person, versions.machine);

@@ -106,7 +106,8 @@ pub enum SignIn {
     /// The CRM itself: passwords, second factor, sessions, API keys.
     Own(Box<OwnSignIn>),
     /// The host's middleware, which puts a [`crm_core::access::Actor`] into the request's extensions. There are no
-    /// routes of sign-in then.
+    /// routes of sign-in then. Since it may go by a cookie, a request that changes something needs the header
+    /// `X-CRM-Request` or `Sec-Fetch-Site: same-origin`.
     Host,
     /// An issuer of its own, by its published keys. There are no routes of sign-in then.
     Outside(Box<OutsideIssuer>),
@@ -123,8 +124,8 @@ pub struct OwnSignIn {
     pub audience: String,
     /// Seconds that an access token lives.
     pub access_seconds: i64,
-    /// True where each request asks the store whether its session still lives: ends access at once where a user is
-    /// deactivated or signed out everywhere, and costs one read a request. Else access ends with the access token.
+    /// True where each request asks the store whether its session still lives, for one read: one that its own user ended is
+    /// over at once, and not within 30 seconds. What others end, or withdraw, is in force at the next request in any case.
     pub checks_sessions: bool,
     /// True where anybody may register an organization of their own.
     pub registration: bool,

@@ -8,7 +8,6 @@ use axum::{
 
 /// What the headers that every answer has depend on.
 pub(crate) struct Place {
-    is_page: bool,
     /// Under which path the router is nested: where things are is told from there.
     nested: Option<String>,
 }
@@ -20,7 +19,7 @@ impl Place {
         let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
             original.path().strip_suffix(path).filter(|prefix| !prefix.is_empty()).map(str::to_owned)
         });
-        Self { is_page: path.contains("/docs"), nested }
+        Self { nested }
     }
 
     /// Headers that every answer has: nobody keeps it, frames it or takes it for another type.
@@ -31,12 +30,6 @@ impl Place {
         {
             headers.insert(header::LOCATION, whole);
         }
-        let policy = if self.is_page {
-            // The page's own scripts and styles, and the API it tries.
-            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-        } else {
-            "default-src 'none'; frame-ancestors 'none'"
-        };
         for (name, value) in [
             (header::CACHE_CONTROL, "private, no-store"),
             (header::VARY, "Authorization, Accept, Cookie"),
@@ -44,7 +37,8 @@ impl Place {
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-            (header::CONTENT_SECURITY_POLICY, policy),
+            // A route that answers with a page says what the page may load.
+            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         ] {
             headers.entry(name).or_insert(HeaderValue::from_static(value));
         }

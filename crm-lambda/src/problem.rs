@@ -178,6 +178,8 @@ impl From<Error> for Problem {
                     Self::faults(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &faults)
                 }
             }
+            Error::Unauthenticated => Self::unauthorized("invalid_token", detail),
+            Error::OwnRights { field } => Self::new(StatusCode::FORBIDDEN, "own_rights", detail).with("field", field),
             Error::Forbidden { permission, field, scope } => {
                 let forbidden = Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
                     .with("permission", permission.to_string())

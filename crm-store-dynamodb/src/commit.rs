@@ -19,7 +19,7 @@ use crate::{
     DynamoStore, error,
     error::Failure,
     expression::Placeholders,
-    item::{self, EPOCH, EXPIRES_AT, HOLDER, WRITTEN},
+    item::{self, EXPIRES_AT, HOLDER},
     key::{self, Key, PK},
     layout::{self, MACHINE, PERSON, TEXTS_VERSION},
     table::EXPIRES,
@@ -190,13 +190,17 @@ impl DynamoStore {
         for op in &commit.claims {
             self.claim(&mut transaction, commit, op)?;
         }
-        if commit.touches_definitions() {
-            let mut item = key::epoch(commit.tenant).attributes();
-            item.insert(EPOCH.to_owned(), value::id(commit.id));
-            let written = commit.writes.iter().filter(|write| write.after.decl.is_definition);
-            item.insert(WRITTEN.to_owned(), Attribute::L(written.map(|write| item::written(&write.after)).collect()));
-            self.put(&mut transaction, Part::Follows, item, None)?;
+        // Only what the commit touches is set: the two epochs stand in one item.
+        let mut epochs = Clauses::default();
+        for (epoch, touched) in
+            [(&item::DEFINITIONS, commit.touches_definitions()), (&item::ACCESS, commit.touches_access())]
+        {
+            if touched {
+                epochs.put(epoch.id, Some(value::id(commit.id)));
+                epochs.put(epoch.written, Some(item::written(&commit.writes)));
+            }
         }
+        self.update(&mut transaction, Part::Follows, &key::epoch(commit.tenant), epochs, None)?;
         if commit.makes_organization() {
             self.put(&mut transaction, Part::Follows, key::directory(commit.tenant).attributes(), None)?;
         }

@@ -13,14 +13,14 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use crm_core::{
     catalog,
     schema::{Image, Versions},
-    store::{Answer, Definitions, Got, StoreError, Want},
+    store::{Answer, Definitions, Epochs, Got, StoreError, Want},
     value::{Id, Ref},
 };
 
 use crate::{
     DynamoStore, error,
     expression::Placeholders,
-    item::{self, EPOCH},
+    item,
     key::{self, Key, PK},
     layout,
     value::{self, Item},
@@ -114,6 +114,35 @@ impl DynamoStore {
         }
     }
 
+    /// Reads again what is older than the commits left it that moved the epochs: the items of a transaction appear one by
+    /// one, and what was read with an epoch is kept under it.
+    async fn read_up_to_epochs(
+        &self,
+        tenant: Id,
+        items: &mut HashMap<Key, Item>,
+        images: &mut HashMap<(Id, Ref), Arc<Image>>,
+    ) -> Result<(), StoreError> {
+        let Some(epochs) = items.get(&key::epoch(tenant)) else { return Ok(()) };
+        let written = item::read_written(epochs)?;
+        let mut tries = 0;
+        loop {
+            let is_behind = |(record, versions): &&(Ref, Versions)| {
+                images.get(&(tenant, *record)).is_some_and(|image| item::is_behind(image, *versions))
+            };
+            let behind: Vec<_> = written.iter().filter(is_behind).map(|(record, _)| (tenant, *record)).collect();
+            if behind.is_empty() {
+                return Ok(());
+            }
+            tries += 1;
+            if !self.retry.wait(tries).await {
+                return Err(StoreError::unavailable("a change of access has not been carried out in full yet"));
+            }
+            let keys = behind.iter().flat_map(|&(tenant, record)| Self::record_keys(tenant, record));
+            items.extend(self.batch_get("get", keys.collect::<Vec<_>>()).await?);
+            images.extend(self.whole_records("get", items, &behind).await?);
+        }
+    }
+
     pub(crate) async fn get_wanted(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
         let epoch_key = key::epoch(tenant);
         let mut keys = vec![epoch_key.clone()];
@@ -151,7 +180,8 @@ impl DynamoStore {
             items.extend(self.batch_get("get", unread).await?);
         }
         let wanted: Vec<(Id, Ref)> = places.iter().flatten().copied().collect();
-        let images = self.whole_records("get", &mut items, &wanted).await?;
+        let mut images = self.whole_records("get", &mut items, &wanted).await?;
+        self.read_up_to_epochs(tenant, &mut items, &mut images).await?;
         let got = wants
             .iter()
             .zip(places)
@@ -167,7 +197,7 @@ impl DynamoStore {
                 })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Answer { epoch: read_epoch(items.get(&epoch_key))?, got })
+        Ok(Answer { epochs: read_epochs(items.get(&epoch_key))?, got })
     }
 
     /// One item by its key, strongly consistent.
@@ -188,26 +218,23 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
-    /// All definitions. The epoch is read first, by a request of its own: an epoch that is newer than what came with it
+    /// All definitions. The epochs are read first, by a request of their own: an epoch that is newer than what came with it
     /// would keep the old definitions in a cache for ever. Reading it first is not enough, since the items of a transaction
-    /// appear one by one, the epoch's perhaps before a definition's: so its item names what its commit wrote, and as long
-    /// as one of those is older than that, all are read again.
+    /// appear one by one, the epochs' perhaps before a definition's: so their item names what their commits wrote, and as
+    /// long as a definition is older than that, all are read again.
     pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
         let mut tries = 0;
         loop {
             let item = self.item("definitions", &key::epoch(tenant)).await?;
-            let epoch = read_epoch(item.as_ref())?;
-            let written = item.as_ref().map(item::read_written).transpose()?.unwrap_or_default();
+            let epochs = read_epochs(item.as_ref())?;
+            let mut written = item.as_ref().map(item::read_written).transpose()?.unwrap_or_default();
+            written.retain(|(record, _)| catalog::decl(record.kind).is_definition);
             let images = self.definition_images(tenant).await?;
             let is_there = |(record, versions): &(Ref, Versions)| {
-                images.iter().any(|image| {
-                    image.reference() == *record
-                        && image.versions.person >= versions.person
-                        && image.versions.machine >= versions.machine
-                })
+                images.iter().any(|image| image.reference() == *record && !item::is_behind(image, *versions))
             };
             if written.iter().all(is_there) {
-                return Ok(Definitions { epoch, images });
+                return Ok(Definitions { epochs, images });
             }
             tries += 1;
             if !self.retry.wait(tries).await {
@@ -254,8 +281,11 @@ impl DynamoStore {
     }
 }
 
-fn read_epoch(item: Option<&Item>) -> Result<Id, StoreError> {
-    item.map_or(Ok(Id::NIL), |item| {
-        item.get(EPOCH).and_then(value::read_id).ok_or_else(|| value::corrupt("definitions epoch"))
-    })
+/// The epochs that an item has; nil where no commit has set one yet.
+fn read_epochs(item: Option<&Item>) -> Result<Epochs, StoreError> {
+    let read = |name: &str| {
+        let attribute = item.and_then(|item| item.get(name));
+        attribute.map_or(Ok(Id::NIL), |id| value::read_id(id).ok_or_else(|| value::corrupt("epoch")))
+    };
+    Ok(Epochs { definitions: read(item::DEFINITIONS.id)?, access: read(item::ACCESS.id)? })
 }

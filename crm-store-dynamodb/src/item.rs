@@ -38,10 +38,19 @@ const RECORDS: &str = "r";
 pub(crate) const EXPIRES_AT: &str = "e";
 const NAME: &str = "k";
 pub(crate) const HOLDER: &str = "h";
-/// The attribute of the definitions epoch.
-pub(crate) const EPOCH: &str = "e";
-/// Which definitions the epoch's commit wrote, with the versions it left them at.
-pub(crate) const WRITTEN: &str = "w";
+
+/// The attributes of an epoch; those of both stand in one item.
+pub(crate) struct Epoch {
+    /// The commit that moved it last.
+    pub(crate) id: &'static str,
+    /// What that commit wrote, with the versions that it left.
+    pub(crate) written: &'static str,
+}
+
+/// The epoch of the definitions.
+pub(crate) const DEFINITIONS: Epoch = Epoch { id: "e", written: "w" };
+/// The epoch of access.
+pub(crate) const ACCESS: Epoch = Epoch { id: "a", written: "x" };
 
 /// The text of an item that changes whole: what the record has of it at this version.
 pub(crate) fn texts(image: &Image) -> Option<Item> {
@@ -117,22 +126,32 @@ pub(crate) fn versions(item: &Item) -> Result<Versions, StoreError> {
     Ok(Versions { person: value::read_version(item, PERSON)?, machine: value::read_version(item, MACHINE)? })
 }
 
-/// A definition as it stands in the epoch's item: reference, versions.
-pub(crate) fn written(image: &Image) -> Attribute {
-    let Versions { person, machine } = image.versions;
-    Attribute::L(vec![value::reference(image.reference()), value::number(person), value::number(machine)])
+/// What a commit wrote of what is kept under the epochs, as it stands in their item: references and versions.
+pub(crate) fn written(writes: &[Write]) -> Attribute {
+    let is_kept =
+        |image: &Image| image.decl.is_definition || matches!(image.kind(), Kind::User | Kind::Session | Kind::ApiKey);
+    let written = writes.iter().map(|write| write.after.as_ref()).filter(|image| is_kept(image)).map(|image| {
+        let Versions { person, machine } = image.versions;
+        Attribute::L(vec![value::reference(image.reference()), value::number(person), value::number(machine)])
+    });
+    Attribute::L(written.collect())
 }
 
-/// The definitions of the epoch's item. Of an item without them, none.
+/// True for a record as it was before what the epochs' item says of it.
+pub(crate) fn is_behind(image: &Image, written: Versions) -> bool {
+    image.versions.person < written.person || image.versions.machine < written.machine
+}
+
+/// What the last commits of both epochs wrote. Of an item that does not say, nothing.
 pub(crate) fn read_written(item: &Item) -> Result<Vec<(Ref, Versions)>, StoreError> {
-    let Some(Attribute::L(all)) = item.get(WRITTEN) else { return Ok(Vec::new()) };
     let read = |attribute: &Attribute| {
         let Attribute::L(parts) = attribute else { return None };
         let [record, person, machine] = parts.as_slice() else { return None };
         let version = |part: &Attribute| part.as_n().ok()?.parse().ok();
         Some((value::read_reference(record)?, Versions { person: version(person)?, machine: version(machine)? }))
     };
-    all.iter().map(|one| read(one).ok_or_else(|| corrupt("definitions epoch"))).collect()
+    let lists = [&DEFINITIONS, &ACCESS].into_iter().filter_map(|epoch| item.get(epoch.written)?.as_l().ok());
+    lists.flatten().map(|one| read(one).ok_or_else(|| corrupt("epoch"))).collect()
 }
 
 /// The record of an item, long texts not loaded.

@@ -26,7 +26,7 @@ use crate::{
 const RETRIES: u32 = 3;
 
 static CALL: LazyLock<Arc<str>> = LazyLock::new(|| {
-    "select crm.commit_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)".into()
+    "select crm.commit_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)".into()
 });
 
 /// Stores a commit. On a pool, it is tried again where the server gave it up for another (deadlock, serialization); on
@@ -210,7 +210,7 @@ fn arguments(commit: &Commit) -> Result<PgArguments, StoreError> {
     };
     let mut bound = PgArguments::default();
     // Where one record is written: ids, modes and versions in arrays of one take some 300 bytes.
-    bound.reserve(17, 512 + rows.iter().flatten().map(String::len).sum::<usize>() + 512 * changes.len());
+    bound.reserve(18, 512 + rows.iter().flatten().map(String::len).sum::<usize>() + 512 * changes.len());
     bound.add(commit.tenant.uuid()).map_err(bad)?;
     bound.add(commit.id.uuid()).map_err(bad)?;
     bound.add(commit.at.chrono()).map_err(bad)?;
@@ -229,5 +229,6 @@ fn arguments(commit: &Commit) -> Result<PgArguments, StoreError> {
     bound.add(json(!changes.is_empty(), serde_json::to_string(&changes))?).map_err(bad)?;
     bound.add(json(!claims.is_empty(), serde_json::to_string(&claims))?).map_err(bad)?;
     bound.add(commit.touches_definitions()).map_err(bad)?;
+    bound.add(commit.touches_access()).map_err(bad)?;
     Ok(bound)
 }

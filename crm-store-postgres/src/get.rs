@@ -9,7 +9,7 @@ use std::{
 use crm_core::{
     catalog,
     schema::Image,
-    store::{Answer, Claim, Definitions, Got, KeyEntry, StoreError, Want},
+    store::{Answer, Claim, Definitions, Epochs, Got, KeyEntry, StoreError, Want},
     value::{Id, Kind, Ref},
 };
 use sqlx::{Arguments as _, postgres::PgArguments};
@@ -24,7 +24,7 @@ use crate::{
 
 /// What the rows of a get are called that are no records. A row has three columns: what it is, which of the claims led to
 /// it, and itself as one composite.
-const EPOCH: &str = "";
+const EPOCHS: &str = "";
 const KEY: &str = "#key";
 
 /// Which kinds are wanted, and how: what a statement's text depends on.
@@ -40,7 +40,7 @@ struct Shape {
 impl Shape {
     /// The text of its statement. Parameters: the tenant, the ids of each kind, the claims' parts, the keys.
     fn statement(&self) -> String {
-        let mut sql = of_epoch();
+        let mut sql = of_epochs();
         let mut next = 1;
         let mut parameter = || {
             next += 1;
@@ -80,9 +80,16 @@ impl Shape {
     }
 }
 
-/// The row of the definitions epoch, with which every statement begins.
-fn of_epoch() -> String {
-    format!("select '{EPOCH}'::text, null::bigint, row(e.commit_id) from crm.epoch e where e.tenant_id = $1")
+/// The row of the epochs, with which every statement begins.
+fn of_epochs() -> String {
+    format!(
+        "select '{EPOCHS}'::text, null::bigint, row(e.definitions, e.access) from crm.epoch e where e.tenant_id = $1"
+    )
+}
+
+/// The epochs as a row has them.
+pub(crate) fn read_epochs(fields: &mut Fields<'_>) -> Result<Epochs, StoreError> {
+    Ok(Epochs { definitions: fields.id()?.unwrap_or(Id::NIL), access: fields.id()?.unwrap_or(Id::NIL) })
 }
 
 /// The rows of the tenant's records of a kind.
@@ -145,14 +152,14 @@ pub(crate) async fn get(
         arguments.add(&keys).map_err(bad)?;
     }
 
-    let mut epoch = Id::NIL;
+    let mut epochs = Epochs::default();
     let mut records: HashMap<Ref, Arc<Image>> = HashMap::new();
     let mut held: HashMap<usize, Arc<Image>> = HashMap::new();
     let mut entries: HashMap<String, KeyEntry> = HashMap::new();
     for row in link.rows(sql, arguments).await.map_err(error::of_read)? {
         let mut fields = Fields::of(&row, 2)?;
         match row::get::<&str>(&row, 0)? {
-            EPOCH => epoch = fields.id()?.unwrap_or(epoch),
+            EPOCHS => epochs = read_epochs(&mut fields)?,
             KEY => {
                 if let Some(entry) = fields.json::<KeyEntry>()? {
                     entries.insert(entry.key.clone(), entry);
@@ -177,23 +184,23 @@ pub(crate) async fn get(
         }
         Want::Key(key) => Got::Key(entries.get(key).cloned()),
     });
-    Ok(Answer { got: got.collect(), epoch })
+    Ok(Answer { got: got.collect(), epochs })
 }
 
-/// All definitions of a tenant and the epoch they belong to, in one round trip.
+/// All definitions of a tenant and its epochs, in one round trip.
 pub(crate) async fn definitions(link: &Link, tenant: Id) -> Result<Definitions, StoreError> {
     static SQL: LazyLock<Arc<str>> = LazyLock::new(|| {
         let kinds = catalog::all().filter(|decl| decl.is_definition).map(|decl| decl.kind);
-        let sql = kinds.fold(of_epoch(), |sql, kind| sql + " union all " + &of_kind(kind));
+        let sql = kinds.fold(of_epochs(), |sql, kind| sql + " union all " + &of_kind(kind));
         sql.into()
     });
     let mut arguments = PgArguments::default();
     arguments.add(tenant.uuid()).map_err(|error| StoreError::BadQuery(error.to_string()))?;
-    let mut definitions = Definitions { epoch: Id::NIL, images: Vec::new() };
+    let mut definitions = Definitions { epochs: Epochs::default(), images: Vec::new() };
     for row in link.rows(Arc::clone(&SQL), arguments).await.map_err(error::of_read)? {
         let mut fields = Fields::of(&row, 2)?;
         match row::get::<&str>(&row, 0)? {
-            EPOCH => definitions.epoch = fields.id()?.unwrap_or(Id::NIL),
+            EPOCHS => definitions.epochs = read_epochs(&mut fields)?,
             kind => definitions.images.push(Arc::new(decode(kind_of(kind)?, true, fields)?)),
         }
     }

@@ -35,8 +35,8 @@ use async_trait::async_trait;
 use crm_core::{
     catalog,
     store::{
-        Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery,
-        Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, History, HistoryQuery,
+        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
     value::{Id, Time},
 };
@@ -200,10 +200,10 @@ impl Records for PostgresStore {
         list::list(&self.link, query).await
     }
 
-    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
-        match list::list_with_epoch(&self.link, query).await? {
+    async fn list_with_epochs(&self, query: &Query) -> Result<(Page, Epochs), StoreError> {
+        match list::list_with_epochs(&self.link, query).await? {
             Some(read) => Ok(read),
-            None => Ok((Page::default(), self.get(query.tenant, &[]).await?.epoch)),
+            None => Ok((Page::default(), self.get(query.tenant, &[]).await?.epochs)),
         }
     }
 

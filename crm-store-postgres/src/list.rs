@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock};
 
 use crm_core::{
     schema::{FieldType, IndexDecl},
-    store::{Page, Position, Query, StoreError},
-    value::{Id, Kind, Value},
+    store::{Epochs, Page, Position, Query, StoreError},
+    value::{Kind, Value},
 };
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     composite::Fields,
     error,
     filter::{self, holds},
+    get::read_epochs,
     layout::{Entries, Layout, layout, quoted},
     link::Link,
     row::{self, composite, decode},
@@ -138,9 +139,9 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The row in front of a page that carries the definitions epoch, for the tenant of the first parameter: told by having
-/// one field, which is fewer than a record has.
-const EPOCH: &str = "select row(e.commit_id) from crm.epoch e where e.tenant_id = $1 union all ";
+/// The row in front of a page that carries the epochs, for the tenant of the first parameter: told by having two fields,
+/// which are fewer than a record has.
+const EPOCHS: &str = "select row(e.definitions, e.access) from crm.epoch e where e.tenant_id = $1 union all ";
 
 /// What a page of a kind selects: each record as one composite.
 fn selected(kind: Kind) -> &'static str {
@@ -155,13 +156,13 @@ pub(crate) async fn list(link: &Link, query: &Query) -> Result<Page, StoreError>
     Ok(read(link, query, false).await?.map(|(page, _)| page).unwrap_or_default())
 }
 
-/// A page and the tenant's definitions epoch, in one round trip. `None` of a page where nothing can be in the list: then
+/// A page and the tenant's epochs, in one round trip. `None` of a page where nothing can be in the list: then
 /// nothing was asked.
-pub(crate) async fn list_with_epoch(link: &Link, query: &Query) -> Result<Option<(Page, Id)>, StoreError> {
+pub(crate) async fn list_with_epochs(link: &Link, query: &Query) -> Result<Option<(Page, Epochs)>, StoreError> {
     read(link, query, true).await
 }
 
-async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Page, Id)>, StoreError> {
+async fn read(link: &Link, query: &Query, with_epochs: bool) -> Result<Option<(Page, Epochs)>, StoreError> {
     let mut statement = Statement::default();
     let Some(source) = Source::of(&mut statement, query)? else { return Ok(None) };
     let limit = query.limit.max(1);
@@ -179,8 +180,8 @@ async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Pa
         statement.push_number(limit.saturating_add(1));
     };
     let lead = |statement: &mut Statement| {
-        if with_epoch {
-            statement.push(EPOCH);
+        if with_epochs {
+            statement.push(EPOCHS);
         }
     };
     if let [only] = parts.as_slice() {
@@ -204,11 +205,11 @@ async fn read(link: &Link, query: &Query, with_epoch: bool) -> Result<Option<(Pa
     let (sql, arguments) = statement.finish();
     let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
     let mut rows = rows.as_slice();
-    let mut read = Id::NIL;
+    let mut read = Epochs::default();
     if let [first, rest @ ..] = rows {
         let mut fields = Fields::of(first, 0)?;
-        if fields.left() == 1 {
-            read = fields.id()?.unwrap_or(Id::NIL);
+        if fields.left() == 2 {
+            read = read_epochs(&mut fields)?;
             rows = rest;
         }
     }

@@ -14,7 +14,8 @@ use crm_core::{Crm, MemoryStore, access::Actor, leads::NewLead, organizations::N
 use crm_lambda::{Config, SignIn, router};
 use tower::ServiceExt;
 
-/// Where one's own sessions would be looked at: here everybody is the administrator.
+/// Where one's own sessions would be looked at: here everybody is the administrator. The API looks up what the user may do;
+/// where a cookie says who it is, pages send `X-CRM-Request` with what changes something.
 async fn who(State(admin): State<Actor>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(admin);
     next.run(request).await

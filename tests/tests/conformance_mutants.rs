@@ -57,6 +57,7 @@ enum Bug {
     LeaksHistory,
     NilClaimsOfOwnTenant,
     EpochForgotten,
+    AccessEpochForgotten,
     EpochOfAnyCommit,
     DefinitionsHideArchived,
     LongTextNotGot,
@@ -700,10 +701,11 @@ impl Records for Mutant {
             }
         }
         match self.bug {
-            Bug::EpochForgotten => answer.epoch = Id::NIL,
+            Bug::EpochForgotten => answer.epochs.definitions = Id::NIL,
+            Bug::AccessEpochForgotten => answer.epochs.access = Id::NIL,
             Bug::EpochOfAnyCommit => {
                 let seen = self.seen.lock().unwrap();
-                answer.epoch = seen.last_commit.get(&tenant).copied().unwrap_or_default();
+                answer.epochs.definitions = seen.last_commit.get(&tenant).copied().unwrap_or_default();
             }
             _ => {}
         }
@@ -714,7 +716,8 @@ impl Records for Mutant {
         let mut definitions = self.inner.definitions(tenant).await?;
         match self.bug {
             Bug::DefinitionsHideArchived => definitions.images.retain(|image| !image.is_archived()),
-            Bug::EpochForgotten => definitions.epoch = Id::NIL,
+            Bug::EpochForgotten => definitions.epochs.definitions = Id::NIL,
+            Bug::AccessEpochForgotten => definitions.epochs.access = Id::NIL,
             _ => {}
         }
         Ok(definitions)
@@ -993,6 +996,7 @@ const CAUGHT_BY: &[(Bug, &[&str])] = &[
     (Bug::LeaksHistory, &["tenancy"]),
     (Bug::NilClaimsOfOwnTenant, &["claims"]),
     (Bug::EpochForgotten, &["definitions"]),
+    (Bug::AccessEpochForgotten, &["access"]),
     (Bug::EpochOfAnyCommit, &["definitions"]),
     (Bug::DefinitionsHideArchived, &["definitions"]),
     (Bug::LongTextNotGot, &["long_texts"]),

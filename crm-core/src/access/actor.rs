@@ -1,42 +1,70 @@
 //! Who acts: nothing can be done without an [`Actor`].
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use super::Permission;
 use crate::{change::Origin, value::Id};
 
-/// Who acts, for which tenant, with which roles and teams. Built per request; cheap to clone.
+/// Who acts, and for which tenant. Built per request; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     tenant: Id,
     user: Option<Id>,
-    roles: Arc<[Id]>,
-    teams: Arc<[Id]>,
+    /// Roles and teams that the embedder vouches for; `None` where the store is asked for them.
+    vouched: Option<(Arc<[Id]>, Arc<[Id]>)>,
     is_system: bool,
     limits: Option<Arc<BTreeSet<Permission>>>,
     session: Option<Id>,
+    key: Option<Key>,
     origin: Option<Arc<Origin>>,
+}
+
+/// By what a user whose rights are looked up is signed in: what has to be good besides the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum By {
+    /// Somebody else says so.
+    User,
+    /// A session.
+    Session(Id),
+    /// An API key.
+    Key(Id),
+}
+
+/// The API key that was shown.
+#[derive(Clone, PartialEq, Eq)]
+struct Key {
+    id: Id,
+    hash: Arc<str>,
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Actor {
     /// The tenant's system actor, for jobs: it may do everything, and the log says that nobody did it.
     pub fn system(tenant: Id) -> Self {
-        Self {
-            tenant,
-            user: None,
-            roles: [].into(),
-            teams: [].into(),
-            is_system: true,
-            limits: None,
-            session: None,
-            origin: None,
-        }
+        Self { is_system: true, ..Self::of(tenant, None, Some(([].into(), [].into()))) }
     }
 
-    /// An actor from ids that the embedder trusts: a user, the roles and the teams that the user has. What the roles
-    /// grant is looked up at each use case.
+    fn of(tenant: Id, user: Option<Id>, vouched: Option<(Arc<[Id]>, Arc<[Id]>)>) -> Self {
+        Self { tenant, user, vouched, is_system: false, limits: None, session: None, key: None, origin: None }
+    }
+
+    /// A user of whom it is known who they are, and nothing else: their roles and teams, and whether they may act at all,
+    /// are what the store says at each use case. Withdrawn rights are so withdrawn at the next one. This costs no read
+    /// more: what was read stays cached until somebody's rights change.
+    pub fn signed_in(tenant: Id, user: Id) -> Self {
+        Self::of(tenant, Some(user), None)
+    }
+
+    /// An actor from ids that the embedder vouches for: a user, the roles and the teams that the user has. What the roles
+    /// grant is looked up at each use case; whether the user has them, and may still act, is not: it is for whoever
+    /// builds such an actor to ask each time. [`Actor::signed_in`] asks by itself.
     pub fn trusted(tenant: Id, user: Id, roles: impl Into<Arc<[Id]>>, teams: impl Into<Arc<[Id]>>) -> Self {
-        Self { user: Some(user), roles: roles.into(), teams: teams.into(), is_system: false, ..Self::system(tenant) }
+        Self::of(tenant, Some(user), Some((roles.into(), teams.into())))
     }
 
     /// The same actor, allowed no more than these permissions, and of them only what the user's roles grant: an API
@@ -53,10 +81,17 @@ impl Actor {
         self
     }
 
-    /// The same actor, signed in by this session.
+    /// The same actor, signed in by this session. Where their rights are looked up, the session has to go on.
     #[must_use]
     pub const fn in_session(mut self, session: Id) -> Self {
         self.session = Some(session);
+        self
+    }
+
+    /// The same actor, signed in by an API key whose secret has this hash: the key has to be good.
+    #[must_use]
+    pub(crate) fn by_key(mut self, id: Id, hash: &str) -> Self {
+        self.key = Some(Key { id, hash: hash.into() });
         self
     }
 
@@ -77,14 +112,14 @@ impl Actor {
         self.user
     }
 
-    /// The user's roles.
+    /// The roles that the embedder vouches for; none where they are looked up.
     pub fn roles(&self) -> &[Id] {
-        &self.roles
+        self.vouched.as_ref().map_or(&[], |(roles, _)| roles)
     }
 
-    /// The user's teams, the primary one first.
+    /// The teams that the embedder vouches for, the primary one first; none where they are looked up.
     pub fn teams(&self) -> &[Id] {
-        &self.teams
+        self.vouched.as_ref().map_or(&[], |(_, teams)| teams)
     }
 
     /// True for the system.
@@ -97,9 +132,28 @@ impl Actor {
         self.limits.as_deref()
     }
 
+    pub(super) const fn shared_limits(&self) -> Option<&Arc<BTreeSet<Permission>>> {
+        self.limits.as_ref()
+    }
+
     /// By which session the user is signed in, where it is one of the CRM's own.
     pub const fn session(&self) -> Option<Id> {
         self.session
+    }
+
+    /// The user whose rights the store is to be asked for, and by what they are signed in; `None` where the embedder
+    /// vouches for them.
+    pub(crate) fn looked_up(&self) -> Option<(Id, By)> {
+        if self.vouched.is_some() {
+            return None;
+        }
+        let by_session = || self.session.map_or(By::User, By::Session);
+        Some((self.user?, self.key.as_ref().map_or_else(by_session, |key| By::Key(key.id))))
+    }
+
+    /// The hash of the API key that was shown.
+    pub(crate) fn key_hash(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.hash.as_ref())
     }
 
     /// Through what.

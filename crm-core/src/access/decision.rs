@@ -1,8 +1,11 @@
 //! The decision: may this actor do this, to this record, and which records may the actor see.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
-use super::{Action, Actor, Grant, Permission, RoleSet, Scope};
+use super::{Action, Actor, Authority, Grant, Permission, RoleSet, Scope};
 use crate::{
     definitions::Definitions,
     error::{Error, Faults, FieldFault, MissingScope},
@@ -13,11 +16,14 @@ use crate::{
     value::{Id, Kind, Ref, Time, Value},
 };
 
-/// An actor's rights at one moment, under one epoch of the definitions.
+/// An actor's rights at one moment, under one epoch of the definitions and one of access.
 #[derive(Clone, Debug)]
 pub struct Access<'a> {
     actor: &'a Actor,
-    definitions: &'a Definitions,
+    authority: &'a Authority,
+    role_ids: &'a [Id],
+    teams: &'a [Id],
+    limits: Option<Arc<BTreeSet<Permission>>>,
     roles: Arc<RoleSet>,
     now: Time,
 }
@@ -36,19 +42,41 @@ pub struct Explanation {
 }
 
 impl<'a> Access<'a> {
-    /// The rights of an actor.
-    pub fn new(actor: &'a Actor, definitions: &'a Definitions, now: Time) -> Self {
-        let mut roles = definitions.role_set(actor.roles());
+    /// The rights of an actor, under what was read of them: none of an actor of whom nothing was read.
+    pub(crate) fn new(actor: &'a Actor, authority: &'a Authority, now: Time) -> Self {
+        let (role_ids, teams, limits) = authority.of(actor);
+        let mut roles = authority.role_set(role_ids);
         // The one place where an actor's limits hold: all that follows asks what is left.
-        if let Some(limits) = actor.limits() {
+        if let Some(limits) = &limits {
             roles = Arc::new(roles.within(limits));
         }
-        Self { actor, definitions, roles, now }
+        Self { actor, authority, role_ids, teams, limits, roles, now }
+    }
+
+    /// The same rights at another moment.
+    #[must_use]
+    pub(crate) fn at(&self, now: Time) -> Self {
+        Self { now, ..self.clone() }
+    }
+
+    /// What they were read from.
+    pub(crate) const fn authority(&self) -> &'a Authority {
+        self.authority
+    }
+
+    /// The ids of the actor's roles.
+    pub const fn role_ids(&self) -> &'a [Id] {
+        self.role_ids
+    }
+
+    /// The actor's own teams, the primary one first.
+    pub const fn own_teams(&self) -> &'a [Id] {
+        self.teams
     }
 
     /// False for what the actor's limits leave out, whatever the roles grant and whoever owns the record.
     pub fn is_within_limits(&self, permission: Permission) -> bool {
-        self.actor.limits().is_none_or(|limits| limits.contains(&permission))
+        self.limits.as_ref().is_none_or(|limits| limits.contains(&permission))
     }
 
     /// Whose rights.
@@ -57,8 +85,8 @@ impl<'a> Access<'a> {
     }
 
     /// The definitions under which they hold.
-    pub const fn definitions(&self) -> &'a Definitions {
-        self.definitions
+    pub fn definitions(&self) -> &'a Definitions {
+        self.authority
     }
 
     /// What the roles grant together.
@@ -174,7 +202,7 @@ impl<'a> Access<'a> {
     }
 
     fn compile_condition(&self, decl: &KindDecl, condition: &crate::filter::Filter) -> Option<Predicate> {
-        let everything = Typing { definitions: self.definitions, kind: decl.kind, roles: None, closed: false };
+        let everything = Typing { definitions: self.authority, kind: decl.kind, roles: None, closed: false };
         self.compiler(decl, &everything).compile(condition).ok()
     }
 
@@ -183,9 +211,9 @@ impl<'a> Access<'a> {
             decl,
             properties,
             now: self.now,
-            calendar: self.definitions.calendar(),
+            calendar: self.authority.calendar(),
             me: self.actor.user(),
-            default_country: self.definitions.default_country(),
+            default_country: self.authority.default_country(),
         }
     }
 
@@ -215,7 +243,7 @@ impl<'a> Access<'a> {
 
     fn typing(&self, kind: Kind) -> Typing<'_> {
         Typing {
-            definitions: self.definitions,
+            definitions: self.authority,
             kind,
             roles: if self.actor.is_system() { None } else { Some(&self.roles) },
             closed: true,
@@ -234,7 +262,7 @@ impl<'a> Access<'a> {
                 any = any.or(Predicate::field_eq(field, decl.fields[field].ty, Value::Id(user)));
             }
             let mut shared = vec![Value::Ref(Ref::new(Kind::User, user))];
-            shared.extend(self.actor.teams().iter().map(|&team| Value::Ref(Ref::new(Kind::Team, team))));
+            shared.extend(self.teams.iter().map(|&team| Value::Ref(Ref::new(Kind::Team, team))));
             any = any.or(one_of(common::SHARED_WITH, decl, shared));
         }
         if scope == Scope::Team {
@@ -248,7 +276,7 @@ impl<'a> Access<'a> {
 
     /// The actor's teams and all below them.
     pub fn team_ids(&self) -> Vec<Id> {
-        self.definitions.team_subtree(self.actor.teams())
+        self.authority.team_subtree(self.teams)
     }
 
     /// The fields of a kind that do not exist for the actor; `None` where all do.

@@ -3,9 +3,13 @@
 mod actor;
 mod decision;
 pub mod grant;
+mod rights;
 pub(crate) mod role_set;
 
 pub use actor::Actor;
+pub(crate) use actor::By;
 pub use decision::{Access, Explanation};
 pub use grant::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
+pub use rights::Authority;
+pub(crate) use rights::{Rights, may_act};
 pub use role_set::{RoleSet, built_in_roles};

@@ -16,7 +16,6 @@ use crate::{
     error::{Error, Faults},
     schema::{Image, Record},
     security_events::record::SecurityEventType,
-    users::record::User,
     value::{FieldValue, Id, Kind, Ref, Time, Value},
 };
 
@@ -152,52 +151,49 @@ impl Auth<'_> {
         Ok(())
     }
 
-    /// The actor of an API key: its user, with the roles and teams of now, limited to what the key names. One round
-    /// trip; once an hour the key's last use is noted besides.
+    /// The actor of an API key: its user, limited to what the key names. Rights are looked up at each use case, as
+    /// [`Actor::signed_in`] says, and the key with them: one that is narrowed, rotated or revoked is so at the next use
+    /// case. A key that was seen before costs no read here; another one does. Once an hour the key's last use is noted.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`], [`AuthError::Expired`].
     pub async fn authenticate_key(&self, key: &Secret) -> Result<Actor, AuthError> {
         let token = Token::read(Use::Key, key)?;
-        let refs = [Ref::new(Kind::ApiKey, token.record), Ref::new(Kind::User, token.user)];
-        let system = self.system(token.tenant);
-        let decide = |draft: &mut Draft<'_>| {
-            for record in refs {
-                draft.want(record);
-            }
-            draft.stop_if_missing()?;
-            let found = draft.peek(refs[0])?.zip(draft.peek(refs[1])?);
-            let Some((key, user)) = found.filter(|_| super::is_open(draft)) else {
-                return Ok(Err(AuthError::InvalidToken));
-            };
-            let now = draft.cx.now;
-            let previous_is_good = key.get("previous_until").as_time().is_some_and(|until| now < until);
-            let held =
-                token.is_held(key.get("secret_hash")) || previous_is_good && token.is_held(key.get("previous_hash"));
-            let of_user = key.get("user_id") == &Value::Id(user.id);
-            if !held || !of_user || key.is_archived() || !super::may_act(&user) {
-                return Ok(Err(AuthError::InvalidToken));
-            }
-            if key.get("expires_at").as_time().is_some_and(|expires| expires <= now) {
-                return Ok(Err(AuthError::Expired));
-            }
-            let last_use = key.get("last_used_at").as_time();
-            let is_new_use = last_use.is_none_or(|last| now.since(last) >= USE_STEP);
-            Ok(Ok((Record::<ApiKey>::from_image(&key)?, Record::<User>::from_image(&user)?, is_new_use)))
+        let hash = token.hash_text();
+        let actor = Actor::signed_in(token.tenant, token.user).by_key(token.record, &hash);
+        let now = self.engine.clock.now();
+        let unknown = |error| match error {
+            Error::Unauthenticated => AuthError::InvalidToken,
+            other => other.into(),
         };
-        let (verdict, outcome) = self.decide(&system, &refs.map(Into::into), decide).await?;
-        let (key, user, is_new_use) = verdict?;
-        if is_new_use {
-            let hour = outcome.now.plus_micros(-outcome.now.micros().rem_euclid(USE_STEP));
-            let values = [(ApiKeyFields::last_used_at as usize, Value::Time(hour))];
-            // A key is good whether or not its use can be noted.
-            let _ = self.decide(&system, &[refs[0].into()], |draft| draft.compute(refs[0], &values)).await;
+        let known = self.engine.cached_rights(&actor, now).filter(|rights| rights.hold(&hash, now));
+        let is_known = known.is_some();
+        let rights = match known {
+            Some(rights) => rights,
+            None => self.engine.read_rights(&actor, &[], None).await.map_err(unknown)?.2,
+        };
+        if !rights.hold(&hash, now) {
+            return Err(AuthError::InvalidToken);
         }
-        let origin = system.origin().map(|origin| origin.as_ref().clone()).unwrap_or_default();
-        let origin = Origin { through: Some("api_key".to_owned()), detail: Some(key.id.to_string()), ..origin };
-        let permissions = key.permissions.iter().filter_map(|text| text.parse::<Permission>().ok());
-        let actor = Actor::trusted(token.tenant, user.id, user.role_ids.clone(), user.team_ids.clone());
-        Ok(actor.through(origin).limited_to(permissions))
+        if rights.have_ended(now) {
+            return Err(AuthError::Expired);
+        }
+        if !is_known {
+            self.engine.authority(&actor).await.map_err(unknown)?;
+        }
+        if rights.last_used_at.is_none_or(|last| now.since(last) >= USE_STEP) {
+            let hour = now.plus_micros(-now.micros().rem_euclid(USE_STEP));
+            let values = [(ApiKeyFields::last_used_at as usize, Value::Time(hour))];
+            let record = Ref::new(Kind::ApiKey, token.record);
+            // A key is good whether or not its use can be noted.
+            let system = self.system(token.tenant);
+            let _ = self.decide(&system, &[record.into()], |draft| draft.compute(record, &values)).await;
+            let rights = self.engine.cached_rights(&actor, now).unwrap_or_else(|| Arc::clone(&rights));
+            self.engine.keep_rights(&actor, rights.used_at(hour));
+        }
+        let origin = self.origin.clone().unwrap_or_default();
+        let origin = Origin { through: Some("api_key".to_owned()), detail: Some(token.record.to_string()), ..origin };
+        Ok(actor.through(origin).limited_to(rights.limits().iter().copied()))
     }
 }
 

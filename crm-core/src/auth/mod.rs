@@ -58,18 +58,18 @@ pub use self::{
     sign_in::SignIn,
 };
 use crate::{
-    access::{Access, Actor},
+    access::{Access, Actor, may_act},
     change::Origin,
     crm::Crm,
     draft::{self, Draft, Lookup, Options, Outcome, Stop},
     engine::Engine,
     error::Error,
-    organizations::record::{Organization, OrganizationStatus},
+    organizations::record::Organization,
     schema::{Image, Record},
     sessions::record::Session,
     store::StoreError,
     users::record::User,
-    value::{Id, Value},
+    value::Id,
 };
 
 /// How often a decision on which many work at once is made anew; each time at least one of them has come through.
@@ -93,7 +93,7 @@ impl std::fmt::Debug for Auth<'_> {
 /// A user who has signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// Who acts from now on: with the user's roles and teams as they are now, and the session.
+    /// Who acts from now on, as [`Actor::signed_in`], in the session.
     pub actor: Actor,
     /// The user's record, as the user may see it.
     pub user: Record<User>,
@@ -183,10 +183,9 @@ impl Auth<'_> {
         session: &Arc<Image>,
         refresh_token: Secret,
     ) -> Result<SignedIn, AuthError> {
-        let typed = Record::<User>::from_image(user).map_err(Error::from)?;
-        let actor = Actor::trusted(user.tenant, user.id, typed.role_ids.clone(), typed.team_ids.clone());
-        let actor = self.acting(&actor.in_session(session.id));
-        let access = Access::new(&actor, &outcome.definitions, outcome.now);
+        let actor = self.acting(&Actor::signed_in(user.tenant, user.id).in_session(session.id));
+        let authority = outcome.definitions.for_user(&actor, user, outcome.now);
+        let access = Access::new(&actor, &authority, outcome.now);
         let (user, organization, session) = (access.mask(user), access.mask(organization), access.mask(session));
         Ok(SignedIn {
             user: Record::from_image(&user).map_err(Error::from)?,
@@ -208,15 +207,7 @@ fn person(actor: &Actor) -> Result<Id, AuthError> {
     actor.user().filter(|_| actor.limits().is_none()).ok_or(AuthError::NotSignedIn)
 }
 
-/// True for a user who may act.
-fn may_act(user: &Image) -> bool {
-    !user.is_archived() && user.get("is_active") == &Value::Bool(true)
-}
-
 /// True where the tenant may be used.
 fn is_open(draft: &Draft<'_>) -> bool {
-    let organization = draft.cx.definitions.organization();
-    organization.is_some_and(|organization| {
-        organization.status == OrganizationStatus::Active && organization.archived_at.is_none()
-    })
+    draft.cx.definitions.is_open()
 }

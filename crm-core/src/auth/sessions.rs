@@ -115,7 +115,7 @@ pub(super) fn end_all_but(draft: &mut Draft<'_>, user: Id, kept: Option<Id>, act
 impl Auth<'_> {
     /// Goes on with a session: takes its refresh token and gives the next. The same token within the policy's grace
     /// gets the same successor, so that a lost answer, or many requests at once, sign nobody out; later, the session is
-    /// ended and the security log says so. The answer's actor has the roles and teams of now. One read and one commit.
+    /// ended and the security log says so. One read and one commit.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`], [`AuthError::Expired`].
@@ -235,7 +235,7 @@ impl Auth<'_> {
         let user = super::person(actor)?;
         let system = self.system(actor.tenant());
         let decide = |draft: &mut Draft<'_>| draft.peek(Ref::new(Kind::Credential, user));
-        let (credential, outcome) = self.decide(&system, &[Ref::new(Kind::Credential, user).into()], decide).await?;
+        let (credential, outcome) = self.decide(actor, &[Ref::new(Kind::Credential, user).into()], decide).await?;
         let Some(credential) = credential else { return Ok(Vec::new()) };
         let generation = i64::from_value(credential.get("session_generation")).map_err(Error::from)?;
         let good = Filter::eq("user_id", user.to_string()).and(Filter::eq("generation", generation));

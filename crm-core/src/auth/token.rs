@@ -104,7 +104,12 @@ impl Token {
 
     /// What the store holds of it.
     pub(super) fn hash(&self) -> Value {
-        Value::text(hash(self.text.expose()))
+        Value::text(self.hash_text())
+    }
+
+    /// As [`Token::hash`], as a text.
+    pub(super) fn hash_text(&self) -> String {
+        hash(self.text.expose())
     }
 
     /// What the store holds of it, where it is good only together with something else: of a ticket, with the address

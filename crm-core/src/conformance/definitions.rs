@@ -22,7 +22,7 @@ async fn expect_definitions(lab: &Lab<'_>, tenant: crate::value::Id, expected: &
         let told = stored.and_then(|stored| differences(&stored, image, false));
         ensure!(told.is_none(), "a definition is not as it is got: {}", told.unwrap_or_default());
     }
-    ensure!(definitions.epoch == lab.epoch(tenant).await?, "definitions and get tell two epochs");
+    ensure!(definitions.epochs == lab.epochs(tenant).await?, "definitions and get tell other epochs");
     Ok(())
 }
 

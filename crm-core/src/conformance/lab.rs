@@ -23,7 +23,7 @@ use crate::{
     filter::Predicate,
     schema::Image,
     store::{
-        Claim, Commit, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query,
+        Claim, Commit, Epochs, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query,
         StageMoveQuery, Store, StoreError, Want,
     },
     value::{Id, Kind, Ref, Time, Value},
@@ -284,7 +284,15 @@ impl<'a> Lab<'a> {
     /// # Errors
     /// What the store says.
     pub async fn epoch(&self, tenant: Id) -> Result<Id, Failure> {
-        Ok(self.store.get(tenant, &[]).await?.epoch)
+        Ok(self.epochs(tenant).await?.definitions)
+    }
+
+    /// The tenant's epochs.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn epochs(&self, tenant: Id) -> Result<Epochs, Failure> {
+        Ok(self.store.get(tenant, &[]).await?.epochs)
     }
 
     /// Holds that a record is stored just so.

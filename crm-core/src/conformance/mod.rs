@@ -28,6 +28,7 @@
 //! Besides the list there is the model test ([`model`]): random sequences of operations, side by side on the memory
 //! store and on the store under test.
 
+mod access;
 mod atomicity;
 mod budget;
 mod case;
@@ -90,6 +91,7 @@ static THEMES: &[&[Case]] = &[
     budget::CASES,
     references::CASES,
     definitions::CASES,
+    access::CASES,
     tenancy::CASES,
     values::CASES,
     long_texts::CASES,

@@ -255,8 +255,8 @@ async fn with_the_epoch(lab: &Lab<'_>) -> Outcome {
             let mut query = Query { limit: 2, descending, ..query };
             // Six leads are three pages, and an engine may end on an empty one.
             for _ in 0..5 {
-                let (page, epoch) = lab.store.list_with_epoch(&query).await?;
-                ensure!(epoch == lab.epoch(tenant).await?, "by `{index}` the page tells the epoch {epoch}");
+                let (page, epochs) = lab.store.list_with_epochs(&query).await?;
+                ensure!(epochs == lab.epochs(tenant).await?, "by `{index}` the page tells {epochs:?}");
                 ensure!(page == lab.store.list(&query).await?, "by `{index}` the page is another with the epoch");
                 let Some(next) = page.next else { break };
                 query.after = Some(next);

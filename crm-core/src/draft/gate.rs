@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Draft, Step, Stop};
 use crate::{
-    access::{Action, FieldAccess, Permission, RoleSet, Scope},
+    access::{Action, FieldAccess, FieldRule, Grant, Permission, RoleSet, Scope},
     credentials::record::CredentialFields,
     definitions::Definitions,
     error::{Error, Faults},
@@ -194,7 +194,7 @@ pub(crate) fn follow_owner(
 /// The teams of a user, the first one first; none where the user has not been read yet and is now wanted.
 fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
     if Some(user) == draft.cx.actor.user() {
-        return Ok(draft.cx.actor.teams().to_vec());
+        return Ok(draft.cx.access.own_teams().to_vec());
     }
     match draft.peek(Ref::new(Kind::User, user)) {
         Ok(None) => Ok(Vec::new()),
@@ -371,12 +371,12 @@ pub(crate) fn place_properties(
 /// Nobody makes themselves, or anybody, more than they are: who gives a role, or grants something in one, must hold all
 /// that it grants and be spared no field rule by it; a team is given by who sees it; and who has more than the actor is
 /// not brought under another key or address, by which they would sign in.
-pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+pub(crate) fn check_roles(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     if draft.cx.actor.is_system() {
         return Ok(());
     }
     match after.kind() {
-        Kind::User => check_user_roles(draft, before, after),
+        Kind::User => check_user_roles(draft, before, after)?,
         Kind::Role => {
             let changed = |name: &str| before.is_none_or(|before| before.get(name) != after.get(name));
             if !["grants", "inherits", "field_rules", "archived_at"].into_iter().any(changed) {
@@ -384,30 +384,112 @@ pub(crate) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
             }
             let role = crate::roles::record::Role::decode(&after.values)?;
             let inherited = draft.cx.definitions.role_set(&role.inherits);
-            let rules = role.field_rules.iter().chain(inherited.rules());
-            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), rules);
-            demand_no_more(draft, &whole, &whole)
+            let rules: Vec<FieldRule> = inherited.rules().collect();
+            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), role.field_rules.iter().chain(&rules));
+            demand_no_more(draft, &whole, &whole)?;
+        }
+        _ => {}
+    }
+    if let Some(before) = before {
+        keep_own_rights(draft, before, after)?;
+    }
+    hold_own_rights(draft, after)
+}
+
+/// Whoever changes what somebody may do relies on what they may do themselves: a commit that overtakes the withdrawal of
+/// that is decided again.
+fn hold_own_rights(draft: &mut Draft<'_>, after: &Image) -> Result<(), Stop> {
+    let Some((user, _)) = draft.cx.actor.looked_up() else { return Ok(()) };
+    let me = Ref::new(Kind::User, user);
+    if me != after.reference()
+        && matches!(after.kind(), Kind::User | Kind::Role | Kind::Team | Kind::ApiKey)
+        && let Some(mine) = draft.peek(me)?
+    {
+        draft.guard(&mine);
+    }
+    Ok(())
+}
+
+fn ids_of(image: &Image, field: &str) -> Vec<Id> {
+    image.get(field).items().iter().filter_map(Value::as_id).collect()
+}
+
+/// Nobody raises their own rights, whatever they hold: by other roles or teams of their own, by a role that they have, by
+/// a team that comes under theirs. Nobody who may not act brings themselves back.
+fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(), Stop> {
+    let (access, definitions) = (&draft.cx.access, draft.cx.definitions);
+    let refuse = |field| Err(Error::OwnRights { field }.into());
+    // Without the limits of a key: those are no less narrow afterwards.
+    let now = definitions.role_set(access.role_ids());
+    match after.kind() {
+        Kind::User if Some(after.id) == draft.cx.actor.user() => {
+            if before.is_archived() && !after.is_archived() {
+                return refuse("archived_at");
+            }
+            let active = Value::Bool(true);
+            if before.get("is_active") != &active && after.get("is_active") == &active {
+                return refuse("is_active");
+            }
+            // By the user's own record, whatever somebody vouches for.
+            let [had, has] = [before, after].map(|image| ids_of(image, "role_ids"));
+            if had != has && raises(&definitions.role_set(&had), &definitions.role_set(&has)) {
+                return refuse("role_ids");
+            }
+            let were = ids_of(before, "team_ids");
+            let is_more = ids_of(after, "team_ids").iter().any(|team| !were.contains(team));
+            if is_more && depends_on_teams(&now) { refuse("team_ids") } else { Ok(()) }
+        }
+        Kind::Role => {
+            let then = definitions.role_set_with(access.role_ids(), &Record::from_image(after)?);
+            if raises(&now, &then) { refuse("grants") } else { Ok(()) }
+        }
+        Kind::Team if before.get("parent_id") != after.get("parent_id") => {
+            let mine = access.team_ids();
+            let parent = after.get("parent_id").as_id();
+            let is_gained = parent.is_some_and(|parent| mine.contains(&parent)) && !mine.contains(&after.id);
+            if is_gained && depends_on_teams(&now) { refuse("parent_id") } else { Ok(()) }
         }
         _ => Ok(()),
     }
 }
 
+/// True where the second set allows anything, or shows any field, that the first does not.
+fn raises(now: &RoleSet, then: &RoleSet) -> bool {
+    then.all().any(|grant| !now.covers(grant)) || now.rules().any(|rule| !then.has_rule(&rule))
+}
+
+/// True where what these roles grant depends on the teams that one is in.
+fn depends_on_teams(roles: &RoleSet) -> bool {
+    let everywhere = |grant: &Grant| {
+        let all = roles.grants(Permission::new(grant.resource, grant.action)).iter();
+        grant.scope == Scope::All || all.into_iter().any(|one| one.scope == Scope::All && one.condition.is_none())
+    };
+    !roles.all().all(everywhere)
+}
+
 fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     let definitions = draft.cx.definitions;
-    let ids =
-        |image: &Image, field: &str| -> Vec<Id> { image.get(field).items().iter().filter_map(Value::as_id).collect() };
+    let ids = ids_of;
     // Who is archived or inactive has no roles in effect: to bring them back is to give them all.
     let in_effect = |image: &Image| {
         let live = !image.is_archived() && image.get("is_active") == &Value::Bool(true);
         if live { ids(image, "role_ids") } else { Vec::new() }
     };
+    let others = Some(after.id) != draft.cx.actor.user();
     let had = before.map(in_effect).unwrap_or_default();
     let given: Vec<Id> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
     if !given.is_empty() {
         let whole = definitions.role_set(&ids(after, "role_ids"));
         demand_no_more(draft, &definitions.role_set(&given), &whole)?;
+    } else if let Some(before) = before.filter(|before| others && before.get("role_ids") != after.get("role_ids")) {
+        // Nor does anybody spare another a field rule that they are held to themselves.
+        let (were, are) =
+            (definitions.role_set(&ids(before, "role_ids")), definitions.role_set(&ids(after, "role_ids")));
+        let spared = |rule: &FieldRule| were.has_rule(rule) && !are.has_rule(rule);
+        if let Some(rule) = draft.cx.access.roles().rules().find(spared) {
+            return Err(of_rule(rule).into());
+        }
     }
-    let others = Some(after.id) != draft.cx.actor.user();
     if let Some(before) = before.filter(|_| others)
         && ["email", "external_id"].into_iter().any(|field| before.get(field) != after.get(field))
     {
@@ -434,11 +516,14 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
         return Err(Error::forbidden(Permission::new(grant.resource, grant.action)).into());
     }
     if let Some(rule) = own.rules().find(|rule| whole.touches(rule.kind) && !whole.has_rule(rule)) {
-        let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
-        let (permission, field) = (Permission::new(rule.kind, action), Some(rule.field.clone()));
-        return Err(Error::Forbidden { permission, field, scope: None }.into());
+        return Err(of_rule(rule).into());
     }
     Ok(())
+}
+
+fn of_rule(rule: FieldRule) -> Error {
+    let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
+    Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field) }
 }
 
 /// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline, and the

@@ -7,7 +7,7 @@ use foldhash::HashMap;
 
 use super::{Context, Draft, Lookup, Stop};
 use crate::{
-    access::Access,
+    access::{Access, Actor, Authority},
     change::Change,
     definitions::Definitions,
     engine::Engine,
@@ -89,7 +89,7 @@ pub(crate) struct Outcome {
     /// The records of the answer, as the store holds them.
     pub(crate) images: Vec<Arc<Image>>,
     /// The definitions under which it was decided.
-    pub(crate) definitions: Arc<Definitions>,
+    pub(crate) definitions: Authority,
     /// When.
     pub(crate) now: Time,
 }
@@ -100,7 +100,7 @@ pub(crate) type Decide<'a> = dyn Fn(&mut Draft<'_>) -> Result<Vec<Ref>, Stop> + 
 /// Decides and commits nothing: for reads that must see what decisions see.
 pub(crate) async fn decide_only(
     engine: &Engine,
-    actor: &crate::access::Actor,
+    actor: &Actor,
     hints: &[Lookup],
     decide: &Decide<'_>,
 ) -> Result<Outcome, Error> {
@@ -111,7 +111,7 @@ pub(crate) async fn decide_only(
 /// Runs a decision until it is stored or refused.
 pub(crate) async fn run(
     engine: &Engine,
-    actor: &crate::access::Actor,
+    actor: &Actor,
     options: &Options,
     hints: &[Lookup],
     decide: &Decide<'_>,
@@ -128,7 +128,7 @@ pub(crate) async fn run(
         tries += 1;
         let now = engine.clock.now();
         let mut loaded = Loaded::default();
-        let mut definitions = load(engine, actor.tenant(), &hints, options, &mut loaded).await?;
+        let mut definitions = load(engine, actor, &hints, options, &mut loaded).await?;
         if let Some((_, fingerprint)) = &options.key
             && let Some(entry) = loaded.key.take().filter(|entry| entry.expires_at > now)
         {
@@ -152,7 +152,7 @@ pub(crate) async fn run(
                     Err(Stop::Refuse(error)) => return Err(error),
                     Err(Stop::Need(lookups)) => {
                         drop(draft);
-                        definitions = load(engine, actor.tenant(), &lookups, &Options::default(), &mut loaded).await?;
+                        definitions = load(engine, actor, &lookups, &Options::default(), &mut loaded).await?;
                         continue;
                     }
                 };
@@ -181,6 +181,7 @@ pub(crate) async fn run(
         }
         match send(engine, &commit).await {
             Ok(()) => {
+                engine.forget(&commit);
                 return Ok(Outcome { commit: Some(commit), commit_id, created, images, definitions, now });
             }
             Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
@@ -188,13 +189,15 @@ pub(crate) async fn run(
             Err(StoreError::KeyUsed) if tries < CONFLICT_TRIES => {}
             Err(StoreError::Claimed { claim, .. })
                 if tries < CONFLICT_TRIES && (options.again_where_taken || is_of_the_core(&claim)) => {}
-            Err(StoreError::Conflict { .. }) if tries < CONFLICT_TRIES && options.if_version.is_none() => {}
+            // Of the subject, the version that the caller named is over; another record's change is met by deciding again.
+            Err(StoreError::Conflict { record, .. })
+                if tries < CONFLICT_TRIES && options.if_version.is_none_or(|(subject, _)| subject != record) => {}
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-fn demand_active(definitions: &Definitions, actor: &crate::access::Actor, draft: &Draft<'_>) -> Result<(), Error> {
+fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) -> Result<(), Error> {
     if actor.is_system() || draft.is_empty() {
         return Ok(());
     }
@@ -244,15 +247,16 @@ fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>)
     Ok(refs)
 }
 
-/// Reads what is wanted in one round trip (histories page by page besides), and the definitions where their epoch is
-/// not the cached one.
+/// Reads what is wanted in one round trip (histories page by page besides), and definitions and rights where their epochs
+/// are not the cached ones.
 async fn load(
     engine: &Engine,
-    tenant: Id,
+    actor: &Actor,
     lookups: &[Lookup],
     options: &Options,
     loaded: &mut Loaded,
-) -> Result<Arc<Definitions>, Error> {
+) -> Result<Authority, Error> {
+    let tenant = actor.tenant();
     let mut wants: Vec<Want> = Vec::with_capacity(lookups.len() + 1);
     for lookup in lookups {
         match lookup {
@@ -263,8 +267,8 @@ async fn load(
     if let Some((key, _)) = &options.key {
         wants.push(Want::Key(key.clone()));
     }
-    let answer = engine.store.get(tenant, &wants).await?;
-    for (want, got) in wants.into_iter().zip(answer.got) {
+    let (got, authority) = engine.read(actor, &wants).await?;
+    for (want, got) in wants.into_iter().zip(got) {
         match got {
             Got::Record(image) => {
                 if let (Want::Claimed(_), Some(image)) = (&want, &image) {
@@ -284,7 +288,7 @@ async fn load(
             loaded.histories.insert(*record, Arc::new(history));
         }
     }
-    engine.definitions(tenant, answer.epoch).await
+    Ok(authority)
 }
 
 /// The whole history of a record, in order.
@@ -349,8 +353,8 @@ fn is_of_the_core(claim: &Claim) -> bool {
 /// The answer of an earlier request with the same key: its records, as of the versions they had.
 async fn answer_again(
     engine: &Engine,
-    actor: &crate::access::Actor,
-    definitions: Arc<Definitions>,
+    actor: &Actor,
+    definitions: Authority,
     now: Time,
     entry: &KeyEntry,
     fingerprint: &str,

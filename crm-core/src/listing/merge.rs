@@ -7,7 +7,7 @@ use crate::{
     engine::Engine,
     error::Error,
     schema::Image,
-    store::{Page, Position, Query},
+    store::{Epochs, Page, Position, Query},
     value::{Id, Value},
 };
 
@@ -28,11 +28,11 @@ pub(crate) async fn walk_page(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page, Error> {
-    // Nobody asks for the epoch.
-    Ok(walk_page_under(engine, tenant, plan, after, limit, Some(Id::NIL)).await?.0)
+    // Nobody asks for the epochs.
+    Ok(walk_page_under(engine, tenant, plan, after, limit, Some(Epochs::default())).await?.0)
 }
 
-/// As [`walk_page`], with the tenant's definitions epoch: the one that is known, or as the first read finds it.
+/// As [`walk_page`], with the tenant's epochs: those that are known, or as the first read finds them.
 ///
 /// # Errors
 /// What the store says.
@@ -42,12 +42,12 @@ pub(crate) async fn walk_page_under(
     plan: &Plan,
     after: Option<Position>,
     limit: usize,
-    mut epoch: Option<Id>,
-) -> Result<(Page, Id), Error> {
+    mut epochs: Option<Epochs>,
+) -> Result<(Page, Epochs), Error> {
     let mut items: Vec<Arc<Image>> = Vec::with_capacity(limit);
     let mut position = after;
     for _ in 0..MAX_EMPTY_READS {
-        let page = read_once(engine, tenant, plan, position.clone(), limit - items.len(), &mut epoch).await?;
+        let page = read_once(engine, tenant, plan, position.clone(), limit - items.len(), &mut epochs).await?;
         items.extend(
             page.items.into_iter().filter(|image| plan.extra.as_ref().is_none_or(|search| search.holds(image))),
         );
@@ -56,17 +56,17 @@ pub(crate) async fn walk_page_under(
             break;
         }
     }
-    Ok((Page { items, next: position }, epoch.unwrap_or(Id::NIL)))
+    Ok((Page { items, next: position }, epochs.unwrap_or_default()))
 }
 
-/// A read of each index of the plan, merged. The first of them brings the epoch, where it is not known yet.
+/// A read of each index of the plan, merged. The first of them brings the epochs, where they are not known yet.
 async fn read_once(
     engine: &Engine,
     tenant: Id,
     plan: &Plan,
     after: Option<Position>,
     limit: usize,
-    epoch: &mut Option<Id>,
+    epochs: &mut Option<Epochs>,
 ) -> Result<Page, Error> {
     let query = |read: &Read| Query {
         tenant,
@@ -79,18 +79,18 @@ async fn read_once(
         limit,
     };
     let queries: Vec<Query> = plan.reads.iter().map(query).collect();
-    let (first, others) = match (queries.split_first(), &epoch) {
+    let (first, others) = match (queries.split_first(), &epochs) {
         (Some((first, others)), None) => (Some(first), others),
         _ => (None, queries.as_slice()),
     };
     let first = async {
         let Some(query) = first else { return Ok(None) };
-        engine.store.list_with_epoch(query).await.map(Some)
+        engine.store.list_with_epochs(query).await.map(Some)
     };
     let others = futures::future::try_join_all(others.iter().map(|query| engine.store.list(query)));
     let (first, mut pages) = futures::try_join!(first, others)?;
     if let Some((page, read)) = first {
-        *epoch = Some(read);
+        *epochs = Some(read);
         pages.insert(0, page);
     }
     if let [_] = plan.reads.as_slice() {

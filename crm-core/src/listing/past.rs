@@ -23,7 +23,7 @@ use crate::{
     filter::{Compare, Filter, Path, Predicate, Test},
     rules,
     schema::{FieldType, Image, KindDecl, Section, common},
-    store::{Page, Position},
+    store::{Epochs, Page, Position},
     value::{Id, Time, Value},
 };
 
@@ -87,7 +87,7 @@ pub(crate) fn plan_past(
         return Err(Error::invalid("sort", "unknown_sort", message));
     }
     // What is relative to now in it is relative to the moment.
-    let then = Access::new(access.actor(), access.definitions(), relative_to);
+    let then = access.at(relative_to);
     let mut filter = then.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
     if let Some(name) = untold(decl, &filter) {
         let message = "is what the machine computes: the log does not tell what it was";
@@ -121,8 +121,8 @@ pub(crate) fn plan_past(
     Ok(PastPlan { candidates, filter, text, moment })
 }
 
-/// A page of a list of the past, with the tenant's definitions epoch. Where that is another than the one it was planned
-/// under, the page is empty and worth nothing.
+/// A page of a list of the past, with the tenant's epochs. Where they are others than those it was planned under, the page
+/// is empty and worth nothing.
 ///
 /// # Errors
 /// What the store says.
@@ -132,8 +132,8 @@ pub(crate) async fn walk_past(
     plan: &PastPlan,
     after: Option<Position>,
     limit: usize,
-    mut epoch: Option<Id>,
-) -> Result<(Page, Id), Error> {
+    mut epochs: Option<Epochs>,
+) -> Result<(Page, Epochs), Error> {
     let (tenant, definitions) = (access.actor().tenant(), access.definitions());
     let mut items: Vec<Arc<Image>> = Vec::with_capacity(limit);
     let mut position = after.or_else(|| plan.beginning());
@@ -141,9 +141,9 @@ pub(crate) async fn walk_past(
     loop {
         // As many as are wanted; where the filter lets few through, twice as many the next time.
         let ask = (limit - items.len()).max(examined).min(MAX_EXAMINED - examined);
-        let (page, read) = walk_page_under(engine, tenant, &plan.candidates, position, ask, epoch).await?;
-        epoch = Some(read);
-        if read != definitions.epoch {
+        let (page, read) = walk_page_under(engine, tenant, &plan.candidates, position, ask, epochs).await?;
+        epochs = Some(read);
+        if !access.authority().holds_under(read) {
             return Ok((Page::default(), read));
         }
         let is_full = page.items.len() >= ask;

@@ -9,7 +9,7 @@ use std::{
 use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
     access::{Actor, built_in_roles},
-    draft::{Answer, Draft, Pending, Sets, Step, Stop, asked_for},
+    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     engine::Engine,
     error::Error,
     pipelines::{
@@ -17,7 +17,7 @@ use crate::{
         record::Pipeline,
     },
     roles::record::{NewRole, Role, RoleFields},
-    schema::{Image, Patch, Record, RecordKind},
+    schema::{Patch, Record, RecordKind},
     users::record::{NewUser, User, UserFields},
     value::{Id, Kind, Ref, Value},
 };
@@ -60,7 +60,7 @@ impl<'a> Bootstrap<'a> {
         let organization: Patch<Organization> = self.organization.into();
         let admin: Patch<User> = self.admin.into();
         let asked = asked_for(&(organization.clone(), admin.clone()));
-        let pending: Pending<First> = Pending::new(
+        let pending: Pending<Record<User>> = Pending::new(
             engine,
             &Actor::system(tenant),
             "bootstrap",
@@ -69,8 +69,8 @@ impl<'a> Bootstrap<'a> {
             move |draft: &mut Draft<'_>, step: Step| first_commit(draft, step, user, &seal, &organization, &admin),
         );
         // The answer is in what was committed: nothing is read afterwards that could fail.
-        let admin = pending.await?.into_value().0;
-        Ok(Actor::trusted(tenant, user, admin.role_ids.clone(), admin.team_ids.clone()))
+        pending.await?;
+        Ok(Actor::signed_in(tenant, user))
     }
 }
 
@@ -85,15 +85,6 @@ pub(crate) fn seal_key(engine: &Engine) -> Result<String, Error> {
         let _ = write!(seal, "{byte:02x}");
     }
     Ok(seal)
-}
-
-/// The first administrator.
-struct First(Record<User>);
-
-impl Answer for First {
-    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
-        Ok(Self(Record::build(images)?))
-    }
 }
 
 /// Decides everything that a tenant begins with.

@@ -47,7 +47,7 @@ pub use spread::Spread;
 pub use table::{Group, Key, Table};
 
 use crate::{
-    access::{Access, Action, Actor, Permission},
+    access::{Access, Action, Actor, Authority, Permission},
     definitions::Definitions,
     engine::Engine,
     error::Error,
@@ -224,9 +224,8 @@ impl<'a> Reports<'a> {
         Ok(ages::report(all, on, &query.older_than))
     }
 
-    async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
-        let answer = self.engine.store.get(self.actor.tenant(), &[]).await?;
-        self.engine.definitions(self.actor.tenant(), answer.epoch).await
+    async fn definitions(&self) -> Result<Authority, Error> {
+        self.engine.authority(self.actor).await
     }
 }
 

@@ -13,9 +13,8 @@ use super::{
     score::{Contribution, Fact, Score},
 };
 use crate::{
-    access::{Access, Actor},
+    access::{Access, Actor, Authority},
     change,
-    collection::Collection,
     definitions::Definitions,
     draft::{Pending, Sets, asked_for, decide_only, read_history},
     engine::Engine,
@@ -214,12 +213,12 @@ impl<'a> Scoring<'a> {
     }
 
     /// The tenant's definitions, as they are.
-    pub(super) async fn definitions(&self) -> Result<Arc<Definitions>, Error> {
-        Collection::<ScoringModel>::new(self.engine, self.actor).definitions().await
+    pub(super) async fn definitions(&self) -> Result<Authority, Error> {
+        self.engine.authority(self.actor).await
     }
 
     /// The record, where the actor may see it and its score.
-    pub(super) async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Arc<Definitions>, Time), Error> {
+    pub(super) async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Authority, Time), Error> {
         let hints = [record.into()];
         let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
             draft.read(record)?;

@@ -17,8 +17,7 @@ use super::{
     swept::Swept,
 };
 use crate::{
-    access::Actor,
-    definitions::Definitions,
+    access::{Actor, Authority},
     draft::{Answer, Draft, Pending, Stop, asked_for},
     engine::Engine,
     error::{Error, Faults},
@@ -66,7 +65,7 @@ impl Answer for Settled {
 pub(super) struct Ready<'a> {
     engine: &'a Arc<Engine>,
     actor: &'a Actor,
-    definitions: &'a Arc<Definitions>,
+    definitions: &'a Authority,
     model: &'a Record<ScoringModel>,
     compiled: Compiled,
     refresh: i64,
@@ -80,7 +79,7 @@ impl<'a> Ready<'a> {
     pub(super) fn of(
         engine: &'a Arc<Engine>,
         actor: &'a Actor,
-        definitions: &'a Arc<Definitions>,
+        definitions: &'a Authority,
         kind: Kind,
         now: Time,
     ) -> Result<Option<Self>, (Id, Faults)> {

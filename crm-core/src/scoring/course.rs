@@ -15,7 +15,7 @@ use super::{
     model::On,
 };
 use crate::{
-    access::{Access, Action, Actor},
+    access::{Access, Action, Actor, Authority},
     change::{Change, Replay},
     definitions::Definitions,
     draft::read_history,
@@ -93,7 +93,7 @@ fn named(value: &Value, kind: Kind) -> impl Iterator<Item = Ref> {
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) tenant: Id,
-    pub(crate) definitions: &'a Arc<Definitions>,
+    pub(crate) definitions: &'a Authority,
 }
 
 impl Reader<'_> {

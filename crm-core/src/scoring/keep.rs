@@ -15,12 +15,11 @@ use super::{
     swept::{Swept, SweptAll},
 };
 use crate::{
-    access::{Access, Action, Actor},
+    access::{Access, Action, Actor, Authority},
     catalog,
     collection::Collection,
     contacts::Contact,
     deals::Deal,
-    definitions::Definitions,
     draft::{Pending, asked_for},
     engine::Engine,
     error::Error,
@@ -250,7 +249,7 @@ impl<'a> Keeper<'a> {
     fn ready<'b>(
         &'b self,
         actor: &'b Actor,
-        definitions: &'b Arc<Definitions>,
+        definitions: &'b Authority,
         kind: Kind,
         now: Time,
         swept: &mut Swept,
@@ -269,7 +268,7 @@ impl<'a> Keeper<'a> {
         &self,
         actor: &Actor,
         image: &Image,
-        definitions: &Arc<Definitions>,
+        definitions: &Authority,
         from: Option<&Reached>,
         until: Time,
     ) -> Result<Option<Reached>, Error> {

@@ -197,10 +197,20 @@ impl Commit {
         self.writes.iter().any(|write| write.after.decl.is_definition)
     }
 
+    /// True where it changes what somebody may do: the store then sets the tenant's access epoch to [`Commit::id`].
+    ///
+    /// That is: roles, teams, activity, archiving or external id of a user; a session that somebody else than its user
+    /// ended; the generation of a user's sessions; anything of an API key but its last use; the status of the
+    /// organization. What is new gives nobody rights that were looked up before, so creation is none, but for the
+    /// organization's.
+    pub fn touches_access(&self) -> bool {
+        self.writes.iter().any(changes_access)
+    }
+
     /// How many items the costliest store writes for it: what [`MAX_COMMIT_ITEMS`] bounds.
     ///
     /// Record images (and one more with long text), changes, claims, guards, the key, one entry for each element of a
-    /// list-valued index that changed, the epoch, and an entry for a new organization.
+    /// list-valued index that changed, the epochs (one for both), and an entry for a new organization.
     pub fn items(&self) -> usize {
         let writes: usize = self
             .writes
@@ -211,7 +221,7 @@ impl Commit {
             + self.guards.len()
             + self.claims.len()
             + usize::from(self.key.is_some())
-            + usize::from(self.touches_definitions())
+            + usize::from(self.touches_definitions() || self.touches_access())
             + usize::from(self.makes_organization())
     }
 
@@ -245,6 +255,29 @@ impl Commit {
             return Err(StoreError::TooLarge { what: "the bytes of one commit", limit: MAX_COMMIT_BYTES });
         }
         Ok(())
+    }
+}
+
+fn changes_access(write: &Write) -> bool {
+    let after = &write.after;
+    if !write.writes(Group::Person) {
+        return false;
+    }
+    let Some(before) = &write.before else { return after.kind() == Kind::Organization };
+    let differs = |fields: &[&str]| fields.iter().any(|field| before.get(field) != after.get(field));
+    match after.kind() {
+        Kind::User => differs(&["role_ids", "team_ids", "is_active", "external_id", "archived_at"]),
+        Kind::Organization => differs(&["status"]),
+        Kind::Credential => differs(&["session_generation"]),
+        Kind::ApiKey => true,
+        // Many users sign out of one tenant each day. Whoever ends their own session is not kept from what they may do:
+        // the session is looked at again after a while, and no one else's rights are read anew.
+        Kind::Session => {
+            let user = before.get("user_id").as_id();
+            let by_another = |change: &Change| change.by != user && change.action != "sign_out";
+            differs(&["archived_at"]) && write.changes.iter().any(by_another)
+        }
+        _ => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, KeyEntry};
+use super::{Claim, Commit, KeyEntry};
 use crate::{
     change::Change,
     filter::Predicate,
@@ -32,11 +32,31 @@ pub enum Got {
     Key(Option<KeyEntry>),
 }
 
+/// Which commits last changed what a process caches of a tenant. Both stand in one place and are read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epochs {
+    /// The id of the commit that last changed a definition; nil where none did.
+    pub definitions: Id,
+    /// The id of the commit that last changed what somebody may do ([`Commit::touches_access`]); nil where none did.
+    pub access: Id,
+}
+
+impl Epochs {
+    /// The epochs after a commit was stored.
+    #[must_use]
+    pub fn after(self, commit: &Commit) -> Self {
+        Self {
+            definitions: if commit.touches_definitions() { commit.id } else { self.definitions },
+            access: if commit.touches_access() { commit.id } else { self.access },
+        }
+    }
+}
+
 /// What a get answers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The tenant's definitions epoch: the id of the commit that last changed a definition; nil where none did.
-    pub epoch: Id,
+    /// The tenant's epochs.
+    pub epochs: Epochs,
     /// One answer per want, in order.
     pub got: Vec<Got>,
 }
@@ -44,8 +64,8 @@ pub struct Answer {
 /// Everything a process caches of a tenant.
 #[derive(Clone, Debug)]
 pub struct Definitions {
-    /// The epoch they belong to: read with them, or before them.
-    pub epoch: Id,
+    /// The tenant's epochs, read with them or before them.
+    pub epochs: Epochs,
     /// Every record of the kinds that are definitions, archived ones too, in any order.
     pub images: Vec<Arc<Image>>,
 }

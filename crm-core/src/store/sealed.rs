@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Answer, ChangePage, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery, LogQuery,
-    Page, Query, Records, StageMoveQuery, Store, StoreError, Want, Write,
+    Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
+    LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want, Write,
 };
 use crate::{
     schema::{Image, KindDecl},
@@ -227,9 +227,9 @@ impl Records for SealedStore {
         self.opened_page(self.inner.list(query).await?)
     }
 
-    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
-        let (page, epoch) = self.inner.list_with_epoch(query).await?;
-        Ok((self.opened_page(page)?, epoch))
+    async fn list_with_epochs(&self, query: &Query) -> Result<(Page, Epochs), StoreError> {
+        let (page, epochs) = self.inner.list_with_epochs(query).await?;
+        Ok((self.opened_page(page)?, epochs))
     }
 
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {

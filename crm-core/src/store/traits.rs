@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    Answer, ChangePage, Commit, Definitions, FeedCursor, FeedPage, HistoryQuery, LogQuery, Page, Query, StageMoveQuery,
-    StoreError, Want,
+    Answer, ChangePage, Commit, Definitions, Epochs, FeedCursor, FeedPage, HistoryQuery, LogQuery, Page, Query,
+    StageMoveQuery, StoreError, Want,
 };
 use crate::value::Id;
 
@@ -12,8 +12,8 @@ use crate::value::Id;
 #[async_trait]
 pub trait Records: Send + Sync {
     /// Gets many things in one round trip, each strongly consistent: it sees every commit that finished before the
-    /// call. Not a snapshot over all of them. The answer also carries the tenant's definitions epoch, read no later
-    /// than the records.
+    /// call. Not a snapshot over all of them. The answer also carries the tenant's epochs, read
+    /// together (a commit that set both shows in both or in neither), before, with or after the records.
     ///
     /// A record of another tenant is `None`. A [`Want::Claimed`] is looked up under the claim's own tenant, which is
     /// the asked one or nil; under nil (slugs) the record of whatever tenant holds the claim is the answer.
@@ -22,7 +22,7 @@ pub trait Records: Send + Sync {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError>;
 
-    /// All definitions of a tenant with their epoch, strongly consistent. The epoch is read with them or before them.
+    /// All definitions of a tenant with its epochs, strongly consistent. The epochs are read with them or before them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
@@ -36,15 +36,15 @@ pub trait Records: Send + Sync {
     /// not as many as the index has; [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
 
-    /// A page as [`Records::list`] gives it, with the tenant's definitions epoch, strongly consistent: of rights that are
-    /// part of a query it says whether they still hold. Here both are asked for at the same time, in two requests; a
+    /// A page as [`Records::list`] gives it, with the tenant's epochs, strongly consistent: of rights that are part of a
+    /// query they say whether they still hold. Here both are asked for at the same time, in two requests; a
     /// store that can read them in one does.
     ///
     /// # Errors
     /// As [`Records::list`].
-    async fn list_with_epoch(&self, query: &Query) -> Result<(Page, Id), StoreError> {
+    async fn list_with_epochs(&self, query: &Query) -> Result<(Page, Epochs), StoreError> {
         let (answer, page) = futures::try_join!(self.get(query.tenant, &[]), self.list(query))?;
-        Ok((page, answer.epoch))
+        Ok((page, answer.epochs))
     }
 
     /// Stores a commit whole or not at all.
@@ -53,8 +53,8 @@ pub trait Records: Send + Sync {
     /// ([`StoreError::KeyUsed`]); every written group of every record is at its base version, new records do not exist,
     /// every guarded record exists at its version ([`StoreError::Conflict`], the first in the commit's order); claims
     /// that are taken are free or the holder's own ([`StoreError::Claimed`]), claims that are released or transferred
-    /// are held as said ([`StoreError::Conflict`] of the holder that was said). A commit that touches definitions sets
-    /// the epoch.
+    /// are held as said ([`StoreError::Conflict`] of the holder that was said). The tenant's epochs are set as
+    /// [`Epochs::after`] says: each to the commit's id where the commit touches what it stands for.
     ///
     /// Sending a commit a second time is safe: it either fails as above (the core finds its own commit id in the log)
     /// or succeeds without a second effect.

@@ -11,7 +11,7 @@ use crate::{
     value::{Id, Kind},
 };
 
-/// The actor of the user that a lookup finds, with the roles and teams of the user's record. One round trip.
+/// The actor of the user that a lookup finds: their rights are looked up at each use case. One round trip.
 ///
 /// # Errors
 /// [`Error::NotFound`] where there is no such user, or no active one.
@@ -32,5 +32,5 @@ pub(crate) async fn actor_of(engine: &Engine, tenant: Id, lookup: Lookup) -> Res
     if !user.is_active || user.archived_at.is_some() {
         return Err(Error::NotFound(Kind::User));
     }
-    Ok(Actor::trusted(tenant, user.id, user.role_ids.clone(), user.team_ids.clone()))
+    Ok(Actor::signed_in(tenant, user.id))
 }

@@ -79,6 +79,14 @@ impl View {
         self.image.versions
     }
 
+    /// The names of the fields that are hidden, and of the custom properties that are shown: of one record at one version
+    /// they tell how it looks.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let hidden = self.hidden.iter().map(|&at| self.image.decl.fields[at].name);
+        let properties = self.image.values[common::PROPERTIES].as_map();
+        hidden.chain(properties.into_iter().flat_map(|map| map.keys().map(String::as_str)))
+    }
+
     /// True where a field of this name is shown.
     pub fn shows(&self, name: &str) -> bool {
         self.image.decl.position(name).is_some_and(|at| !self.hidden.contains(&at))

@@ -205,6 +205,7 @@ fn a_key_expires_is_rotated_with_overlap_and_revoked_for_good() {
     run(async {
         let scene = Scene::new().await;
         let (auth, admin) = (scene.auth(), &scene.admin.actor);
+        let (rob, _) = scene.member("Rob", "sales_rep").await;
         let ends = scene.clock.now().plus_days(30);
         let new = NewKey { expires_at: Some(ends), ..new_key(&["lead.read"]) };
         let (key, first) = auth.create_key(admin, &new).await.unwrap();
@@ -226,11 +227,13 @@ fn a_key_expires_is_rotated_with_overlap_and_revoked_for_good() {
         scene.clock.set(ends);
         assert!(matches!(auth.authenticate_key(&fourth).await, Err(AuthError::Expired)));
 
-        let (key, secret, _) = key_of(&scene, &["lead.read"]).await;
-        let (_, rob) = scene.member("Rob", "sales_rep").await;
-        let refused = auth.revoke_key(&rob.actor, key.id).await;
+        // The session in which the key was made is over by now as well.
+        let admin = &Actor::signed_in(admin.tenant(), scene.admin.user.id);
+        let (key, secret) = auth.create_key(admin, &new_key(&["lead.read"])).await.unwrap();
+        let rob = Actor::signed_in(admin.tenant(), rob.id);
+        let refused = auth.revoke_key(&rob, key.id).await;
         assert!(matches!(refused, Err(AuthError::Crm(Error::NotFound(_)))));
-        let refused = auth.rotate_key(&rob.actor, key.id, Duration::ZERO).await;
+        let refused = auth.rotate_key(&rob, key.id, Duration::ZERO).await;
         assert!(matches!(refused, Err(AuthError::Crm(Error::NotFound(_)))));
         auth.revoke_key(admin, key.id).await.unwrap();
         auth.revoke_key(admin, key.id).await.unwrap();

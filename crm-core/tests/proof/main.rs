@@ -27,6 +27,7 @@ mod past;
 mod properties;
 mod recommendations;
 mod reports;
+mod rights;
 mod roles;
 mod scoring;
 mod sweeps;

@@ -103,11 +103,14 @@ fn it_is_oneself_and_nobody_else() {
         assert_not_found(other.crm.users(&stranger).update_me(patch()).await);
         let users = world.crm.users(&world.admin);
         users.deactivate(world.rep_user.id, Handover::Leave).await.unwrap();
-        assert_not_found(world.crm.users(&world.rep).update_me(patch()).await);
+        let out = async || world.crm.users(&world.rep).update_me(patch()).await;
+        assert!(matches!(out().await, Err(Error::Unauthenticated)));
+        let vouched = Actor::trusted(tenant, world.rep_user.id, vec![], vec![]);
+        assert_not_found(world.crm.users(&vouched).update_me(patch()).await);
         users.activate(world.rep_user.id).await.unwrap();
         world.crm.users(&world.rep).update_me(patch()).await.unwrap();
         users.archive(world.rep_user.id).await.unwrap();
-        assert_not_found(world.crm.users(&world.rep).update_me(patch()).await);
+        assert!(matches!(out().await, Err(Error::Unauthenticated)));
     });
 }
 

@@ -209,8 +209,6 @@ fn answer(app: &App, signed: &SignedIn, cookie: Option<&Uri>, status: StatusCode
         sub: signed.user.id,
         org: signed.actor.tenant(),
         sid: signed.session.id,
-        roles: signed.actor.roles().to_vec(),
-        teams: signed.actor.teams().to_vec(),
         iat: now,
         exp: now + own.access_seconds,
     };

@@ -107,6 +107,8 @@ async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap,
             request = request.header(name, value);
         }
     }
+    // The batch itself was no other site's.
+    request = request.header("x-crm-request", "1");
     if let Some(tag) = one.if_match {
         request = request.header(header::IF_MATCH, tag);
     }

@@ -41,12 +41,20 @@ async fn openapi(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text.to_string()).into_response()
 }
 
+/// The page's own scripts and styles, and the API it tries.
+const POLICY: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
 async fn page(headers: HeaderMap) -> Result<Response, Problem> {
-    asset("index.html", &headers)
+    of_page("index.html", &headers)
 }
 
 async fn file(path: axum::extract::RawPathParams, headers: HeaderMap) -> Result<Response, Problem> {
-    asset(path.iter().next().map(|(_, value)| value).unwrap_or_default(), &headers)
+    of_page(path.iter().next().map(|(_, value)| value).unwrap_or_default(), &headers)
+}
+
+fn of_page(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    Ok(([(header::CONTENT_SECURITY_POLICY, POLICY)], asset(name, headers)?).into_response())
 }
 
 /// A file of the page. They are kept compressed, and go out so to whoever takes it.

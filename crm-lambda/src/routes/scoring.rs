@@ -206,8 +206,10 @@ async fn likelihood<K: RecordKind>(
     Ok(Answer::ok(json!(likelihood)).into_response())
 }
 
-async fn starter(State(_): State<App>, _: Caller, params: Params) -> Result<Response, Problem> {
+async fn starter(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
     params.done()?;
+    // It is the same for everybody, and told to those who may act.
+    app.crm().permissions(&caller.actor).await?;
     let new = ScoringModel::starter();
     let definition: Option<ModelDefinition> = new.definition;
     Ok(Answer::ok(json!({

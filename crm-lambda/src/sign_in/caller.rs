@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use crm_core::{access::Actor, auth::Secret, change::Origin};
 
@@ -70,11 +70,30 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
 }
 
+/// Where the host signs users in, it may do so by a cookie, which a browser sends along with a form of any page. No form
+/// can set a header of its own, and browsers say themselves from where a request comes: one that changes something shows
+/// either.
+///
+/// # Errors
+/// 403 with the code `cross_site`.
+fn refuse_cross_site(parts: &Parts) -> Result<(), Problem> {
+    let is_safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let same_origin = parts.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    if is_safe || same_origin || parts.headers.contains_key("x-crm-request") {
+        return Ok(());
+    }
+    let detail = "send the header X-CRM-Request (any value): the request might come from another site's page";
+    Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail))
+}
+
 impl Caller {
     async fn of(parts: &Parts, app: &App) -> Result<Self, Problem> {
         match &app.config().sign_in {
             SignIn::Host => match parts.extensions.get::<Actor>() {
-                Some(actor) => Ok(Self { actor: actor.clone() }),
+                Some(actor) => {
+                    refuse_cross_site(parts)?;
+                    Ok(Self { actor: actor.clone() })
+                }
                 None => Err(Problem::unauthorized("unauthenticated", "nobody is signed in")),
             },
             SignIn::Outside(issuer) => {
@@ -135,7 +154,7 @@ impl FromRequestParts<App> for SessionCaller {
             return Ok(Self(actor));
         }
         let detail = "this needs a user who signed in here, not an API key";
-        Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "session_needed", detail))
+        Err(Problem::new(StatusCode::FORBIDDEN, "session_needed", detail))
     }
 }
 

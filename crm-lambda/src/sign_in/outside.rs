@@ -29,7 +29,7 @@ pub struct JwksError(pub String);
 /// Where an issuer's public keys come from.
 #[async_trait]
 pub trait JwksSource: Send + Sync {
-    /// The keys as they are now. Asked for once, and again (at most once a minute) where a token names an unknown key.
+    /// The keys as they are now. Asked for every ten minutes, and (at most once a minute) where a token names an unknown key.
     ///
     /// # Errors
     /// [`JwksError`].
@@ -49,8 +49,27 @@ impl JwksSource for StaticJwks {
 
 /// Microseconds between two looks at an issuer's keys.
 const REFRESH: i64 = 60_000_000;
+/// Microseconds after which keys are looked at again, whether or not an unknown one is named: a key that the issuer has
+/// withdrawn verifies nothing after that.
+const FRESH: i64 = 10 * 60_000_000;
+/// Microseconds for which keys are believed while the issuer is out of reach.
+const BELIEVED: i64 = 60 * 60_000_000;
 
-type Known = HashMap<String, DecodingKey>;
+/// What is known of an issuer's keys.
+#[derive(Default)]
+struct Known {
+    keys: HashMap<String, DecodingKey>,
+    read_at: Option<Time>,
+    asked_at: Option<Time>,
+}
+
+impl Known {
+    /// A key that was read no longer ago than so many microseconds.
+    fn key(&self, kid: &str, now: Time, within: i64) -> Option<DecodingKey> {
+        let age = now.since(self.read_at?);
+        self.keys.get(kid).filter(|_| (0..within).contains(&age)).cloned()
+    }
+}
 
 /// An issuer whose tokens are believed.
 #[derive(Clone)]
@@ -59,7 +78,7 @@ pub struct OutsideIssuer {
     audience: String,
     tenant: Id,
     source: Arc<dyn JwksSource>,
-    known: Arc<Mutex<(Known, Option<Time>)>>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl std::fmt::Debug for OutsideIssuer {
@@ -84,25 +103,28 @@ impl OutsideIssuer {
     async fn key(&self, kid: &str, now: Time) -> Result<Option<DecodingKey>, Problem> {
         {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(key) = known.0.get(kid) {
-                return Ok(Some(key.clone()));
+            if let Some(key) = known.key(kid, now, FRESH) {
+                return Ok(Some(key));
             }
-            if known.1.is_some_and(|last| now.micros() - last.micros() < REFRESH) {
-                return Ok(None);
+            if known.asked_at.is_some_and(|last| now.micros() - last.micros() < REFRESH) {
+                return Ok(known.key(kid, now, BELIEVED));
             }
             // Whoever comes next does not ask as well.
-            known.1 = Some(now);
+            known.asked_at = Some(now);
         }
-        let set = self.source.keys().await.map_err(|error| {
-            tracing::warn!(%error, issuer = self.issuer, "cannot read the issuer's keys");
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.1 = None;
-            Problem::new(
-                axum::http::StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "the issuer's keys are out of reach",
-            )
-        })?;
+        let set = match self.source.keys().await {
+            Ok(set) => set,
+            Err(error) => {
+                tracing::warn!(%error, issuer = self.issuer, "cannot read the issuer's keys");
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(key) = known.key(kid, now, BELIEVED) {
+                    return Ok(Some(key));
+                }
+                known.asked_at = None;
+                let detail = "the issuer's keys are out of reach";
+                return Err(Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
+            }
+        };
         let read = set.keys.iter().filter_map(|jwk| {
             // Only what RS256 verifies with: never a symmetric key.
             let rsa = matches!(jwk.algorithm, AlgorithmParameters::RSA(_));
@@ -110,8 +132,9 @@ impl OutsideIssuer {
             Some((jwk.common.key_id.clone()?, key))
         });
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.0 = read.collect();
-        Ok(known.0.get(kid).cloned())
+        known.keys = read.collect();
+        known.read_at = Some(now);
+        Ok(known.keys.get(kid).cloned())
     }
 
     /// The actor that a token speaks for. One round trip to the store.

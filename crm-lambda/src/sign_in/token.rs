@@ -38,10 +38,6 @@ pub(crate) struct Claims {
     pub(crate) org: Id,
     /// Which session.
     pub(crate) sid: Id,
-    /// The user's roles.
-    pub(crate) roles: Vec<Id>,
-    /// The user's teams.
-    pub(crate) teams: Vec<Id>,
     /// When it was signed, in seconds.
     pub(crate) iat: i64,
     /// When it ends, in seconds.
@@ -135,8 +131,8 @@ impl BelievedTokens {
             return Ok(known);
         }
         let claims = Claims::verify(token, &own.keys, &own.issuer, &own.audience, now)?;
-        let Claims { sub, org, sid, roles, teams, iat, exp, .. } = claims;
-        let actor = Actor::trusted(org, sub, roles, teams).in_session(sid);
+        let Claims { sub, org, sid, iat, exp, .. } = claims;
+        let actor = Actor::signed_in(org, sub).in_session(sid);
         let believed = Believed { actor, iat, exp };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_REMEMBERED {

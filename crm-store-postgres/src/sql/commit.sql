@@ -7,7 +7,7 @@ create function crm.commit_v1(
   p_key text, p_key_entry text, p_key_expires timestamptz,
   p_kinds text[], p_ids uuid[], p_modes text[], p_persons bigint[], p_machines bigint[], p_rows text[],
   p_entries boolean[], p_order integer[],
-  p_changes text, p_claims text, p_epoch boolean
+  p_changes text, p_claims text, p_definitions boolean, p_access boolean
 ) returns void language plpgsql as $$
 declare
   i integer;
@@ -114,8 +114,10 @@ begin
       w jsonb, s uuid);
   end if;
 
-  if p_epoch then
-    insert into crm.epoch as e (tenant_id, commit_id) values (p_tenant, p_commit)
-    on conflict (tenant_id) do update set commit_id = excluded.commit_id;
+  if p_definitions or p_access then
+    insert into crm.epoch as e (tenant_id, definitions, access)
+    values (p_tenant, case when p_definitions then p_commit end, case when p_access then p_commit end)
+    on conflict (tenant_id) do update
+    set definitions = coalesce(excluded.definitions, e.definitions), access = coalesce(excluded.access, e.access);
   end if;
 end $$;

@@ -54,8 +54,9 @@ create table crm.idempotency_key (
 );
 create index idempotency_key_expires_at on crm.idempotency_key (expires_at);
 
--- The commit that last changed a definition, by tenant.
+-- The commits that last changed a definition, and what somebody may do, by tenant.
 create table crm.epoch (
   tenant_id uuid primary key,
-  commit_id uuid not null
+  definitions uuid,
+  access uuid
 );

@@ -119,8 +119,12 @@ fn apply(transaction: &WriteTransaction, commit: &Commit) -> Result<(), Failure>
         let entry = serde_json::to_vec(key)?;
         transaction.open_table(KEYS)?.insert((tenant, key.key.as_str()), entry.as_slice())?;
     }
-    if commit.touches_definitions() {
-        transaction.open_table(EPOCHS)?.insert(tenant, number(commit.id))?;
+    let mut all = transaction.open_table(EPOCHS)?;
+    let before = all.get(tenant)?.map(|epochs| epochs.value()).unwrap_or_default();
+    let after = tables::epochs(before).after(commit);
+    let after = (number(after.definitions), number(after.access));
+    if after != before {
+        all.insert(tenant, after)?;
     }
     Ok(())
 }

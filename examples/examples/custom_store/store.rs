@@ -7,8 +7,8 @@ use crm_core::{
     catalog,
     change::Change,
     store::{
-        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery, KeyEntry,
-        LogQuery, Page, Position, Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Definitions, Epochs, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
+        KeyEntry, LogQuery, Page, Position, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
     value::{Id, Kind, Ref},
 };
@@ -83,9 +83,9 @@ fn row(records: &impl ReadableTable<RecordKey, &'static [u8]>, key: RecordKey) -
     Ok(Some(serde_json::from_slice(bytes.value())?))
 }
 
-fn epoch(transaction: &ReadTransaction, tenant: Id) -> Result<Id, Failure> {
-    let epoch = transaction.open_table(EPOCHS)?.get(number(tenant))?.map_or(0, |epoch| epoch.value());
-    Ok(tables::id(epoch))
+fn epochs(transaction: &ReadTransaction, tenant: Id) -> Result<Epochs, Failure> {
+    let stored = transaction.open_table(EPOCHS)?.get(number(tenant))?.map(|epochs| epochs.value());
+    Ok(tables::epochs(stored.unwrap_or_default()))
 }
 
 fn get(transaction: &ReadTransaction, tenant: Id, wants: &[Want]) -> Result<Answer, Failure> {
@@ -115,7 +115,7 @@ fn get(transaction: &ReadTransaction, tenant: Id, wants: &[Want]) -> Result<Answ
             }
         });
     }
-    Ok(Answer { epoch: epoch(transaction, tenant)?, got })
+    Ok(Answer { epochs: epochs(transaction, tenant)?, got })
 }
 
 fn definitions(transaction: &ReadTransaction, tenant: Id) -> Result<Definitions, Failure> {
@@ -129,7 +129,7 @@ fn definitions(transaction: &ReadTransaction, tenant: Id) -> Result<Definitions,
             images.push(Arc::new(serde_json::from_slice::<Row>(bytes.value())?.image(tenant, record)));
         }
     }
-    Ok(Definitions { epoch: epoch(transaction, tenant)?, images })
+    Ok(Definitions { epochs: epochs(transaction, tenant)?, images })
 }
 
 /// Definitions and records stand together by tenant: each tenant's organization is looked for where it would be.

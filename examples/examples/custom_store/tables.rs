@@ -10,7 +10,7 @@ use crm_core::{
     catalog,
     change::Change,
     schema::{FieldType, Group, Image, IndexDecl, Section, Versions},
-    store::{Claim, LogPosition, Write},
+    store::{Claim, Epochs, LogPosition, Write},
     value::{Id, Kind, Ref, Time, Value},
 };
 use redb::TableDefinition;
@@ -38,8 +38,8 @@ pub const INDEX: TableDefinition<'_, IndexKey<'static>, ()> = TableDefinition::n
 pub const CLAIMS: TableDefinition<'_, ClaimKey<'static>, RecordKey> = TableDefinition::new("claims");
 /// Idempotency keys by tenant.
 pub const KEYS: TableDefinition<'_, (u128, &str), &[u8]> = TableDefinition::new("keys");
-/// The commit that last changed a tenant's definitions.
-pub const EPOCHS: TableDefinition<'_, u128, u128> = TableDefinition::new("epochs");
+/// The commits that last changed a tenant's definitions, and what its users may do.
+pub const EPOCHS: TableDefinition<'_, u128, (u128, u128)> = TableDefinition::new("epochs");
 /// Every change, by record. The three tables below point here.
 pub const CHANGES: TableDefinition<'_, (RecordKey, ChangeAt), &[u8]> = TableDefinition::new("changes");
 /// A tenant's changes by when they were recorded.
@@ -54,6 +54,11 @@ pub const CURSORS: TableDefinition<'_, &str, &str> = TableDefinition::new("curso
 /// An id as a key: the order of the numbers is the order of the ids.
 pub const fn number(id: Id) -> u128 {
     u128::from_be_bytes(id.bytes())
+}
+
+/// What [`EPOCHS`] holds of a tenant.
+pub const fn epochs((definitions, access): (u128, u128)) -> Epochs {
+    Epochs { definitions: id(definitions), access: id(access) }
 }
 
 /// And back.

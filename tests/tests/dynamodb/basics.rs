@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crm_core::{
     schema::{Group, Versions},
     store::{
-        ClaimOp, Got, History, HistoryPosition, HistoryQuery, LogPosition, LogQuery, Records, StageMoveQuery,
+        ClaimOp, Epochs, Got, History, HistoryPosition, HistoryQuery, LogPosition, LogQuery, Records, StageMoveQuery,
         StoreError, Want,
     },
     value::{Id, Kind, Ref, Time, Value},
@@ -38,7 +38,7 @@ async fn what_is_created_is_read_back_and_of_no_other_tenant() {
     assert_eq!(get(&store, &lead).await.as_deref(), Some(&lead));
     let got = store.get(id(), &[Want::Record(lead.reference())]).await.unwrap();
     assert_eq!(got.got, [Got::Record(None)]);
-    assert_eq!(got.epoch, Id::NIL);
+    assert_eq!(got.epochs, Epochs::default());
 }
 
 #[tokio::test]
@@ -63,8 +63,8 @@ async fn every_kind_is_kept_as_it_is() {
     let kinds: std::collections::HashSet<Kind> = definitions.images.iter().map(|image| image.kind()).collect();
     assert_eq!(definitions.images.len(), 2 * crm_core::catalog::all().filter(|decl| decl.is_definition).count());
     assert!(kinds.iter().all(|&kind| crm_core::catalog::decl(kind).is_definition));
-    assert_eq!(definitions.epoch, store.get(tenant, &[]).await.unwrap().epoch);
-    assert_ne!(definitions.epoch, Id::NIL);
+    assert_eq!(definitions.epochs, store.get(tenant, &[]).await.unwrap().epochs);
+    assert_ne!(definitions.epochs.definitions, Id::NIL);
     assert!(store.definitions(id()).await.unwrap().images.is_empty());
 }
 

@@ -11,6 +11,7 @@ mod life;
 mod limits;
 mod past;
 mod reports;
+mod rights;
 mod scoring;
 mod sign_in;
 mod story;

@@ -8,7 +8,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use crm_core::{
     Crm, MemoryStore, access::Actor, organizations::NewOrganization, testing::TestClock, users::NewUser, value::Id,
 };
-use crm_lambda::{Config, KeyRing, OutsideIssuer, SignIn, StaticJwks, TokenKey, router};
+use crm_lambda::{Config, JwksError, JwksSource, KeyRing, OutsideIssuer, SignIn, StaticJwks, TokenKey, router};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
@@ -275,25 +275,21 @@ async fn a_key_that_is_rotated_out_is_believed_as_long_as_it_is_kept() {
 }
 
 #[tokio::test]
-async fn access_ends_at_once_where_the_deployment_asks_for_it() {
+async fn access_ends_at_once_and_ones_own_session_too_where_the_deployment_asks_for_it() {
     for asks in [true, false] {
         let api = Api::with(Arc::new(MemoryStore::new()), |own, _| own.checks_sessions = asks);
         let admin = api.register("acme").await;
         let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
         api.get(&rep, "me").await.is(200);
         api.post(&admin, &format!("users/{}/sign-out", rep.id), json!({})).await.is(204);
-        let answer = api.get(&rep, "me").await;
-        assert_eq!(answer.status.as_u16(), if asks { 401 } else { 200 });
+        api.get(&rep, "me").await.problem(401, "invalid_token");
         api.try_refresh(&rep.refresh).await.problem(401, "invalid_token");
         let rep = api.login("acme", "rep@acme.example").await;
         let job = api.post(&admin, &format!("users/{}/deactivate", rep.id), json!({"leave": true})).await.is(200);
         assert_eq!(job.data()["status"], "completed");
         api.try_refresh(&rep.refresh).await.problem(401, "invalid_token");
         api.try_login("acme", "rep@acme.example", PASSWORD, None).await.problem(401, "invalid_credentials");
-        let answer = api.get(&rep, "me").await;
-        assert_eq!(answer.status.as_u16(), if asks { 401 } else { 200 }, "until the access token ends");
-        api.clock.advance_seconds(15 * 60);
-        api.get(&rep, "me").await.is(401);
+        api.get(&rep, "me").await.problem(401, "invalid_token");
     }
 }
 
@@ -367,6 +363,7 @@ async fn the_hosts_middleware_may_say_who_asks() {
         .method("POST")
         .uri("/crm/api/v1/leads")
         .header("content-type", "application/json")
+        .header("x-crm-request", "1")
         .body(axum::body::Body::from(r#"{"name": "Ada"}"#))
         .expect("a request");
     create.extensions_mut().insert(admin.clone());
@@ -374,6 +371,88 @@ async fn the_hosts_middleware_may_say_who_asks() {
     let place = answer.headers()["location"].to_str().expect("plain").to_owned();
     assert!(place.starts_with("/crm/api/v1/leads/"), "{place}");
     assert_eq!(ask(&place, Some(admin.clone())).await, 200);
+    // A form of another site can send no header of its own, and browsers say from where a request comes.
+    let restore = async |method: &str, header: Option<(&str, &str)>| {
+        let mut request = Request::builder().method(method).uri(format!("{place}/restore"));
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let mut request = request.body(axum::body::Body::empty()).expect("a request");
+        request.extensions_mut().insert(admin.clone());
+        api.clone().oneshot(request).await.expect("an answer").status().as_u16()
+    };
+    for forged in [None, Some(("sec-fetch-site", "cross-site")), Some(("sec-fetch-site", "same-site"))] {
+        assert_eq!(restore("POST", forged).await, 403, "{forged:?}");
+    }
+    for own in [("sec-fetch-site", "same-origin"), ("x-crm-request", "")] {
+        assert_ne!(restore("POST", Some(own)).await, 403, "{own:?}");
+    }
+    // What a page may load is said by the routes of the page.
+    let policy = async |path: &str| {
+        let request = Request::builder().uri(path).body(axum::body::Body::empty()).expect("a request");
+        let answer = api.clone().oneshot(request).await.expect("an answer");
+        answer.headers()["content-security-policy"].to_str().expect("plain").to_owned()
+    };
+    assert!(policy("/crm/docs").await.contains("default-src 'self'"));
+    for other in ["/crm/api/v1/leads/docs", "/crm/api/v1/docs", "/crm/docs-of-another", "/crm/openapi.json"] {
+        assert!(policy(other).await.contains("default-src 'none'"), "{other}");
+    }
+}
+
+/// Keys that an issuer changes, or that are out of reach.
+#[derive(Clone)]
+struct Changing(Arc<std::sync::Mutex<Option<jsonwebtoken::jwk::JwkSet>>>);
+
+#[async_trait::async_trait]
+impl JwksSource for Changing {
+    async fn keys(&self) -> Result<jsonwebtoken::jwk::JwkSet, JwksError> {
+        self.0.lock().expect("no panic").clone().ok_or_else(|| JwksError("out of reach".into()))
+    }
+}
+
+#[tokio::test]
+async fn keys_that_an_issuer_withdraws_are_believed_no_longer_than_ten_minutes() {
+    let pem = include_bytes!("rsa_test_key.pem");
+    let key = EncodingKey::from_rsa_pem(pem).expect("a key");
+    let mut jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&key, Algorithm::RS256).expect("its public half");
+    jwk.common.key_id = Some("outside".into());
+    let clock = TestClock::at("2024-05-06T09:00:00Z");
+    let crm = Crm::builder(MemoryStore::new()).clock(clock.clone()).build();
+    let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await.expect("made");
+    let role = crm.roles(&admin).find("key", "sales_rep").await.expect("built in").id;
+    let new = NewUser { external_id: Some("auth0|42".into()), role_ids: vec![role], ..NewUser::default() };
+    crm.users(&admin).create(new).await.expect("made");
+    let source = Changing(Arc::default());
+    let set = |keys| *source.0.lock().expect("no panic") = keys;
+    let issuer = OutsideIssuer::new("https://issuer.example/", "crm", admin.tenant(), source.clone());
+    let api = router(crm, Config::new(SignIn::Outside(Box::new(issuer))));
+    let until = clock.now().micros() / 1_000_000 + 100_000;
+    let claims = json!({"iss": "https://issuer.example/", "aud": "crm", "sub": "auth0|42", "exp": until});
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some("outside".into());
+    let token = jsonwebtoken::encode(&header, &claims, &key).expect("signed");
+    let ask = async || {
+        let request = Request::builder().uri("/api/v1/leads").header("authorization", format!("Bearer {token}"));
+        let request = request.body(axum::body::Body::empty()).expect("a request");
+        api.clone().oneshot(request).await.expect("an answer").status().as_u16()
+    };
+    let known = jsonwebtoken::jwk::JwkSet { keys: vec![jwk] };
+    assert_eq!(ask().await, 503);
+    set(Some(known.clone()));
+    assert_eq!(ask().await, 200);
+    // Out of reach for a while: what is known is believed, for an hour.
+    set(None);
+    clock.advance_seconds(11 * 60);
+    assert_eq!(ask().await, 200);
+    clock.advance_seconds(50 * 60);
+    assert_eq!(ask().await, 503);
+    set(Some(known));
+    clock.advance_seconds(61);
+    assert_eq!(ask().await, 200);
+    // Withdrawn, and no token names an unknown key.
+    set(Some(jsonwebtoken::jwk::JwkSet { keys: Vec::new() }));
+    clock.advance_seconds(10 * 60);
+    assert_eq!(ask().await, 401);
 }
 
 #[tokio::test]

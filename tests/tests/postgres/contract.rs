@@ -141,8 +141,8 @@ async fn records_that_refer_to_each_other_come_in_one_commit() {
     for record in records {
         assert!(stored(&store, tenant, record).await.is_some(), "{record}");
     }
-    assert!(!store.get(tenant, &[]).await.unwrap().epoch.is_nil(), "definitions were written");
-    assert_eq!(store.get(id(), &[]).await.unwrap().epoch, Id::NIL);
+    assert!(!store.get(tenant, &[]).await.unwrap().epochs.definitions.is_nil(), "definitions were written");
+    assert_eq!(store.get(id(), &[]).await.unwrap().epochs.definitions, Id::NIL);
 }
 
 #[tokio::test]

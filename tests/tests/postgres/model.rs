@@ -422,7 +422,7 @@ impl World {
         let mut there = self.postgres.definitions(self.tenant).await.unwrap();
         here.images.sort_by_key(|image| image.reference());
         there.images.sort_by_key(|image| image.reference());
-        assert_eq!((here.epoch, here.images), (there.epoch, there.images));
+        assert_eq!((here.epochs, here.images), (there.epochs, there.images));
     }
 
     async fn compare_history(&mut self) {

@@ -57,7 +57,7 @@ async fn a_call_is_one_round_trip() {
     store.commit(&first).await.unwrap();
 
     assert_eq!(counted!(proxy, store.get(tenant, &wants).await), (1, 1), "get");
-    assert_eq!(counted!(proxy, store.get(tenant, &[]).await), (1, 1), "get of the epoch");
+    assert_eq!(counted!(proxy, store.get(tenant, &[]).await), (1, 1), "get of the epochs");
     assert_eq!(counted!(proxy, store.definitions(tenant).await), (1, 1), "definitions");
     let writes = || {
         let mut writes: Vec<_> =
@@ -93,7 +93,12 @@ async fn a_call_is_one_round_trip() {
             // A list-valued field holds no missing element: that is answered without asking.
             let trips = usize::from(!index.per_element);
             assert_eq!(counted!(proxy, store.list(&query).await), (trips, trips), "list by {}", index.name);
-            assert_eq!(counted!(proxy, store.list_with_epoch(&query).await), (1, 1), "with the epoch, {}", index.name);
+            assert_eq!(
+                counted!(proxy, store.list_with_epochs(&query).await),
+                (1, 1),
+                "with the epochs, {}",
+                index.name
+            );
             assert_eq!(counted!(proxy, store.count(&query).await), (trips, trips), "count by {}", index.name);
         }
     }

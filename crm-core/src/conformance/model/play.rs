@@ -414,8 +414,8 @@ impl Play<'_> {
         if let Some(key) = &commit.key {
             self.same_entry(at, &key.key).await?;
         }
-        let (said, told) = (self.model.epoch(commit.tenant).await?, self.tested.epoch(commit.tenant).await?);
-        ensure!(said == told, "the epoch is {said}, the store says {told}");
+        let (said, told) = (self.model.epochs(commit.tenant).await?, self.tested.epochs(commit.tenant).await?);
+        ensure!(said == told, "the epochs are {said:?}, the store says {told:?}");
         Ok(())
     }
 
@@ -531,7 +531,7 @@ impl Play<'_> {
         let owner = self.worlds[tenant].tenant;
         let (mut said, mut told) =
             (self.model.store.definitions(owner).await?, self.tested.store.definitions(owner).await?);
-        ensure!(said.epoch == told.epoch, "the epoch is {}, the store says {}", said.epoch, told.epoch);
+        ensure!(said.epochs == told.epochs, "the epochs are {:?}, the store says {:?}", said.epochs, told.epochs);
         said.images.sort_by_key(|image| image.reference());
         told.images.sort_by_key(|image| image.reference());
         ensure!(

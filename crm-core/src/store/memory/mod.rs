@@ -22,8 +22,8 @@ use log::Log;
 use table::Tables;
 
 use super::{
-    Answer, ChangePage, Claim, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
-    KeyEntry, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+    Answer, ChangePage, Claim, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, Got, History,
+    HistoryQuery, KeyEntry, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
 };
 use crate::value::{Id, Kind, Ref, Time};
 
@@ -40,7 +40,7 @@ struct State {
     log: Log,
     claims: HashMap<Claim, Holder>,
     keys: HashMap<(Id, String), KeyEntry>,
-    epochs: BTreeMap<Id, Id>,
+    epochs: BTreeMap<Id, Epochs>,
     cursors: BTreeMap<String, FeedCursor>,
 }
 
@@ -85,6 +85,10 @@ impl MemoryStore {
 }
 
 impl State {
+    fn epochs_of(&self, tenant: Id) -> Epochs {
+        self.epochs.get(&tenant).copied().unwrap_or_default()
+    }
+
     fn check(&self, commit: &Commit) -> Result<(), StoreError> {
         commit.check_budget()?;
         if let Some(key) = &commit.key
@@ -165,8 +169,9 @@ impl State {
         if let Some(key) = &commit.key {
             self.keys.insert((commit.tenant, key.key.clone()), key.clone());
         }
-        if commit.touches_definitions() {
-            self.epochs.insert(commit.tenant, commit.id);
+        let epochs = self.epochs_of(commit.tenant).after(commit);
+        if epochs != Epochs::default() {
+            self.epochs.insert(commit.tenant, epochs);
         }
     }
 }
@@ -190,7 +195,7 @@ impl Records for MemoryStore {
                 Want::Key(key) => Got::Key(state.keys.get(&(tenant, key.clone())).cloned()),
             })
             .collect();
-        Ok(Answer { epoch: state.epochs.get(&tenant).copied().unwrap_or(Id::NIL), got })
+        Ok(Answer { epochs: state.epochs_of(tenant), got })
     }
 
     async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
@@ -198,7 +203,7 @@ impl Records for MemoryStore {
         let state = self.state();
         let kinds = Kind::ALL.iter().filter(|&&kind| crate::catalog::decl(kind).is_definition);
         let images = kinds.flat_map(|&kind| state.tables.all(tenant, kind)).cloned().collect();
-        Ok(Definitions { epoch: state.epochs.get(&tenant).copied().unwrap_or(Id::NIL), images })
+        Ok(Definitions { epochs: state.epochs_of(tenant), images })
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
