@@ -7,8 +7,8 @@ use crm_core::{
     catalog,
     change::{Change, FieldChange, Origin},
     schema::{Image, Versions},
-    store::{HistoryPosition, KeyEntry, LogPosition, StoreError},
-    value::{Id, Ref, Time, Value},
+    store::{HistoryPosition, KeyEntry, LogPosition, StoreError, Write},
+    value::{Id, Kind, Ref, Time, Value},
 };
 
 use crate::{

@@ -383,13 +383,53 @@ async fn definitions_that_have_not_all_appeared_are_read_again() {
     // The epoch is there, and the definition is not yet.
     rig.script([Step::Pass, Step::Answer(200, old.clone())]);
     let read = rig.store.definitions(tenant).await.unwrap();
-    assert_eq!(read.epoch, renamed.id);
+    assert_eq!(read.epochs.definitions, renamed.id);
     let team = read.images.iter().find(|image| image.id == one.id).unwrap();
     assert_eq!(team.get("name"), &Value::text("North-West"), "an old definition under the new epoch stays in caches");
     assert_eq!(rig.sent().len(), 4);
     // As long as it is not there, nothing is answered that would be kept.
     rig.script((0..100).flat_map(|_| [Step::Pass, Step::Answer(200, old.clone())]));
     assert!(matches!(rig.store.definitions(tenant).await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_user_that_is_older_than_the_access_epoch_is_read_again() {
+    let rig = Rig::new().await;
+    let tenant = id();
+    let user = image(Kind::User, tenant, 0, &[("is_active", Value::Bool(true))]);
+    rig.store.commit(&create([user.clone()])).await.unwrap();
+    let wants = [Want::Record(user.reference())];
+    let read = async || {
+        rig.script([]);
+        rig.store.get(tenant, &wants).await.unwrap();
+        let sent = rig.sent().into_iter().find(|sent| sent.operation == "BatchGetItem").unwrap();
+        serde_json::from_str::<Json>(&post("DynamoDB_20120810.BatchGetItem", sent.body).await).unwrap()
+    };
+    let before = read().await;
+    let stored = get(&rig.store, &user).await.unwrap();
+    let closed = update(&stored, 5, |user| set(user, "is_active", Value::Bool(false)));
+    rig.store.commit(&closed).await.unwrap();
+    // The epoch is there, and the user is not yet.
+    let mut torn = read().await;
+    let items = |answer: &Json| -> Vec<Json> {
+        let tables = answer["Responses"].as_object().unwrap().values();
+        tables.flat_map(|items| items.as_array().unwrap().clone()).collect()
+    };
+    let old = items(&before);
+    for item in torn["Responses"].as_object_mut().unwrap().values_mut().flat_map(|items| items.as_array_mut().unwrap()) {
+        let was = old.iter().find(|was| was["pk"] == item["pk"] && was["sk"] == item["sk"]);
+        if let Some(was) = was.filter(|_| item.get("x").is_none()) {
+            *item = was.clone();
+        }
+    }
+    rig.script([Step::Answer(200, torn.clone())]);
+    let answer = rig.store.get(tenant, &wants).await.unwrap();
+    assert_eq!(answer.epochs.access, closed.id);
+    let Got::Record(Some(user)) = &answer.got[0] else { panic!("{answer:?}") };
+    assert_eq!(user.get("is_active"), &Value::Bool(false), "rights that were withdrawn stay under the new epoch");
+    assert_eq!(rig.sent().len(), 2);
+    rig.script((0..100).map(|_| Step::Answer(200, torn.clone())));
+    assert!(matches!(rig.store.get(tenant, &wants).await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test]
