@@ -379,8 +379,8 @@ fn what_lists_refuse() {
             assert_eq!(faults(leads.list(&ListQuery::new().sort(sort)).await), ["sort unknown_sort"]);
         }
         assert_eq!(faults(leads.list(&ListQuery::new().archived().sort("score")).await), ["sort unknown_sort"]);
-        for search in [text(201), text(TEN_MB), "a\0".to_owned()] {
-            assert_eq!(faults(leads.list(&ListQuery::new().text(search)).await), ["q too_long"]);
+        for (search, fault) in [(text(201), "too_long"), (text(TEN_MB), "too_long"), ("a\0".to_owned(), "nul")] {
+            assert_eq!(faults(leads.list(&ListQuery::new().text(search)).await), [format!("q {fault}")]);
         }
         let all =
             faults(leads.list(&ListQuery::new().filter(Filter::all([Filter::eq("a", 1), Filter::eq("b", 2)]))).await);
