@@ -5,6 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
     access::{Access, Action, Actor, Authority, Explanation, Permission},
+    associations,
     change::{self, Change, Origin, StageInterval, StageTime},
     definitions::Definitions,
     draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
@@ -573,6 +574,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub async fn count_of(&self, query: &ListQuery) -> Result<u64, Error> {
         let definitions = self.definitions().await?;
         let access = Access::new(self.actor, &definitions, self.engine.clock.now());
+        listing::demand_ends(&access, K::decl())?;
         let plan = listing::plan(&access, K::decl(), query, Action::Read)?;
         listing::count(self.engine, self.actor.tenant(), &plan).await
     }
@@ -907,6 +909,9 @@ impl Planned<'_> {
         let Self { access, plan, signature, after } = self;
         let (actor, definitions) = (access.actor(), access.definitions());
         let (page, epochs) = match &plan {
+            Way::Now(plan) if listing::demand_ends(&access, plan.decl).is_err() => {
+                associations::walk_seen(engine, actor, plan, after, limit, epochs).await?
+            }
             Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epochs).await?,
             Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epochs).await?,
         };

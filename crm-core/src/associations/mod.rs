@@ -4,6 +4,6 @@ mod of;
 pub mod record;
 mod rules;
 
-pub(crate) use of::ends;
+pub(crate) use of::{ends, walk_seen};
 pub use record::*;
 pub(crate) use rules::END_KINDS;

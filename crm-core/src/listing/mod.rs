@@ -10,6 +10,6 @@ mod query;
 pub(crate) use cursor::{open, seal};
 pub(crate) use merge::{count, walk_page, walk_page_under};
 pub(crate) use past::{Moment, PastPlan, plan_past, walk_past};
-pub(crate) use plan::{Plan, Read, plan, signature};
+pub(crate) use plan::{Plan, Read, demand_ends, plan, signature};
 pub(crate) use query::{DEFAULT_LIMIT, MAX_LIMIT};
 pub use query::{ListPage, ListQuery};

@@ -11,7 +11,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use super::{
     ListQuery, Plan, Read,
     merge::walk_page_under,
-    plan::{TextSearch, choose, permitted, search},
+    plan::{TextSearch, choose, demand_ends, permitted, search},
 };
 use crate::{
     access::{Access, Action},
@@ -78,6 +78,7 @@ pub(crate) fn plan_past(
     relative_to: Time,
     moment: Moment,
 ) -> Result<PastPlan, Error> {
+    demand_ends(access, decl)?;
     let seen = permitted(access, decl, action)?;
     if query.archived {
         return Err(Error::invalid("archived", "not_in_the_past", "a list of the past has what was live then"));

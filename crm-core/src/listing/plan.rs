@@ -87,20 +87,28 @@ pub(crate) fn plan(
     Ok(Plan { decl, reads, filter, extra, descending: query.descending })
 }
 
+/// Associations are seen by who may read both their ends, which no index knows: they are counted, exported and listed as they
+/// were by who may read all that can be one. A plain list leaves out what its reader may not see, page by page.
+///
+/// # Errors
+/// [`Error::Forbidden`] for anybody else.
+pub(crate) fn demand_ends(access: &Access<'_>, decl: &KindDecl) -> Result<(), Error> {
+    if decl.kind != Kind::Association {
+        return Ok(());
+    }
+    crate::associations::END_KINDS
+        .into_iter()
+        .try_for_each(|kind| access.demand_all(Permission::new(kind, Action::Read)))
+}
+
 /// What the actor may list of a kind, as a condition.
 ///
 /// # Errors
 /// [`Error::Forbidden`] as [`plan`].
 pub(super) fn permitted(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Result<Predicate, Error> {
     access.demand(Permission::new(decl.kind, action))?;
-    if decl.kind == Kind::Association {
-        // By its ends, which no index knows: listed as a whole by who may read all that can be one, and by anybody else
-        // through `Collection::of`.
-        for kind in crate::associations::END_KINDS {
-            access.demand_all(Permission::new(kind, Action::Read))?;
-        }
-    }
     if action == Action::Export {
+        demand_ends(access, decl)?;
         // Never more than can be read.
         access.demand(Permission::new(decl.kind, Action::Read))?;
         return Ok(seen(access, decl, Action::Read).and(access.predicate(action, decl)));

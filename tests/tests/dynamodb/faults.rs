@@ -416,7 +416,8 @@ async fn a_user_that_is_older_than_the_access_epoch_is_read_again() {
         tables.flat_map(|items| items.as_array().unwrap().clone()).collect()
     };
     let old = items(&before);
-    for item in torn["Responses"].as_object_mut().unwrap().values_mut().flat_map(|items| items.as_array_mut().unwrap()) {
+    for item in torn["Responses"].as_object_mut().unwrap().values_mut().flat_map(|items| items.as_array_mut().unwrap())
+    {
         let was = old.iter().find(|was| was["pk"] == item["pk"] && was["sk"] == item["sk"]);
         if let Some(was) = was.filter(|_| item.get("x").is_none()) {
             *item = was.clone();
