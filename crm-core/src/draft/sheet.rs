@@ -485,7 +485,11 @@ impl<'a> Draft<'a> {
                 gate::place_properties(self.cx.definitions, after, value, by_use_case, country, faults);
                 continue;
             }
-            match field.ty.normalize(value.clone(), country) {
+            let normal = field.ty.normalize(value.clone(), country).and_then(|normal| {
+                let is_new = !by_use_case && after.values[*at] != normal;
+                if is_new { field.ty.within_bounds(normal) } else { Ok(normal) }
+            });
+            match normal {
                 Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
                     faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
                 }

@@ -35,7 +35,8 @@ pub fn property_type(property: &Property) -> FieldType {
 /// # Errors
 /// A [`Fault`] that says what would be right.
 pub fn check_property(property: &Property, value: Value, default_country: Option<&str>) -> Result<Value, Fault> {
-    let value = property_type(property).normalize(value, default_country)?;
+    let ty = property_type(property);
+    let value = ty.within_bounds(ty.normalize(value, default_country)?)?;
     let options =
         |text: &str| property.options.iter().find(|option| option.value == text && !option.archived).is_some();
     let unknown = || {

@@ -8,8 +8,9 @@
 //! | [`Reports::life`] | of leads or deals in a period: entries and exits of stages, conversion, time in stage, velocity, reasons | [`LifeReport`] |
 //!
 //! A deal is in a report where a grant of `deal.report` covers it and it is not archived, a lead by `lead.report`; what
-//! field rules hide from the actor does not exist there either. Sums are decimals, per currency and in the
-//! organization's base currency by its dated rates; ratios are floats. Days, months and quarters are those of the
+//! field rules hide from the actor does not exist there either. Sums are exact decimals, per currency and in the
+//! organization's base currency by its dated rates; ratios are floats. A figure leaves out what cannot be (a deal that
+//! closed before it was created, an amount of 10^18 or more), and its `left_out` or `out_of_range` says how many. Days, months and quarters are those of the
 //! organization's time zone and fiscal year. When a record entered a stage comes from the change log alone.
 //!
 //! Costs: reports fold over lists. A report reads every deal of the tenant that the actor may see in reports, 1,000 a
@@ -59,11 +60,11 @@ use crate::{
 use calendar::Calendar;
 use groups::{Dimension, Keys, Plan};
 use money::Valued;
-pub(crate) use money::{RateTable, overflow};
+pub(crate) use money::{InBase, RateTable, overflow};
 use pipeline::{OpenFact, OpenTally};
 pub(crate) use read::Reader;
 use read::Row;
-use sales::{Fact, Tally};
+use sales::{CycleDays, Fact, Tally};
 use table::Tallies;
 
 /// The reports that an actor may see.
@@ -96,7 +97,7 @@ impl<'a> Reports<'a> {
     /// # Errors
     /// [`Error::NotFound`] for a pipeline that is none of deals, [`Error::Forbidden`] without any grant of
     /// `deal.report`, [`Error::Invalid`] with every fault of filter and groupings (`unknown_field` for a hidden field,
-    /// `not_reportable`, `unknown_stage`), [`Error::TooLarge`] past 10,000 groups in a table or 28 digits in a sum.
+    /// `not_reportable`, `unknown_stage`) and for a period that ends before it begins (`bad_period`), [`Error::TooLarge`] past 10,000 groups in a table or 28 digits in a sum.
     pub async fn sales(&self, query: &SalesQuery) -> Result<SalesReport, Error> {
         let now = self.engine.clock.now();
         let definitions = self.definitions().await?;
@@ -111,11 +112,13 @@ impl<'a> Reports<'a> {
         plan.entries.extend(cycle_from);
         // A value that the actor may not see is as if no deal had one.
         let value = groups::seen(&access, Kind::Deal, "value").ok().map(|(path, _)| path);
-        let rows = reader.deals(pipeline.id, query.filter.as_ref(), value.as_ref(), &plan.fields).await?;
+        let filter = query.narrow.condition()?;
+        let rows = reader.deals(pipeline.id, filter.as_ref(), value.as_ref(), &plan.fields).await?;
         let keys = reader_keys(&reader, &definitions, pipeline.id, &plan, &rows).await?;
         let won = |row: &&Row| row.kind == StageKind::Won;
         let mut rates = reader.rates(&currencies(rows.iter().filter(won))).await?;
-        let zone = definitions.zone();
+        let (zone, base) = (definitions.zone(), definitions.base_currency());
+        let today = now.date_in(zone);
         let mut overall = Tally::default();
         let mut tables: Vec<Tallies<Tally>> = plan.tables.iter().map(|_| Tallies::new()).collect();
         for row in &rows {
@@ -123,19 +126,19 @@ impl<'a> Reports<'a> {
                 Some(stage) => keys.entered(row.id, stage),
                 None => row.created_at.map(|at| at.date_in(zone)),
             };
-            let day = row.closed_on.unwrap_or_else(|| now.date_in(zone));
-            let value = if row.kind == StageKind::Won { valued(row.value, day, &mut rates)? } else { None };
-            let fact = Fact { kind: row.kind, value, cycle_days: sales::cycle_days(row.kind, began, row.closed_on) };
-            overall.add(&fact)?;
+            let day = row.closed_on.unwrap_or(today);
+            let value = if row.kind == StageKind::Won { valued(row.value, day, &mut rates) } else { None };
+            let fact = Fact { kind: row.kind, value, cycle: CycleDays::of(row.kind, began, row.closed_on, today) };
+            overall.add(&fact);
             for (tallies, dimensions) in tables.iter_mut().zip(&plan.tables) {
-                tallies.at(keys.of(row, dimensions))?.add(&fact)?;
+                tallies.at(keys.of(row, dimensions))?.add(&fact);
             }
         }
-        let (used, missing) = rates.notes();
+        let (used, missing) = rates.notes()?;
         Ok(SalesReport {
-            overall: overall.figures()?,
-            tables: finish(tables, &query.tables, &plan, &keys, Tally::figures)?,
-            base_currency: definitions.base_currency(),
+            overall: overall.figures(base)?,
+            tables: finish(tables, &query.tables, &plan, &keys, |tally: Tally| tally.figures(base))?,
+            base_currency: base,
             rates: used,
             missing_rates: missing,
         })
@@ -159,30 +162,33 @@ impl<'a> Reports<'a> {
         let plan = groups::plan(&access, pipeline, &query.tables)?;
         let value = measure(&access, &query.value)?;
         let open = Filter::eq("stage_kind", StageKind::Open.to_string());
-        let filter = query.filter.clone().map_or(open.clone(), |filter| open.and(filter));
+        let filter = match query.narrow.condition()? {
+            Some(filter) => open.and(filter),
+            None => open,
+        };
         let rows = reader.deals(pipeline.id, Some(&filter), Some(&value), &plan.fields).await?;
         let keys = reader_keys(&reader, &definitions, pipeline.id, &plan, &rows).await?;
         let mut rates = reader.rates(&currencies(rows.iter())).await?;
-        let day = now.date_in(definitions.zone());
+        let (day, base) = (now.date_in(definitions.zone()), definitions.base_currency());
         let mut total = OpenTally::default();
         let mut stages: HashMap<Id, OpenTally> = HashMap::new();
         let mut tables: Vec<Tallies<OpenTally>> = plan.tables.iter().map(|_| Tallies::new()).collect();
         for row in &rows {
-            let fact = OpenFact { value: valued(row.value, day, &mut rates)?, probability: row.probability };
-            total.add(&fact)?;
+            let fact = OpenFact { value: valued(row.value, day, &mut rates), probability: row.probability };
+            total.add(&fact);
             if let Some(stage) = row.stage {
-                stages.entry(stage).or_default().add(&fact)?;
+                stages.entry(stage).or_default().add(&fact);
             }
             for (tallies, dimensions) in tables.iter_mut().zip(&plan.tables) {
-                tallies.at(keys.of(row, dimensions))?.add(&fact)?;
+                tallies.at(keys.of(row, dimensions))?.add(&fact);
             }
         }
-        let (used, missing) = rates.notes();
+        let (used, missing) = rates.notes()?;
         Ok(PipelineReport {
-            total: total.finish()?,
-            stages: open_stages(pipeline, stages)?,
-            tables: finish(tables, &query.tables, &plan, &keys, OpenTally::finish)?,
-            base_currency: definitions.base_currency(),
+            total: total.finish(base)?,
+            stages: open_stages(pipeline, stages, base)?,
+            tables: finish(tables, &query.tables, &plan, &keys, |tally: OpenTally| tally.finish(base))?,
+            base_currency: base,
             day,
             rates: used,
             missing_rates: missing,
@@ -263,8 +269,8 @@ fn currencies<'r>(rows: impl Iterator<Item = &'r Row>) -> BTreeSet<Currency> {
     rows.filter_map(|row| row.value).map(|value| value.currency).collect()
 }
 
-fn valued(value: Option<Money>, day: Date, rates: &mut RateTable) -> Result<Option<Valued>, Error> {
-    value.map(|money| Ok(Valued { money, in_base: rates.convert(money, day)? })).transpose()
+fn valued(value: Option<Money>, day: Date, rates: &mut RateTable) -> Option<Valued> {
+    value.map(|money| Valued { money, in_base: rates.convert(money, day) })
 }
 
 /// Reads what the keys of the rows are made from.
@@ -303,7 +309,7 @@ fn finish<T: Default, F>(
     asked: &[Vec<GroupBy>],
     plan: &Plan,
     keys: &Keys<'_>,
-    figures: fn(T) -> Result<F, Error>,
+    figures: impl Fn(T) -> Result<F, Error>,
 ) -> Result<Vec<Table<F>>, Error> {
     let dimension = |table: usize, at: usize| -> &Dimension { &plan.tables[table][at] };
     tallies
@@ -311,12 +317,16 @@ fn finish<T: Default, F>(
         .zip(asked)
         .enumerate()
         .map(|(table, (tallies, by))| {
-            tallies.table(by.clone(), |at, key| keys.name(dimension(table, at), key), figures)
+            tallies.table(by.clone(), |at, key| keys.name(dimension(table, at), key), &figures)
         })
         .collect()
 }
 
-fn open_stages(pipeline: &Pipeline, mut tallies: HashMap<Id, OpenTally>) -> Result<Vec<OpenStage>, Error> {
+fn open_stages(
+    pipeline: &Pipeline,
+    mut tallies: HashMap<Id, OpenTally>,
+    base: Currency,
+) -> Result<Vec<OpenStage>, Error> {
     let mut stages: Vec<_> = pipeline.stages.iter().filter(|stage| stage.kind == StageKind::Open).collect();
     stages.sort_by_key(|stage| stage.position);
     let mut open = Vec::with_capacity(stages.len());
@@ -325,7 +335,7 @@ fn open_stages(pipeline: &Pipeline, mut tallies: HashMap<Id, OpenTally>) -> Resu
         if stage.retired && tally.is_none() {
             continue;
         }
-        let found = tally.unwrap_or_default().finish()?;
+        let found = tally.unwrap_or_default().finish(base)?;
         open.push(OpenStage { id: stage.id, key: stage.key.clone(), name: stage.name.clone(), open: found });
     }
     Ok(open)

@@ -6,10 +6,14 @@ use serde::Serialize;
 
 use crate::{
     error::Error,
-    value::{Currency, Date, Decimal, Money, MoneyError},
+    value::{Currency, Date, Decimal, ExactSum, Money, MoneyError, product},
 };
 
-/// What some amounts come to.
+/// Digits behind the point of a converted amount, and of an average or median past the currency's minor unit.
+const PLACES: u32 = 6;
+
+/// What some amounts come to. Sums are exact and rounded once, to the 28 digits of a decimal: they depend neither on the
+/// order nor on the grouping of the amounts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Sums {
     /// The sum of each currency, nothing converted.
@@ -18,6 +22,9 @@ pub struct Sums {
     pub in_base: Option<Amounts>,
     /// Amounts that are in [`Sums::by_currency`] and, for want of a rate, not in [`Sums::in_base`].
     pub without_rate: u64,
+    /// Amounts left out because they are 10^18 or more in size ([`Decimal::BOUND`]): in neither, or, where only what
+    /// they come to in the base currency is as much, in [`Sums::by_currency`] alone.
+    pub out_of_range: u64,
 }
 
 /// Some amounts in the base currency. Only ever of at least one.
@@ -27,9 +34,9 @@ pub struct Amounts {
     pub n: u64,
     /// All together.
     pub sum: Decimal,
-    /// Sum ÷ n, to 28 digits.
+    /// Sum ÷ n, rounded half to even to 6 digits past the currency's minor unit: to 8 for euros.
     pub average: Decimal,
-    /// The middle one; of an even number of them the mean of the two in the middle.
+    /// The middle one; of an even number of them the mean of the two in the middle, rounded as the average.
     pub median: Decimal,
     /// The least.
     pub min: Decimal,
@@ -70,13 +77,23 @@ pub(crate) fn overflow(_: MoneyError) -> Error {
     Error::TooLarge { what: "the number of digits of a sum", limit: 28 }
 }
 
+/// An amount in the base currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InBase {
+    Amount(Decimal),
+    /// There is no rate for its day.
+    NoRate,
+    /// It is no amount that reports sum, or comes to none.
+    OutOfRange,
+}
+
 /// The rates of some currencies, and which of them were used and missed.
 #[derive(Debug)]
 pub(crate) struct RateTable {
     base: Currency,
     rates: BTreeMap<Currency, BTreeMap<Date, Decimal>>,
     used: BTreeMap<(Currency, Date), (Decimal, u64)>,
-    missing: BTreeMap<Currency, MissingRate>,
+    missing: BTreeMap<Currency, (MissingRate, ExactSum)>,
 }
 
 impl RateTable {
@@ -89,38 +106,45 @@ impl RateTable {
         self.rates.entry(currency).or_default().insert(day, rate);
     }
 
-    /// The amount in the base currency, by the latest rate of its day or before; `None`, and noted, where there is
-    /// none.
-    pub(crate) fn convert(&mut self, money: Money, day: Date) -> Result<Option<Decimal>, Error> {
+    /// The amount in the base currency, by the latest rate of its day or before, rounded to 6 digits behind the point;
+    /// it is noted where there is none.
+    pub(crate) fn convert(&mut self, money: Money, day: Date) -> InBase {
+        if !money.amount.is_in_range() {
+            return InBase::OutOfRange;
+        }
         if money.currency == self.base {
-            return Ok(Some(money.amount));
+            return InBase::Amount(money.amount);
         }
         let rate = self.rates.get(&money.currency).and_then(|rates| rates.range(..=day).next_back());
         if let Some((&of, &rate)) = rate {
+            let Some(amount) = product(money.amount, rate, PLACES).ok().filter(|amount| amount.is_in_range()) else {
+                return InBase::OutOfRange;
+            };
             self.used.entry((money.currency, of)).or_insert((rate, 0)).1 += 1;
-            return money.amount.times(rate).map(Some).map_err(overflow);
+            return InBase::Amount(amount);
         }
-        let missing = self.missing.entry(money.currency).or_insert(MissingRate {
-            currency: money.currency,
-            amounts: 0,
-            sum: Decimal::ZERO,
-            first_day: day,
-            last_day: day,
-        });
+        let new =
+            || MissingRate { currency: money.currency, amounts: 0, sum: Decimal::ZERO, first_day: day, last_day: day };
+        let (missing, sum) = self.missing.entry(money.currency).or_insert_with(|| (new(), ExactSum::default()));
         missing.amounts += 1;
-        missing.sum = missing.sum.plus(money.amount).map_err(overflow)?;
+        sum.add(money.amount);
         missing.first_day = missing.first_day.min(day);
         missing.last_day = missing.last_day.max(day);
-        Ok(None)
+        InBase::NoRate
     }
 
     /// What was used and what was missing since it was last asked.
-    pub(crate) fn notes(&mut self) -> (Vec<RateUsed>, Vec<MissingRate>) {
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] past 28 digits in a sum.
+    pub(crate) fn notes(&mut self) -> Result<(Vec<RateUsed>, Vec<MissingRate>), Error> {
         let used = std::mem::take(&mut self.used)
             .into_iter()
             .map(|((currency, day), (rate, amounts))| RateUsed { currency, day, rate, amounts })
             .collect();
-        (used, std::mem::take(&mut self.missing).into_values().collect())
+        let missing = std::mem::take(&mut self.missing).into_values();
+        let missing = missing.map(|(missing, sum)| Ok(MissingRate { sum: sum.total().map_err(overflow)?, ..missing }));
+        Ok((used, missing.collect::<Result<_, Error>>()?))
     }
 }
 
@@ -128,50 +152,57 @@ impl RateTable {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Valued {
     pub(super) money: Money,
-    pub(super) in_base: Option<Decimal>,
+    pub(super) in_base: InBase,
 }
 
 /// Amounts being summed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MoneyTally {
-    by_currency: BTreeMap<Currency, Decimal>,
+    by_currency: BTreeMap<Currency, ExactSum>,
     in_base: Vec<Decimal>,
     without_rate: u64,
+    out_of_range: u64,
 }
 
 impl MoneyTally {
-    pub(super) fn add(&mut self, amount: Valued) -> Result<(), Error> {
-        let sum = self.by_currency.entry(amount.money.currency).or_insert(Decimal::ZERO);
-        *sum = sum.plus(amount.money.amount).map_err(overflow)?;
-        match amount.in_base {
-            Some(amount) => self.in_base.push(amount),
-            None => self.without_rate += 1,
+    pub(super) fn add(&mut self, amount: Valued) {
+        let Valued { money, in_base } = amount;
+        if money.amount.is_in_range() {
+            self.by_currency.entry(money.currency).or_default().add(money.amount);
         }
-        Ok(())
+        match in_base {
+            InBase::Amount(amount) => self.in_base.push(amount),
+            InBase::NoRate => self.without_rate += 1,
+            InBase::OutOfRange => self.out_of_range += 1,
+        }
     }
 
-    pub(super) fn sums(mut self) -> Result<Sums, Error> {
+    /// The sums, those in the base currency rounded as is usual for it.
+    pub(super) fn sums(mut self, base: Currency) -> Result<Sums, Error> {
+        let places = base.minor_digits() + PLACES;
         self.in_base.sort_unstable();
         let in_base = match (self.in_base.first(), self.in_base.last()) {
             (Some(&min), Some(&max)) => {
                 let all = &self.in_base;
-                let mut sum = Decimal::ZERO;
-                for &amount in all {
-                    sum = sum.plus(amount).map_err(overflow)?;
-                }
-                let middle = all[(all.len() - 1) / 2].plus(all[all.len() / 2]).map_err(overflow)?;
                 let n = all.len() as u64;
-                Some(Amounts { n, sum, average: divide(sum, n)?, median: divide(middle, 2)?, min, max })
+                let sum: ExactSum = all.iter().copied().collect();
+                let (low, high) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
+                let middle: ExactSum = [low, high].into_iter().collect();
+                let median = if low == high { low } else { middle.divided(2, places).map_err(overflow)? };
+                let average = sum.divided(n, places).map_err(overflow)?;
+                Some(Amounts { n, sum: sum.total().map_err(overflow)?, average, median, min, max })
             }
             _ => None,
         };
-        Ok(Sums { by_currency: self.by_currency, in_base, without_rate: self.without_rate })
+        let by_currency = self.by_currency.into_iter();
+        let by_currency = by_currency.map(|(currency, sum)| Ok((currency, sum.total().map_err(overflow)?)));
+        Ok(Sums {
+            by_currency: by_currency.collect::<Result<_, Error>>()?,
+            in_base,
+            without_rate: self.without_rate,
+            out_of_range: self.out_of_range,
+        })
     }
-}
-
-/// The quotient, to 28 digits.
-fn divide(sum: Decimal, n: u64) -> Result<Decimal, Error> {
-    sum.get().checked_div(n.into()).map(Decimal::new).ok_or_else(|| overflow(MoneyError::Overflow))
 }
 
 #[cfg(test)]
@@ -190,9 +221,9 @@ mod tests {
         let mut tally = MoneyTally::default();
         for (amount, in_base) in amounts {
             let money = Money::new(dec(amount), Currency::EUR);
-            tally.add(Valued { money, in_base: in_base.map(dec) }).unwrap();
+            tally.add(Valued { money, in_base: in_base.map_or(InBase::NoRate, |text| InBase::Amount(dec(text))) });
         }
-        tally.sums().unwrap()
+        tally.sums(Currency::EUR).unwrap()
     }
 
     #[test]
@@ -221,14 +252,14 @@ mod tests {
         table.add(Currency::EUR, day("2024-01-10"), dec("1.10"));
         table.add(Currency::EUR, day("2024-02-01"), dec("1.20"));
         let euros = Money::new(100, Currency::EUR);
-        let mut at = |date: &str| table.convert(euros, day(date)).unwrap();
-        assert_eq!(at("2024-01-10"), Some(dec("110")));
-        assert_eq!(at("2024-01-31"), Some(dec("110")));
-        assert_eq!(at("2024-02-01"), Some(dec("120")));
-        assert_eq!(at("2024-01-09"), None);
-        assert_eq!(at("2023-12-01"), None);
-        assert_eq!(table.convert(Money::new(7, Currency::USD), day("1999-01-01")).unwrap(), Some(dec("7")));
-        let (used, missing) = table.notes();
+        let mut at = |date: &str| table.convert(euros, day(date));
+        assert_eq!(at("2024-01-10"), InBase::Amount(dec("110")));
+        assert_eq!(at("2024-01-31"), InBase::Amount(dec("110")));
+        assert_eq!(at("2024-02-01"), InBase::Amount(dec("120")));
+        assert_eq!(at("2024-01-09"), InBase::NoRate);
+        assert_eq!(at("2023-12-01"), InBase::NoRate);
+        assert_eq!(table.convert(Money::new(7, Currency::USD), day("1999-01-01")), InBase::Amount(dec("7")));
+        let (used, missing) = table.notes().unwrap();
         assert_eq!(
             used.iter().map(|used| (used.day, used.amounts)).collect::<Vec<_>>(),
             [(day("2024-01-10"), 2), (day("2024-02-01"), 1)]
@@ -239,11 +270,66 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_of_too_many_digits_is_an_error() {
+    fn what_is_out_of_range_is_left_out_and_counted() {
+        let mut table = RateTable::new(Currency::USD);
+        table.add(Currency::EUR, day("2024-01-10"), dec("100000"));
         let mut tally = MoneyTally::default();
-        let most = Money::new(dec("79228162514264337593543950335"), Currency::USD);
-        let valued = Valued { money: most, in_base: Some(most.amount) };
-        tally.add(valued).unwrap();
-        assert!(matches!(tally.add(valued), Err(Error::TooLarge { .. })));
+        let amounts = ["79228162514264337593543950335", "-1000000000000000000", "99999999999999999", "0.5"];
+        for (amount, currency) in
+            amounts.map(|amount| (amount, Currency::EUR)).into_iter().chain([("7", Currency::USD)])
+        {
+            let money = Money::new(dec(amount), currency);
+            let in_base = table.convert(money, day("2024-02-01"));
+            tally.add(Valued { money, in_base });
+        }
+        let sums = tally.sums(Currency::USD).unwrap();
+        assert_eq!(sums.out_of_range, 3, "two amounts, and one that converts to too much");
+        assert_eq!(sums.by_currency.get(&Currency::EUR), Some(&dec("99999999999999999.5")));
+        assert_eq!(sums.in_base.map(|all| (all.n, all.sum)), Some((2, dec("50007"))));
+        assert_eq!(table.notes().unwrap().0[0].amounts, 1, "no rate is said to be used for what is left out");
+    }
+
+    #[test]
+    fn averages_end_six_digits_past_the_minor_unit() {
+        let average = |base: Currency, amounts: &[&str]| {
+            let mut tally = MoneyTally::default();
+            for amount in amounts {
+                let amount = dec(amount);
+                tally.add(Valued { money: Money::new(amount, base), in_base: InBase::Amount(amount) });
+            }
+            let all = tally.sums(base).unwrap().in_base.unwrap();
+            (all.average.to_string(), all.median.to_string())
+        };
+        let of = |average: &str, median: &str| (average.to_owned(), median.to_owned());
+        assert_eq!(average(Currency::EUR, &["1", "1", "0"]), of("0.66666667", "1"));
+        assert_eq!(average("JPY".parse().unwrap(), &["10", "0", "0"]), of("3.333333", "0"));
+        assert_eq!(average("KWD".parse().unwrap(), &["1", "0.000000001"]), of("0.5", "0.5"), "half to even");
+        assert_eq!(average("XAU".parse().unwrap(), &["1", "1", "0"]), of("0.66666667", "1"), "gold has no minor unit");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_order_of_amounts_moves_a_figure(
+            amounts in proptest::collection::vec((-1_i64 << 60..1 << 60, 0_u32..=18, 0_usize..3), 1..20),
+            turn in 0_usize..20,
+        ) {
+            let figures = |amounts: &[(i64, u32, usize)]| {
+                let mut table = RateTable::new(Currency::USD);
+                table.add(Currency::EUR, day("2024-01-10"), dec("1.08423719"));
+                let mut tally = MoneyTally::default();
+                for &(amount, scale, currency) in amounts {
+                    let amount = Decimal::new(rust_decimal::Decimal::new(amount, scale));
+                    let currency = [Currency::USD, Currency::EUR, "CHF".parse().unwrap()][currency];
+                    let money = Money::new(amount, currency);
+                    let in_base = table.convert(money, day("2024-01-10"));
+                    tally.add(Valued { money, in_base });
+                }
+                (tally.sums(Currency::USD).unwrap(), table.notes().unwrap())
+            };
+            let mut turned = amounts.clone();
+            turned.rotate_left(turn % amounts.len());
+            turned.reverse();
+            proptest::prop_assert_eq!(figures(&turned), figures(&amounts));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    money::{MissingRate, MoneyTally, RateUsed, Sums, Valued, overflow},
+    money::{InBase, MissingRate, MoneyTally, RateUsed, Sums, Valued},
     table::Table,
 };
 use crate::{
@@ -75,27 +75,35 @@ pub(super) struct OpenTally {
 }
 
 impl OpenTally {
-    pub(super) fn add(&mut self, fact: &OpenFact) -> Result<(), Error> {
+    pub(super) fn add(&mut self, fact: &OpenFact) {
         self.deals += 1;
         let Some(value) = fact.value else {
             self.without_value += 1;
-            return Ok(());
+            return;
         };
-        self.value.add(value)?;
-        let share = Decimal::new(rust_decimal::Decimal::new(fact.probability, 2));
-        let part = |amount: Decimal| amount.times(share).map_err(overflow);
-        let money = Money { amount: part(value.money.amount)?, currency: value.money.currency };
-        self.weighted.add(Valued { money, in_base: value.in_base.map(part).transpose()? })
+        self.value.add(value);
+        let weighted = if value.money.amount.is_in_range() { weigh(value, fact.probability) } else { value };
+        self.weighted.add(weighted);
     }
 
-    pub(super) fn finish(self) -> Result<OpenDeals, Error> {
+    pub(super) fn finish(self, base: Currency) -> Result<OpenDeals, Error> {
         Ok(OpenDeals {
             deals: self.deals,
-            value: self.value.sums()?,
-            weighted: self.weighted.sums()?,
+            value: self.value.sums(base)?,
+            weighted: self.weighted.sums(base)?,
             without_value: self.without_value,
         })
     }
+}
+
+/// The part of an amount that its probability makes of it, in percent: as the deal's own `weighted_value`.
+fn weigh(value: Valued, probability: i64) -> Valued {
+    let share = Decimal::new(rust_decimal::Decimal::new(probability, 2));
+    // A part of what is in range has at most 28 digits once it is rounded, and so there always is one.
+    let part = |amount: Decimal| amount.times(share).unwrap_or(amount);
+    let Valued { money, in_base } = value;
+    let in_base = if let InBase::Amount(amount) = in_base { InBase::Amount(part(amount)) } else { in_base };
+    Valued { money: Money { amount: part(money.amount), ..money }, in_base }
 }
 
 #[cfg(test)]
@@ -106,13 +114,13 @@ mod tests {
     fn values_are_weighted_by_probability() {
         let fact = |amount: i64, probability| {
             let money = Money::new(amount, Currency::USD);
-            OpenFact { value: Some(Valued { money, in_base: Some(money.amount) }), probability }
+            OpenFact { value: Some(Valued { money, in_base: InBase::Amount(money.amount) }), probability }
         };
         let mut tally = OpenTally::default();
         for fact in [fact(1000, 25), fact(10, 5), OpenFact { value: None, probability: 90 }] {
-            tally.add(&fact).unwrap();
+            tally.add(&fact);
         }
-        let open = tally.finish().unwrap();
+        let open = tally.finish(Currency::USD).unwrap();
         assert_eq!((open.deals, open.without_value), (3, 1));
         assert_eq!(open.value.in_base.unwrap().sum, Decimal::from(1010));
         assert_eq!(open.weighted.by_currency.get(&Currency::USD), Some(&"250.5".parse().unwrap()));

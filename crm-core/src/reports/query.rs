@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    filter::Filter,
+    error::Error,
+    filter::{Filter, Op},
     value::{Date, Id},
 };
 
@@ -41,13 +42,47 @@ pub enum GroupBy {
     EnteredQuarter(String),
 }
 
+/// Which deals of a pipeline a report is about: all that is given has to hold.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Narrow {
+    filter: Option<Filter>,
+    from: Option<Date>,
+    until: Option<Date>,
+    owners: Option<Vec<Id>>,
+}
+
+impl Narrow {
+    const NOT: Self = Self { filter: None, from: None, until: None, owners: None };
+
+    /// All of it as one filter; `None` where nothing is given.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] (`bad_period`) where the period ends before it begins.
+    pub(super) fn condition(&self) -> Result<Option<Filter>, Error> {
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && until < from
+        {
+            return Err(Error::invalid("until", "bad_period", "must not be before `from`"));
+        }
+        let day = |op, day: Option<Date>| day.map(|day| Filter::is("close_date", op, day.to_string()));
+        let owners = self.owners.as_ref().map(|owners| match owners.as_slice() {
+            [] => Filter::missing("owner_id"),
+            owners => Filter::one_of("owner_id", owners.iter().map(Id::to_string)),
+        });
+        let parts = [self.filter.clone(), day(Op::Ge, self.from), day(Op::Le, self.until), owners];
+        Ok(parts.into_iter().flatten().reduce(Filter::and))
+    }
+}
+
 /// What sold, how often, for how much, and how long it took: see [`Reports::sales`](super::Reports::sales).
 ///
 /// ```
-/// # use crm_core::{reports::{GroupBy, SalesQuery}, value::Id, filter::{Filter, Op}};
-/// # let pipeline = Id::NIL;
+/// # use crm_core::{reports::{GroupBy, SalesQuery}, value::{Date, Id}};
+/// # let (pipeline, owner) = (Id::NIL, Id::NIL);
 /// let query = SalesQuery::of(pipeline)
-///     .filter(Filter::is("close_date", Op::Ge, "2024-01-01"))
+///     .from(Date::from_ymd(2024, 1, 1).unwrap())
+///     .until(Date::from_ymd(2024, 3, 31).unwrap())
+///     .owners([owner])
 ///     .cycle_from("qualified")
 ///     .by([GroupBy::Owner])
 ///     .by([GroupBy::Team, GroupBy::CloseQuarter]);
@@ -55,7 +90,7 @@ pub enum GroupBy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SalesQuery {
     pub(super) pipeline: Id,
-    pub(super) filter: Option<Filter>,
+    pub(super) narrow: Narrow,
     pub(super) cycle_from: Option<String>,
     pub(super) tables: Vec<Vec<GroupBy>>,
 }
@@ -63,13 +98,35 @@ pub struct SalesQuery {
 impl SalesQuery {
     /// All deals of a pipeline that the actor may see in reports, as one group.
     pub const fn of(pipeline: Id) -> Self {
-        Self { pipeline, filter: None, cycle_from: None, tables: Vec::new() }
+        Self { pipeline, narrow: Narrow::NOT, cycle_from: None, tables: Vec::new() }
     }
 
     /// Only deals of which this holds.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = Some(filter);
+        self.narrow.filter = Some(filter);
+        self
+    }
+
+    /// Only deals whose close date is this day or later: when it closed, as a day of the
+    /// organization's time zone; of an open deal, when it should.
+    #[must_use]
+    pub const fn from(mut self, day: Date) -> Self {
+        self.narrow.from = Some(day);
+        self
+    }
+
+    /// Only deals whose close date is this day or earlier: the day itself belongs to the period.
+    #[must_use]
+    pub const fn until(mut self, day: Date) -> Self {
+        self.narrow.until = Some(day);
+        self
+    }
+
+    /// Only deals of these owners, at most 100; of none: deals without an owner.
+    #[must_use]
+    pub fn owners(mut self, owners: impl IntoIterator<Item = Id>) -> Self {
+        self.narrow.owners = Some(owners.into_iter().collect());
         self
     }
 
@@ -92,7 +149,7 @@ impl SalesQuery {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineQuery {
     pub(super) pipeline: Id,
-    pub(super) filter: Option<Filter>,
+    pub(super) narrow: Narrow,
     pub(super) value: String,
     pub(super) tables: Vec<Vec<GroupBy>>,
 }
@@ -100,13 +157,34 @@ pub struct PipelineQuery {
 impl PipelineQuery {
     /// All open deals of a pipeline that the actor may see in reports.
     pub fn of(pipeline: Id) -> Self {
-        Self { pipeline, filter: None, value: "value".to_owned(), tables: Vec::new() }
+        Self { pipeline, narrow: Narrow::NOT, value: "value".to_owned(), tables: Vec::new() }
     }
 
     /// Only deals of which this holds.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = Some(filter);
+        self.narrow.filter = Some(filter);
+        self
+    }
+
+    /// Only deals whose close date is this day or later: when they should close.
+    #[must_use]
+    pub const fn from(mut self, day: Date) -> Self {
+        self.narrow.from = Some(day);
+        self
+    }
+
+    /// Only deals whose close date is this day or earlier: the day itself belongs to the period.
+    #[must_use]
+    pub const fn until(mut self, day: Date) -> Self {
+        self.narrow.until = Some(day);
+        self
+    }
+
+    /// Only deals of these owners, at most 100; of none: deals without an owner.
+    #[must_use]
+    pub fn owners(mut self, owners: impl IntoIterator<Item = Id>) -> Self {
+        self.narrow.owners = Some(owners.into_iter().collect());
         self
     }
 

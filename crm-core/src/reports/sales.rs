@@ -59,6 +59,8 @@ pub struct Cycle {
     pub lost: Option<Spread>,
     /// Of both.
     pub closed: Option<Spread>,
+    /// Closed deals left out of these because their days cannot be: closed before the cycle began, or after today.
+    pub left_out: u64,
 }
 
 impl Figures {
@@ -77,13 +79,36 @@ impl Figures {
 pub(super) struct Fact {
     pub(super) kind: StageKind,
     pub(super) value: Option<Valued>,
-    pub(super) cycle_days: Option<i64>,
+    pub(super) cycle: CycleDays,
 }
 
-/// The cycle of a closed deal; negative where it is said to have closed before it began.
-pub(super) fn cycle_days(kind: StageKind, began: Option<Date>, closed: Option<Date>) -> Option<i64> {
-    let (began, closed) = began.zip(closed)?;
-    (kind != StageKind::Open).then(|| i64::from(closed.since(began)))
+/// The sales cycle of a deal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CycleDays {
+    Days(i64),
+    /// The deal is open, or never was where cycles begin.
+    None,
+    /// It is said to have closed before it began, or after today.
+    Impossible,
+}
+
+impl CycleDays {
+    pub(super) fn of(kind: StageKind, began: Option<Date>, closed: Option<Date>, today: Date) -> Self {
+        match began.zip(closed) {
+            Some((began, closed)) if kind != StageKind::Open => {
+                if began <= closed && closed <= today {
+                    Self::Days(i64::from(closed.since(began)))
+                } else {
+                    Self::Impossible
+                }
+            }
+            _ => Self::None,
+        }
+    }
+
+    const fn days(self) -> Option<i64> {
+        if let Self::Days(days) = self { Some(days) } else { None }
+    }
 }
 
 /// Deals being counted.
@@ -96,30 +121,31 @@ pub(super) struct Tally {
     without_value: u64,
     won_days: Vec<i64>,
     lost_days: Vec<i64>,
+    cycles_left_out: u64,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, fact: &Fact) -> Result<(), Error> {
+    pub(super) fn add(&mut self, fact: &Fact) {
         match fact.kind {
             StageKind::Open => self.open += 1,
             StageKind::Won => {
                 self.won += 1;
-                self.won_days.extend(fact.cycle_days);
+                self.won_days.extend(fact.cycle.days());
                 match fact.value {
-                    Some(value) => self.value.add(value)?,
+                    Some(value) => self.value.add(value),
                     None => self.without_value += 1,
                 }
             }
             StageKind::Lost => {
                 self.lost += 1;
-                self.lost_days.extend(fact.cycle_days);
+                self.lost_days.extend(fact.cycle.days());
             }
         }
-        Ok(())
+        self.cycles_left_out += u64::from(fact.cycle == CycleDays::Impossible);
     }
 
     #[allow(clippy::cast_precision_loss)] // a count of deals is far below 2^53
-    pub(super) fn figures(self) -> Result<Figures, Error> {
+    pub(super) fn figures(self, base: Currency) -> Result<Figures, Error> {
         let closed = self.won + self.lost;
         let both = [self.won_days.as_slice(), self.lost_days.as_slice()].concat();
         Ok(Figures {
@@ -128,9 +154,14 @@ impl Tally {
             lost: self.lost,
             open: self.open,
             win_rate: (closed > 0).then(|| self.won as f64 / closed as f64),
-            won_value: self.value.sums()?,
+            won_value: self.value.sums(base)?,
             won_without_value: self.without_value,
-            cycle: Cycle { closed: Spread::of(both), won: Spread::of(self.won_days), lost: Spread::of(self.lost_days) },
+            cycle: Cycle {
+                closed: Spread::of(both),
+                won: Spread::of(self.won_days),
+                lost: Spread::of(self.lost_days),
+                left_out: self.cycles_left_out,
+            },
         })
     }
 }
@@ -138,19 +169,23 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{Decimal, Money};
+    use crate::{
+        reports::money::InBase,
+        value::{Decimal, Money},
+    };
 
-    fn fact(kind: StageKind, value: i64, cycle_days: Option<i64>) -> Fact {
+    fn fact(kind: StageKind, value: i64, days: Option<i64>) -> Fact {
         let money = Money::new(value, Currency::USD);
-        Fact { kind, value: Some(Valued { money, in_base: Some(money.amount) }), cycle_days }
+        let cycle = days.map_or(CycleDays::None, CycleDays::Days);
+        Fact { kind, value: Some(Valued { money, in_base: InBase::Amount(money.amount) }), cycle }
     }
 
     fn figures(facts: &[Fact]) -> Figures {
         let mut tally = Tally::default();
         for fact in facts {
-            tally.add(fact).unwrap();
+            tally.add(fact);
         }
-        tally.figures().unwrap()
+        tally.figures(Currency::USD).unwrap()
     }
 
     #[test]
@@ -183,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_won_deal_without_a_value_is_said() {
-        let all = figures(&[Fact { kind: StageKind::Won, value: None, cycle_days: None }]);
+        let all = figures(&[Fact { kind: StageKind::Won, value: None, cycle: CycleDays::None }]);
         assert_eq!((all.won, all.won_without_value), (1, 1));
         assert_eq!(all.won_value, Sums::default());
         assert_eq!(all.cycle, Cycle::default());
@@ -191,10 +226,28 @@ mod tests {
 
     #[test]
     fn a_cycle_has_a_beginning_and_an_end() {
-        let (began, closed) = ("2017-01-30".parse().ok(), "2017-02-02".parse().ok());
-        assert_eq!(cycle_days(StageKind::Won, began, closed), Some(3));
-        assert_eq!(cycle_days(StageKind::Open, began, closed), None);
-        assert_eq!(cycle_days(StageKind::Lost, None, closed), None);
-        assert_eq!(cycle_days(StageKind::Lost, began, None), None);
+        let day = |text: &str| -> Option<Date> { text.parse().ok() };
+        let (began, closed, today) = (day("2017-01-30"), day("2017-02-02"), "2017-02-02".parse().unwrap());
+        let of = |kind, began, closed| CycleDays::of(kind, began, closed, today);
+        assert_eq!(of(StageKind::Won, began, closed), CycleDays::Days(3));
+        assert_eq!(of(StageKind::Won, closed, closed), CycleDays::Days(0));
+        assert_eq!(of(StageKind::Open, began, closed), CycleDays::None);
+        assert_eq!(of(StageKind::Open, closed, began), CycleDays::None);
+        assert_eq!(of(StageKind::Lost, None, closed), CycleDays::None);
+        assert_eq!(of(StageKind::Lost, began, None), CycleDays::None);
+    }
+
+    #[test]
+    fn a_cycle_that_cannot_be_is_left_out_and_counted() {
+        let day = |text: &str| -> Option<Date> { text.parse().ok() };
+        let today = "2017-02-02".parse().unwrap();
+        let before = CycleDays::of(StageKind::Won, day("2017-02-01"), day("2015-06-15"), today);
+        let ahead = CycleDays::of(StageKind::Lost, day("2017-02-01"), day("2071-02-02"), today);
+        assert_eq!((before, ahead), (CycleDays::Impossible, CycleDays::Impossible));
+        let kinds = [(StageKind::Won, before), (StageKind::Lost, ahead), (StageKind::Won, CycleDays::Days(4))];
+        let all = figures(&kinds.map(|(kind, cycle)| Fact { kind, value: None, cycle }));
+        assert_eq!((all.won, all.lost, all.cycle.left_out), (2, 1, 2), "they are won and lost all the same");
+        assert_eq!(all.cycle.won.map(|won| (won.n, won.min, won.max)), Some((1, 4, 4)));
+        assert_eq!((all.cycle.lost, all.cycle.closed.map(|closed| closed.n)), (None, Some(1)));
     }
 }

@@ -310,6 +310,25 @@ impl FieldType {
         })
     }
 
+    /// Holds what a user may write of a value of this type, besides its normal form: amounts and decimals are below 10^18
+    /// in size ([`Decimal::BOUND`]), so that sums of them always fit. What is read, compared or computed may be larger.
+    ///
+    /// # Errors
+    /// A [`Fault`] with code `too_large` or `too_small`.
+    pub fn within_bounds(&self, value: Value) -> Result<Value, Fault> {
+        match &value {
+            Value::Decimal(number) | Value::Money(Money { amount: number, .. }) if !number.is_in_range() => {
+                let bound = Decimal::BOUND;
+                Err(if number.is_negative() {
+                    Fault::new("too_small", format!("must be more than -{bound}"))
+                } else {
+                    Fault::new("too_large", format!("must be less than {bound}"))
+                })
+            }
+            _ => Ok(value),
+        }
+    }
+
     fn normalize_text(&self, text: &str, default_country: Option<&str>) -> Result<Value, Fault> {
         let too_long = |max: usize, unit: &str| Fault::new("too_long", format!("must have at most {max} {unit}"));
         if text.contains('\0') {

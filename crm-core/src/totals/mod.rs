@@ -14,7 +14,8 @@
 //!
 //! An amount in another currency is converted as in [`Reports::sales`](crate::reports::Reports::sales): by the latest
 //! rate of the day the deal closed or before (today's, where a won deal has no such day). A deal for whose day there is
-//! no rate is left out, and [`Followed::without_rate`] says so. A rate that comes later brings
+//! no rate is left out, and [`Followed::without_rate`] says so; so is one of 10^18 or more, which
+//! [`Followed::out_of_range`] says. The sum is exact, whatever the order of the deals. A rate that comes later brings
 //! the totals that it moves up to date, as any other change does.
 
 mod sums;
@@ -35,7 +36,7 @@ use crate::{
     store::{FeedCursor, FeedPage, Got, StoreError, Want},
     value::{Id, Kind, Ref},
 };
-use sums::Books;
+use sums::{Books, LeftOut};
 
 /// Changes that are followed together, at most.
 const PAGE: usize = 100;
@@ -70,6 +71,8 @@ pub struct Followed {
     pub written: u64,
     /// Whose totals leave deals out for want of a rate, with the tenant.
     pub without_rate: Vec<(Id, Ref, MissingRate)>,
+    /// Whose totals leave deals out because their amounts are 10^18 or more, with the tenant and how many.
+    pub out_of_range: Vec<(Id, Ref, u64)>,
     /// Records whose totals could not be written, with the tenant and why (a sum of more than 28 digits): they keep those they
     /// have, and [`Totals::recompute`] tries again.
     pub failed: Vec<(Id, Ref, Error)>,
@@ -88,6 +91,8 @@ pub struct Recomputed {
     pub written: bool,
     /// What `lifetime_value` leaves out for want of a rate.
     pub without_rate: Vec<MissingRate>,
+    /// How many deals it leaves out because their amounts are 10^18 or more.
+    pub out_of_range: u64,
 }
 
 impl<'a> Totals<'a> {
@@ -227,6 +232,9 @@ impl<'a> Totals<'a> {
                 };
                 followed.computed += 1;
                 followed.written += u64::from(done.written);
+                if done.out_of_range > 0 {
+                    followed.out_of_range.push((tenant, record, done.out_of_range));
+                }
                 followed.without_rate.extend(done.without_rate.into_iter().map(|missing| (tenant, record, missing)));
             }
         }
@@ -242,10 +250,10 @@ impl<'a> Totals<'a> {
         loop {
             tries += 1;
             let Some(image) = self.image(books.reader.actor.tenant(), record).await? else { return Ok(None) };
-            let (mut values, without_rate) = books.totals(&image).await?;
+            let (mut values, LeftOut { without_rate, out_of_range }) = books.totals(&image).await?;
             values.retain(|(at, value)| image.values[*at] != *value);
             if values.is_empty() {
-                return Ok(Some(Recomputed { written: false, without_rate }));
+                return Ok(Some(Recomputed { written: false, without_rate, out_of_range }));
             }
             let read = image.versions.machine;
             let asked = asked_for(&(record, read));
@@ -260,7 +268,7 @@ impl<'a> Totals<'a> {
                     Ok(vec![record])
                 });
             match pending.await {
-                Ok(_) => return Ok(Some(Recomputed { written: true, without_rate })),
+                Ok(_) => return Ok(Some(Recomputed { written: true, without_rate, out_of_range })),
                 Err(Error::Conflict { .. }) if tries < TRIES => {}
                 Err(error) => return Err(error),
             }

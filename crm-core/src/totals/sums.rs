@@ -12,11 +12,18 @@ use crate::{
     interactions::{Interaction, InteractionFields},
     leads::LeadFields,
     listing::{self, ListQuery},
-    reports::{MissingRate, RateTable, Reader, overflow},
+    reports::{InBase, MissingRate, RateTable, Reader, overflow},
     schema::{Image, RecordKind},
     tasks::{Task, TaskFields},
-    value::{Currency, Date, Decimal, Kind, Money, Ref, Value},
+    value::{Currency, Date, Decimal, ExactSum, Kind, Money, Ref, Value},
 };
+
+/// What a sum of won deals leaves out.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    pub(super) without_rate: Vec<MissingRate>,
+    pub(super) out_of_range: u64,
+}
 
 /// What the totals of one tenant are computed with: rates are read once a currency.
 pub(super) struct Books<'a> {
@@ -31,18 +38,18 @@ impl<'a> Books<'a> {
         Self { reader, rates: RateTable::new(base), known: BTreeSet::from([base]) }
     }
 
-    /// A record's totals by field, and the rates that were missing. Nothing for a kind without totals.
-    pub(super) async fn totals(&mut self, image: &Image) -> Result<(Vec<(usize, Value)>, Vec<MissingRate>), Error> {
+    /// A record's totals by field, and what they leave out. Nothing for a kind without totals.
+    pub(super) async fn totals(&mut self, image: &Image) -> Result<(Vec<(usize, Value)>, LeftOut), Error> {
         let record = image.reference();
         let won = match record.kind {
-            Kind::Lead => return Ok((self.of_lead(record).await?, Vec::new())),
+            Kind::Lead => return Ok((self.of_lead(record).await?, LeftOut::default())),
             Kind::Contact => ("primary_contact_id", ContactFields::lifetime_value as usize),
             Kind::Company => ("company_id", CompanyFields::lifetime_value as usize),
-            _ => return Ok((Vec::new(), Vec::new())),
+            _ => return Ok((Vec::new(), LeftOut::default())),
         };
         let (buyer, field) = won;
-        let (sum, missing) = self.won(buyer, record).await?;
-        Ok((vec![(field, Value::Decimal(sum))], missing))
+        let (sum, left_out) = self.won(buyer, record).await?;
+        Ok((vec![(field, Value::Decimal(sum))], left_out))
     }
 
     async fn of_lead(&self, lead: Ref) -> Result<Vec<(usize, Value)>, Error> {
@@ -74,7 +81,7 @@ impl<'a> Books<'a> {
     }
 
     /// What a buyer's won deals come to in the base currency.
-    async fn won(&mut self, buyer: &str, record: Ref) -> Result<(Decimal, Vec<MissingRate>), Error> {
+    async fn won(&mut self, buyer: &str, record: Ref) -> Result<(Decimal, LeftOut), Error> {
         let query = ListQuery::new()
             .filter(Filter::eq(buyer, record.id.to_string()))
             .filter(Filter::eq("stage_kind", "won"))
@@ -96,12 +103,15 @@ impl<'a> Books<'a> {
             amounts.iter().map(|(money, _)| money.currency).filter(|currency| !self.known.contains(currency)).collect();
         self.reader.add_rates(&mut self.rates, &new).await?;
         self.known.extend(new);
-        let mut sum = Decimal::ZERO;
+        let (mut sum, mut out_of_range) = (ExactSum::default(), 0);
         for (money, day) in amounts {
-            if let Some(amount) = self.rates.convert(money, day)? {
-                sum = sum.plus(amount).map_err(overflow)?;
+            match self.rates.convert(money, day) {
+                InBase::Amount(amount) => sum.add(amount),
+                InBase::NoRate => {}
+                InBase::OutOfRange => out_of_range += 1,
             }
         }
-        Ok((sum, self.rates.notes().1))
+        let (_, without_rate) = self.rates.notes()?;
+        Ok((sum.total().map_err(overflow)?, LeftOut { without_rate, out_of_range }))
     }
 }

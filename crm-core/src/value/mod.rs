@@ -5,6 +5,7 @@
 mod any;
 mod choice;
 mod convert;
+mod exact;
 mod format;
 mod id;
 mod kind;
@@ -16,6 +17,7 @@ mod time;
 pub use any::{Plain, Ref, Value};
 pub use choice::Choice;
 pub use convert::{FieldValue, Setting, WrongType};
+pub use exact::ExactSum;
 pub use format::{Fault, normalize_domain, normalize_email, normalize_phone, normalize_slug, normalize_url};
 pub use id::Id;
 pub use kind::{Kind, UnknownKind};
@@ -26,3 +28,4 @@ pub use time::{Date, Time, TimeError};
 
 pub(crate) use choice::choices;
 pub(crate) use convert::structured;
+pub(crate) use exact::product;

@@ -44,6 +44,8 @@ impl Decimal {
     pub const ZERO: Decimal = Decimal(rust_decimal::Decimal::ZERO);
     /// One hundred.
     pub const HUNDRED: Decimal = Decimal(rust_decimal::Decimal::ONE_HUNDRED);
+    /// 10^18. Amounts and decimals that users write are below it, and above its negative; reports leave out others.
+    pub const BOUND: Decimal = Decimal(rust_decimal::Decimal::from_parts(2_808_348_672, 232_830_643, 0, false, 0));
 
     /// From any decimal; trailing zeros go.
     pub fn new(number: rust_decimal::Decimal) -> Self {
@@ -61,7 +63,13 @@ impl Decimal {
         self.0.is_sign_negative() && !self.0.is_zero()
     }
 
-    /// The sum. Where it has more than 28 digits, those behind the point are rounded away.
+    /// True where the size is below [`Decimal::BOUND`]: what users may write, and what reports sum.
+    pub fn is_in_range(self) -> bool {
+        self.0.abs() < Self::BOUND.0
+    }
+
+    /// The sum. Where it has more than 28 digits, those behind the point are rounded away: for more than two numbers
+    /// take [`ExactSum`](super::ExactSum), which does not depend on their order.
     ///
     /// # Errors
     /// [`MoneyError::Overflow`].
@@ -154,6 +162,12 @@ impl Currency {
     /// The three letters.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
+    }
+
+    /// Digits of the minor unit: 2 of the euro, 0 of the yen, 3 of the Kuwaiti dinar; 2 where there is none (gold).
+    pub fn minor_digits(&self) -> u32 {
+        let exponent = iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent);
+        exponent.map_or(2, u32::from)
     }
 }
 

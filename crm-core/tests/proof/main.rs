@@ -23,6 +23,7 @@ mod nouns;
 mod past;
 mod properties;
 mod recommendations;
+mod reports;
 mod roles;
 mod scoring;
 mod sweeps;

@@ -521,24 +521,40 @@ fn a_cursor_that_the_feed_no_longer_knows_is_told_as_a_gap() {
 }
 
 #[test]
-fn a_sum_of_too_many_digits_stops_no_other_record() {
+fn an_amount_that_converts_to_too_much_is_left_out_and_told() {
     run(async {
         let world = World::new().await;
         let (giant, acme) = (company(&world, "Giant").await, company(&world, "Acme").await);
-        // Each fits; their sum has more digits than there is room for.
-        for _ in 0..9 {
-            let value = "9999999999999999999999999999 USD";
+        world.crm.rates(&world.admin).create(rate("2025-01-01", "1000")).await.unwrap();
+        for value in ["999999999999999999.99 EUR", "7.25 EUR", "999999999999999999 USD", "999999999999999999 USD"] {
             let id = deal(&world, value.parse().unwrap(), Some(giant), None).await;
             world.crm.deals(&world.admin).win(id).await.unwrap();
         }
         let id = deal(&world, usd(3), Some(acme), None).await;
         world.crm.deals(&world.admin).win(id).await.unwrap();
         let followed = world.crm.totals().catch_up(LONG).await.unwrap();
-        assert!(
-            matches!(followed.failed.as_slice(), [(_, record, Error::TooLarge { .. })] if record.id == giant),
-            "{followed:?}"
-        );
-        assert_eq!(values(&world, &[acme], &[]).await, [dec("3")]);
-        assert_eq!(world.crm.totals().catch_up(LONG).await.unwrap().changes, 0, "it is not followed for ever");
+        assert!(followed.failed.is_empty(), "{followed:?}");
+        let left_out: Vec<_> = followed.out_of_range.iter().map(|(_, record, deals)| (record.id, *deals)).collect();
+        assert_eq!(left_out.last(), Some(&(giant, 1)), "{followed:?}");
+        assert_eq!(values(&world, &[acme, giant], &[]).await, [dec("3"), dec("2000000000000007248")]);
+    });
+}
+
+#[test]
+fn a_lifetime_value_is_exact_in_whatever_order_deals_are_won() {
+    run(async {
+        let world = World::new().await;
+        let parts = ["900000000000000000", "0.00000000004", "0.00000000003", "0.00000000003", "900000000000000000"];
+        for (name, turn) in [("Acme", 0), ("Bolt", 1), ("Cora", 3)] {
+            let buyer = company(&world, name).await;
+            let mut parts = parts;
+            parts.rotate_left(turn);
+            for amount in parts {
+                let id = deal(&world, format!("{amount} USD").parse().unwrap(), Some(buyer), None).await;
+                world.crm.deals(&world.admin).win(id).await.unwrap();
+            }
+            world.crm.totals().catch_up(LONG).await.unwrap();
+            assert_eq!(values(&world, &[buyer], &[]).await, [dec("1800000000000000000.0000000001")], "{name}");
+        }
     });
 }

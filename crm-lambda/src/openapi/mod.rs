@@ -5,8 +5,8 @@ mod schemas;
 
 pub(crate) use operation::{Operation, Route, route};
 pub(crate) use schemas::{
-    array, boolean, bounded, change, choice, integer, kind_new, kind_patch, kind_view, number, object, text, time,
-    timeline_entry, uuid,
+    array, boolean, bounded, change, choice, date, integer, kind_new, kind_patch, kind_view, number, object, text,
+    time, timeline_entry, uuid,
 };
 
 use utoipa::openapi::{

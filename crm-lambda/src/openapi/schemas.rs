@@ -62,6 +62,17 @@ pub(crate) fn time() -> Item {
     done(typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
 }
 
+/// A day.
+pub(crate) fn date() -> Item {
+    done(typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
+}
+
+/// A decimal number.
+fn decimal() -> Item {
+    let bounds = "at most 28 digits; what is written must be less than 10^18 and more than -10^18";
+    done(typed(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$")).description(Some(bounds)))
+}
+
 /// One of some texts.
 pub(crate) fn choice<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Item {
     done(typed(Type::String).enum_values(Some(names.into_iter().map(|name| json!(name.into())))))
@@ -102,13 +113,13 @@ pub(crate) fn schema_of(ty: FieldType) -> Item {
     match ty {
         FieldType::Bool => boolean(),
         FieldType::Int(min, max) => done(typed(Type::Integer).minimum(Some(min)).maximum(Some(max))),
-        FieldType::Decimal => done(typed(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))),
+        FieldType::Decimal => decimal(),
         FieldType::Money => reference("Money"),
         FieldType::Text(max) => done(typed(Type::String).max_length(Some(max))),
         FieldType::Email => done(typed(Type::String).format(Some(SchemaFormat::Custom("email".into())))),
         FieldType::Choice(names) => choice(names.iter().copied()),
         FieldType::Time => time(),
-        FieldType::Date => done(typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date)))),
+        FieldType::Date => date(),
         FieldType::Id(_) | FieldType::StageId => uuid(),
         FieldType::Ref => reference("Ref"),
         FieldType::Texts(count, max) => limited(done(typed(Type::String).max_length(Some(max))), count),
@@ -232,7 +243,7 @@ pub(super) fn all() -> Vec<(String, Schema)> {
             "Money".to_owned(),
             Schema::Object(
                 object()
-                    .property("amount", done(typed(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))))
+                    .property("amount", decimal())
                     .required("amount")
                     .property("currency", text())
                     .required("currency")

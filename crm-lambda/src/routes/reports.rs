@@ -9,7 +9,7 @@ use crm_core::{
     listing::ListQuery,
     pipelines::PipelineKind,
     reports::{GroupBy, LifeQuery, Moment, PipelineQuery, SalesQuery},
-    value::{Choice, Id},
+    value::{Choice, Date, Id},
 };
 use serde_json::json;
 use utoipa::openapi::HttpMethod;
@@ -19,15 +19,22 @@ use crate::{
     answer::Answer,
     app::App,
     input::Params,
-    openapi::{Operation, Route, array, choice, integer, object, route, text, time, uuid},
+    openapi::{Operation, Route, array, choice, date, integer, object, route, text, time, uuid},
     problem::Problem,
     sign_in::Caller,
 };
+
+/// What the parameter `owner_id` of every report is.
+const OWNERS: &str = "only these owners': ids with commas between them, `me` for one's own; an empty value asks for those \
+                      without an owner";
 
 pub(super) fn routes() -> Vec<Route> {
     let begin = |name: &str, summary: &str| -> Operation {
         route(HttpMethod::Get, format!("{PREFIX}/reports/{name}"), "reports", format!("{name}_report"), summary)
             .query("pipeline_id", uuid(), "the pipeline of deals; the default one where not given")
+            .query("from", date(), "only deals whose close date (of an open deal the expected one) is this day or later")
+            .query("until", date(), "only deals whose close date is this day or earlier: the day belongs to the period")
+            .query("owner_id", text(), OWNERS)
             .query("filter", text(), "only deals of which this condition holds, as JSON")
             .query(
                 "by",
@@ -89,7 +96,7 @@ pub(super) fn life_parameters(operation: Operation) -> Operation {
             text(),
             &moment("how far what began in the period is followed; up to now where not given"),
         )
-        .query("owner_id", uuid(), "only this owner's; an empty value asks for those without one")
+        .query("owner_id", text(), OWNERS)
         .query("team_id", uuid(), "only this team's; an empty value asks for those without one")
         .query("source", text(), "only of this source; an empty value asks for those without one")
         .query("filter", text(), "only records of which this condition holds, as JSON")
@@ -98,6 +105,9 @@ pub(super) fn life_parameters(operation: Operation) -> Operation {
 /// What both reports are asked.
 struct Asked {
     pipeline: Id,
+    from: Option<Date>,
+    until: Option<Date>,
+    owners: Option<Vec<Id>>,
     filter: Option<Filter>,
     by: Vec<Vec<GroupBy>>,
 }
@@ -114,8 +124,20 @@ fn condition(params: &mut Params) -> Result<Option<Filter>, Problem> {
         .transpose()
 }
 
+/// The parameter `owner_id`; no ids where it is empty.
+fn owners(caller: &Caller, params: &mut Params) -> Result<Option<Vec<Id>>, Problem> {
+    let Some(text) = params.take("owner_id") else { return Ok(None) };
+    let owner = |name: &str| if name == "me" { caller.actor.user() } else { name.parse().ok() };
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let ids: Option<Vec<Id>> = names.map(owner).collect();
+    ids.map(Some).ok_or_else(|| bad("owner_id", "must be ids of users, or `me`, with commas between them"))
+}
+
 async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked, Problem> {
     let filter = condition(params)?;
+    let day = "a day such as 2024-01-31";
+    let (from, until) = (params.read("from", day)?, params.read("until", day)?);
+    let owners = owners(caller, params)?;
     let by = params
         .take("by")
         .map(|text| serde_json::from_str(&text).map_err(|_| bad("by", "must be a list of lists of groups, in JSON")))
@@ -125,7 +147,7 @@ async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked,
         Some(id) => id,
         None => default_pipeline(app, caller, PipelineKind::Deal).await?,
     };
-    Ok(Asked { pipeline, filter, by })
+    Ok(Asked { pipeline, from, until, owners, filter, by })
 }
 
 /// The default pipeline of a kind.
@@ -140,6 +162,15 @@ async fn sales(State(app): State<App>, caller: Caller, mut params: Params) -> Re
     let mut query = SalesQuery::of(asked.pipeline);
     if let Some(filter) = asked.filter {
         query = query.filter(filter);
+    }
+    if let Some(day) = asked.from {
+        query = query.from(day);
+    }
+    if let Some(day) = asked.until {
+        query = query.until(day);
+    }
+    if let Some(owners) = asked.owners {
+        query = query.owners(owners);
     }
     if let Some(stage) = params.take("cycle_from") {
         query = query.cycle_from(stage);
@@ -158,6 +189,15 @@ async fn pipeline(State(app): State<App>, caller: Caller, mut params: Params) ->
     if let Some(filter) = asked.filter {
         query = query.filter(filter);
     }
+    if let Some(day) = asked.from {
+        query = query.from(day);
+    }
+    if let Some(day) = asked.until {
+        query = query.until(day);
+    }
+    if let Some(owners) = asked.owners {
+        query = query.owners(owners);
+    }
     for groups in asked.by {
         query = query.by(groups);
     }
@@ -173,7 +213,11 @@ pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -
     let until: Option<Moment> = params.read("until", moment)?;
     let follow_until: Option<Moment> = params.read("follow_until", moment)?;
     let mut filters: Vec<Filter> = condition(&mut params)?.into_iter().collect();
-    for name in ["owner_id", "team_id", "source"] {
+    if let Some(owners) = owners(caller, &mut params)? {
+        let ids = owners.iter().map(Id::to_string);
+        filters.push(if owners.is_empty() { Filter::missing("owner_id") } else { Filter::one_of("owner_id", ids) });
+    }
+    for name in ["team_id", "source"] {
         if let Some(value) = params.take(name) {
             filters.push(if value.is_empty() { Filter::missing(name) } else { Filter::eq(name, value) });
         }

@@ -52,6 +52,9 @@ async fn totals(crm: &Crm, store: &Opened, budget: Duration, round: &mut Round) 
         let currency = rate.currency;
         tracing::info!(%tenant, %record, %currency, "a total leaves deals out for want of a rate");
     }
+    for (tenant, record, deals) in followed.out_of_range {
+        tracing::warn!(%tenant, %record, deals, "a total leaves deals out whose amounts are too large to be summed");
+    }
     Ok(())
 }
 

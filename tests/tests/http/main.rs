@@ -10,6 +10,7 @@ mod keys;
 mod life;
 mod limits;
 mod past;
+mod reports;
 mod scoring;
 mod sign_in;
 mod story;

@@ -123,6 +123,8 @@ pub struct Velocity {
     pub win_rate: Option<f64>,
     /// From creation to won: of leads, to converted. `None` where none was won.
     pub time_to_win: Option<TimeToWin>,
+    /// Won records left out of it because they are said to have been won before they were created.
+    pub times_left_out: u64,
     /// What the won deals are worth now; nothing of leads.
     pub won_value: Sums,
     /// Wins a day to be expected: open × win rate ÷ mean time to win in days. `None` where one of these is not known or

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     course::Stay,
     figures::{Ending, LifeReport, Outcomes, Reason, StageLife, TimeToWin, Velocity, WentTo},
-    survival::{Lasted, time_in_stage},
+    survival::{Lasted, TimeInStage, time_in_stage},
 };
 use crate::{
     error::Error,
     pipelines::record::{Pipeline, Stage, StageKind},
     reports::{
-        money::{MissingRate, MoneyTally, RateUsed, Valued},
+        money::{MissingRate, MoneyTally, RateUsed, Sums, Valued},
         table::MAX_GROUPS,
     },
     schema::Record,
@@ -92,6 +92,8 @@ struct StageTally {
     /// By the place of the stage among the pipeline's; one past the last for another pipeline.
     went_to: BTreeMap<usize, u64>,
     lasted: Vec<Lasted>,
+    /// Stays that begin after now.
+    lasted_left_out: u64,
     outcomes: OutcomeTally,
     /// Whether anything ever was in it.
     used: bool,
@@ -118,6 +120,7 @@ pub(super) struct Fold<'a> {
     won: u64,
     lost: u64,
     took: Vec<i64>,
+    took_left_out: u64,
     won_value: MoneyTally,
     reasons: BTreeMap<(Ending, Option<String>), ReasonTally>,
 }
@@ -137,6 +140,7 @@ impl<'a> Fold<'a> {
             won: 0,
             lost: 0,
             took: Vec::new(),
+            took_left_out: 0,
             won_value: MoneyTally::default(),
             reasons: BTreeMap::new(),
         }
@@ -187,8 +191,12 @@ impl<'a> Fold<'a> {
             tally.entries += 1;
             tally.created += u64::from(stay.created);
             let ended = stay.left.map_or(period.followed.min(period.now), |(at, _)| at);
-            let micros = ended.since(stay.entered).max(0);
-            tally.lasted.push(Lasted { micros, open: stay.left.is_none() });
+            let micros = ended.since(stay.entered);
+            if micros < 0 {
+                tally.lasted_left_out += 1;
+            } else {
+                tally.lasted.push(Lasted { micros, open: stay.left.is_none() });
+            }
             if is_first {
                 tally.outcomes.add(became);
             }
@@ -241,8 +249,14 @@ impl<'a> Fold<'a> {
         match closing.ending {
             Ending::Won => {
                 self.won += 1;
-                self.took.extend(closing.took);
-                value.map(|value| self.won_value.add(value)).transpose()?;
+                match closing.took {
+                    Some(took) if took >= 0 => self.took.push(took),
+                    Some(_) => self.took_left_out += 1,
+                    None => {}
+                }
+                if let Some(value) = value {
+                    self.won_value.add(value);
+                }
             }
             Ending::Lost => self.lost += 1,
         }
@@ -252,7 +266,9 @@ impl<'a> Fold<'a> {
         }
         let tally = self.reasons.entry(key).or_default();
         tally.records += 1;
-        value.map(|value| tally.value.add(value)).transpose()?;
+        if let Some(value) = value {
+            tally.value.add(value);
+        }
         Ok(())
     }
 
@@ -266,7 +282,9 @@ impl<'a> Fold<'a> {
     ) -> Result<LifeReport, Error> {
         let is_open = |(stage, _): &(&&Stage, &StageTally)| stage.kind == StageKind::Open;
         let open = self.stages.iter().zip(&self.tallies).filter(is_open).map(|(_, tally)| tally.standing_at_end).sum();
-        let velocity = velocity(open, self.won, self.lost, self.took, self.won_value)?;
+        let won_value = self.won_value.sums(base_currency)?;
+        let times = (self.took, self.took_left_out);
+        let velocity = velocity(open, self.won, self.lost, times, won_value);
         let stages: Vec<StageLife> = self
             .tallies
             .into_iter()
@@ -274,7 +292,7 @@ impl<'a> Fold<'a> {
             .filter(|(tally, stage)| tally.used || !stage.retired)
             .map(|(tally, stage)| stage_life(tally, stage, &self.stages))
             .collect();
-        let reasons = if has_reasons { Some(reasons(self.reasons, self.won, self.lost)?) } else { None };
+        let reasons = if has_reasons { Some(reasons(self.reasons, self.won, self.lost, base_currency)?) } else { None };
         let Period { from, until, followed, now } = self.period;
         Ok(LifeReport {
             kind: self.pipeline.kind.record_kind(),
@@ -315,7 +333,7 @@ fn stage_life(tally: StageTally, stage: &Stage, stages: &[&Stage]) -> StageLife 
         exits: tally.exits,
         standing_at_end: tally.standing_at_end,
         went_to: went_to.collect(),
-        time: time_in_stage(tally.lasted),
+        time: TimeInStage { left_out: tally.lasted_left_out, ..time_in_stage(tally.lasted) },
         outcomes: tally.outcomes.outcomes(),
     }
 }
@@ -324,23 +342,23 @@ fn stage_life(tally: StageTally, stage: &Stage, stages: &[&Stage]) -> StageLife 
 const DAY: f64 = 86_400_000_000.0;
 
 #[allow(clippy::cast_precision_loss)] // counts are far below 2^53, and the mean of times needs no more digits
-fn velocity(open: u64, won: u64, lost: u64, took: Vec<i64>, won_value: MoneyTally) -> Result<Velocity, Error> {
+fn velocity(open: u64, won: u64, lost: u64, (took, left_out): (Vec<i64>, u64), won_value: Sums) -> Velocity {
     let win_rate = ratio(won, won + lost);
     let time_to_win = time_to_win(took);
-    let won_value = won_value.sums()?;
     let days = time_to_win.map(|time| time.mean_micros as f64 / DAY).filter(|&days| days > 0.0);
     let expected = win_rate.map(|rate| open as f64 * rate);
     let average = won_value.in_base.as_ref().map(|value| value.average.to_f64());
-    Ok(Velocity {
+    Velocity {
         open,
         won,
         lost,
         win_rate,
         time_to_win,
+        times_left_out: left_out,
         wins_per_day: expected.zip(days).map(|(wins, days)| wins / days),
         value_per_day: expected.zip(average).zip(days).map(|((wins, average), days)| wins * average / days),
         won_value,
-    })
+    }
 }
 
 fn time_to_win(mut took: Vec<i64>) -> Option<TimeToWin> {
@@ -362,12 +380,13 @@ fn reasons(
     tallies: BTreeMap<(Ending, Option<String>), ReasonTally>,
     won: u64,
     lost: u64,
+    base: Currency,
 ) -> Result<Vec<Reason>, Error> {
     let mut reasons = Vec::with_capacity(tallies.len());
     for ((ending, reason), tally) in tallies {
         let all = if ending == Ending::Won { won } else { lost };
         let rate = ratio(tally.records, all).unwrap_or_default();
-        reasons.push(Reason { ending, reason, records: tally.records, rate, value: tally.value.sums()? });
+        reasons.push(Reason { ending, reason, records: tally.records, rate, value: tally.value.sums(base)? });
     }
     // The most frequent first; of equals those without a reason last.
     reasons.sort_by(|a, b| {

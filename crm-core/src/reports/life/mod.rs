@@ -126,10 +126,10 @@ impl Reports<'_> {
         let mut rates = reader.rates(&currencies).await?;
         for (row, closing) in closings {
             let day = closing.at.date_in(definitions.zone());
-            let value = valued(row.value, day, &mut rates)?;
+            let value = valued(row.value, day, &mut rates);
             fold.close(closing, value)?;
         }
-        let (used, missing) = rates.notes();
+        let (used, missing) = rates.notes()?;
         fold.finish(places.reason.is_some(), definitions.base_currency(), used, missing)
     }
 }

@@ -26,6 +26,8 @@ pub struct TimeInStage {
     pub median_micros: Option<i64>,
     /// By then three quarters of the stays have ended, in microseconds.
     pub upper_quartile_micros: Option<i64>,
+    /// Stays that are in no figure here because they are said to begin after now.
+    pub left_out: u64,
 }
 
 /// How long one stay lasted, or has lasted by the end of the observation.
@@ -99,6 +101,7 @@ pub(super) fn time_in_stage(mut stays: Vec<Lasted>) -> TimeInStage {
         lower_quartile_micros: lower,
         median_micros: median,
         upper_quartile_micros: upper,
+        left_out: 0,
     }
 }
 
