@@ -99,6 +99,9 @@ impl Scene {
         });
         let (answer, _) = self.send(post("auth/register", "", &register));
         self.token = text(&read(&answer)["data"]["access_token"]);
+        for property in tests::leads::property_bodies() {
+            self.send(post("properties", &self.token, &property));
+        }
         for number in 0..LEADS {
             let (answer, _) = self.send(self.create(number));
             self.leads.push(text(&read(&answer)["data"]["id"]));
@@ -108,8 +111,7 @@ impl Scene {
     }
 
     fn create(&self, number: usize) -> Request<Body> {
-        let lead = json!({"name": format!("Lead {number}"), "company_name": "Load", "source": "web"});
-        post("leads", &self.token, &lead)
+        post("leads", &self.token, &tests::leads::lead_body(number))
     }
 
     /// The request number so and so of a row.

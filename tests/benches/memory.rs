@@ -9,7 +9,7 @@ use crm_core::{
     access::Actor,
     deals::NewDeal,
     filter::Filter,
-    leads::{ConvertLead, NewLead},
+    leads::ConvertLead,
     listing::ListQuery,
     organizations::NewOrganization,
     teams::NewTeam,
@@ -17,20 +17,13 @@ use crm_core::{
     value::{Currency, Id, Money},
 };
 use futures::executor::block_on;
+use tests::leads::{define_properties, new_lead};
 
 /// A CRM in memory with a representative.
 fn fresh() -> Ready {
-    block_on(Ready::in_memory()).expect("memory does not fail")
-}
-
-fn new_lead(number: usize) -> NewLead {
-    NewLead {
-        name: format!("Lead {number}"),
-        email: Some(format!("lead{number}@example.com")),
-        company_name: Some("Engines Ltd".into()),
-        source: Some("web".into()),
-        ..Default::default()
-    }
+    let ready = block_on(Ready::in_memory()).expect("memory does not fail");
+    block_on(define_properties(&ready.crm, &ready.admin)).expect("two properties");
+    ready
 }
 
 fn create(crm: &Crm, actor: &Actor, from: usize, count: usize) -> Vec<Id> {
@@ -130,6 +123,7 @@ fn paged(leads: usize, owners: usize) -> ((f64, f64), f64) {
     let crm = Crm::builder_shared(store).clock(clock.clone()).build();
     let admin = block_on(crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).into_future())
         .expect("bootstrap");
+    block_on(define_properties(&crm, &admin)).expect("two properties");
     let new = NewTeam { name: "North".into(), ..Default::default() };
     let team = block_on(crm.teams(&admin).create(new).into_future()).expect("team");
     let ids: Vec<Id> = (0..owners)

@@ -1,7 +1,5 @@
 //! Formats of text: what an e-mail address, a phone number, a domain, a URL and a slug are, and their one normal form.
 
-use std::str::FromStr;
-
 /// Why a single value was refused: a stable code, and a message a person can act on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Fault {
@@ -29,37 +27,6 @@ pub fn normalize_email(text: &str) -> Result<String, Fault> {
         Ok(_) => Ok(lower),
         Err(_) => Err(Fault::new("invalid_email", "must be an e-mail address such as ada@example.com")),
     }
-}
-
-/// A phone number in E.164 ("+4930123456"). Numbers without a country code need the organization's default country
-/// (two letters of ISO 3166).
-///
-/// # Errors
-/// `invalid_phone`.
-pub fn normalize_phone(text: &str, default_country: Option<&str>) -> Result<String, Fault> {
-    let text = text.trim();
-    // What is in normal form already, and plausible by E.164's own rule, skips the numbering plans' tables.
-    let fault = || {
-        Fault::new(
-            "invalid_phone",
-            "must be a phone number with its country code such as +49 30 123456, or a national number where the \
-             organization has a default country",
-        )
-    };
-    if text.len() > 40 {
-        return Err(fault());
-    }
-    // A number that names its country is none of the default one's: the library would take that one's trunk prefix off
-    // it (of Paris's +33 1 the 1, in the United States).
-    let national = !text.starts_with(['+', '＋']);
-    let country = default_country.filter(|_| national).and_then(|code| phonenumber::country::Id::from_str(code).ok());
-    let number = phonenumber::parse(country, text).map_err(|_| fault())?;
-    if !phonenumber::is_viable(text) || number.national().value() == 0 {
-        return Err(fault());
-    }
-    let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
-    let digits = e164.strip_prefix('+').unwrap_or(&e164);
-    if (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) { Ok(e164) } else { Err(fault()) }
 }
 
 /// A domain name: lower case, without scheme, path, trailing dot and `www.`, in its ASCII (punycode) form.
@@ -107,24 +74,5 @@ pub fn normalize_slug(text: &str) -> Result<String, Fault> {
         Ok(lower)
     } else {
         Err(Fault::new("invalid_key", "must be 1 to 63 letters, digits, '-' or '_', beginning with a letter or digit"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_with_its_country_code_is_the_same_wherever_one_is() {
-        // Paris, Moscow and Budapest: their numbers begin with what is dialled before a number in another country.
-        for phone in ["+33199001234", "+74951234567", "+36612345678", "+493023125000", "+16175550142"] {
-            for country in [None, Some("US"), Some("DE"), Some("FR"), Some("RU"), Some("HU")] {
-                assert_eq!(normalize_phone(phone, country).as_deref(), Ok(phone), "{country:?}");
-            }
-        }
-        assert_eq!(normalize_phone("(617) 555-0142", Some("US")).as_deref(), Ok("+16175550142"));
-        assert_eq!(normalize_phone("1 617 555 0142", Some("US")).as_deref(), Ok("+16175550142"));
-        assert_eq!(normalize_phone("030 23125 000", Some("DE")).as_deref(), Ok("+493023125000"));
-        assert!(normalize_phone("030 23125 000", None).is_err());
     }
 }

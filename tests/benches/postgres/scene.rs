@@ -95,6 +95,7 @@ impl Tenant {
         let crm = Crm::shared(store);
         let new = NewOrganization { name: "Acme".into(), ..Default::default() };
         let admin = crm.bootstrap(new).await.expect("a tenant");
+        tests::leads::define_properties(&crm, &admin).await.expect("two properties");
         let new = NewTeam { name: "North".into(), ..Default::default() };
         let team = crm.teams(&admin).create(new).await.expect("a team").id;
         let rep = user(&crm, &admin, "Rob", "sales_rep", team).await.expect("a representative").id;
@@ -103,13 +104,7 @@ impl Tenant {
     }
 }
 
-/// A lead as the benchmark of the store in memory makes it.
+/// A lead as a form sends it.
 pub(crate) fn new_lead(number: u64) -> NewLead {
-    NewLead {
-        name: format!("Lead {number}"),
-        email: Some(format!("lead{number}@example.com")),
-        company_name: Some("Engines Ltd".into()),
-        source: Some("web".into()),
-        ..Default::default()
-    }
+    tests::leads::new_lead(usize::try_from(number).expect("no benchmark makes so many"))
 }

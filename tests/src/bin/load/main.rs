@@ -1,4 +1,5 @@
-//! Load on the API: fills an address with 50 organizations of 2,000 leads each, then sends one kind of request after the
+//! Load on the API: fills an address with 50 organizations of 2,000 leads each (name, e-mail, phone, company, source and two
+//! custom properties, as a form sends them), then sends one kind of request after the
 //! other over so many connections, and prints a table: requests a second, latencies, and, of the process whose number is
 //! given, processor time per request and memory.
 //!
@@ -20,6 +21,7 @@ use std::{
 use serde_json::{Value as Json, json};
 
 use client::{Client, Failure};
+use tests::leads::{lead_body, property_bodies};
 
 /// Organizations, and leads of each.
 const TENANTS: usize = 50;
@@ -47,12 +49,15 @@ async fn fill(host: SocketAddr) -> Result<Vec<Tenant>, Failure> {
         let answer = client.send("POST", "/api/v1/auth/register", "", "", Some(&register)).await?;
         let data: Json = serde_json::from_slice(&answer.body)?;
         let token = data["data"]["access_token"].as_str().ok_or_else(|| format!("cannot register: {data}"))?.to_owned();
+        for property in property_bodies() {
+            client.send("POST", "/api/v1/properties", &token, "", Some(&property)).await?;
+        }
         let mut leads = Vec::with_capacity(LEADS);
         for batch in 0..LEADS / BATCH {
             let requests: Vec<Json> = (0..BATCH)
                 .map(|at| {
-                    let name = format!("Lead {}", batch * BATCH + at);
-                    json!({"method": "POST", "path": "/api/v1/leads", "body": {"name": name, "company_name": "Load"}})
+                    let body = lead_body(batch * BATCH + at);
+                    json!({"method": "POST", "path": "/api/v1/leads", "body": body})
                 })
                 .collect();
             let answer = client.send("POST", "/api/v1/batch", &token, "", Some(&json!({"requests": requests}))).await?;
@@ -111,8 +116,7 @@ async fn load(
             let mut lead = own.leads[connection / tenants.len()].clone();
             let mut tag = String::new();
             if matches!(kind, Kind::Patch) {
-                let fresh =
-                    client.send("POST", "/api/v1/leads", &own.token, "", Some(&json!({"name": "Moved"}))).await?;
+                let fresh = client.send("POST", "/api/v1/leads", &own.token, "", Some(&lead_body(LEADS))).await?;
                 let made: Json = serde_json::from_slice(&fresh.body)?;
                 made["data"]["id"].as_str().ok_or("no lead")?.clone_into(&mut lead);
                 tag = fresh.etag;
@@ -124,8 +128,7 @@ async fn load(
                 let began = Instant::now();
                 let answer = match kind {
                     Kind::Create => {
-                        let body = json!({"name": format!("New {at}"), "company_name": "Load", "source": "web"});
-                        client.send("POST", "/api/v1/leads", &tenant.token, "", Some(&body)).await?
+                        client.send("POST", "/api/v1/leads", &tenant.token, "", Some(&lead_body(LEADS + at))).await?
                     }
                     Kind::Get => client.send("GET", &format!("/api/v1/leads/{id}"), &tenant.token, "", None).await?,
                     Kind::List => {
