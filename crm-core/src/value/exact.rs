@@ -104,7 +104,9 @@ impl ExactSum {
 impl FromIterator<Decimal> for ExactSum {
     fn from_iter<I: IntoIterator<Item = Decimal>>(numbers: I) -> Self {
         let mut sum = Self::default();
-        numbers.into_iter().for_each(|number| sum.add(number));
+        for number in numbers {
+            sum.add(number);
+        }
         sum
     }
 }
@@ -244,7 +246,9 @@ mod tests {
             prop_assert_eq!(merged, whole);
             // What is taken away again leaves nothing.
             let mut none = whole;
-            all.iter().for_each(|number| none.add(Decimal::new(-number.get())));
+            for number in &all {
+                none.add(Decimal::new(-number.get()));
+            }
             prop_assert_eq!(none, ExactSum::default());
         }
 

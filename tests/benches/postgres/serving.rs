@@ -14,6 +14,7 @@ use axum::serve::ListenerExt as _;
 use crm_core::{Crm, auth::Policy};
 use crm_lambda::{Config, KeyRing, OwnSignIn, SignIn, TokenKey, router};
 use serde_json::{Value as Json, json};
+use tests::leads::{lead_body, property_bodies};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use crate::{
@@ -88,7 +89,7 @@ fn config() -> Config {
     config
 }
 
-/// Makes an organization and gives its administrator's token.
+/// Makes an organization with the custom properties of its leads, and gives its administrator's token.
 async fn register(address: SocketAddr) -> String {
     let body = json!({
         "organization": {"name": "Bench", "slug": "bench"},
@@ -98,7 +99,12 @@ async fn register(address: SocketAddr) -> String {
     let mut client = Client::new(address).await.expect("it listens");
     let answer = client.send("POST", "/api/v1/auth/register", "", "", Some(&body)).await.expect("an answer");
     let data: Json = serde_json::from_slice(&answer.body).expect("JSON");
-    data["data"]["access_token"].as_str().expect("a token").to_owned()
+    let token = data["data"]["access_token"].as_str().expect("a token").to_owned();
+    for property in property_bodies() {
+        let answer = client.send("POST", "/api/v1/properties", &token, "", Some(&property)).await.expect("an answer");
+        assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
+    }
+    token
 }
 
 /// So many connections, each creating one lead after the other until the time is up: leads, and how many a second.
@@ -113,12 +119,7 @@ async fn create(address: SocketAddr, token: &str, time: Duration, next: &Arc<Ato
             let mut created = 0_u32;
             while start.elapsed() < time {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                let lead = json!({
-                    "name": format!("Lead {number}"),
-                    "email": format!("lead{number}@example.com"),
-                    "company_name": "Engines Ltd",
-                    "source": "web",
-                });
+                let lead = lead_body(usize::try_from(number).expect("no benchmark makes so many"));
                 let answer = client.send("POST", "/api/v1/leads", &token, "", Some(&lead)).await.expect("an answer");
                 assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
                 assert!(!answer.etag.is_empty(), "a record comes with its tag");

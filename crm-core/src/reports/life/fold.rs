@@ -254,7 +254,9 @@ impl<'a> Fold<'a> {
                     Some(_) => self.took_left_out += 1,
                     None => {}
                 }
-                value.into_iter().for_each(|value| self.won_value.add(value));
+                if let Some(value) = value {
+                    self.won_value.add(value);
+                }
             }
             Ending::Lost => self.lost += 1,
         }
@@ -264,7 +266,9 @@ impl<'a> Fold<'a> {
         }
         let tally = self.reasons.entry(key).or_default();
         tally.records += 1;
-        value.into_iter().for_each(|value| tally.value.add(value));
+        if let Some(value) = value {
+            tally.value.add(value);
+        }
         Ok(())
     }
 
