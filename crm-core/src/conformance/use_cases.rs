@@ -7,7 +7,7 @@ use futures::future::join_all;
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     Crm, Error,
-    access::Actor,
+    access::{Action, Actor},
     companies::NewCompany,
     contacts::{ContactEmail, NewContact},
     deals::{DealPatch, NewDeal},
@@ -23,7 +23,7 @@ use crate::{
     tasks::NewTask,
     teams::NewTeam,
     testing::{TestClock, user},
-    users::Handover,
+    users::{Handover, UserPatch},
     value::{Id, Kind, Ref, Time},
 };
 
@@ -49,6 +49,11 @@ pub(super) const CASES: &[Case] = &[
         "a list as of a moment is the filter over each record as it was, for who may list it now"
     ),
     case!("use cases", life_of_leads, "the life of leads in figures is counted from the log, for who may see them"),
+    case!(
+        "use cases",
+        rights_are_withdrawn_everywhere,
+        "what somebody may no longer do they may no longer do in another process either, and cannot give themselves"
+    ),
     case!("use cases", one_winner_per_unique_value, "of many who create one unique value at once, one does"),
 ];
 
@@ -111,6 +116,34 @@ async fn lead_to_won_deal(lab: &Lab<'_>) -> Outcome {
     ensure!(matches!(back, Err(Error::Undo { .. })), "unconverting over a won deal answers {back:?}");
     let lead = leads.get(id).await?;
     ensure!(lead.status == "converted", "a refused way back left the lead {}", lead.status);
+    Ok(())
+}
+
+async fn rights_are_withdrawn_everywhere(lab: &Lab<'_>) -> Outcome {
+    let scene = Scene::new(lab).await?;
+    let (crm, admin) = (&scene.crm, &scene.admin);
+    let other = Crm::builder_shared(Arc::clone(&lab.store)).clock(scene.clock.clone()).build();
+    let roles = crm.roles(admin);
+    let [admins, reps] = [roles.find("key", "admin").await?.id, roles.find("key", "sales_rep").await?.id];
+    let [rep, _] = &scene.reps;
+    let me = rep.user().unwrap_or_default();
+    let give = async |to: Vec<Id>| crm.users(admin).update(me, UserPatch::new().role_ids(to)).await;
+    give(vec![admins]).await?;
+    ensure!(other.roles(rep).may(Action::Update).await?, "a role that was given is not in force");
+    other.leads(rep).list(&ListQuery::new()).await?;
+    give(vec![reps]).await?;
+    ensure!(!other.roles(rep).may(Action::Update).await?, "a role that was taken is in force in another process");
+    let back = other.users(rep).update(me, UserPatch::new().role_ids(vec![admins])).await;
+    ensure!(matches!(back, Err(Error::Forbidden { .. })), "taking a role back answers {back:?}");
+    crm.users(admin).deactivate(me, Handover::Leave).await?;
+    let list = other.leads(rep).list(&ListQuery::new()).await.map(drop);
+    ensure!(matches!(list, Err(Error::Unauthenticated)), "who was deactivated lists: {list:?}");
+    let write = other.leads(rep).create(NewLead { name: "Late".into(), ..Default::default() }).await.map(drop);
+    ensure!(matches!(write, Err(Error::Unauthenticated)), "who was deactivated writes: {write:?}");
+    let back = other.users(rep).activate(me).await.map(drop);
+    ensure!(matches!(back, Err(Error::Unauthenticated)), "who was deactivated is back by themselves: {back:?}");
+    crm.users(admin).activate(me).await?;
+    other.leads(rep).list(&ListQuery::new()).await?;
     Ok(())
 }
 
