@@ -30,6 +30,13 @@ create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at
   where stage_move is not null;
 create index change_feed on crm.change (feed_xid, seq);
 
+-- How far each consumer of the feed has come.
+create table crm.feed_cursor (
+  consumer text collate "C" primary key,
+  cursor text collate "C" not null,
+  kept_at timestamptz not null -- for who looks how far behind it is
+);
+
 -- A value that at most one live record has. Under the nil tenant, among all tenants.
 create table crm.claim (
   tenant_id uuid not null,
@@ -1070,6 +1077,8 @@ create table crm."job" (
   "failure" text collate "C",
   "done" bigint,
   "held_back" jsonb,
+  "held_back_count" bigint,
+  "progress" jsonb,
   "trial" jsonb,
   "product" jsonb,
   "taken_until" timestamptz,
@@ -1122,7 +1131,8 @@ create table crm."rescoring" (
   "source_ids" text[] collate "C",
   "of" text collate "C",
   "due_at" timestamptz,
-  "reached" timestamptz,
+  "reached" jsonb,
+  "over_at" timestamptz,
   primary key (tenant_id, id)
 );
 
@@ -1163,7 +1173,6 @@ alter table crm."company_shared_with" add constraint "company_shared_with_target
 alter table crm."company_shared_with" add constraint "company_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."company_shared_with" add constraint "company_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."contact" add constraint "contact_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."contact" (tenant_id, id) deferrable initially deferred;
 alter table crm."contact" add constraint "contact_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
 alter table crm."contact" add constraint "contact_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -1188,7 +1197,6 @@ alter table crm."contact_shared_with" add constraint "contact_shared_with_target
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."contact_shared_with" add constraint "contact_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."lead" add constraint "lead_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."lead" (tenant_id, id) deferrable initially deferred;
 alter table crm."lead" add constraint "lead_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."lead" add constraint "lead_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -1215,7 +1223,6 @@ alter table crm."lead_shared_with" add constraint "lead_shared_with_target_api_k
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."lead_shared_with" add constraint "lead_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."deal" add constraint "deal_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."deal" (tenant_id, id) deferrable initially deferred;
 alter table crm."deal" add constraint "deal_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."deal" add constraint "deal_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
@@ -1243,7 +1250,6 @@ alter table crm."deal_shared_with" add constraint "deal_shared_with_target_api_k
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."deal_shared_with" add constraint "deal_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."task" add constraint "task_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."task" (tenant_id, id) deferrable initially deferred;
 alter table crm."task" add constraint "task_assignee_id_fkey" foreign key (tenant_id, "assignee_id") references crm."user" (tenant_id, id);
 alter table crm."task" add constraint "task_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -1268,7 +1274,6 @@ alter table crm."task_links" add constraint "task_links_target_api_key_id_fkey" 
 alter table crm."task_links" add constraint "task_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."task_links" add constraint "task_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."interaction" (tenant_id, id) deferrable initially deferred;
 alter table crm."interaction" add constraint "interaction_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -1292,7 +1297,6 @@ alter table crm."interaction_links" add constraint "interaction_links_target_api
 alter table crm."interaction_links" add constraint "interaction_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."interaction_links" add constraint "interaction_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."note" add constraint "note_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."note" (tenant_id, id) deferrable initially deferred;
 alter table crm."note" add constraint "note_author_id_fkey" foreign key (tenant_id, "author_id") references crm."user" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_organization_id_fkey" foreign key (tenant_id, "target_organization_id") references crm."organization" (tenant_id, id);
@@ -1315,7 +1319,6 @@ alter table crm."note_links" add constraint "note_links_target_api_key_id_fkey" 
 alter table crm."note_links" add constraint "note_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."note_links" add constraint "note_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."association" add constraint "association_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."association" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_organization_id_fkey" foreign key (tenant_id, "from_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_from_team_id_fkey" foreign key (tenant_id, "from_team_id") references crm."team" (tenant_id, id);
@@ -1337,7 +1340,6 @@ alter table crm."association" add constraint "association_from_api_key_id_fkey" 
 alter table crm."association" add constraint "association_from_security_event_id_fkey" foreign key (tenant_id, "from_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_job_id_fkey" foreign key (tenant_id, "from_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_scoring_model_id_fkey" foreign key (tenant_id, "from_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_from_rescoring_id_fkey" foreign key (tenant_id, "from_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_organization_id_fkey" foreign key (tenant_id, "to_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_to_team_id_fkey" foreign key (tenant_id, "to_team_id") references crm."team" (tenant_id, id);
 alter table crm."association" add constraint "association_to_role_id_fkey" foreign key (tenant_id, "to_role_id") references crm."role" (tenant_id, id);
@@ -1358,7 +1360,6 @@ alter table crm."association" add constraint "association_to_api_key_id_fkey" fo
 alter table crm."association" add constraint "association_to_security_event_id_fkey" foreign key (tenant_id, "to_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_job_id_fkey" foreign key (tenant_id, "to_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_scoring_model_id_fkey" foreign key (tenant_id, "to_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_to_rescoring_id_fkey" foreign key (tenant_id, "to_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."session" add constraint "session_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
@@ -1369,31 +1370,37 @@ alter table crm."security_event" add constraint "security_event_user_id_fkey" fo
 alter table crm."job" add constraint "job_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."job" add constraint "job_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."scoring_model" add constraint "scoring_model_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
-alter table crm."rescoring" add constraint "rescoring_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 
 -- Declared indexes.
 create index "organization_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is null;
 create index "organization_name_key" on crm."organization" (tenant_id, "name_key", id) where archived_at is null;
+create index "organization_archived_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is not null;
 create index "organization_archived_at" on crm."organization" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "team_created_at" on crm."team" (tenant_id, "created_at", id) where archived_at is null;
 create index "team_name_key" on crm."team" (tenant_id, "name_key", id) where archived_at is null;
 create index "team_parent_id_name_key" on crm."team" (tenant_id, "parent_id", "name_key", id) where archived_at is null;
+create index "team_archived_created_at" on crm."team" (tenant_id, "created_at", id) where archived_at is not null;
 create index "team_archived_at" on crm."team" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "role_created_at" on crm."role" (tenant_id, "created_at", id) where archived_at is null;
 create index "role_name_key" on crm."role" (tenant_id, "name_key", id) where archived_at is null;
+create index "role_archived_created_at" on crm."role" (tenant_id, "created_at", id) where archived_at is not null;
 create index "role_archived_at" on crm."role" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "user_created_at" on crm."user" (tenant_id, "created_at", id) where archived_at is null;
 create index "user_name_key" on crm."user" (tenant_id, "name_key", id) where archived_at is null;
 create index "user_manager_id_name_key" on crm."user" (tenant_id, "manager_id", "name_key", id) where archived_at is null;
+create index "user_archived_created_at" on crm."user" (tenant_id, "created_at", id) where archived_at is not null;
 create index "user_archived_at" on crm."user" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "property_created_at" on crm."property" (tenant_id, "created_at", id) where archived_at is null;
 create index "property_kind_position" on crm."property" (tenant_id, "kind", "position", id) where archived_at is null;
+create index "property_archived_created_at" on crm."property" (tenant_id, "created_at", id) where archived_at is not null;
 create index "property_archived_at" on crm."property" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "pipeline_created_at" on crm."pipeline" (tenant_id, "created_at", id) where archived_at is null;
 create index "pipeline_kind_position" on crm."pipeline" (tenant_id, "kind", "position", id) where archived_at is null;
+create index "pipeline_archived_created_at" on crm."pipeline" (tenant_id, "created_at", id) where archived_at is not null;
 create index "pipeline_archived_at" on crm."pipeline" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "rate_created_at" on crm."rate" (tenant_id, "created_at", id) where archived_at is null;
 create index "rate_currency_day" on crm."rate" (tenant_id, "currency", "day", id) where archived_at is null;
+create index "rate_archived_created_at" on crm."rate" (tenant_id, "created_at", id) where archived_at is not null;
 create index "rate_archived_at" on crm."rate" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "company_created_at" on crm."company" (tenant_id, "created_at", id) where archived_at is null;
 create index "company_name_key" on crm."company" (tenant_id, "name_key", id) where archived_at is null;
@@ -1401,6 +1408,7 @@ create index "company_owner_id_name_key" on crm."company" (tenant_id, "owner_id"
 create index "company_parent_id_name_key" on crm."company" (tenant_id, "parent_id", "name_key", id) where archived_at is null;
 create index "company_team_id_name_key" on crm."company" (tenant_id, "team_id", "name_key", id) where archived_at is null;
 create index "company_lifecycle_name_key" on crm."company" (tenant_id, "lifecycle", "name_key", id) where archived_at is null;
+create index "company_archived_created_at" on crm."company" (tenant_id, "created_at", id) where archived_at is not null;
 create index "company_archived_at" on crm."company" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "contact_created_at" on crm."contact" (tenant_id, "created_at", id) where archived_at is null;
 create index "contact_owner_id_created_at" on crm."contact" (tenant_id, "owner_id", "created_at", id) where archived_at is null;
@@ -1408,6 +1416,7 @@ create index "contact_company_id_name_key" on crm."contact" (tenant_id, "company
 create index "contact_team_id_created_at" on crm."contact" (tenant_id, "team_id", "created_at", id) where archived_at is null;
 create index "contact_lifecycle_created_at" on crm."contact" (tenant_id, "lifecycle", "created_at", id) where archived_at is null;
 create index "contact_name_key" on crm."contact" (tenant_id, "name_key", id) where archived_at is null;
+create index "contact_archived_created_at" on crm."contact" (tenant_id, "created_at", id) where archived_at is not null;
 create index "contact_archived_at" on crm."contact" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "lead_created_at" on crm."lead" (tenant_id, "created_at", id) where archived_at is null;
 create index "lead_owner_id_created_at" on crm."lead" (tenant_id, "owner_id", "created_at", id) where archived_at is null;
@@ -1417,6 +1426,7 @@ create index "lead_email_created_at" on crm."lead" (tenant_id, "email", "created
 create index "lead_owner_id_score" on crm."lead" (tenant_id, "owner_id", "score", id) where archived_at is null;
 create index "lead_score" on crm."lead" (tenant_id, "score", id) where archived_at is null;
 create index "lead_team_id_score" on crm."lead" (tenant_id, "team_id", "score", id) where archived_at is null;
+create index "lead_archived_created_at" on crm."lead" (tenant_id, "created_at", id) where archived_at is not null;
 create index "lead_archived_at" on crm."lead" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "deal_created_at" on crm."deal" (tenant_id, "created_at", id) where archived_at is null;
 create index "deal_stage_id_close_date" on crm."deal" (tenant_id, "stage_id", "close_date", id) where archived_at is null;
@@ -1425,52 +1435,66 @@ create index "deal_stage_kind_close_date" on crm."deal" (tenant_id, "stage_kind"
 create index "deal_company_id_created_at" on crm."deal" (tenant_id, "company_id", "created_at", id) where archived_at is null;
 create index "deal_team_id_stage_kind_close_date" on crm."deal" (tenant_id, "team_id", "stage_kind", "close_date", id) where archived_at is null;
 create index "deal_primary_contact_id_created_at" on crm."deal" (tenant_id, "primary_contact_id", "created_at", id) where archived_at is null;
+create index "deal_archived_created_at" on crm."deal" (tenant_id, "created_at", id) where archived_at is not null;
 create index "deal_archived_at" on crm."deal" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "task_created_at" on crm."task" (tenant_id, "created_at", id) where archived_at is null;
 create index "task_assignee_id_is_open_due_at" on crm."task" (tenant_id, "assignee_id", "is_open", "due_at", id) where archived_at is null;
 create index "task_team_id_is_open_due_at" on crm."task" (tenant_id, "team_id", "is_open", "due_at", id) where archived_at is null;
 create index "task_is_open_due_at" on crm."task" (tenant_id, "is_open", "due_at", id) where archived_at is null;
 create index "task_assignee_id_completed_at" on crm."task" (tenant_id, "assignee_id", "completed_at", id) where archived_at is null;
+create index "task_archived_created_at" on crm."task" (tenant_id, "created_at", id) where archived_at is not null;
 create index "task_archived_at" on crm."task" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "interaction_created_at" on crm."interaction" (tenant_id, "created_at", id) where archived_at is null;
 create index "interaction_user_id_happens_at" on crm."interaction" (tenant_id, "user_id", "happens_at", id) where archived_at is null;
 create index "interaction_user_id_is_open_scheduled_at" on crm."interaction" (tenant_id, "user_id", "is_open", "scheduled_at", id) where archived_at is null;
 create index "interaction_team_id_happens_at" on crm."interaction" (tenant_id, "team_id", "happens_at", id) where archived_at is null;
 create index "interaction_type_happens_at" on crm."interaction" (tenant_id, "type", "happens_at", id) where archived_at is null;
+create index "interaction_archived_created_at" on crm."interaction" (tenant_id, "created_at", id) where archived_at is not null;
 create index "interaction_archived_at" on crm."interaction" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "note_created_at" on crm."note" (tenant_id, "created_at", id) where archived_at is null;
 create index "note_author_id_created_at" on crm."note" (tenant_id, "author_id", "created_at", id) where archived_at is null;
+create index "note_archived_created_at" on crm."note" (tenant_id, "created_at", id) where archived_at is not null;
 create index "note_archived_at" on crm."note" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "association_created_at" on crm."association" (tenant_id, "created_at", id) where archived_at is null;
 create index "association_from_kind_from_id_label_key" on crm."association" (tenant_id, "from_kind", "from_id", "label_key", id) where archived_at is null;
 create index "association_to_kind_to_id_label_key" on crm."association" (tenant_id, "to_kind", "to_id", "label_key", id) where archived_at is null;
+create index "association_archived_created_at" on crm."association" (tenant_id, "created_at", id) where archived_at is not null;
 create index "association_archived_at" on crm."association" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "credential_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is null;
+create index "credential_archived_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is not null;
 create index "credential_archived_at" on crm."credential" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "session_expires_at" on crm."session" ("expires_at");
 create index "session_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is null;
 create index "session_user_id_created_at" on crm."session" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "session_archived_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is not null;
 create index "session_archived_at" on crm."session" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "api_key_created_at" on crm."api_key" (tenant_id, "created_at", id) where archived_at is null;
 create index "api_key_name_key" on crm."api_key" (tenant_id, "name_key", id) where archived_at is null;
 create index "api_key_user_id_name_key" on crm."api_key" (tenant_id, "user_id", "name_key", id) where archived_at is null;
+create index "api_key_archived_created_at" on crm."api_key" (tenant_id, "created_at", id) where archived_at is not null;
 create index "api_key_archived_at" on crm."api_key" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "throttle_expires_at" on crm."throttle" ("expires_at");
 create index "throttle_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is null;
+create index "throttle_archived_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is not null;
 create index "throttle_archived_at" on crm."throttle" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "security_event_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is null;
 create index "security_event_user_id_created_at" on crm."security_event" (tenant_id, "user_id", "created_at", id) where archived_at is null;
 create index "security_event_event_created_at" on crm."security_event" (tenant_id, "event", "created_at", id) where archived_at is null;
+create index "security_event_archived_created_at" on crm."security_event" (tenant_id, "created_at", id) where archived_at is not null;
 create index "security_event_archived_at" on crm."security_event" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "job_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is null;
 create index "job_status_created_at" on crm."job" (tenant_id, "status", "created_at", id) where archived_at is null;
 create index "job_user_id_created_at" on crm."job" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "job_archived_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is not null;
 create index "job_archived_at" on crm."job" (tenant_id, "archived_at", id) where archived_at is not null;
 create index "scoring_model_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is null;
 create index "scoring_model_kind_name_key" on crm."scoring_model" (tenant_id, "kind", "name_key", id) where archived_at is null;
+create index "scoring_model_archived_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is not null;
 create index "scoring_model_archived_at" on crm."scoring_model" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "rescoring_over_at" on crm."rescoring" ("over_at");
 create index "rescoring_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is null;
 create index "rescoring_due_at" on crm."rescoring" (tenant_id, "due_at", id) where archived_at is null;
+create index "rescoring_archived_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is not null;
 create index "rescoring_archived_at" on crm."rescoring" (tenant_id, "archived_at", id) where archived_at is not null;
 
 -- What a commit calls for each kind it touches.
@@ -2104,8 +2128,8 @@ create function crm.write_job_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new bo
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "trial", "product", "taken_until")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."trial", r."product", r."taken_until"
+    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "progress", "trial", "product", "taken_until")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."held_back_count", r."progress", r."trial", r."product", r."taken_until"
     from jsonb_populate_record(null::crm."job", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
@@ -2119,7 +2143,7 @@ begin
   end if;
   if p_machine then
     update crm."job" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "held_back_count" = r."held_back_count", "progress" = r."progress", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
     from jsonb_populate_record(null::crm."job", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2158,8 +2182,8 @@ create function crm.write_rescoring_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."rescoring" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."of", r."due_at", r."reached"
+    insert into crm."rescoring" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached", "over_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."of", r."due_at", r."reached", r."over_at"
     from jsonb_populate_record(null::crm."rescoring", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
@@ -2173,7 +2197,7 @@ begin
   end if;
   if p_machine then
     update crm."rescoring" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "of" = r."of", "due_at" = r."due_at", "reached" = r."reached"
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "of" = r."of", "due_at" = r."due_at", "reached" = r."reached", "over_at" = r."over_at"
     from jsonb_populate_record(null::crm."rescoring", p_row) r
     where t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2599,6 +2623,7 @@ begin
   update crm."job" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."scoring_model" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
   update crm."rescoring" set feed_xid = pg_current_xact_id() where feed_xid > pg_current_xact_id();
+  delete from crm.feed_cursor;
 end $$;
 
 -- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
@@ -2724,7 +2749,7 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."security_event";
 
 create view crm."jobs" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "trial", "product", "taken_until"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "progress", "trial", "product", "taken_until"
 from crm."job";
 
 create view crm."scoring_models" as
@@ -2732,5 +2757,5 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."scoring_model";
 
 create view crm."rescorings" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached", "over_at"
 from crm."rescoring";
