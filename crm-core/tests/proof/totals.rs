@@ -554,6 +554,19 @@ fn a_tenant_with_much_to_do_takes_turns_with_the_others_and_is_gone_on_with() {
     });
 }
 
+/// Before each of the next commits another run is faster, and another deal is won after it.
+fn arm(racing: &RacingStore, world: (Crm, crm_core::access::Actor), giant: Id, mut deals: Vec<Id>) {
+    let (again, (crm, admin)) = (racing.clone(), world);
+    racing.before_next_commit(move || {
+        let Some(won) = deals.pop() else { return };
+        run(async {
+            crm.totals().recompute(admin.tenant(), Ref::new(Kind::Company, giant)).await.unwrap();
+            crm.deals(&admin).win(won).await.unwrap();
+        });
+        arm(&again, (crm, admin), giant, deals);
+    });
+}
+
 #[test]
 fn a_record_that_others_keep_writing_is_put_off_and_stops_no_other() {
     let (world, giant, acme, deals) = run(async {
@@ -568,18 +581,6 @@ fn a_record_that_others_keep_writing_is_put_off_and_stops_no_other() {
         world.crm.deals(&world.admin).win(last).await.unwrap();
         (world, giant, acme, deals)
     });
-    /// Before each of the next commits another deal is won, and another run is faster.
-    fn arm(racing: &RacingStore, world: (Crm, crm_core::access::Actor), giant: Id, mut deals: Vec<Id>) {
-        let (again, (crm, admin)) = (racing.clone(), world);
-        racing.before_next_commit(move || {
-            let Some(won) = deals.pop() else { return };
-            run(async {
-                crm.deals(&admin).win(won).await.unwrap();
-                crm.totals().recompute(admin.tenant(), Ref::new(Kind::Company, giant)).await.unwrap();
-            });
-            arm(&again, (crm, admin), giant, deals);
-        });
-    }
     let racing = RacingStore::on(world.store.clone());
     arm(&racing, (world.crm.clone(), world.admin.clone()), giant, deals);
     run(async {
