@@ -384,8 +384,8 @@ pub(crate) fn check_roles(draft: &mut Draft<'_>, before: Option<&Image>, after: 
             }
             let role = crate::roles::record::Role::decode(&after.values)?;
             let inherited = draft.cx.definitions.role_set(&role.inherits);
-            let rules: Vec<FieldRule> = inherited.rules().collect();
-            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), role.field_rules.iter().chain(&rules));
+            let rules = role.field_rules.iter().chain(inherited.rules());
+            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), rules);
             demand_no_more(draft, &whole, &whole)?;
         }
         _ => {}
@@ -485,7 +485,7 @@ fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) ->
         // Nor does anybody spare another a field rule that they are held to themselves.
         let (were, are) =
             (definitions.role_set(&ids(before, "role_ids")), definitions.role_set(&ids(after, "role_ids")));
-        let spared = |rule: &FieldRule| were.has_rule(rule) && !are.has_rule(rule);
+        let spared = |rule: &&FieldRule| were.has_rule(rule) && !are.has_rule(rule);
         if let Some(rule) = draft.cx.access.roles().rules().find(spared) {
             return Err(of_rule(rule).into());
         }
@@ -521,9 +521,9 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
     Ok(())
 }
 
-fn of_rule(rule: FieldRule) -> Error {
+fn of_rule(rule: &FieldRule) -> Error {
     let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
-    Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field) }
+    Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field.clone()), scope: None }
 }
 
 /// What a tenant cannot be without: its one organization, the role of its administrators, a default pipeline, and the

@@ -245,7 +245,7 @@ impl<T> Pending<T> {
             return Err(Error::invalid("version", "no_record", "this write is of no one record to hold to a version"));
         }
         let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await;
-        outcome.map_err(|error| match self.engine.cached(self.actor.tenant()) {
+        outcome.map_err(|error| match self.engine.cached_for(&self.actor) {
             Some(known) => Access::new(&self.actor, &known, self.engine.clock.now()).mask_error(error),
             None => error,
         })

@@ -9,7 +9,7 @@ use crate::{
     access::{Access, Action, Permission},
     error::Error,
     filter::{Compare, Filter, Path, Predicate, Test},
-    schema::{FieldType, Image, IndexDecl, KindDecl, common},
+    schema::{FieldType, Image, IndexDecl, KindDecl},
     search::Asked,
     store::Position,
     value::{Choice, Kind, Value},
