@@ -1082,6 +1082,8 @@ create table crm."job" (
   "failure" text collate "C",
   "done" bigint,
   "held_back" jsonb,
+  "held_back_count" bigint,
+  "progress" jsonb,
   "trial" jsonb,
   "product" jsonb,
   "taken_until" timestamptz,
@@ -1134,7 +1136,8 @@ create table crm."rescoring" (
   "source_ids" text[] collate "C",
   "of" text collate "C",
   "due_at" timestamptz,
-  "reached" timestamptz,
+  "reached" jsonb,
+  "over_at" timestamptz,
   primary key (tenant_id, id)
 );
 
@@ -1175,7 +1178,6 @@ alter table crm."company_shared_with" add constraint "company_shared_with_target
 alter table crm."company_shared_with" add constraint "company_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."company_shared_with" add constraint "company_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."company_shared_with" add constraint "company_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."contact" add constraint "contact_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."contact" (tenant_id, id) deferrable initially deferred;
 alter table crm."contact" add constraint "contact_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
 alter table crm."contact" add constraint "contact_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -1200,7 +1202,6 @@ alter table crm."contact_shared_with" add constraint "contact_shared_with_target
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."contact_shared_with" add constraint "contact_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."contact_shared_with" add constraint "contact_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."lead" add constraint "lead_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."lead" (tenant_id, id) deferrable initially deferred;
 alter table crm."lead" add constraint "lead_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."lead" add constraint "lead_owner_id_fkey" foreign key (tenant_id, "owner_id") references crm."user" (tenant_id, id);
@@ -1227,7 +1228,6 @@ alter table crm."lead_shared_with" add constraint "lead_shared_with_target_api_k
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."lead_shared_with" add constraint "lead_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."lead_shared_with" add constraint "lead_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."deal" add constraint "deal_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."deal" (tenant_id, id) deferrable initially deferred;
 alter table crm."deal" add constraint "deal_pipeline_id_fkey" foreign key (tenant_id, "pipeline_id") references crm."pipeline" (tenant_id, id);
 alter table crm."deal" add constraint "deal_company_id_fkey" foreign key (tenant_id, "company_id") references crm."company" (tenant_id, id);
@@ -1255,7 +1255,6 @@ alter table crm."deal_shared_with" add constraint "deal_shared_with_target_api_k
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."deal_shared_with" add constraint "deal_shared_with_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."deal_shared_with" add constraint "deal_shared_with_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."task" add constraint "task_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."task" (tenant_id, id) deferrable initially deferred;
 alter table crm."task" add constraint "task_assignee_id_fkey" foreign key (tenant_id, "assignee_id") references crm."user" (tenant_id, id);
 alter table crm."task" add constraint "task_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -1280,7 +1279,6 @@ alter table crm."task_links" add constraint "task_links_target_api_key_id_fkey" 
 alter table crm."task_links" add constraint "task_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."task_links" add constraint "task_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."task_links" add constraint "task_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."interaction" (tenant_id, id) deferrable initially deferred;
 alter table crm."interaction" add constraint "interaction_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."interaction" add constraint "interaction_team_id_fkey" foreign key (tenant_id, "team_id") references crm."team" (tenant_id, id);
@@ -1304,7 +1302,6 @@ alter table crm."interaction_links" add constraint "interaction_links_target_api
 alter table crm."interaction_links" add constraint "interaction_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."interaction_links" add constraint "interaction_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."interaction_links" add constraint "interaction_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."note" add constraint "note_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."note" (tenant_id, id) deferrable initially deferred;
 alter table crm."note" add constraint "note_author_id_fkey" foreign key (tenant_id, "author_id") references crm."user" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_organization_id_fkey" foreign key (tenant_id, "target_organization_id") references crm."organization" (tenant_id, id);
@@ -1327,7 +1324,6 @@ alter table crm."note_links" add constraint "note_links_target_api_key_id_fkey" 
 alter table crm."note_links" add constraint "note_links_target_security_event_id_fkey" foreign key (tenant_id, "target_security_event_id") references crm."security_event" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_job_id_fkey" foreign key (tenant_id, "target_job_id") references crm."job" (tenant_id, id);
 alter table crm."note_links" add constraint "note_links_target_scoring_model_id_fkey" foreign key (tenant_id, "target_scoring_model_id") references crm."scoring_model" (tenant_id, id);
-alter table crm."note_links" add constraint "note_links_target_rescoring_id_fkey" foreign key (tenant_id, "target_rescoring_id") references crm."rescoring" (tenant_id, id);
 alter table crm."association" add constraint "association_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."association" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_organization_id_fkey" foreign key (tenant_id, "from_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_from_team_id_fkey" foreign key (tenant_id, "from_team_id") references crm."team" (tenant_id, id);
@@ -1349,7 +1345,6 @@ alter table crm."association" add constraint "association_from_api_key_id_fkey" 
 alter table crm."association" add constraint "association_from_security_event_id_fkey" foreign key (tenant_id, "from_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_job_id_fkey" foreign key (tenant_id, "from_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_from_scoring_model_id_fkey" foreign key (tenant_id, "from_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_from_rescoring_id_fkey" foreign key (tenant_id, "from_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_organization_id_fkey" foreign key (tenant_id, "to_organization_id") references crm."organization" (tenant_id, id);
 alter table crm."association" add constraint "association_to_team_id_fkey" foreign key (tenant_id, "to_team_id") references crm."team" (tenant_id, id);
 alter table crm."association" add constraint "association_to_role_id_fkey" foreign key (tenant_id, "to_role_id") references crm."role" (tenant_id, id);
@@ -1370,7 +1365,6 @@ alter table crm."association" add constraint "association_to_api_key_id_fkey" fo
 alter table crm."association" add constraint "association_to_security_event_id_fkey" foreign key (tenant_id, "to_security_event_id") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_job_id_fkey" foreign key (tenant_id, "to_job_id") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."association" add constraint "association_to_scoring_model_id_fkey" foreign key (tenant_id, "to_scoring_model_id") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
-alter table crm."association" add constraint "association_to_rescoring_id_fkey" foreign key (tenant_id, "to_rescoring_id") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
 alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."session" add constraint "session_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
@@ -1381,7 +1375,6 @@ alter table crm."security_event" add constraint "security_event_user_id_fkey" fo
 alter table crm."job" add constraint "job_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."job" (tenant_id, id) deferrable initially deferred;
 alter table crm."job" add constraint "job_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 alter table crm."scoring_model" add constraint "scoring_model_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;
-alter table crm."rescoring" add constraint "rescoring_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."rescoring" (tenant_id, id) deferrable initially deferred;
 
 -- Declared indexes.
 create index "organization_created_at" on crm."organization" (tenant_id, "created_at", id) where archived_at is null;
@@ -1503,6 +1496,7 @@ create index "scoring_model_created_at" on crm."scoring_model" (tenant_id, "crea
 create index "scoring_model_kind_name_key" on crm."scoring_model" (tenant_id, "kind", "name_key", id) where archived_at is null;
 create index "scoring_model_archived_created_at" on crm."scoring_model" (tenant_id, "created_at", id) where archived_at is not null;
 create index "scoring_model_archived_at" on crm."scoring_model" (tenant_id, "archived_at", id) where archived_at is not null;
+create index "rescoring_over_at" on crm."rescoring" ("over_at");
 create index "rescoring_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is null;
 create index "rescoring_due_at" on crm."rescoring" (tenant_id, "due_at", id) where archived_at is null;
 create index "rescoring_archived_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is not null;
@@ -2139,8 +2133,8 @@ create function crm.write_job_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_new bo
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "trial", "product", "taken_until")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."trial", r."product", r."taken_until"
+    insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "progress", "trial", "product", "taken_until")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."held_back_count", r."progress", r."trial", r."product", r."taken_until"
     from jsonb_populate_record(null::crm."job", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
@@ -2154,7 +2148,7 @@ begin
   end if;
   if p_machine then
     update crm."job" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "done" = r."done", "held_back" = r."held_back", "held_back_count" = r."held_back_count", "progress" = r."progress", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
     from crm."job" o, jsonb_populate_record(o, p_row) r
     where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2193,8 +2187,8 @@ create function crm.write_rescoring_v1(p_tenant uuid, p_id uuid, p_row jsonb, p_
 returns boolean language plpgsql as $$
 begin
   if p_new then
-    insert into crm."rescoring" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached")
-    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."of", r."due_at", r."reached"
+    insert into crm."rescoring" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached", "over_at")
+    select p_tenant, p_id, r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."of", r."due_at", r."reached", r."over_at"
     from jsonb_populate_record(null::crm."rescoring", p_row) r
     on conflict (tenant_id, id) do nothing;
     return found;
@@ -2208,7 +2202,7 @@ begin
   end if;
   if p_machine then
     update crm."rescoring" t
-    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "of" = r."of", "due_at" = r."due_at", "reached" = r."reached"
+    set machine_version = r.machine_version, feed_xid = greatest(t.feed_xid, pg_current_xact_id()), "of" = r."of", "due_at" = r."due_at", "reached" = r."reached", "over_at" = r."over_at"
     from crm."rescoring" o, jsonb_populate_record(o, p_row) r
     where o.tenant_id = p_tenant and o.id = p_id and t.tenant_id = p_tenant and t.id = p_id;
     if not found then return false; end if;
@@ -2762,7 +2756,7 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."security_event";
 
 create view crm."jobs" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "trial", "product", "taken_until"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "progress", "trial", "product", "taken_until"
 from crm."job";
 
 create view crm."scoring_models" as
@@ -2770,5 +2764,5 @@ select tenant_id, id, version, machine_version, "created_at", "created_by", "upd
 from crm."scoring_model";
 
 create view crm."rescorings" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "of", "due_at", "reached", "over_at"
 from crm."rescoring";
