@@ -7,7 +7,7 @@
 
 use std::{str::FromStr, sync::OnceLock};
 
-use phonenumber::metadata::DATABASE;
+use phonenumber::metadata::{DATABASE, Database};
 use regex::{Regex, RegexBuilder};
 
 use super::Fault;
@@ -42,7 +42,7 @@ pub fn normalize_phone(text: &str, default_country: Option<&str>) -> Result<Stri
     Ok(if is_cut { number.e164 } else { made })
 }
 
-/// A number that is written with its country code, of digits and what stands between them.
+/// A number that is written as digits and what stands between them, with its country code.
 struct International {
     e164: String,
     code: u16,
@@ -75,7 +75,7 @@ impl International {
 
     /// A number as it is dialled within the default country: without its trunk prefix, where it has one.
     fn of_country(text: &str, default_country: Option<&str>) -> Option<Self> {
-        let plan = DATABASE.by_id(default_country?)?;
+        let plan = plans().by_id(default_country?)?;
         if text.len() > MAX_TYPED || !text.bytes().all(|byte| byte.is_ascii_digit() || SEPARATORS.contains(&byte)) {
             return None;
         }
@@ -102,9 +102,20 @@ impl International {
 
     /// True where these digits are a number by a plan of its calling code.
     fn plans_know(&self, national: &str) -> bool {
-        let plans = DATABASE.by_code(&self.code).unwrap_or_default();
+        let plans = plans().by_code(&self.code).unwrap_or_default();
         plans.iter().any(|plan| plan.descriptors().general().is_match(national))
     }
+}
+
+/// The numbering plans.
+fn plans() -> &'static Database {
+    static PLANS: OnceLock<&Database> = OnceLock::new();
+    PLANS.get_or_init(|| {
+        if let Ok(mut cache) = DATABASE.cache().lock() {
+            cache.set_capacity(KEPT_PATTERNS);
+        }
+        &DATABASE
+    })
 }
 
 /// What a plan may take off the beginning of a national number.
@@ -129,7 +140,7 @@ fn prefixes(code: u16) -> Option<&'static [Prefix]> {
     let made = ALL.get(usize::from(code))?.get_or_init(|| {
         let mut prefixes = Vec::new();
         let (mut digits, mut patterns) = (Vec::new(), Vec::new());
-        for plan in DATABASE.by_code(&code)? {
+        for plan in plans().by_code(&code)? {
             digits.extend(plan.national_prefix());
             if let Some(pattern) = plan.national_prefix_for_parsing() {
                 patterns.push(pattern.as_str());
@@ -152,12 +163,6 @@ fn prefixes(code: u16) -> Option<&'static [Prefix]> {
 
 /// The number as the library reads it.
 fn by_plans(text: &str, default_country: Option<&str>) -> Result<String, Fault> {
-    static CACHE: OnceLock<()> = OnceLock::new();
-    CACHE.get_or_init(|| {
-        if let Ok(mut cache) = DATABASE.cache().lock() {
-            cache.set_capacity(KEPT_PATTERNS);
-        }
-    });
     let fault = || {
         Fault::new(
             "invalid_phone",
@@ -172,7 +177,7 @@ fn by_plans(text: &str, default_country: Option<&str>) -> Result<String, Fault> 
     // it (of Paris's +33 1 the 1, in the United States).
     let national = !text.starts_with(['+', '＋']);
     let country = default_country.filter(|_| national).and_then(|code| phonenumber::country::Id::from_str(code).ok());
-    let number = phonenumber::parse(country, text).map_err(|_| fault())?;
+    let number = phonenumber::parse_with(plans(), country, text).map_err(|_| fault())?;
     if !phonenumber::is_viable(text) || number.national().value() == 0 {
         return Err(fault());
     }
@@ -253,7 +258,7 @@ mod tests {
     /// Every example of every plan.
     fn examples() -> Vec<String> {
         let mut all = Vec::new();
-        for plan in DATABASE.iter() {
+        for plan in plans().iter() {
             let kinds = plan.descriptors();
             let kinds = [
                 Some(kinds.general()),
