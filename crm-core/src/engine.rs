@@ -86,7 +86,7 @@ impl Engine {
         }
         let now = self.clock.now();
         let rights = self.cached_rights(actor, now)?;
-        self.is_good(actor, &definitions, &rights, now).then(|| Authority::new(definitions, Some(rights)))
+        Self::is_good(actor, &definitions, &rights, now).then(|| Authority::new(definitions, Some(rights)))
     }
 
     /// The cached rights of an actor, of whatever epoch, where they are fresh.
@@ -135,7 +135,7 @@ impl Engine {
 
     /// Whether an actor with these rights may act now. Sessions and keys are good for nothing while the organization is
     /// suspended.
-    fn is_good(&self, actor: &Actor, definitions: &Definitions, rights: &Rights, now: Time) -> bool {
+    fn is_good(actor: &Actor, definitions: &Definitions, rights: &Rights, now: Time) -> bool {
         let is_let_in = definitions.is_open() || actor.looked_up().is_none_or(|(_, by)| by == By::User);
         is_let_in && actor.key_hash().is_none_or(|hash| rights.hold(hash, now)) && !rights.have_ended(now)
     }
@@ -185,7 +185,7 @@ impl Engine {
                 epochs = read;
                 continue;
             }
-            let is_good = |rights: &Arc<Rights>| self.is_good(actor, &authority, rights, self.clock.now());
+            let is_good = |rights: &Arc<Rights>| Self::is_good(actor, &authority, rights, self.clock.now());
             return if known.as_ref().is_none_or(is_good) { Ok(authority) } else { Err(Error::Unauthenticated) };
         }
         Err(Error::Unavailable(StoreError::unavailable("definitions and rights change faster than they can be read")))

@@ -11,13 +11,16 @@ pub struct Actor {
     tenant: Id,
     user: Option<Id>,
     /// Roles and teams that the embedder vouches for; `None` where the store is asked for them.
-    vouched: Option<(Arc<[Id]>, Arc<[Id]>)>,
+    vouched: Option<Vouched>,
     is_system: bool,
     limits: Option<Arc<BTreeSet<Permission>>>,
     session: Option<Id>,
     key: Option<Key>,
     origin: Option<Arc<Origin>>,
 }
+
+/// Roles, and teams.
+type Vouched = (Arc<[Id]>, Arc<[Id]>);
 
 /// By what a user whose rights are looked up is signed in: what has to be good besides the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +52,7 @@ impl Actor {
         Self { is_system: true, ..Self::of(tenant, None, Some(([].into(), [].into()))) }
     }
 
-    fn of(tenant: Id, user: Option<Id>, vouched: Option<(Arc<[Id]>, Arc<[Id]>)>) -> Self {
+    fn of(tenant: Id, user: Option<Id>, vouched: Option<Vouched>) -> Self {
         Self { tenant, user, vouched, is_system: false, limits: None, session: None, key: None, origin: None }
     }
 

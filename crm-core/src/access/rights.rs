@@ -149,6 +149,9 @@ pub(crate) fn may_act(user: &Image) -> bool {
     !user.is_archived() && user.get("is_active") == &Value::Bool(true)
 }
 
+/// The permissions that an actor is limited to, where it is.
+type Limits = Option<Arc<BTreeSet<Permission>>>;
+
 /// Under which an actor acts: a tenant's definitions and what the store says of the actor, as they were at one moment.
 /// Every decision is made under one. It derefs to the definitions.
 #[derive(Clone, Debug, Default)]
@@ -183,7 +186,7 @@ impl Authority {
 
     /// The roles, the teams and the limits of an actor: as they vouch for themselves, or as the store says; none of any
     /// other actor than the one whose rights were read.
-    pub(super) fn of<'a>(&'a self, actor: &'a Actor) -> (&'a [Id], &'a [Id], Option<Arc<BTreeSet<Permission>>>) {
+    pub(super) fn of<'a>(&'a self, actor: &'a Actor) -> (&'a [Id], &'a [Id], Limits) {
         let Some(who) = actor.looked_up() else {
             return (actor.roles(), actor.teams(), actor.shared_limits().cloned());
         };

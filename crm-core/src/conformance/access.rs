@@ -35,8 +35,11 @@ async fn stored(lab: &Lab<'_>, image: &Image) -> Result<Arc<Image>, super::Failu
     found.ok_or_else(|| super::Failure::new(format!("{} is not there", image.reference())))
 }
 
+/// An edit of a record as it is.
+type Change = fn(Edit, &Image) -> Edit;
+
 /// Each of the edits in turn, of the record as it then is, sets the access epoch.
-async fn each_sets_it(lab: &Lab<'_>, image: &Arc<Image>, edits: &[(&str, fn(Edit, &Image) -> Edit)]) -> Outcome {
+async fn each_sets_it(lab: &Lab<'_>, image: &Arc<Image>, edits: &[(&str, Change)]) -> Outcome {
     for (what, edit) in edits {
         let now = stored(lab, image).await?;
         let (_, access) = moved(lab, edit(lab.change(&now), &now)).await?;
@@ -122,8 +125,8 @@ async fn other_writes_leave_it(lab: &Lab<'_>) -> Outcome {
         ensure!(!moved(lab, edit).await?.1, "{field} of a user set the access epoch");
     }
     let key = lab.put(lab.new_record(tenant, Kind::ApiKey)).await?;
-    let used = lab.change(&key).set("last_used_at", Value::Time(lab.now()));
-    ensure!(!moved(lab, used).await?.1, "the last use of a key set the access epoch");
+    let last_use = lab.change(&key).set("last_used_at", Value::Time(lab.now()));
+    ensure!(!moved(lab, last_use).await?.1, "the last use of a key set the access epoch");
     // A session that its own user ends.
     let edit = lab.new_record(tenant, Kind::Session).set("user_id", Value::Id(world.users[1]));
     let session = lab.put(edit).await?;

@@ -455,7 +455,7 @@ fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(
 
 /// True where the second set allows anything, or shows any field, that the first does not.
 fn raises(now: &RoleSet, then: &RoleSet) -> bool {
-    then.all().any(|grant| !now.covers(grant)) || now.rules().any(|rule| !then.has_rule(&rule))
+    then.all().any(|grant| !now.covers(grant)) || now.rules().any(|rule| !then.has_rule(rule))
 }
 
 /// True where what these roles grant depends on the teams that one is in.

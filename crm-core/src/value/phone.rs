@@ -1,8 +1,8 @@
 //! Phone numbers: E.164, by the public numbering plans (the metadata of libphonenumber).
 //!
 //! The library decides what a number is. It compiles the patterns of the plans as it needs them, keeps a hundred of them
-//! behind one lock, and takes the patterns of every country of a calling code to find whose number it is: tens to
-//! hundreds of microseconds where leads come from several countries. A number that is in E.164 already, as programs and
+//! behind one lock, and takes the patterns of every country of a calling code to find whose number it is: several
+//! microseconds and more. A number that is in E.164 already, as programs and
 //! most forms send it, needs none of this where no plan of its calling code would take a national prefix off it.
 
 use std::{str::FromStr, sync::OnceLock};

@@ -22,8 +22,8 @@ fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-fn usd(amount: &str) -> Option<Money> {
-    Some(Money::new(dec(amount), Currency::USD))
+fn usd(amount: &str) -> Money {
+    Money::new(dec(amount), Currency::USD)
 }
 
 async fn deal(world: &World, new: NewDeal) -> Id {
@@ -45,16 +45,16 @@ fn an_amount_is_bounded_wherever_one_is_written() {
         let deals = world.crm.deals(&world.admin);
         let new = |value: Option<Money>| NewDeal { title: "a deal".into(), value, ..Default::default() };
         let most = "999999999999999999.9999999999";
-        let id = deals.create(new(usd(most))).await.unwrap().id;
+        let id = deals.create(new(Some(usd(most)))).await.unwrap().id;
         for (amount, field) in [("50000000000000000000000000000", "too_large"), ("1000000000000000000", "too_large")] {
-            assert_fault(deals.create(new(usd(amount))).await, &format!("value {field}"));
+            assert_fault(deals.create(new(Some(usd(amount)))).await, &format!("value {field}"));
             assert_fault(deals.update(id, DealPatch::new().value(usd(amount))).await, &format!("value {field}"));
-            let price = Value::Money(usd(amount).unwrap());
+            let price = Value::Money(usd(amount));
             let patch = DealPatch::new().property("price", price);
             assert_fault(deals.update(id, patch).await, &format!("properties.price {field}"));
             let patch = DealPatch::new().property("weight", Value::Decimal(dec(amount)));
             assert_fault(deals.update(id, patch).await, &format!("properties.weight {field}"));
-            let lead = NewLead { name: "Ada".into(), annual_revenue: usd(amount), ..Default::default() };
+            let lead = NewLead { name: "Ada".into(), annual_revenue: Some(usd(amount)), ..Default::default() };
             assert_fault(world.crm.leads(&world.admin).create(lead).await, &format!("annual_revenue {field}"));
             let rate = NewRate {
                 currency: Some(Currency::EUR),
@@ -121,7 +121,7 @@ fn a_deal_that_was_won_before_it_was_created_is_in_no_cycle() {
         let deals = world.crm.deals(&world.admin);
         let mut made = Vec::new();
         for _ in 0..5 {
-            made.push(deal(&world, NewDeal { value: usd("10"), ..Default::default() }).await);
+            made.push(deal(&world, NewDeal { value: Some(usd("10")), ..Default::default() }).await);
         }
         world.clock.advance_days(10);
         for id in &made[..4] {
@@ -166,14 +166,14 @@ fn sales_and_pipeline_are_asked_for_a_period_and_for_owners() {
             ("2026-07-01", me, "1000"),
         ];
         for (date, owner_id, value) in closing {
-            let new = || NewDeal { value: usd(value), owner_id, ..Default::default() };
+            let new = || NewDeal { value: Some(usd(value)), owner_id, ..Default::default() };
             deal(&world, NewDeal { expected_close_date: Some(day(date)), ..new() }).await;
             let won = deal(&world, new()).await;
             world.crm.deals(&world.admin).win(won).await.unwrap();
             let patch = DealPatch::new().actual_close_date(Some(day(date)));
             world.crm.deals(&world.admin).update(won, patch).await.unwrap();
         }
-        let none = deal(&world, NewDeal { value: usd("5"), ..Default::default() }).await;
+        let none = deal(&world, NewDeal { value: Some(usd("5")), ..Default::default() }).await;
         world.crm.deals(&world.admin).update(none, DealPatch::new().owner_id(None::<Id>)).await.unwrap();
         let reports = world.crm.reports(&world.admin);
         let pipeline = world.deal_pipeline.id;

@@ -217,8 +217,8 @@ fn nobody_raises_their_own_rights() {
             })
             .collect();
         staff.push(sales(Action::Read, Scope::Team));
-        let rules: Vec<FieldRule> = vec![hidden(Kind::Lead, "description")];
-        let (staff, blind) = (world.role("staff", staff, vec![]).await, world.role("blind", vec![], rules).await);
+        let hides: Vec<FieldRule> = vec![hidden(Kind::Lead, "description")];
+        let (staff, blind) = (world.role("staff", staff, vec![]).await, world.role("blind", vec![], hides).await);
         let (me, user) = world.member("me", vec![staff.id, blind.id], vec![]).await;
         let users = world.crm.users(&me);
         // A team of one's own brings what its members have.

@@ -11,7 +11,7 @@ async fn deal(api: &Api, user: &User, body: Json) -> String {
 async fn won(api: &Api, user: &User, value: &str, closed: &str) -> String {
     let value = json!({"amount": value, "currency": "USD"});
     let id = deal(api, user, json!({"title": "a deal", "value": value})).await;
-    api.post(user, &format!("deals/{id}/win"), json!({})).await.is(200);
+    api.post(user, &format!("deals/{id}/stage"), json!({"stage": "closed_won"})).await.is(200);
     api.patch(user, &format!("deals/{id}"), json!({"actual_close_date": closed})).await.is(200);
     id
 }
@@ -68,7 +68,7 @@ async fn sales_and_pipeline_take_a_period_and_owners() {
         deal(&api, user, json!({"title": "open", "value": value, "expected_close_date": closed})).await;
     }
     for (query, sum) in [
-        ("".to_owned(), "111"),
+        (String::new(), "111"),
         ("from=2026-01-01".to_owned(), "110"),
         ("from=2026-01-01&until=2026-01-31".to_owned(), "110"),
         ("until=2026-01-01".to_owned(), "11"),
