@@ -17,8 +17,12 @@
 //! no rate is left out, and [`Followed::without_rate`] says so; so is one of 10^18 or more, which
 //! [`Followed::out_of_range`] says. The sum is exact, whatever the order of the deals. A rate that comes later brings
 //! the totals that it moves up to date, as any other change does.
+//!
+//! The same run gives the open deals of a stage the probability that the stage was given, where they had its old one: an
+//! ordinary change of the system's, in the log as `follow_stage`.
 
 mod place;
+mod restaged;
 mod sums;
 mod touched;
 
@@ -252,6 +256,24 @@ impl<'a> Totals<'a> {
         let definitions = Collection::<Deal>::new(self.engine, &actor).definitions().await?;
         let access = Access::new(&actor, &definitions, self.engine.clock.now());
         let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
+        while let Some(restaged) = waiting.touched.restaged.front_mut() {
+            let page = restaged.page(&books.reader).await?;
+            for deal in page.items.iter().map(|deal| deal.reference()) {
+                match restaged.follow(&books.reader, deal).await {
+                    Ok(()) => followed.computed += 1,
+                    Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
+                    // A rule of the embedder's refuses it, or others keep writing it: it keeps what it has.
+                    Err(error) => followed.failed.push((tenant, deal, error)),
+                }
+            }
+            restaged.after = page.next;
+            if restaged.after.is_none() {
+                waiting.touched.restaged.pop_front();
+            }
+            if !waiting.touched.is_empty() && self.engine.clock.now() >= until {
+                return Ok(false);
+            }
+        }
         // Deals are walked page by page, and those of one company may stand on many.
         let mut computed = BTreeSet::new();
         while waiting.touched.find(&books.reader).await? {

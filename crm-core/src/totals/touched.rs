@@ -4,11 +4,11 @@
 //! after); what it leaves alone (the company of a deal that was won) is read from the record as it is now. What has
 //! changed in between has changes of its own, which name it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::has_totals;
+use super::{has_totals, restaged::Restaged};
 use crate::{
     access::Action,
     change::Change,
@@ -33,6 +33,7 @@ fn fields(kind: Kind) -> &'static [&'static str] {
         Kind::Interaction => &["links", "completed_at", "archived_at"],
         Kind::Task => &["links", "status", "due_at", "archived_at"],
         Kind::Rate => &["currency", "day", "rate", "archived_at"],
+        Kind::Pipeline => &["stages"],
         _ => &[],
     }
 }
@@ -55,11 +56,18 @@ pub(super) struct Touched {
     /// Amounts that are worth something else.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     revaluation: Option<Revaluation>,
+    /// Stages with another probability.
+    #[serde(rename = "p", default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(super) restaged: VecDeque<Restaged>,
 }
 
 impl Touched {
     /// Adds what a change may have moved. Reads nothing.
     pub(super) fn add(&mut self, change: &Change) {
+        if change.record.kind == Kind::Pipeline {
+            self.restaged.extend(change.field("stages").into_iter().flat_map(Restaged::of));
+            return;
+        }
         for field in &change.fields {
             for value in [&field.old, &field.new] {
                 named(&field.field, value, &mut self.records);
@@ -79,7 +87,7 @@ impl Touched {
 
     /// How many records it names.
     pub(super) fn len(&self) -> usize {
-        self.subjects.len() + self.records.len() + usize::from(self.revaluation.is_some())
+        self.subjects.len() + self.records.len() + self.restaged.len() + usize::from(self.revaluation.is_some())
     }
 
     /// True where nothing is left to do.
@@ -88,9 +96,9 @@ impl Touched {
     }
 
     /// Finds more records to compute: first what was changed is read, in one strong read, then a page of the won deals
-    /// whose amounts are worth something else is walked at each call. False where nothing is left to do.
+    /// whose amounts are worth something else is walked at each call. False where nothing is left to find.
     pub(super) async fn find(&mut self, reader: &Reader<'_>) -> Result<bool, Error> {
-        if self.is_empty() {
+        if self.subjects.is_empty() && self.records.is_empty() && self.revaluation.is_none() {
             return Ok(false);
         }
         if !self.subjects.is_empty() {

@@ -10,6 +10,7 @@ use crm_core::{
     deals::{DealPatch, NewDeal},
     interactions::{InteractionPatch, NewInteraction},
     leads::{LeadPatch, NewLead},
+    pipelines::PipelinePatch,
     rates::{NewRate, RatePatch},
     store::{Feed as _, FeedCursor, memory::Fault},
     tasks::{NewTask, TaskPatch},
@@ -754,5 +755,64 @@ fn a_lifetime_value_is_exact_in_whatever_order_deals_are_won() {
             world.crm.totals().catch_up(LONG).await.unwrap();
             assert_eq!(values(&world, &[buyer], &[]).await, [dec("1800000000000000000.0000000001")], "{name}");
         }
+    });
+}
+
+#[test]
+fn open_deals_follow_their_stage_to_another_probability() {
+    run(async {
+        let world = World::new().await;
+        let deals = world.crm.deals(&world.admin);
+        let first = world.deal_pipeline.stages[0].clone();
+        let make = async |probability| {
+            let new = NewDeal {
+                title: "D".into(),
+                value: Some(Money::new(1_000, Currency::EUR)),
+                probability,
+                ..Default::default()
+            };
+            deals.create(new).await.unwrap().id
+        };
+        let mut follow = Vec::new();
+        for _ in 0..230 {
+            follow.push(make(None).await);
+        }
+        let (own, elsewhere) = (make(Some(55)).await, make(None).await);
+        deals.move_to(elsewhere, world.deal_pipeline.stages[1].id).await.unwrap();
+        let before = deals.get(elsewhere).await.unwrap().probability;
+        let gone = make(None).await;
+        deals.archive(gone).await.unwrap();
+        let mut consumer = Consumer::new(&world);
+        consumer.run().await;
+        let restage = async |probability| {
+            let mut stages =
+                world.crm.pipelines(&world.admin).get(world.deal_pipeline.id).await.unwrap().stages.clone();
+            stages[0].probability = probability;
+            let patch = PipelinePatch::new().stages(stages);
+            world.crm.pipelines(&world.admin).update(world.deal_pipeline.id, patch).await.unwrap();
+        };
+        // Twice before anybody looks: what it is by now counts. And page by page, whatever the budget.
+        restage(first.probability + 1).await;
+        restage(40).await;
+        let mut runs = 0;
+        loop {
+            let followed = world.crm.totals().run(consumer.cursor.as_ref(), Duration::ZERO).await.unwrap();
+            consumer.cursor.clone_from(&followed.cursor);
+            runs += 1;
+            if !followed.more {
+                break;
+            }
+        }
+        assert!(runs > 2, "{runs}");
+        for &id in &follow {
+            let deal = deals.get(id).await.unwrap();
+            assert_eq!((deal.probability, deal.weighted_value), (Some(40), Some(Money::new(400, Currency::EUR))));
+        }
+        assert_eq!(deals.get(own).await.unwrap().probability, Some(55), "somebody gave it its own");
+        assert_eq!(deals.get(elsewhere).await.unwrap().probability, before);
+        assert_eq!(deals.history(follow[0]).await.unwrap().last().unwrap().action.as_ref(), "follow_stage");
+        let version = deals.get(follow[0]).await.unwrap().version;
+        consumer.run().await;
+        assert_eq!(deals.get(follow[0]).await.unwrap().version, version, "nothing more to do");
     });
 }
