@@ -70,8 +70,9 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "CRM_CHECK_SESSIONS",
         "`false`",
-        "`true` asks the store with each request whether its session still lives: access ends at once where a user is \
-         deactivated or signed out, for one read a request. Else it ends with the access token.",
+        "Who is deactivated, or signed out by somebody else, is so at the next request in any case. `true` asks the store with each \
+         request, so that a session that its own user ended is over at once too, for one read a request; else it is over within 30 \
+         seconds.",
     ),
     plain(
         "CRM_REGISTRATION",
