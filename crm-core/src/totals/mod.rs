@@ -18,11 +18,12 @@
 //! [`Followed::out_of_range`] says. The sum is exact, whatever the order of the deals. A rate that comes later brings
 //! the totals that it moves up to date, as any other change does.
 //!
-//! The same run gives the open deals of a stage the probability that the stage was given, where they had its old one: an
-//! ordinary change of the system's, in the log as `follow_stage`.
+//! The same run lets other records follow a change, by ordinary changes of the system's, which the log holds: open deals
+//! follow their stage to another probability where they had its old one (`follow_stage`), and open tasks go with a lead,
+//! contact, company or deal that is archived, where all they are linked to is, and come back with it (`follow_archived`).
 
+mod consequences;
 mod place;
-mod restaged;
 mod sums;
 mod touched;
 
@@ -256,19 +257,19 @@ impl<'a> Totals<'a> {
         let definitions = Collection::<Deal>::new(self.engine, &actor).definitions().await?;
         let access = Access::new(&actor, &definitions, self.engine.clock.now());
         let mut books = Books::new(Reader { engine: self.engine, actor: &actor, access: &access });
-        while let Some(restaged) = waiting.touched.restaged.front_mut() {
-            let page = restaged.page(&books.reader).await?;
-            for deal in page.items.iter().map(|deal| deal.reference()) {
-                match restaged.follow(&books.reader, deal).await {
+        while let Some(consequence) = waiting.touched.consequences.front_mut() {
+            let page = consequence.page(&books.reader).await?;
+            for follower in page.items.iter().map(|image| image.reference()) {
+                match consequence.follow(&books.reader, follower).await {
                     Ok(()) => followed.computed += 1,
                     Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
                     // A rule of the embedder's refuses it, or others keep writing it: it keeps what it has.
-                    Err(error) => followed.failed.push((tenant, deal, error)),
+                    Err(error) => followed.failed.push((tenant, follower, error)),
                 }
             }
-            restaged.after = page.next;
-            if restaged.after.is_none() {
-                waiting.touched.restaged.pop_front();
+            consequence.after = page.next;
+            if consequence.after.is_none() {
+                waiting.touched.consequences.pop_front();
             }
             if !waiting.touched.is_empty() && self.engine.clock.now() >= until {
                 return Ok(false);

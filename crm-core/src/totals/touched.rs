@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{has_totals, restaged::Restaged};
+use super::{consequences::Consequence, has_totals};
 use crate::{
     access::Action,
     change::Change,
@@ -33,13 +33,17 @@ fn fields(kind: Kind) -> &'static [&'static str] {
         Kind::Interaction => &["links", "completed_at", "archived_at"],
         Kind::Task => &["links", "status", "due_at", "archived_at"],
         Kind::Rate => &["currency", "day", "rate", "archived_at"],
-        Kind::Pipeline => &["stages"],
         _ => &[],
     }
 }
 
-/// Whether a change may move totals.
+/// Whether a change may move totals, or brings others with it.
 pub(super) fn matters(change: &Change) -> bool {
+    rests_on(change) || !Consequence::of(change).is_empty()
+}
+
+/// Whether a change may move totals.
+fn rests_on(change: &Change) -> bool {
     fields(change.record.kind).iter().any(|name| change.field(name).is_some())
 }
 
@@ -56,16 +60,16 @@ pub(super) struct Touched {
     /// Amounts that are worth something else.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     revaluation: Option<Revaluation>,
-    /// Stages with another probability.
-    #[serde(rename = "p", default, skip_serializing_if = "VecDeque::is_empty")]
-    pub(super) restaged: VecDeque<Restaged>,
+    /// Changes that bring others with them.
+    #[serde(rename = "c", default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(super) consequences: VecDeque<Consequence>,
 }
 
 impl Touched {
     /// Adds what a change may have moved. Reads nothing.
     pub(super) fn add(&mut self, change: &Change) {
-        if change.record.kind == Kind::Pipeline {
-            self.restaged.extend(change.field("stages").into_iter().flat_map(Restaged::of));
+        self.consequences.extend(Consequence::of(change));
+        if !rests_on(change) {
             return;
         }
         for field in &change.fields {
@@ -87,7 +91,7 @@ impl Touched {
 
     /// How many records it names.
     pub(super) fn len(&self) -> usize {
-        self.subjects.len() + self.records.len() + self.restaged.len() + usize::from(self.revaluation.is_some())
+        self.subjects.len() + self.records.len() + self.consequences.len() + usize::from(self.revaluation.is_some())
     }
 
     /// True where nothing is left to do.

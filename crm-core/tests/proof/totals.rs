@@ -816,3 +816,49 @@ fn open_deals_follow_their_stage_to_another_probability() {
         assert_eq!(deals.get(follow[0]).await.unwrap().version, version, "nothing more to do");
     });
 }
+
+#[test]
+fn open_tasks_go_with_what_is_archived_and_come_back_with_it() {
+    run(async {
+        let world = World::new().await;
+        let (deals, tasks) = (world.crm.deals(&world.admin), world.crm.tasks(&world.admin));
+        let deal = deals.create(NewDeal { title: "D".into(), ..Default::default() }).await.unwrap().id;
+        let (deal_ref, lead_ref) = (Ref::new(Kind::Deal, deal), Ref::new(Kind::Lead, world.lead.id));
+        let make = async |links: Vec<Ref>| {
+            tasks.create(NewTask { title: "t".into(), links, ..Default::default() }).await.unwrap().id
+        };
+        let (own, shared, done, by_hand) = (
+            make(vec![deal_ref]).await,
+            make(vec![deal_ref, lead_ref]).await,
+            make(vec![deal_ref]).await,
+            make(vec![deal_ref]).await,
+        );
+        tasks.complete(done, None).await.unwrap();
+        tasks.archive(by_hand).await.unwrap();
+        let mut consumer = Consumer::new(&world);
+        consumer.run().await;
+        let archived = async |id| tasks.get(id).await.unwrap().archived_at.is_some();
+        world.clock.advance_seconds(60);
+        deals.archive(deal).await.unwrap();
+        consumer.run().await;
+        let then = (archived(own).await, archived(shared).await, archived(done).await);
+        assert_eq!(then, (true, false, false), "what has something else to it stays, and so does what is done");
+        assert_eq!(tasks.history(own).await.unwrap().last().unwrap().action.as_ref(), "follow_archived");
+        // The other record goes too, and comes back.
+        world.clock.advance_seconds(60);
+        world.crm.leads(&world.admin).archive(world.lead.id).await.unwrap();
+        consumer.run().await;
+        assert!(archived(shared).await);
+        world.crm.leads(&world.admin).restore(world.lead.id, LeadPatch::new()).await.unwrap();
+        consumer.run().await;
+        assert!(!archived(shared).await && archived(own).await);
+        deals.restore(deal, DealPatch::new()).await.unwrap();
+        consumer.run().await;
+        assert_eq!((archived(own).await, archived(by_hand).await), (false, true), "what somebody archived stays so");
+        // Restored before anybody looked, it has lost nothing.
+        deals.archive(deal).await.unwrap();
+        deals.restore(deal, DealPatch::new()).await.unwrap();
+        consumer.run().await;
+        assert!(!archived(own).await);
+    });
+}

@@ -4,7 +4,13 @@ use serde_json::{Value as Json, json};
 
 use crate::api::{Api, User};
 
-async fn deal(api: &Api, user: &User, body: Json) -> String {
+async fn id_of(api: &Api, user: &User) -> String {
+    api.get(user, "me").await.is(200).data()["user"]["id"].as_str().expect("an id").to_owned()
+}
+
+/// A deal that the user owns.
+async fn deal(api: &Api, user: &User, mut body: Json) -> String {
+    body["owner_id"] = id_of(api, user).await.into();
     api.post(user, "deals", body).await.is(201).id()
 }
 
@@ -59,7 +65,7 @@ async fn sales_and_pipeline_take_a_period_and_owners() {
     let api = Api::new();
     let admin = api.register("acme").await;
     let rep = api.user(&admin, "acme", "rob", "sales_rep").await;
-    let id = api.get(&rep, "me").await.is(200).data()["user"]["id"].as_str().expect("an id").to_owned();
+    let id = id_of(&api, &rep).await;
     for (user, value, closed) in
         [(&admin, "1", "2025-12-31"), (&rep, "10", "2026-01-01"), (&admin, "100", "2026-01-31")]
     {

@@ -1,0 +1,181 @@
+//! What a change brings with it in other records, one by one, each by an ordinary change of the system's.
+//!
+//! - A new probability of a stage: the open deals in it that had the old one get the new one (`follow_stage`). A deal to
+//!   which somebody gave a probability of its own keeps it.
+//! - The archiving of a lead, contact, company or deal: its open tasks go with it, where all that they are linked to is
+//!   archived (`follow_archived`); and come back with it when it is restored.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    access::Action,
+    change::Change,
+    deals::{Deal, DealFields},
+    draft::{Answer, Draft, Pending, Step, Stop, asked_for},
+    error::Error,
+    filter::Filter,
+    listing::{self, ListQuery},
+    pipelines::record::{Stage, StageKind},
+    reports::Reader,
+    schema::{Group, Image, KindDecl, RecordKind as _, common},
+    store::{Page, Position},
+    tasks::{Task, TaskFields},
+    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+};
+
+/// Records that are walked together.
+const PAGE: usize = 100;
+/// How tasks that went with what they are linked to were archived.
+const FOLLOW_ARCHIVED: &str = "follow_archived";
+
+/// A change that brings others with it, and how far they have come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Consequence {
+    #[serde(rename = "w")]
+    what: What,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub(super) after: Option<Position>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum What {
+    /// A stage has another probability than this.
+    #[serde(rename = "s")]
+    Restaged { stage: Id, was: i64 },
+    /// A record was archived.
+    #[serde(rename = "a")]
+    Archived(Ref),
+    /// A record was restored that had been archived since then.
+    #[serde(rename = "r")]
+    Restored(Ref, Time),
+}
+
+impl Consequence {
+    /// What a change brings with it.
+    pub(super) fn of(change: &Change) -> Vec<Self> {
+        let with = |what| Self { what, after: None };
+        match change.record.kind {
+            Kind::Pipeline => restaged(change).into_iter().map(with).collect(),
+            Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal => {
+                let what = change.field("archived_at").map(|field| match field.old {
+                    Value::Time(since) => What::Restored(change.record, since),
+                    _ => What::Archived(change.record),
+                });
+                what.into_iter().map(with).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The next records that may follow it.
+    pub(super) async fn page(&self, reader: &Reader<'_>) -> Result<Page, Error> {
+        let linked = |record: Ref| {
+            // A reference always has a JSON form.
+            let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});
+            ListQuery::new().filter(Filter::eq("links", link))
+        };
+        let (decl, query): (&'static KindDecl, ListQuery) = match self.what {
+            What::Restaged { stage, was } => {
+                let filter = Filter::eq("stage_id", stage.to_string()).and(Filter::eq("probability", was));
+                (Deal::decl(), ListQuery::new().filter(filter).sort("close_date"))
+            }
+            What::Archived(record) => (Task::decl(), linked(record).filter(Filter::eq("is_open", true)).sort("due_at")),
+            // Latest first: what was archived before it did not go with it.
+            What::Restored(record, _) => (Task::decl(), linked(record).archived().descending()),
+        };
+        let plan = listing::plan(reader.access, decl, &query, Action::Read)?;
+        let mut page =
+            listing::walk_page(reader.engine, reader.actor.tenant(), &plan, self.after.clone(), PAGE).await?;
+        if let What::Restored(_, since) = self.what {
+            let all = page.items.len();
+            page.items.retain(|task| task.values[common::ARCHIVED_AT].as_time() >= Some(since));
+            page.next = page.next.filter(|_| page.items.len() == all);
+        }
+        Ok(page)
+    }
+
+    /// Lets one of them follow, where it still has to.
+    pub(super) async fn follow(&self, reader: &Reader<'_>, record: Ref) -> Result<(), Error> {
+        let what = self.what;
+        let action = if matches!(what, What::Restaged { .. }) { "follow_stage" } else { FOLLOW_ARCHIVED };
+        let asked = asked_for(&(record, action));
+        let pending: Pending<Followed> =
+            Pending::new(reader.engine, reader.actor, action, asked, vec![record.into()], move |draft, step| {
+                let Some(found) = draft.peek(record)? else { return Ok(Vec::new()) };
+                match what {
+                    What::Restaged { stage, was } => follow_stage(draft, &found, (stage, was), step)?,
+                    What::Archived(_) => go_with(draft, &found, step)?,
+                    What::Restored(of, _) => come_back(draft, &found, of, step)?,
+                }
+                Ok(vec![record])
+            });
+        pending.await.map(|_| ())
+    }
+}
+
+/// The open stages of a pipeline to which a change gave another probability.
+fn restaged(change: &Change) -> Vec<What> {
+    let Some(stages) = change.field("stages") else { return Vec::new() };
+    let read = |value: &Value| Vec::<Stage>::from_value(value).unwrap_or_default();
+    let (old, new) = (read(&stages.old), read(&stages.new));
+    let moved = new.iter().filter(|stage| stage.kind == StageKind::Open).filter_map(|stage| {
+        let was = old.iter().find(|old| old.id == stage.id)?.probability;
+        (was != stage.probability).then_some(What::Restaged { stage: stage.id, was })
+    });
+    moved.collect()
+}
+
+/// Gives a deal the probability that its stage has by now, where it is still in it with the old one.
+fn follow_stage(draft: &mut Draft<'_>, deal: &Image, (stage, was): (Id, i64), step: Step) -> Result<(), Stop> {
+    let at = |field: DealFields| &deal.values[field as usize];
+    let is_due = !deal.is_archived()
+        && at(DealFields::stage_id).as_id() == Some(stage)
+        && *at(DealFields::probability) == Value::Int(was);
+    let Some((_, stage)) = draft.cx.definitions.stage(stage).filter(|_| is_due) else { return Ok(()) };
+    let own = [(DealFields::probability as usize, Value::Int(stage.probability))];
+    draft.update_for_rule(deal.reference(), &own, step)
+}
+
+/// Archives an open task of which everything is archived that it is linked to.
+fn go_with(draft: &mut Draft<'_>, task: &Arc<Image>, step: Step) -> Result<(), Stop> {
+    if task.is_archived() || task.values[TaskFields::is_open as usize] != Value::Bool(true) {
+        return Ok(());
+    }
+    for link in links(task) {
+        if draft.peek(link)?.is_some_and(|linked| !linked.is_archived()) {
+            return Ok(());
+        }
+    }
+    draft.archive_checked(task, step)
+}
+
+/// Restores a task that went with what was restored, which is still there.
+fn come_back(draft: &mut Draft<'_>, task: &Image, of: Ref, step: Step) -> Result<(), Stop> {
+    let is_there = draft.peek(of)?.is_some_and(|record| !record.is_archived());
+    if !task.is_archived() || !is_there {
+        return Ok(());
+    }
+    let history = draft.history(task.reference())?;
+    let last = history.iter().rfind(|change| change.group == Group::Person);
+    if last.is_none_or(|change| &*change.action != FOLLOW_ARCHIVED) {
+        return Ok(());
+    }
+    draft.update_for_rule(task.reference(), &[(common::ARCHIVED_AT, Value::Null)], step)
+}
+
+fn links(task: &Image) -> Vec<Ref> {
+    let links = task.values[TaskFields::links as usize].items().iter();
+    links.filter_map(|link| Ref::from_value(link).ok()).collect()
+}
+
+/// The answer: that it is done.
+struct Followed;
+
+impl Answer for Followed {
+    fn build(_: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
