@@ -64,6 +64,7 @@ mod undoable;
 pub mod users;
 pub mod value;
 pub mod view;
+mod walk;
 
 pub use crm::{Builder, Crm};
 pub use error::Error;

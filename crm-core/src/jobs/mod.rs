@@ -3,7 +3,5 @@
 pub mod record;
 mod rules;
 mod run;
-pub(crate) mod walk;
 
 pub use record::*;
-pub use walk::Progress;

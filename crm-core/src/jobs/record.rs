@@ -1,6 +1,5 @@
 //! Jobs: long work, done piece by piece, that tells how far it is and goes on where it was interrupted.
 
-use super::walk::Progress;
 use crate::{
     schema::record,
     scoring::Trial,
@@ -64,6 +63,18 @@ pub struct JobTarget {
     pub exclude: Vec<String>,
 }
 
+/// How far a job over many records has come.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Progress {
+    /// In which of its lists it is.
+    pub(crate) list: usize,
+    /// After which place of that list it goes on, sealed: whoever may read the job may not see what it walks over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<String>,
+    /// True where this pass over the lists has changed a record.
+    pub(crate) changed: bool,
+}
 /// What a job has made, as JSON: of training a `crm_core::scoring::Learned`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -78,7 +89,7 @@ pub struct HeldBack {
     /// Why.
     pub reason: String,
 }
-structured!(JobTarget, HeldBack, Product);
+structured!(JobTarget, HeldBack, Product, Progress);
 
 record! {
     /// Long work. It is done on behalf of the user who asked for it, with what that user may do.

@@ -5,10 +5,7 @@
 //! A job is made in the one commit that takes its first step (the user is deactivated, the stage closed) and the
 //! idempotency key: what is refused has no effect.
 
-use super::{
-    record::{HeldBack, Job, JobFields, JobStatus, JobTarget, JobType, Product},
-    walk::Walk,
-};
+use super::record::{HeldBack, Job, JobFields, JobStatus, JobTarget, JobType, Product};
 use crate::{
     access::{Access, Actor},
     collection::Collection,
@@ -19,6 +16,7 @@ use crate::{
     scoring::{Scoring, Trial},
     users::{Handover, record::User, set_active, signed_in::actor_of},
     value::{Choice, FieldValue, Id, Kind, Ref, Time, Value},
+    walk::Walk,
 };
 
 /// Microseconds for which a stint has a job to itself beyond its own end, should its process die.

@@ -10,5 +10,6 @@ mod rules;
 
 pub use board::Column;
 pub(crate) use board::board;
-pub use moves::{Moved, StageRef};
+pub use crate::walk::Moved;
+pub use moves::StageRef;
 pub use record::*;

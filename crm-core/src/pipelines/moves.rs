@@ -10,10 +10,10 @@ use crate::{
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     filter::Filter,
-    jobs::walk::Walk,
     leads::record::Lead,
     schema::{Patch, Record, RecordKind},
     value::{FieldValue, Id, Kind, Ref, Value},
+    walk::{Moved, Walk},
 };
 
 /// A stage, by its id, by its key within the record's own pipeline, or by what it means there.
@@ -171,15 +171,4 @@ pub(crate) fn close_stage(draft: &mut Draft<'_>, id: Id, from: &str, to: &str, s
     let sets = [(PipelineFields::stages as usize, pipeline.stages.into_value())];
     draft.update(Ref::new(Kind::Pipeline, id), Sets::asked(&sets), step)?;
     Ok((closed, target))
-}
-
-/// What a job over many records did.
-#[derive(Clone, Debug, Default)]
-pub struct Moved {
-    /// How many records it changed.
-    pub moved: u64,
-    /// Which it could not, and why.
-    pub held_back: Vec<(Id, Error)>,
-    /// True where its time was over before its work: called again, it goes on.
-    pub unfinished: bool,
 }

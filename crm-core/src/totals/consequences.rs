@@ -10,10 +10,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::Action,
+    access::{Action, Actor},
     change::Change,
     deals::{Deal, DealFields},
     draft::{Answer, Draft, Pending, Step, Stop, asked_for},
+    engine::Engine,
     error::Error,
     filter::Filter,
     listing::{self, ListQuery},
@@ -98,12 +99,12 @@ impl Consequence {
     }
 
     /// Lets one of them follow, where it still has to.
-    pub(super) async fn follow(&self, reader: &Reader<'_>, record: Ref) -> Result<(), Error> {
+    pub(super) async fn follow(&self, engine: &Arc<Engine>, actor: &Actor, record: Ref) -> Result<(), Error> {
         let what = self.what;
         let action = if matches!(what, What::Restaged { .. }) { "follow_stage" } else { FOLLOW_ARCHIVED };
         let asked = asked_for(&(record, action));
         let pending: Pending<Followed> =
-            Pending::new(reader.engine, reader.actor, action, asked, vec![record.into()], move |draft, step| {
+            Pending::new(engine, actor, action, asked, vec![record.into()], move |draft, step| {
                 let Some(found) = draft.peek(record)? else { return Ok(Vec::new()) };
                 match what {
                     What::Restaged { stage, was } => follow_stage(draft, &found, (stage, was), step)?,

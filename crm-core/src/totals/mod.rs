@@ -260,7 +260,7 @@ impl<'a> Totals<'a> {
         while let Some(consequence) = waiting.touched.consequences.front_mut() {
             let page = consequence.page(&books.reader).await?;
             for follower in page.items.iter().map(|image| image.reference()) {
-                match consequence.follow(&books.reader, follower).await {
+                match consequence.follow(self.engine, &actor, follower).await {
                     Ok(()) => followed.computed += 1,
                     Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
                     // A rule of the embedder's refuses it, or others keep writing it: it keeps what it has.

@@ -9,12 +9,11 @@ use crate::{
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     filter::Filter,
-    jobs::walk::Walk,
     leads::record::{Lead, LeadPatch},
-    pipelines::moves::Moved,
     schema::{Patch, Record, RecordKind},
     tasks::record::{Task, TaskPatch},
     value::{Id, Kind, Ref, Value},
+    walk::{Moved, Walk},
 };
 
 /// What becomes of a deactivated user's open records.

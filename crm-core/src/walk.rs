@@ -5,8 +5,6 @@
 //! with the records before it. The sort value of a record may change while the lists are walked, so they are walked
 //! again until a pass has changed nothing.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     access::{Access, Action},
     collection::Collection,
@@ -14,29 +12,26 @@ use crate::{
     engine::Engine,
     error::Error,
     filter::Filter,
+    jobs::record::Progress,
     listing::{self, ListQuery, Plan},
-    pipelines::moves::Moved,
     schema::{Record, RecordKind},
     store::Position,
-    value::{Id, Time, structured},
+    value::{Id, Time},
 };
 
 /// Records that are listed together.
 const PAGE: usize = 100;
 
-/// How far a job over many records has come.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Progress {
-    /// In which of its lists it is.
-    list: usize,
-    /// After which place of that list it goes on, sealed: whoever may read the job may not see what it walks over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
-    /// True where this pass over the lists has changed a record.
-    changed: bool,
+/// What work over many records did.
+#[derive(Clone, Debug, Default)]
+pub struct Moved {
+    /// How many records it changed.
+    pub moved: u64,
+    /// Which it could not, and why.
+    pub held_back: Vec<(Id, Error)>,
+    /// True where its time was over before its work: called again, it goes on.
+    pub unfinished: bool,
 }
-structured!(Progress);
 
 /// A slice of the work: where it begins, when it ends, and what it has come to.
 #[derive(Debug)]
