@@ -8,8 +8,8 @@ pub(crate) mod place;
 pub mod record;
 mod rules;
 
+pub use crate::walk::Moved;
 pub use board::Column;
 pub(crate) use board::board;
-pub use crate::walk::Moved;
 pub use moves::StageRef;
 pub use record::*;
