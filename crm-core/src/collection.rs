@@ -14,7 +14,7 @@ use crate::{
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
     schema::{FieldType, Image, Patch, Record, RecordKind, Section, common},
-    store::{Claim, Epochs, HistoryPosition, HistoryQuery, Position, Want, record_items},
+    store::{Claim, Epochs, Got, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
     view::{View, ViewedChange},
@@ -535,7 +535,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
             None => None,
         };
-        Ok(Planned { access, plan, signature, after })
+        Ok(Planned { access, plan, signature, after, whole: action == Action::Export })
     }
 
     /// Every record of a list, page by page, handed to a function. Reads the whole list.
@@ -895,6 +895,8 @@ struct Planned<'a> {
     /// What its cursors are bound to.
     signature: String,
     after: Option<Position>,
+    /// Whether long texts are read too, which lists leave out.
+    whole: bool,
 }
 
 impl Planned<'_> {
@@ -906,7 +908,7 @@ impl Planned<'_> {
         show: fn(&Arc<Image>, &Access<'_>) -> T,
         epochs: Option<Epochs>,
     ) -> Result<(ListPage<T>, Epochs), Error> {
-        let Self { access, plan, signature, after } = self;
+        let Self { access, plan, signature, after, whole } = self;
         let (actor, definitions) = (access.actor(), access.definitions());
         let (page, epochs) = match &plan {
             Way::Now(plan) if listing::demand_ends(&access, plan.decl).is_err() => {
@@ -916,8 +918,29 @@ impl Planned<'_> {
             Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epochs).await?,
         };
         let next_cursor = page.next.map(|at| listing::seal(definitions, actor, &signature, &at));
-        Ok((ListPage { items: page.items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epochs))
+        let items = if whole { with_texts(engine, actor.tenant(), page.items).await? } else { page.items };
+        Ok((ListPage { items: items.iter().map(|image| show(image, &access)).collect(), next_cursor }, epochs))
     }
+}
+
+/// Records with their long texts, which lists leave out: one read for all. A text that was written meanwhile is the new one.
+async fn with_texts(engine: &Engine, tenant: Id, mut items: Vec<Arc<Image>>) -> Result<Vec<Arc<Image>>, Error> {
+    let is_left_out = |image: &Arc<Image>| image.values.contains(&Value::NotLoaded);
+    let wants = items.iter().filter(|image| is_left_out(image)).map(|image| Want::Record(image.reference()));
+    let wants: Vec<Want> = wants.collect();
+    if wants.is_empty() {
+        return Ok(items);
+    }
+    let got = engine.store.get(tenant, &wants).await?.got;
+    for (image, got) in items.iter_mut().filter(|image| is_left_out(image)).zip(got) {
+        let Got::Record(Some(read)) = got else { continue };
+        for (value, text) in Arc::make_mut(image).values.iter_mut().zip(&read.values) {
+            if *value == Value::NotLoaded {
+                value.clone_from(text);
+            }
+        }
+    }
+    Ok(items)
 }
 
 /// A unique value as a caller names it.

@@ -437,7 +437,8 @@ impl<'a> Timeline<'a> {
                 let decl = catalog::decl(kind);
                 let index =
                     decl.indexes.iter().find(|index| index.per_element && decl.fields[index.equals[0]].name == "links");
-                let Some(index) = index else {
+                // Who may not see what is linked is not told by this either.
+                let Some(index) = index.filter(|_| !access.is_hidden(kind, "links")) else {
                     source.unread = None;
                     return Ok(Vec::new());
                 };

@@ -10,6 +10,7 @@ use crate::{
     definitions::Definitions,
     error::{Error, Faults, FieldFault, MissingScope},
     filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
+    interactions::record::BUILT_IN_TYPES,
     pipelines::record::PipelineKind,
     properties::{record::PropertyType, typing::property_type},
     schema::{FieldType, Image, KindDecl, common},
@@ -437,6 +438,11 @@ impl PropertyTypes for Typing<'_> {
                 keys.sort_unstable();
                 keys.dedup();
                 Some(keys)
+            }
+            (None, "type", _) if self.kind == Kind::Interaction => {
+                let own = self.definitions.organization().map_or(&[][..], |org| org.interaction_types.as_slice());
+                let names = BUILT_IN_TYPES.iter().map(|&name| name.to_owned());
+                Some(names.chain(own.iter().cloned()).collect())
             }
             _ => None,
         }

@@ -16,7 +16,7 @@ use crate::{
     listing::{self, ListPage, MAX_LIMIT, Plan, Read},
     schema::{Image, Record, RecordKind as _},
     store::{Epochs, Page, Position},
-    value::{Ref, Value},
+    value::{Kind, Ref, Value},
     view::View,
 };
 
@@ -75,6 +75,9 @@ impl Collection<'_, Association> {
             Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
             None => None,
         };
+        if ["from", "to"].into_iter().any(|end| access.is_hidden(Kind::Association, end)) {
+            return Ok(ListPage { items: Vec::new(), next_cursor: None });
+        }
         let plan = of_record(record);
         let Some(index) = plan.reads.first().map(|read| read.index) else {
             return Ok(ListPage { items: Vec::new(), next_cursor: None });

@@ -7,6 +7,13 @@ use crate::value::fold;
 
 /// A key is cut to so many characters.
 const MAX_KEY: usize = 200;
+/// Companies of one key that can be found by it.
+const PLACES: usize = 3;
+
+/// The places of a key, of which each company that is called so holds one. No key has a `#`.
+pub(crate) fn places(key: &str) -> [String; PLACES] {
+    std::array::from_fn(|place| if place == 0 { key.to_owned() } else { format!("{key}#{place}") })
+}
 
 /// Words that say what kind of legal person a company is, each after the form that it stands for. They stand at the end
 /// of a name; some languages have them at its beginning.

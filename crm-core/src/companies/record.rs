@@ -76,9 +76,9 @@ record! {
         derived {
             /// `1-10`, `11-50`, `51-200`, `201-1000`, `1001-5000` or `5001+`, by employees.
             size: Option<String> = Text(16), [reportable] from [employee_count];
-            /// The key of its name and legal form, where no older company has the same: conversion finds it by this.
+            /// The place that it holds of the key of its name and legal form: conversion finds it by this.
             name_claim: Option<String> = Folded, [unique] from [name];
-            /// The key of its name without the legal form that it has, where no older company has the same.
+            /// The place that it holds of the key of its name without the legal form that it has.
             stem_claim: Option<String> = Folded, [unique] from [name];
         }
         indexes {

@@ -208,8 +208,9 @@ fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
     }
 }
 
-/// A company holds the keys of its name that no other live company holds: by them a conversion finds it, strongly
-/// consistent and without a list. They are no unique values: who comes second has none, and is told nothing.
+/// A company holds the keys of its name: by them a conversion finds it, strongly consistent and without a list. They are no
+/// unique values: of companies that are called the same each takes another place of the key, the first few that there
+/// are, and nobody is told of the others.
 pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) -> Result<(), Stop> {
     use crate::companies::{name::NameKeys, record::CompanyFields as F};
     if after.kind() != Kind::Company {
@@ -218,20 +219,37 @@ pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &m
     let NameKeys { whole, stem } = NameKeys::of(after.get("name").as_text().unwrap_or_default());
     for (field, key) in [(F::name_claim, Some(whole)), (F::stem_claim, stem)] {
         let at = field as usize;
-        let value = match key.filter(|_| !after.is_archived()) {
-            Some(key) if is_free(draft, before, after, at, &key)? => Value::text(key),
-            _ => Value::Null,
+        after.values[at] = match key.filter(|_| !after.is_archived()) {
+            Some(key) => place_of_name(draft, before, after, at, &key)?,
+            None => Value::Null,
         };
-        after.values[at] = value;
     }
     Ok(())
 }
 
-fn is_free(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, at: usize, key: &str) -> Result<bool, Stop> {
-    let has = |image: &Image| !image.is_archived() && image.values[at].as_text() == Some(key);
-    if before.is_some_and(has) {
-        return Ok(true);
+/// The first place of a key that no other company holds; nothing where all are taken.
+fn place_of_name(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    at: usize,
+    key: &str,
+) -> Result<Value, Stop> {
+    let places = crate::companies::name::places(key);
+    let held = before.filter(|before| !before.is_archived()).map(|before| &before.values[at]);
+    if let Some(held) = held.filter(|held| places.iter().any(|place| held.as_text() == Some(place))) {
+        return Ok(held.clone());
     }
+    for place in places {
+        if is_free(draft, after, at, &place)? {
+            return Ok(Value::text(place));
+        }
+    }
+    Ok(Value::Null)
+}
+
+fn is_free(draft: &mut Draft<'_>, after: &Image, at: usize, key: &str) -> Result<bool, Stop> {
+    let has = |image: &Image| !image.is_archived() && image.values[at].as_text() == Some(key);
     if draft.written().any(|other| other.kind() == after.kind() && other.id != after.id && has(other)) {
         return Ok(false);
     }

@@ -7,7 +7,7 @@ use foldhash::HashMap;
 
 use super::{Context, Draft, Lookup, Stop};
 use crate::{
-    access::{Access, Actor, Authority},
+    access::{Access, Action, Actor, Authority, Permission},
     change::Change,
     definitions::Definitions,
     engine::Engine,
@@ -350,7 +350,13 @@ fn is_of_the_core(claim: &Claim) -> bool {
     crate::catalog::decl(claim.kind).field(&claim.name).is_some_and(|field| field.ty == FieldType::Folded)
 }
 
-/// The answer of an earlier request with the same key: its records, as of the versions they had.
+/// Kinds of which nobody sees anything without a grant on them.
+const BY_GRANT: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
+/// What somebody must be able to do with one of them to be told of it again.
+const BY_ACTION: [Action; 4] = [Action::Read, Action::Create, Action::Update, Action::Archive];
+
+/// The answer of an earlier request with the same key: its records, as of the versions they had, for who may do
+/// anything with such records by now.
 async fn answer_again(
     engine: &Engine,
     actor: &Actor,
@@ -378,6 +384,15 @@ async fn answer_again(
         let then =
             crate::change::as_of(actor.tenant(), &history, Time::MAX, None).ok_or(Error::NotFound(record.kind))?;
         images.push(Arc::new(crate::change::completed(then, &history, Time::MAX, &definitions)?));
+    }
+    // Rights may have been withdrawn since, or the key be shown with an API key that may do less. What may be done with the
+    // kind at all is enough: who gives a record away may ask again whether that was done.
+    let access = Access::new(actor, &definitions, now);
+    for image in &images {
+        let may = |action| access.has(Permission::new(image.kind(), action));
+        if BY_GRANT.contains(&image.kind()) && !BY_ACTION.into_iter().any(may) {
+            return Err(Error::forbidden(Permission::new(image.kind(), Action::Read)));
+        }
     }
     Ok(Outcome { commit: None, commit_id: changed.then_some(entry.commit), created, images, definitions, now })
 }

@@ -12,6 +12,7 @@ use crate::{
     catalog,
     change::Change,
     error::{ChangedSince, Error, UndoRefusal},
+    pipelines::gates::Passage,
     schema::{Group, Image, Section, common},
     value::{Id, Kind, Ref, Value},
 };
@@ -107,6 +108,11 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
     for (name, (old, new)) in made {
         let is_field = name.starts_with("properties.") || current.decl.position(name).is_some();
         if !is_field || is_kept_by_rule(&current, name) {
+            continue;
+        }
+        // That somebody wants no e-mail is never taken back by a way back of something else.
+        let restricts = current.decl.field(name).is_some_and(|field| field.marks.restricts);
+        if restricts && step.passage == Passage::Unconvert && record.kind != Kind::Lead {
             continue;
         }
         if matches!((old, new), (Value::Redacted, _) | (_, Value::Redacted)) {

@@ -424,6 +424,7 @@ const fn is_separable(ty: FieldType) -> bool {
             | FieldType::Choice(_)
             | FieldType::Bool
             | FieldType::Int(..)
+            | FieldType::Decimal
             | FieldType::Key
             | FieldType::Currency
             | FieldType::TimeZone

@@ -12,8 +12,10 @@ impl Rules for Interaction {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         let own = cx.definitions.organization().map_or(&[][..], |org| org.interaction_types.as_slice());
         let known = BUILT_IN_TYPES.contains(&after.r#type.as_str()) || own.contains(&after.r#type);
-        if !after.r#type.is_empty() && !known && before.is_none_or(|before| before.r#type != after.r#type) {
-            let names: Vec<&str> = BUILT_IN_TYPES.iter().copied().chain(own.iter().map(String::as_str)).collect();
+        let is_new = !cx.exactly && before.is_none_or(|before| before.r#type != after.r#type);
+        if !after.r#type.is_empty() && !known && is_new {
+            let own = own.iter().map(String::as_str).filter(|name| !BUILT_IN_TYPES.contains(name));
+            let names: Vec<&str> = BUILT_IN_TYPES.iter().copied().chain(own).collect();
             cx.faults.push("type", "unknown_choice", format!("must be one of {}", names.join(", ")));
         }
         if matches!(after.r#type.as_str(), "email" | "call" | "sms") && after.direction.is_none() {

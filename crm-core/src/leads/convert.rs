@@ -5,7 +5,7 @@ use crate::{
     access::Action,
     collection::Collection,
     companies::{
-        name::NameKeys,
+        name::{self, NameKeys},
         record::{Company, CompanyFields, Lifecycle, NewCompany},
     },
     contacts::record::{Contact, ContactEmail, ContactFields, ContactPhone, NewContact, PhoneKind},
@@ -253,16 +253,20 @@ impl Looked {
             if let Some(site) = &site {
                 look(Matched::Domain, "domain", site);
             }
-            if let Some(keys) = name.as_deref().map(NameKeys::of) {
-                // Of the same legal form; else one of the two may have left it out.
-                look(Matched::Name, "name_claim", &keys.whole);
-                match &keys.stem {
-                    Some(stem) => look(Matched::Name, "name_claim", stem),
-                    None => look(Matched::Name, "stem_claim", &keys.whole),
-                }
-            }
             if let Some(mail) = mail.as_ref().filter(|mail| site.as_ref() != Some(mail)) {
                 look(Matched::Domain, "domain", mail);
+            }
+            if let Some(keys) = name.as_deref().map(NameKeys::of) {
+                // Of the same legal form; else one of the two may have left it out.
+                let other = match &keys.stem {
+                    Some(stem) => ("name_claim", stem),
+                    None => ("stem_claim", &keys.whole),
+                };
+                for (field, key) in [("name_claim", &keys.whole), other] {
+                    for place in name::places(key) {
+                        look(Matched::Name, field, &place);
+                    }
+                }
             }
         }
         // Where contacts may share addresses, an address says nothing of who it is.
@@ -399,8 +403,12 @@ fn contact_of(
     make_or_fill(draft, found, Kind::Contact, (new.sets(), how.contact_fields.sets()), brought, step).map(Some)
 }
 
-/// The record that holds a claim, where the actor may see it.
+/// The record that holds a claim, where the actor may see it and what it was found by.
 fn seen(draft: &mut Draft<'_>, claim: &Claim) -> Result<Option<Arc<Image>>, Stop> {
+    let by = if claim.kind == Kind::Company && claim.name != "domain" { "name" } else { &*claim.name };
+    if draft.cx.access.is_hidden(claim.kind, by) {
+        return Ok(None);
+    }
     let Some(found) = draft.peek_claimed(claim)? else { return Ok(None) };
     match draft.read(found.reference()) {
         Err(Stop::Refuse(Error::NotFound(_))) => Ok(None),

@@ -59,6 +59,10 @@ impl Rules for Property {
                 Ok(value) => option.value = value.to_owned(),
                 Err(fault) => cx.faults.add(format!("options[{at}].value"), fault),
             }
+            match one_line(&option.label, MAX_TEXT) {
+                Ok(label) => option.label = label.to_owned(),
+                Err(fault) => cx.faults.add(format!("options[{at}].label"), fault),
+            }
             if option.value.is_empty() || option.value.chars().count() > 255 {
                 cx.faults.push(format!("options[{at}].value"), "required", "must have 1 to 255 characters");
             }

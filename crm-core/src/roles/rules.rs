@@ -6,7 +6,7 @@ use crate::{
     catalog,
     rules::{Rules, Settle},
     schema::{Record, Section},
-    value::Id,
+    value::{Id, Kind},
 };
 
 impl Rules for Role {
@@ -58,8 +58,13 @@ impl Rules for Role {
             }
             let kept =
                 catalog::decl(rule.kind).field(&rule.field).is_some_and(|field| field.section == Section::System);
-            if kept && rule.access == FieldAccess::Hidden {
-                let message = "cannot be hidden: a record's id and its history tell it";
+            let defines = matches!(rule.kind, Kind::Organization | Kind::Pipeline | Kind::Property | Kind::Team);
+            if (kept || defines) && rule.access == FieldAccess::Hidden {
+                let message = if kept {
+                    "cannot be hidden: a record's id and its history tell it"
+                } else {
+                    "cannot be hidden: it is what records of other kinds are shown by"
+                };
                 cx.faults.push(format!("field_rules[{at}].field"), "not_hideable", message);
             }
         }
@@ -82,7 +87,7 @@ impl Rules for Role {
 
 struct OwnFields<'a> {
     definitions: &'a crate::definitions::Definitions,
-    kind: crate::value::Kind,
+    kind: Kind,
 }
 
 impl crate::filter::PropertyTypes for OwnFields<'_> {

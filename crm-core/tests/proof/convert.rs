@@ -125,8 +125,7 @@ fn companies_are_found_by_name_and_legal_form() {
         let second = companies.create(NewCompany { name: "Meier".into(), ..Default::default() }).await.unwrap().id;
         assert_eq!(find("Meier").await, Some(hand));
         companies.archive(hand).await.unwrap();
-        companies.update(second, CompanyPatch::new().industry("Steel".to_owned())).await.unwrap();
-        assert_eq!(find("Meier").await, Some(second), "who comes second takes the name when it is free");
+        assert_eq!(find("Meier").await, Some(second), "the second is found by it too");
     });
 }
 
@@ -263,5 +262,90 @@ fn who_may_not_see_the_holder_converts_and_learns_nothing() {
                 .await,
             "contact required",
         );
+    });
+}
+
+#[test]
+fn each_of_those_that_are_called_the_same_is_found_by_who_sees_it() {
+    run(async {
+        let world = World::new().await;
+        let new = |name: &str, domain: Option<&str>| NewCompany {
+            name: name.into(),
+            domain: domain.map(Into::into),
+            ..Default::default()
+        };
+        let all = world.crm.companies(&world.admin);
+        let hidden_one = all.create(new("Vis GmbH", None)).await.unwrap().id;
+        let rep = world.restricted_rep("plain", vec![]).await;
+        let own = NewCompany { owner_id: rep.user(), ..new("Vis GmbH", None) };
+        let own = all.create(own).await.unwrap().id;
+        for _ in 0..2 {
+            let id = lead(&world, NewLead { owner_id: rep.user(), ..of("L", "", "Vis GmbH", "") }).await;
+            let made = world.crm.leads(&rep).convert(id, ConvertLead::default()).await.unwrap().into_value();
+            assert_eq!((company(&made).id, made.lead.converted_company_by), (own, Some(Matched::Name)));
+        }
+        // One that nobody else may see is made once, and then found.
+        all.create(new("Hid GmbH", None)).await.unwrap();
+        let mut found = Vec::new();
+        for _ in 0..3 {
+            let id = lead(&world, NewLead { owner_id: rep.user(), ..of("L", "", "Hid GmbH", "") }).await;
+            let made = world.crm.leads(&rep).convert(id, ConvertLead::default()).await.unwrap().into_value();
+            found.push(company(&made).id);
+        }
+        assert!(found[0] == found[1] && found[1] == found[2] && found[0] != hidden_one, "{found:?}");
+        // Of two that are called the same, the one from whose domain the lead writes.
+        all.create(new("Mü GmbH", Some("mu-berlin.example"))).await.unwrap();
+        let koeln = all.create(new("Mü GmbH", Some("mu-koeln.example"))).await.unwrap().id;
+        let made = convert(&world, of("L", "x@mu-koeln.example", "Mü GmbH", "")).await;
+        assert_eq!((company(&made).id, made.lead.converted_company_by), (koeln, Some(Matched::Domain)));
+    });
+}
+
+#[test]
+fn nothing_is_found_by_a_field_that_is_hidden() {
+    run(async {
+        let world = World::new().await;
+        let rules = vec![hidden(Kind::Contact, "emails"), hidden(Kind::Company, "domain")];
+        let rep = world.restricted_rep("blind", rules).await;
+        let known = NewContact {
+            owner_id: rep.user(),
+            emails: vec!["k@kk.example".into()],
+            name: "K".into(),
+            ..Default::default()
+        };
+        world.crm.contacts(&world.admin).create(known).await.unwrap();
+        let firm = NewCompany {
+            owner_id: rep.user(),
+            domain: Some("kk.example".into()),
+            name: "Other".into(),
+            ..Default::default()
+        };
+        world.crm.companies(&world.admin).create(firm).await.unwrap();
+        let new = NewLead { owner_id: rep.user(), ..of("L", "k@kk.example", "Third", "https://kk.example") };
+        let id = lead(&world, new).await;
+        let made = world.crm.leads(&rep).convert(id, ConvertLead::default()).await.unwrap();
+        assert_eq!(
+            (made.lead.converted_contact_by, made.lead.converted_company_by),
+            (Some(Matched::New), Some(Matched::New))
+        );
+    });
+}
+
+#[test]
+fn a_way_back_takes_back_no_restriction() {
+    run(async {
+        let world = World::new().await;
+        let known = contact(&world, "o2@o.example").await;
+        let mut converted = Vec::new();
+        for _ in 0..2 {
+            let new = NewLead { do_not_email: true, ..of("L", "o2@o.example", "", "") };
+            let made = convert(&world, new).await;
+            assert_eq!(made.contact.unwrap().id, known);
+            converted.push(made.lead.id);
+        }
+        for id in converted {
+            world.crm.leads(&world.admin).unconvert(id).await.unwrap();
+            assert!(world.crm.contacts(&world.admin).get(known).await.unwrap().do_not_email);
+        }
     });
 }

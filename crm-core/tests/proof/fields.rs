@@ -483,3 +483,43 @@ fn a_refusal_names_the_scope_that_is_missing() {
         assert_forbidden(world.crm.leads(&actor).archive(world.lead.id).await);
     });
 }
+
+#[test]
+fn what_is_tied_is_not_told_by_the_other_end() {
+    run(async {
+        let world = World::new().await;
+        let lead = Ref::new(Kind::Lead, world.lead.id);
+        let task = crm_core::tasks::NewTask { title: "t".into(), links: vec![lead], ..Default::default() };
+        world.crm.tasks(&world.admin).create(task).await.unwrap();
+        let kinds = [Kind::Lead, Kind::Task, Kind::Contact, Kind::Company, Kind::Association];
+        let reads = grants(&kinds, &[Action::Read], Scope::All);
+        let role = world.role("tied", reads, vec![hidden(Kind::Task, "links"), hidden(Kind::Association, "to")]).await;
+        let blind = world.actor_with("tied", vec![role.id]).await;
+        let entries = async |actor: &Actor| {
+            let page = world.crm.timeline(actor).of(lead, None, 50).await.unwrap();
+            page.items.iter().filter(|entry| matches!(entry, Entry::Task(_))).count()
+        };
+        assert_eq!((entries(&world.admin).await, entries(&blind).await), (1, 0));
+        let company = NewCompany { name: "C".into(), ..Default::default() };
+        let company = Ref::new(Kind::Company, world.crm.companies(&world.admin).create(company).await.unwrap().id);
+        let contact = NewContact { name: "C".into(), ..Default::default() };
+        let contact = Ref::new(Kind::Contact, world.crm.contacts(&world.admin).create(contact).await.unwrap().id);
+        let tie = crm_core::associations::NewAssociation {
+            from: Some(contact),
+            to: Some(company),
+            label: "works at".into(),
+            ..Default::default()
+        };
+        world.crm.associations(&world.admin).create(tie).await.unwrap();
+        let of = async |actor: &Actor| world.crm.associations(actor).of(company, None, 10).await.unwrap().items.len();
+        assert_eq!((of(&world.admin).await, of(&blind).await), (1, 0));
+        // What records of other kinds are shown by cannot be hidden.
+        for kind in [Kind::Pipeline, Kind::Team, Kind::Property, Kind::Organization] {
+            let patch = RolePatch::new().field_rules(vec![hidden(kind, "name")]);
+            assert_fault(
+                world.crm.roles(&world.admin).update(role.id, patch).await,
+                "field_rules[0].field not_hideable",
+            );
+        }
+    });
+}

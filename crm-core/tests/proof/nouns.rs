@@ -100,6 +100,13 @@ fn interactions_have_types_and_directions() {
             faults(interactions.create(NewInteraction { links: vec![], ..new("meeting") }).await),
             ["links required"]
         );
+        // What it was before its type was taken from the organization's, it can become again by undo.
+        let changed = interactions.update(demo.id, InteractionPatch::new().r#type("meeting")).await.unwrap();
+        let none = OrganizationPatch::new().interaction_types(vec![]);
+        world.crm.organizations(&world.admin).update(world.admin.tenant(), none).await.unwrap();
+        assert_eq!(interactions.undo(demo.id, changed.commit.unwrap()).await.unwrap().r#type, "demo");
+        let unknown = ListQuery::new().filter(Filter::eq("type", "vanished"));
+        assert_eq!(faults(interactions.list(&unknown).await), ["type unknown_choice"]);
         let system = crm_core::access::Actor::system(world.admin.tenant());
         assert_fault(world.crm.interactions(&system).create(new("meeting")).await, "user_id required");
     });

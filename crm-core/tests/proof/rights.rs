@@ -390,3 +390,26 @@ fn a_job_goes_on_with_the_rights_that_its_user_has_now() {
         assert_eq!(owner, Some(gone.id), "a demoted user's job writes nothing");
     });
 }
+
+#[test]
+fn a_key_answers_again_who_may_still_do_something_with_such_records() {
+    run(async {
+        let world = World::new().await;
+        let me = world.actor_with("keyed", vec![world.role_id("sales_rep").await]).await;
+        let create = async |actor: &Actor| {
+            let new = NewLead { name: "L".into(), ..Default::default() };
+            world.crm.leads(actor).create(new).idempotency_key("k").await
+        };
+        let made = create(&me).await.unwrap().id;
+        assert_eq!(create(&me).await.unwrap().id, made);
+        // Whoever gave it away may still ask whether it was made.
+        let away = crm_core::leads::LeadPatch::new().owner_id(world.manager_user.id);
+        world.crm.leads(&world.admin).update(made, away).await.unwrap();
+        assert_eq!(create(&me).await.unwrap().id, made);
+        let tasks_alone = me.clone().limited_to([Permission::new(Kind::Task, Action::Read)]);
+        assert_forbidden(create(&tasks_alone).await);
+        let demoted = UserPatch::new().role_ids(vec![]);
+        world.crm.users(&world.admin).update(me.user().unwrap(), demoted).await.unwrap();
+        assert_forbidden(create(&me).await);
+    });
+}

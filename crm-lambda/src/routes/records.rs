@@ -429,7 +429,11 @@ pub(super) async fn list_of<K: RecordKind>(
 
 fn wants_csv(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accept.split(',').next().and_then(|first| first.split(';').next()).is_some_and(|media| media.trim() == "text/csv")
+    accept
+        .split(',')
+        .next()
+        .and_then(|first| first.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("text/csv"))
 }
 
 /// A page as a table: a column for each field that the caller is shown, a text as [`protect`] writes it, anything else that is
