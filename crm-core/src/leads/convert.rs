@@ -40,8 +40,8 @@ pub struct ConvertLead {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// The one that is there and that the actor may see, else a new one. A contact is found by the lead's e-mail address;
-    /// a company by the domain of the lead's website, by its name, or by the domain of the e-mail address where the names
-    /// do not differ. Hosts that many share (free mail, networks, site builders) say nothing. No new company where the
+    /// a company by the domain of the lead's website, by the domain of the e-mail address where the names do not differ, or
+    /// by its name. Hosts that many share (free mail, networks, site builders) say nothing. No new company where the
     /// lead names none.
     #[default]
     Auto,
