@@ -408,7 +408,8 @@ fn a_key_answers_again_who_may_still_do_something_with_such_records() {
         assert_eq!(create(&me).await.unwrap().id, made);
         let tasks_alone = me.clone().limited_to([Permission::new(Kind::Task, Action::Read)]);
         assert_forbidden(create(&tasks_alone).await);
-        let demoted = UserPatch::new().role_ids(vec![]);
+        let of_tasks = vec![Grant::new(Kind::Task, Action::Read, Scope::All)];
+        let demoted = UserPatch::new().role_ids(vec![world.role("tasks", of_tasks, vec![]).await.id]);
         world.crm.users(&world.admin).update(me.user().unwrap(), demoted).await.unwrap();
         assert_forbidden(create(&me).await);
     });
