@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use crate::{
     filter::{Compare, Path, Predicate, Test},
     schema::{FieldType, Image, KindDecl, common},
-    value::{Fault, Value, plain},
+    value::{Fault, Value, parts, plain},
 };
 
 /// Words of a record's short fields, and of its long texts, at most.
@@ -259,6 +259,8 @@ impl Asked {
 /// The beginning of the word of a phone number that ends so: what is dialled before a national number is left out.
 fn phone(text: &str) -> Option<String> {
     let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '/' | '.' | '-');
+    let whole = if text.starts_with('+') { parts::without_trunk_zero(text) } else { text.to_owned() };
+    let text = whole.as_str();
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let digits = digits.trim_start_matches('0');
     (text.chars().all(is_of_number) && digits.len() >= MIN_PHONE_DIGITS).then(|| reversed(digits))

@@ -20,7 +20,7 @@ pub(crate) fn places(key: &str) -> [String; PLACES] {
 const LEGAL_FORMS: &[(&str, &[&str])] = &[
     ("ab", &["ab", "aktiebolag"]),
     ("ag", &["ag", "aktiengesellschaft"]),
-    ("as", &["as", "asa", "aps"]),
+    ("as", &["as", "a s", "asa", "aps"]),
     ("bv", &["bv", "besloten vennootschap"]),
     ("co", &["co", "company"]),
     ("corp", &["corp", "corporation"]),
@@ -49,7 +49,7 @@ const LEGAL_FORMS: &[(&str, &[&str])] = &[
     ("pty", &["pty", "proprietary"]),
     ("pvt", &["pvt", "private"]),
     ("sa", &["sa", "sociedad anonima", "societe anonyme"]),
-    ("sarl", &["sarl", "eurl"]),
+    ("sarl", &["sarl", "sa rl", "eurl"]),
     ("sas", &["sas", "sasu"]),
     ("sdn bhd", &["sdn bhd"]),
     ("se", &["se"]),
@@ -57,7 +57,7 @@ const LEGAL_FORMS: &[(&str, &[&str])] = &[
     ("spa", &["spa"]),
     ("srl", &["srl"]),
     ("sro", &["sro"]),
-    ("spzoo", &["spzoo", "sp zoo", "sp z oo"]),
+    ("spzoo", &["spzoo", "sp zoo", "sp z oo", "spolka z oo"]),
     ("ug", &["ug haftungsbeschrankt", "ug"]),
     ("uab", &["uab"]),
     ("vof", &["vof"]),
@@ -128,7 +128,14 @@ fn form_at(words: &[&str], is_there: impl Fn(&[&str], &[&str]) -> bool) -> Optio
 /// Folded words with single spaces, without diacritics, punctuation and what only joins words.
 fn plain(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());
-    for c in fold(name).nfd().filter(|c| !is_combining_mark(*c)) {
+    let mut name = fold(name);
+    // Written without a space to the name.
+    for form in ["株式会社", "有限会社", "合同会社", "有限公司"] {
+        if name.contains(form) {
+            name = name.replace(form, &format!(" {form} "));
+        }
+    }
+    for c in name.nfd().filter(|c| !is_combining_mark(*c)) {
         match c {
             'ø' => plain.push('o'),
             'ł' => plain.push('l'),
@@ -168,6 +175,10 @@ mod tests {
             ("The Widget Company", "widget co."),
             ("Crème Brûlée S.A.R.L.", "creme brulee sarl"),
             ("株式会社 トヨタ", "トヨタ 株式会社"),
+            ("株式会社山田", "山田 株式会社"),
+            ("Gamma S.à r.l.", "Gamma Sarl"),
+            ("Ef A/S", "Ef AS"),
+            ("Beta Spółka z o.o.", "Beta Sp. z o.o."),
         ] {
             assert_eq!(whole(one), whole(other), "{one} and {other}");
         }

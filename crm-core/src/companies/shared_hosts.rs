@@ -23,11 +23,13 @@ const WHOLE: &[&str] = &[
     "club-internet.fr",
     "comcast.net",
     "cox.net",
+    "docomo.ne.jp",
     "duck.com",
     "earthlink.net",
     "email.com",
     "email.de",
     "eircom.net",
+    "ezweb.ne.jp",
     "fastmail.com",
     "fastmail.fm",
     "foxmail.com",
@@ -44,6 +46,7 @@ const WHOLE: &[&str] = &[
     "home.nl",
     "hotmail.be",
     "hotmail.ca",
+    "hotmail.co.jp",
     "hotmail.co.uk",
     "hotmail.com",
     "hotmail.de",
@@ -92,6 +95,7 @@ const WHOLE: &[&str] = &[
     "pm.me",
     "posteo.de",
     "posteo.net",
+    "privaterelay.appleid.com",
     "proton.me",
     "protonmail.ch",
     "protonmail.com",
@@ -106,6 +110,7 @@ const WHOLE: &[&str] = &[
     "sina.com",
     "skynet.be",
     "sky.com",
+    "softbank.ne.jp",
     "sympatico.ca",
     "t-online.de",
     "talktalk.net",
@@ -354,6 +359,10 @@ impl SharedHosts {
 
     /// Whether many share a host, which is in normal form.
     pub(crate) fn is_shared(&self, host: &str) -> bool {
+        // An address of the network is whoever stands behind it.
+        if host.parse::<std::net::IpAddr>().is_ok() {
+            return true;
+        }
         let mut rest = Some(host);
         while let Some(name) = rest {
             if self.whole.contains(name) {
@@ -372,9 +381,16 @@ mod tests {
     #[test]
     fn many_share_a_network_with_all_below_it_and_a_builder_by_itself_alone() {
         let mut hosts = SharedHosts::default();
-        for host in
-            ["facebook.com", "m.facebook.com", "gmail.com", "linktr.ee", "fay.wixsite.com", "github.io", "x.com"]
-        {
+        for host in [
+            "facebook.com",
+            "m.facebook.com",
+            "gmail.com",
+            "linktr.ee",
+            "fay.wixsite.com",
+            "github.io",
+            "x.com",
+            "192.168.1.1",
+        ] {
             assert!(hosts.is_shared(host), "{host}");
         }
         for host in ["acme.github.io", "acme.example", "notfacebook.com", "acme.myshopify.com", "netflix.com"] {

@@ -11,7 +11,7 @@ mod format;
 mod id;
 mod kind;
 mod money;
-mod parts;
+pub(crate) mod parts;
 mod phone;
 mod shapes;
 mod text;

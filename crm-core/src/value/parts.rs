@@ -22,6 +22,7 @@ pub fn part_of_phone(part: &str, place: Place, default_country: Option<&str>) ->
     let fault = |message: &str| Err(Fault::new("invalid_phone", message));
     let part = part.trim();
     let international = part.starts_with(['+', '＋']);
+    let part = if international { without_trunk_zero(part) } else { part.to_owned() };
     let mut digits = String::with_capacity(part.len());
     for c in part.chars() {
         match c {
@@ -51,6 +52,12 @@ pub fn part_of_phone(part: &str, place: Place, default_country: Option<&str>) ->
     };
     let national = plan.national_prefix().and_then(|prefix| digits.strip_prefix(prefix)).unwrap_or(&digits);
     Ok(format!("+{}{national}", plan.country_code()))
+}
+
+/// A number as people write it with its country code, without the zero that is dialled within the country alone:
+/// "+49 (0)30". In Italy the zero is part of the number.
+pub(crate) fn without_trunk_zero(number: &str) -> String {
+    if number.starts_with("+39") { number.to_owned() } else { number.replacen("(0)", "", 1) }
 }
 
 /// A part of a domain: in lower case, at the beginning without scheme and `www.`.
@@ -121,7 +128,8 @@ mod tests {
             ("030", Some("DE"), "+4930"),
             ("(030) 90", Some("DE"), "+493090"),
             ("0", Some("DE"), "+49"),
-            ("+49 (0)30", Some("DE"), "+49030"),
+            ("+49 (0)30", Some("DE"), "+4930"),
+            ("+39 (0)6", Some("DE"), "+3906"),
             ("0049 30", None, "+4930"),
             ("+", None, "+"),
             ("617-555", Some("US"), "+1617555"),
