@@ -100,7 +100,7 @@ impl Scene {
         let (answer, _) = self.send(post("auth/register", "", &register));
         self.token = text(&read(&answer)["data"]["access_token"]);
         for property in tests::leads::property_bodies() {
-            self.send(post("properties", &self.token, &property));
+            self.send(post("properties/lead", &self.token, &property));
         }
         for number in 0..LEADS {
             let (answer, _) = self.send(self.create(number));

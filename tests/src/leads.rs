@@ -52,12 +52,12 @@ pub fn lead_body(number: usize) -> Json {
     })
 }
 
-/// What defines the two custom properties, as bodies of requests.
+/// What defines the two custom properties, as bodies of requests to `properties/lead`.
 pub fn property_bodies() -> [Json; 2] {
     let options: Vec<Json> = PRODUCTS.iter().map(|product| json!({"value": product, "label": product})).collect();
     [
-        json!({"kind": "lead", "key": "product", "name": "Product", "type": "select", "options": options}),
-        json!({"kind": "lead", "key": "seats", "name": "Seats", "type": "integer"}),
+        json!({"key": "product", "name": "Product", "type": "select", "options": options}),
+        json!({"key": "seats", "name": "Seats", "type": "integer"}),
     ]
 }
 

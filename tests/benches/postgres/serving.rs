@@ -101,7 +101,8 @@ async fn register(address: SocketAddr) -> String {
     let data: Json = serde_json::from_slice(&answer.body).expect("JSON");
     let token = data["data"]["access_token"].as_str().expect("a token").to_owned();
     for property in property_bodies() {
-        let answer = client.send("POST", "/api/v1/properties", &token, "", Some(&property)).await.expect("an answer");
+        let answer =
+            client.send("POST", "/api/v1/properties/lead", &token, "", Some(&property)).await.expect("an answer");
         assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
     }
     token

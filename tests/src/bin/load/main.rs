@@ -50,7 +50,10 @@ async fn fill(host: SocketAddr) -> Result<Vec<Tenant>, Failure> {
         let data: Json = serde_json::from_slice(&answer.body)?;
         let token = data["data"]["access_token"].as_str().ok_or_else(|| format!("cannot register: {data}"))?.to_owned();
         for property in property_bodies() {
-            client.send("POST", "/api/v1/properties", &token, "", Some(&property)).await?;
+            let answer = client.send("POST", "/api/v1/properties/lead", &token, "", Some(&property)).await?;
+            if answer.status != 201 {
+                return Err(format!("cannot define a property: {}", String::from_utf8_lossy(&answer.body)).into());
+            }
         }
         let mut leads = Vec::with_capacity(LEADS);
         for batch in 0..LEADS / BATCH {
