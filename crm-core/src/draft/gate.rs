@@ -216,6 +216,12 @@ pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &m
     if after.kind() != Kind::Company {
         return Ok(());
     }
+    // While it keeps its name it keeps its places, and nothing is read.
+    if before
+        .is_some_and(|before| !before.is_archived() && !after.is_archived() && before.get("name") == after.get("name"))
+    {
+        return Ok(());
+    }
     let NameKeys { whole, stem } = NameKeys::of(after.get("name").as_text().unwrap_or_default());
     for (field, key) in [(F::name_claim, Some(whole)), (F::stem_claim, stem)] {
         let at = field as usize;

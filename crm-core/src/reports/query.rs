@@ -74,6 +74,44 @@ impl Narrow {
     }
 }
 
+/// What narrows a query, the same for each that has a [`Narrow`].
+macro_rules! narrows {
+    ($query:ident) => {
+        impl $query {
+            /// Only deals of which this holds; all for `None`, as below.
+            #[must_use]
+            pub fn filter(mut self, filter: impl Into<Option<Filter>>) -> Self {
+                self.narrow.filter = filter.into();
+                self
+            }
+
+            /// Only deals whose close date is this day or later: when it closed, as a day of the organization's time zone; of
+            /// an open deal, when it should.
+            #[must_use]
+            pub fn from(mut self, day: impl Into<Option<Date>>) -> Self {
+                self.narrow.from = day.into();
+                self
+            }
+
+            /// Only deals whose close date is this day or earlier: the day itself belongs to the period.
+            #[must_use]
+            pub fn until(mut self, day: impl Into<Option<Date>>) -> Self {
+                self.narrow.until = day.into();
+                self
+            }
+
+            /// Only deals of these owners, at most 100; of none: deals without an owner.
+            #[must_use]
+            pub fn owners(mut self, owners: impl Into<Option<Vec<Id>>>) -> Self {
+                self.narrow.owners = owners.into();
+                self
+            }
+        }
+    };
+}
+narrows!(SalesQuery);
+narrows!(PipelineQuery);
+
 /// What sold, how often, for how much, and how long it took: see [`Reports::sales`](super::Reports::sales).
 ///
 /// ```
@@ -82,7 +120,7 @@ impl Narrow {
 /// let query = SalesQuery::of(pipeline)
 ///     .from(Date::from_ymd(2024, 1, 1).unwrap())
 ///     .until(Date::from_ymd(2024, 3, 31).unwrap())
-///     .owners([owner])
+///     .owners(vec![owner])
 ///     .cycle_from("qualified")
 ///     .by([GroupBy::Owner])
 ///     .by([GroupBy::Team, GroupBy::CloseQuarter]);
@@ -99,35 +137,6 @@ impl SalesQuery {
     /// All deals of a pipeline that the actor may see in reports, as one group.
     pub const fn of(pipeline: Id) -> Self {
         Self { pipeline, narrow: Narrow::NOT, cycle_from: None, tables: Vec::new() }
-    }
-
-    /// Only deals of which this holds.
-    #[must_use]
-    pub fn filter(mut self, filter: Filter) -> Self {
-        self.narrow.filter = Some(filter);
-        self
-    }
-
-    /// Only deals whose close date is this day or later: when it closed, as a day of the
-    /// organization's time zone; of an open deal, when it should.
-    #[must_use]
-    pub const fn from(mut self, day: Date) -> Self {
-        self.narrow.from = Some(day);
-        self
-    }
-
-    /// Only deals whose close date is this day or earlier: the day itself belongs to the period.
-    #[must_use]
-    pub const fn until(mut self, day: Date) -> Self {
-        self.narrow.until = Some(day);
-        self
-    }
-
-    /// Only deals of these owners, at most 100; of none: deals without an owner.
-    #[must_use]
-    pub fn owners(mut self, owners: impl IntoIterator<Item = Id>) -> Self {
-        self.narrow.owners = Some(owners.into_iter().collect());
-        self
     }
 
     /// A sales cycle begins when the deal first enters the stage of this key; without it, at the deal's creation.
@@ -158,34 +167,6 @@ impl PipelineQuery {
     /// All open deals of a pipeline that the actor may see in reports.
     pub fn of(pipeline: Id) -> Self {
         Self { pipeline, narrow: Narrow::NOT, value: "value".to_owned(), tables: Vec::new() }
-    }
-
-    /// Only deals of which this holds.
-    #[must_use]
-    pub fn filter(mut self, filter: Filter) -> Self {
-        self.narrow.filter = Some(filter);
-        self
-    }
-
-    /// Only deals whose close date is this day or later: when they should close.
-    #[must_use]
-    pub const fn from(mut self, day: Date) -> Self {
-        self.narrow.from = Some(day);
-        self
-    }
-
-    /// Only deals whose close date is this day or earlier: the day itself belongs to the period.
-    #[must_use]
-    pub const fn until(mut self, day: Date) -> Self {
-        self.narrow.until = Some(day);
-        self
-    }
-
-    /// Only deals of these owners, at most 100; of none: deals without an owner.
-    #[must_use]
-    pub fn owners(mut self, owners: impl IntoIterator<Item = Id>) -> Self {
-        self.narrow.owners = Some(owners.into_iter().collect());
-        self
     }
 
     /// What a deal counts for: an amount or a number (which is of the base currency), such as `properties.list_price`,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::sums::linking;
 use crate::{
     access::{Action, Actor},
     change::Change,
@@ -73,19 +74,16 @@ impl Consequence {
 
     /// The next records that may follow it.
     pub(super) async fn page(&self, reader: &Reader<'_>) -> Result<Page, Error> {
-        let linked = |record: Ref| {
-            // A reference always has a JSON form.
-            let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});
-            ListQuery::new().filter(Filter::eq("links", link))
-        };
         let (decl, query): (&'static KindDecl, ListQuery) = match self.what {
             What::Restaged { stage, was } => {
                 let filter = Filter::eq("stage_id", stage.to_string()).and(Filter::eq("probability", was));
                 (Deal::decl(), ListQuery::new().filter(filter).sort("close_date"))
             }
-            What::Archived(record) => (Task::decl(), linked(record).filter(Filter::eq("is_open", true)).sort("due_at")),
+            What::Archived(record) => {
+                (Task::decl(), linking(record).filter(Filter::eq("is_open", true)).sort("due_at"))
+            }
             // Latest first: what was archived before it did not go with it.
-            What::Restored(record, _) => (Task::decl(), linked(record).archived().descending()),
+            What::Restored(record, _) => (Task::decl(), linking(record).archived().descending()),
         };
         let plan = listing::plan(reader.access, decl, &query, Action::Read)?;
         let mut page =

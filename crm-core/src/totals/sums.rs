@@ -53,14 +53,9 @@ impl<'a> Books<'a> {
     }
 
     async fn of_lead(&self, lead: Ref) -> Result<Vec<(usize, Value)>, Error> {
-        let about = || {
-            // A reference always has a JSON form.
-            let link = serde_json::json!({"kind": lead.kind.name(), "id": lead.id.to_string()});
-            ListQuery::new().filter(Filter::eq("links", link))
-        };
-        let held = about().filter(Filter::missing("completed_at").negate()).sort("happens_at").descending();
+        let held = linking(lead).filter(Filter::missing("completed_at").negate()).sort("happens_at").descending();
         let last = self.first::<Interaction>(&held, InteractionFields::completed_at as usize).await?;
-        let open = about().filter(Filter::eq("is_open", true)).sort("due_at");
+        let open = linking(lead).filter(Filter::eq("is_open", true)).sort("due_at");
         let next = self.first::<Task>(&open, TaskFields::due_at as usize).await?;
         Ok(vec![(LeadFields::last_activity_at as usize, last), (LeadFields::next_task_due_at as usize, next)])
     }
@@ -114,4 +109,11 @@ impl<'a> Books<'a> {
         let (_, without_rate) = self.rates.notes()?;
         Ok((sum.total().map_err(overflow)?, LeftOut { without_rate, out_of_range }))
     }
+}
+
+/// A list of what links a record.
+pub(super) fn linking(record: Ref) -> ListQuery {
+    // A reference always has a JSON form.
+    let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});
+    ListQuery::new().filter(Filter::eq("links", link))
 }

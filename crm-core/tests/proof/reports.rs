@@ -195,10 +195,10 @@ fn sales_and_pipeline_are_asked_for_a_period_and_for_owners() {
         assert_eq!(open(pipe().until(first)).await, (2, dec("11")));
         assert_eq!(sold(sales().from(first).until(first)).await, (1, 1, dec("10")));
         let (rep, manager) = (rep.unwrap(), manager.unwrap());
-        assert_eq!(sold(sales().owners([rep])).await, (2, 2, dec("11")));
-        assert_eq!(open(pipe().owners([rep, manager])).await, (3, dec("111")));
-        assert_eq!(open(pipe().owners([])).await, (1, dec("5")), "those without an owner");
-        let narrow = sales().owners([rep]).from(first).filter(Filter::eq("stage_kind", "won"));
+        assert_eq!(sold(sales().owners(vec![rep])).await, (2, 2, dec("11")));
+        assert_eq!(open(pipe().owners(vec![rep, manager])).await, (3, dec("111")));
+        assert_eq!(open(pipe().owners(vec![])).await, (1, dec("5")), "those without an owner");
+        let narrow = sales().owners(vec![rep]).from(first).filter(Filter::eq("stage_kind", "won"));
         assert_eq!(sold(narrow).await, (1, 0, dec("10")), "all has to hold");
         assert_fault(reports.sales(&sales().from(last).until(first)).await, "until bad_period");
         assert_fault(reports.pipeline(&pipe().from(last).until(first)).await, "until bad_period");
@@ -207,7 +207,7 @@ fn sales_and_pipeline_are_asked_for_a_period_and_for_owners() {
         let rules = vec![hidden(Kind::Deal, "owner_id"), hidden(Kind::Deal, "close_date")];
         let blind = world.restricted_rep("blind", rules).await;
         let reports = world.crm.reports(&blind);
-        assert_fault(reports.sales(&sales().owners([rep])).await, "owner_id unknown_field");
+        assert_fault(reports.sales(&sales().owners(vec![rep])).await, "owner_id unknown_field");
         assert_fault(reports.pipeline(&pipe().from(first)).await, "close_date unknown_field");
     });
 }

@@ -408,6 +408,20 @@ fn a_key_answers_again_who_may_still_do_something_with_such_records() {
         assert_eq!(create(&me).await.unwrap().id, made);
         let tasks_alone = me.clone().limited_to([Permission::new(Kind::Task, Action::Read)]);
         assert_forbidden(create(&tasks_alone).await);
+        // Also of what may be seen without a grant, an API key that may do nothing with it is told nothing.
+        let note = async |actor: &Actor| {
+            let links = vec![crm_core::value::Ref::new(Kind::Lead, world.lead.id)];
+            let new = crm_core::notes::NewNote { content: "n".into(), links, ..Default::default() };
+            world.crm.notes(actor).create(new).idempotency_key("n").await
+        };
+        world
+            .crm
+            .leads(&world.admin)
+            .update(world.lead.id, crm_core::leads::LeadPatch::new().owner_id(me.user()))
+            .await
+            .unwrap();
+        note(&me).await.unwrap();
+        assert_forbidden(note(&tasks_alone).await);
         let of_tasks = vec![Grant::new(Kind::Task, Action::Read, Scope::All)];
         let demoted = UserPatch::new().role_ids(vec![world.role("tasks", of_tasks, vec![]).await.id]);
         world.crm.users(&world.admin).update(me.user().unwrap(), demoted).await.unwrap();

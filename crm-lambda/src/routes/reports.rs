@@ -159,19 +159,8 @@ async fn default_pipeline(app: &App, caller: &Caller, kind: PipelineKind) -> Res
 
 async fn sales(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
     let asked = asked(&app, &caller, &mut params).await?;
-    let mut query = SalesQuery::of(asked.pipeline);
-    if let Some(filter) = asked.filter {
-        query = query.filter(filter);
-    }
-    if let Some(day) = asked.from {
-        query = query.from(day);
-    }
-    if let Some(day) = asked.until {
-        query = query.until(day);
-    }
-    if let Some(owners) = asked.owners {
-        query = query.owners(owners);
-    }
+    let query = SalesQuery::of(asked.pipeline).filter(asked.filter).from(asked.from).until(asked.until);
+    let mut query = query.owners(asked.owners);
     if let Some(stage) = params.take("cycle_from") {
         query = query.cycle_from(stage);
     }
@@ -185,19 +174,8 @@ async fn sales(State(app): State<App>, caller: Caller, mut params: Params) -> Re
 
 async fn pipeline(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
     let asked = asked(&app, &caller, &mut params).await?;
-    let mut query = PipelineQuery::of(asked.pipeline);
-    if let Some(filter) = asked.filter {
-        query = query.filter(filter);
-    }
-    if let Some(day) = asked.from {
-        query = query.from(day);
-    }
-    if let Some(day) = asked.until {
-        query = query.until(day);
-    }
-    if let Some(owners) = asked.owners {
-        query = query.owners(owners);
-    }
+    let query = PipelineQuery::of(asked.pipeline).filter(asked.filter).from(asked.from).until(asked.until);
+    let mut query = query.owners(asked.owners);
     for groups in asked.by {
         query = query.by(groups);
     }
