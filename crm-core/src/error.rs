@@ -245,7 +245,10 @@ pub enum Error {
     },
     /// The record was written by a process whose clock is ahead of this one's by more than is allowed
     /// ([`crate::Builder::max_clock_skew`]): nothing was stored. Set the clocks right, or wait until then.
-    #[error("{record} was written at {written_at} by a clock that is ahead: here it is {now}")]
+    #[error(
+        "{record} was written at {written_at} by a clock that is ahead: here it is {now}. Set the clocks right, or try again after \
+         that time"
+    )]
     ClockSkew {
         /// Which record.
         record: Ref,

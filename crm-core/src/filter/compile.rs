@@ -188,7 +188,7 @@ impl Compiler<'_> {
             Op::Eq | Op::In | Op::Written => {
                 Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")))
             }
-            _ => Err(Fault::new("wrong_operator", "`id` is an id and cannot be compared so")),
+            _ => Err(Fault::new("wrong_operator", "`id` is compared by `eq`, `ne` and `in` alone")),
         }
     }
 
