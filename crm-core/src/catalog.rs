@@ -94,6 +94,7 @@ pub fn all() -> impl Iterator<Item = &'static KindDecl> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::FieldType;
 
     #[test]
     fn every_index_and_scope_names_fields_that_exist() {
@@ -129,6 +130,10 @@ mod tests {
             let owned = matches!(decl.kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal);
             assert!(!owned || (decl.own.len() == 1 && decl.team.len() == 1), "{}", decl.kind);
             assert!(decl.fields.iter().all(|field| !field.name.contains('#')), "{}", decl.kind);
+            // Stores find what is due by a time, in an index of its own.
+            let due = decl.due.map(|at| decl.fields[at].ty);
+            assert!(due.is_none_or(|ty| ty == FieldType::Time && decl.due_index().is_some()), "{}", decl.kind);
+            assert_eq!(due.is_some(), decl.kind == Kind::Rescoring, "{}", decl.kind);
         }
     }
 }

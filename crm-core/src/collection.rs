@@ -13,7 +13,8 @@ use crate::{
     error::Error,
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
-    schema::{FieldType, Image, Patch, Record, RecordKind, Section, common},
+    notes::record::NoteFields,
+    schema::{FieldType, Image, Named, Patch, Record, RecordKind, Section, common},
     store::{Claim, Epochs, Got, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
@@ -36,6 +37,11 @@ impl<K> std::fmt::Debug for Collection<'_, K> {
 
 /// Records changed in one commit by a bulk update: with a change, claims and list elements each, within the budget.
 const UPDATES_PER_COMMIT: usize = 25;
+
+/// What is set on a record, to be asked for by name.
+pub(crate) fn named<K: RecordKind>(sets: &Arc<[(usize, Value)]>) -> Named {
+    Named(K::decl(), Arc::clone(sets))
+}
 
 /// The names of the fields that a patch sets; properties by key.
 pub(crate) fn named_fields<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<String> {
@@ -65,7 +71,7 @@ pub(crate) fn hints_of<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<Lookup> {
         for item in items.iter().take(100) {
             let target = match (field.ty, item) {
                 (FieldType::Id(kind) | FieldType::Ids(kind, _), Value::Id(id)) => Ref::new(kind, *id),
-                (FieldType::Ref | FieldType::Refs(_), Value::Ref(target)) => *target,
+                (FieldType::Ref(_) | FieldType::Refs(..), Value::Ref(target)) => *target,
                 _ => continue,
             };
             // Definitions come with their epoch, from the cache.
@@ -115,7 +121,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
         hints.extend(self.likely_owner());
-        Pending::new(self.engine, self.actor, "create", asked_for(&sets), hints, move |draft, step| {
+        Pending::new(self.engine, self.actor, "create", asked_for(&named::<K>(&sets)), hints, move |draft, step| {
             let id = draft.new_id();
             draft.create(K::KIND, id, draft::Sets::asked(&sets), step).map(|record| vec![record])
         })
@@ -141,7 +147,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         hints.extend(steps.iter().flat_map(|(_, patch)| self.hints(patch.sets())));
         hints.extend(self.likely_owner());
         let steps: Arc<[(Time, Patch<K>)]> = steps.into();
-        let asked = asked_for(&(Arc::clone(&sets), created_at, Arc::clone(&steps)));
+        let asked = asked_for(&(named::<K>(&sets), created_at, Arc::clone(&steps)));
         Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
             let id = draft.new_id();
             with_history(draft, id, &sets, Some(created_at), &steps, step)
@@ -303,7 +309,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         hints.extend(self.likely_claim(field, value));
         hints.extend(self.likely_owner());
         let (field, value): (Arc<str>, Arc<str>) = (field.into(), value.into());
-        let asked = asked_for(&(Arc::clone(&field), Arc::clone(&value), Arc::clone(&sets)));
+        let asked = asked_for(&(Arc::clone(&field), Arc::clone(&value), named::<K>(&sets)));
         Pending::new(self.engine, self.actor, "upsert", asked, hints, move |draft, step| {
             let Key { claim, place } = key_by::<K>(&draft.cx.access, draft.cx.definitions, &field, &value)?;
             let at = place.0;
@@ -386,7 +392,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let mut hints = self.hints(&sets);
         hints.push(record.into());
         let fields = named_fields::<K>(&sets);
-        let asked = asked_for(&(id, Arc::clone(&sets)));
+        let asked = asked_for(&(id, named::<K>(&sets)));
         Pending::new(self.engine, self.actor, action, asked, hints, move |draft, step| {
             draft.update(record, draft::Sets::asked(&sets), step)?;
             Ok(vec![record])
@@ -411,7 +417,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
         hints.push(record.into());
-        let asked = asked_for(&(id, Arc::clone(&sets)));
+        let asked = asked_for(&(id, named::<K>(&sets)));
         Pending::new(self.engine, self.actor, "restore", asked, hints, move |draft, step| {
             draft.restore(record, &sets, step)?;
             Ok(vec![record])
@@ -775,7 +781,9 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             let reason = match K::KIND {
                 Kind::Association => "the actor may read both its ends",
                 Kind::User => "everybody may read who they are themselves",
-                _ if image.get("is_private") == &Value::Bool(true) => "it is private, and the actor's own or to audit",
+                _ if image.at(NoteFields::is_private) == &Value::Bool(true) => {
+                    "it is private, and the actor's own or to audit"
+                }
                 _ => "it is linked to a record that the actor may read",
             };
             return Ok(Explanation { allowed: true, grant: None, reason: reason.to_owned(), ..explanation });
@@ -973,7 +981,7 @@ fn key_by<K: RecordKind>(
     let bad = |fault: crate::value::Fault| Error::invalid(field, fault.code, fault.message);
     let (normal, place) = if let Some(key) = field.strip_prefix("properties.") {
         let property = definitions.property(K::KIND, key).filter(|property| property.unique).ok_or_else(unknown)?;
-        let ty = crate::properties::typing::property_type(property);
+        let ty = crate::properties::typing::written_type(property).map_err(bad)?;
         let typed = ty.read_json(&serde_json::Value::String(value.to_owned())).or_else(|fault| {
             serde_json::from_str(value).map_err(|_| fault.clone()).and_then(|json| ty.read_json(&json))
         });
@@ -1019,7 +1027,8 @@ fn with_key(sets: &[(usize, Value)], (at, key): (usize, Value)) -> Vec<(usize, V
 }
 
 /// A record to create together with its history.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
+#[serde(bound(serialize = "K: RecordKind"))]
 pub struct NewWithHistory<K> {
     patch: Patch<K>,
     created_at: Option<Time>,

@@ -34,7 +34,7 @@ use crate::{
     scoring::{Keeper, Scoring, record::ScoringModel},
     security_events::record::SecurityEvent,
     sessions::record::Session,
-    store::{Claim, Feed, FeedCursor, FeedPage, Got, Store, Want},
+    store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},
     tasks::record::Task,
     teams::record::Team,
     timeline::Timeline,
@@ -240,8 +240,8 @@ impl Crm {
         Ok(Permission::all().filter_map(|permission| Some((permission, access.widest(permission)?))).collect())
     }
 
-    /// Every change of every tenant after a cursor: the outbox, for the embedder's own consumers. No actor stands
-    /// before it: it is for the program, not for its users.
+    /// Every change of every tenant after a cursor, each at least once and in no promised order: the outbox, for the
+    /// embedder's own consumers. No actor stands before it: it is for the program, not for its users.
     ///
     /// # Errors
     /// What the store says.
@@ -249,22 +249,36 @@ impl Crm {
         Ok(Feed::feed(self.engine.store.as_ref(), after, limit).await?)
     }
 
-    /// How far a consumer of the feed has come: the cursor that was kept for it last; `None` where none was. Names that begin with
-    /// `crm.` are the CRM's own.
+    /// The end of the feed as of now, for a consumer that begins here: what is committed after this call is told behind it.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, Error> {
-        Ok(self.engine.store.feed_cursor(consumer).await?)
+    pub async fn feed_end(&self) -> Result<FeedCursor, Error> {
+        Ok(self.engine.store.feed_end().await?)
     }
 
-    /// Keeps in the store how far a consumer of the feed has come, once it has done with what it was told up to there: it goes
-    /// on from there after a restart, or another process does. The name is the program's, a few dozen characters.
+    /// How far a consumer of the feed has come: the place that was kept for it last; `None` where none was. Names that
+    /// begin with `crm.` are the CRM's own. One strongly consistent read.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), Error> {
-        Ok(self.engine.store.keep_feed_cursor(consumer, cursor).await?)
+    pub async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, Error> {
+        Ok(self.engine.store.feed_place(consumer).await?)
+    }
+
+    /// Keeps in the store how far a consumer of the feed has come, once it has done with what it was told up to there: it
+    /// goes on from there after a restart, or another process does. `was` is the fence of the place as it was read, 0
+    /// where there was none; false where another process has kept one since, which then goes on in place of this one. The
+    /// name is the program's, a few dozen characters. One conditional write.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] where the place has more than [`MAX_PLACE_BYTES`] as JSON; what the store says.
+    pub async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, Error> {
+        let bytes = serde_json::to_vec(place).map_or(usize::MAX, |json| json.len());
+        if bytes > MAX_PLACE_BYTES {
+            return Err(Error::TooLarge { what: "the place of a consumer of the feed", limit: MAX_PLACE_BYTES });
+        }
+        Ok(self.engine.store.keep_feed_place(consumer, place, was).await?)
     }
 
     /// The tenants that have an organization, by id, after one: for programs that do work in the background for all of them.

@@ -28,6 +28,8 @@ pub struct Definitions {
     organization: Option<Record<Organization>>,
     pipelines: HashMap<Id, Record<Pipeline>>,
     roles: HashMap<Id, Record<Role>>,
+    /// The roles that hold a grant which this program cannot read.
+    unread: HashSet<Id>,
     teams: HashMap<Id, Record<Team>>,
     children: HashMap<Id, Vec<Id>>,
     properties: HashMap<Kind, Vec<Record<Property>>>,
@@ -50,7 +52,11 @@ impl Definitions {
                     all.pipelines.insert(image.id, Record::from_image(image)?);
                 }
                 Kind::Role => {
-                    all.roles.insert(image.id, Record::from_image(image)?);
+                    let role = Record::<Role>::from_image(image)?;
+                    if role.has_unread(image) {
+                        all.unread.insert(image.id);
+                    }
+                    all.roles.insert(image.id, role);
                 }
                 Kind::Team => {
                     let team = Record::<Team>::from_image(image)?;
@@ -100,7 +106,7 @@ impl Definitions {
         Calendar {
             zone: self.zone(),
             week_start: match organization.week_start {
-                WeekStart::Monday => chrono::Weekday::Mon,
+                WeekStart::Monday | WeekStart::Unknown(_) => chrono::Weekday::Mon,
                 WeekStart::Saturday => chrono::Weekday::Sat,
                 WeekStart::Sunday => chrono::Weekday::Sun,
             },
@@ -212,6 +218,12 @@ impl Definitions {
             .find(|model| model.is_active && model.kind == Some(kind) && model.archived_at.is_none())
     }
 
+    /// True where the active scoring model of a kind is one that a newer program made and this one does not understand: its
+    /// records are scored by that one.
+    pub(crate) fn model_is_beyond(&self, kind: Kind) -> bool {
+        self.active_model(kind).is_some_and(|model| model.definition.is_none())
+    }
+
     /// What the active scoring models read, by the kind that they score. Worked out once per epoch. A model that has
     /// stopped to make sense (a property that it names was archived) reads nothing, and scores nothing.
     pub(crate) fn model_needs(&self) -> &[(Kind, Needs)] {
@@ -239,7 +251,7 @@ impl Definitions {
         }
     }
 
-    /// What a set of roles grants together, with what they inherit. Worked out once per epoch and set.
+    /// What a set of roles grants together, with what they inherit and what the program gives to built-in ones. Worked out once per epoch and set.
     pub fn role_set(&self, roles: &[Id]) -> Arc<RoleSet> {
         let mut memo = self.role_sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(set) = memo.get(roles) {
@@ -258,22 +270,23 @@ impl Definitions {
     fn granted(&self, roles: &[Id], changed: Option<&Record<Role>>) -> RoleSet {
         let mut seen = HashSet::new();
         let mut open: Vec<Id> = roles.to_vec();
-        let mut found: Vec<&Role> = Vec::new();
+        let mut found: Vec<&Record<Role>> = Vec::new();
         while let Some(id) = open.pop() {
             if let Some(role) = changed.filter(|role| role.id == id).or_else(|| self.roles.get(&id))
                 && role.archived_at.is_none()
                 && seen.insert(id)
             {
                 open.extend(&role.inherits);
-                found.push(role.body());
+                found.push(role);
             }
         }
         // An administrator sees and changes everything, whatever other roles say: somebody must be able to take back a rule.
         let admin = found.iter().any(|role| role.is_builtin && role.key == "admin");
         let mut set = RoleSet::new(
-            found.iter().flat_map(|role| role.grants.iter()),
+            found.iter().flat_map(|role| role.own_grants()),
             found.iter().filter(|_| !admin).flat_map(|role| role.field_rules.iter()),
-        );
+        )
+        .of(admin, found.iter().map(|role| role.id).filter(|id| self.unread.contains(id)));
         set.hide_scores(self.model_needs());
         set
     }

@@ -13,6 +13,7 @@ use crate::{
     definitions::Definitions,
     error::Error,
     rules::Validator,
+    sessions::record::SessionFields,
     store::{Commit, Epochs, Got, Store, StoreError, Want},
     value::{Id, Kind, Time},
 };
@@ -126,7 +127,7 @@ impl Engine {
         }
         for session in commit.writes.iter().map(|write| &write.after) {
             if session.kind() == Kind::Session
-                && let Some(user) = session.get("user_id").as_id()
+                && let Some(user) = session.at(SessionFields::user_id).as_id()
             {
                 self.cache().rights.remove(&(commit.tenant, user, By::Session(session.id)));
             }

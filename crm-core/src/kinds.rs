@@ -151,15 +151,18 @@ fn kind_info(access: &Access<'_>, decl: &'static KindDecl) -> KindInfo {
     let live = definitions.properties(kind).iter().filter(|property| property.archived_at.is_none());
     let named = live.map(|property| (format!("properties.{}", property.key), property));
     let shown = named.filter(|(name, _)| !is_hidden(name) && !is_hidden("properties"));
-    let properties = shown.map(|(name, property)| FieldInfo {
-        label: property.name.clone(),
-        choices: options(property),
-        required: property.required,
-        unique: property.unique,
-        reportable: property.reportable,
-        read_only: is_read_only(&name) || is_read_only("properties"),
-        name,
-        ..of_type(property_type(property))
+    // One of a type that this program does not know can be neither written nor asked for.
+    let properties = shown.filter_map(|(name, property)| {
+        Some(FieldInfo {
+            label: property.name.clone(),
+            choices: options(property),
+            required: property.required,
+            unique: property.unique,
+            reportable: property.reportable,
+            read_only: is_read_only(&name) || is_read_only("properties"),
+            name,
+            ..of_type(property_type(property)?)
+        })
     });
     let mut sorts: Vec<&'static str> = decl
         .indexes
@@ -265,7 +268,7 @@ const fn type_name(ty: FieldType) -> &'static str {
         FieldType::Date => "date",
         FieldType::Id(_) | FieldType::Ids(..) => "id",
         FieldType::StageId => "stage",
-        FieldType::Ref | FieldType::Refs(_) => "ref",
+        FieldType::Ref(_) | FieldType::Refs(..) => "ref",
         FieldType::Struct | FieldType::Structs(_) => "object",
         FieldType::Properties => "properties",
     }

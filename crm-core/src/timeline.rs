@@ -22,7 +22,7 @@ use crate::{
     interactions::record::Interaction,
     listing::{self, MAX_LIMIT},
     notes::record::Note,
-    schema::{FieldType, Group, Image, KindDecl, Record},
+    schema::{FieldType, Group, Image, KindDecl, Record, common},
     store::{HistoryPosition, HistoryQuery, Position, Query},
     tasks::record::Task,
     undoable::viewed_changes,
@@ -57,7 +57,7 @@ impl EntryType {
 
     const fn kind(self) -> Option<Kind> {
         match self {
-            Self::Change => None,
+            Self::Change | Self::Unknown(_) => None,
             Self::Interaction => Some(Kind::Interaction),
             Self::Task => Some(Kind::Task),
             Self::Note => Some(Kind::Note),
@@ -292,7 +292,7 @@ impl<'a> Timeline<'a> {
         let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
             let image = draft.read(record)?;
             let mut records = vec![record];
-            let sources = image.get("source_ids").items();
+            let sources = image.values[common::SOURCE_IDS].items();
             for source in sources {
                 let Value::Ref(source) = source else { continue };
                 draft.want(*source);

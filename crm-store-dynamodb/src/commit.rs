@@ -22,6 +22,7 @@ use crate::{
     item::{self, EXPIRES_AT, HOLDER},
     key::{self, Key, PK},
     layout::{self, MACHINE, PERSON, TEXTS_VERSION},
+    reference::AnyRef,
     table::EXPIRES,
     value,
 };
@@ -218,9 +219,11 @@ impl DynamoStore {
                 }
             }
             Some(before) => {
-                let texts = text_change(write, before);
-                self.update_record(to, write, before, texts)?;
-                self.write_texts(to, after, texts)?;
+                let has_new_texts = are_texts_changed(write, before);
+                self.update_record(to, write, before, has_new_texts)?;
+                if has_new_texts {
+                    self.write_texts(to, after)?;
+                }
             }
         }
         for change in &write.changes {
@@ -236,7 +239,7 @@ impl DynamoStore {
         to: &mut Transaction<'a>,
         write: &'a Write,
         before: &Image,
-        texts: TextChange,
+        has_new_texts: bool,
     ) -> Result<(), StoreError> {
         let after = &write.after;
         let mut clauses = Clauses::default();
@@ -251,15 +254,18 @@ impl DynamoStore {
         {
             clauses.put(EXPIRES, time);
         }
+        if let Some((field, name, partition)) = item::due(after)
+            && write.writes(layout::group(after.decl.fields[field].section))
+        {
+            clauses.put(name, partition.map(Attribute::S));
+        }
         if write.writes(Group::Person) {
             clauses.put(PERSON, Some(value::number(after.versions.person)));
             for (name, partition) in item::partitions(after) {
                 clauses.put(name, partition.map(Attribute::S));
             }
-            match texts {
-                TextChange::Kept => {}
-                TextChange::Written => clauses.put(TEXTS_VERSION, Some(value::number(after.versions.person))),
-                TextChange::Removed => clauses.put(TEXTS_VERSION, None),
+            if has_new_texts {
+                clauses.put(TEXTS_VERSION, Some(value::number(after.versions.person)));
             }
         }
         if write.writes(Group::Machine) {
@@ -282,22 +288,17 @@ impl DynamoStore {
         self.update(to, Part::Write(write), &key, clauses, Some(conditions.join(" AND ")))
     }
 
-    fn write_texts(&self, to: &mut Transaction<'_>, after: &Image, texts: TextChange) -> Result<(), StoreError> {
-        let key = key::texts(after.tenant, after.reference());
-        match texts {
-            TextChange::Kept => Ok(()),
-            TextChange::Removed => self.delete(to, Part::Follows, &key, None),
-            TextChange::Written => {
-                let mut clauses = Clauses::default();
-                clauses.put(TEXTS_VERSION, Some(value::number(after.versions.person)));
-                for (field, value) in after.decl.fields.iter().zip(&after.values) {
-                    if field.is_long() && *value != Value::NotLoaded {
-                        clauses.put(field.name, value.as_text().map(|text| Attribute::S(text.to_owned())));
-                    }
-                }
-                self.update(to, Part::Follows, &key, clauses, None)
+    /// Sets and removes the declared texts. The item stays where none is left: it may hold one that only a newer program
+    /// knows.
+    fn write_texts(&self, to: &mut Transaction<'_>, after: &Image) -> Result<(), StoreError> {
+        let mut clauses = Clauses::default();
+        clauses.put(TEXTS_VERSION, Some(value::number(after.versions.person)));
+        for (field, value) in after.decl.fields.iter().zip(&after.values) {
+            if field.is_long() && *value != Value::NotLoaded {
+                clauses.put(field.name, value.as_text().map(|text| Attribute::S(text.to_owned())));
             }
         }
+        self.update(to, Part::Follows, &key::texts(after.tenant, after.reference()), clauses, None)
     }
 
     /// Puts, moves and takes out the entries of list-valued indexes, where they change.
@@ -311,8 +312,9 @@ impl DynamoStore {
             let entries_of = |image: &Image| {
                 let elements = image.values[*field].items();
                 let live = elements.iter().enumerate().filter(|_| !image.is_archived());
-                // A list may hold an element twice; its entry is one.
+                // A list may hold an element twice; its entry is one. What is opaque has one where it is a reference.
                 live.filter(|(at, element)| !elements[..*at].contains(element))
+                    .filter(|(_, element)| !matches!(element, Value::Opaque(_)) || AnyRef::of(element).is_some())
                     .map(|(_, element)| (element.clone(), entry_keys(image, layout, indexes, element)))
                     .collect::<Vec<_>>()
             };
@@ -491,6 +493,8 @@ impl DynamoStore {
                 }
                 (None, Some(item)) => {
                     let (_, holder) = item::read_holder(item)?;
+                    // Of an unknown kind all that can be said is its id.
+                    let holder = holder.known().unwrap_or(Ref::new(op.claim().kind, holder.id));
                     Verdict::Final(StoreError::Claimed { claim: op.claim().clone(), holder })
                 }
                 // It cannot be free and taken; should it be both, the next try knows.
@@ -533,29 +537,13 @@ enum Verdict {
     Refused,
 }
 
-/// What a write does to the item of the record's long texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TextChange {
-    /// Nothing.
-    Kept,
-    /// Some are there afterwards, and one of them changed.
-    Written,
-    /// There were some, there are none.
-    Removed,
-}
-
-fn text_change(write: &Write, before: &Image) -> TextChange {
+/// True where a write changes a long text.
+fn are_texts_changed(write: &Write, before: &Image) -> bool {
     let after = &write.after;
-    let long = || (0..after.values.len()).filter(|&field| after.decl.fields[field].is_long());
-    let is_changed =
-        |field: usize| after.values[field] != Value::NotLoaded && after.values[field] != before.values[field];
-    if !write.writes(Group::Person) || !long().any(is_changed) {
-        TextChange::Kept
-    } else if after.has_long_text() {
-        TextChange::Written
-    } else {
-        TextChange::Removed
-    }
+    let is_changed = |(at, value): (usize, &Value)| {
+        after.decl.fields[at].is_long() && *value != Value::NotLoaded && *value != before.values[at]
+    };
+    write.writes(Group::Person) && after.values.iter().enumerate().any(is_changed)
 }
 
 fn entry_keys(

@@ -191,6 +191,8 @@ impl Translation<'_> {
                 };
                 (self.path(&[parts, &[tag]].concat()), value::to_plain(operand))
             }
+            // Kinds sort by their codes here, and in the order of locks elsewhere.
+            Value::Ref(_) if operator != "=" => return Err(Untranslatable),
             Value::Bool(_)
             | Value::Int(_)
             | Value::Decimal(_)

@@ -164,6 +164,7 @@ impl DynamoStore {
                     .get(&key::claim(claim))
                     .map(item::read_holder)
                     .transpose()?
+                    .and_then(|(holder, record)| Some((holder, record.known()?)))
                     .filter(|(holder, _)| claim.tenant.is_nil() || (claim.tenant == tenant && *holder == tenant)),
                 Want::Key(_) => None,
             });
@@ -271,7 +272,7 @@ impl DynamoStore {
                 .await?;
             self.consumed("definitions", answer.consumed_capacity.as_slice());
             for item in answer.items() {
-                images.push(Arc::new(item::read_record(item)?));
+                images.extend(item::read_record(item)?.map(Arc::new));
             }
             start = answer.last_evaluated_key;
             if start.is_none() {

@@ -19,6 +19,8 @@ use crate::{
 
 /// How many of DynamoDB's pages one call reads at most, once it has found something.
 const MAX_PAGES: usize = 4;
+/// The least that is asked for after a page that was not enough: changes of unknown kinds may follow in thousands.
+const MIN_PAGE: usize = 100;
 
 /// A run of changes in a partition of the table or of an index: both ends belong to it.
 struct Run<'a> {
@@ -155,7 +157,8 @@ impl DynamoStore {
         loop {
             pages += 1;
             // One more than wanted tells whether more follow, and one more again may be the excepted one.
-            let page_size = i32::try_from(limit - changes.len() + 2).unwrap_or(i32::MAX);
+            let least = if pages == 1 { 1 } else { MIN_PAGE };
+            let page_size = i32::try_from((limit - changes.len() + 2).max(least)).unwrap_or(i32::MAX);
             let answer = self
                 .retry
                 .read(|| {
@@ -181,10 +184,11 @@ impl DynamoStore {
                 if run.except.is_some() && place == run.except.as_ref() {
                     continue;
                 }
+                let Some((_, change)) = item::read_change(item)? else { continue };
                 if changes.len() == limit {
                     return Ok(ChangePage { changes, more: true });
                 }
-                changes.push(item::read_change(item)?.1);
+                changes.push(change);
             }
             start = answer.last_evaluated_key;
             if start.is_none() {

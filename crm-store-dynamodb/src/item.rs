@@ -14,6 +14,7 @@ use crm_core::{
 use crate::{
     key::{self, Key},
     layout::{self, LOG, MACHINE, MOVES, PARTITIONS, PERSON, TEXTS_VERSION},
+    reference::AnyRef,
     table::EXPIRES,
     value::{self, Item, corrupt},
 };
@@ -26,6 +27,7 @@ const ACTION: &str = "a";
 const ORIGIN: &str = "r";
 const WITH: &str = "i";
 const STAGE_MOVE: &str = "p";
+const CAUSE: &str = "z";
 /// The names of the fields that changed, in order; their old and new values in the same order. Apart, so that a query
 /// can ask which changes touched a field. Old values are left out where all are missing, as at a creation.
 pub(crate) const FIELDS: &str = "f";
@@ -83,7 +85,8 @@ pub(crate) fn record(image: &Image) -> Item {
     if let Some((_, Some(time))) = forgotten_at(image) {
         item.insert(EXPIRES.to_owned(), time);
     }
-    for (name, partition) in partitions(image) {
+    let due = due(image).map(|(_, name, partition)| (name, partition));
+    for (name, partition) in partitions(image).into_iter().chain(due) {
         if let Some(partition) = partition {
             item.insert(name.to_owned(), Attribute::S(partition));
         }
@@ -105,7 +108,15 @@ pub(crate) fn forgotten_at(image: &Image) -> Option<(usize, Option<Attribute>)> 
     Some((field, image.values[field].as_time().map(expires)))
 }
 
-/// Every partition attribute that the kind uses, with what it is to be.
+/// The field of a kind that says when a record is due, and the attribute and partition by which this one stands among
+/// those of all tenants. An archived one does, too: the field may be the machine's, whose writes know of no archive.
+pub(crate) fn due(image: &Image) -> Option<(usize, &'static str, Option<String>)> {
+    let field = image.decl.due?;
+    let (_, name, _) = layout::global(layout::of(image.decl).due?);
+    Some((field, name, image.values[field].as_time().map(|_| key::due_of(image.kind(), image.tenant))))
+}
+
+/// Every partition attribute that the kind uses for its indexes, with what it is to be.
 pub(crate) fn partitions(image: &Image) -> Vec<(&'static str, Option<String>)> {
     let layout = layout::of(image.decl);
     let mut partitions: Vec<(&'static str, Option<String>)> = Vec::with_capacity(PARTITIONS.len());
@@ -132,7 +143,8 @@ pub(crate) fn written(writes: &[Write]) -> Attribute {
         |image: &Image| image.decl.is_definition || matches!(image.kind(), Kind::User | Kind::Session | Kind::ApiKey);
     let written = writes.iter().map(|write| write.after.as_ref()).filter(|image| is_kept(image)).map(|image| {
         let Versions { person, machine } = image.versions;
-        Attribute::L(vec![value::reference(image.reference()), value::number(person), value::number(machine)])
+        let record = AnyRef::from(image.reference()).attribute();
+        Attribute::L(vec![record, value::number(person), value::number(machine)])
     });
     Attribute::L(written.collect())
 }
@@ -142,31 +154,41 @@ pub(crate) fn is_behind(image: &Image, written: Versions) -> bool {
     image.versions.person < written.person || image.versions.machine < written.machine
 }
 
-/// What the last commits of both epochs wrote. Of an item that does not say, nothing.
+/// What the last commits of both epochs wrote, of the kinds that are known here. Of an item that does not say, nothing.
 pub(crate) fn read_written(item: &Item) -> Result<Vec<(Ref, Versions)>, StoreError> {
-    let read = |attribute: &Attribute| {
-        let Attribute::L(parts) = attribute else { return None };
-        let [record, person, machine] = parts.as_slice() else { return None };
-        let version = |part: &Attribute| part.as_n().ok()?.parse().ok();
-        Some((value::read_reference(record)?, Versions { person: version(person)?, machine: version(machine)? }))
-    };
     let lists = [&DEFINITIONS, &ACCESS].into_iter().filter_map(|epoch| item.get(epoch.written)?.as_l().ok());
-    lists.flatten().map(|one| read(one).ok_or_else(|| corrupt("epoch"))).collect()
+    lists
+        .flatten()
+        .filter_map(|one| one.as_l().map_err(|_| corrupt("epoch")).and_then(|one| read_versioned(one)).transpose())
+        .collect()
 }
 
-/// The record of an item, long texts not loaded.
-pub(crate) fn read_record(item: &Item) -> Result<Image, StoreError> {
-    let (tenant, record) = Key::of(item).as_ref().and_then(key::read_record).ok_or_else(|| corrupt("key"))?;
+/// A reference and its two versions; `None` where its kind is unknown.
+fn read_versioned(parts: &[Attribute]) -> Result<Option<(Ref, Versions)>, StoreError> {
+    let read = || {
+        let [record, person, machine, ..] = parts else { return None };
+        let version = |part: &Attribute| part.as_n().ok()?.parse().ok();
+        Some((AnyRef::read(record)?, Versions { person: version(person)?, machine: version(machine)? }))
+    };
+    let (record, versions) = read().ok_or_else(|| corrupt("reference"))?;
+    Ok(record.known().map(|record| (record, versions)))
+}
+
+/// The record of an item, long texts not loaded; `None` where its kind is unknown.
+pub(crate) fn read_record(item: &Item) -> Result<Option<Image>, StoreError> {
+    let key = Key::of(item).ok_or_else(|| corrupt("key"))?;
+    let (tenant, record) = key::read_record(&key).ok_or_else(|| corrupt("key"))?;
+    let Some(record) = record.known() else { return Ok(None) };
     let decl = catalog::decl(record.kind);
     let values = (0..decl.fields.len())
         .map(|field| value::from_field(decl, field, item.get(layout::attribute(decl, field))))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Image { decl, tenant, id: record.id, versions: versions(item)?, values })
+    Ok(Some(Image { decl, tenant, id: record.id, versions: versions(item)?, values }))
 }
 
 /// The record of its item and the item of its long texts. `None` where the two are of different moments: read again.
 pub(crate) fn read_whole(item: &Item, texts: Option<&Item>) -> Result<Option<Image>, StoreError> {
-    let mut image = read_record(item)?;
+    let mut image = read_record(item)?.ok_or_else(|| corrupt("key"))?;
     if let Some(written) = item.get(TEXTS_VERSION) {
         let Some(texts) = texts.filter(|texts| texts.get(TEXTS_VERSION) == Some(written)) else { return Ok(None) };
         for (field, value) in image.decl.fields.iter().zip(&mut image.values) {
@@ -214,8 +236,11 @@ pub(crate) fn change(tenant: Id, change: &Change) -> Item {
         let text = |part: &Option<String>| part.clone().map_or(Attribute::Null(true), Attribute::S);
         set(ORIGIN, Attribute::L(parts.map(text).into()));
     }
+    if let Some(cause) = &change.cause {
+        set(CAUSE, Attribute::S(cause.to_string()));
+    }
     if !change.with.is_empty() {
-        set(WITH, Attribute::L(change.with.iter().copied().map(value::reference).collect()));
+        set(WITH, Attribute::L(change.with.iter().map(|&target| AnyRef::from(target).attribute()).collect()));
     }
     if !change.fields.is_empty() {
         set(FIELDS, Attribute::L(change.fields.iter().map(|f| Attribute::S(f.field.to_string())).collect()));
@@ -227,9 +252,11 @@ pub(crate) fn change(tenant: Id, change: &Change) -> Item {
     item
 }
 
-/// Reads what [`change`] wrote, with its tenant.
-pub(crate) fn read_change(item: &Item) -> Result<(Id, Change), StoreError> {
-    let (tenant, record, position) = Key::of(item).as_ref().and_then(key::read_change).ok_or_else(|| corrupt("key"))?;
+/// Reads what [`change`] wrote, with its tenant; `None` where it is of a record of an unknown kind.
+pub(crate) fn read_change(item: &Item) -> Result<Option<(Id, Change)>, StoreError> {
+    let key = Key::of(item).ok_or_else(|| corrupt("key"))?;
+    let (tenant, record, position) = key::read_change(&key).ok_or_else(|| corrupt("key"))?;
+    let Some(record) = record.known() else { return Ok(None) };
     let list = |name: &str| -> Result<&[Attribute], StoreError> {
         item.get(name).map_or(Ok(&[][..]), |list| list.as_l().map(Vec::as_slice).map_err(|_| corrupt("list")))
     };
@@ -254,7 +281,7 @@ pub(crate) fn read_change(item: &Item) -> Result<(Id, Change), StoreError> {
         .collect::<Result<Vec<_>, StoreError>>()?;
     let with = list(WITH)?
         .iter()
-        .map(|target| value::read_reference(target).ok_or_else(|| corrupt("reference")))
+        .filter_map(|target| AnyRef::read(target).map(AnyRef::known).ok_or_else(|| corrupt("reference")).transpose())
         .collect::<Result<Vec<_>, _>>()?;
     let occurred_at = match item.get(OCCURRED_AT) {
         None => position.recorded_at,
@@ -277,12 +304,19 @@ pub(crate) fn read_change(item: &Item) -> Result<(Id, Change), StoreError> {
         fields,
         with,
         stage_move: id(STAGE_MOVE)?,
+        cause: item.get(CAUSE).map(read_json).transpose()?.map(Arc::new),
     };
-    Ok((tenant, change))
+    Ok(Some((tenant, change)))
 }
 
+fn read_json(attribute: &Attribute) -> Result<serde_json::Value, StoreError> {
+    let text = attribute.as_s().ok();
+    text.and_then(|text| serde_json::from_str(text).ok()).ok_or_else(|| corrupt("JSON"))
+}
+
+/// A newer program may have more to say of an origin, behind the four.
 fn read_origin(parts: &[Attribute]) -> Result<Origin, StoreError> {
-    let [through, detail, address, user_agent] = parts else { return Err(corrupt("origin")) };
+    let [through, detail, address, user_agent, ..] = parts else { return Err(corrupt("origin")) };
     let text = |part: &Attribute| part.as_s().ok().cloned();
     Ok(Origin { through: text(through), detail: text(detail), address: text(address), user_agent: text(user_agent) })
 }
@@ -300,33 +334,24 @@ pub(crate) fn entry(tenant: Id, entry: &KeyEntry) -> Item {
     // Until it is forgotten the time above counts.
     set(EXPIRES, expires(entry.expires_at));
     let records = entry.records.iter().flat_map(|(record, versions)| {
-        [value::reference(*record), value::number(versions.person), value::number(versions.machine)]
+        [AnyRef::from(*record).attribute(), value::number(versions.person), value::number(versions.machine)]
     });
     set(RECORDS, Attribute::L(records.collect()));
     item
 }
 
-/// Reads what [`entry`] wrote.
+/// Reads what [`entry`] wrote, without records of unknown kinds.
 pub(crate) fn read_entry(item: &Item) -> Result<KeyEntry, StoreError> {
     let wrong = || corrupt("idempotency key");
     let text = |name: &str| item.get(name).and_then(|text| text.as_s().ok()).cloned().ok_or_else(wrong);
-    let number = |attribute: &Attribute| attribute.as_n().ok().and_then(|n| n.parse::<u64>().ok());
     let records = item.get(RECORDS).and_then(|list| list.as_l().ok()).ok_or_else(wrong)?;
-    let records = records
-        .chunks(3)
-        .map(|parts| {
-            let [record, person, machine] = parts else { return None };
-            let versions = Versions { person: number(person)?, machine: number(machine)? };
-            Some((value::read_reference(record)?, versions))
-        })
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(wrong)?;
+    let records = records.chunks(3).filter_map(|parts| read_versioned(parts).transpose());
     let expires_at: Option<Time> = item.get(EXPIRES_AT).and_then(value::read_time);
     Ok(KeyEntry {
         key: text(NAME)?,
         fingerprint: text(FINGERPRINT)?,
         commit: item.get(COMMIT).and_then(value::read_id).ok_or_else(wrong)?,
-        records,
+        records: records.collect::<Result<_, _>>()?,
         expires_at: expires_at.ok_or_else(wrong)?,
     })
 }
@@ -337,7 +362,7 @@ pub(crate) fn holder(tenant: Id, record: Ref) -> Attribute {
 }
 
 /// Reads what [`holder`] wrote.
-pub(crate) fn read_holder(item: &Item) -> Result<(Id, Ref), StoreError> {
+pub(crate) fn read_holder(item: &Item) -> Result<(Id, AnyRef<'_>), StoreError> {
     let text = item.get(HOLDER).and_then(|holder| holder.as_s().ok()).ok_or_else(|| corrupt("holder"))?;
     key::read_partition(text).ok_or_else(|| corrupt("holder"))
 }

@@ -11,10 +11,12 @@
 //! claim                    tenant !c kind name value           -
 //! idempotency key          tenant !k key                       -
 //! directory of tenants     nil !o                              tenant
-//! cursor of a consumer     nil !f consumer                     -
+//! place of a consumer      nil !f consumer                     -
+//! due records of a kind    nil !u kind number (in an index)    due at, id
 //! ```
 //!
-//! Ids, times and versions are those of [`crate::ordered`], so the parts need no separators.
+//! A kind is [`Kind::code`], two characters. Ids, times and versions are those of [`crate::ordered`], so the parts need
+//! no separators.
 
 use std::collections::HashMap;
 
@@ -23,10 +25,13 @@ use crm_core::{
     catalog,
     schema::{Group, IndexDecl, KindDecl},
     store::{Claim, HistoryPosition, LogPosition},
-    value::{Id, Kind, Ref, Value},
+    value::{Id, Kind, Ref, Time, Value},
 };
 
-use crate::ordered::{self, ID, TIME, push_id, push_text, push_time, push_version, read_id, read_time, take};
+use crate::{
+    ordered::{self, ID, TIME, push_id, push_text, push_time, push_version, read_id, read_time, take},
+    reference::AnyRef,
+};
 
 /// The table's partition key.
 pub(crate) const PK: &str = "pk";
@@ -66,49 +71,19 @@ impl Key {
     }
 }
 
-/// One letter for each kind, in the order of kinds. It is stored: a letter once given never changes, and a new kind
-/// takes a free one at its place in the order.
-pub(crate) const fn kind_code(kind: Kind) -> char {
-    match kind {
-        Kind::Organization => 'B',
-        Kind::Team => 'D',
-        Kind::Role => 'F',
-        Kind::User => 'H',
-        Kind::Property => 'J',
-        Kind::Pipeline => 'L',
-        Kind::Rate => 'N',
-        Kind::Company => 'P',
-        Kind::Contact => 'R',
-        Kind::Lead => 'T',
-        Kind::Deal => 'V',
-        Kind::Task => 'X',
-        Kind::Interaction => 'Z',
-        Kind::Note => 'b',
-        Kind::Association => 'd',
-        Kind::Credential => 'f',
-        Kind::Session => 'h',
-        Kind::ApiKey => 'j',
-        Kind::Throttle => 'l',
-        Kind::SecurityEvent => 'n',
-        Kind::Job => 'p',
-        Kind::ScoringModel => 'r',
-        Kind::Rescoring => 't',
-    }
-}
-
-pub(crate) fn kind_of(code: char) -> Option<Kind> {
-    Kind::ALL.iter().copied().find(|&kind| kind_code(kind) == code)
-}
-
 /// Three characters for the name of a field or an index: names may come and go without others changing their meaning.
 fn name_code(name: &str) -> String {
-    // FNV-1a; a test holds that no two names of a kind meet.
-    let hash = name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    // A test holds that no two names of a kind meet.
+    let hash = hash(name.as_bytes());
     let mut whole = String::with_capacity(ID);
     push_id(&mut whole, Id::from_uuid(uuid::Uuid::from_u128(u128::from(hash ^ hash >> 32))));
     whole.split_off(ID - 3)
+}
+
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u64 {
+    let mix = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 fn tenant_key(tenant: Id, capacity: usize) -> String {
@@ -117,27 +92,17 @@ fn tenant_key(tenant: Id, capacity: usize) -> String {
     pk
 }
 
-fn push_ref(out: &mut String, record: Ref) {
-    out.push(kind_code(record.kind));
-    push_id(out, record.id);
-}
-
-fn take_ref(text: &mut &str) -> Option<Ref> {
-    let kind = kind_of(take(text, 1)?.chars().next()?)?;
-    Some(Ref::new(kind, read_id(take(text, ID)?)?))
-}
-
 /// The partition of a record's changes (and of the record itself, where it is no definition).
-pub(crate) fn partition(tenant: Id, record: Ref) -> String {
-    let mut pk = tenant_key(tenant, 1 + ID);
-    push_ref(&mut pk, record);
+pub(crate) fn partition<'a>(tenant: Id, record: impl Into<AnyRef<'a>>) -> String {
+    let mut pk = tenant_key(tenant, 2 + ID);
+    record.into().push(&mut pk);
     pk
 }
 
 /// Reads what [`partition`] wrote.
-pub(crate) fn read_partition(mut pk: &str) -> Option<(Id, Ref)> {
+pub(crate) fn read_partition(mut pk: &str) -> Option<(Id, AnyRef<'_>)> {
     let tenant = read_id(take(&mut pk, ID)?)?;
-    let record = take_ref(&mut pk)?;
+    let record = AnyRef::take(&mut pk)?;
     pk.is_empty().then_some((tenant, record))
 }
 
@@ -148,22 +113,22 @@ pub(crate) fn definitions(tenant: Id) -> String {
 
 pub(crate) fn record(tenant: Id, record: Ref) -> Key {
     if catalog::decl(record.kind).is_definition {
-        let mut sk = String::with_capacity(1 + ID);
-        push_ref(&mut sk, record);
+        let mut sk = String::with_capacity(2 + ID);
+        AnyRef::from(record).push(&mut sk);
         return Key { pk: definitions(tenant), sk };
     }
     Key { pk: partition(tenant, record), sk: RECORD.to_owned() }
 }
 
 /// Tenant and record of a record's item.
-pub(crate) fn read_record(key: &Key) -> Option<(Id, Ref)> {
+pub(crate) fn read_record(key: &Key) -> Option<(Id, AnyRef<'_>)> {
     let mut pk = key.pk.as_str();
     if key.sk == RECORD {
         return read_partition(pk);
     }
     let tenant = read_id(take(&mut pk, ID)?).filter(|_| pk == "!d")?;
     let mut sk = key.sk.as_str();
-    let record = take_ref(&mut sk)?;
+    let record = AnyRef::take(&mut sk)?;
     sk.is_empty().then_some((tenant, record))
 }
 
@@ -186,7 +151,7 @@ pub(crate) fn directory_partition() -> String {
 }
 
 /// How far a consumer of the feed has come: no tenant's own.
-pub(crate) fn feed_cursor(consumer: &str) -> Key {
+pub(crate) fn feed_place(consumer: &str) -> Key {
     Key { pk: tenant_key(Id::NIL, 2 + consumer.len()) + "!f" + consumer, sk: ONLY.to_owned() }
 }
 
@@ -198,8 +163,7 @@ pub(crate) fn read_directory(key: &Key) -> Option<Id> {
 }
 
 pub(crate) fn claim(claim: &Claim) -> Key {
-    let mut pk = tenant_key(claim.tenant, 8 + claim.name.len() + claim.value.len()) + "!c";
-    pk.push(kind_code(claim.kind));
+    let mut pk = tenant_key(claim.tenant, 8 + claim.name.len() + claim.value.len()) + "!c" + claim.kind.code();
     push_text(&mut pk, &claim.name);
     pk.push_str(&claim.value);
     Key { pk, sk: ONLY.to_owned() }
@@ -237,7 +201,7 @@ pub(crate) fn history(position: HistoryPosition) -> String {
 }
 
 /// Tenant, record and place of a change's item; `None` for what is no change.
-pub(crate) fn read_change(key: &Key) -> Option<(Id, Ref, HistoryPosition)> {
+pub(crate) fn read_change(key: &Key) -> Option<(Id, AnyRef<'_>, HistoryPosition)> {
     let (tenant, record) = read_partition(&key.pk)?;
     let mut sk = key.sk.strip_prefix(CHANGE)?;
     let recorded_at = read_time(take(&mut sk, TIME)?)?;
@@ -261,15 +225,15 @@ pub(crate) fn stage_moves(tenant: Id, pipeline: Id) -> String {
 /// The sort key of a change in both of these.
 pub(crate) fn log_place(position: LogPosition) -> String {
     let mut sk = time_prefix(position.time);
-    push_ref(&mut sk, position.record);
+    AnyRef::from(position.record).push(&mut sk);
     sk.push(group_code(position.group));
     push_version(&mut sk, position.version);
     sk
 }
 
 /// Sorts before every place of this moment, and after every place of the moments before.
-pub(crate) fn time_prefix(time: crm_core::value::Time) -> String {
-    let mut sk = String::with_capacity(TIME + ID + 6);
+pub(crate) fn time_prefix(time: Time) -> String {
+    let mut sk = String::with_capacity(TIME + ID + 7);
     push_time(&mut sk, time);
     sk
 }
@@ -277,7 +241,7 @@ pub(crate) fn time_prefix(time: crm_core::value::Time) -> String {
 /// The partition of an index's records of some equal values.
 pub(crate) fn index(tenant: Id, decl: &KindDecl, index: &IndexDecl, equals: &[Value]) -> String {
     let mut pk = tenant_key(tenant, 8 + equals.len() * (ID + 2));
-    pk.push(kind_code(decl.kind));
+    pk.push_str(decl.kind.code());
     pk.push_str(&name_code(&index.name));
     for (at, value) in equals.iter().enumerate() {
         if at > 0 {
@@ -285,12 +249,27 @@ pub(crate) fn index(tenant: Id, decl: &KindDecl, index: &IndexDecl, equals: &[Va
         }
         match value {
             Value::Text(text) => push_text(&mut pk, text),
-            Value::Ref(target) => push_ref(&mut pk, *target),
             Value::Money(money) => pk.push_str(&money.to_string()),
-            other => ordered::push_sort(&mut pk, other),
+            other => match AnyRef::of(other) {
+                Some(target) => target.push(&mut pk),
+                None => ordered::push_sort(&mut pk, other),
+            },
         }
     }
     pk
+}
+
+/// Into how many partitions the due records of a kind are spread, by their tenants.
+pub(crate) const DUE_PARTITIONS: u64 = 8;
+
+/// One of the partitions of a kind's due records of all tenants, in their index.
+pub(crate) fn due(kind: Kind, number: u64) -> String {
+    tenant_key(Id::NIL, 5) + "!u" + kind.code() + &number.to_string()
+}
+
+/// The partition in which a tenant's due records of a kind stand.
+pub(crate) fn due_of(kind: Kind, tenant: Id) -> String {
+    due(kind, (hash(&tenant.bytes()) >> 32) % DUE_PARTITIONS)
 }
 
 /// The sort key of a record in an index.
@@ -311,18 +290,21 @@ pub(crate) fn read_index_place(sk: &str, ty: crm_core::schema::FieldType) -> Opt
 /// what links to a record can also be read strongly, in that record's partition.
 pub(crate) fn entry(tenant: Id, decl: &KindDecl, field: usize, element: &Value, id: Id) -> Key {
     use crm_core::schema::FieldType;
-    let pk = match (element, decl.fields[field].ty.element()) {
-        (Value::Ref(target), _) => partition(tenant, *target),
-        (Value::Id(id), FieldType::Id(kind)) => partition(tenant, Ref::new(kind, *id)),
-        (other, _) => {
-            let mut pk = tenant_key(tenant, 64) + "!v";
-            ordered::push_sort(&mut pk, other);
-            pk
-        }
+    let target = match (element, decl.fields[field].ty.element()) {
+        (Value::Id(id), FieldType::Id(kind)) => Some(Ref::new(kind, *id).into()),
+        _ => AnyRef::of(element),
     };
-    let mut sk = String::with_capacity(5 + ID);
+    let pk = target.map_or_else(
+        || {
+            let mut pk = tenant_key(tenant, 64) + "!v";
+            ordered::push_sort(&mut pk, element);
+            pk
+        },
+        |target| partition(tenant, target),
+    );
+    let mut sk = String::with_capacity(6 + ID);
     sk.push(ENTRY);
-    sk.push(kind_code(decl.kind));
+    sk.push_str(decl.kind.code());
     sk.push_str(&name_code(decl.fields[field].name));
     push_id(&mut sk, id);
     Key { pk, sk }
@@ -332,18 +314,10 @@ pub(crate) fn entry(tenant: Id, decl: &KindDecl, field: usize, element: &Value, 
 mod tests {
     use std::collections::HashSet;
 
-    use crm_core::value::Time;
-
     use super::*;
 
     fn id(number: u128) -> Id {
         Id::from_uuid(uuid::Uuid::from_u128(number))
-    }
-
-    #[test]
-    fn kinds_sort_by_their_letters_as_they_are_declared() {
-        assert!(Kind::ALL.windows(2).all(|pair| kind_code(pair[0]) < kind_code(pair[1])));
-        assert!(Kind::ALL.iter().all(|&kind| kind_of(kind_code(kind)) == Some(kind)));
     }
 
     #[test]
@@ -361,10 +335,10 @@ mod tests {
     fn keys_read_back() {
         for &kind in Kind::ALL {
             let target = Ref::new(kind, id(7));
-            assert_eq!(read_record(&record(id(1), target)), Some((id(1), target)));
+            assert_eq!(read_record(&record(id(1), target)), Some((id(1), target.into())));
             let position = HistoryPosition { recorded_at: Time::EPOCH, group: Group::Machine, version: 300 };
             let key = Key { pk: partition(id(1), target), sk: history(position) };
-            assert_eq!(read_change(&key), Some((id(1), target, position)));
+            assert_eq!(read_change(&key), Some((id(1), target.into(), position)));
             assert_eq!(read_change(&record(id(1), target)), None);
         }
     }
@@ -373,7 +347,7 @@ mod tests {
     fn places_in_the_log_sort_as_their_positions() {
         let mut positions = Vec::new();
         for time in [Time::MIN, Time::EPOCH] {
-            for record in [Ref::new(Kind::Team, id(9)), Ref::new(Kind::Lead, id(1)), Ref::new(Kind::Lead, id(2))] {
+            for record in [Ref::new(Kind::Lead, id(1)), Ref::new(Kind::Lead, id(2)), Ref::new(Kind::Team, id(0))] {
                 for group in [Group::Person, Group::Machine] {
                     for version in [1, 63, 64, 5_000] {
                         positions.push(LogPosition { time, record, group, version });

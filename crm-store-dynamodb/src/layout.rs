@@ -8,6 +8,8 @@
 //! The slots follow from the declarations: fields in the order of how many indexes they sort, each taking free slots.
 //! Archived records by their creation stand in the global index of stage moves, which has attributes that records have no
 //! other use for: the sort attributes of their own hold what the machine writes, which archiving must not have to know.
+//! The due records of a kind that declares them stand in one more of the eight, of all tenants together, under the sort
+//! attribute that their tenant's index of them has anyhow.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -54,9 +56,12 @@ pub(crate) const MACHINE: &str = "w";
 /// The person's version at which the long texts were last written, in the record and in the item of the texts.
 pub(crate) const TEXTS_VERSION: &str = "tv";
 
+/// The attributes of the fields that every record has.
+pub(crate) const COMMON: [&str; common::COUNT] =
+    ["ca", "cb", "ua", "ub", "st", "aa", "xi", "pr", "sw", "mi", "si", "al", "ea"];
+
 /// The attribute of a field: short for the fields that every record has, for the others their names.
 pub(crate) fn attribute(decl: &KindDecl, field: usize) -> &'static str {
-    const COMMON: [&str; common::COUNT] = ["ca", "cb", "ua", "ub", "st", "aa", "xi", "pr", "sw", "mi", "si"];
     COMMON.get(field).copied().unwrap_or_else(|| decl.fields[field].name)
 }
 
@@ -72,6 +77,8 @@ pub(crate) struct Layout {
     pub(crate) slots: Vec<usize>,
     /// For each sort attribute the field it holds, where it holds one.
     pub(crate) sorts: [Option<usize>; SORTS.len()],
+    /// The slot of the due records of all tenants, where the kind declares them.
+    pub(crate) due: Option<usize>,
     /// The list-valued fields that have entries, each with its indexes.
     pub(crate) element_fields: Vec<(usize, Vec<usize>)>,
     /// True where the kind has long texts.
@@ -87,6 +94,7 @@ pub(crate) fn of(decl: &KindDecl) -> &'static Layout {
     static NONE: LazyLock<Layout> = LazyLock::new(|| Layout {
         slots: Vec::new(),
         sorts: [None; SORTS.len()],
+        due: None,
         element_fields: Vec::new(),
         has_long_texts: false,
         fallbacks: Vec::new(),
@@ -105,7 +113,7 @@ impl Layout {
                 None => by_sort.push((index.sort, vec![index.position])),
             }
         }
-        by_sort.sort_by_key(|(_, indexes)| std::cmp::Reverse(indexes.len()));
+        by_sort.sort_by_key(|(sort, indexes)| std::cmp::Reverse(indexes.len() + usize::from(decl.due == Some(*sort))));
         let mut sorts: [Option<usize>; SORTS.len()] = [None; SORTS.len()];
         let mut taken = [false; SLOTS];
         // An index that found no slot would stand in slot 0 beside another; a test holds that every one finds its own.
@@ -123,6 +131,8 @@ impl Layout {
                 }
             }
         }
+        let due =
+            decl.due.and_then(|field| (0..SLOTS).find(|&slot| !taken[slot] && sorts[SORT_OF[slot]] == Some(field)));
         // A record is live or archived: the archived ones stand where the walk of the live ones stands.
         slots[decl.archived().position] = slots[decl.walk().position];
         slots[decl.archived_walk().position] = ARCHIVED_SLOT;
@@ -142,6 +152,7 @@ impl Layout {
             has_long_texts: decl.fields.iter().any(crm_core::schema::FieldDecl::is_long),
             slots,
             sorts,
+            due,
             element_fields,
         }
     }
@@ -241,6 +252,9 @@ mod tests {
                 assert!(seen.insert(slot), "{} {}", decl.kind, index.name);
                 assert_eq!(layout.sorts[SORT_OF[slot]], Some(index.sort), "{} {}", decl.kind, index.name);
             }
+            let due = layout.due.map(|slot| layout.sorts[SORT_OF[slot]]);
+            assert_eq!(due, decl.due.map(Some), "{}", decl.kind);
+            assert!(layout.due.is_none_or(|slot| seen.insert(slot)), "{}", decl.kind);
             for (_, indexes) in &layout.element_fields {
                 assert!(indexes.len() <= SORTS.len(), "{}", decl.kind);
             }

@@ -15,11 +15,13 @@
 //!   its own partition. Lists, the tenant's log and stage moves come from global indexes, which lag.
 //! - A commit is one `TransactWriteItems`: a hundred items, version conditions, its own id as the request's token.
 //! - Throttling and conflicts between transactions are retried here ([`Retry`]); the SDK's own retries are off.
+//! - What a newer program stored and this one does not know is read as far as it is known, and left as it was.
 //! - What each operation costs is told to whoever asks ([`DynamoStore::on_consumed`]).
 //!
 //! The key layout, measured costs, and what an emulator cannot show are in `docs/dynamodb.md`.
 
 mod commit;
+mod due;
 mod error;
 mod expression;
 mod feed;
@@ -32,6 +34,7 @@ mod layout;
 mod list;
 pub mod local;
 mod ordered;
+mod reference;
 mod retry;
 mod table;
 mod value;
@@ -45,11 +48,12 @@ use aws_sdk_dynamodb::{
     types::ConsumedCapacity,
 };
 use crm_core::{
+    schema::KindDecl,
     store::{
-        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery, Page,
-        Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, History, HistoryQuery,
+        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::Id,
+    value::{Id, Ref, Time},
 };
 
 pub use retry::Retry;
@@ -61,9 +65,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Consumed {
     /// For which of the store's operations: `commit`, `get`, `definitions`, `list`, `history`, `log`, `stage_moves`, `tenants`,
-    /// `feed_cursor`, `keep_feed_cursor`.
+    /// `feed_place`, `keep_feed_place`, `due`.
     pub operation: &'static str,
-    /// Capacity units: write units for `commit` and `keep_feed_cursor`, read units for the others. The copies in global indexes are in it.
+    /// Capacity units: write units for `commit` and `keep_feed_place`, read units for the others. The copies in global indexes are in it.
     pub units: f64,
 }
 
@@ -109,7 +113,8 @@ impl DynamoStore {
         }
     }
 
-    /// Reads the feed through this client of DynamoDB Streams. Without one, [`Feed::feed`] is unavailable.
+    /// Reads the feed through this client of DynamoDB Streams. Without one, [`Feed::feed`] and [`Feed::feed_end`]
+    /// are unavailable.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and handing it over reads as what it is")]
     pub fn with_streams(mut self, streams: aws_sdk_dynamodbstreams::Client) -> Self {
@@ -204,12 +209,29 @@ impl Feed for DynamoStore {
         self.directory_page(after, limit).await
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
-        self.kept_cursor(consumer).await
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
+        self.kept_place(consumer).await
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
-        self.keep_cursor(consumer, cursor).await
+    /// One conditional `PutItem`.
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        self.keep_place(consumer, place, was).await
+    }
+
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
+        self.end_of_feed().await
+    }
+
+    /// Eight `Query`s, one after another four at most in each of eight partitions.
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        self.due_records(decl, until, after, per_tenant, limit).await
     }
 }
 

@@ -154,7 +154,7 @@ impl DynamoStore {
             } else {
                 let read = answer.items().iter().map(|item| {
                     let position = plan.position(item)?;
-                    Ok((position, Some(Arc::new(item::read_record(item)?)).filter(|image| plan.holds(image))))
+                    Ok((position, item::read_record(item)?.filter(|image| plan.holds(image)).map(Arc::new)))
                 });
                 read.collect::<Result<Vec<_>, StoreError>>()?
             };
@@ -239,7 +239,7 @@ impl DynamoStore {
         positions
             .into_iter()
             .map(|position| {
-                let image = found.get(&key_of(position.id)).map(item::read_record).transpose()?;
+                let image = found.get(&key_of(position.id)).map(item::read_record).transpose()?.flatten();
                 Ok((position, image.filter(|image| plan.holds(image)).map(Arc::new)))
             })
             .collect()

@@ -3,18 +3,24 @@
 //! In a record the declaration says what an attribute is, so times and days are plain numbers, amounts a map of number
 //! and currency, and filters compare them as such. In changes and in custom properties nothing says so: there a value
 //! carries its type, in DynamoDB's own types where those are enough (S text, N whole number, B id or reference, BOOL,
-//! L), in a map of one tag where they are not.
+//! L), in a map of one tag where they are not. A value that this program cannot read, since a newer one wrote it, is
+//! [`Value::Opaque`]: its attribute as JSON, from which the same attribute is made again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as Attribute};
 use crm_core::{
     schema::{FieldType, KindDecl, common},
     store::StoreError,
-    value::{Date, Decimal, Id, Money, Ref, Time, Value},
+    value::{Date, Decimal, Id, Money, Time, Value},
 };
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
 
-use crate::key::{kind_code, kind_of};
+use crate::reference::AnyRef;
 
 /// An item, or a map inside one.
 pub(crate) type Item = HashMap<String, Attribute>;
@@ -31,6 +37,8 @@ const JSON: &str = "j";
 const MAP: &str = "p";
 const REDACTED: &str = "x";
 const NOT_LOADED: &str = "n";
+/// The tag of an opaque value that came from elsewhere: its JSON as text.
+const OPAQUE: &str = "o";
 
 /// What is stored cannot be read.
 pub(crate) fn corrupt(what: &str) -> StoreError {
@@ -44,14 +52,6 @@ pub(crate) fn number(number: impl ToString) -> Attribute {
 
 pub(crate) fn id(id: Id) -> Attribute {
     Attribute::B(Blob::new(id.bytes()))
-}
-
-pub(crate) fn reference(target: Ref) -> Attribute {
-    let mut bytes = Vec::with_capacity(17);
-    // The letters are ASCII, and stand in the order of kinds: bytes compare as references do.
-    bytes.push(kind_code(target.kind) as u8);
-    bytes.extend(target.id.bytes());
-    Attribute::B(Blob::new(bytes))
 }
 
 fn amount(money: Money) -> Item {
@@ -76,7 +76,7 @@ pub(crate) fn to_tagged(value: &Value) -> Attribute {
         Value::Decimal(decimal) => tagged(DECIMAL, number(decimal)),
         Value::Text(text) => Attribute::S(text.to_string()),
         Value::Id(target) => id(*target),
-        Value::Ref(target) => reference(*target),
+        Value::Ref(target) => AnyRef::from(*target).attribute(),
         Value::Time(time) => tagged(TIME, number(time.micros())),
         Value::Date(date) => tagged(DATE, number(date.days())),
         Value::Money(money) => Attribute::M(amount(*money)),
@@ -85,41 +85,96 @@ pub(crate) fn to_tagged(value: &Value) -> Attribute {
             tagged(MAP, Attribute::M(map.iter().map(|(key, value)| (key.clone(), to_tagged(value))).collect()))
         }
         Value::Json(json) => tagged(JSON, Attribute::S(json.to_string())),
+        Value::Opaque(json) => AnyRef::of(value)
+            .map(AnyRef::attribute)
+            .or_else(|| attribute_of(json))
+            .filter(|attribute| from_tagged(attribute).is_ok_and(|read| read == *value))
+            .unwrap_or_else(|| tagged(OPAQUE, Attribute::S(json.to_string()))),
     }
 }
 
-/// Reads what [`to_tagged`] wrote.
+/// Reads what [`to_tagged`] wrote; what a newer program's wrote is opaque.
 pub(crate) fn from_tagged(attribute: &Attribute) -> Result<Value, StoreError> {
-    let wrong = || corrupt("value");
-    Ok(match attribute {
+    match read(attribute) {
+        Some(value) => Ok(value),
+        None => json_of(attribute).map(|json| Value::Opaque(Arc::new(json))).ok_or_else(|| corrupt("value")),
+    }
+}
+
+fn read(attribute: &Attribute) -> Option<Value> {
+    Some(match attribute {
         Attribute::Null(_) => Value::Null,
         Attribute::Bool(flag) => Value::Bool(*flag),
-        Attribute::N(text) => Value::Int(text.parse().map_err(|_| wrong())?),
+        Attribute::N(text) => Value::Int(text.parse().ok()?),
         Attribute::S(text) => Value::text(text.as_str()),
-        Attribute::B(bytes) if bytes.as_ref().len() == 16 => Value::Id(read_id(attribute).ok_or_else(wrong)?),
-        Attribute::B(_) => Value::Ref(read_reference(attribute).ok_or_else(wrong)?),
-        Attribute::L(items) => Value::List(items.iter().map(from_tagged).collect::<Result<Arc<[_]>, _>>()?),
+        Attribute::B(_) => read_id(attribute).map(Value::Id).or_else(|| AnyRef::read(attribute).map(AnyRef::value))?,
+        Attribute::L(items) => Value::List(items.iter().map(|item| from_tagged(item).ok()).collect::<Option<_>>()?),
         Attribute::M(map) => {
             if let Some(money) = read_amount(map) {
-                return Ok(Value::Money(money));
+                return Some(Value::Money(money));
             }
-            let (tag, inner) = map.iter().next().filter(|_| map.len() == 1).ok_or_else(wrong)?;
+            let (tag, inner) = map.iter().next().filter(|_| map.len() == 1)?;
             match (tag.as_str(), inner) {
                 (NOT_LOADED, _) => Value::NotLoaded,
                 (REDACTED, _) => Value::Redacted,
-                (DECIMAL, _) => Value::Decimal(read_decimal(inner).ok_or_else(wrong)?),
-                (TIME, _) => Value::Time(read_time(inner).ok_or_else(wrong)?),
-                (DATE, _) => Value::Date(read_date(inner).ok_or_else(wrong)?),
-                (MAP, Attribute::M(map)) => Value::Map(Arc::new(
-                    map.iter()
-                        .map(|(key, value)| Ok((key.clone(), from_tagged(value)?)))
-                        .collect::<Result<_, StoreError>>()?,
-                )),
-                (JSON, Attribute::S(text)) => Value::Json(Arc::new(serde_json::from_str(text).map_err(|_| wrong())?)),
-                _ => return Err(wrong()),
+                (DECIMAL, _) => Value::Decimal(read_decimal(inner)?),
+                (TIME, _) => Value::Time(read_time(inner)?),
+                (DATE, _) => Value::Date(read_date(inner)?),
+                (MAP, Attribute::M(map)) => Value::Map(Arc::new(read_map(map)?)),
+                (JSON, Attribute::S(text)) => Value::Json(Arc::new(serde_json::from_str(text).ok()?)),
+                (OPAQUE, Attribute::S(text)) => Value::Opaque(Arc::new(serde_json::from_str(text).ok()?)),
+                _ => return None,
             }
         }
-        _ => return Err(wrong()),
+        _ => return None,
+    })
+}
+
+fn read_map(map: &Item) -> Option<BTreeMap<String, Value>> {
+    map.iter().map(|(key, value)| Some((key.clone(), from_tagged(value).ok()?))).collect()
+}
+
+/// An attribute as JSON, by DynamoDB's own names of its type; bytes as lists of numbers.
+fn json_of(attribute: &Attribute) -> Option<Json> {
+    Some(match attribute {
+        Attribute::S(text) => json!({"S": text}),
+        Attribute::N(number) => json!({"N": number}),
+        Attribute::Bool(flag) => json!({"BOOL": flag}),
+        Attribute::Null(flag) => json!({"NULL": flag}),
+        Attribute::B(bytes) => json!({"B": bytes.as_ref()}),
+        Attribute::Ss(texts) => json!({"SS": texts}),
+        Attribute::Ns(numbers) => json!({"NS": numbers}),
+        Attribute::Bs(all) => json!({"BS": all.iter().map(Blob::as_ref).collect::<Vec<_>>()}),
+        Attribute::L(items) => json!({"L": items.iter().map(json_of).collect::<Option<Vec<_>>>()?}),
+        Attribute::M(map) => {
+            let map = map.iter().map(|(key, value)| Some((key.clone(), json_of(value)?)));
+            json!({"M": map.collect::<Option<serde_json::Map<_, _>>>()?})
+        }
+        _ => return None,
+    })
+}
+
+/// Reads what [`json_of`] wrote; `None` for any other JSON.
+fn attribute_of(json: &Json) -> Option<Attribute> {
+    fn read<T: DeserializeOwned>(json: &Json) -> Option<T> {
+        T::deserialize(json).ok()
+    }
+    let (name, inner) = json.as_object().filter(|map| map.len() == 1)?.iter().next()?;
+    Some(match name.as_str() {
+        "S" => Attribute::S(read(inner)?),
+        "N" => Attribute::N(read(inner)?),
+        "BOOL" => Attribute::Bool(read(inner)?),
+        "NULL" => Attribute::Null(read(inner)?),
+        "B" => Attribute::B(Blob::new(read::<Vec<u8>>(inner)?)),
+        "SS" => Attribute::Ss(read(inner)?),
+        "NS" => Attribute::Ns(read(inner)?),
+        "BS" => Attribute::Bs(read::<Vec<Vec<u8>>>(inner)?.into_iter().map(Blob::new).collect()),
+        "L" => Attribute::L(inner.as_array()?.iter().map(attribute_of).collect::<Option<_>>()?),
+        "M" => {
+            let map = inner.as_object()?.iter().map(|(key, value)| Some((key.clone(), attribute_of(value)?)));
+            Attribute::M(map.collect::<Option<_>>()?)
+        }
+        _ => return None,
     })
 }
 
@@ -175,12 +230,13 @@ fn from_plain(ty: FieldType, attribute: &Attribute) -> Option<Value> {
         (FieldType::Bool, Attribute::Bool(flag)) => Value::Bool(*flag),
         (FieldType::Int(..), Attribute::N(text)) => Value::Int(text.parse().ok()?),
         (FieldType::Decimal, _) => Value::Decimal(read_decimal(attribute)?),
-        (FieldType::Money, Attribute::M(map)) => Value::Money(read_amount(map)?),
+        // Also of a currency that is newer than this program.
+        (FieldType::Money, Attribute::M(_)) => from_tagged(attribute).ok()?,
         (FieldType::Time, _) => Value::Time(read_time(attribute)?),
         (FieldType::Date, _) => Value::Date(read_date(attribute)?),
         (FieldType::Id(_) | FieldType::StageId, _) => Value::Id(read_id(attribute)?),
-        (FieldType::Ref, _) => Value::Ref(read_reference(attribute)?),
-        (FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(_), Attribute::L(items)) => {
+        (FieldType::Ref(_), _) => AnyRef::read(attribute)?.value(),
+        (FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(..), Attribute::L(items)) => {
             let element = ty.element();
             Value::List(items.iter().map(|item| from_plain(element, item)).collect::<Option<Arc<[_]>>>()?)
         }
@@ -188,9 +244,7 @@ fn from_plain(ty: FieldType, attribute: &Attribute) -> Option<Value> {
             Value::List(items.iter().map(|item| from_plain(FieldType::Struct, item)).collect::<Option<Arc<[_]>>>()?)
         }
         (FieldType::Struct, Attribute::S(text)) => Value::Json(Arc::new(serde_json::from_str(text).ok()?)),
-        (FieldType::Properties, Attribute::M(map)) => Value::Map(Arc::new(
-            map.iter().map(|(key, value)| Some((key.clone(), from_tagged(value).ok()?))).collect::<Option<_>>()?,
-        )),
+        (FieldType::Properties, Attribute::M(map)) => Value::Map(Arc::new(read_map(map)?)),
         (
             FieldType::Text(_)
             | FieldType::LongText
@@ -241,15 +295,9 @@ pub(crate) fn read_id(attribute: &Attribute) -> Option<Id> {
     Some(Id::from_uuid(uuid::Uuid::from_bytes(bytes)))
 }
 
-pub(crate) fn read_reference(attribute: &Attribute) -> Option<Ref> {
-    let (&code, bytes) = attribute.as_b().ok()?.as_ref().split_first()?;
-    let bytes: [u8; 16] = bytes.try_into().ok()?;
-    Some(Ref::new(kind_of(char::from(code))?, Id::from_uuid(uuid::Uuid::from_bytes(bytes))))
-}
-
 #[cfg(test)]
 mod tests {
-    use crm_core::value::Kind;
+    use crm_core::value::{Kind, Ref};
 
     use super::*;
 
@@ -284,10 +332,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_value_is_corrupt() {
-        let two = HashMap::from([("m".to_owned(), number(1)), ("d".to_owned(), number(1))]);
-        for wrong in [Attribute::Ss(vec!["a".into()]), Attribute::M(two), Attribute::B(Blob::new([1, 2, 3]))] {
-            assert!(matches!(from_tagged(&wrong), Err(StoreError::Corrupt(_))), "{wrong:?}");
+    fn what_a_newer_program_wrote_is_opaque_and_written_back_as_it_was() {
+        let map = |pairs: &[(&str, Attribute)]| {
+            Attribute::M(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect())
+        };
+        let mut gadget = b"~~".to_vec();
+        gadget.extend([7; 16]);
+        let unknown = [
+            map(&[("zz", number(1.5))]),
+            map(&[("zz", Attribute::L(vec![Attribute::Null(true), map(&[]), Attribute::Bool(false)]))]),
+            map(&[("m", number(1)), ("d", number(1))]),
+            map(&[("m", Attribute::S("soon".to_owned()))]),
+            map(&[("a", number(5)), ("c", Attribute::S("QQQ".to_owned()))]),
+            number("123456789012345678901234567890.5"),
+            Attribute::B(Blob::new(gadget)),
+            Attribute::B(Blob::new([1, 2, 3])),
+            Attribute::Ss(vec!["a".to_owned()]),
+            Attribute::Ns(vec!["1".to_owned()]),
+            Attribute::Bs(vec![Blob::new([1])]),
+        ];
+        for attribute in unknown {
+            let value = from_tagged(&attribute).unwrap();
+            assert!(matches!(value, Value::Opaque(_)), "{attribute:?}");
+            assert_eq!(to_tagged(&value), attribute);
+            let list = from_tagged(&Attribute::L(vec![attribute.clone()])).unwrap();
+            assert_eq!(to_tagged(&list), Attribute::L(vec![attribute]));
+        }
+    }
+
+    #[test]
+    fn opaque_values_of_other_stores_read_back() {
+        for json in [
+            json!({"zz": {"a": 1}}),
+            json!({"r": {"kind": "gadget", "id": "0190c0de-0000-7000-8000-000000000000"}}),
+            // These look as if this store had made them, of what it can read.
+            json!({"S": "text"}),
+            json!({"M": {"o": {"S": "{}"}}}),
+            json!({"r": {"kind": Kind::Lead.code(), "id": "0190c0de-0000-7000-8000-000000000000"}}),
+        ] {
+            let value = Value::Opaque(Arc::new(json));
+            assert_eq!(from_tagged(&to_tagged(&value)).unwrap(), value);
         }
     }
 }

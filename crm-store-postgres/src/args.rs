@@ -2,10 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use crm_core::{
-    store::StoreError,
-    value::{Kind, Value},
-};
+use crm_core::{store::StoreError, value::Value};
 use sqlx::{Arguments as _, Encode, Postgres, Type, postgres::PgArguments};
 
 use crate::row::to_date;
@@ -27,11 +24,6 @@ impl Statement {
         self.arguments.add(value).map_err(|error| StoreError::BadQuery(error.to_string()))?;
         self.bound += 1;
         Ok(format!("${}", self.bound))
-    }
-
-    /// Binds a kind.
-    pub(crate) fn bind_kind(&mut self, kind: Kind) -> Result<String, StoreError> {
-        Ok(format!("{}::crm.kind", self.bind(kind.name())?))
     }
 
     /// Binds a value of one column and gives the expression of it. `None` for what no single column holds.

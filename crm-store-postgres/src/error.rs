@@ -10,7 +10,7 @@ use crm_core::{
 use serde::Deserialize;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-/// The SQLSTATE under which `crm.commit_v1` raises a condition that does not hold, with JSON in the detail.
+/// The SQLSTATE under which `crm.refuse_v1` raises a condition that does not hold, with JSON in the detail.
 const CONDITION: &str = "CRM01";
 
 /// Why a statement has no answer.
@@ -50,18 +50,33 @@ pub(crate) fn of_read(failure: Failure) -> StoreError {
     }
 }
 
+/// The error of a write that has no conditions to fail. `in_transaction`: on the caller's own open transaction.
+pub(crate) fn of_write(failure: Failure, in_transaction: bool) -> StoreError {
+    match failure {
+        Failure::Failed(error) if !in_transaction && is_unknown(&error) => StoreError::OutcomeUnknown(Arc::new(error)),
+        other => of_read(other),
+    }
+}
+
+/// Whether a write may have been done nevertheless: no word came from the server, or one that it, or a pooler before it,
+/// ends the connection, which may have come after the commit.
+fn is_unknown(error: &sqlx::Error) -> bool {
+    match code(error) {
+        Some(code) => ends_connection(error, &code),
+        None => !matches!(error, sqlx::Error::Encode(_)),
+    }
+}
+
 /// The error of a commit. `in_transaction`: on the caller's own open transaction, which a lost connection takes with it.
 pub(crate) fn of_commit(failure: Failure, commit: &Commit, in_transaction: bool) -> StoreError {
     let error = match failure {
         Failure::NotSent(error) => return unavailable(error),
         Failure::Failed(error) => error,
     };
-    let Some(code) = code(&error) else {
-        // No word from the server.
-        let surely_not_stored = in_transaction || matches!(error, sqlx::Error::Encode(_));
-        return if surely_not_stored { unavailable(error) } else { StoreError::OutcomeUnknown(Arc::new(error)) };
-    };
-    match code.as_str() {
+    if !in_transaction && is_unknown(&error) {
+        return StoreError::OutcomeUnknown(Arc::new(error));
+    }
+    match code(&error).unwrap_or_default().as_str() {
         CONDITION => condition(&error),
         "23503" => StoreError::Dangling,
         // Two commits of one record met in a way that its versions did not show.
@@ -70,8 +85,6 @@ pub(crate) fn of_commit(failure: Failure, commit: &Commit, in_transaction: bool)
             None => unavailable(error),
         },
         "54000" => StoreError::TooLarge { what: "the bytes of one value in an index", limit: 2704 },
-        // The server, or a pooler before it, ends the connection: the word may have come after the commit.
-        _ if !in_transaction && ends_connection(&error, &code) => StoreError::OutcomeUnknown(Arc::new(error)),
         other if other.starts_with("22") => StoreError::BadQuery(error.to_string()),
         // Any other word from the server means that it rolled back.
         _ => unavailable(error),
@@ -94,18 +107,29 @@ fn ends_connection(error: &sqlx::Error, code: &str) -> bool {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Condition {
-    KeyUsed(#[allow(dead_code)] bool),
-    Conflict {
-        #[serde(flatten)]
-        record: Ref,
-        versions: Option<Versions>,
-    },
+    KeyUsed,
+    /// The records that are not as the commit says, in no order.
+    Conflicts(Vec<Conflict>),
+    /// Of a claim, who was said to hold it.
+    Holder(Conflict),
     Claimed {
         #[serde(flatten)]
         claim: Claim,
-        holder_kind: crm_core::value::Kind,
         holder_id: Id,
     },
+}
+
+#[derive(Deserialize)]
+struct Conflict {
+    #[serde(flatten)]
+    record: Ref,
+    versions: Option<Versions>,
+}
+
+impl From<Conflict> for StoreError {
+    fn from(Conflict { record, versions }: Conflict) -> Self {
+        StoreError::Conflict { record, current: versions }
+    }
 }
 
 fn condition(error: &sqlx::Error) -> StoreError {
@@ -114,13 +138,21 @@ fn condition(error: &sqlx::Error) -> StoreError {
         .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
         .and_then(PgDatabaseError::detail)
         .and_then(|detail| serde_json::from_str::<Condition>(detail).ok());
+    let unknown =
+        || StoreError::corrupt(format!("the database refused a commit in a way unknown to this program: {error}"));
     match detail {
-        Some(Condition::KeyUsed(_)) => StoreError::KeyUsed,
-        Some(Condition::Conflict { record, versions }) => StoreError::Conflict { record, current: versions },
-        Some(Condition::Claimed { claim, holder_kind, holder_id }) => {
-            StoreError::Claimed { claim, holder: Ref::new(holder_kind, holder_id) }
+        Some(Condition::KeyUsed) => StoreError::KeyUsed,
+        Some(Condition::Conflicts(all)) => {
+            // The first in the commit's order.
+            all.into_iter().min_by_key(|conflict| conflict.record).map_or_else(unknown, StoreError::from)
         }
-        None => StoreError::corrupt(format!("the database refused a commit in a way unknown to this program: {error}")),
+        Some(Condition::Holder(conflict)) => conflict.into(),
+        // Whoever holds a claim is of its kind.
+        Some(Condition::Claimed { claim, holder_id }) => {
+            let holder = Ref::new(claim.kind, holder_id);
+            StoreError::Claimed { claim, holder }
+        }
+        None => unknown(),
     }
 }
 

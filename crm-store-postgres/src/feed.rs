@@ -1,46 +1,76 @@
 //! The feed: every change of every tenant after a cursor, none skipped.
 //!
 //! Sequence numbers become visible out of order, so "after the last one seen" would skip what commits late. Each change
-//! therefore carries a transaction id, `feed_xid`: that of the transaction that brought it, or that of the record's
-//! change before where that is later (a commit may join a transaction that began earlier). A page shows the changes
-//! whose `feed_xid` lies below every transaction that is still open, in the order of (`feed_xid`, `seq`): what lies below
-//! is finished and will never grow, and in that order a record's changes stand in version order.
+//! therefore carries a tick of the clock `crm.feed_clock`, on which its transaction holds an advisory lock until it has
+//! ended. A page shows the changes of ticks that no open transaction holds and that the clock has left, in the order of
+//! (`tick`, `seq`): there nothing is added any more, and in that order a record's changes stand in version order. Only
+//! commits of the CRM take part in it; what else is open in the database does not matter. `sql/feed.sql` has the rest.
 
 use crm_core::{
-    store::{FeedCursor, FeedPage, StoreError},
-    value::Id,
+    schema::KindDecl,
+    store::{FeedCursor, FeedPage, FeedPlace, StoreError},
+    value::{Id, Ref, Time},
+};
+use sqlx::postgres::PgArguments;
+
+use crate::{
+    args::Statement,
+    error, history,
+    layout::{layout, quoted},
+    link::Link,
+    row,
 };
 
-use crate::{args::Statement, error, history, link::Link, row};
-
 /// Columns after those of a change: the tenant and the place.
-const PLACE: usize = 13;
+const PLACE: usize = history::COLUMN_COUNT;
 
 /// A page of the feed.
 pub(crate) async fn feed(link: &Link, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
-    let (mut xid, mut seq) = after.map_or(Ok((0, 0)), parse)?;
-    let mut statement = Statement::default();
-    // xid8 has no binary form in the driver; as text it is exact.
-    let bound_xid = statement.bind(xid.to_string())?;
-    let bound_seq = statement.bind(seq)?;
-    statement.push(&format!(
-        "select {}, c.tenant_id, c.feed_xid::text, c.seq from crm.change c where (c.feed_xid, c.seq) > \
-         ({bound_xid}::xid8, {bound_seq}) and c.feed_xid < pg_snapshot_xmin(pg_current_snapshot()) order by c.feed_xid, \
-         c.seq limit ",
-        history::COLUMNS
-    ));
-    statement.push_number(limit);
-    let (sql, arguments) = statement.finish();
-    let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
-    let mut changes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        changes.push((Id::from_uuid(row::get(row, PLACE)?), history::decode(row)?));
-        xid = row::get::<&str>(row, PLACE + 1)?
-            .parse()
-            .map_err(|_| StoreError::corrupt("a transaction id is no number"))?;
-        seq = row::get(row, PLACE + 2)?;
+    let (mut tick, mut seq) = after.map_or(Ok((0, 0)), parse)?;
+    let mut changes = Vec::new();
+    loop {
+        let mut statement = Statement::default();
+        let (after_tick, after_seq) = (statement.bind(tick)?, statement.bind(seq)?);
+        let at_most = statement.bind(i32::try_from(limit).unwrap_or(i32::MAX))?;
+        statement.push(&format!(
+            "select {}, c.tenant_id, c.tick, c.seq from crm.feed_v1({after_tick}, {after_seq}, {at_most}) c",
+            history::COLUMNS
+        ));
+        let (sql, arguments) = statement.finish();
+        let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+        for row in &rows {
+            if let Some(change) = history::decode(row)? {
+                changes.push((Id::from_uuid(row::get(row, PLACE)?), change));
+            }
+            (tick, seq) = (row::get(row, PLACE + 1)?, row::get(row, PLACE + 2)?);
+        }
+        // An empty page would say that this is the end: of a full one of kinds that this program does not know it is not.
+        if !changes.is_empty() || rows.len() < limit.max(1) {
+            return Ok(FeedPage { changes, cursor: cursor(tick, seq) });
+        }
     }
-    Ok(FeedPage { changes, cursor: FeedCursor(format!("{xid}.{seq}")) })
+}
+
+/// The end of the feed: what is committed from now on has the present tick or a later one.
+pub(crate) async fn end(link: &Link) -> Result<FeedCursor, StoreError> {
+    let sql = "select crm.feed_horizon_v1()".into();
+    let rows = link.rows(sql, PgArguments::default()).await.map_err(error::of_read)?;
+    let tick = rows.first().map_or(Ok(0), |row| row::get(row, 0))?;
+    // Before the first of that tick.
+    Ok(cursor(tick, 0))
+}
+
+fn cursor(tick: i64, seq: i64) -> FeedCursor {
+    FeedCursor(format!("{tick}.{seq}"))
+}
+
+fn parse(cursor: &FeedCursor) -> Result<(i64, i64), StoreError> {
+    let number = |text: &str| text.parse().ok().filter(|&number: &i64| number >= 0);
+    cursor
+        .0
+        .split_once('.')
+        .and_then(|(tick, seq)| Some((number(tick)?, number(seq)?)))
+        .ok_or_else(|| StoreError::BadQuery("the cursor is none of this feed".to_owned()))
 }
 
 /// The tenants after one, by id.
@@ -56,32 +86,82 @@ pub(crate) async fn tenants(link: &Link, after: Option<Id>, limit: usize) -> Res
     rows.iter().map(|row| Ok(Id::from_uuid(row::get(row, 0)?))).collect()
 }
 
-/// How far a consumer has come.
-pub(crate) async fn cursor(link: &Link, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+/// The records of a kind whose time has come, by tenant: from one tenant to the next along the index by that time, the first
+/// of each. Read as far as the limit is filled.
+pub(crate) async fn due(
+    link: &Link,
+    decl: &'static KindDecl,
+    until: Time,
+    after: Option<Id>,
+    per_tenant: usize,
+    limit: usize,
+) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+    let Some(field) = decl.due else { return Ok(Vec::new()) };
+    let layout = layout(decl.kind);
+    let (table, column) = (&layout.table, quoted(&layout.columns[field][0].name));
     let mut statement = Statement::default();
-    let consumer = statement.bind(consumer)?;
-    statement.push(&format!("select cursor from crm.feed_cursor where consumer = {consumer}"));
+    let until = statement.bind(until.chrono())?;
+    let after = statement.bind(after.unwrap_or(Id::NIL).uuid())?;
+    let next = |after: &str| {
+        format!(
+            "select t.tenant_id from {table} t where t.archived_at is null and t.tenant_id > {after} order by t.tenant_id, \
+             t.{column} limit 1"
+        )
+    };
+    statement.push(&format!(
+        "with recursive tenant (id) as (({}) union all select ({}) from tenant where tenant.id is not null) \
+         select d.tenant_id, d.id, d.{column} from tenant cross join lateral (select t.tenant_id, t.id, t.{column} from \
+         {table} t where t.tenant_id = tenant.id and t.archived_at is null and t.{column} <= {until} order by \
+         t.{column}, t.id limit ",
+        next(&after),
+        next("tenant.id")
+    ));
+    statement.push_number(per_tenant);
+    statement.push(") d limit ");
+    statement.push_number(limit);
     let (sql, arguments) = statement.finish();
     let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
-    rows.first().map(|row| Ok(FeedCursor(row::get::<&str>(row, 0)?.to_owned()))).transpose()
+    let read = |row| {
+        let record = Ref::new(decl.kind, Id::from_uuid(row::get(row, 1)?));
+        Ok((Id::from_uuid(row::get(row, 0)?), record, row::time(row, 2)?))
+    };
+    rows.iter().map(read).collect()
 }
 
-/// Keeps how far a consumer has come.
-pub(crate) async fn keep_cursor(link: &Link, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+/// How far a consumer has come.
+pub(crate) async fn place(link: &Link, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
     let mut statement = Statement::default();
-    let (consumer, cursor) = (statement.bind(consumer)?, statement.bind(cursor.0.as_str())?);
-    statement.push(&format!(
-        "insert into crm.feed_cursor (consumer, cursor, kept_at) values ({consumer}, {cursor}, now()) on conflict (consumer) \
-         do update set cursor = excluded.cursor, kept_at = excluded.kept_at"
-    ));
+    let consumer = statement.bind(consumer)?;
+    statement.push(&format!("select place::text, fence from crm.feed_place where consumer = {consumer}"));
     let (sql, arguments) = statement.finish();
-    link.rows(sql, arguments).await.map(drop).map_err(error::of_read)
+    let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
+    let read = |row| {
+        let place: FeedPlace =
+            serde_json::from_str(row::get(row, 0)?).map_err(|error| StoreError::corrupt(error.to_string()))?;
+        Ok(FeedPlace { fence: row::version(row, 1)?, ..place })
+    };
+    rows.first().map(read).transpose()
 }
 
-fn parse(cursor: &FeedCursor) -> Result<(u64, i64), StoreError> {
-    cursor
-        .0
-        .split_once('.')
-        .and_then(|(xid, seq)| Some((xid.parse().ok()?, seq.parse().ok()?)))
-        .ok_or_else(|| StoreError::BadQuery("the cursor is none of this feed".to_owned()))
+/// Keeps how far a consumer has come, where nobody has since it was read; says whether it did.
+pub(crate) async fn keep_place(link: &Link, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+    let mut statement = Statement::default();
+    // Past what the column holds is a fence that no place has.
+    let fence = statement.bind(i64::try_from(was).unwrap_or(i64::MAX - 1))?;
+    let place = serde_json::to_string(place).map_err(|error| StoreError::BadQuery(error.to_string()))?;
+    let (consumer, place) = (statement.bind(consumer)?, format!("{}::json", statement.bind(place)?));
+    statement.push(&if was == 0 {
+        format!(
+            "insert into crm.feed_place (consumer, fence, place, kept_at) values ({consumer}, {fence} + 1, {place}, now()) \
+             on conflict (consumer) do nothing returning fence"
+        )
+    } else {
+        format!(
+            "update crm.feed_place set fence = fence + 1, place = {place}, kept_at = now() where consumer = {consumer} and \
+             fence = {fence} returning fence"
+        )
+    });
+    let (sql, arguments) = statement.finish();
+    let rows = link.rows(sql, arguments).await.map_err(|failure| error::of_write(failure, link.is_open()))?;
+    Ok(!rows.is_empty())
 }

@@ -55,7 +55,7 @@ fn field_test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result
     let name = format!("t.{}", quoted(&columns[0].name));
     if test.compare == Compare::Missing {
         return Ok(match field.ty {
-            FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(_) => {
+            FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(..) => {
                 format!("coalesce(cardinality({name}), 0) = 0")
             }
             FieldType::Structs(_) => format!("{name} is null or {name} = '[]'"),
@@ -77,7 +77,7 @@ fn field_test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result
                     Some(format!("{} = any({name})", statement.bind(element.as_ref())?))
                 }
                 (FieldType::Ids(..), Value::Id(id)) => Some(format!("{} = any({name})", statement.bind(id.uuid())?)),
-                (FieldType::Refs(_), Value::Ref(target)) => {
+                (FieldType::Refs(..), Value::Ref(target)) => {
                     Some(format!("{} = any({name})", statement.bind(ref_text(*target))?))
                 }
                 _ => None,
@@ -89,9 +89,9 @@ fn field_test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result
                 let code = statement.bind(money.currency.code())?;
                 Some(format!("{currency} = {code} and {}", compared(test.compare, &name, &amount)?))
             }
-            (FieldType::Ref, Value::Ref(target), Some(id)) => {
+            (FieldType::Ref(_), Value::Ref(target), Some(id)) => {
                 only_equal(test.compare)?;
-                let kind = statement.bind_kind(target.kind)?;
+                let kind = statement.bind(target.kind.name())?;
                 Some(format!("{name} = {kind} and {id} = {}", statement.bind(target.id.uuid())?))
             }
             (ty, operand, _) if holds(ty, operand) => match statement.bind_value(operand)? {
@@ -209,7 +209,7 @@ pub(crate) fn holds(ty: FieldType, value: &Value) -> bool {
         | (FieldType::Time, Value::Time(_))
         | (FieldType::Date, Value::Date(_))
         | (FieldType::Id(_) | FieldType::StageId, Value::Id(_))
-        | (FieldType::Ref, Value::Ref(_)) => true,
+        | (FieldType::Ref(_), Value::Ref(_)) => true,
         (
             FieldType::Text(_)
             | FieldType::Folded

@@ -12,6 +12,7 @@ use crm_core::{
     store::{Answer, Claim, Definitions, Epochs, Got, KeyEntry, StoreError, Want},
     value::{Id, Kind, Ref},
 };
+use serde::Deserialize as _;
 use sqlx::{Arguments as _, postgres::PgArguments};
 
 use crate::{
@@ -92,6 +93,14 @@ pub(crate) fn read_epochs(fields: &mut Fields<'_>) -> Result<Epochs, StoreError>
     Ok(Epochs { definitions: fields.id()?.unwrap_or(Id::NIL), access: fields.id()?.unwrap_or(Id::NIL) })
 }
 
+/// The entry of an idempotency key, without records of kinds that this program does not know.
+fn key_entry(mut json: serde_json::Value) -> Result<KeyEntry, StoreError> {
+    if let Some(records) = json.get_mut("records").and_then(serde_json::Value::as_array_mut) {
+        records.retain(|record| record.get(0).is_some_and(|record| Ref::deserialize(record).is_ok()));
+    }
+    serde_json::from_value(json).map_err(|error| StoreError::corrupt(error.to_string()))
+}
+
 /// The rows of the tenant's records of a kind.
 fn of_kind(kind: Kind) -> String {
     format!("select '{kind}', null, {} from {} t where t.tenant_id = $1", composite(kind, true), layout(kind).table)
@@ -161,7 +170,7 @@ pub(crate) async fn get(
         match row::get::<&str>(&row, 0)? {
             EPOCHS => epochs = read_epochs(&mut fields)?,
             KEY => {
-                if let Some(entry) = fields.json::<KeyEntry>()? {
+                if let Some(entry) = fields.json()?.map(key_entry).transpose()? {
                     entries.insert(entry.key.clone(), entry);
                 }
             }

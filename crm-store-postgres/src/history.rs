@@ -1,6 +1,9 @@
 //! The change log, read: of one record, of a tenant, of a pipeline. One statement each, in the order of an index.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use crm_core::{
     change::{Change, FieldChange, Origin},
@@ -8,6 +11,7 @@ use crm_core::{
     store::{ChangePage, HistoryQuery, LogPosition, LogQuery, StageMoveQuery, StoreError},
     value::{Id, Kind, Ref},
 };
+use serde::{Deserialize, de::IgnoredAny};
 use sqlx::{postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -19,15 +23,32 @@ use crate::{
 };
 
 /// The columns of a change, as [`decode`] reads them.
-pub(crate) const COLUMNS: &str = "c.kind::text, c.record_id, c.field_group, c.version, c.commit_id, c.recorded_at, \
-                                  c.occurred_at, c.changed_by, c.action, c.origin, c.fields, c.with_records, c.stage_move";
+pub(crate) const COLUMNS: &str = "c.kind, c.record_id, c.field_group, c.version, c.commit_id, c.recorded_at, \
+                                  c.occurred_at, c.changed_by, c.action, c.origin, c.cause, c.fields, c.with_records, \
+                                  c.stage_move";
+/// How many they are.
+pub(crate) const COLUMN_COUNT: usize = 14;
 
-/// The change of a row whose [`COLUMNS`] begin at the first column.
-pub(crate) fn decode(row: &PgRow) -> Result<Change, StoreError> {
-    let kind: Kind = row::get::<&str>(row, 0)?
-        .parse()
-        .map_err(|error: crm_core::value::UnknownKind| StoreError::corrupt(error.to_string()))?;
-    Ok(Change {
+/// The condition that a change is of a kind that this program knows: a newer one may have stored others. Stated to the
+/// server, so that a page is full and its last change is where the next one begins.
+static IS_KNOWN: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    format!("c.kind = any('{{{}}}'::text[])", names.join(","))
+});
+
+/// A reference in the log, whose kind may be one that this program does not know.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named {
+    Known(Ref),
+    Unknown(IgnoredAny),
+}
+
+/// The change of a row whose [`COLUMNS`] begin at the first column. `None` where its kind is none that this program knows.
+pub(crate) fn decode(row: &PgRow) -> Result<Option<Change>, StoreError> {
+    let Ok(kind) = row::get::<&str>(row, 0)?.parse::<Kind>() else { return Ok(None) };
+    let with = row::get::<Option<Json<Vec<Named>>>>(row, 12)?.map(|with| with.0).unwrap_or_default();
+    Ok(Some(Change {
         record: Ref::new(kind, Id::from_uuid(row::get(row, 1)?)),
         group: if row::get::<i16>(row, 2)? == group_number(Group::Person) { Group::Person } else { Group::Machine },
         version: row::version(row, 3)?,
@@ -37,16 +58,20 @@ pub(crate) fn decode(row: &PgRow) -> Result<Change, StoreError> {
         by: row::get::<Option<Uuid>>(row, 7)?.map(Id::from_uuid),
         action: Cow::Owned(row::get(row, 8)?),
         origin: row::get::<Option<Json<Origin>>>(row, 9)?.map(|origin| Arc::new(origin.0)),
-        fields: row::get::<Json<Vec<FieldChange>>>(row, 10)?.0,
-        with: row::get::<Option<Json<Vec<Ref>>>>(row, 11)?.map(|with| with.0).unwrap_or_default(),
-        stage_move: row::get::<Option<Uuid>>(row, 12)?.map(Id::from_uuid),
-    })
+        cause: row::get::<Option<Json<serde_json::Value>>>(row, 10)?.map(|cause| Arc::new(cause.0)),
+        fields: row::get::<Json<Vec<FieldChange>>>(row, 11)?.0,
+        with: with
+            .into_iter()
+            .filter_map(|named| if let Named::Known(record) = named { Some(record) } else { None })
+            .collect(),
+        stage_move: row::get::<Option<Uuid>>(row, 13)?.map(Id::from_uuid),
+    }))
 }
 
 async fn page(link: &Link, statement: Statement, limit: usize) -> Result<ChangePage, StoreError> {
     let (sql, arguments) = statement.finish();
     let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
-    let changes = rows.iter().take(limit).map(decode).collect::<Result<Vec<_>, _>>()?;
+    let changes = rows.iter().take(limit).filter_map(|row| decode(row).transpose()).collect::<Result<Vec<_>, _>>()?;
     Ok(ChangePage { changes, more: rows.len() > limit })
 }
 
@@ -65,7 +90,7 @@ fn number(version: u64) -> i64 {
 pub(crate) async fn history(link: &Link, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
     let mut statement = Statement::default();
     let tenant = statement.bind(query.tenant.uuid())?;
-    let kind = statement.bind_kind(query.record.kind)?;
+    let kind = statement.bind(query.record.kind.name())?;
     let id = statement.bind(query.record.id.uuid())?;
     statement.push(&format!(
         "select {COLUMNS} from crm.change c where c.tenant_id = {tenant} and c.kind = {kind} and c.record_id = {id}"
@@ -88,7 +113,7 @@ pub(crate) async fn history(link: &Link, query: &HistoryQuery) -> Result<ChangeP
 
 fn after(statement: &mut Statement, time_column: &str, after: &LogPosition, sign: &str) -> Result<(), StoreError> {
     let time = statement.bind(after.time.chrono())?;
-    let kind = statement.bind_kind(after.record.kind)?;
+    let kind = statement.bind(after.record.kind.name())?;
     let id = statement.bind(after.record.id.uuid())?;
     let group = statement.bind(group_number(after.group))?;
     let version = statement.bind(number(after.version))?;
@@ -107,7 +132,8 @@ pub(crate) async fn log(link: &Link, query: &LogQuery) -> Result<ChangePage, Sto
     let until = statement.bind(query.until.chrono())?;
     statement.push(&format!(
         "select {COLUMNS} from crm.change c where c.tenant_id = {tenant} and c.recorded_at >= {from} and c.recorded_at < \
-         {until}"
+         {until} and {}",
+        *IS_KNOWN
     ));
     if let Some(place) = &query.after {
         after(&mut statement, "c.recorded_at", place, if query.descending { "<" } else { ">" })?;
@@ -127,7 +153,8 @@ pub(crate) async fn stage_moves(link: &Link, query: &StageMoveQuery) -> Result<C
     let until = statement.bind(query.until.chrono())?;
     statement.push(&format!(
         "select {COLUMNS} from crm.change c where c.tenant_id = {tenant} and c.stage_move = {pipeline} and c.occurred_at \
-         >= {from} and c.occurred_at < {until}"
+         >= {from} and c.occurred_at < {until} and {}",
+        *IS_KNOWN
     ));
     if let Some(place) = &query.after {
         after(&mut statement, "c.occurred_at", place, ">")?;

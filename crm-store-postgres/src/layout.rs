@@ -52,15 +52,15 @@ pub(crate) struct Column {
     pub(crate) cast: bool,
 }
 
-const TEXT: &str = "text collate \"C\"";
+pub(crate) const TEXT: &str = "text collate \"C\"";
 const TEXTS: &str = "text[] collate \"C\"";
 
 fn column(name: impl Into<String>, ty: &'static str, wire: Wire) -> Column {
     Column { name: name.into(), ty, wire, cast: false }
 }
 
-/// The columns of a field: one, but two for an amount of money (`value`, `value_currency`) and for a reference to any
-/// kind (`from_kind`, `from_id`).
+/// The columns of a field: one, but two for an amount of money (`value`, `value_currency`) and for a reference to a
+/// record of one of several kinds (`from_kind`, `from_id`).
 pub(crate) fn columns(field: &FieldDecl) -> Vec<Column> {
     let name = field.name;
     vec![match field.ty {
@@ -88,13 +88,13 @@ pub(crate) fn columns(field: &FieldDecl) -> Vec<Column> {
         FieldType::Time => column(name, "timestamptz", Wire::Time),
         FieldType::Date => column(name, "date", Wire::Date),
         FieldType::Id(_) | FieldType::StageId => column(name, "uuid", Wire::Uuid),
-        FieldType::Ref => {
+        FieldType::Ref(_) => {
             return vec![
-                Column { cast: true, ..column(format!("{name}_kind"), "crm.kind", Wire::Text) },
+                column(format!("{name}_kind"), TEXT, Wire::Text),
                 column(format!("{name}_id"), "uuid", Wire::Uuid),
             ];
         }
-        FieldType::Texts(..) | FieldType::Refs(_) => column(name, TEXTS, Wire::Texts),
+        FieldType::Texts(..) | FieldType::Refs(..) => column(name, TEXTS, Wire::Texts),
         FieldType::Ids(..) => column(name, "uuid[]", Wire::Uuids),
         FieldType::Struct | FieldType::Structs(_) | FieldType::Properties => column(name, "jsonb", Wire::Json),
     }]
@@ -195,14 +195,7 @@ pub(crate) fn layout(kind: Kind) -> &'static Layout {
     &LAYOUTS[kind as usize]
 }
 
-/// All layouts in the order in which a commit inserts: users first, since everything refers to them; then as declared.
-pub(crate) fn in_insert_order() -> impl Iterator<Item = &'static Layout> {
-    let mut kinds = Kind::ALL.to_vec();
-    kinds.sort_by_key(|&kind| insert_rank(kind));
-    kinds.into_iter().map(layout)
-}
-
-/// The place of a kind in the order in which a commit inserts.
+/// The place of a kind in the order in which a commit inserts: users first, since everything refers to them; then as declared.
 pub(crate) const fn insert_rank(kind: Kind) -> u8 {
     match kind {
         Kind::User => 0,

@@ -34,11 +34,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use crm_core::{
     catalog,
+    schema::KindDecl,
     store::{
-        Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, History, HistoryQuery,
-        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, FeedPlace, History,
+        HistoryQuery, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::{Id, Time},
+    value::{Id, Ref, Time},
 };
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgConnectOptions};
 use tokio::sync::Mutex;
@@ -237,12 +238,27 @@ impl Feed for PostgresStore {
         feed::tenants(&self.link, after, limit).await
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
-        feed::cursor(&self.link, consumer).await
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
+        feed::end(&self.link).await
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
-        feed::keep_cursor(&self.link, consumer, cursor).await
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        feed::due(&self.link, decl, until, after, per_tenant, limit).await
+    }
+
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
+        feed::place(&self.link, consumer).await
+    }
+
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        feed::keep_place(&self.link, consumer, place, was).await
     }
 }
 

@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
                 conditions[0] = format!("e.tenant_id = {tenant}");
                 conditions.push(match value {
                     Value::Ref(target) => {
-                        let kind = statement.bind_kind(target.kind)?;
+                        let kind = statement.bind(target.kind.name())?;
                         format!("e.target_kind = {kind} and e.target_id = {}", statement.bind(target.id.uuid())?)
                     }
                     Value::Id(id) => format!("e.target_id = {}", statement.bind(id.uuid())?),
@@ -82,8 +82,8 @@ impl<'a> Source<'a> {
                     conditions.extend(columns.iter().map(|column| format!("{column} is null")));
                     constant.extend(columns);
                 }
-                Value::Ref(target) if field.ty == FieldType::Ref && columns.len() == 2 => {
-                    conditions.push(format!("{} = {}", columns[0], statement.bind_kind(target.kind)?));
+                Value::Ref(target) if matches!(field.ty, FieldType::Ref(_)) && columns.len() == 2 => {
+                    conditions.push(format!("{} = {}", columns[0], statement.bind(target.kind.name())?));
                     conditions.push(format!("{} = {}", columns[1], statement.bind(target.id.uuid())?));
                 }
                 other if holds(field.ty, other) => match statement.bind_value(other)? {

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 use crm_core::{
     schema::{FieldType, Group, Image, Versions},
     store::{StoreError, Write},
-    value::{Currency, Date, Kind, Money, Ref, Time, Value},
+    value::{Currency, Date, Id, Kind, Money, Ref, Time, Value},
 };
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
+use serde_json::json;
 use sqlx::{Row as _, postgres::PgRow};
 
 use crate::{
@@ -29,9 +30,26 @@ pub(crate) fn ref_text(target: Ref) -> String {
     format!("{}:{}", target.kind, target.id)
 }
 
-fn parse_ref(text: &str) -> Option<Ref> {
-    let (kind, id) = text.split_once(':')?;
-    Some(Ref::new(kind.parse().ok()?, id.parse().ok()?))
+/// A stored reference; opaque where this program does not know the kind.
+fn reference(kind: &str, id: Id) -> Value {
+    match kind.parse() {
+        Ok(kind) => Value::Ref(Ref::new(kind, id)),
+        Err(_) => Value::Opaque(Arc::new(json!({ "r": { "kind": kind, "id": id } }))),
+    }
+}
+
+/// An amount of a stored currency; opaque where this program does not know that.
+fn money(amount: &str, currency: &str) -> Option<Value> {
+    Some(match currency.parse::<Currency>() {
+        Ok(currency) => Value::Money(Money { amount: amount.parse().ok()?, currency }),
+        Err(_) => Value::Opaque(Arc::new(json!({ "c": { "amount": amount, "currency": currency } }))),
+    })
+}
+
+/// What the two columns of an opaque reference or amount hold.
+fn opaque_parts(json: &serde_json::Value) -> Option<(&str, &str)> {
+    let part = |tag: &str, name: &str| json.get(tag)?.get(name)?.as_str();
+    part("r", "kind").zip(part("r", "id")).or_else(|| part("c", "amount").zip(part("c", "currency")))
 }
 
 /// The columns that a write sets, as a JSON object by column name.
@@ -84,20 +102,28 @@ impl Serialize for Written<'_> {
 
 fn encode_field<M: SerializeMap>(map: &mut M, layout: &Layout, position: usize, value: &Value) -> Result<(), M::Error> {
     let field = &layout.decl.fields[position];
+    let wrong = || M::Error::custom(format!("`{}` holds what is not {}", field.name, field.ty.describe()));
     let columns = &layout.columns[position];
     let name = columns[0].name.as_str();
     match (columns[0].wire, value) {
         (Wire::Bool, Value::Bool(flag)) => map.serialize_entry(name, flag),
         (Wire::Int, Value::Int(number)) => map.serialize_entry(name, number),
-        (Wire::Text, Value::Text(text)) if !columns[0].cast => map.serialize_entry(name, text.as_ref()),
+        (Wire::Text, Value::Text(text)) if !columns[0].cast && columns.len() == 1 => {
+            map.serialize_entry(name, text.as_ref())
+        }
         (Wire::Text, Value::Decimal(number)) if field.ty == FieldType::Decimal => map.serialize_entry(name, number),
         (Wire::Text, Value::Money(money)) if field.ty == FieldType::Money => {
             map.serialize_entry(name, &money.amount)?;
             map.serialize_entry(&columns[1].name, &money.currency)
         }
-        (Wire::Text, Value::Ref(target)) if field.ty == FieldType::Ref => {
+        (Wire::Text, Value::Ref(target)) if matches!(field.ty, FieldType::Ref(_)) => {
             map.serialize_entry(name, &target.kind)?;
             map.serialize_entry(&columns[1].name, &target.id)
+        }
+        (Wire::Text, Value::Opaque(json)) if columns.len() == 2 => {
+            let (first, second) = opaque_parts(json).ok_or_else(wrong)?;
+            map.serialize_entry(name, first)?;
+            map.serialize_entry(&columns[1].name, second)
         }
         (Wire::Uuid, Value::Id(id)) => map.serialize_entry(name, id),
         (Wire::Time, Value::Time(time)) => map.serialize_entry(name, time),
@@ -106,8 +132,11 @@ fn encode_field<M: SerializeMap>(map: &mut M, layout: &Layout, position: usize, 
             let texts = items.iter().map(|item| match (field.ty.element(), item) {
                 (FieldType::Text(_), Value::Text(text)) => Ok(text.to_string()),
                 (FieldType::Id(_), Value::Id(id)) => Ok(id.to_string()),
-                (FieldType::Ref, Value::Ref(target)) => Ok(ref_text(*target)),
-                _ => Err(M::Error::custom(format!("`{}` holds an element of another type", field.name))),
+                (FieldType::Ref(_), Value::Ref(target)) => Ok(ref_text(*target)),
+                (FieldType::Ref(_), Value::Opaque(json)) => {
+                    opaque_parts(json).map(|(kind, id)| format!("{kind}:{id}")).ok_or_else(wrong)
+                }
+                _ => Err(wrong()),
             });
             map.serialize_entry(name, &texts.collect::<Result<Vec<String>, _>>()?)
         }
@@ -118,12 +147,12 @@ fn encode_field<M: SerializeMap>(map: &mut M, layout: &Layout, position: usize, 
         (Wire::Json, Value::List(items)) if matches!(field.ty, FieldType::Structs(_)) => {
             let plain = items.iter().map(|item| match item {
                 Value::Json(json) => Ok(json.as_ref()),
-                _ => Err(M::Error::custom(format!("`{}` holds an element of another type", field.name))),
+                _ => Err(wrong()),
             });
             map.serialize_entry(name, &plain.collect::<Result<Vec<_>, _>>()?)
         }
         // A long text that was not loaded is never written, and neither is a value of another type.
-        _ => Err(M::Error::custom(format!("`{}` holds what is not {}", field.name, field.ty.describe()))),
+        _ => Err(wrong()),
     }
 }
 
@@ -179,25 +208,22 @@ fn decode_field(ty: FieldType, fields: &mut Fields<'_>) -> Result<Value, StoreEr
             None => None,
         },
         FieldType::Money => match (fields.text()?, fields.text()?) {
-            (Some(amount), Some(currency)) => {
-                let currency: Currency = currency.parse().map_err(|_| wrong())?;
-                Some(Value::Money(Money { amount: amount.parse().map_err(|_| wrong())?, currency }))
-            }
+            (Some(amount), Some(currency)) => Some(money(amount, currency).ok_or_else(wrong)?),
             _ => None,
         },
-        FieldType::Ref => match (fields.text()?, fields.id()?) {
-            (Some(kind), Some(id)) => Some(Value::Ref(Ref::new(kind.parse().map_err(|_| wrong())?, id))),
-            _ => None,
-        },
+        FieldType::Ref(_) => fields.text()?.zip(fields.id()?).map(|(kind, id)| reference(kind, id)),
         FieldType::Time => fields.time()?.map(Value::Time),
         FieldType::Date => fields.date()?.map(Value::Date),
         FieldType::Id(_) | FieldType::StageId => fields.id()?.map(Value::Id),
         FieldType::Texts(..) => fields.texts()?.map(|all| Value::list(all.into_iter().map(Value::text))),
         FieldType::Ids(..) => fields.ids()?.map(|all| Value::list(all.into_iter().map(Value::Id))),
-        FieldType::Refs(_) => match fields.texts()? {
+        FieldType::Refs(..) => match fields.texts()? {
             Some(all) => {
-                let targets = all.into_iter().map(|text| parse_ref(text).map(Value::Ref).ok_or_else(wrong));
-                Some(Value::List(targets.collect::<Result<_, _>>()?))
+                let targets = all.into_iter().map(|text| {
+                    let (kind, id) = text.split_once(':').ok_or_else(wrong)?;
+                    Ok(reference(kind, id.parse().map_err(|_| wrong())?))
+                });
+                Some(Value::List(targets.collect::<Result<_, StoreError>>()?))
             }
             None => None,
         },

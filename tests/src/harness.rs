@@ -44,10 +44,6 @@ impl Harness for Postgres {
         Arc::new(postgres::store().await)
     }
 
-    async fn settle(&self, _: &dyn Store) {
-        postgres::settled().await;
-    }
-
     fn spawn(&self, task: Task) -> Task {
         on_threads(task)
     }

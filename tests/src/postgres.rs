@@ -96,6 +96,14 @@ fn programs() -> PathBuf {
         .expect("PostgreSQL's server programs are needed (initdb, pg_ctl), or a server named by CRM_TEST_POSTGRES")
 }
 
+/// One of the programs that come with the server, such as `pg_dump`.
+///
+/// # Panics
+/// Where they are not installed.
+pub fn program(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
 impl Cluster {
     /// Starts one; some seconds.
     ///
@@ -195,29 +203,6 @@ pub async fn icu_database() -> Database {
     Database { options: options(&name), name }
 }
 
-/// Returns when every transaction of the cluster that is open now has ended: the feed shows what was committed only then.
-///
-/// # Panics
-/// Where the cluster does not answer, or a transaction does not end.
-pub async fn settled() {
-    let mut connection = admin().await;
-    let newest: String = sqlx::query_scalar("select pg_snapshot_xmax(pg_current_snapshot())::text")
-        .fetch_one(&mut connection)
-        .await
-        .expect("a snapshot");
-    for _ in 0..200_000 {
-        let done: bool = sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8")
-            .bind(&newest)
-            .fetch_one(&mut connection)
-            .await
-            .expect("a snapshot");
-        if done {
-            return;
-        }
-    }
-    panic!("a transaction of the cluster has not ended");
-}
-
 /// A store on a migrated database of its own. The database lives as long as the process.
 pub async fn store() -> PostgresStore {
     database().await.store(5).await
@@ -227,6 +212,16 @@ impl Database {
     /// The options to connect to it.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
+    }
+
+    /// The URL to connect to it.
+    ///
+    /// # Panics
+    /// Where the server's URL is none.
+    pub fn url(&self) -> String {
+        let (server, query) = SERVER.url.split_once('?').unwrap_or((&SERVER.url, ""));
+        let (server, _) = server.rsplit_once('/').expect("a URL of a server and a database");
+        format!("{server}/{}?{query}", self.name)
     }
 
     /// A store on it with a pool of its own, of at most so many connections.

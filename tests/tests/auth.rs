@@ -215,17 +215,17 @@ async fn story(harness: &dyn Harness) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_on_memory() {
-    story(&Memory).await;
+    Box::pin(story(&Memory)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_on_postgres() {
-    story(&Postgres).await;
+    Box::pin(story(&Postgres)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_on_dynamodb() {
-    story(&Dynamo).await;
+    Box::pin(story(&Dynamo)).await;
 }
 
 /// Memory, with its secrets encrypted.

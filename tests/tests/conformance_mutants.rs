@@ -13,11 +13,11 @@ use crm_core::{
     change::Change,
     conformance::{self, Harness, Task, model},
     filter::{Compare, Predicate, Test},
-    schema::{FieldType, Group, Image, Versions},
+    schema::{FieldType, Group, Image, KindDecl, Versions},
     store::{
-        Answer, ChangePage, Claim, ClaimOp, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, Got, History,
-        HistoryQuery, LogQuery, MemoryStore, Page, Position, Query, Records, StageMoveQuery, Store, StoreError, Want,
-        Write,
+        Answer, ChangePage, Claim, ClaimOp, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, Got,
+        History, HistoryQuery, LogQuery, MemoryStore, Page, Position, Query, Records, StageMoveQuery, Store,
+        StoreError, Want, Write,
     },
     value::{Decimal, Id, Kind, Ref, Time, Value},
 };
@@ -108,14 +108,30 @@ enum Bug {
     MovesByRecorded,
     MovesOfAllPipelines,
     FeedSkips,
-    FeedReverses,
     FeedTakesAnyCursor,
     FeedForgetsTenant,
+    FeedEndsLate,
+    FeedEndsAtTheBeginning,
     TenantsFromTheFirst,
     TenantsWithoutEnd,
-    CursorOfAnyConsumer,
-    CursorFromTheFirst,
-    CursorKeptOnce,
+    PlaceOfAnyConsumer,
+    PlaceForgotten,
+    PlaceKeptOnce,
+    PlaceWithoutState,
+    PlaceStaleKept,
+    PlaceMadeUnderAnyFence,
+    PlaceFenceOfTheCaller,
+    PlaceLookedAtThenKept,
+    DueOfTheFirstTenant,
+    DueWithoutBound,
+    DueWithoutLimit,
+    DueFromTheFirst,
+    DueNewestFirst,
+    DueBefore,
+    DueTooSoon,
+    DueArchived,
+    DueIdle,
+    DueOnce,
 }
 
 /// The memory store with a bug.
@@ -130,6 +146,7 @@ struct Mutant {
 struct Memory {
     last_commit: BTreeMap<Id, Id>,
     first_images: BTreeMap<(Id, Ref), Arc<Image>>,
+    first_due: BTreeMap<(Id, Ref), Time>,
 }
 
 impl Mutant {
@@ -897,12 +914,16 @@ impl Feed for Mutant {
             Bug::FeedTakesAnyCursor => after.filter(|cursor| cursor.0.parse::<usize>().is_ok()),
             _ => after,
         };
+        let late = match after {
+            Some(FeedCursor(end)) if end == "end" => Some(self.inner.feed_end().await?),
+            _ => None,
+        };
+        let after = late.as_ref().or(after);
         let mut page = self.inner.feed(after, limit).await?;
         match self.bug {
             Bug::FeedSkips if after.is_some() && page.changes.len() > 1 => {
                 page.changes.remove(0);
             }
-            Bug::FeedReverses => page.changes.reverse(),
             Bug::FeedForgetsTenant => page.changes.iter_mut().for_each(|(tenant, _)| *tenant = Id::NIL),
             _ => {}
         }
@@ -917,20 +938,103 @@ impl Feed for Mutant {
         }
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
         match self.bug {
-            Bug::CursorOfAnyConsumer => self.inner.feed_cursor("whoever").await,
-            Bug::CursorFromTheFirst => Ok(None),
-            _ => self.inner.feed_cursor(consumer).await,
+            Bug::FeedEndsAtTheBeginning => Ok(FeedCursor("0".to_owned())),
+            // The end is where the feed is once somebody reads behind it.
+            Bug::FeedEndsLate => Ok(FeedCursor("end".to_owned())),
+            _ => self.inner.feed_end().await,
         }
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
         match self.bug {
-            Bug::CursorOfAnyConsumer => self.inner.keep_feed_cursor("whoever", cursor).await,
-            Bug::CursorKeptOnce if self.inner.feed_cursor(consumer).await?.is_some() => Ok(()),
-            _ => self.inner.keep_feed_cursor(consumer, cursor).await,
+            Bug::PlaceOfAnyConsumer => self.inner.feed_place("whoever").await,
+            Bug::PlaceForgotten => Ok(None),
+            _ => self.inner.feed_place(consumer).await,
         }
+    }
+
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        let kept = self.inner.feed_place(consumer).await?.map_or(0, |kept| kept.fence);
+        match self.bug {
+            Bug::PlaceOfAnyConsumer => self.inner.keep_feed_place("whoever", place, was).await,
+            Bug::PlaceKeptOnce if kept > 0 => Ok(kept == was),
+            Bug::PlaceWithoutState => {
+                let bare = FeedPlace { state: None, ..place.clone() };
+                self.inner.keep_feed_place(consumer, &bare, was).await
+            }
+            Bug::PlaceStaleKept if kept > 0 => self.inner.keep_feed_place(consumer, place, kept).await,
+            Bug::PlaceMadeUnderAnyFence if kept == 0 => self.inner.keep_feed_place(consumer, place, 0).await,
+            Bug::PlaceFenceOfTheCaller => self.inner.keep_feed_place(consumer, place, place.fence).await,
+            Bug::PlaceLookedAtThenKept if kept == was => {
+                tokio::task::yield_now().await;
+                let now = self.inner.feed_place(consumer).await?.map_or(0, |kept| kept.fence);
+                self.inner.keep_feed_place(consumer, place, now).await
+            }
+            _ => self.inner.keep_feed_place(consumer, place, was).await,
+        }
+    }
+
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        let (until, after, per_tenant, limit) = match self.bug {
+            Bug::DueWithoutBound => (until, after, usize::MAX, limit),
+            Bug::DueWithoutLimit => (until, after, per_tenant, usize::MAX),
+            Bug::DueFromTheFirst => (until, None, per_tenant, limit),
+            Bug::DueBefore => (until.plus_micros(-1), after, per_tenant, limit),
+            Bug::DueTooSoon => (until.plus_micros(1), after, per_tenant, limit),
+            _ => (until, after, per_tenant, limit),
+        };
+        let mut due = self.inner.due(decl, until, after, per_tenant, limit).await?;
+        match self.bug {
+            Bug::DueOfTheFirstTenant => {
+                let first = due.first().map(|(tenant, ..)| *tenant);
+                due.retain(|(tenant, ..)| Some(*tenant) == first);
+            }
+            Bug::DueNewestFirst => due.sort_by_key(|(tenant, _, at)| (*tenant, std::cmp::Reverse(*at))),
+            Bug::DueOnce => {
+                // As it was when it was found first.
+                let mut seen = self.seen.lock().unwrap();
+                for (tenant, record, at) in &due {
+                    seen.first_due.entry((*tenant, *record)).or_insert(*at);
+                }
+                due = seen.first_due.iter().map(|((tenant, record), at)| (*tenant, *record, *at)).collect();
+                due.sort_unstable_by_key(|(tenant, record, at)| (*tenant, *at, record.id));
+            }
+            Bug::DueArchived | Bug::DueIdle => {
+                let archived = self.bug == Bug::DueArchived;
+                for tenant in self.tenants() {
+                    let index = if archived { decl.archived() } else { decl.walk() };
+                    let query = Query {
+                        tenant,
+                        decl,
+                        index,
+                        equals: Vec::new(),
+                        descending: false,
+                        filter: Predicate::always(),
+                        after: None,
+                        limit: usize::MAX,
+                    };
+                    for image in self.inner.list(&query).await?.items {
+                        let at = decl.due.and_then(|at| image.values[at].as_time());
+                        if archived || at.is_none() {
+                            due.push((tenant, image.reference(), at.unwrap_or(Time::MIN)));
+                        }
+                    }
+                }
+                due.sort_unstable_by_key(|(tenant, record, at)| (*tenant, *at, record.id));
+                due.truncate(limit);
+            }
+            _ => {}
+        }
+        Ok(due)
     }
 }
 
@@ -1044,14 +1148,30 @@ const CAUGHT_BY: &[(Bug, &[&str])] = &[
     (Bug::MovesByRecorded, &["stage_moves"]),
     (Bug::MovesOfAllPipelines, &["stage_moves"]),
     (Bug::FeedSkips, &["feed"]),
-    (Bug::FeedReverses, &["feed"]),
     (Bug::FeedTakesAnyCursor, &["feed"]),
     (Bug::FeedForgetsTenant, &["feed"]),
     (Bug::TenantsFromTheFirst, &["feed"]),
     (Bug::TenantsWithoutEnd, &["feed"]),
-    (Bug::CursorOfAnyConsumer, &["feed"]),
-    (Bug::CursorFromTheFirst, &["feed"]),
-    (Bug::CursorKeptOnce, &["feed"]),
+    (Bug::FeedEndsLate, &["feed"]),
+    (Bug::FeedEndsAtTheBeginning, &["feed"]),
+    (Bug::PlaceOfAnyConsumer, &["feed"]),
+    (Bug::PlaceForgotten, &["feed"]),
+    (Bug::PlaceKeptOnce, &["feed"]),
+    (Bug::PlaceWithoutState, &["feed"]),
+    (Bug::PlaceStaleKept, &["feed", "races"]),
+    (Bug::PlaceMadeUnderAnyFence, &["feed"]),
+    (Bug::PlaceFenceOfTheCaller, &["feed"]),
+    (Bug::PlaceLookedAtThenKept, &["races"]),
+    (Bug::DueOfTheFirstTenant, &["feed"]),
+    (Bug::DueWithoutBound, &["feed"]),
+    (Bug::DueWithoutLimit, &["feed"]),
+    (Bug::DueFromTheFirst, &["feed"]),
+    (Bug::DueNewestFirst, &["feed"]),
+    (Bug::DueBefore, &["feed"]),
+    (Bug::DueTooSoon, &["feed"]),
+    (Bug::DueArchived, &["feed"]),
+    (Bug::DueIdle, &["feed"]),
+    (Bug::DueOnce, &["feed"]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -258,6 +258,9 @@ impl<'a> Access<'a> {
             return Predicate::always();
         }
         let mut any = Predicate::never();
+        if let Scope::Unknown(_) = scope {
+            return any;
+        }
         if let Some(user) = self.actor.user() {
             for &field in &decl.own {
                 any = any.or(Predicate::field_eq(field, decl.fields[field].ty, Value::Id(user)));
@@ -419,7 +422,7 @@ struct Typing<'a> {
 
 impl PropertyTypes for Typing<'_> {
     fn property_type(&self, key: &str) -> Option<FieldType> {
-        self.definitions.property(self.kind, key).map(|property| property_type(property))
+        self.definitions.property(self.kind, key).and_then(|property| property_type(property))
     }
     fn allowed(&self, field: &str) -> Option<Vec<String>> {
         if !self.closed {

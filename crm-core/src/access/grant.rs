@@ -135,4 +135,4 @@ pub struct FieldRule {
     pub access: FieldAccess,
 }
 
-structured!(Grant, FieldRule);
+structured!(FieldRule; whole Grant);

@@ -12,4 +12,4 @@ pub use decision::{Access, Explanation};
 pub use grant::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
 pub use rights::Authority;
 pub(crate) use rights::{Rights, may_act};
-pub use role_set::{RoleSet, built_in_roles};
+pub use role_set::{BuiltInRole, RoleSet, built_in_roles};

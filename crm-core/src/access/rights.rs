@@ -6,9 +6,13 @@ use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use super::{Actor, Permission, actor::By};
 use crate::{
+    api_keys::record::ApiKeyFields,
+    credentials::record::CredentialFields,
     definitions::Definitions,
     schema::Image,
+    sessions::record::SessionFields,
     store::{Epochs, Got, Want},
+    users::record::UserFields,
     value::{Id, Kind, Ref, Time, Value},
 };
 
@@ -43,8 +47,8 @@ fn record(got: &[(Want, Got)], record: Ref) -> Option<&Arc<Image>> {
     })
 }
 
-fn ids(image: &Image, field: &str) -> Arc<[Id]> {
-    image.get(field).items().iter().filter_map(Value::as_id).collect()
+fn ids(image: &Image, field: UserFields) -> Arc<[Id]> {
+    image.at(field).items().iter().filter_map(Value::as_id).collect()
 }
 
 impl Rights {
@@ -69,23 +73,25 @@ impl Rights {
             By::Session(session) => {
                 let session = record(got, Ref::new(Kind::Session, session))?;
                 let credential = record(got, Ref::new(Kind::Credential, id))?;
-                let is_good = session.get("user_id") == &Value::Id(id)
-                    && session.get("generation") == credential.get("session_generation")
+                let is_good = session.at(SessionFields::user_id) == &Value::Id(id)
+                    && session.at(SessionFields::generation) == credential.at(CredentialFields::session_generation)
                     && !session.is_archived();
-                rights.ends_at = Some(session.get("expires_at").as_time().filter(|_| is_good)?);
+                rights.ends_at = Some(session.at(SessionFields::expires_at).as_time().filter(|_| is_good)?);
             }
             By::Key(key) => {
                 let key = record(got, Ref::new(Kind::ApiKey, key))?;
-                if key.get("user_id") != &Value::Id(id) || key.is_archived() {
+                if key.at(ApiKeyFields::user_id) != &Value::Id(id) || key.is_archived() {
                     return None;
                 }
-                let permissions = key.get("permissions").items().iter().filter_map(Value::as_text);
+                let permissions = key.at(ApiKeyFields::permissions).items().iter().filter_map(Value::as_text);
                 rights.limits = Some(Arc::new(permissions.filter_map(|text| text.parse().ok()).collect()));
-                rights.ends_at = key.get("expires_at").as_time();
-                rights.secret = key.get("secret_hash").clone();
-                rights.previous =
-                    key.get("previous_until").as_time().map(|until| (key.get("previous_hash").clone(), until));
-                rights.last_used_at = key.get("last_used_at").as_time();
+                rights.ends_at = key.at(ApiKeyFields::expires_at).as_time();
+                rights.secret = key.at(ApiKeyFields::secret_hash).clone();
+                rights.previous = key
+                    .at(ApiKeyFields::previous_until)
+                    .as_time()
+                    .map(|until| (key.at(ApiKeyFields::previous_hash).clone(), until));
+                rights.last_used_at = key.at(ApiKeyFields::last_used_at).as_time();
             }
         }
         Some(rights)
@@ -97,8 +103,8 @@ impl Rights {
             who: (user.id, by),
             epoch,
             read_at: now,
-            roles: ids(user, "role_ids"),
-            teams: ids(user, "team_ids"),
+            roles: ids(user, UserFields::role_ids),
+            teams: ids(user, UserFields::team_ids),
             limits: None,
             ends_at: None,
             secret: Value::Null,
@@ -146,7 +152,7 @@ fn are_same(one: &str, other: &str) -> bool {
 
 /// True for a user who may act.
 pub(crate) fn may_act(user: &Image) -> bool {
-    !user.is_archived() && user.get("is_active") == &Value::Bool(true)
+    !user.is_archived() && user.at(UserFields::is_active) == &Value::Bool(true)
 }
 
 /// The permissions that an actor is limited to, where it is.

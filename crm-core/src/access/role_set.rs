@@ -1,15 +1,29 @@
 //! What several roles grant together.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use super::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
-use crate::{schema, scoring::Needs, value::Kind};
+use crate::{
+    schema,
+    scoring::Needs,
+    value::{Id, Kind},
+};
 
 /// Grants and field rules of a set of roles. Grants add up; so do field rules: a field that one role hides is hidden,
 /// whatever the others say.
+///
+/// A newer program may have stored what this one does not know. A grant that this one cannot read grants nothing, and its
+/// role is given only by who has it, or `admin`; a field rule of an unknown access hides the field.
 #[derive(Debug, Default)]
 pub struct RoleSet {
     grants: HashMap<Permission, Vec<Grant>>,
+    /// The roles that hold a grant which this program cannot read.
+    unread: BTreeSet<Id>,
+    /// True where one of the roles is `admin`.
+    is_admin: bool,
     /// The rules as they are given.
     rules: Vec<FieldRule>,
     /// With what would tell a hidden field.
@@ -32,15 +46,31 @@ impl RoleSet {
             list.sort_by_key(|grant| (std::cmp::Reverse(grant.scope), grant.condition.is_some()));
         }
         for rule in rules {
-            match rule.access {
-                FieldAccess::Hidden => set.hide(rule.kind, &rule.field),
-                FieldAccess::ReadOnly => {
-                    set.read_only.entry(rule.kind).or_default().insert(rule.field.clone());
-                }
+            if rule.access == FieldAccess::ReadOnly {
+                set.read_only.entry(rule.kind).or_default().insert(rule.field.clone());
+            } else {
+                set.hide(rule.kind, &rule.field);
             }
             set.rules.push(rule.clone());
         }
         set
+    }
+
+    /// Notes whether one of the roles is `admin`, and which hold a grant that this program cannot read.
+    #[must_use]
+    pub(crate) fn of(self, is_admin: bool, unread: impl IntoIterator<Item = Id>) -> Self {
+        Self { is_admin, unread: unread.into_iter().collect(), ..self }
+    }
+
+    /// The roles that hold a grant which this program cannot read.
+    pub(crate) fn unread(&self) -> impl Iterator<Item = Id> {
+        self.unread.iter().copied()
+    }
+
+    /// True where these roles grant what others do by grants that this program cannot read: the same roles do, and so does
+    /// `admin`, whatever there is.
+    pub(crate) fn covers_unread(&self, others: &Self) -> bool {
+        self.is_admin || others.unread.is_subset(&self.unread)
     }
 
     /// Hides a field, and with it whatever would tell it.
@@ -66,6 +96,8 @@ impl RoleSet {
         let kept = |permission: &Permission| Some((*permission, self.grants.get(permission)?.clone()));
         Self {
             grants: limits.iter().filter_map(kept).collect(),
+            unread: BTreeSet::new(),
+            is_admin: false,
             rules: self.rules.clone(),
             hidden: self.hidden.clone(),
             read_only: self.read_only.clone(),
@@ -77,7 +109,7 @@ impl RoleSet {
         self.grants.get(&permission).map_or(&[], Vec::as_slice)
     }
 
-    /// Every grant.
+    /// Every grant, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Grant> {
         self.grants.values().flatten()
     }
@@ -126,8 +158,8 @@ fn names(names: Option<&HashSet<String>>, field: &str) -> bool {
     names.is_some_and(|names| names.contains(field) || field.starts_with("properties.") && names.contains("properties"))
 }
 
-/// The grants that every role has: what a person must see to work at all.
-pub fn shared_grants() -> Vec<Grant> {
+/// The grants that every built-in role has: what a person must see to work at all.
+fn shared_grants() -> Vec<Grant> {
     [
         Kind::Organization,
         Kind::Team,
@@ -142,8 +174,25 @@ pub fn shared_grants() -> Vec<Grant> {
     .into()
 }
 
-/// The roles that come with an organization: key, name, grants.
-pub fn built_in_roles() -> Vec<(&'static str, &'static str, Vec<Grant>)> {
+/// A role that comes with every organization, and what the program gives it.
+#[derive(Debug)]
+pub struct BuiltInRole {
+    /// Its key.
+    pub key: &'static str,
+    /// What it is called at first.
+    pub name: &'static str,
+    /// What it grants where an organization has not changed it.
+    pub grants: Vec<Grant>,
+}
+
+/// The roles that come with every organization. Their grants are stored nowhere: what is written here is in force in
+/// every organization as soon as the program is, less what the organization withholds.
+pub fn built_in_roles() -> &'static [BuiltInRole] {
+    static ROLES: LazyLock<Vec<BuiltInRole>> = LazyLock::new(declare_roles);
+    &ROLES
+}
+
+fn declare_roles() -> Vec<BuiltInRole> {
     use crate::filter::Filter;
     const OWNED: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
     const WORK: [Kind; 3] = [Kind::Task, Kind::Interaction, Kind::Note];
@@ -189,7 +238,7 @@ pub fn built_in_roles() -> Vec<(&'static str, &'static str, Vec<Grant>)> {
     analyst.extend(on(&WORK, &[Action::Read, Action::Report, Action::Export], Scope::All));
     analyst.extend(on(&[Kind::Association], &[Action::Read, Action::Report], Scope::All));
 
-    vec![
+    [
         ("admin", "Administrator", admin),
         ("sales_manager", "Sales manager", with_shared(manager)),
         ("sales_rep", "Sales representative", with_shared(rep)),
@@ -197,4 +246,24 @@ pub fn built_in_roles() -> Vec<(&'static str, &'static str, Vec<Grant>)> {
         ("marketing", "Marketing", with_shared(marketing)),
         ("analyst", "Analyst", with_shared(analyst)),
     ]
+    .map(|(key, name, grants)| BuiltInRole { key, name, grants })
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grants_that_cannot_be_read_are_covered_by_the_same_role_and_by_admin() {
+        let [one, two] = [1, 2].map(|at| Id::from_parts(at, [0; 10]));
+        let of = |is_admin: bool, unread: &[Id]| RoleSet::default().of(is_admin, unread.iter().copied());
+        assert!(of(false, &[]).covers_unread(&of(false, &[])));
+        assert!(!of(false, &[two]).covers_unread(&of(false, &[one])));
+        assert!(of(false, &[one, two]).covers_unread(&of(false, &[one])));
+        let admin = of(true, &[]);
+        assert!(admin.covers_unread(&of(false, &[one])));
+        // An administrator's key does no more than it names.
+        assert!(!admin.within(&BTreeSet::new()).covers_unread(&of(false, &[one])));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     schema::record,
-    value::{Date, Ref},
+    value::{Date, Kind, Ref},
 };
 
 record! {
@@ -11,9 +11,9 @@ record! {
         own: [], team: [],
         person {
             /// One end.
-            from: Option<Ref> = FieldType::Ref, [required];
+            from: Option<Ref> = FieldType::Ref(Kind::LINKED), [required];
             /// The other end.
-            to: Option<Ref> = FieldType::Ref, [required];
+            to: Option<Ref> = FieldType::Ref(Kind::LINKED), [required];
             /// What ties them, such as `works_at`; with the two ends unique.
             label: String = Text(64), [required];
             /// What part `from` plays for `to`, such as `decision_maker`.

@@ -116,7 +116,7 @@ impl Auth<'_> {
             let token = Token::new(Use::Key, &seal, draft.cx.actor.tenant(), user, id, &secret);
             let own = [
                 (ApiKeyFields::secret_hash as usize, token.hash()),
-                (ApiKeyFields::previous_hash as usize, image.get("secret_hash").clone()),
+                (ApiKeyFields::previous_hash as usize, image.at(ApiKeyFields::secret_hash).clone()),
                 (ApiKeyFields::previous_until as usize, Value::Time(draft.cx.now.plus_micros(micros(overlap)))),
             ];
             draft.update_for_rule(record, &own, Step::new("rotate_key", None))?;
@@ -137,7 +137,7 @@ impl Auth<'_> {
         let own = super::person(actor).ok();
         let decide = |draft: &mut Draft<'_>| {
             let image = draft.peek(record)?.ok_or(Stop::not_found(Kind::ApiKey))?;
-            let user = image.get("user_id").as_id();
+            let user = image.at(ApiKeyFields::user_id).as_id();
             if (user.is_none() || user != own) && !draft.cx.access.allows(Action::Archive, &image) {
                 return Err(Stop::not_found(Kind::ApiKey));
             }
@@ -199,14 +199,14 @@ impl Auth<'_> {
 
 /// A key of the user's own.
 fn own_key(draft: &mut Draft<'_>, key: Ref, user: Id) -> Result<Arc<Image>, Stop> {
-    let image = draft.peek(key)?.filter(|image| image.get("user_id") == &Value::Id(user));
+    let image = draft.peek(key)?.filter(|image| image.at(ApiKeyFields::user_id) == &Value::Id(user));
     image.ok_or(Stop::not_found(Kind::ApiKey))
 }
 
 /// How the security log names a key.
 fn shown(key: &Image) -> String {
-    let text = |field: &str| key.get(field).as_text().unwrap_or_default().to_owned();
-    format!("{} ({})", text("name"), text("prefix"))
+    let text = |field: ApiKeyFields| key.at(field).as_text().unwrap_or_default().to_owned();
+    format!("{} ({})", text(ApiKeyFields::name), text(ApiKeyFields::prefix))
 }
 
 fn seen(actor: &Actor, outcome: &Outcome, image: &Arc<Image>) -> Result<Record<ApiKey>, AuthError> {

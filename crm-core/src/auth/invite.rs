@@ -3,7 +3,7 @@
 use super::{Auth, AuthError, Mail, log, passwords::give_ticket};
 use crate::{
     access::{Access, Action, Actor},
-    credentials::record::TicketPurpose,
+    credentials::record::{CredentialFields, TicketPurpose},
     draft::{self, Draft, Sets, Step, Stop},
     error::Error,
     schema::{Image, Patch, Record},
@@ -58,7 +58,7 @@ impl Auth<'_> {
                 return Err(Error::invalid("user", "inactive", "must be an active user").into());
             }
             let credential = draft.peek(Ref::new(Kind::Credential, user))?;
-            if credential.is_some_and(|credential| !credential.get("password_hash").is_null()) {
+            if credential.is_some_and(|credential| !credential.at(CredentialFields::password_hash).is_null()) {
                 let message = "has a password already: they can ask for another themselves";
                 return Err(Error::invalid("user", "has_password", message).into());
             }

@@ -72,8 +72,8 @@ use crate::{
     value::Id,
 };
 
-/// How often a decision on which many work at once is made anew; each time at least one of them has come through.
-const ROUNDS: usize = 16;
+/// How often a decision is made on which many work at once; each time at least one of them has come through.
+const TRIES: usize = 64;
 
 /// The use cases of sign-in.
 #[derive(Clone)]
@@ -145,17 +145,15 @@ impl Auth<'_> {
             *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
             Ok(Vec::new())
         };
-        for _ in 0..ROUNDS {
-            match draft::run(self.engine, actor, &Options::default(), hints, &kept).await {
-                Ok(outcome) => {
-                    let made = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    return Ok((made.ok_or_else(busy)?, outcome));
-                }
-                Err(Error::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
+        let options = Options { tries: Some(TRIES), ..Options::default() };
+        match draft::run(self.engine, actor, &options, hints, &kept).await {
+            Ok(outcome) => {
+                let made = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Ok((made.ok_or_else(busy)?, outcome))
             }
+            Err(Error::Conflict { .. }) => Err(busy().into()),
+            Err(error) => Err(error.into()),
         }
-        Err(busy().into())
     }
 
     /// Does work that keeps a core busy where the policy says.

@@ -12,9 +12,11 @@ use crate::{
     credentials::record::{CredentialFields, TicketPurpose},
     draft::{Draft, Lookup, Sets, Step, Stop},
     error::Error,
+    organizations::record::OrganizationFields,
     schema::Image,
     security_events::record::SecurityEventType,
     store::Want,
+    users::record::UserFields,
     value::{FieldValue, Id, Kind, Ref, Time, Value},
 };
 
@@ -29,7 +31,7 @@ pub(super) fn give_ticket(
     let seal = Seal::of(draft.cx.definitions)?;
     let token = Token::new(Use::Ticket, &seal, user.tenant, user.id, user.id, secret);
     let expires_at = draft.cx.now.plus_micros(micros(lifetime));
-    let to = user.get("email").as_text();
+    let to = user.at(UserFields::email).as_text();
     let to = to.ok_or_else(|| Error::invalid("email", "required", "is needed: the letter goes to it"))?;
     let own = [
         (CredentialFields::user_id, Value::Id(user.id)),
@@ -44,14 +46,14 @@ pub(super) fn give_ticket(
         let own = own.map(|(field, value)| (field as usize, value));
         draft.create(Kind::Credential, user.id, Sets::own(&own), Step::new("give_ticket", None))?;
     }
-    let text = |field: &str| user.get(field).as_text().map(str::to_owned);
+    let text = |field: UserFields| user.at(field).as_text().map(str::to_owned);
     let organization = draft.cx.definitions.organization();
     Ok(Letter {
         to: to.to_owned(),
-        name: text("name").unwrap_or_default(),
+        name: text(UserFields::name).unwrap_or_default(),
         organization: organization.map(|organization| organization.name.clone()).unwrap_or_default(),
         slug: organization.and_then(|organization| organization.slug.clone()),
-        locale: text("locale").or_else(|| organization.and_then(|organization| organization.locale.clone())),
+        locale: text(UserFields::locale).or_else(|| organization.and_then(|organization| organization.locale.clone())),
         ticket: token.into_text(),
         expires_at,
     })
@@ -84,13 +86,13 @@ fn ticket_holder(
     let [user, credential] = [draft.peek(refs[0])?, draft.peek(refs[1])?];
     let (Some(user), Some(credential)) = (user, credential) else { return Ok(Err(AuthError::InvalidToken)) };
     // Bound to the address: who reads the letters of an address that is the user's no more holds nothing.
-    let to = user.get("email").as_text();
-    let of_this = to.is_some_and(|to| token.is_held_with(credential.get("ticket_hash"), to));
-    let same_purpose = TicketPurpose::from_value(credential.get("ticket_purpose"))? == purpose;
+    let to = user.at(UserFields::email).as_text();
+    let of_this = to.is_some_and(|to| token.is_held_with(credential.at(CredentialFields::ticket_hash), to));
+    let same_purpose = TicketPurpose::from_value(credential.at(CredentialFields::ticket_purpose))? == purpose;
     if !of_this || !same_purpose || !super::may_act(&user) || !super::is_open(draft) {
         return Ok(Err(AuthError::InvalidToken));
     }
-    let expires: Option<Time> = credential.get("ticket_expires_at").as_time();
+    let expires: Option<Time> = credential.at(CredentialFields::ticket_expires_at).as_time();
     if expires.is_none_or(|expires| expires <= draft.cx.now) {
         return Ok(Err(AuthError::Expired));
     }
@@ -133,7 +135,7 @@ impl Auth<'_> {
         };
         let tenant = organization.tenant;
         let system = self.system(tenant);
-        let seal = Seal::new(organization.get("seal_key").as_text())?;
+        let seal = Seal::new(organization.at(OrganizationFields::seal_key).as_text())?;
         let (name, claim) = named(tenant, email);
         let by_name = [Counter::new(&seal, "reset name", &name, self.policy.resets_per_name)];
         let address = system.origin().and_then(|origin| origin.address.as_deref());
@@ -219,7 +221,7 @@ impl Auth<'_> {
             };
             set_hash(draft, user.id, &hash, None, action)?;
             // Whoever reads the user's letters is the user: what others tried is forgotten.
-            if let Some(email) = user.get("email").as_text() {
+            if let Some(email) = user.at(UserFields::email).as_text() {
                 let counter = Counter::name(&Seal::of(draft.cx.definitions)?, email, per_name);
                 throttle::clear(draft, &counter)?;
             }

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     schema::Image,
     security_events::record::SecurityEventType,
+    users::record::UserFields,
     value::{FieldValue, Kind, Ref, Value},
 };
 
@@ -23,14 +24,14 @@ pub struct SecondFactor {
 /// Takes a code by time, or a recovery code, off a credential; false where it is none, or was taken before.
 pub(super) fn take_code(draft: &mut Draft<'_>, credential: &Image, code: &Secret) -> Result<bool, Stop> {
     if let Some(digits) = totp::digits(code.expose()) {
-        let secret = credential.get("totp_secret").as_text().unwrap_or_default();
-        let last = Option::<i64>::from_value(credential.get("totp_step"))?;
+        let secret = credential.at(CredentialFields::totp_secret).as_text().unwrap_or_default();
+        let last = Option::<i64>::from_value(credential.at(CredentialFields::totp_step))?;
         let Some(step) = totp::accepted_step(secret, &digits, draft.cx.now, last) else { return Ok(false) };
         draft.compute(credential.reference(), &[(CredentialFields::totp_step as usize, Value::Int(step))])?;
         return Ok(true);
     }
     let hash = totp::recovery_hash(code.expose());
-    let codes = credential.get("recovery_codes").items();
+    let codes = credential.at(CredentialFields::recovery_codes).items();
     let is_this = |stored: &Value| stored.as_text().is_some_and(|stored| super::secret::same(stored, &hash));
     if !codes.iter().any(is_this) {
         return Ok(false);
@@ -51,14 +52,14 @@ impl Auth<'_> {
     pub async fn begin_second_factor(&self, actor: &Actor, password: &Secret) -> Result<SecondFactor, AuthError> {
         let secret = totp::secret(&self.engine.secret()?);
         let decide = |draft: &mut Draft<'_>, credential: &Image| {
-            if !credential.get("totp_since").is_null() {
+            if !credential.at(CredentialFields::totp_since).is_null() {
                 let message = "there is a second factor already: remove it first";
                 return Err(Error::invalid("second_factor", "exists", message).into());
             }
             let own = [(CredentialFields::totp_secret, Value::text(secret.expose()))];
             tries::set(draft, credential.id, "begin_second_factor", &own)?;
             let user = draft.peek(Ref::new(Kind::User, credential.id))?.ok_or(Stop::not_found(Kind::User))?;
-            let account = ["email", "name"].iter().find_map(|field| user.get(field).as_text());
+            let account = [UserFields::email, UserFields::name].into_iter().find_map(|field| user.at(field).as_text());
             Ok(Ok(account.unwrap_or_default().to_owned()))
         };
         let account = self.as_oneself(actor, password, decide).await?;
@@ -79,9 +80,9 @@ impl Auth<'_> {
             codes.push(totp::recovery_code(&self.engine.secret()?));
         }
         let decide = |draft: &mut Draft<'_>| {
-            let begun = draft
-                .peek(credential)?
-                .filter(|image| !image.get("totp_secret").is_null() && image.get("totp_since").is_null());
+            let begun = draft.peek(credential)?.filter(|image| {
+                !image.at(CredentialFields::totp_secret).is_null() && image.at(CredentialFields::totp_since).is_null()
+            });
             let Some(image) = begun else {
                 return Err(Error::invalid("second_factor", "not_begun", "begin one first").into());
             };
@@ -112,7 +113,7 @@ impl Auth<'_> {
         let session = actor.session();
         let decide = |draft: &mut Draft<'_>, credential: &Image| {
             let user = credential.id;
-            if credential.get("totp_since").is_null() {
+            if credential.at(CredentialFields::totp_since).is_null() {
                 return Err(Error::invalid("second_factor", "none", "there is none").into());
             }
             if !take_code(draft, credential, code)? {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     access::{Access, Action, Actor},
     collection::Collection,
+    credentials::record::CredentialFields,
     draft::{self, Draft, Lookup, Sets, Step, Stop},
     error::Error,
     filter::Filter,
@@ -55,7 +56,7 @@ pub(super) fn begin_sealed(
         (SessionFields::address as usize, address.into_value()),
         (SessionFields::user_agent as usize, user_agent.into_value()),
         (SessionFields::second_factor as usize, Value::Bool(second_factor)),
-        (SessionFields::generation as usize, credential.get("session_generation").clone()),
+        (SessionFields::generation as usize, credential.at(CredentialFields::session_generation).clone()),
         (SessionFields::expires_at as usize, Value::Time(expires_at)),
         (SessionFields::token_hash as usize, token.hash()),
         (SessionFields::rotated_at as usize, Value::Time(draft.cx.now)),
@@ -84,12 +85,12 @@ fn live(draft: &mut Draft<'_>, session: Id, user: Id) -> Result<Live, Stop> {
     let (Some(session), Some(user), Some(credential)) = (session, user, credential) else {
         return Ok(Err(AuthError::InvalidToken));
     };
-    let of_user = session.get("user_id") == &Value::Id(user.id);
-    let same_generation = session.get("generation") == credential.get("session_generation");
+    let of_user = session.at(SessionFields::user_id) == &Value::Id(user.id);
+    let same_generation = session.at(SessionFields::generation) == credential.at(CredentialFields::session_generation);
     if !of_user || !same_generation || session.is_archived() || !super::may_act(&user) || !super::is_open(draft) {
         return Ok(Err(AuthError::InvalidToken));
     }
-    if session.get("expires_at").as_time().is_none_or(|expires| expires <= draft.cx.now) {
+    if session.at(SessionFields::expires_at).as_time().is_none_or(|expires| expires <= draft.cx.now) {
         return Ok(Err(AuthError::Expired));
     }
     Ok(Ok((session, user)))
@@ -142,7 +143,7 @@ impl Auth<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             let successor = token.successor(&seal);
-            if token.is_held(image.get("token_hash")) {
+            if token.is_held(image.at(SessionFields::token_hash)) {
                 let values = [
                     (SessionFields::token_hash as usize, successor.hash()),
                     (SessionFields::previous_hash as usize, token.hash()),
@@ -150,10 +151,10 @@ impl Auth<'_> {
                 ];
                 draft.compute(session, &values)?;
             } else {
-                let rotated = image.get("rotated_at").as_time();
+                let rotated = image.at(SessionFields::rotated_at).as_time();
                 let since = rotated.map_or(i64::MAX, |rotated| draft.cx.now.since(rotated));
                 let in_grace = since <= micros(self.policy.refresh_grace);
-                if !(in_grace && token.is_held(image.get("previous_hash"))) {
+                if !(in_grace && token.is_held(image.at(SessionFields::previous_hash))) {
                     // It is one of ours, and it was replaced before: two have it.
                     end(draft, &image, "revoke")?;
                     log::add(draft, SecurityEventType::TokenReused, Some(user.id), None)?;
@@ -237,12 +238,12 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>| draft.peek(Ref::new(Kind::Credential, user));
         let (credential, outcome) = self.decide(actor, &[Ref::new(Kind::Credential, user).into()], decide).await?;
         let Some(credential) = credential else { return Ok(Vec::new()) };
-        let generation = i64::from_value(credential.get("session_generation")).map_err(Error::from)?;
+        let generation = i64::from_value(credential.at(CredentialFields::session_generation)).map_err(Error::from)?;
         let good = Filter::eq("user_id", user.to_string()).and(Filter::eq("generation", generation));
         let query = ListQuery::new().filter(good).sort("created_at").descending().limit(MAX_LIMIT);
         let page = Collection::<Session>::new(self.engine, &system).images(&query, Action::Read).await?;
         let access = Access::new(actor, &outcome.definitions, outcome.now);
-        let live = page.items.iter().filter(|image| image.get("expires_at").as_time() > Some(outcome.now));
+        let live = page.items.iter().filter(|image| image.at(SessionFields::expires_at).as_time() > Some(outcome.now));
         Ok(live.map(|image| Record::from_image(&access.mask(image))).collect::<Result<_, _>>().map_err(Error::from)?)
     }
 
@@ -255,7 +256,7 @@ impl Auth<'_> {
         let own = super::person(actor).ok();
         let decide = |draft: &mut Draft<'_>| {
             let image = draft.peek(session)?.ok_or(Stop::not_found(Kind::Session))?;
-            let user = image.get("user_id").as_id();
+            let user = image.at(SessionFields::user_id).as_id();
             if (user.is_none() || user != own) && !draft.cx.access.allows(Action::Archive, &image) {
                 return Err(Stop::not_found(Kind::Session));
             }

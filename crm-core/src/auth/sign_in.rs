@@ -11,6 +11,7 @@ use super::{
 use crate::{
     credentials::record::CredentialFields,
     draft::{Draft, Lookup, Stop, claim_of_value},
+    organizations::record::OrganizationFields,
     schema::Image,
     security_events::record::SecurityEventType,
     store::{Claim, Got, Want},
@@ -59,7 +60,7 @@ impl Auth<'_> {
         };
         let tenant = organization.tenant;
         let system = self.system(tenant);
-        let seal = Seal::new(organization.get("seal_key").as_text())?;
+        let seal = Seal::new(organization.at(OrganizationFields::seal_key).as_text())?;
         let (name, claim) = named(tenant, &with.email);
         let mut counters = vec![Counter::name(&seal, &name, self.policy.per_name)];
         if let Some(address) = system.origin().and_then(|origin| origin.address.as_deref()) {
@@ -122,7 +123,7 @@ impl Auth<'_> {
         let Some(credential) = credential.filter(|credential| proof.is_of(credential)) else {
             return Ok(Verdict::Changed(draft.peek(Ref::new(Kind::Credential, id))?));
         };
-        let has_second_factor = !credential.get("totp_since").is_null();
+        let has_second_factor = !credential.at(CredentialFields::totp_since).is_null();
         if has_second_factor {
             let Some(code) = code else { return Ok(Verdict::Refused(AuthError::CodeRequired)) };
             if !second_factor::take_code(draft, &credential, code)? {

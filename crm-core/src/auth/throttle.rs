@@ -122,7 +122,7 @@ pub(super) fn clear(draft: &mut Draft<'_>, counter: &Counter) -> Result<(), Stop
 /// Takes back one try: an address from which one of many signed in.
 pub(super) fn forgive(draft: &mut Draft<'_>, counter: &Counter) -> Result<(), Stop> {
     let Some(image) = draft.peek(counter.record)? else { return Ok(()) };
-    let failures = i64::from_value(image.get("failures"))?;
+    let failures = i64::from_value(image.at(ThrottleFields::failures))?;
     draft.compute(counter.record, &[(ThrottleFields::failures as usize, Value::Int((failures - 1).max(0)))])
 }
 

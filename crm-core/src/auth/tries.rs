@@ -15,6 +15,7 @@ use crate::{
     schema::Image,
     security_events::record::SecurityEventType,
     store::{Claim, Want},
+    users::record::UserFields,
     value::{Id, Kind, Ref, Value},
 };
 
@@ -66,7 +67,7 @@ impl Auth<'_> {
             let mut counters = counters.to_vec();
             if let (true, Some(user)) = (counters.is_empty(), &user) {
                 // Who is asked for the password again has no more tries than who signs in.
-                let name = user.get("email").as_text().map_or_else(|| user.id.to_string(), str::to_owned);
+                let name = user.at(UserFields::email).as_text().map_or_else(|| user.id.to_string(), str::to_owned);
                 counters.push(Counter::name(&Seal::of(draft.cx.definitions)?, &name, per_name));
             }
             // Where there is no user, as much is read: the record of an id that none has.
@@ -92,7 +93,9 @@ impl Auth<'_> {
         password: &Secret,
         credential: Option<&Image>,
     ) -> Result<Option<Proof>, AuthError> {
-        let stored = credential.and_then(|credential| credential.get("password_hash").as_text()).map(str::to_owned);
+        let stored = credential
+            .and_then(|credential| credential.at(CredentialFields::password_hash).as_text())
+            .map(str::to_owned);
         let (cost, password, salt) = (self.policy.argon2, password.clone(), self.engine.secret()?);
         self.work(move || {
             let right = password::verify(cost, &password, stored.as_deref())?;
@@ -152,7 +155,7 @@ impl Auth<'_> {
 impl Proof {
     /// True while the credential has the password that was proved.
     pub(super) fn is_of(&self, credential: &Image) -> bool {
-        credential.get("password_hash").as_text() == Some(self.stored.as_str())
+        credential.at(CredentialFields::password_hash).as_text() == Some(self.stored.as_str())
     }
 }
 
@@ -171,7 +174,7 @@ pub(super) fn set(
 pub(super) fn own_words(draft: &Draft<'_>, user: &Image) -> Vec<String> {
     let organization = draft.cx.definitions.organization();
     let of_organization = organization.into_iter().flat_map(|org| [Some(org.name.clone()), org.slug.clone()]);
-    let of_user = ["email", "name"].map(|field| user.get(field).as_text().map(str::to_owned));
+    let of_user = [UserFields::email, UserFields::name].map(|field| user.at(field).as_text().map(str::to_owned));
     of_organization.chain(of_user).flatten().collect()
 }
 

@@ -103,6 +103,9 @@ pub struct Change {
     /// Through what, where it was no plain call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Arc<Origin>>,
+    /// What brought it about, where another change did: which, through what and at what depth. JSON, so that it can grow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Arc<serde_json::Value>>,
     /// Every logged field that changed, in declared order.
     pub fields: Vec<FieldChange>,
     /// The other records of the same step, where it touched several (a conversion): undone together.

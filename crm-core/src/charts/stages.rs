@@ -4,7 +4,7 @@ use super::{
     scale::{DurationAxis, Scale, duration},
     svg::{Anchor, Svg, width_of},
 };
-use crate::{change::StageTime, pipelines::record::StageKind, reports::LifeReport, value::Id};
+use crate::{change::StageTime, reports::LifeReport, value::Id};
 
 /// The bar of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl StageBar {
     /// The open stages of a pipeline in their order: the median of the stays that began in the report's period, with
     /// its quartiles. Stages that mean won or lost are left out: nothing is meant to leave them.
     pub fn of_report(report: &LifeReport) -> Vec<Self> {
-        let open = report.stages.iter().filter(|stage| stage.kind == StageKind::Open);
+        let open = report.stages.iter().filter(|stage| stage.kind.is_open());
         open.map(|stage| {
             let time = &stage.time;
             let known = time.lower_quartile_micros.is_some() || time.median_micros.is_some();

@@ -219,6 +219,7 @@ impl Edit {
             origin: pending.origin.clone().map(Arc::new),
             fields,
             with: pending.with.clone(),
+            cause: None,
             stage_move: if group == Group::Person { pending.stage_move } else { None },
         };
         let person = pending.person.then(|| change(Group::Person, self.after.versions.person, pending.fields.clone()));

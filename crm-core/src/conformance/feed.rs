@@ -1,44 +1,35 @@
 //! The feed: every change of every tenant, for consumers that come back where they left off.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
+    catalog,
     change::{Change, ChangeId},
-    schema::Group,
-    store::{FeedCursor, StoreError},
-    value::{Id, Kind, Ref, Value},
+    schema::{KindDecl, common},
+    store::{FeedCursor, FeedPlace, StoreError},
+    value::{Id, Kind, Ref, Time, Value},
 };
 
 pub(super) const CASES: &[Case] = &[
-    case!("feed", everything_once, "the feed tells every change of every tenant, each record's in version order"),
+    case!("feed", everything_once, "the feed tells every change of every tenant"),
     case!("feed", resumes_anywhere, "a consumer that comes back with any page's cursor misses nothing"),
     case!("feed", waits_for_more, "an empty page has a cursor too, after which what comes later is told"),
     case!("feed", only_what_was_stored, "a commit that failed is not told"),
     case!("feed", cursor_that_is_none, "a cursor that is none is a bad query"),
     case!("feed", whole_changes, "a change in the feed is whole, with its tenant"),
     case!("feed", tenants, "every tenant with an organization is told once, in order, page by page"),
-    case!("feed", kept_cursors, "of each consumer the cursor that was kept last is found"),
+    case!("feed", end, "what is committed after the end was asked for is told behind it, and not all again"),
+    case!("feed", kept_places, "of each consumer the place that was kept last is found, whole, and its fence counts"),
+    case!("feed", stale_places, "a place is kept only where the fence is the kept one's"),
+    case!("feed", due, "what is due is found across tenants, by tenant and the oldest first, and nothing else is"),
+    case!("feed", due_in_turns, "of one tenant no more is due than asked for, and who comes after one is found"),
 ];
 
 /// Changes without those that were told before; the feed may repeat itself.
-fn once(told: Vec<(Id, Change)>) -> Vec<(Id, Change)> {
+pub(super) fn once(told: Vec<(Id, Change)>) -> Vec<(Id, Change)> {
     let mut seen: HashSet<(Id, ChangeId)> = HashSet::new();
     told.into_iter().filter(|(tenant, change)| seen.insert((*tenant, change.id()))).collect()
-}
-
-/// Holds that each record's changes come in version order with none skipped, after what was told already.
-pub(super) fn in_order(told: &[(Id, Change)], mut last: BTreeMap<(Id, Ref), u64>) -> Outcome {
-    for (tenant, change) in told.iter().filter(|(_, change)| change.group == Group::Person) {
-        let before = last.insert((*tenant, change.record), change.version).unwrap_or(0);
-        ensure!(
-            change.version == before + 1,
-            "of {}, version {} was told after version {before}",
-            change.record,
-            change.version
-        );
-    }
-    Ok(())
 }
 
 /// Two tenants with some history: the number of changes in it.
@@ -69,7 +60,6 @@ async fn everything_once(lab: &Lab<'_>) -> Outcome {
         let told = once(told);
         ensure!(told.len() == count, "{count} changes were made, the feed tells {}, {limit} a page", told.len());
         ensure!(told.iter().all(|(tenant, _)| *tenant == one || *tenant == two), "the feed tells of a third tenant");
-        in_order(&told, BTreeMap::new())?;
     }
     Ok(())
 }
@@ -88,7 +78,6 @@ async fn resumes_anywhere(lab: &Lab<'_>) -> Outcome {
         let (rest, _) = lab.feed(Some(kept.clone()), 100, count - once(told_before.clone()).len()).await?;
         let all = once(told_before.iter().cloned().chain(rest).collect());
         ensure!(all.len() == count, "resumed after {}, {} of {count} are told", told_before.len(), all.len());
-        in_order(&all, BTreeMap::new())?;
         cursor = Some(kept);
     }
     Ok(())
@@ -103,7 +92,8 @@ async fn waits_for_more(lab: &Lab<'_>) -> Outcome {
     lab.put(lab.change(&lead).set("source", Value::text("web"))).await?;
     for cursor in [end, page.cursor] {
         let (told, _) = lab.feed(Some(cursor), 1, 2).await?;
-        let versions: Vec<(Ref, u64)> = once(told).iter().map(|(_, change)| (change.record, change.version)).collect();
+        let mut versions: Vec<(Ref, u64)> = once(told).iter().map(|(_, c)| (c.record, c.version)).collect();
+        versions.sort_unstable();
         ensure!(versions == [(lead.reference(), 1), (lead.reference(), 2)], "after the end came {versions:?}");
     }
     Ok(())
@@ -181,24 +171,204 @@ async fn tenants(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-async fn kept_cursors(lab: &Lab<'_>) -> Outcome {
+async fn end(lab: &Lab<'_>) -> Outcome {
+    // Of a feed that has told nothing yet too.
+    let first = lab.store.feed_end().await?;
+    let (tenant, _, count) = history(lab).await?;
+    let (told, _) = lab.feed(Some(first), 100, count).await?;
+    ensure!(once(told).len() == count, "behind the end of an empty feed not all is told that came then");
+    lab.settle().await;
+    let end = lab.store.feed_end().await?;
+    let lead = lab.put(lab.new_record(tenant, Kind::Lead)).await?;
+    lab.put(lab.change(&lead).set("source", Value::text("web"))).await?;
+    let (told, _) = lab.feed(Some(end), 1, 2).await?;
+    let told = once(told);
+    let new = told.iter().filter(|(_, change)| change.record == lead.reference()).count();
+    ensure!(new == 2, "of 2 changes after the end was asked for {new} are told behind it");
+    ensure!(told.len() < count, "behind the end everything is told again");
+    Ok(())
+}
+
+/// A place as a consumer keeps it.
+fn place(cursor: Option<FeedCursor>, at: Time) -> FeedPlace {
+    FeedPlace {
+        cursor,
+        began: at,
+        settled: at.plus_micros(-1),
+        gap_since: Some(at.plus_micros(1)),
+        taken_until: Some(at.plus_micros(60_000_001)),
+        state: Some(serde_json::json!({
+            "waiting": [{"n": 9_007_199_254_740_993_i64, "t": "日本 \" ' \\ \n"}, null, true, [], -1.5],
+            "": {},
+        })),
+        fence: 0,
+    }
+}
+
+async fn kept_places(lab: &Lab<'_>) -> Outcome {
     // Other runs of the suite may have used the same store.
     let [one, other] = [lab.id(), lab.id()].map(|id| format!("suite-{id}"));
-    ensure!(lab.store.feed_cursor(&one).await?.is_none(), "a consumer that is new has a cursor");
+    ensure!(lab.store.feed_place(&one).await?.is_none(), "a consumer that is new has a place");
     history(lab).await?;
-    let mut kept = None;
-    for _ in 0..2 {
-        let page = lab.store.feed(kept.as_ref(), 3).await?;
-        lab.store.keep_feed_cursor(&one, &page.cursor).await?;
-        kept = lab.store.feed_cursor(&one).await?;
-        ensure!(kept.as_ref() == Some(&page.cursor), "{:?} was kept, {kept:?} is found", page.cursor);
-        ensure!(lab.store.feed_cursor(&other).await?.is_none(), "a consumer finds the cursor of another");
+    let mut cursor = None;
+    for was in 0..3 {
+        cursor = Some(lab.store.feed(cursor.as_ref(), 3).await?.cursor);
+        let place = match was {
+            2 => FeedPlace::beginning(lab.now()),
+            _ => place(cursor.clone(), lab.now()),
+        };
+        // The fence of the argument says nothing.
+        let place = FeedPlace { fence: 7, ..place };
+        ensure!(lab.store.keep_feed_place(&one, &place, was).await?, "a place is refused under the fence {was}");
+        let expected = Some(FeedPlace { fence: was + 1, ..place });
+        let found = lab.store.feed_place(&one).await?;
+        ensure!(found == expected, "{expected:?} was kept, {found:?} is found");
+        ensure!(lab.store.feed_place(&other).await?.is_none(), "a consumer finds the place of another");
     }
-    let first = lab.store.feed(None, 1).await?.cursor;
-    lab.store.keep_feed_cursor(&other, &first).await?;
-    ensure!(lab.store.feed_cursor(&one).await? == kept, "another consumer's cursor took the place of this one's");
-    // One that is put back is one that reads again.
-    lab.store.keep_feed_cursor(&one, &first).await?;
-    ensure!(lab.store.feed_cursor(&one).await?.as_ref() == Some(&first), "a cursor cannot be put back");
+    let kept = lab.store.feed_place(&one).await?;
+    let large = FeedPlace { state: Some("x".repeat(300_000).into()), ..FeedPlace::beginning(lab.now()) };
+    ensure!(lab.store.keep_feed_place(&other, &large, 0).await?, "another consumer's first place is refused");
+    ensure!(lab.store.feed_place(&one).await? == kept, "another consumer's place took the place of this one's");
+    let found = lab.store.feed_place(&other).await?;
+    ensure!(found == Some(FeedPlace { fence: 1, ..large }), "a large place is not found as it was kept");
+    Ok(())
+}
+
+async fn stale_places(lab: &Lab<'_>) -> Outcome {
+    let consumer = format!("suite-{}", lab.id());
+    let keep = async |cursor: &str, was: u64| {
+        let place = FeedPlace { cursor: Some(FeedCursor(cursor.to_owned())), ..FeedPlace::beginning(lab.now()) };
+        lab.store.keep_feed_place(&consumer, &place, was).await
+    };
+    ensure!(!keep("ahead", 1).await?, "a place is kept after one that there is not");
+    ensure!(lab.store.feed_place(&consumer).await?.is_none(), "a place that was refused is found");
+    for (was, cursor) in [(0, "first"), (1, "second"), (2, "third")] {
+        ensure!(keep(cursor, was).await?, "a place is refused under the fence {was}");
+        for stale in [0, was, was + 2, u64::MAX >> 1] {
+            ensure!(!keep("stale", stale).await?, "under the fence {stale} a place is kept where {} is", was + 1);
+        }
+        let found = lab.store.feed_place(&consumer).await?;
+        let told = found.as_ref().map(|place| (place.cursor.as_ref().map(|cursor| cursor.0.as_str()), place.fence));
+        ensure!(told == Some((Some(cursor), was + 1)), "`{cursor}` was kept, {found:?} is found");
+    }
+    Ok(())
+}
+
+/// The kinds whose records come due, and when.
+fn kinds_that_come_due() -> impl Iterator<Item = (&'static KindDecl, &'static str)> {
+    catalog::all().filter_map(|decl| Some((decl, decl.fields[decl.due?].name)))
+}
+
+/// Long before any other case's records are due.
+fn due_time(seconds: i64) -> Time {
+    Time::EPOCH.plus_micros(seconds * 1_000_000)
+}
+
+/// What of some tenants is due by now, as their ids say.
+async fn due_of(
+    lab: &Lab<'_>,
+    decl: &'static KindDecl,
+    tenants: &[Id],
+    (after, per_tenant, limit): (Option<Id>, usize, usize),
+) -> Result<Vec<(Id, Ref, Time)>, Failure> {
+    lab.settle().await;
+    let mut due = lab.store.due(decl, due_time(100), after, per_tenant, limit).await?;
+    ensure!(due.len() <= limit, "at most {limit} are asked for, {} are due", due.len());
+    due.retain(|(tenant, ..)| tenants.contains(tenant));
+    Ok(due)
+}
+
+async fn due(lab: &Lab<'_>) -> Outcome {
+    let (one, two) = (lab.tenant().await?.tenant, lab.tenant().await?.tenant);
+    for (decl, field) in kinds_that_come_due() {
+        let mut expected = Vec::new();
+        for (tenant, times) in [(two, &[40, 100][..]), (one, &[70, -5, 100, 30, 30][..])] {
+            for &seconds in times {
+                let at = due_time(seconds);
+                let image = lab.put(lab.new_record(tenant, decl.kind).set(field, Value::Time(at))).await?;
+                expected.push((tenant, image.reference(), at));
+            }
+            // Not yet, never, and archived.
+            let later = Value::Time(due_time(100).plus_micros(1));
+            lab.put(lab.new_record(tenant, decl.kind).set(field, later)).await?;
+            lab.put(lab.new_record(tenant, decl.kind).set(field, Value::Null)).await?;
+            let gone = lab.put(lab.new_record(tenant, decl.kind).set(field, Value::Time(due_time(1)))).await?;
+            let archived_at = decl.fields[common::ARCHIVED_AT].name;
+            lab.put(lab.change(&gone).set(archived_at, Value::Time(lab.now()))).await?;
+        }
+        expected.sort_unstable_by_key(|(tenant, record, at)| (*tenant, *at, record.id));
+        let all = (None, 100, 1000);
+        let found = due_of(lab, decl, &[one, two], all).await?;
+        ensure!(found == expected, "{} that are due: expected {expected:?}, found {found:?}", decl.kind.plural());
+        // Done with, put off, and due after all.
+        let mut images = Vec::new();
+        for (tenant, record, _) in &expected[..2] {
+            images.extend(lab.get(*tenant, *record).await?);
+        }
+        ensure!(images.len() == 2, "what is due is not there");
+        let sooner = due_time(-6);
+        lab.put(lab.change(&images[0]).set(field, Value::Null)).await?;
+        lab.put(lab.change(&images[1]).set(field, Value::Time(due_time(1_000)))).await?;
+        expected.drain(..2);
+        let found = due_of(lab, decl, &[one, two], all).await?;
+        ensure!(found == expected, "after two were done: expected {expected:?}, found {found:?}");
+        let (tenant, record, _) = expected[1];
+        let Some(image) = lab.get(tenant, record).await? else { return Err(Failure::new("what is due is not there")) };
+        lab.put(lab.change(&image).set(field, Value::Time(sooner))).await?;
+        expected[1].2 = sooner;
+        expected.sort_unstable_by_key(|(tenant, record, at)| (*tenant, *at, record.id));
+        let found = due_of(lab, decl, &[one, two], all).await?;
+        ensure!(found == expected, "after one became older: expected {expected:?}, found {found:?}");
+    }
+    let none = catalog::all().find(|decl| decl.due.is_none());
+    let found = match none {
+        Some(decl) => lab.store.due(decl, Time::MAX, None, 10, 10).await?,
+        None => Vec::new(),
+    };
+    ensure!(found.is_empty(), "of a kind that never comes due {found:?} is");
+    Ok(())
+}
+
+async fn due_in_turns(lab: &Lab<'_>) -> Outcome {
+    let mut tenants = Vec::new();
+    for _ in 0..4 {
+        tenants.push(lab.tenant().await?.tenant);
+    }
+    for (decl, field) in kinds_that_come_due() {
+        let mut all = Vec::new();
+        // The first has more than all others.
+        for (&tenant, count) in tenants.iter().zip([30, 3, 1, 2]) {
+            let edits = (0..count).map(|number| {
+                let at = due_time(100 - (number * 7) % 30);
+                lab.new_record(tenant, decl.kind).set(field, Value::Time(at))
+            });
+            for image in lab.put_all(edits.collect()).await? {
+                all.push((tenant, image.reference(), image.get(field).as_time().unwrap_or(Time::MIN)));
+            }
+        }
+        all.sort_unstable_by_key(|(tenant, record, at)| (*tenant, *at, record.id));
+        let of = |after: Option<Id>, per_tenant: usize| {
+            let behind = tenants.iter().filter(|tenant| after.is_none_or(|after| **tenant > after));
+            behind
+                .flat_map(|&tenant| all.iter().filter(move |(of, ..)| *of == tenant).take(per_tenant).copied())
+                .collect::<Vec<_>>()
+        };
+        for (after, per_tenant) in [(None, 1), (None, 2), (None, 50), (Some(tenants[0]), 2), (Some(tenants[3]), 5)] {
+            let expected = of(after, per_tenant);
+            let found = due_of(lab, decl, &tenants, (after, per_tenant, 1000)).await?;
+            ensure!(found == expected, "{per_tenant} a tenant after {after:?}: expected {expected:?}, found {found:?}");
+        }
+        // Turn by turn each tenant is found once.
+        let (mut told, mut after) = (Vec::new(), None);
+        loop {
+            let found = lab.store.due(decl, due_time(100), after, 1, 2).await?;
+            ensure!(found.len() <= 2, "a page of at most 2 has {}", found.len());
+            ensure!(found.is_sorted_by(|a, b| a.0 < b.0), "of one tenant each, {found:?} is due");
+            let Some((last, ..)) = found.last() else { break };
+            after = Some(*last);
+            told.extend(found.into_iter().filter(|(tenant, ..)| tenants.contains(tenant)));
+        }
+        ensure!(told == of(None, 1), "two at a time: expected {:?}, found {told:?}", of(None, 1));
+    }
     Ok(())
 }

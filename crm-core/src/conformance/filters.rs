@@ -299,7 +299,7 @@ async fn properties_of_mixed_types(lab: &Lab<'_>) -> Outcome {
         (FieldType::Date, samples::day(19_723)),
         (FieldType::Time, samples::time(1_704_067_200_000_000)),
         (FieldType::Id(Kind::User), Value::Id(world.users[0])),
-        (FieldType::Ref, Value::Ref(Ref::new(Kind::User, world.users[0]))),
+        (FieldType::Ref(Kind::LINKED), Value::Ref(Ref::new(Kind::User, world.users[0]))),
         (FieldType::Texts(100, 255), Value::text("5")),
     ];
     for (ty, operand) in types {

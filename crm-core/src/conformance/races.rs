@@ -3,18 +3,15 @@
 //! A task sends the same commit again where the store says that it is unavailable or that the outcome is unknown, as a
 //! careful caller would; what it reports is the last answer.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicI64, Ordering},
 };
 
-use super::{Case, Edit, Failure, Lab, Outcome, Task, case, ensure, lab::CommitIds};
+use super::{Case, Edit, Failure, Lab, Outcome, Task, case, ensure, feed::once, lab::CommitIds};
 use crate::{
     schema::Image,
-    store::{Claim, Commit, Got, Store, StoreError, Want},
+    store::{Claim, Commit, FeedPlace, Got, Store, StoreError, Want},
     value::{Id, Kind, Ref, Time, Value},
 };
 
@@ -33,6 +30,7 @@ pub(super) const CASES: &[Case] = &[
     case!("races", crossing_batches, "batches over the same records in opposite orders all get through, none by half"),
     case!("races", definitions_at_once, "unrelated definitions are written at once without a conflict"),
     case!("races", shared_guard, "many commits that guard one record at once all pass"),
+    case!("races", place_race, "of many tasks that move a consumer's place from one fence, one does"),
     case!("races", feed_meanwhile, "a consumer that reads the feed while many write misses nothing"),
     case!(
         "races",
@@ -426,6 +424,36 @@ async fn shared_guard(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
+async fn place_race(lab: &Lab<'_>) -> Outcome {
+    let consumer = format!("suite-{}", lab.id());
+    for was in 0..4 {
+        let pot = Pot::new();
+        let tasks = (0..TASKS).map(|number| -> Task {
+            let (store, pot, consumer) = (Arc::clone(&lab.store), pot.clone(), consumer.clone());
+            let place = FeedPlace { state: Some(number.into()), ..FeedPlace::beginning(lab.now()) };
+            Box::pin(async move {
+                let mut kept = store.keep_feed_place(&consumer, &place, was).await;
+                while matches!(kept, Err(StoreError::Unavailable(_))) {
+                    kept = store.keep_feed_place(&consumer, &place, was).await;
+                }
+                pot.add((place, kept));
+            })
+        });
+        lab.race(tasks.collect()).await;
+        let mut winner = None;
+        for (place, kept) in pot.take() {
+            if kept? {
+                ensure!(winner.is_none(), "two tasks moved the place from the fence {was}");
+                winner = Some(FeedPlace { fence: was + 1, ..place });
+            }
+        }
+        ensure!(winner.is_some(), "no task moved the place from the fence {was}");
+        let found = lab.store.feed_place(&consumer).await?;
+        ensure!(found == winner, "{winner:?} was kept, {found:?} is found");
+    }
+    Ok(())
+}
+
 async fn feed_meanwhile(lab: &Lab<'_>) -> Outcome {
     const TIMES: usize = 8;
     let tenant = lab.tenant().await?.tenant;
@@ -439,7 +467,7 @@ async fn feed_meanwhile(lab: &Lab<'_>) -> Outcome {
         for _ in 0..60 {
             match store.feed(cursor.as_ref(), 3).await {
                 Ok(page) => {
-                    page.changes.into_iter().for_each(|change| heard.add(Ok(change)));
+                    heard.add(Ok((page.changes, page.cursor.clone())));
                     cursor = Some(page.cursor);
                 }
                 Err(error) => return heard.add(Err(Failure::from(error).at("the feed"))),
@@ -450,12 +478,17 @@ async fn feed_meanwhile(lab: &Lab<'_>) -> Outcome {
     for outcome in pot.take() {
         outcome?;
     }
-    // What was told meanwhile is told in order, and a consumer that goes on hears all the rest.
-    let meanwhile = told.take().into_iter().collect::<Result<Vec<_>, _>>()?;
-    super::feed::in_order(&meanwhile, BTreeMap::new())?;
+    // What was told meanwhile, and what a consumer hears that goes on from there, is everything.
+    let mut meanwhile = Vec::new();
+    let mut reached = None;
+    for heard in told.take() {
+        let (changes, cursor) = heard?;
+        meanwhile.extend(changes);
+        reached = Some(cursor);
+    }
     let total = 10 + leads.len() * (1 + TIMES);
-    let (all, _) = lab.feed(None, 7, total).await?;
-    super::feed::in_order(&all, BTreeMap::new())?;
+    let (rest, _) = lab.feed(reached, 7, total.saturating_sub(once(meanwhile.clone()).len())).await?;
+    let all = once(meanwhile.into_iter().chain(rest).collect());
     ensure!(all.len() == total, "{total} changes were made, the feed tells {}", all.len());
     Ok(())
 }

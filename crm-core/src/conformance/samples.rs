@@ -132,7 +132,7 @@ pub(super) fn values(ty: FieldType, world: &World) -> Vec<Value> {
         }
         FieldType::Id(kind) => ids(kind, world).into_iter().map(Value::Id).collect(),
         FieldType::StageId => world.stages.map(Value::Id).into(),
-        FieldType::Ref => refs(world).into_iter().map(Value::Ref).collect(),
+        FieldType::Ref(_) => refs(world).into_iter().map(Value::Ref).collect(),
         FieldType::Texts(..) => vec![
             Value::list(texts(&["hot", "new"])),
             Value::list(texts(&["new"])),
@@ -143,7 +143,7 @@ pub(super) fn values(ty: FieldType, world: &World) -> Vec<Value> {
             let all: Vec<Value> = ids(kind, world).into_iter().map(Value::Id).collect();
             lists(&all)
         }
-        FieldType::Refs(_) => {
+        FieldType::Refs(..) => {
             let all: Vec<Value> = refs(world).into_iter().map(Value::Ref).collect();
             lists(&all)
         }
@@ -242,7 +242,7 @@ pub(super) fn property_types() -> Vec<(&'static str, FieldType)> {
         ("url", FieldType::Url),
         ("email", FieldType::Email),
         ("phone", FieldType::Phone),
-        ("reference", FieldType::Ref),
+        ("reference", FieldType::Ref(Kind::LINKED)),
         ("reference_of_a_kind", FieldType::Id(Kind::User)),
     ]
 }

@@ -247,11 +247,11 @@ async fn tenants_see_nothing_of_another(lab: &Lab<'_>) -> Outcome {
 /// Follows the feed until a total is what it should be; the feed may tell of a commit some time after it.
 async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Outcome {
     let tenant = scene.admin.tenant();
-    let mut cursor = None;
+    let mut place = None;
     for _ in 0..1000 {
         lab.settle().await;
-        let followed = scene.crm.totals().run(cursor.as_ref(), Duration::from_mins(1)).await?;
-        cursor = followed.cursor;
+        let followed = scene.crm.totals().run(place.as_ref(), Duration::from_mins(1)).await?;
+        place = followed.place;
         let found = scene.crm.companies(&scene.admin).get(company).await?.lifetime_value.to_string();
         if found == expected {
             // From the beginning once more: the same.

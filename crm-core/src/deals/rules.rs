@@ -5,7 +5,7 @@ use crate::{
     definitions::Definitions,
     pipelines::{
         place,
-        record::{PipelineKind, Stage, StageKind},
+        record::{PipelineKind, Stage},
     },
     rules::{Rules, Settle},
     schema::Record,
@@ -48,7 +48,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
     use super::record::DealFields as F;
     let named = |field: F| (cx.named)(field as usize);
     // A deal that is won or lost is so for certain, whatever anybody says.
-    if stage.kind != StageKind::Open || entered && !named(F::probability) {
+    if !stage.kind.is_open() || entered && !named(F::probability) {
         after.probability = Some(stage.probability);
     }
     if entered && !named(F::forecast_category) {
@@ -61,7 +61,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
         place::keep_explanation(moved, reason, &mut after.close_reason, named(F::close_reason));
         place::keep_explanation(moved, note, &mut after.close_note, named(F::close_note));
     }
-    if stage.kind == StageKind::Open {
+    if stage.kind.is_open() {
         let sent_back = entered && before.is_some_and(|before| before.actual_close_date == after.actual_close_date);
         if after.actual_close_date.is_some() && named(F::actual_close_date) && !sent_back {
             cx.faults.push("actual_close_date", "not_closed", "is for deals that are won or lost");

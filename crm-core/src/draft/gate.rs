@@ -6,15 +6,23 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{Draft, Step, Stop};
 use crate::{
     access::{Action, FieldAccess, FieldRule, Grant, Permission, RoleSet, Scope},
+    contacts::record::ContactFields,
     credentials::record::CredentialFields,
     definitions::Definitions,
     error::{Error, Faults},
-    pipelines::record::PipelineKind,
+    interactions::record::InteractionFields,
+    jobs::record::JobFields,
+    notes::record::NoteFields,
+    organizations::record::OrganizationFields,
+    pipelines::record::{PipelineFields, PipelineKind},
     properties::{
         record::Property,
-        typing::{check_property, map_of, property_type},
+        typing::{check_property, map_of, property_type, written_type},
     },
+    roles::record::RoleFields,
     schema::{FieldType, Image, KindDecl, Record, RecordKind, Section, common},
+    teams::record::TeamFields,
+    users::record::UserFields,
     value::{FieldValue, Id, Kind, Ref, Value},
 };
 
@@ -29,8 +37,8 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     if !access.is_within_limits(Permission::new(image.kind(), Action::Read)) {
         return Ok(false);
     }
-    if image.kind() == Kind::Note && image.get("is_private") == &Value::Bool(true) {
-        let author = image.get("author_id").as_id();
+    if image.kind() == Kind::Note && image.at(NoteFields::is_private) == &Value::Bool(true) {
+        let author = image.at(NoteFields::author_id).as_id();
         return Ok(author.is_some() && author == draft.cx.actor.user() || access.allows(Action::ReadPrivate, image));
     }
     if image.kind() == Kind::User && Some(image.id) == draft.cx.actor.user() {
@@ -38,7 +46,7 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     }
     // Whoever asked for a job may see how far it is.
     if image.kind() == Kind::Job
-        && image.get("user_id").as_id().is_some_and(|asked| Some(asked) == draft.cx.actor.user())
+        && image.at(JobFields::user_id).as_id().is_some_and(|asked| Some(asked) == draft.cx.actor.user())
     {
         return Ok(true);
     }
@@ -48,8 +56,12 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     if !matches!(image.kind(), Kind::Task | Kind::Interaction | Kind::Note) {
         return Ok(false);
     }
-    let links: Vec<Ref> =
-        image.get("links").items().iter().filter_map(|v| if let Value::Ref(r) = v { Some(*r) } else { None }).collect();
+    let links: Vec<Ref> = image
+        .at(InteractionFields::links)
+        .items()
+        .iter()
+        .filter_map(|v| if let Value::Ref(r) = v { Some(*r) } else { None })
+        .collect();
     for link in &links {
         draft.want(*link);
     }
@@ -134,9 +146,10 @@ pub(crate) fn check_field_rules(
     Ok(())
 }
 
-/// Whether the value of a property, as it is given, is the one that is there.
+/// Whether the value of a property, as it is given, is the one that is there. One that cannot be read is shown as null.
 fn is_same(held: &Value, given: &Value) -> bool {
     match given {
+        Value::Null if matches!(held, Value::Opaque(_)) => true,
         Value::Json(json) if !matches!(held, Value::Json(_)) => **json == held.to_json(),
         given => held == given,
     }
@@ -198,7 +211,7 @@ fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
     }
     match draft.peek(Ref::new(Kind::User, user)) {
         Ok(None) => Ok(Vec::new()),
-        Ok(Some(user)) => Ok(user.get("team_ids").items().iter().filter_map(Value::as_id).collect()),
+        Ok(Some(user)) => Ok(user.at(UserFields::team_ids).items().iter().filter_map(Value::as_id).collect()),
         // Wanted with all else that is; the caller stops for them together.
         Err(Stop::Need(lookups)) => {
             draft.want_all(lookups);
@@ -218,11 +231,11 @@ pub(crate) fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &m
     }
     // While it keeps its name it keeps its places, and nothing is read.
     if before
-        .is_some_and(|before| !before.is_archived() && !after.is_archived() && before.get("name") == after.get("name"))
+        .is_some_and(|before| !before.is_archived() && !after.is_archived() && before.at(F::name) == after.at(F::name))
     {
         return Ok(());
     }
-    let NameKeys { whole, stem } = NameKeys::of(after.get("name").as_text().unwrap_or_default());
+    let NameKeys { whole, stem } = NameKeys::of(after.at(F::name).as_text().unwrap_or_default());
     for (field, key) in [(F::name_claim, Some(whole)), (F::stem_claim, stem)] {
         let at = field as usize;
         after.values[at] = match key.filter(|_| !after.is_archived()) {
@@ -285,7 +298,7 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
         }
     }
     let unknown_user = after.kind() == Kind::User
-        && after.get("email").is_null()
+        && after.at(ContactFields::email).is_null()
         && after.values[common::EXTERNAL_ID].is_null()
         && !faults.all().iter().any(|fault| fault.field == "email");
     if unknown_user {
@@ -296,7 +309,8 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
     for property in draft.cx.definitions.properties(after.kind()) {
         let was = before.and_then(|before| before.values[common::PROPERTIES].as_map()?.get(&property.key));
         // A record from before the property was required may stay as it is, but may not lose a value it has.
-        let demanded = property.required && property.archived_at.is_none() && (before.is_none() || was.is_some());
+        let can_be_written = property.archived_at.is_none() && property_type(property).is_some();
+        let demanded = property.required && can_be_written && (before.is_none() || was.is_some());
         if demanded && !values.contains_key(&property.key) {
             faults.push(format!("properties.{}", property.key), "required", "is needed");
         }
@@ -369,7 +383,7 @@ pub(crate) fn place_properties(
         };
         // From outside a property comes as JSON: only its definition tells of which type it is to be.
         let typed = match value {
-            Value::Json(json) => property_type(property).read_json(json),
+            Value::Json(json) => written_type(property).and_then(|ty| ty.read_json(json)),
             typed => Ok(typed.clone()),
         };
         let checked = match typed {
@@ -402,14 +416,19 @@ pub(crate) fn check_roles(draft: &mut Draft<'_>, before: Option<&Image>, after: 
     match after.kind() {
         Kind::User => check_user_roles(draft, before, after)?,
         Kind::Role => {
-            let changed = |name: &str| before.is_none_or(|before| before.get(name) != after.get(name));
-            if !["grants", "inherits", "field_rules", "archived_at"].into_iter().any(changed) {
+            let fields = [RoleFields::grants, RoleFields::withheld, RoleFields::inherits, RoleFields::field_rules];
+            let changed = |before: &Image| {
+                fields.into_iter().any(|field| before.at(field) != after.at(field))
+                    || before.is_archived() != after.is_archived()
+            };
+            if !before.is_none_or(changed) {
                 return Ok(());
             }
             let role = crate::roles::record::Role::decode(&after.values)?;
             let inherited = draft.cx.definitions.role_set(&role.inherits);
             let rules = role.field_rules.iter().chain(inherited.rules());
-            let whole = RoleSet::new(role.grants.iter().chain(inherited.all()), rules);
+            let unread = inherited.unread().chain(role.has_unread(after).then_some(after.id));
+            let whole = RoleSet::new(role.own_grants().chain(inherited.all()), rules).of(false, unread);
             demand_no_more(draft, &whole, &whole)?;
         }
         _ => {}
@@ -434,8 +453,8 @@ fn hold_own_rights(draft: &mut Draft<'_>, after: &Image) -> Result<(), Stop> {
     Ok(())
 }
 
-fn ids_of(image: &Image, field: &str) -> Vec<Id> {
-    image.get(field).items().iter().filter_map(Value::as_id).collect()
+fn ids_of(image: &Image, field: UserFields) -> Vec<Id> {
+    image.at(field).items().iter().filter_map(Value::as_id).collect()
 }
 
 /// Nobody raises their own rights, whatever they hold: by other roles or teams of their own, by a role that they have, by
@@ -451,25 +470,25 @@ fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(
                 return refuse("archived_at");
             }
             let active = Value::Bool(true);
-            if before.get("is_active") != &active && after.get("is_active") == &active {
+            if before.at(UserFields::is_active) != &active && after.at(UserFields::is_active) == &active {
                 return refuse("is_active");
             }
             // By the user's own record, whatever somebody vouches for.
-            let [had, has] = [before, after].map(|image| ids_of(image, "role_ids"));
+            let [had, has] = [before, after].map(|image| ids_of(image, UserFields::role_ids));
             if had != has && raises(&definitions.role_set(&had), &definitions.role_set(&has)) {
                 return refuse("role_ids");
             }
-            let were = ids_of(before, "team_ids");
-            let is_more = ids_of(after, "team_ids").iter().any(|team| !were.contains(team));
+            let were = ids_of(before, UserFields::team_ids);
+            let is_more = ids_of(after, UserFields::team_ids).iter().any(|team| !were.contains(team));
             if is_more && depends_on_teams(&now) { refuse("team_ids") } else { Ok(()) }
         }
         Kind::Role => {
             let then = definitions.role_set_with(access.role_ids(), &Record::from_image(after)?);
             if raises(&now, &then) { refuse("grants") } else { Ok(()) }
         }
-        Kind::Team if before.get("parent_id") != after.get("parent_id") => {
+        Kind::Team if before.at(TeamFields::parent_id) != after.at(TeamFields::parent_id) => {
             let mine = access.team_ids();
-            let parent = after.get("parent_id").as_id();
+            let parent = after.at(TeamFields::parent_id).as_id();
             let is_gained = parent.is_some_and(|parent| mine.contains(&parent)) && !mine.contains(&after.id);
             if is_gained && depends_on_teams(&now) { refuse("parent_id") } else { Ok(()) }
         }
@@ -479,7 +498,9 @@ fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(
 
 /// True where the second set allows anything, or shows any field, that the first does not.
 fn raises(now: &RoleSet, then: &RoleSet) -> bool {
-    then.all().any(|grant| !now.covers(grant)) || now.rules().any(|rule| !then.has_rule(rule))
+    then.all().any(|grant| !now.covers(grant))
+        || !now.covers_unread(then)
+        || now.rules().any(|rule| !then.has_rule(rule))
 }
 
 /// True where what these roles grant depends on the teams that one is in.
@@ -496,36 +517,41 @@ fn check_user_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) ->
     let ids = ids_of;
     // Who is archived or inactive has no roles in effect: to bring them back is to give them all.
     let in_effect = |image: &Image| {
-        let live = !image.is_archived() && image.get("is_active") == &Value::Bool(true);
-        if live { ids(image, "role_ids") } else { Vec::new() }
+        let live = !image.is_archived() && image.at(UserFields::is_active) == &Value::Bool(true);
+        if live { ids(image, UserFields::role_ids) } else { Vec::new() }
     };
     let others = Some(after.id) != draft.cx.actor.user();
     let had = before.map(in_effect).unwrap_or_default();
     let given: Vec<Id> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
     if !given.is_empty() {
-        let whole = definitions.role_set(&ids(after, "role_ids"));
+        let whole = definitions.role_set(&ids(after, UserFields::role_ids));
         demand_no_more(draft, &definitions.role_set(&given), &whole)?;
-    } else if let Some(before) = before.filter(|before| others && before.get("role_ids") != after.get("role_ids")) {
+    } else if let Some(before) =
+        before.filter(|before| others && before.at(UserFields::role_ids) != after.at(UserFields::role_ids))
+    {
         // Nor does anybody spare another a field rule that they are held to themselves.
-        let (were, are) =
-            (definitions.role_set(&ids(before, "role_ids")), definitions.role_set(&ids(after, "role_ids")));
+        let (were, are) = (
+            definitions.role_set(&ids(before, UserFields::role_ids)),
+            definitions.role_set(&ids(after, UserFields::role_ids)),
+        );
         let spared = |rule: &&FieldRule| were.has_rule(rule) && !are.has_rule(rule);
         if let Some(rule) = draft.cx.access.roles().rules().find(spared) {
             return Err(of_rule(rule).into());
         }
     }
     if let Some(before) = before.filter(|_| others)
-        && ["email", "external_id"].into_iter().any(|field| before.get(field) != after.get(field))
+        && (before.at(UserFields::email) != after.at(UserFields::email)
+            || before.values[common::EXTERNAL_ID] != after.values[common::EXTERNAL_ID])
     {
-        let theirs = definitions.role_set(&ids(before, "role_ids"));
+        let theirs = definitions.role_set(&ids(before, UserFields::role_ids));
         demand_no_more(draft, &theirs, &theirs)?;
     }
     let action = if before.is_some() { Action::Update } else { Action::Create };
     let permission = Permission::new(Kind::User, action);
     if draft.cx.access.widest(permission) != Some(Scope::All) {
         let mine = draft.cx.access.team_ids();
-        let were = before.map(|before| ids(before, "team_ids")).unwrap_or_default();
-        if ids(after, "team_ids").iter().any(|team| !were.contains(team) && !mine.contains(team)) {
+        let were = before.map(|before| ids(before, UserFields::team_ids)).unwrap_or_default();
+        if ids(after, UserFields::team_ids).iter().any(|team| !were.contains(team) && !mine.contains(team)) {
             return Err(Error::Forbidden { permission, field: Some("team_ids".to_owned()), scope: None }.into());
         }
     }
@@ -539,6 +565,11 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
     if let Some(grant) = granted.all().find(|grant| !own.covers(grant)) {
         return Err(Error::forbidden(Permission::new(grant.resource, grant.action)).into());
     }
+    if !own.covers_unread(granted) {
+        let message = "a newer version of the program stored a grant of the role that this one cannot read: \
+                       only who has the role, or `admin`, may give it";
+        return Err(Error::invalid("grants", "unknown_grant", message).into());
+    }
     if let Some(rule) = own.rules().find(|rule| whole.touches(rule.kind) && !whole.has_rule(rule)) {
         return Err(of_rule(rule).into());
     }
@@ -546,7 +577,7 @@ fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Resu
 }
 
 fn of_rule(rule: &FieldRule) -> Error {
-    let action = if rule.access == FieldAccess::Hidden { Action::Read } else { Action::Update };
+    let action = if rule.access == FieldAccess::ReadOnly { Action::Update } else { Action::Read };
     Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field.clone()), scope: None }
 }
 
@@ -571,7 +602,7 @@ pub(crate) fn keep_foundations(
         Kind::Organization if after.is_archived() => {
             Err(Error::invalid("archived_at", "fixed", "an organization is suspended, not archived").into())
         }
-        Kind::Role if after.is_archived() && after.get("key").as_text() == Some("admin") => {
+        Kind::Role if after.is_archived() && after.at(RoleFields::key).as_text() == Some("admin") => {
             let message = "the role `admin` stays: somebody must be able to do everything";
             Err(Error::invalid("archived_at", "fixed", message).into())
         }
@@ -589,7 +620,7 @@ fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> 
     let name = format!("properties.{}", property.key);
     let mut faults = Faults::new();
     for kind in [PipelineKind::Lead, PipelineKind::Deal] {
-        if property.kind != Some(kind.record_kind()) {
+        if property.kind != kind.record_kind() {
             continue;
         }
         for pipeline in definitions.pipelines(kind) {
@@ -613,8 +644,8 @@ fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> 
 
 /// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
 fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
-    let is_default = |image: &Image| !image.is_archived() && image.get("is_default") == &Value::Bool(true);
-    let kind = |image: &Image| image.get("kind").clone();
+    let is_default = |image: &Image| !image.is_archived() && image.at(PipelineFields::is_default) == &Value::Bool(true);
+    let kind = |image: &Image| image.at(PipelineFields::kind).clone();
     let (was, is) = (before.is_some_and(is_default), is_default(after));
     if was && !is && !draft.written().any(|other| is_default(other) && kind(other) == kind(after)) {
         return Err(Error::invalid("is_default", "needs_another", "make another pipeline the default instead").into());
@@ -645,7 +676,7 @@ pub(crate) fn end_sessions(
     after: &Image,
     step: Step,
 ) -> Result<(), Stop> {
-    let acts = |image: &Image| !image.is_archived() && image.get("is_active") == &Value::Bool(true);
+    let acts = |image: &Image| !image.is_archived() && image.at(UserFields::is_active) == &Value::Bool(true);
     if after.kind() != Kind::User || !before.is_some_and(acts) || acts(after) {
         return Ok(());
     }
@@ -656,7 +687,7 @@ pub(crate) fn end_sessions(
 
 /// What ends every session of a credential's user.
 pub(crate) fn next_generation(credential: &Image) -> Result<(usize, Value), Stop> {
-    let generation = i64::from_value(credential.get("session_generation"))?;
+    let generation = i64::from_value(credential.at(CredentialFields::session_generation))?;
     Ok((CredentialFields::session_generation as usize, Value::Int(generation.saturating_add(1))))
 }
 
@@ -673,8 +704,8 @@ pub(crate) fn keep_admins(
     let Some(admin) = draft.cx.definitions.role_by_key("admin").map(|role| role.id) else { return Ok(()) };
     let is_admin = |image: &Image| {
         !image.is_archived()
-            && image.get("is_active") == &Value::Bool(true)
-            && image.get("role_ids").items().contains(&Value::Id(admin))
+            && image.at(UserFields::is_active) == &Value::Bool(true)
+            && image.at(UserFields::role_ids).items().contains(&Value::Id(admin))
     };
     let (was, is) = (before.is_some_and(is_admin), is_admin(after));
     if was == is {
@@ -682,7 +713,7 @@ pub(crate) fn keep_admins(
     }
     let organization = Ref::new(Kind::Organization, draft.cx.actor.tenant());
     let image = draft.peek(organization)?.ok_or(Stop::not_found(Kind::Organization))?;
-    let mut admins: Vec<Value> = image.get("admin_ids").items().to_vec();
+    let mut admins: Vec<Value> = image.at(OrganizationFields::admin_ids).items().to_vec();
     admins.retain(|id| id != &Value::Id(after.id));
     if is {
         admins.push(Value::Id(after.id));

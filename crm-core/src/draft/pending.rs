@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -85,13 +86,17 @@ impl<K: RecordKind> Answer for Vec<Record<K>> {
     }
 }
 
-/// A text of all that is asked, made only where an idempotency key needs its fingerprint.
-pub(crate) type Asked = Box<dyn Fn() -> String + Send + Sync>;
+/// The form of fingerprints, which are kept for a day: of what is asked as JSON, fields by their names. Another form, which
+/// another program makes of the same request, has another number here.
+const FORM: &str = "1:";
 
-/// The text of a value.
-pub(crate) fn asked_for<T: fmt::Debug + Clone + Send + Sync + 'static>(value: &T) -> Asked {
+/// All that is asked, as JSON. Made only where an idempotency key needs its fingerprint.
+pub(crate) type Asked = Box<dyn Fn() -> serde_json::Result<String> + Send + Sync>;
+
+/// The JSON of a value. What is set on a record says so by fields' names: positions change from program to program.
+pub(crate) fn asked_for<T: Serialize + Clone + Send + Sync + 'static>(value: &T) -> Asked {
     let value = value.clone();
-    Box::new(move || format!("{value:?}"))
+    Box::new(move || serde_json::to_string(&value))
 }
 
 type MakeStep = dyn Fn(Step) -> Box<Decide<'static>> + Send + Sync;
@@ -214,16 +219,21 @@ impl<T> Pending<T> {
         self
     }
 
+    /// Decided this often at most where somebody else changes what it reads: more than usual for what many write at once.
+    pub(crate) const fn tries(mut self, most: usize) -> Self {
+        self.options.tries = Some(most);
+        self
+    }
+
     /// A hash of who asks for what, and how.
-    fn fingerprint(&self) -> String {
-        let Self { options, occurred_at, .. } = self;
-        let user = self.actor.user();
-        let how = format!("{user:?} {occurred_at:?} {:?} {:?}", options.if_version, options.based_on);
-        let mut fingerprint = String::new();
-        for byte in Sha256::digest(format!("{}\n{how}\n{}", self.action, (self.asked)())).iter().take(16) {
+    fn fingerprint(&self) -> serde_json::Result<String> {
+        let Options { if_version, based_on, .. } = &self.options;
+        let how = serde_json::to_string(&(self.action, self.actor.user(), self.occurred_at, if_version, based_on))?;
+        let mut fingerprint = FORM.to_owned();
+        for byte in Sha256::digest(format!("{how}\n{}", (self.asked)()?)).iter().take(16) {
             let _ = fmt::Write::write_fmt(&mut fingerprint, format_args!("{byte:02x}"));
         }
-        fingerprint
+        Ok(fingerprint)
     }
 
     /// Through something: an import, a workflow, an API key.
@@ -239,7 +249,9 @@ impl<T> Pending<T> {
             if key.is_empty() || key.len() > 255 || key.contains('\0') {
                 return Err(Error::invalid("idempotency_key", "too_long", "must have 1 to 255 characters"));
             }
-            *fingerprint = self.fingerprint();
+            *fingerprint = self.fingerprint().map_err(|error| {
+                Error::invalid("idempotency_key", "unfit", format!("what is asked cannot be written: {error}"))
+            })?;
         }
         if options.no_subject {
             return Err(Error::invalid("version", "no_record", "this write is of no one record to hold to a version"));

@@ -9,6 +9,8 @@ use crate::{
     error::Faults,
     properties::typing::property_type,
     schema::{FieldType, Image, common},
+    teams::record::TeamFields,
+    users::record::UserFields,
     value::{Id, Kind, Ref, Value},
 };
 
@@ -61,7 +63,7 @@ pub(crate) fn check(
             Some(image) if image.is_archived() => {
                 faults.push(field, "archived", format!("names an archived {}", target.kind));
             }
-            Some(image) if target.kind == Kind::User && image.get("is_active") == &Value::Bool(false) => {
+            Some(image) if target.kind == Kind::User && image.at(UserFields::is_active) == &Value::Bool(false) => {
                 faults.push(field, "inactive", "names a user who is not active");
             }
             Some(_) => {}
@@ -85,7 +87,7 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
         }
         if at == common::PROPERTIES {
             for (key, value) in value.as_map().into_iter().flatten() {
-                let ty = draft.cx.definitions.property(after.kind(), key).map(|property| property_type(property));
+                let ty = draft.cx.definitions.property(after.kind(), key).and_then(|property| property_type(property));
                 let same = old.as_map().and_then(|map| map.get(key)) == Some(value);
                 if let (Some(FieldType::Id(kind)), Some(id), false) = (ty, value.as_id(), same) {
                     found.push((format!("properties.{key}"), Ref::new(kind, id)));
@@ -104,7 +106,7 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
         }
         let of = |value: &Value| match (field.ty, value) {
             (FieldType::Id(kind) | FieldType::Ids(kind, _), Value::Id(id)) => Some(Ref::new(kind, *id)),
-            (FieldType::Ref | FieldType::Refs(_), Value::Ref(target)) => Some(*target),
+            (FieldType::Ref(_) | FieldType::Refs(..), Value::Ref(target)) => Some(*target),
             _ => None,
         };
         // What use cases keep themselves (sources, conversions) they have read themselves.
@@ -142,7 +144,7 @@ fn levels(draft: &Draft<'_>, record: Ref) -> usize {
     let moved: BTreeMap<Id, Option<Id>> = draft
         .written()
         .filter(|image| image.kind() == Kind::Team)
-        .map(|image| (image.id, image.get("parent_id").as_id()))
+        .map(|image| (image.id, image.at(TeamFields::parent_id).as_id()))
         .collect();
     let mut level = vec![record.id];
     let mut levels = 0;

@@ -20,7 +20,7 @@ use crate::{
     value::{Id, Kind, Ref, Time},
 };
 
-/// How often a decision is made anew because somebody else changed what it read.
+/// How often a decision is made because somebody else changed what it read, where [`Options::tries`] says nothing.
 const CONFLICT_TRIES: usize = 4;
 /// How often a commit whose outcome is unknown is sent again.
 const UNKNOWN_TRIES: usize = 3;
@@ -73,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) no_subject: bool,
     /// Decide again where a unique value has been taken meanwhile.
     pub(crate) again_where_taken: bool,
+    /// How often it is decided at most, where many write the same records.
+    pub(crate) tries: Option<usize>,
     /// Decide, and do not commit.
     pub(crate) dry_run: bool,
 }
@@ -116,7 +118,7 @@ pub(crate) async fn run(
     hints: &[Lookup],
     decide: &Decide<'_>,
 ) -> Result<Outcome, Error> {
-    let mut tries = 0;
+    let (mut tries, most) = (0, options.tries.unwrap_or(CONFLICT_TRIES));
     // What keeping scores will ask for is read along, in the one round trip.
     let along = if options.dry_run {
         Vec::new()
@@ -186,12 +188,12 @@ pub(crate) async fn run(
             }
             Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
             // The next round finds the key's entry and answers from it.
-            Err(StoreError::KeyUsed) if tries < CONFLICT_TRIES => {}
+            Err(StoreError::KeyUsed) if tries < most => {}
             Err(StoreError::Claimed { claim, .. })
-                if tries < CONFLICT_TRIES && (options.again_where_taken || is_of_the_core(&claim)) => {}
+                if tries < most && (options.again_where_taken || is_of_the_core(&claim)) => {}
             // Of the subject, the version that the caller named is over; another record's change is met by deciding again.
             Err(StoreError::Conflict { record, .. })
-                if tries < CONFLICT_TRIES && options.if_version.is_none_or(|(subject, _)| subject != record) => {}
+                if tries < most && options.if_version.is_none_or(|(subject, _)| subject != record) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -202,7 +204,7 @@ fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) ->
         return Ok(());
     }
     match definitions.organization() {
-        Some(organization) if organization.status == OrganizationStatus::Suspended => {
+        Some(organization) if organization.status != OrganizationStatus::Active => {
             Err(Error::invalid("organization", "suspended", "the organization is suspended: nobody may write"))
         }
         Some(_) => Ok(()),

@@ -13,13 +13,15 @@ use crate::{
     catalog,
     change::{Change, FieldChange, Origin},
     companies::shared_hosts::SharedHosts,
+    deals::record::DealFields,
     definitions::Definitions,
     error::{Error, Faults},
+    leads::record::LeadFields,
     pipelines::gates::Passage,
     rules::{self, Settle, Validator},
     schema::{FieldType, Group, Image, Record, RecordKind, Section, common},
     store::{Commit, Guard, KeyEntry, Want, Write},
-    value::{Id, Kind, Ref, Time, Value},
+    value::{Id, Kind, Ref, Time, Value, stored},
 };
 
 /// What a decision is made in.
@@ -298,6 +300,7 @@ impl<'a> Draft<'a> {
             origin: None,
             fields,
             with: Vec::new(),
+            cause: None,
             stage_move: None,
         });
         Ok(())
@@ -306,7 +309,7 @@ impl<'a> Draft<'a> {
     /// When a change of a record is recorded: now, or where another process' clock is ahead, when the last one was. So no
     /// group's changes run backwards in the log. The machine's announcements go with its scores.
     pub(crate) fn not_before(&self, before: &Image) -> Time {
-        let scored_at = before.decl.position("scored_at").map_or(&Value::Null, |at| &before.values[at]);
+        let scored_at = before.at(LeadFields::scored_at);
         let updated_at = &before.values[common::UPDATED_AT];
         [updated_at, scored_at].into_iter().filter_map(Value::as_time).fold(self.cx.now, Time::max)
     }
@@ -420,6 +423,9 @@ impl<'a> Draft<'a> {
             rules::settle(before.map(Arc::as_ref), &mut after, &mut settle)?;
         }
         gate::follow_owner(self, before.map(Arc::as_ref), &mut after, &named)?;
+        if let Some(before) = before.filter(|_| !sets.exactly) {
+            keep_unknown(before, &mut after);
+        }
         let fields = diff(before.map(Arc::as_ref), &after);
         let changed = |name: &str| fields.iter().any(|field| field.field == name);
         let stamp = rules::Stamp { changed: &changed, occurred_at, by: self.cx.actor.user() };
@@ -453,7 +459,7 @@ impl<'a> Draft<'a> {
         after.values[common::UPDATED_AT] = Value::Time(recorded_at);
         after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
         after.versions.person += 1;
-        let stage_move = changed("stage_id").then(|| after.get("pipeline_id").as_id()).flatten();
+        let stage_move = changed("stage_id").then(|| after.at(DealFields::pipeline_id).as_id()).flatten();
         let change = Change {
             record,
             group: Group::Person,
@@ -465,6 +471,7 @@ impl<'a> Draft<'a> {
             action: Cow::Borrowed(step.action),
             origin: self.origin.as_ref().or(self.cx.actor.origin()).cloned(),
             fields,
+            cause: None,
             with: Vec::new(),
             stage_move,
         };
@@ -515,13 +522,24 @@ impl<'a> Draft<'a> {
                 let is_new = !by_use_case && after.values[*at] != normal;
                 if is_new { field.ty.within_bounds(normal) } else { Ok(normal) }
             });
-            match normal {
-                Ok(normal) if field.is_structured() && rules::reads(after.kind(), *at, &normal).is_err() => {
-                    faults.push(field.name, "wrong_type", format!("must be {} of its shape", field.ty.describe()));
+            let normal = match normal {
+                Ok(normal) => normal,
+                Err(_) if exactly => value.clone(),
+                Err(fault) => {
+                    faults.add(field.name, fault);
+                    continue;
                 }
-                Ok(normal) => after.values[*at] = or_nothing(field.ty, normal),
-                Err(_) if exactly => after.values[*at] = or_nothing(field.ty, value.clone()),
-                Err(fault) => faults.add(field.name, fault),
+            };
+            let wrong = if field.is_structured() && !exactly {
+                rules::faults(after.kind(), *at, &after.values[*at], &normal)
+            } else {
+                Vec::new()
+            };
+            if wrong.is_empty() {
+                after.values[*at] = or_nothing(field.ty, normal);
+            }
+            for (place, fault) in wrong {
+                faults.add(stored::place(field.name, &place), fault);
             }
         }
     }
@@ -550,7 +568,7 @@ impl<'a> Draft<'a> {
             if before.values[common::CREATED_AT].as_time().is_some_and(|created| occurred_at < created) {
                 faults.push("occurred_at", "too_small", "must not be before the record's creation");
             }
-            let entered = before.get("stage_entered_at").as_time();
+            let entered = before.at(DealFields::stage_entered_at).as_time();
             if changed("stage_id") && entered.is_some_and(|entered| occurred_at < entered) {
                 faults.push("occurred_at", "too_small", "must not be before the current stage was entered");
             }
@@ -623,6 +641,18 @@ impl<'a> Draft<'a> {
         commit.sort();
         commit.check_budget()?;
         Ok(commit)
+    }
+}
+
+/// What a newer program stored within values that are written, and this one does not know, stays as it is: unknown keys of
+/// structures and of the elements of lists that stay, elements that cannot be read.
+fn keep_unknown(before: &Image, after: &mut Image) {
+    for (at, field) in after.decl.fields.iter().enumerate() {
+        let may_have = field.is_structured() || field.ty.is_list();
+        if may_have && before.values[at] != after.values[at] {
+            let given = std::mem::take(&mut after.values[at]);
+            after.values[at] = rules::keep(before.kind(), at, &before.values[at], given);
+        }
     }
 }
 

@@ -2,11 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::value::Value;
-
-/// The members by which elements of structured lists are told apart, the first that an element has: an address of a
-/// contact stays the same element where it becomes the primary one.
-const KEYS: [&str; 8] = ["id", "email", "phone", "url", "value", "ref", "address", "text"];
+use crate::value::{Value, stored};
 
 /// What taking a change back does to a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +86,7 @@ impl TakeBack {
 /// What tells an element of a list from the others.
 fn key(element: &Value) -> Cow<'_, Value> {
     if let Value::Json(json) = element
-        && let Some(key) = KEYS.iter().find_map(|name| json.get(name).filter(|key| !key.is_null()))
+        && let Some(key) = stored::key_of(json)
     {
         return Cow::Owned(Value::Json(std::sync::Arc::new(key.clone())));
     }

@@ -99,7 +99,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
             return Err(conflict(draft, record, changed));
         }
         // Whoever made it may take it back; to archive what others made is a permission of its own.
-        let mine = draft.cx.actor.user().is_some_and(|user| current.get("created_by") == &Value::Id(user));
+        let mine = draft.cx.actor.user().is_some_and(|user| current.values[common::CREATED_BY] == Value::Id(user));
         gate::demand(draft, if mine { Action::Update } else { Action::Archive }, &current)?;
         return draft.archive_checked(&current, step).map(|()| true);
     }

@@ -114,6 +114,11 @@ impl Compiler<'_> {
             Filter::All { and } => Predicate::All(and.iter().map(|part| self.part(part, depth + 1, state)).collect()),
             Filter::Any { or } => Predicate::Any(or.iter().map(|part| self.part(part, depth + 1, state)).collect()),
             Filter::Not { not } => Predicate::Not(Box::new(self.part(not, depth + 1, state))),
+            Filter::Unknown(_) => {
+                let fault = Fault::new("unknown_condition", "is a condition that this program does not know");
+                state.faults.push(("filter".to_owned(), fault));
+                Predicate::never()
+            }
             Filter::Is(condition) => {
                 state.conditions += 1;
                 match self.condition(condition, state) {
@@ -448,7 +453,7 @@ fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
             )
             .to_json(),
         },
-        FieldType::Ref => {
+        FieldType::Ref(_) => {
             if let Some(object) = object() {
                 return Ok(object);
             }

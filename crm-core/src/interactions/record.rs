@@ -82,7 +82,7 @@ record! {
             /// Who took part.
             participants: Vec<Participant> = Structs(50), [personal];
             /// What it is about; at least one record.
-            links: Vec<Ref> = Refs(20), [required];
+            links: Vec<Ref> = Refs(Kind::LINKED, 20), [required];
         }
         read_only {}
         machine {}

@@ -89,7 +89,7 @@ pub struct HeldBack {
     /// Why.
     pub reason: String,
 }
-structured!(JobTarget, HeldBack, Product, Progress);
+structured!(HeldBack, Product; whole JobTarget, Progress);
 
 record! {
     /// Long work. It is done on behalf of the user who asked for it, with what that user may do.

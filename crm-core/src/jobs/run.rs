@@ -12,7 +12,7 @@ use crate::{
     draft::{Asked, Draft, Lookup, Pending, Sets, Step, Stop, asked_for, decide_only},
     error::Error,
     pipelines::{moves::close_stage, record::Pipeline},
-    schema::Record,
+    schema::{Image, Record},
     scoring::{Scoring, Trial},
     users::{Handover, record::User, set_active, signed_in::actor_of},
     value::{Choice, FieldValue, Id, Kind, Ref, Time, Value},
@@ -169,8 +169,8 @@ impl Collection<'_, Job> {
     }
 
     /// Goes on with a job until a moment, and answers how far it is. Only who asked for it, or the system on their
-    /// behalf, goes on with it; for others this is [`Collection::get`]. Of many at once one works; the others answer
-    /// how far it was.
+    /// behalf, goes on with it; for others this is [`Collection::get`], and so it is of a job that a newer program made
+    /// and this one does not understand as a whole. Of many at once one works; the others answer how far it was.
     ///
     /// # Errors
     /// As [`Collection::get`], and what the store says: then the job goes on with the next call.
@@ -186,7 +186,8 @@ impl Collection<'_, Job> {
         let job: Record<Job> = Record::from_image(image)?;
         let mine = self.actor.is_system() || job.user_id.is_some() && job.user_id == self.actor.user();
         let now = self.engine.clock.now();
-        if job.status != JobStatus::Running || !mine || job.taken_until.is_some_and(|taken| taken > now) {
+        let is_mine_to_do = mine && !is_beyond(&job, image);
+        if job.status != JobStatus::Running || !is_mine_to_do || job.taken_until.is_some_and(|taken| taken > now) {
             let access = Access::new(self.actor, &outcome.definitions, now);
             return Ok(Record::from_image(&access.mask(image))?);
         }
@@ -304,6 +305,17 @@ impl Collection<'_, Job> {
         );
         Ok(pending.await?.into_value())
     }
+}
+
+/// True for a job that a newer program made and this one does not understand as a whole: it is left to that one.
+fn is_beyond(job: &Job, image: &Image) -> bool {
+    let parts = [
+        (JobFields::target, job.target.is_some()),
+        (JobFields::progress, job.progress.is_some()),
+        (JobFields::trial, job.trial.is_some()),
+    ];
+    let is_unread = |(field, is_read): (JobFields, bool)| !is_read && !image.values[field as usize].is_null();
+    matches!(job.r#type, JobType::Unknown(_)) || parts.into_iter().any(is_unread)
 }
 
 /// True for failures that the next stint may be spared.

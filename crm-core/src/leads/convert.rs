@@ -21,7 +21,7 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What a lead becomes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct ConvertLead {
     /// Which contact.
     pub contact: Target,
@@ -37,7 +37,7 @@ pub struct ConvertLead {
 }
 
 /// Which record one side of a conversion is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub enum Target {
     /// The one that is there and that the actor may see, else a new one. A contact is found by the lead's e-mail address;
     /// a company by the domain of the lead's website, by the domain of the e-mail address where the names do not differ, or
@@ -176,7 +176,7 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
     };
     faults.into_result()?;
     let definitions = draft.cx.definitions;
-    let pipeline = image.get("pipeline_id").as_id().and_then(|id| definitions.pipeline(id));
+    let pipeline = image.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id));
     let won = pipeline.and_then(|pipeline| pipeline.first_of(StageKind::Won)).ok_or_else(|| {
         Error::invalid("stage_id", "no_won_stage", "the lead's pipeline has no won stage to convert into")
     })?;
@@ -285,13 +285,13 @@ impl Looked {
 
     /// Whether a company that was found may be the lead's.
     fn fits(&self, by: Matched, claim: &Claim, found: &Image) -> bool {
-        let theirs = found.get("domain").as_text();
+        let theirs = found.at(CompanyFields::domain).as_text();
         match by {
             // Two that are called the same and have sites of their own are two.
             Matched::Name => self.site.as_deref().zip(theirs).is_none_or(|(mine, theirs)| mine == theirs),
             // Who writes from a host need not work for whom it belongs to.
             _ if self.site.as_deref().is_none_or(|site| claim.value != site) => {
-                let names = self.name.as_deref().zip(found.get("name").as_text());
+                let names = self.name.as_deref().zip(found.at(CompanyFields::name).as_text());
                 names.is_none_or(|(mine, theirs)| NameKeys::of(mine).resembles(&NameKeys::of(theirs)))
             }
             _ => true,
@@ -302,7 +302,7 @@ impl Looked {
 /// Custom properties of the lead that the target kind has too, with the same key and type.
 fn properties(draft: &Draft<'_>, lead: &Record<Lead>, kind: Kind) -> BTreeMap<String, Value> {
     let definitions = draft.cx.definitions;
-    let ty = |kind: Kind, key: &str| definitions.property(kind, key).map(|property| property_type(property));
+    let ty = |kind: Kind, key: &str| definitions.property(kind, key).and_then(|property| property_type(property));
     lead.properties
         .iter()
         .filter(|(key, _)| ty(kind, key).is_some() && ty(kind, key) == ty(Kind::Lead, key))

@@ -19,7 +19,7 @@ record! {
             /// Shown first.
             is_pinned: bool = Bool, [];
             /// What it is about; at least one record.
-            links: Vec<Ref> = Refs(20), [required];
+            links: Vec<Ref> = Refs(Kind::LINKED, 20), [required];
         }
         read_only {
             /// Who wrote it.

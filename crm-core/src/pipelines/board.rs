@@ -47,7 +47,7 @@ async fn columns<K: RecordKind, T>(
     }
     let (engine, actor) = (collection.engine, collection.actor);
     let definitions = collection.definitions().await?;
-    let pipeline = definitions.pipeline(pipeline).filter(|pipeline| pipeline.kind.record_kind() == K::KIND);
+    let pipeline = definitions.pipeline(pipeline).filter(|pipeline| pipeline.kind.record_kind() == Some(K::KIND));
     let pipeline = pipeline.ok_or(Error::NotFound(Kind::Pipeline))?;
     let mut stages: Vec<&Stage> = pipeline.stages.iter().filter(|stage| !stage.retired).collect();
     stages.sort_by_key(|stage| stage.position);
@@ -85,9 +85,9 @@ impl Collection<'_, Pipeline> {
     /// at once: two reads a stage.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such pipeline, and as [`Collection::list`].
+    /// [`Error::NotFound`] where there is no such pipeline (or one of a kind that this program does not know), and as [`Collection::list`].
     pub async fn view_board(&self, id: Id, query: &ListQuery) -> Result<Vec<Column<View>>, Error> {
-        let kind = self.get(id).await?.kind.record_kind();
+        let kind = self.get(id).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
         let view = |image: &std::sync::Arc<Image>, access: &Access<'_>| Ok(View::new(image, access));
         if kind == Kind::Lead {
             columns(&Collection::<Lead>::new(self.engine, self.actor), id, query, view).await

@@ -2,6 +2,7 @@
 //! stage, so no writer gets round them.
 
 use crate::{
+    deals::record::DealFields,
     definitions::Definitions,
     error::Faults,
     filter::{Compiler, Filter, Predicate, PropertyTypes},
@@ -19,7 +20,7 @@ struct Whole<'a> {
 
 impl PropertyTypes for Whole<'_> {
     fn property_type(&self, key: &str) -> Option<FieldType> {
-        self.definitions.property(self.kind, key).map(|property| property_type(property))
+        self.definitions.property(self.kind, key).and_then(|property| property_type(property))
     }
     fn is_hidden(&self, _: &str) -> bool {
         false
@@ -70,12 +71,13 @@ pub(crate) fn check(
     faults: &mut Faults,
 ) {
     let Some(kind) = PipelineKind::of(after.kind()) else { return };
-    let (old, new) = (before.map(|image| image.get("stage_id")), after.get("stage_id"));
-    let same_pipeline = before.is_none_or(|image| image.get("pipeline_id") == after.get("pipeline_id"));
+    let (old, new) = (before.map(|image| image.at(DealFields::stage_id)), after.at(DealFields::stage_id));
+    let same_pipeline =
+        before.is_none_or(|image| image.at(DealFields::pipeline_id) == after.at(DealFields::pipeline_id));
     if old == Some(new) && same_pipeline {
         return;
     }
-    let pipeline = after.get("pipeline_id").as_id().and_then(|id| definitions.pipeline(id));
+    let pipeline = after.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id));
     let Some(pipeline) = pipeline.filter(|pipeline| pipeline.kind == kind) else {
         let message = format!("must be a pipeline for {}", after.kind().plural());
         faults.push("pipeline_id", "unknown_pipeline", message);
@@ -95,6 +97,18 @@ pub(crate) fn check(
         faults.push("stage_id", "retired", format!("the stage `{}` is retired and takes no records", stage.key));
     }
     let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
+    // Nor is a stage of another pipeline left, whose kind is unknown.
+    let left = old.and_then(Value::as_id).and_then(|id| definitions.stage(id)).map(|(_, stage)| stage);
+    for unknown in [Some(stage), left].into_iter().flatten() {
+        if let StageKind::Unknown(kind) = unknown.kind {
+            let message = format!(
+                "the stage `{}` is of the kind `{}`, which this program does not know: a newer one moves its records",
+                unknown.key,
+                kind.as_str()
+            );
+            faults.push("stage_id", "unknown_stage_kind", message);
+        }
+    }
     // The way back of a conversion is its own inverse, whatever the stages allow.
     if passage != Passage::Unconvert {
         check_move(from, stage, faults);
@@ -139,7 +153,7 @@ fn check_lead(
     if kind != PipelineKind::Lead {
         return;
     }
-    let was = before.and_then(|image| image.get("stage_id").as_id()).and_then(|id| definitions.stage(id));
+    let was = before.and_then(|image| image.at(DealFields::stage_id).as_id()).and_then(|id| definitions.stage(id));
     if to.kind == StageKind::Won && passage != Passage::Convert {
         faults.push("stage_id", "convert_only", "a lead is converted by its conversion, not by a move");
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::record::{Pipeline, PipelineFields, StageKind};
 use crate::{
-    collection::{Collection, hints_of, named_fields},
-    deals::record::Deal,
+    collection::{Collection, hints_of, named, named_fields},
+    deals::record::{Deal, DealFields},
     definitions::Definitions,
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A stage, by its id, by its key within the record's own pipeline, or by what it means there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum StageRef {
     /// By id; it may be another pipeline's, to which the record then moves.
     Id(Id),
@@ -82,7 +82,7 @@ pub(crate) fn move_to<K: RecordKind>(
     hints.push(record.into());
     let mut fields = named_fields::<K>(&sets);
     fields.push("stage_id".to_owned());
-    let asked = asked_for(&(id, stage.clone(), Arc::clone(&sets)));
+    let asked = asked_for(&(id, stage.clone(), named::<K>(&sets)));
     Pending::new(
         collection.engine,
         collection.actor,
@@ -91,11 +91,11 @@ pub(crate) fn move_to<K: RecordKind>(
         hints,
         move |draft: &mut Draft<'_>, step: Step| {
             let image = draft.read(record)?;
-            let (pipeline, stage) = stage.resolve(draft.cx.definitions, image.get("pipeline_id").as_id())?;
+            let (pipeline, stage) = stage.resolve(draft.cx.definitions, image.at(DealFields::pipeline_id).as_id())?;
             let at = |name: &str| image.decl.position(name).ok_or(Stop::not_found(record.kind));
             let mut all = sets.to_vec();
             all.push((at("stage_id")?, Value::Id(stage)));
-            if image.get("pipeline_id").as_id() != Some(pipeline) {
+            if image.at(DealFields::pipeline_id).as_id() != Some(pipeline) {
                 all.push((at("pipeline_id")?, Value::Id(pipeline)));
             }
             draft.update(record, Sets::asked(&all), step)?;
@@ -136,7 +136,7 @@ impl Collection<'_, Pipeline> {
 
     /// Moves what stands in a stage to another.
     pub(crate) async fn empty_stage(&self, pipeline: Id, from: Id, to: Id, walk: &mut Walk) -> Result<(), Error> {
-        let kind = self.get(pipeline).await?.kind.record_kind();
+        let kind = self.get(pipeline).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
         let filter = || Filter::eq("stage_id", from.to_string());
         loop {
             if kind == Kind::Lead {

@@ -13,10 +13,10 @@ pub(crate) fn keep_explanation<T: PartialEq>(
     named: bool,
 ) {
     let (Some(from), to) = moved else { return };
-    if from == StageKind::Open || from == to {
+    if from.is_open() || from == to {
         return;
     }
-    let sent_back = to == StageKind::Open && was == Some(&*explanation);
+    let sent_back = to.is_open() && was == Some(&*explanation);
     if !named || sent_back {
         *explanation = None;
     }

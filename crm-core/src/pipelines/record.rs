@@ -132,6 +132,13 @@ record! {
     }
 }
 
+impl StageKind {
+    /// True for what goes on: open, or of a kind that this program does not know.
+    pub const fn is_open(self) -> bool {
+        matches!(self, StageKind::Open | StageKind::Unknown(_))
+    }
+}
+
 impl Pipeline {
     /// The stage of an id.
     pub fn stage(&self, id: Id) -> Option<&Stage> {

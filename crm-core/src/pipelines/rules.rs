@@ -3,17 +3,19 @@
 use super::record::{Pipeline, PipelineKind, StageKind};
 use crate::{
     catalog,
+    filter::Filter,
     rules::{ClaimsOf, Rules, Settle},
     schema::{MAX_TEXT, Record, one_line},
     value::{Kind, fold, normalize_slug},
 };
 
 impl PipelineKind {
-    /// The kind of record that goes through.
-    pub const fn record_kind(self) -> Kind {
+    /// The kind of record that goes through; none that this program knows where it is unknown.
+    pub const fn record_kind(self) -> Option<Kind> {
         match self {
-            PipelineKind::Lead => Kind::Lead,
-            PipelineKind::Deal => Kind::Deal,
+            PipelineKind::Lead => Some(Kind::Lead),
+            PipelineKind::Deal => Some(Kind::Deal),
+            PipelineKind::Unknown(_) => None,
         }
     }
 
@@ -59,7 +61,7 @@ impl Rules for Pipeline {
             match stage.kind {
                 StageKind::Won => stage.probability = 100,
                 StageKind::Lost => stage.probability = 0,
-                StageKind::Open => {}
+                StageKind::Open | StageKind::Unknown(_) => {}
             }
             if !(0..=100).contains(&stage.probability) {
                 cx.faults.push(field("probability"), "too_large", "must be 0 to 100");
@@ -109,7 +111,7 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
             cx.faults.push("stages", "fixed", message);
         }
     }
-    let decl = catalog::decl(after.kind.record_kind());
+    let decl = after.kind.record_kind().map(catalog::decl);
     for (at, stage) in after.stages.iter().enumerate() {
         for key in &stage.allowed_from {
             if !keys.contains(&key.as_str()) {
@@ -118,20 +120,22 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
             }
         }
         // Nothing enters a retired stage: what it once asked for may be gone.
-        if stage.retired {
-            continue;
-        }
+        let Some(decl) = decl.filter(|_| !stage.retired) else { continue };
+        let old = before.and_then(|before| before.stage(stage.id));
         for name in &stage.required_fields {
+            // A newer program asks for fields that this one does not know: nothing enters here then.
+            let asked = old.is_some_and(|old| old.required_fields.contains(name));
             let known = match name.strip_prefix("properties.") {
                 Some(key) => cx.definitions.property(decl.kind, key).is_some(),
-                None => decl.field(name).is_some_and(|field| !field.marks.secret),
+                None => decl.field(name).map_or(asked, |field| !field.marks.secret),
             };
             if !known {
                 let message = format!("`{}` has no field `{name}`", decl.kind);
                 cx.faults.push(format!("stages[{at}].required_fields"), "unknown_field", message);
             }
         }
-        if let Some(gate) = &stage.gate {
+        let held = |gate: &Filter| gate.is_unknown() && old.is_some_and(|old| old.gate.as_ref() == Some(gate));
+        if let Some(gate) = stage.gate.as_ref().filter(|gate| !held(gate)) {
             for (field, fault) in
                 super::gates::compile_gate(decl, gate, cx.definitions, cx.occurred_at).err().into_iter().flatten()
             {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     rules::{ClaimsOf, Rules, Settle},
     schema::{MAX_TEXT, Record, one_line},
-    value::Kind,
+    value::{Kind, Value},
 };
 
 /// The kinds that have custom properties.
@@ -76,13 +76,17 @@ impl Rules for Property {
             if rules.min.zip(rules.max).is_some_and(|(min, max)| min > max) {
                 cx.faults.push("rules.min", "too_large", "must not be more than rules.max");
             }
-            if !rules.default.is_null()
+            // What a newer program set stays, though this one cannot tell whether it is right.
+            let was = before.and_then(|before| Some(&before.rules.as_ref()?.default));
+            let is_unknown = property_type(after).is_none() || matches!(rules.default, Value::Opaque(_));
+            let stays = rules.default.is_null() || is_unknown && was == Some(&rules.default);
+            if !stays
                 && let Err(fault) = check_property(after, rules.default.clone(), None, cx.definitions.default_country())
             {
                 cx.faults.add("rules.default", fault);
             }
         }
-        if after.unique && property_type(after).is_list() {
+        if after.unique && property_type(after).is_some_and(|ty| ty.is_list()) {
             cx.faults.push("unique", "wrong_type", "a list cannot be unique");
         }
     }

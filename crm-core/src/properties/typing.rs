@@ -8,9 +8,11 @@ use crate::{
     value::{Decimal, Fault, Kind, Value},
 };
 
-/// The field type of a custom property.
-pub fn property_type(property: &Property) -> FieldType {
-    match property.r#type {
+/// The field type of a custom property; none where its own type is unknown: its values are kept, and cannot be written
+/// or asked for.
+pub fn property_type(property: &Property) -> Option<FieldType> {
+    Some(match property.r#type {
+        PropertyType::Unknown(_) => return None,
         // Properties live in one map that lists carry too, so a long one is bounded by the map's own size.
         PropertyType::Text | PropertyType::Select => FieldType::Text(255),
         PropertyType::LongText => FieldType::Text(16_000),
@@ -27,7 +29,18 @@ pub fn property_type(property: &Property) -> FieldType {
         PropertyType::Reference => {
             FieldType::Id(property.rules.as_ref().and_then(|rules| rules.kind).unwrap_or(Kind::Contact))
         }
-    }
+    })
+}
+
+/// As [`property_type`], of a value that somebody gives.
+///
+/// # Errors
+/// `unknown_type`.
+pub(crate) fn written_type(property: &Property) -> Result<FieldType, Fault> {
+    property_type(property).ok_or_else(|| {
+        let message = format!("is of the type `{}`, which this program does not know", property.r#type);
+        Fault::new("unknown_type", message)
+    })
 }
 
 /// Brings a value of a custom property into its normal form and holds the property's rules. What the record holds already
@@ -41,7 +54,7 @@ pub fn check_property(
     held: Option<&Value>,
     default_country: Option<&str>,
 ) -> Result<Value, Fault> {
-    let ty = property_type(property);
+    let ty = written_type(property)?;
     let value = ty.normalize(value, default_country)?;
     if held == Some(&value) {
         return Ok(value);
@@ -95,7 +108,7 @@ pub fn check_property(
 /// The claimed form of a unique property's value: equal values have equal texts.
 pub fn claim_text(value: &Value) -> Option<String> {
     Some(match value {
-        Value::Null | Value::NotLoaded | Value::Redacted => return None,
+        Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => return None,
         Value::Text(text) => crate::value::fold(text),
         other => other.to_json().to_string(),
     })

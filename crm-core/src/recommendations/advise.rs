@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use super::{MOST_OF_A_KIND, NextStep, QUIET_DAYS, Recommendation, is_before};
 use crate::{
+    deals::record::DealFields,
     definitions::Definitions,
     error::Faults,
+    interactions::record::InteractionFields,
+    leads::record::LeadFields,
     pipelines::{
         gates::{self, Passage},
         record::{Stage, StageKind},
     },
     schema::{Image, common},
     scoring::{Fact, Gain, On},
+    tasks::record::TaskFields,
     value::{Kind, Time, Value},
 };
 
@@ -69,15 +73,16 @@ impl Situation<'_> {
     /// Not archived, merged, won or lost.
     fn is_live(&self) -> bool {
         let record = self.record;
-        let is_over = self.current_stage().is_some_and(|stage| stage.kind != StageKind::Open);
-        !record.is_archived() && record.get("merged_into").is_null() && !is_over
+        let is_over = self.current_stage().is_some_and(|stage| !stage.kind.is_open());
+        !record.is_archived() && record.values[common::MERGED_INTO].is_null() && !is_over
     }
 
     /// Overdue tasks, and planned interactions of which nobody said how they went.
     fn left_open(&self) -> Vec<Recommendation> {
-        let overdue = self.tasks.unwrap_or_default().iter().filter(|task| is_before(task, "due_at", self.now));
+        let overdue =
+            self.tasks.unwrap_or_default().iter().filter(|task| is_before(task, TaskFields::due_at, self.now));
         let overdue = overdue.take(MOST_OF_A_KIND).map(|task| {
-            let due_at = task.get("due_at").as_time();
+            let due_at = task.at(TaskFields::due_at).as_time();
             let days = due_at.map_or(0, |due| self.now.since(due) / DAY);
             let reason = match days {
                 0 => "a task is overdue".to_owned(),
@@ -85,20 +90,20 @@ impl Situation<'_> {
             };
             because(NextStep::DoTask, reason, vec![Fact::Task { id: task.id, due_at }])
         });
-        let past = self.planned.iter().filter(|planned| is_before(planned, "scheduled_at", self.now));
+        let past = self.planned.iter().filter(|planned| is_before(planned, InteractionFields::scheduled_at, self.now));
         let past = past.take(MOST_OF_A_KIND).map(|planned| {
-            let kind = planned.get("type").as_text().unwrap_or("interaction");
+            let kind = planned.at(InteractionFields::r#type).as_text().unwrap_or("interaction");
             because(
                 NextStep::RecordOutcome,
                 format!("nobody has said how the planned {kind} went"),
-                vec![interaction(planned, planned.get("scheduled_at").as_time().unwrap_or(self.now))],
+                vec![interaction(planned, planned.at(InteractionFields::scheduled_at).as_time().unwrap_or(self.now))],
             )
         });
         overdue.chain(past).collect()
     }
 
     fn owner(&self) -> Option<Recommendation> {
-        let unassigned = (self.sees)("owner_id") && self.record.get("owner_id").is_null();
+        let unassigned = (self.sees)("owner_id") && self.record.at(LeadFields::owner_id).is_null();
         unassigned.then(|| because(NextStep::Assign, "nobody owns it", vec![self.field("owner_id")]))
     }
 
@@ -106,10 +111,10 @@ impl Situation<'_> {
     fn contact(&self) -> Option<Recommendation> {
         let held = self.held?;
         if let Some((at, last)) = held.last()
-            && last.get("direction").as_text() == Some("inbound")
-            && last.get("type").as_text() != Some("website")
+            && last.at(InteractionFields::direction).as_text() == Some("inbound")
+            && last.at(InteractionFields::r#type).as_text() != Some("website")
         {
-            let kind = last.get("type").as_text().unwrap_or("interaction");
+            let kind = last.at(InteractionFields::r#type).as_text().unwrap_or("interaction");
             let reason = format!("the last that happened was their {kind}, {}", since(self.now, *at));
             return Some(because(NextStep::Reply, reason, vec![interaction(last, *at)]));
         }
@@ -135,7 +140,7 @@ impl Situation<'_> {
         }
         let Some(stage) = self.current_stage() else { return Vec::new() };
         let mut all = Vec::new();
-        let entered = self.record.get("stage_entered_at").as_time();
+        let entered = self.record.at(DealFields::stage_entered_at).as_time();
         if let (Some(limit), Some(entered)) = (stage.rotting_days, entered) {
             let days = self.now.since(entered) / DAY;
             if days >= limit {
@@ -165,7 +170,7 @@ impl Situation<'_> {
 
     fn close_date(&self) -> Option<Recommendation> {
         let today = self.now.date_in(self.definitions.zone());
-        let Value::Date(expected) = self.record.get("expected_close_date") else { return None };
+        let Value::Date(expected) = self.record.at(DealFields::expected_close_date) else { return None };
         (*expected < today && (self.sees)("expected_close_date")).then(|| {
             let reason = format!("it was expected to close on {expected}");
             because(NextStep::UpdateCloseDate, reason, vec![self.field("expected_close_date")])
@@ -227,11 +232,11 @@ impl Situation<'_> {
     /// True where a task is open, or an interaction is agreed for a time to come.
     fn is_planned(&self) -> bool {
         self.tasks.is_some_and(|tasks| !tasks.is_empty())
-            || self.planned.iter().any(|planned| !is_before(planned, "scheduled_at", self.now))
+            || self.planned.iter().any(|planned| !is_before(planned, InteractionFields::scheduled_at, self.now))
     }
 
     fn current_stage(&self) -> Option<&Stage> {
-        let id = self.record.get("stage_id").as_id()?;
+        let id = self.record.at(DealFields::stage_id).as_id()?;
         self.definitions.stage(id).map(|(_, stage)| stage)
     }
 
@@ -240,7 +245,8 @@ impl Situation<'_> {
         let (pipeline, _) = self.definitions.stage(from.id)?;
         let after = pipeline.stages.iter().filter(|stage| {
             let open_to = stage.allowed_from.is_empty() || stage.allowed_from.contains(&from.key);
-            stage.position > from.position && !stage.retired && stage.kind != StageKind::Lost && open_to
+            let enters = matches!(stage.kind, StageKind::Open | StageKind::Won);
+            stage.position > from.position && !stage.retired && enters && open_to
         });
         after.min_by_key(|stage| stage.position)
     }

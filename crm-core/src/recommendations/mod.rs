@@ -18,7 +18,7 @@ use crate::{
     filter::Filter,
     interactions::record::Interaction,
     listing::ListQuery,
-    schema::{Image, RecordKind as _},
+    schema::{Image, RecordKind as _, TypedField},
     scoring::{self, Compiled, Fact, KINDS, Needs, Reader},
     tasks::record::Task,
     value::{Kind, Ref, Time, choices},
@@ -196,6 +196,6 @@ fn cools_at(compiled: &Compiled, facts: &scoring::Facts, compile: impl Fn(Time) 
 }
 
 /// A planned interaction, or an open task, whose time is before a moment.
-fn is_before(image: &Image, field: &str, moment: Time) -> bool {
-    image.get(field).as_time().is_some_and(|time| time < moment)
+fn is_before<F: TypedField>(image: &Image, field: F, moment: Time) -> bool {
+    image.at(field).as_time().is_some_and(|time| time < moment)
 }

@@ -19,6 +19,8 @@ use crate::{
     pipelines::record::Pipeline,
     properties::Property,
     schema::{FieldType, Image, KindDecl, Record},
+    teams::record::TeamFields,
+    users::record::UserFields,
     value::{Calendar, Date, Fault, Id, Kind, Value},
 };
 
@@ -211,7 +213,9 @@ impl Keys<'_> {
         let text = |text: Option<String>| text.map_or(Key::Missing, Key::Text);
         match dimension {
             Dimension::Owner => id(row.owner),
-            Dimension::Manager => id(row.owner.and_then(|owner| self.users.get(&owner)?.get("manager_id").as_id())),
+            Dimension::Manager => {
+                id(row.owner.and_then(|owner| self.users.get(&owner)?.at(UserFields::manager_id).as_id()))
+            }
             Dimension::Team => id(row.team),
             Dimension::ParentTeam => id(row.team.and_then(|team| self.definitions.team(team)?.parent_id)),
             Dimension::Company => id(row.company),
@@ -237,7 +241,8 @@ impl Keys<'_> {
             Key::Text(text) => return Some(text.clone()),
             Key::Id(id) => *id,
         };
-        let called = |images: &HashMap<Id, Arc<Image>>| images.get(&id)?.get("name").as_text().map(str::to_owned);
+        let called =
+            |images: &HashMap<Id, Arc<Image>>| images.get(&id)?.at(TeamFields::name).as_text().map(str::to_owned);
         match dimension {
             Dimension::Owner | Dimension::Manager => called(&self.users),
             Dimension::Company => called(&self.companies),
@@ -251,7 +256,7 @@ impl Keys<'_> {
 /// The key of a value: ids as they are, others as JSON shows them.
 fn key_of(value: &Value) -> Key {
     match value {
-        Value::Null | Value::NotLoaded | Value::Redacted => Key::Missing,
+        Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => Key::Missing,
         Value::Id(id) => Key::Id(*id),
         Value::Money(money) => Key::Text(money.to_string()),
         other => Key::Text(match other.to_json() {

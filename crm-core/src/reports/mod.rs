@@ -54,6 +54,7 @@ use crate::{
     filter::{Filter, Path},
     pipelines::record::{Pipeline, PipelineKind, StageKind},
     schema::{FieldType, Record},
+    users::record::UserFields,
     value::{Currency, Date, Id, Kind, Money, Time},
 };
 use groups::{Dimension, Keys, Plan};
@@ -286,7 +287,7 @@ async fn reader_keys<'d>(
     if plan.managers {
         let managers: Vec<Id> = users
             .values()
-            .filter_map(|user| user.get("manager_id").as_id())
+            .filter_map(|user| user.at(UserFields::manager_id).as_id())
             .filter(|manager| !users.contains_key(manager))
             .collect();
         users.extend(reader.records(Kind::User, managers).await?);

@@ -95,7 +95,7 @@ pub(super) enum CycleDays {
 impl CycleDays {
     pub(super) fn of(kind: StageKind, began: Option<Date>, closed: Option<Date>, today: Date) -> Self {
         match began.zip(closed) {
-            Some((began, closed)) if kind != StageKind::Open => {
+            Some((began, closed)) if !kind.is_open() => {
                 if began <= closed && closed <= today {
                     Self::Days(i64::from(closed.since(began)))
                 } else {
@@ -127,7 +127,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn add(&mut self, fact: &Fact) {
         match fact.kind {
-            StageKind::Open => self.open += 1,
+            StageKind::Open | StageKind::Unknown(_) => self.open += 1,
             StageKind::Won => {
                 self.won += 1;
                 self.won_days.extend(fact.cycle.days());

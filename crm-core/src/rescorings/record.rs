@@ -18,13 +18,14 @@ pub struct Reached {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<Position>,
 }
-structured!(Reached);
+structured!(; whole Reached);
 
 record! {
     /// When the score of a record is due again. Its id is that of the record (or of the scoring model, all of whose records
     /// are due), so that whoever has one has the other.
     Rescoring, NewRescoring, RescoringPatch, RescoringFields {
         forgotten_at: over_at,
+        due: due_at,
         own: [], team: [],
         person {}
         read_only {}

@@ -1,5 +1,6 @@
 //! Roles: sets of grants and field rules.
 
+mod grants;
 pub mod record;
 mod rules;
 

@@ -20,8 +20,11 @@ record! {
             description: Option<String> = Text(2000), [];
             /// Roles whose grants and field rules hold here too.
             inherits: Vec<Id> = Ids(Kind::Role, 20), [];
-            /// What it allows.
+            /// What it allows; of a built-in role what the organization adds to what the program gives.
             grants: Vec<Grant> = Structs(500), [];
+            /// Permissions such as `lead.archive` that the program gives to the built-in role and the organization
+            /// withholds.
+            withheld: Vec<String> = Texts(500, 63), [];
             /// What it hides or protects.
             field_rules: Vec<FieldRule> = Structs(200), [];
         }

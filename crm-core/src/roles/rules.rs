@@ -2,7 +2,7 @@
 
 use super::record::Role;
 use crate::{
-    access::FieldAccess,
+    access::{FieldAccess, Permission},
     catalog,
     rules::{Rules, Settle},
     schema::{Record, Section},
@@ -11,6 +11,12 @@ use crate::{
 
 impl Rules for Role {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
+        if before.is_none_or(|before| (&before.grants, &before.withheld) != (&after.grants, &after.withheld)) {
+            // What the program gives anyway is not stored besides. To give back what is withheld is to withhold it no more.
+            let given = after.built_in_grants();
+            after.grants.retain(|grant| !given.contains(grant));
+            check_withheld(before, after, cx);
+        }
         if let Some(before) = before.filter(|before| before.is_builtin) {
             if before.key != after.key {
                 cx.faults.push("key", "fixed", "of a built-in role cannot change");
@@ -19,6 +25,7 @@ impl Rules for Role {
                 // It grants everything already: what it could inherit is what it must not have, a field rule.
                 let changed = [
                     ("grants", before.grants != after.grants),
+                    ("withheld", before.withheld != after.withheld),
                     ("field_rules", before.field_rules != after.field_rules),
                     ("inherits", before.inherits != after.inherits),
                 ];
@@ -85,6 +92,31 @@ impl Rules for Role {
     }
 }
 
+/// Only a built-in role withholds anything, and of what the program gives it. An entry that a newer program stored stays:
+/// to take it off would give what this program cannot name.
+fn check_withheld(before: Option<&Record<Role>>, after: &Role, cx: &mut Settle<'_>) {
+    let given = after.built_in_grants();
+    for (at, text) in after.withheld.iter().enumerate() {
+        if before.is_some_and(|before| before.withheld.contains(text)) {
+            continue;
+        }
+        let field = format!("withheld[{at}]");
+        match text.parse::<Permission>() {
+            Err(message) => cx.faults.push(field, "unknown_permission", message),
+            Ok(one) if given.iter().any(|grant| Permission::new(grant.resource, grant.action) == one) => {}
+            Ok(one) => {
+                let message = format!("`{one}` cannot be withheld: the program does not give it to this role");
+                cx.faults.push(field, "not_given", message);
+            }
+        }
+    }
+    let unknown = before.iter().flat_map(|before| &before.withheld).filter(|text| text.parse::<Permission>().is_err());
+    for text in unknown.filter(|text| !after.withheld.contains(text)) {
+        let message = format!("must keep `{text}`, which a newer version of the program stored");
+        cx.faults.push("withheld", "unknown_permission", message);
+    }
+}
+
 struct OwnFields<'a> {
     definitions: &'a crate::definitions::Definitions,
     kind: Kind,
@@ -92,7 +124,9 @@ struct OwnFields<'a> {
 
 impl crate::filter::PropertyTypes for OwnFields<'_> {
     fn property_type(&self, key: &str) -> Option<crate::schema::FieldType> {
-        self.definitions.property(self.kind, key).map(|property| crate::properties::typing::property_type(property))
+        self.definitions
+            .property(self.kind, key)
+            .and_then(|property| crate::properties::typing::property_type(property))
     }
     fn is_hidden(&self, _: &str) -> bool {
         false

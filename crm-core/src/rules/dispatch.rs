@@ -27,7 +27,7 @@ use crate::{
     teams::record::Team,
     throttles::record::Throttle,
     users::record::User,
-    value::{FieldValue, Id, Kind, Time, Value, WrongType},
+    value::{Fault, FieldValue, Id, Kind, Time, Value, WrongType},
 };
 
 macro_rules! for_kind {
@@ -129,13 +129,16 @@ macro_rules! for_kind {
     };
 }
 
-/// Whether a value can be read as the field at a position of a kind.
-///
-/// # Errors
-/// [`WrongType`].
-pub(crate) fn reads(kind: Kind, at: usize, value: &Value) -> Result<(), WrongType> {
+/// What is wrong with a value that somebody gives a structured field of a kind, in place of what it holds.
+pub(crate) fn faults(kind: Kind, at: usize, held: &Value, given: &Value) -> Vec<(String, Fault)> {
     use crate::schema::RecordKind;
-    for_kind!(kind, K => K::reads(at, value))
+    for_kind!(kind, K => K::faults(at, held, given))
+}
+
+/// A value of the field at a position as it is to be, with what is unknown in what it holds.
+pub(crate) fn keep(kind: Kind, at: usize, held: &Value, given: Value) -> Value {
+    use crate::schema::RecordKind;
+    for_kind!(kind, K => K::keep(at, held, given))
 }
 
 /// Fills in and checks a record's fields by its kind's rules.

@@ -4,6 +4,6 @@
 mod dispatch;
 mod settle;
 
-pub(crate) use dispatch::{Stamp, claims, derive, place_key, reads, settle};
+pub(crate) use dispatch::{Stamp, claims, derive, faults, keep, place_key, settle};
 pub(crate) use settle::{ClaimsOf, Rules};
 pub use settle::{Settle, Validator};

@@ -65,11 +65,11 @@ pub(crate) type ClaimsOf<K> = fn(&K, &Definitions) -> Vec<(&'static str, String)
 /// A rule of the embedder's own: it holds for every writer, as the built-in ones do.
 ///
 /// ```
-/// # use crm_core::{error::Faults, rules::Validator, schema::Image, value::Kind};
+/// # use crm_core::{error::Faults, leads::record::LeadFields, rules::Validator, schema::Image, value::Kind};
 /// struct NoFreeMail;
 /// impl Validator for NoFreeMail {
 ///     fn check(&self, _before: Option<&Image>, after: &Image, faults: &mut Faults) {
-///         if after.kind() == Kind::Lead && after.get("email").as_text().is_some_and(|e| e.ends_with("@mail.test")) {
+///         if after.kind() == Kind::Lead && after.at(LeadFields::email).as_text().is_some_and(|e| e.ends_with("@mail.test")) {
 ///             faults.push("email", "free_mail", "must be an address at work");
 ///         }
 ///     }

@@ -85,14 +85,14 @@ pub enum FieldType {
     Id(Kind),
     /// A stage of the record's pipeline.
     StageId,
-    /// A record of any kind.
-    Ref,
+    /// A record of one of some kinds.
+    Ref(&'static [Kind]),
     /// At most so many texts of at most so many characters, each once.
     Texts(usize, usize),
     /// At most so many records of one kind, each once.
     Ids(Kind, usize),
-    /// At most so many records of any kind, each once.
-    Refs(usize),
+    /// Records of some kinds, at most so many, each once.
+    Refs(&'static [Kind], usize),
     /// A structured value (an address).
     Struct,
     /// At most so many structured values.
@@ -171,7 +171,7 @@ impl FieldDecl {
 impl FieldType {
     /// True for the types whose value is a list.
     pub const fn is_list(&self) -> bool {
-        matches!(self, FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(_) | FieldType::Structs(_))
+        matches!(self, FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(..) | FieldType::Structs(_))
     }
 
     /// The type of the elements where this is a list that filters can look into; else itself.
@@ -180,7 +180,7 @@ impl FieldType {
         match self {
             FieldType::Texts(_, max) => FieldType::Text(*max),
             FieldType::Ids(kind, _) => FieldType::Id(*kind),
-            FieldType::Refs(_) => FieldType::Ref,
+            FieldType::Refs(kinds, _) => FieldType::Ref(kinds),
             other => *other,
         }
     }
@@ -222,10 +222,10 @@ impl FieldType {
             FieldType::Time => "a time such as 2024-01-31T09:30:00Z",
             FieldType::Date => "a date such as 2024-01-31",
             FieldType::Id(_) | FieldType::StageId => "an id",
-            FieldType::Ref => "a reference such as {\"kind\": \"lead\", \"id\": \"…\"}",
+            FieldType::Ref(_) => "a reference such as {\"kind\": \"lead\", \"id\": \"…\"}",
             FieldType::Texts(..) => "a list of texts",
             FieldType::Ids(..) => "a list of ids",
-            FieldType::Refs(_) => "a list of references",
+            FieldType::Refs(..) => "a list of references",
             FieldType::Struct => "an object",
             FieldType::Structs(_) => "a list of objects",
             FieldType::Properties => "an object of custom properties",
@@ -275,10 +275,10 @@ impl FieldType {
             (FieldType::Id(_) | FieldType::StageId, Json::String(text)) => {
                 Value::Id(text.parse::<Id>().map_err(|_| wrong())?)
             }
-            (FieldType::Ref, Json::Object(_)) => {
+            (FieldType::Ref(_), Json::Object(_)) => {
                 Value::Ref(serde_json::from_value::<Ref>(json.clone()).map_err(|_| wrong())?)
             }
-            (FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(_), Json::Array(items)) => {
+            (FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(..), Json::Array(items)) => {
                 let element = self.element();
                 Value::List(items.iter().map(|item| element.read_json(item)).collect::<Result<Arc<[_]>, _>>()?)
             }
@@ -317,8 +317,14 @@ impl FieldType {
             | (FieldType::Time, value @ Value::Time(_))
             | (FieldType::Date, value @ Value::Date(_))
             | (FieldType::Id(_) | FieldType::StageId, value @ Value::Id(_))
-            | (FieldType::Ref, value @ Value::Ref(_))
             | (FieldType::Money, value @ Value::Money(_)) => value,
+            (FieldType::Ref(kinds), Value::Ref(target)) => {
+                if !kinds.contains(&target.kind) {
+                    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                    return Err(Fault::new("wrong_kind", format!("must be of kind {}", names.join(", "))));
+                }
+                Value::Ref(target)
+            }
             (FieldType::Int(min, max), Value::Int(number)) => {
                 if number < *min {
                     return Err(Fault::new("too_small", format!("must be at least {min}")));
@@ -329,7 +335,7 @@ impl FieldType {
                 Value::Int(number)
             }
             (_, Value::Text(text)) => self.normalize_text(&text, default_country)?,
-            (FieldType::Texts(max, _) | FieldType::Ids(_, max) | FieldType::Refs(max), Value::List(items)) => {
+            (FieldType::Texts(max, _) | FieldType::Ids(_, max) | FieldType::Refs(_, max), Value::List(items)) => {
                 let element = self.element();
                 let mut normal: Vec<Value> = Vec::with_capacity(items.len().min(*max));
                 for item in items.iter() {

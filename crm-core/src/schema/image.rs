@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::KindDecl;
+use super::{KindDecl, TypedField};
 use crate::value::{Id, Kind, Ref, Value};
 
 /// One of the two groups of a record's fields, each with a version of its own.
@@ -72,7 +72,14 @@ impl Image {
         Ref::new(self.decl.kind, self.id)
     }
 
-    /// The value of the field of a name; missing where there is no such field.
+    /// The value of a field. Of an image of another kind the field of the same name there (leads and deals both have a
+    /// `stage_id`), missing where that kind has none. A field that is renamed is an error of the compiler.
+    pub fn at<F: TypedField>(&self, field: F) -> &Value {
+        if self.decl.kind == F::decl().kind { &self.values[field.position()] } else { self.get(field.name()) }
+    }
+
+    /// The value of the field of a name that a declaration or a caller gave; missing where there is no such field. Code
+    /// that knows the field says [`Image::at`].
     pub fn get(&self, name: &str) -> &Value {
         self.decl.position(name).map_or(&Value::Null, |position| &self.values[position])
     }

@@ -29,8 +29,12 @@ pub mod common {
     pub const MERGED_INTO: usize = 9;
     /// `source_ids`.
     pub const SOURCE_IDS: usize = 10;
+    /// `aliases`: the external ids of what was merged into it.
+    pub const ALIASES: usize = 11;
+    /// `erased_at`: when what it held of a person was erased.
+    pub const ERASED_AT: usize = 12;
     /// How many there are.
-    pub const COUNT: usize = 11;
+    pub const COUNT: usize = 13;
 }
 
 fn field(name: &'static str, ty: FieldType, section: Section) -> FieldDecl {
@@ -48,9 +52,11 @@ fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
         field("archived_at", FieldType::Time, Section::ReadOnly),
         FieldDecl { marks: unique, ..field("external_id", FieldType::Text(MAX_TEXT), Section::Person) },
         field("properties", FieldType::Properties, Section::Person),
-        field("shared_with", FieldType::Refs(50), Section::Person),
+        field("shared_with", FieldType::Refs(&[Kind::Team, Kind::User], 50), Section::Person),
         field("merged_into", FieldType::Id(kind), Section::ReadOnly),
-        field("source_ids", FieldType::Refs(20), Section::ReadOnly),
+        field("source_ids", FieldType::Refs(Kind::SOURCES, 20), Section::ReadOnly),
+        field("aliases", FieldType::Texts(50, MAX_TEXT), Section::ReadOnly),
+        field("erased_at", FieldType::Time, Section::ReadOnly),
     ]
 }
 
@@ -71,6 +77,8 @@ pub struct KindParts {
     pub is_definition: bool,
     /// The field that says from when on a record is of no use: see [`KindDecl::forgotten_at`].
     pub forgotten_at: Option<&'static str>,
+    /// The field that says from when on a record waits to be worked on: see [`KindDecl::due`].
+    pub due: Option<&'static str>,
 }
 
 /// The declaration of a kind.
@@ -91,6 +99,10 @@ pub struct KindDecl {
     /// The position of the time from which on a record is of no use to anybody, and stores remove it by themselves,
     /// sooner or later. Only of what the CRM keeps for itself, which nothing refers to; what the log says of it stays.
     pub forgotten_at: Option<usize>,
+    /// The position of the time from which on the record waits to be worked on; it waits for nothing where that is
+    /// missing. Such records are found across tenants ([`Feed::due`](crate::store::Feed::due)), and the kind has an index
+    /// `() → due`.
+    pub due: Option<usize>,
     positions: HashMap<&'static str, usize>,
 }
 
@@ -136,6 +148,7 @@ impl KindDecl {
             own: find(parts.own).unwrap_or_default(),
             team: find(parts.team).unwrap_or_default(),
             forgotten_at: parts.forgotten_at.and_then(at),
+            due: parts.due.and_then(at),
             is_definition: parts.is_definition,
             fields,
             indexes,
@@ -169,6 +182,12 @@ impl KindDecl {
     /// The index `() → created_at`, by which jobs walk.
     pub fn walk(&self) -> &IndexDecl {
         &self.indexes[0]
+    }
+
+    /// The index `() → due` of a kind that declares when its records are due.
+    pub fn due_index(&self) -> Option<&IndexDecl> {
+        let due = self.due?;
+        self.indexes.iter().find(|index| index.equals.is_empty() && index.sort == due && !index.archived)
     }
 
     /// The index of archived records by the time of archiving.

@@ -13,7 +13,7 @@ pub(crate) use hiding::hidden_with;
 pub use image::{Group, Image, Versions};
 pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};
 pub use kind_decl::{KindDecl, KindParts, common};
-pub use record::{Patch, Record, RecordKind};
+pub use record::{Patch, Record, RecordKind, TypedField};
 
 pub(crate) use field::one_line;
-pub(crate) use record::{record, record_marks, record_source};
+pub(crate) use record::{Named, record, record_marks, record_source};

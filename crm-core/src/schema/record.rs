@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, marker::PhantomData, ops};
 
+use serde::{Serialize, Serializer};
+
 use super::{Image, KindDecl, common};
-use crate::value::{FieldValue, Id, Kind, Ref, Time, Value, WrongType};
+use crate::value::{Fault, FieldValue, Id, Kind, Ref, Time, Value, WrongType};
 
 /// A kind of record as a Rust struct of its own fields. Written by the `record!` block.
 pub trait RecordKind: Sized + Clone + Send + Sync + std::fmt::Debug + 'static {
@@ -20,13 +22,25 @@ pub trait RecordKind: Sized + Clone + Send + Sync + std::fmt::Debug + 'static {
     /// # Errors
     /// [`WrongType`] where a stored value is not of its field's type.
     fn decode(values: &[Value]) -> Result<Self, WrongType>;
-    /// Whether a value can be read as the Rust type of the field at a position: what a structured value must be.
-    ///
-    /// # Errors
-    /// [`WrongType`].
-    fn reads(at: usize, value: &Value) -> Result<(), WrongType>;
+    /// What is wrong with a value that somebody gives a structured field, at a position, in place of what it holds: see
+    /// [`FieldValue::faults`].
+    fn faults(at: usize, held: &Value, given: &Value) -> Vec<(String, Fault)>;
+    /// A value of the field at a position as it is to be, with what is unknown in what it holds: see [`FieldValue::keep`].
+    fn keep(at: usize, held: &Value, given: Value) -> Value;
     /// Writes the struct's fields into an image's values.
     fn encode(self, values: &mut [Value]);
+}
+
+/// A field of a kind as Rust knows it: a variant of the enum that the kind's `record!` block makes.
+pub trait TypedField: Copy {
+    /// The declaration of its kind.
+    fn decl() -> &'static KindDecl;
+    /// Its position in the declaration.
+    fn position(self) -> usize;
+    /// Its name.
+    fn name(self) -> &'static str {
+        Self::decl().fields[self.position()].name
+    }
 }
 
 /// A record as users see it: what every record has, and, through `Deref`, the fields of its kind.
@@ -58,6 +72,10 @@ pub struct Record<K> {
     pub merged_into: Option<Id>,
     /// The records that were merged or converted into it.
     pub source_ids: Vec<Ref>,
+    /// The external ids of what was merged into it, by which it is found too.
+    pub aliases: Vec<String>,
+    /// When what it held of a person was erased; nobody writes it afterwards.
+    pub erased_at: Option<Time>,
     body: K,
 }
 
@@ -85,6 +103,8 @@ impl<K: RecordKind> Record<K> {
             shared_with: Vec::from_value(at(common::SHARED_WITH))?,
             merged_into: Option::from_value(at(common::MERGED_INTO))?,
             source_ids: Vec::from_value(at(common::SOURCE_IDS))?,
+            aliases: Vec::from_value(at(common::ALIASES))?,
+            erased_at: Option::from_value(at(common::ERASED_AT))?,
             body: K::decode(&image.values)?,
         })
     }
@@ -181,6 +201,31 @@ impl<K: RecordKind> Patch<K> {
     }
 }
 
+/// What is set on a record, by fields' names: the form that is the same in programs that have other fields.
+#[derive(Clone)]
+pub(crate) struct Named(pub(crate) &'static KindDecl, pub(crate) std::sync::Arc<[(usize, Value)]>);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        by_name(self.0, &self.1, serializer)
+    }
+}
+
+impl<K: RecordKind> Serialize for Patch<K> {
+    /// What is set, by fields' names.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        by_name(K::decl(), &self.sets, serializer)
+    }
+}
+
+fn by_name<S: Serializer>(decl: &KindDecl, sets: &[(usize, Value)], serializer: S) -> Result<S::Ok, S::Error> {
+    let name = |at: usize| decl.fields.get(at).map_or("", |field| field.name);
+    let sets: BTreeMap<(&str, usize), &Value> = sets.iter().map(|(at, value)| ((name(*at), *at), value)).collect();
+    // What is no field is refused when it is placed.
+    let named = |name: &str, at: usize| if name.is_empty() { at.to_string() } else { name.to_owned() };
+    serializer.collect_map(sets.iter().map(|((name, at), value)| (named(name, *at), value)))
+}
+
 /// Declares a kind: its struct, what creates one, its patch's setters and its declaration, from one block.
 ///
 /// Every field that the machine or the core computes says `from [...]` what it is made of, so that hiding one of these
@@ -194,6 +239,7 @@ macro_rules! record {
         $name:ident, $new:ident, $patch:ident, $fields:ident {
             $(definition: $definition:literal,)?
             $(forgotten_at: $forgotten:ident,)?
+            $(due: $due:ident,)?
             own: [$($own:ident),*], team: [$($team:ident),*],
             person { $(
                 $(#[$pdoc:meta])* $pf:ident: $pt:ty = $pd:expr, [$($pm:ident),*]
@@ -242,6 +288,15 @@ macro_rules! record {
         pub enum $fields {
             #[doc(hidden)] __common = $crate::schema::common::COUNT - 1,
             $($pf,)* $($rf,)* $($mf,)* $($df,)*
+        }
+
+        impl $crate::schema::TypedField for $fields {
+            fn decl() -> &'static $crate::schema::KindDecl {
+                <$name as $crate::schema::RecordKind>::decl()
+            }
+            fn position(self) -> usize {
+                self as usize
+            }
         }
 
         impl $crate::schema::Patch<$name> {
@@ -341,6 +396,7 @@ macro_rules! record {
                         )),*],
                         is_definition: false $(|| $definition)?,
                         forgotten_at: None::<&str> $(.or(Some(stringify!($forgotten))))?,
+                        due: None::<&str> $(.or(Some(stringify!($due))))?,
                     })
                 });
                 &DECL
@@ -363,11 +419,30 @@ macro_rules! record {
             }
 
             #[allow(unused_variables)] // a kind may have no field of a person
-            fn reads(at: usize, value: &$crate::value::Value) -> Result<(), $crate::value::WrongType> {
+            fn faults(
+                at: usize,
+                held: &$crate::value::Value,
+                given: &$crate::value::Value,
+            ) -> Vec<(String, $crate::value::Fault)> {
                 $(if at == $fields::$pf as usize {
-                    return <$pt as $crate::value::FieldValue>::from_value(value).map(drop);
+                    return <$pt as $crate::value::FieldValue>::faults(held, given);
                 })*
-                Ok(())
+                Vec::new()
+            }
+
+            fn keep(at: usize, held: &$crate::value::Value, given: $crate::value::Value) -> $crate::value::Value {
+                $(if at == $fields::$pf as usize {
+                    return <$pt as $crate::value::FieldValue>::keep(held, given);
+                })*
+                $(if at == $fields::$rf as usize {
+                    return <$rt as $crate::value::FieldValue>::keep(held, given);
+                })*
+                match at {
+                    $crate::schema::common::SHARED_WITH | $crate::schema::common::SOURCE_IDS => {
+                        <Vec<$crate::value::Ref> as $crate::value::FieldValue>::keep(held, given)
+                    }
+                    _ => given,
+                }
             }
 
             fn encode(self, values: &mut [$crate::value::Value]) {

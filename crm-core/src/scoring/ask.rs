@@ -199,7 +199,7 @@ impl<'a> Scoring<'a> {
         let record = Ref::new(Kind::ScoringModel, model);
         let active = ScoringModelFields::is_active as usize;
         Pending::new(self.engine, self.actor, "activate", asked_for(&model), vec![record.into()], move |draft, step| {
-            let kind = Kind::from_value(draft.read(record)?.get("kind")).ok();
+            let kind = Kind::from_value(draft.read(record)?.at(ScoringModelFields::kind)).ok();
             let others = draft.cx.definitions.scoring_models().filter(|other| {
                 other.id != model && other.kind == kind && other.is_active && other.archived_at.is_none()
             });

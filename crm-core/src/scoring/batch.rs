@@ -32,6 +32,8 @@ pub(super) const BATCH: usize = 25;
 const AT_ONCE: usize = 8;
 /// How often a record is scored because somebody else was faster. After that it waits for the next sweep.
 const TRIES: usize = 4;
+/// How often many marks are written at once: commits mark meanwhile.
+pub(super) const MARK_TRIES: usize = 16;
 
 /// A record that is to be scored, and the version of its mark. The mark was read before the record or with it: what
 /// marks the record from then on stays.
@@ -247,5 +249,5 @@ pub(super) async fn settle_marks(
         }
         Ok(Vec::new())
     });
-    pending.await.map(drop)
+    pending.tries(MARK_TRIES).await.map(drop)
 }

@@ -6,7 +6,8 @@ use super::score::Points;
 use crate::{
     change::FieldChange,
     draft::{Draft, Stop},
-    schema::Image,
+    leads::record::LeadFields,
+    schema::{Image, TypedField as _},
     value::{Ref, Time, Value},
 };
 
@@ -35,13 +36,13 @@ pub(super) fn write_score(
 ) -> Result<(), Stop> {
     let image = draft.peek(record)?.ok_or(Stop::not_found(record.kind))?;
     // Where another process' clock is ahead, scores do not run backwards either.
-    let scored_at = image.get("scored_at").as_time().map_or(now, |before| before.max(now));
+    let scored_at = image.at(LeadFields::scored_at).as_time().map_or(now, |before| before.max(now));
     draft.announce(record, &values_of(&image, points, version, scored_at), |before, after| {
-        let moved = |name: &'static str| {
-            let (old, new) = (before.get(name).clone(), after.get(name).clone());
-            (old != new).then_some(FieldChange { field: Cow::Borrowed(name), old, new })
+        let moved = |field: LeadFields| {
+            let (old, new) = (before.at(field).clone(), after.at(field).clone());
+            (old != new).then_some(FieldChange { field: Cow::Borrowed(field.name()), old, new })
         };
-        let (hot, grade) = (moved("is_hot"), moved("grade"));
+        let (hot, grade) = (moved(LeadFields::is_hot), moved(LeadFields::grade));
         let action = match &hot {
             Some(hot) if hot.new == Value::Bool(true) => "became_hot",
             // A record that was never scored has no warmth to lose.

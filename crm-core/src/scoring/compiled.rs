@@ -88,7 +88,7 @@ impl Needs {
     /// The fields of a related record.
     pub const fn of(&self, on: On) -> &BTreeSet<String> {
         match on {
-            On::Record => &self.record,
+            On::Record | On::Unknown(_) => &self.record,
             On::Contact => &self.contact,
             On::Company => &self.company,
         }
@@ -264,7 +264,7 @@ impl Work<'_> {
                 (Predicate::never(), Vec::new())
             };
             let needed = match rule.on {
-                On::Record => &mut self.needs.record,
+                On::Record | On::Unknown(_) => &mut self.needs.record,
                 On::Contact => &mut self.needs.contact,
                 On::Company => &mut self.needs.company,
             };
@@ -401,6 +401,7 @@ fn walk<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) -> bool {
             parts.iter().fold(false, |relative, part| walk(part, names) | relative)
         }
         Filter::Not { not } => walk(not, names),
+        Filter::Unknown(_) => false,
         Filter::Is(condition) => {
             names.push(&condition.field);
             let relative = |value: &serde_json::Value| {
@@ -419,7 +420,7 @@ struct OwnProperties<'a> {
 
 impl PropertyTypes for OwnProperties<'_> {
     fn property_type(&self, key: &str) -> Option<FieldType> {
-        self.definitions.property(self.kind, key).map(|property| property_type(property))
+        self.definitions.property(self.kind, key).and_then(|property| property_type(property))
     }
     fn is_hidden(&self, _: &str) -> bool {
         false

@@ -22,7 +22,7 @@ use crate::{
     engine::Engine,
     error::Error,
     filter::Filter,
-    interactions::record::Interaction,
+    interactions::record::{Interaction, InteractionFields},
     listing::{self, ListQuery},
     schema::{Image, KindDecl, RecordKind, common},
     store::{Got, Want},
@@ -121,7 +121,7 @@ impl Reader<'_> {
             match on {
                 On::Contact => all[at].contact = image,
                 On::Company => all[at].company = image,
-                On::Record => {}
+                On::Record | On::Unknown(_) => {}
             }
         }
         Ok(all)
@@ -134,7 +134,7 @@ impl Reader<'_> {
             let held = self.interactions(reference, true).await?;
             facts.interactions = held
                 .into_iter()
-                .filter_map(|image| Some((image.get("completed_at").as_time()?, image)))
+                .filter_map(|image| Some((image.at(InteractionFields::completed_at).as_time()?, image)))
                 .filter(|(at, _)| *at <= now)
                 .collect();
             facts.sort();
@@ -244,7 +244,7 @@ impl Course {
             match on {
                 On::Contact => facts.contact = image,
                 On::Company => facts.company = image,
-                On::Record => {}
+                On::Record | On::Unknown(_) => {}
             }
         }
         let known_by = if let Known::By(known) = self.known { known } else { moment };
@@ -254,8 +254,8 @@ impl Course {
                 Past::Changed(replay) => replay.at(known_by, definitions)?,
             };
             let Some(image) = image.filter(|image| !image.is_archived()) else { continue };
-            let linked = image.get("links").items().iter().any(|link| *link == Value::Ref(self.record));
-            if let Some(at) = image.get("completed_at").as_time().filter(|at| linked && *at <= moment) {
+            let linked = image.at(InteractionFields::links).items().contains(&Value::Ref(self.record));
+            if let Some(at) = image.at(InteractionFields::completed_at).as_time().filter(|at| linked && *at <= moment) {
                 facts.interactions.push((at, Arc::clone(image)));
             }
         }

@@ -35,6 +35,7 @@ impl Facts {
             On::Record => Some(&self.record),
             On::Contact => self.contact.as_ref(),
             On::Company => self.company.as_ref(),
+            On::Unknown(_) => None,
         }
     }
 

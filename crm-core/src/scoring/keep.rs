@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    batch::{BATCH, Due, Ready, Settled, settle_marks},
+    batch::{BATCH, Due, MARK_TRIES, Ready, Settled, settle_marks},
     compiled::KINDS,
     mark::{Next, mark_due, mark_of},
     record::ScoringModel,
@@ -27,7 +27,8 @@ use crate::{
     listing::{self, ListQuery},
     rescorings::{Reached, Rescoring},
     schema::{Image, Record, RecordKind, common},
-    store::{FeedCursor, Got, Position, Want},
+    scoring::record::ScoringModelFields,
+    store::{FeedPlace, Got, Position, Want},
     value::{FieldValue as _, Id, Kind, Ref, Time},
 };
 
@@ -88,31 +89,34 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Sweeps all tenants in turn until nothing is due or the time is up by the CRM's clock. It goes on behind the tenant that
-    /// the last one of the whole deployment came to: how far that was is kept in the store. Each tenant has an eighth of
-    /// the time; who has more to do has its next turn when all others had theirs. At least one tenant is swept.
+    /// Sweeps all tenants that have something due in turn until nothing is or the time is up by the CRM's clock. Where the
+    /// last one of the whole deployment did not come to all, it goes on behind the tenant that it came to: which that was is
+    /// kept in the store. Each tenant has an eighth of the time; who has more to do has its next turn when all others had
+    /// theirs. At least one tenant is swept.
     ///
-    /// A tenant with nothing due costs one list, a round a read more and a write.
+    /// Where nothing is due it costs two reads, however many tenants there are; one where something is costs a list more
+    /// than [`Keeper::sweep`].
     ///
     /// # Errors
-    /// What the store says where it cannot tell the tenants. What it says of one tenant is told in
+    /// What the store says where it cannot tell what is due. What it says of one tenant is told in
     /// [`SweptAll::failed`] and stops no other.
     pub async fn sweep_all(&self, budget: Duration) -> Result<SweptAll, Error> {
         let store = &self.engine.store;
         let until = self.engine.clock.now().plus_micros(i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
-        let kept: Option<Id> = store.feed_cursor(CONSUMER).await?.and_then(|kept| kept.0.parse().ok());
+        let place = store.feed_place(CONSUMER).await?;
+        let from: Option<Id> = place.as_ref().and_then(|place| place.state.as_ref()?.as_str()?.parse().ok());
         let mut all = SweptAll::default();
-        let mut last = kept;
+        let mut last = None;
         let mut busy: VecDeque<Id> = VecDeque::new();
         // Those behind the last one, then from the first up to it.
-        let (mut after, mut wrapped) = (kept, kept.is_none());
+        let (mut after, mut wrapped) = (from, from.is_none());
         'tenants: loop {
-            let page = store.tenants(after, PAGE).await?;
-            for &tenant in &page {
-                if wrapped && kept.is_some_and(|kept| tenant > kept) {
+            let page = store.due(Rescoring::decl(), self.engine.clock.now(), after, 1, PAGE).await?;
+            for &(tenant, ..) in &page {
+                if wrapped && from.is_some_and(|from| tenant > from) {
                     break 'tenants;
                 }
-                if last != kept && self.engine.clock.now() >= until {
+                if last.is_some() && self.engine.clock.now() >= until {
                     all.more = true;
                     break 'tenants;
                 }
@@ -121,7 +125,7 @@ impl<'a> Keeper<'a> {
                 }
                 last = Some(tenant);
             }
-            after = page.last().copied();
+            after = page.last().map(|(tenant, ..)| *tenant);
             if page.len() < PAGE {
                 if wrapped {
                     break;
@@ -138,8 +142,12 @@ impl<'a> Keeper<'a> {
                 busy.push_back(tenant);
             }
         }
-        if let Some(last) = last.filter(|last| kept != Some(*last)) {
-            store.keep_feed_cursor(CONSUMER, &FeedCursor(last.to_string())).await?;
+        let next = last.filter(|_| all.more);
+        if next != from {
+            let place = place.unwrap_or_else(|| FeedPlace::beginning(self.engine.clock.now()));
+            let state = next.map(|tenant| tenant.to_string().into());
+            // Where another process was faster, the next round goes on where that one stopped.
+            store.keep_feed_place(CONSUMER, &FeedPlace { state, ..place.clone() }, place.fence).await?;
         }
         Ok(all)
     }
@@ -180,8 +188,15 @@ impl<'a> Keeper<'a> {
         let definitions = Collection::<ScoringModel>::new(self.engine, actor).definitions().await?;
         // Facts are of this moment or later, never earlier than the score says.
         let now = self.engine.clock.now();
-        let marks: Vec<(&Record<Rescoring>, Ref)> =
-            marks.iter().filter_map(|mark| Some((mark, Ref::new(mark.of?, mark.id)))).collect();
+        // What a newer program scores, by a model or of a kind that this one does not know, is left to that one; so are the
+        // contacts and companies that the model may look at.
+        let is_known = |(_, record): &(&Record<Rescoring>, Ref)| match record.kind {
+            Kind::ScoringModel => definitions.scoring_model(record.id).is_none_or(|model| model.definition.is_some()),
+            Kind::Contact | Kind::Company => !KINDS.into_iter().any(|kind| definitions.model_is_beyond(kind)),
+            kind => !definitions.model_is_beyond(kind),
+        };
+        let marks = marks.iter().filter_map(|mark| Some((mark, Ref::new(mark.of?, mark.id))));
+        let marks: Vec<(&Record<Rescoring>, Ref)> = marks.filter(is_known).collect();
         let wants: Vec<Want> = marks.iter().map(|(_, record)| Want::Record(*record)).collect();
         let got = self.engine.store.get(actor.tenant(), &wants).await?.got;
         let mut due: Vec<Due> = Vec::new();
@@ -192,7 +207,7 @@ impl<'a> Keeper<'a> {
             let read = Some(mark.machine_version);
             match got {
                 Got::Record(Some(image)) if image.kind() == Kind::ScoringModel => {
-                    match Kind::from_value(image.get("kind")) {
+                    match Kind::from_value(image.at(ScoringModelFields::kind)) {
                         Ok(kind) => models.push((mark, kind)),
                         Err(_) => void.push((record, read, Next::Never)),
                     }
@@ -331,7 +346,7 @@ impl<'a> Keeper<'a> {
                     records.iter().try_for_each(|record| mark_due(draft, *record, now))?;
                     Ok(Vec::new())
                 });
-            pending.await?;
+            pending.tries(MARK_TRIES).await?;
         }
         Ok(())
     }

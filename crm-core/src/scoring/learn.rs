@@ -27,6 +27,7 @@ use crate::{
     draft::{decide_only, read_history},
     error::Error,
     filter::{Filter, Path},
+    jobs::record::JobFields,
     listing::{self, ListQuery},
     pipelines::record::StageKind,
     predict::{self, AfterOutcome, Cell, Model, Options, Order, Report, TableBuilder, TrainError},
@@ -230,7 +231,7 @@ impl Scoring<'_> {
         let want = [Want::Record(Ref::new(Kind::Job, job))];
         let got = self.engine.store.get(self.actor.tenant(), &want).await?.got.into_iter().next();
         let Some(Got::Record(Some(image))) = got else { return Err(Error::NotFound(Kind::Job)) };
-        let learned = match image.get("product") {
+        let learned = match image.at(JobFields::product) {
             Value::Json(json) if image.get("type").as_text() == Some("train") => {
                 Learned::deserialize(json.as_ref()).ok()
             }
@@ -308,7 +309,7 @@ fn outcome(history: &[Change], definitions: &Definitions, tenant: Id) -> Option<
     let won = match definitions.stage(stage)?.1.kind {
         StageKind::Won => true,
         StageKind::Lost => false,
-        StageKind::Open => return None,
+        StageKind::Open | StageKind::Unknown(_) => return None,
     };
     // What came with its outcome is known only with it.
     let until = last.version.saturating_sub(1).max(1);
@@ -340,7 +341,7 @@ fn features(decl: &KindDecl, definitions: &Definitions, access: &Access<'_>) -> 
             continue;
         }
         let Some(path) = path_of(decl, &name) else { continue };
-        let ty = property_type(property);
+        let Some(ty) = property_type(property) else { continue };
         if let Some(kind) = feature_kind(ty, property.reportable) {
             all.push(Feature { name, path, kind, declared: !matches!(ty, FieldType::Text(_)) });
         }

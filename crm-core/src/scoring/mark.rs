@@ -11,6 +11,7 @@ use crate::{
     change::FieldChange,
     definitions::Definitions,
     draft::{Draft, Lookup, Moved, Stop},
+    interactions::record::InteractionFields,
     rescorings::{Reached, RescoringFields},
     schema::common,
     store::Want,
@@ -88,7 +89,7 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
                         Kind::Company => read(&needs.company),
                         _ => false,
                     });
-                    if own || others {
+                    if own || others || definitions.model_is_beyond(record.kind) {
                         due.insert(record);
                     }
                 }
@@ -105,7 +106,7 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
 }
 
 /// What a mark says next.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub(super) enum Next {
     /// Its record is due from a moment on.
     At(Time),
@@ -153,7 +154,7 @@ fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) ->
         if image.is_archived() {
             return BTreeSet::new();
         }
-        let items = image.get("links").items().iter();
+        let items = image.at(InteractionFields::links).items().iter();
         items.filter_map(|item| if let Value::Ref(link) = item { Some(*link) } else { None }).collect()
     };
     let after = links(&moved.after);
@@ -176,8 +177,11 @@ fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) ->
         };
         draft.announce(record, &[], |_, _| Some(("interaction_withdrawn", vec![field])))?;
     }
-    let counted =
-        |kind: Kind| draft.cx.definitions.model_needs().iter().any(|(of, needs)| *of == kind && needs.interactions);
+    let counted = |kind: Kind| {
+        let definitions = draft.cx.definitions;
+        definitions.model_needs().iter().any(|(of, needs)| *of == kind && needs.interactions)
+            || definitions.model_is_beyond(kind)
+    };
     due.extend(before.union(&after).filter(|record| counted(record.kind)));
     Ok(())
 }

@@ -48,7 +48,7 @@ pub struct ModelDefinition {
     #[serde(default = "one_day", skip_serializing_if = "is_one_day")]
     pub refresh_hours: u32,
 }
-structured!(ModelDefinition);
+structured!(; whole ModelDefinition);
 
 const fn one_day() -> u32 {
     24

@@ -74,7 +74,7 @@ pub struct Trial {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
 }
-structured!(Trial);
+structured!(; whole Trial);
 
 /// How well one version ranks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,11 @@ use sha2::{Digest, Sha256};
 use super::StoreError;
 use crate::{
     change::Change,
-    schema::{Group, Image, Versions},
+    credentials::record::CredentialFields,
+    organizations::record::OrganizationFields,
+    schema::{Group, Image, TypedField, Versions, common},
+    sessions::record::SessionFields,
+    users::record::UserFields,
     value::{Id, Kind, Ref, Time},
 };
 
@@ -258,24 +262,33 @@ impl Commit {
     }
 }
 
+fn differ<F: TypedField>(before: &Image, after: &Image, field: F) -> bool {
+    before.at(field) != after.at(field)
+}
+
 fn changes_access(write: &Write) -> bool {
     let after = &write.after;
     if !write.writes(Group::Person) {
         return false;
     }
     let Some(before) = &write.before else { return after.kind() == Kind::Organization };
-    let differs = |fields: &[&str]| fields.iter().any(|field| before.get(field) != after.get(field));
+    let archived = before.values[common::ARCHIVED_AT] != after.values[common::ARCHIVED_AT];
     match after.kind() {
-        Kind::User => differs(&["role_ids", "team_ids", "is_active", "external_id", "archived_at"]),
-        Kind::Organization => differs(&["status"]),
-        Kind::Credential => differs(&["session_generation"]),
+        Kind::User => {
+            let fields = [UserFields::role_ids, UserFields::team_ids, UserFields::is_active];
+            archived
+                || before.values[common::EXTERNAL_ID] != after.values[common::EXTERNAL_ID]
+                || fields.into_iter().any(|field| differ(before, after, field))
+        }
+        Kind::Organization => differ(before, after, OrganizationFields::status),
+        Kind::Credential => differ(before, after, CredentialFields::session_generation),
         Kind::ApiKey => true,
         // Many users sign out of one tenant each day. Whoever ends their own session is not kept from what they may do:
         // the session is looked at again after a while, and no one else's rights are read anew.
         Kind::Session => {
-            let user = before.get("user_id").as_id();
+            let user = before.at(SessionFields::user_id).as_id();
             let by_another = |change: &Change| change.by != user && change.action != "sign_out";
-            differs(&["archived_at"]) && write.changes.iter().any(by_another)
+            archived && write.changes.iter().any(by_another)
         }
         _ => false,
     }

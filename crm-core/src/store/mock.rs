@@ -4,10 +4,13 @@
 use async_trait::async_trait;
 
 use super::{
-    Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery, Page, Query,
-    Records, StageMoveQuery, Store, StoreError, Want,
+    Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, History, HistoryQuery, LogQuery,
+    Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
 };
-use crate::value::Id;
+use crate::{
+    schema::KindDecl,
+    value::{Id, Ref, Time},
+};
 
 mockall::mock! {
     /// A store whose every answer the test sets: `store.expect_commit().returning(|_| Err(…))`.
@@ -33,8 +36,17 @@ mockall::mock! {
     impl Feed for Store {
         async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError>;
         async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError>;
-        async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError>;
-        async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError>;
+        async fn feed_end(&self) -> Result<FeedCursor, StoreError>;
+        async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError>;
+        async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError>;
+        async fn due(
+            &self,
+            decl: &'static KindDecl,
+            until: Time,
+            after: Option<Id>,
+            per_tenant: usize,
+            limit: usize,
+        ) -> Result<Vec<(Id, Ref, Time)>, StoreError>;
     }
 
     impl Store for Store {}

@@ -32,8 +32,8 @@ pub use memory::MemoryStore;
 #[cfg(feature = "mock")]
 pub use mock::MockStore;
 pub use query::{
-    Answer, ChangePage, Definitions, Epochs, FeedCursor, FeedPage, Got, HistoryPosition, HistoryQuery, LogPosition,
-    LogQuery, Page, Position, Query, StageMoveQuery, Want,
+    Answer, ChangePage, Definitions, Epochs, FeedCursor, FeedPage, FeedPlace, Got, HistoryPosition, HistoryQuery,
+    LogPosition, LogQuery, MAX_PLACE_BYTES, Page, Position, Query, StageMoveQuery, Want,
 };
 pub use settle::{Stored, is_stored, settle};
 pub use traits::{Counts, Feed, History, Records, Store};

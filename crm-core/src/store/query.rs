@@ -1,6 +1,6 @@
 //! What is asked of a store, and what it answers.
 
-use std::sync::Arc;
+use std::{cmp::Ordering, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -150,8 +150,8 @@ pub struct HistoryQuery {
     pub limit: usize,
 }
 
-/// A place in a tenant's log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A place in a tenant's log, ordered by time, the kind's name, id, group and version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPosition {
     /// When it was recorded (in the tenant's log) or occurred (among stage moves).
     #[serde(rename = "t")]
@@ -167,7 +167,21 @@ pub struct LogPosition {
     pub version: u64,
 }
 
-/// The changes of a tenant, ordered by `recorded_at`, record, group, version. May lag.
+impl Ord for LogPosition {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // By name and not in the order of kinds: a new kind must not move what is stored.
+        let key = |at: &Self| (at.time, at.record.kind.name(), at.record.id, at.group, at.version);
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for LogPosition {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The changes of a tenant, ordered by [`LogPosition`]: `recorded_at`, the kind's name, id, group, version. May lag.
 #[derive(Clone, Debug)]
 pub struct LogQuery {
     /// Whose.
@@ -184,7 +198,7 @@ pub struct LogQuery {
     pub limit: usize,
 }
 
-/// The changes that moved a stage of one pipeline ([`Change::stage_move`]), ordered by `occurred_at`, record, version.
+/// The changes that moved a stage of one pipeline ([`Change::stage_move`]), ordered by `occurred_at`, the kind's name, id, version.
 /// May lag.
 #[derive(Clone, Debug)]
 pub struct StageMoveQuery {
@@ -222,4 +236,40 @@ pub struct FeedPage {
     pub changes: Vec<(Id, Change)>,
     /// Where to go on, also where the page is empty.
     pub cursor: FeedCursor,
+}
+
+/// How large a [`FeedPlace`] may be, in bytes of its JSON form.
+pub const MAX_PLACE_BYTES: usize = 350_000;
+
+/// How far a consumer of the feed has come, with what it keeps for itself. Kept in the store by compare and set, so that
+/// of two that work at once one notices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedPlace {
+    /// Where to read on; `None` from the beginning of what is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<FeedCursor>,
+    /// When the consumer began.
+    pub began: Time,
+    /// Everything recorded before this is done with.
+    pub settled: Time,
+    /// Since when a gap is being told again from the log; `None` where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_since: Option<Time>,
+    /// Until when somebody works on it and others leave it alone; `None` where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_until: Option<Time>,
+    /// What the consumer keeps for itself, in a form of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<serde_json::Value>,
+    /// How many times it was kept; 0 where it was not.
+    #[serde(default)]
+    pub fence: u64,
+}
+
+impl FeedPlace {
+    /// The place of a consumer that begins now, at the beginning of what the feed keeps. Nothing is done with yet, and
+    /// nothing is kept.
+    pub const fn beginning(now: Time) -> Self {
+        Self { cursor: None, began: now, settled: Time::MIN, gap_since: None, taken_until: None, state: None, fence: 0 }
+    }
 }

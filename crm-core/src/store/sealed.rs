@@ -17,12 +17,12 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
-    LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want, Write,
+    Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, FeedPlace, Got, History,
+    HistoryQuery, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want, Write,
 };
 use crate::{
     schema::{Image, KindDecl},
-    value::{Id, Value},
+    value::{Id, Ref, Time, Value},
 };
 
 /// How an encrypted text begins.
@@ -273,12 +273,27 @@ impl Feed for SealedStore {
         self.inner.tenants(after, limit).await
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
-        self.inner.feed_cursor(consumer).await
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
+        self.inner.feed_end().await
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
-        self.inner.keep_feed_cursor(consumer, cursor).await
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
+        self.inner.feed_place(consumer).await
+    }
+
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        self.inner.keep_feed_place(consumer, place, was).await
+    }
+
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        self.inner.due(decl, until, after, per_tenant, limit).await
     }
 }
 

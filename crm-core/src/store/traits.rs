@@ -3,10 +3,13 @@
 use async_trait::async_trait;
 
 use super::{
-    Answer, ChangePage, Commit, Definitions, Epochs, FeedCursor, FeedPage, HistoryQuery, LogQuery, Page, Query,
-    StageMoveQuery, StoreError, Want,
+    Answer, ChangePage, Commit, Definitions, Epochs, FeedCursor, FeedPage, FeedPlace, HistoryQuery, LogQuery, Page,
+    Query, StageMoveQuery, StoreError, Want,
 };
-use crate::value::Id;
+use crate::{
+    schema::KindDecl,
+    value::{Id, Ref, Time},
+};
 
 /// Records: get, list, commit.
 #[async_trait]
@@ -90,8 +93,9 @@ pub trait History: Send + Sync {
 /// The outbox: every change of every tenant, for consumers.
 #[async_trait]
 pub trait Feed: Send + Sync {
-    /// The changes after a cursor (from the beginning of what is kept without one). Per record in version order, none
-    /// skipped; no order between records. May come twice after a failure. Changes appear some time after their commit.
+    /// The changes after a cursor (from the beginning of what is kept without one): each whole and at least once, in no
+    /// promised order. Changes appear some time after their commit. What needs the versions of a record in order reads its
+    /// history.
     ///
     /// # Errors
     /// [`StoreError::BadQuery`] for a cursor that is none, or after which changes were forgotten: never does the feed go on
@@ -105,19 +109,44 @@ pub trait Feed: Send + Sync {
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
     async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError>;
 
-    /// How far a consumer has come: the cursor that was kept for it last, strongly consistent; `None` where none was.
+    /// The end of the feed as of now: what is committed after this call is told behind it. Some of what was committed
+    /// before may be told behind it too.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError>;
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError>;
 
-    /// Keeps how far a consumer has come, in place of what was kept for it before. Of two at once one holds: whoever is put
-    /// back by that is told some changes a second time, as after a failure. The name is the program's: short, and not from
-    /// outside.
+    /// The place that was kept last for a consumer, with its fence; `None` where none was. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], after which either may be kept.
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError>;
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError>;
+
+    /// Compare and set: keeps a place for a consumer where the kept one still has the fence `was` (0: none is kept yet),
+    /// and answers true; false where it has another, and then nothing is stored. The place is stored with the fence
+    /// `was + 1`; [`FeedPlace::fence`] of the argument is ignored. The consumer's name is the program's own: short, and
+    /// not from outside. Its size is the caller's affair, [`MAX_PLACE_BYTES`](super::MAX_PLACE_BYTES) at most.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing was stored. [`StoreError::OutcomeUnknown`]: [`Feed::feed_place`] tells.
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError>;
+
+    /// Records of a kind whose time has come ([`KindDecl::due`] at `until` or before), across tenants: the live ones, by
+    /// tenant, the oldest first within one (ids break ties), at most `per_tenant` of one tenant and `limit` in all. Only
+    /// of tenants after `after`, so that a caller can give each its turn. A few round trips, however many tenants there are.
+    /// May lag behind commits, and may be short: what is left is told once what was told is done. Empty for a kind that
+    /// declares no such time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Corrupt`].
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError>;
 }
 
 /// Counting, where the engine does it better than a walk over lists.

@@ -105,7 +105,7 @@ record! {
             /// Which team does it.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
             /// What it is about.
-            links: Vec<Ref> = Refs(20), [];
+            links: Vec<Ref> = Refs(Kind::LINKED, 20), [];
             /// Its parts.
             checklist: Vec<ChecklistItem> = Structs(100), [];
             /// When to remind.

@@ -41,6 +41,9 @@ impl Rules for Task {
     }
 
     fn derive(&mut self, _: Time, _: &Definitions) {
-        self.is_open = matches!(self.status, TaskStatus::Pending | TaskStatus::InProgress);
+        // Of a status that is unknown, whoever stored it knows.
+        if !matches!(self.status, TaskStatus::Unknown(_)) {
+            self.is_open = matches!(self.status, TaskStatus::Pending | TaskStatus::InProgress);
+        }
     }
 }

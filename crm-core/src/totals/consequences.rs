@@ -34,7 +34,6 @@ const FOLLOW_ARCHIVED: &str = "follow_archived";
 
 /// A change that brings others with it, and how far they have come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Consequence {
     #[serde(rename = "w")]
     what: What,

@@ -8,7 +8,7 @@
 //!
 //! No use case writes them: [`Totals::run`] follows the change feed, works out whose totals the changes may have moved,
 //! and computes each of those anew from lists. Nothing is added or subtracted, so a run may be repeated, interrupted
-//! and resumed, and two may run at once. It acts as the system, reads what no single user may see in full, and writes
+//! and resumed. It acts as the system, reads what no single user may see in full, and writes
 //! the machine's group alone: no change is logged and nobody's edit becomes a conflict. Whoever should not learn what
 //! deals come to is kept from `lifetime_value` by a field rule.
 //!
@@ -38,10 +38,10 @@ use crate::{
     error::Error,
     reports::{MissingRate, Reader},
     schema::Image,
-    store::{FeedCursor, Got, StoreError, Want},
+    store::{FeedPlace, Got, StoreError, Want},
     value::{Id, Kind, Ref, Time},
 };
-use place::{Place, Waiting};
+use place::{Lease, Place, Waiting};
 use sums::{Books, LeftOut};
 use touched::Touched;
 
@@ -68,9 +68,9 @@ impl std::fmt::Debug for Totals<'_> {
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct Followed {
-    /// Where to go on; `None` where nothing has been followed yet. It is for totals alone: it also holds what was read of
-    /// the feed and waits to be computed.
-    pub cursor: Option<FeedCursor>,
+    /// Where to go on; of [`Totals::catch_up`] as it was kept last. Its state is for totals alone: what was read of the
+    /// feed and waits to be computed.
+    pub place: Option<FeedPlace>,
     /// True where the time was up before the feed had told all it has.
     pub more: bool,
     /// Changes that were followed.
@@ -86,6 +86,8 @@ pub struct Followed {
     /// Records whose totals could not be written, with the tenant and why (a sum of more than 28 digits): they keep those they
     /// have, and [`Totals::recompute`] tries again. An organization where nothing of it could be read.
     pub failed: Vec<(Id, Ref, Error)>,
+    /// True where another run of [`Totals::catch_up`] has the place: it goes on, and this one did nothing, or ended.
+    pub taken: bool,
     /// True where the feed no longer knew the cursor that was kept ([`Totals::catch_up`]): it was followed from the beginning
     /// of what it still has, and what it had forgotten by then moved no totals.
     pub gap: bool,
@@ -120,13 +122,14 @@ impl<'a> Totals<'a> {
         self
     }
 
-    /// Follows the feed from a cursor (from the beginning of what is kept without one) until it has no more or the time
+    /// Follows the feed from a place (from the beginning of what is kept without one) until it has no more or the time
     /// is up by the CRM's clock, and brings up to date what the changes touch. At least a page of at most 100 changes
     /// is followed and a page of what it touches computed, whatever the budget. Tenants take turns: one with much to do (a
     /// rate that moves all its deals) goes on behind the others.
     ///
-    /// Keep the cursor of the answer and give it to the next run. Without it (the program was killed, the run failed)
-    /// the same changes are followed again, to the same end.
+    /// Keep the place of the answer and give it to the next run. Without it (the program was killed, the run failed)
+    /// the same changes are followed again, to the same end. Let one run at a time follow a tenant's changes: of two, one
+    /// that is killed may leave an older total than the other saw.
     ///
     /// A record that is touched costs one strong read, one list for `lifetime_value` (one more for each 1,000 won deals
     /// and for each foreign currency) or two of at most a few records each for a lead, and a commit where something is
@@ -135,7 +138,7 @@ impl<'a> Totals<'a> {
     /// # Errors
     /// What the store says where it cannot answer. What is refused of one record for good is told in [`Followed::failed`]; a
     /// record that others kept writing waits for a later run.
-    pub async fn run(&self, after: Option<&FeedCursor>, budget: Duration) -> Result<Followed, Error> {
+    pub async fn run(&self, after: Option<&FeedPlace>, budget: Duration) -> Result<Followed, Error> {
         self.pages(after.cloned(), budget, false).await
     }
 
@@ -143,55 +146,72 @@ impl<'a> Totals<'a> {
     /// page, so that whoever is next (this program or another, after a restart or a kill) goes on from there. The first
     /// follows the feed from its beginning, in as many calls as the budget makes of it.
     ///
-    /// Two at once do the same work twice and do no harm. Costs a read more than a run, and a write for each page.
+    /// One works at a time: another that is called meanwhile does nothing ([`Followed::taken`]). Of one that was killed
+    /// the next goes on after a minute. Costs a read more than a run, and where there is something to follow a write and
+    /// another for each page.
     ///
     /// # Errors
     /// As [`Totals::run`].
     pub async fn catch_up(&self, budget: Duration) -> Result<Followed, Error> {
-        let kept = self.engine.store.feed_cursor(CONSUMER).await?;
+        let kept = self.engine.store.feed_place(CONSUMER).await?;
         self.pages(kept, budget, true).await
     }
 
-    async fn pages(&self, after: Option<FeedCursor>, budget: Duration, keep: bool) -> Result<Followed, Error> {
-        let until = self.engine.clock.now().plus_micros(micros(budget));
-        let mut place = Place::read(after.as_ref());
-        let mut followed = Followed { cursor: after, ..Followed::default() };
-        loop {
-            let mut read = 0;
-            if place.has_room() {
-                let page = match self.engine.store.feed(place.feed.as_ref(), PAGE).await {
-                    Ok(page) => page,
-                    // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
-                    Err(StoreError::BadQuery(_)) if keep && place.feed.is_some() => {
-                        place.feed = None;
-                        followed.gap = true;
-                        continue;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                read = page.changes.len();
-                place.take(page, self.engine.clock.now(), self.lag);
+    async fn pages(&self, after: Option<FeedPlace>, budget: Duration, is_shared: bool) -> Result<Followed, Error> {
+        let now = self.engine.clock.now();
+        let until = now.plus_micros(micros(budget));
+        let kept = after.unwrap_or_else(|| FeedPlace::beginning(now));
+        let mut place = Place::read(kept.clone())?;
+        let mut lease = Lease::new(self.engine, is_shared, kept);
+        let mut followed = Followed { taken: lease.is_taken(), ..Followed::default() };
+        while !followed.taken {
+            let looked = self.engine.clock.now();
+            let worked = match self.read(&mut place, is_shared, &mut followed).await {
+                Ok(read) if (read > 0 || place.is_ripe(self.engine.clock.now())) && lease.hold().await? => {
+                    self.work(&mut place, until, &mut lease, &mut followed).await.map(|unfinished| (read, unfinished))
+                }
+                Ok(read) => Ok((read, false)),
+                Err(error) => Err(error),
+            };
+            let is_done = matches!(worked, Ok((0, false)));
+            if is_done {
+                place.settle(looked);
             }
-            let worked = self.work(&mut place, until, &mut followed).await;
-            let cursor = place.cursor();
-            if keep
-                && cursor != followed.cursor
-                && let Some(cursor) = &cursor
-            {
-                self.engine.store.keep_feed_cursor(CONSUMER, cursor).await?;
+            let is_over = self.engine.clock.now() >= until;
+            if !lease.is_lost {
+                let goes_on = !is_over && matches!(worked, Ok((PAGE, _) | (_, true)));
+                lease.keep(place.to_keep()?, goes_on).await?;
             }
-            followed.cursor = cursor;
-            followed.changes += read as u64;
-            let unfinished = worked?;
-            if read == 0 && !unfinished {
+            followed.taken = lease.is_lost;
+            worked?;
+            if is_done {
                 break;
             }
-            if self.engine.clock.now() >= until {
-                followed.more = true;
+            if is_over {
+                followed.more = !followed.taken;
                 break;
             }
         }
+        followed.place = Some(lease.kept);
         Ok(followed)
+    }
+
+    /// Reads a page of the feed into what waits, where there is room; says how many changes it has.
+    async fn read(&self, place: &mut Place, is_shared: bool, followed: &mut Followed) -> Result<usize, Error> {
+        if !place.has_room() {
+            return Ok(0);
+        }
+        let mut page = self.engine.store.feed(place.at.cursor.as_ref(), PAGE).await;
+        // Where the feed keeps a day and nobody came for two, the cursor names what is there no more.
+        if is_shared && place.at.cursor.is_some() && matches!(page, Err(StoreError::BadQuery(_))) {
+            followed.gap = true;
+            page = self.engine.store.feed(None, PAGE).await;
+        }
+        let page = page?;
+        let read = page.changes.len();
+        followed.changes += read as u64;
+        place.take(page, self.engine.clock.now(), self.lag);
+        Ok(read)
     }
 
     /// Computes the totals of one record now, from what lists show.
@@ -213,11 +233,17 @@ impl<'a> Totals<'a> {
 
     /// Computes what waits and lists show by now, tenant by tenant; true where the time was up before all was done. What
     /// is left goes behind the others.
-    async fn work(&self, place: &mut Place, until: Time, followed: &mut Followed) -> Result<bool, Error> {
+    async fn work(
+        &self,
+        place: &mut Place,
+        until: Time,
+        lease: &mut Lease<'_>,
+        followed: &mut Followed,
+    ) -> Result<bool, Error> {
         let (mut unfinished, enough) = (false, followed.computed + PAGE as u64);
         let mut ripe = place.ripe(self.engine.clock.now()).into_iter();
         while let Some(mut waiting) = ripe.next() {
-            match self.follow(&mut waiting, &mut place.waiting, until, followed).await {
+            match self.follow(&mut waiting, &mut place.waiting, until, lease, followed).await {
                 Ok(true) => {}
                 Ok(false) => {
                     unfinished = true;
@@ -234,7 +260,7 @@ impl<'a> Totals<'a> {
                     followed.failed.push((waiting.tenant, Ref::new(Kind::Organization, waiting.tenant), error));
                 }
             }
-            if followed.computed >= enough && self.engine.clock.now() >= until {
+            if lease.is_lost || (followed.computed >= enough && self.engine.clock.now() >= until) {
                 break;
             }
         }
@@ -243,13 +269,14 @@ impl<'a> Totals<'a> {
         Ok(unfinished)
     }
 
-    /// Brings up to date what changes of one tenant touch, page by page; false where the time was up before. What others
-    /// keep writing is put off.
+    /// Brings up to date what changes of one tenant touch, page by page; false where the time was up before, or another
+    /// run has the place. What others keep writing is put off.
     async fn follow(
         &self,
         waiting: &mut Waiting,
         put_off: &mut Vec<Waiting>,
         until: Time,
+        lease: &mut Lease<'_>,
         followed: &mut Followed,
     ) -> Result<bool, Error> {
         let tenant = waiting.tenant;
@@ -260,6 +287,9 @@ impl<'a> Totals<'a> {
         while let Some(consequence) = waiting.touched.consequences.front_mut() {
             let page = consequence.page(&books.reader).await?;
             for follower in page.items.iter().map(|image| image.reference()) {
+                if !lease.hold().await? {
+                    return Ok(false);
+                }
                 match consequence.follow(self.engine, &actor, follower).await {
                     Ok(()) => followed.computed += 1,
                     Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
@@ -279,8 +309,16 @@ impl<'a> Totals<'a> {
         let mut computed = BTreeSet::new();
         while waiting.touched.find(&books.reader).await? {
             while let Some(&record) = waiting.touched.records.first() {
+                if !lease.hold().await? {
+                    return Ok(false);
+                }
                 let is_done = !computed.insert(record);
-                match if is_done { Ok(None) } else { self.compute(&mut books, record).await } {
+                let mut done = if is_done { Ok(None) } else { self.compute(&mut books, record).await };
+                if lease.is_over() && matches!(done, Ok(Some(_))) {
+                    // What was written so late may be older than what another run has seen since.
+                    done = self.recompute(tenant, record).await.map(Some);
+                }
+                match done {
                     Ok(Some(done)) => {
                         let missing = done.without_rate.into_iter().map(|missing| (tenant, record, missing));
                         followed.without_rate.extend(missing);

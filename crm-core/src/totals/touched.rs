@@ -49,7 +49,6 @@ fn rests_on(change: &Change) -> bool {
 
 /// What changes of one tenant may have moved, as far as it has not been computed: it can be put away and gone on with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Touched {
     /// What was changed, and has not been read yet.
     #[serde(rename = "s", default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -150,7 +149,6 @@ fn named(field: &str, value: &Value, touched: &mut BTreeSet<Ref>) {
 
 /// Amounts that are worth something else than before: of which currencies, of deals closed since when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Revaluation {
     #[serde(rename = "c")]
     currencies: BTreeSet<Currency>,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What becomes of a deactivated user's open records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Handover {
     /// They go to this user.
     TransferTo(Id),
@@ -107,7 +107,7 @@ pub(crate) fn set_active(
             return Err(Error::invalid("transfer_to", "same", "must be another user").into());
         }
         let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
-        if target.is_archived() || target.get("is_active") != &Value::Bool(true) {
+        if target.is_archived() || target.at(UserFields::is_active) != &Value::Bool(true) {
             return Err(Error::invalid("transfer_to", "inactive", "must be an active user").into());
         }
     }

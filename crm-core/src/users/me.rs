@@ -3,7 +3,7 @@
 use super::record::{User, UserFields as F, UserPatch};
 use crate::{
     access::{Action, Permission},
-    collection::{Collection, hints_of, named_fields},
+    collection::{Collection, hints_of, named, named_fields},
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
     schema::{Record, RecordKind as _},
@@ -30,7 +30,7 @@ impl Collection<'_, User> {
         let mut hints = hints_of::<User>(&sets);
         hints.extend(me.map(|id| Ref::new(Kind::User, id).into()));
         let fields = named_fields::<User>(&sets);
-        let asked = asked_for(&(me, std::sync::Arc::clone(&sets)));
+        let asked = asked_for(&(me, named::<User>(&sets)));
         let pending = Pending::new(self.engine, self.actor, "update_me", asked, hints, move |draft, step| {
             change_me(draft, me, &sets, step).map(|record| vec![record])
         });
@@ -50,7 +50,7 @@ fn change_me(draft: &mut Draft<'_>, me: Option<Id>, sets: &[(usize, Value)], ste
         return Err(Error::Forbidden { permission, field, scope: None }.into());
     }
     let before = draft.peek(record)?.ok_or(Stop::not_found(Kind::User))?;
-    if before.is_archived() || before.get("is_active") != &Value::Bool(true) {
+    if before.is_archived() || before.at(F::is_active) != &Value::Bool(true) {
         return Err(Stop::not_found(Kind::User));
     }
     let after = before.as_ref().clone();

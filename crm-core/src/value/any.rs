@@ -2,7 +2,8 @@
 //!
 //! Its serde form carries a tag of its type (`{"t": "text"}`, `{"d": "2024-01-31"}`), so that a value read from a log
 //! years later needs no declaration to be understood and a text that looks like a date stays a text. The form without
-//! tags, as users see it, is [`Value::to_json`].
+//! tags, as users see it, is [`Value::to_json`]. An object that this program does not understand (an unknown tag, several
+//! keys, a reference to an unknown kind, an unknown currency) is read as [`Value::Opaque`].
 
 use std::{cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 
@@ -70,6 +71,9 @@ pub enum Value {
     Map(Arc<BTreeMap<String, Value>>),
     /// A structured value, such as an address: JSON of the shape that the field's Rust type gives it.
     Json(Arc<serde_json::Value>),
+    /// A value that a newer program stored and this one cannot read, in its tagged form, which is also its serde form:
+    /// it is written back unchanged. It is shown as null, compares with nothing, and no field takes it as a new value.
+    Opaque(Arc<serde_json::Value>),
 }
 
 impl Value {
@@ -114,7 +118,7 @@ impl Value {
     }
 
     /// The order of two values of one type, as filters compare them: numbers by size, texts by code point, amounts of
-    /// one currency by size. `None` where they do not compare: a missing value, two types, two currencies.
+    /// one currency by size. `None` where they do not compare: a missing or opaque value, two types, two currencies.
     pub fn compare(&self, other: &Value) -> Option<Ordering> {
         Some(match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
@@ -150,12 +154,12 @@ impl Value {
             Value::Text(text) => text.len(),
             Value::List(items) => items.iter().map(|item| 1 + item.size()).sum(),
             Value::Map(map) => map.iter().map(|(key, value)| key.len() + 2 + value.size()).sum(),
-            Value::Json(json) => json_size(json),
+            Value::Json(json) | Value::Opaque(json) => json_size(json),
         }
     }
 
-    /// The JSON that users see, without tags: decimals and times as text, money as an object, what is not loaded or
-    /// not told as null.
+    /// The JSON that users see, without tags: decimals and times as text, money as an object, what is not loaded, not
+    /// told or opaque as null.
     pub fn to_json(&self) -> serde_json::Value {
         // It has no map but of texts, which is all that could fail.
         serde_json::to_value(Plain(self)).unwrap_or_default()
@@ -169,7 +173,7 @@ pub struct Plain<'a>(pub &'a Value);
 impl Serialize for Plain<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Null | Value::NotLoaded | Value::Redacted => serializer.serialize_unit(),
+            Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => serializer.serialize_unit(),
             Value::Bool(flag) => serializer.serialize_bool(*flag),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Decimal(number) => number.serialize(serializer),
@@ -229,6 +233,7 @@ impl Serialize for Value {
             Value::List(items) => tagged(serializer, "l", items.as_ref()),
             Value::Map(map) => tagged(serializer, "p", map.as_ref()),
             Value::Json(json) => tagged(serializer, "j", json.as_ref()),
+            Value::Opaque(json) => json.serialize(serializer),
         }
     }
 }
@@ -248,9 +253,10 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Null)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-                let tag: std::borrow::Cow<'de, str> =
-                    map.next_key()?.ok_or_else(|| de::Error::custom("a value without a tag"))?;
-                let value = match tag.as_ref() {
+                let tag: String = map.next_key()?.ok_or_else(|| de::Error::custom("a value without a tag"))?;
+                let opaque =
+                    |json: serde_json::Value| Value::Opaque(Arc::new(serde_json::json!({ tag.as_str(): json })));
+                let value = match tag.as_str() {
                     "n" => map.next_value::<bool>().map(|_| Value::NotLoaded)?,
                     "x" => map.next_value::<bool>().map(|_| Value::Redacted)?,
                     "b" => Value::Bool(map.next_value()?),
@@ -258,21 +264,68 @@ impl<'de> Deserialize<'de> for Value {
                     "q" => Value::Decimal(map.next_value()?),
                     "t" => Value::Text(map.next_value::<String>()?.into()),
                     "u" => Value::Id(map.next_value()?),
-                    "r" => Value::Ref(map.next_value()?),
+                    "r" => {
+                        let json: serde_json::Value = map.next_value()?;
+                        Ref::deserialize(&json).map_or_else(|_| opaque(json), Value::Ref)
+                    }
                     "m" => Value::Time(Time::from_micros(map.next_value()?).map_err(de::Error::custom)?),
                     "d" => Value::Date(map.next_value()?),
-                    "c" => Value::Money(map.next_value()?),
+                    "c" => {
+                        let json: serde_json::Value = map.next_value()?;
+                        Money::deserialize(&json).map_or_else(|_| opaque(json), Value::Money)
+                    }
                     "l" => Value::List(map.next_value::<Vec<Value>>()?.into()),
                     "p" => Value::Map(Arc::new(map.next_value()?)),
                     "j" => Value::Json(Arc::new(map.next_value()?)),
-                    other => return Err(de::Error::custom(format!("unknown tag `{other}` of a value"))),
+                    _ => opaque(map.next_value()?),
                 };
-                if map.next_key::<de::IgnoredAny>()?.is_some() {
-                    return Err(de::Error::custom("a value with two tags"));
+                let mut rest = serde_json::Map::new();
+                while let Some((key, json)) = map.next_entry()? {
+                    rest.insert(key, json);
+                }
+                if !rest.is_empty() {
+                    if let serde_json::Value::Object(first) = serde_json::to_value(&value).map_err(de::Error::custom)? {
+                        rest.extend(first);
+                    }
+                    return Ok(Value::Opaque(Arc::new(serde_json::Value::Object(rest))));
                 }
                 Ok(value)
             }
         }
         deserializer.deserialize_any(Tagged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_newer_program_stored_is_read_and_written_back_as_it_was() {
+        let id = "0190c5e0-0000-7000-8000-000000000001";
+        for stored in [
+            json!({"geo": [1.5, 2]}),
+            json!({"geo": null}),
+            json!({"r": {"kind": "gadget", "id": id, "more": 1}}),
+            json!({"c": {"amount": "1.00", "currency": "ZZZ"}}),
+            json!({"t": "hello", "lang": "de"}),
+            json!({"geo": 1, "t": "hello"}),
+        ] {
+            let value: Value = serde_json::from_value(stored.clone()).unwrap();
+            assert_eq!(value, Value::Opaque(Arc::new(stored.clone())));
+            assert_eq!(serde_json::to_value(&value).unwrap(), stored);
+            assert_eq!(value.to_json(), serde_json::Value::Null);
+            assert_eq!(value.compare(&value), None);
+            let list = json!({"l": [stored.clone(), {"t": "plain"}]});
+            let list: Value = serde_json::from_value(list).unwrap();
+            assert_eq!(list.items(), [value.clone(), Value::text("plain")]);
+            let map = json!({"p": {"key": stored.clone()}}).to_string();
+            let map: Value = serde_json::from_str(&map).unwrap();
+            assert_eq!(map.as_map().unwrap()["key"], value);
+        }
+        assert!(serde_json::from_value::<Value>(json!({})).is_err());
+        assert!(serde_json::from_value::<Value>(json!("bare")).is_err());
     }
 }

@@ -1,8 +1,23 @@
 //! Fields with a fixed set of values: an enum whose variants are written in lower `snake_case` everywhere.
+//!
+//! The set grows from program to program. A stored name that this program does not know is read as the variant `Unknown`,
+//! which keeps the name; from outside it is refused, by serde and by fields alike.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    marker::PhantomData,
+    sync::{Mutex, PoisonError},
+};
+
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, EnumAccess, Error, VariantAccess, Visitor},
+};
 
 /// An enum that is a field's type.
 pub trait Choice: Copy + Sized + 'static {
-    /// The names of all variants.
+    /// The names of all variants but `Unknown`: what may be written.
     const NAMES: &'static [&'static str];
     /// The variant's name.
     fn name(self) -> &'static str;
@@ -10,17 +25,95 @@ pub trait Choice: Copy + Sized + 'static {
     fn from_name(name: &str) -> Option<Self>;
 }
 
-/// Declares such an enum with its names, its serde form and its place in records.
+/// The name of a choice that a newer program stored and this one does not know. Nobody can make one; it is written back
+/// as it was read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnknownChoice(&'static str);
+
+/// Names that are kept, at most: programs add some dozens in their time, and what a damaged store holds is bounded.
+const MAX_KEPT: usize = 1_000;
+/// Bytes of a name that is kept.
+const MAX_NAME: usize = 64;
+
+impl UnknownChoice {
+    /// The name.
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    /// Of a stored name. Names are kept for as long as the process lives, each once, so that choices stay `Copy`; past the
+    /// bound all others are one.
+    pub(crate) fn of(name: &str) -> Self {
+        static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(name) {
+            return Self(known);
+        }
+        if kept.len() >= MAX_KEPT || name.len() > MAX_NAME {
+            return Self("unknown");
+        }
+        let name: &'static str = Box::leak(name.into());
+        kept.insert(name);
+        Self(name)
+    }
+}
+
+impl fmt::Debug for UnknownChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+/// Reads a choice by its name. One that is unknown is refused, except at rest, where it comes as bytes
+/// ([`read`](super::stored::read)), which no JSON has.
+pub(crate) fn read_choice<'de, C: Choice, D: Deserializer<'de>>(
+    deserializer: D,
+    unknown: fn(UnknownChoice) -> C,
+) -> Result<C, D::Error> {
+    struct ByName<C>(fn(UnknownChoice) -> C, PhantomData<C>);
+    impl<'de, C: Choice> Visitor<'de> for ByName<C> {
+        type Value = C;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "one of {}", C::NAMES.join(", "))
+        }
+        fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<C, A::Error> {
+            let (choice, variant) = access.variant_seed(self)?;
+            variant.unit_variant()?;
+            Ok(choice)
+        }
+        fn visit_str<E: Error>(self, name: &str) -> Result<C, E> {
+            C::from_name(name).ok_or_else(|| E::unknown_variant(name, C::NAMES))
+        }
+        fn visit_bytes<E: Error>(self, stored: &[u8]) -> Result<C, E> {
+            let name = std::str::from_utf8(stored).map_err(E::custom)?;
+            Ok(C::from_name(name).unwrap_or_else(|| (self.0)(UnknownChoice::of(name))))
+        }
+    }
+    impl<'de, C: Choice> DeserializeSeed<'de> for ByName<C> {
+        type Value = C;
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<C, D::Error> {
+            deserializer.deserialize_identifier(self)
+        }
+    }
+    deserializer.deserialize_enum("choice", C::NAMES, ByName(unknown, PhantomData))
+}
+
+/// Declares such an enum with its names, its serde form and its place in records. `Unknown` comes before all others, so
+/// that it is the least of them where they are compared.
 macro_rules! choices {
     ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            /// What a newer program stored and this one does not know. It is kept, and cannot be written anew.
+            Unknown($crate::value::UnknownChoice),
+            $($(#[$doc])* $variant,)*
+        }
 
         impl $crate::value::Choice for $name {
             const NAMES: &'static [&'static str] = &[$($text,)*];
             fn name(self) -> &'static str {
-                match self { $($name::$variant => $text,)* }
+                match self { $name::Unknown(stored) => stored.as_str(), $($name::$variant => $text,)* }
             }
             fn from_name(name: &str) -> Option<Self> {
                 match name { $($text => Some($name::$variant),)* _ => None }
@@ -33,12 +126,24 @@ macro_rules! choices {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str($crate::value::Choice::name(*self))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::value::read_choice(deserializer, $name::Unknown)
+            }
+        }
+
         impl $crate::value::FieldValue for $name {
             fn into_value(self) -> $crate::value::Value {
                 $crate::value::Value::text($crate::value::Choice::name(self))
             }
             fn write_into(self, there: &mut $crate::value::Value) {
-                if there.as_text() != Some($crate::value::Choice::name(self)) {
+                if Self::from_value(there) != Ok(self) || there.is_null() {
                     *there = self.into_value();
                 }
             }
@@ -48,8 +153,9 @@ macro_rules! choices {
                     $crate::value::Value::Null => <$name as $crate::value::Choice>::NAMES.first().copied(),
                     other => other.as_text(),
                 };
-                name.and_then(<$name as $crate::value::Choice>::from_name)
-                    .ok_or($crate::value::WrongType { expected: concat!("a ", stringify!($name)) })
+                let name = name.ok_or($crate::value::WrongType { expected: concat!("a ", stringify!($name)) })?;
+                Ok(<$name as $crate::value::Choice>::from_name(name)
+                    .unwrap_or_else(|| $name::Unknown($crate::value::UnknownChoice::of(name))))
             }
         }
 
@@ -59,3 +165,38 @@ macro_rules! choices {
     )*};
 }
 pub(crate) use choices;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        pipelines::record::StageKind,
+        value::{FieldValue, Value, stored},
+    };
+
+    #[test]
+    fn a_stored_name_that_is_unknown_is_kept_and_one_from_outside_is_refused() {
+        let stored = Value::text("paused");
+        let kind = StageKind::from_value(&stored).unwrap();
+        assert_eq!((kind.name(), kind.to_string().as_str()), ("paused", "paused"));
+        assert_eq!((kind.into_value(), StageKind::from_name("paused")), (stored, None));
+        assert_eq!(serde_json::to_value(kind).unwrap(), "paused");
+        assert!(kind < StageKind::Open, "the least of them");
+        assert_eq!(kind, stored::read::<StageKind>(&json!("paused"), stored::Mode::Stored).0.unwrap());
+        assert_ne!(kind, StageKind::from_value(&Value::text("frozen")).unwrap());
+        assert!(!StageKind::NAMES.contains(&"unknown"));
+        for given in ["paused", "unknown", "Open", ""] {
+            let error = serde_json::from_value::<StageKind>(json!(given)).unwrap_err().to_string();
+            assert!(error.contains("expected one of `open`, `won`, `lost`"), "{error}");
+            assert!(serde_json::from_str::<StageKind>(&json!(given).to_string()).is_err());
+        }
+        assert_eq!(serde_json::from_value::<StageKind>(json!("won")).unwrap(), StageKind::Won);
+        // A name that is too long to be one is none of them, and stays where it stands.
+        let long = Value::text("x".repeat(MAX_NAME + 1));
+        let mut there = long.clone();
+        StageKind::from_value(&long).unwrap().write_into(&mut there);
+        assert_eq!(there, long);
+    }
+}

@@ -1,10 +1,13 @@
 //! Rust types as field values: the bridge between a record's struct and the erased [`Value`]s that stores see.
+//!
+//! What a newer program stored and this one cannot read ([`FieldValue::is_beyond`]) is nothing to the typed side, and is
+//! left out of lists. Where a record is written it stays as it is, and so do the unknown keys of structures.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Currency, Date, Decimal, Id, Money, Ref, Time, Value};
+use super::{Currency, Date, Decimal, Fault, Id, Money, Ref, Time, Value, stored};
 
-/// A stored value is not of the type that its field declares: the store is damaged, or newer than this program.
+/// A stored value is not of the type that its field declares: the store is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stored value is not {expected}")]
 pub struct WrongType {
@@ -21,9 +24,30 @@ pub trait FieldValue: Sized {
     /// # Errors
     /// [`WrongType`].
     fn from_value(value: &Value) -> Result<Self, WrongType>;
-    /// Writes it over what is there. A text that is there already stays, and stays shared with whoever else has it.
+    /// Writes it over what is there. A text that is there already stays, and stays shared with whoever else has it; so
+    /// does what is unknown in a structure.
     fn write_into(self, there: &mut Value) {
         *there = self.into_value();
+    }
+    /// As [`FieldValue::write_into`], of a list.
+    fn write_list(list: Vec<Self>, there: &mut Value) {
+        *there = Vec::<Self>::keep(there, list.into_value());
+    }
+    /// True for a stored value that no damage but a newer program explains.
+    fn is_beyond(value: &Value) -> bool {
+        matches!(value, Value::Opaque(_))
+    }
+    /// True for structures, whose parts may be unknown.
+    const IS_STRUCTURE: bool = false;
+    /// A value as it is to be, with what was unknown in it as it was: unknown keys of structures, elements of lists that
+    /// cannot be read.
+    fn keep(_held: &Value, given: Value) -> Value {
+        given
+    }
+    /// What is wrong with a structure that somebody gives in place of what a record holds, each with its place below the
+    /// field as a JSON pointer. What is unknown and stands there just so already is nothing wrong.
+    fn faults(_held: &Value, _given: &Value) -> Vec<(String, Fault)> {
+        Vec::new()
     }
 }
 
@@ -125,7 +149,7 @@ impl FieldValue for String {
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
             Value::Text(text) => Ok(text.as_ref().to_owned()),
-            Value::Null | Value::NotLoaded | Value::Redacted => Ok(String::new()),
+            Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => Ok(String::new()),
             _ => Err(WrongType { expected: "a text" }),
         }
     }
@@ -138,6 +162,17 @@ impl FieldValue for Currency {
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         value.as_text().and_then(|code| code.parse().ok()).ok_or(WrongType { expected: "a currency" })
     }
+    fn is_beyond(value: &Value) -> bool {
+        matches!(value, Value::Opaque(_) | Value::Text(_)) && Self::from_value(value).is_err()
+    }
+}
+
+/// What is read of a value; nothing of one that is beyond this program.
+fn read_known<T: FieldValue>(value: &Value) -> Result<Option<T>, WrongType> {
+    match T::from_value(value) {
+        Err(_) if T::is_beyond(value) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 impl<T: FieldValue> FieldValue for Option<T> {
@@ -147,14 +182,21 @@ impl<T: FieldValue> FieldValue for Option<T> {
     fn write_into(self, there: &mut Value) {
         match self {
             Some(value) => value.write_into(there),
+            None if T::is_beyond(there) => {}
             None => *there = Value::Null,
         }
     }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
-            Value::Null | Value::NotLoaded | Value::Redacted => Ok(None),
-            other => T::from_value(other).map(Some),
+            Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => Ok(None),
+            other => read_known(other),
         }
+    }
+    fn keep(held: &Value, given: Value) -> Value {
+        T::keep(held, given)
+    }
+    fn faults(held: &Value, given: &Value) -> Vec<(String, Fault)> {
+        if given.is_null() { Vec::new() } else { T::faults(held, given) }
     }
 }
 
@@ -163,13 +205,50 @@ impl<T: FieldValue> FieldValue for Vec<T> {
         // Most lists are empty, and share one allocation.
         if self.is_empty() { Value::List(Arc::default()) } else { Value::list(self.into_iter().map(T::into_value)) }
     }
+    fn write_into(self, there: &mut Value) {
+        T::write_list(self, there);
+    }
     fn from_value(value: &Value) -> Result<Self, WrongType> {
         match value {
-            Value::List(items) => items.iter().map(T::from_value).collect(),
+            Value::List(items) => items.iter().filter_map(|item| read_known(item).transpose()).collect(),
             Value::Null => Ok(Vec::new()),
             _ => Err(WrongType { expected: "a list" }),
         }
     }
+    fn keep(held: &Value, given: Value) -> Value {
+        let held = held.items();
+        if !T::IS_STRUCTURE && !held.iter().any(T::is_beyond) {
+            return given;
+        }
+        let mut items = given.items().to_vec();
+        let mut left: Vec<usize> = (0..items.len()).collect();
+        for element in held.iter().filter(|_| T::IS_STRUCTURE) {
+            if let Some(found) = left.iter().position(|&at| are_one(element, &items[at])) {
+                let at = left.remove(found);
+                items[at] = T::keep(element, std::mem::take(&mut items[at]));
+            }
+        }
+        for (place, element) in held.iter().enumerate().filter(|(_, element)| T::is_beyond(element)) {
+            if !items.iter().any(|item| item == element || are_one(element, item)) {
+                items.insert(place.min(items.len()), element.clone());
+            }
+        }
+        Value::List(items.into())
+    }
+    fn faults(held: &Value, given: &Value) -> Vec<(String, Fault)> {
+        let held = held.items();
+        let of = |(place, element): (usize, &Value)| {
+            let was = held.iter().find(|held| *held == element).or(held.iter().find(|held| are_one(held, element)));
+            let faults = T::faults(was.unwrap_or(&Value::Null), element).into_iter();
+            faults.map(move |(at, fault)| (format!("/{place}{at}"), fault)).collect::<Vec<_>>()
+        };
+        if T::IS_STRUCTURE { given.items().iter().enumerate().flat_map(of).collect() } else { Vec::new() }
+    }
+}
+
+/// Whether two elements of a list of structures are the same one, of which one may have been changed.
+fn are_one(held: &Value, given: &Value) -> bool {
+    matches!((held, given), (Value::Json(held), Value::Json(given)) if stored::are_one(held, given))
 }
 
 impl FieldValue for BTreeMap<String, Value> {
@@ -185,23 +264,101 @@ impl FieldValue for BTreeMap<String, Value> {
     }
 }
 
-/// Makes serde structs field values of the structured type: JSON of their own shape.
+/// What the `structured!` types have in common.
+pub(crate) trait Structure: serde::Serialize + serde::de::DeserializeOwned + PartialEq {
+    /// What it is called where it cannot be read.
+    const NAME: &'static str;
+    /// True where an unknown key or choice may change what the rest means: it is then not read at all, rather than in
+    /// part.
+    const WHOLE: bool;
+
+    /// Reads what is stored.
+    fn read(value: &Value) -> Result<Self, WrongType> {
+        let Value::Json(json) = value else { return Err(WrongType { expected: Self::NAME }) };
+        match stored::read(json, stored::Mode::Stored) {
+            (Ok(_), unknown) if Self::WHOLE && !unknown.is_empty() => Err(WrongType { expected: Self::NAME }),
+            (read, _) => read.map_err(|_| WrongType { expected: Self::NAME }),
+        }
+    }
+
+    /// As [`FieldValue::keep`].
+    fn kept(held: &Value, mut given: Value) -> Value {
+        // Of what is read as a whole, the new one stands for itself.
+        if let (Value::Json(held), Value::Json(given), false) = (held, &mut given, Self::WHOLE)
+            && held != given
+        {
+            let (_, unknown) = stored::read::<Self>(held, stored::Mode::Stored);
+            stored::keep(&unknown, held, Arc::make_mut(given));
+        }
+        given
+    }
+
+    /// As [`FieldValue::faults`].
+    fn faults_of(held: &Value, given: &Value) -> Vec<(String, Fault)> {
+        if held == given {
+            return Vec::new();
+        }
+        let Value::Json(json) = given else {
+            return vec![(String::new(), Fault::new("wrong_type", "must be an object"))];
+        };
+        let held = if let Value::Json(held) = held { held } else { &serde_json::Value::Null };
+        let is_there = |at: &str| held.pointer(at).is_some_and(|there| Some(there) == json.pointer(at));
+        let (mut read, mut unknown) = stored::read::<Self>(json, stored::Mode::Given);
+        if read.as_ref().is_err_and(|error| is_there(&error.at)) {
+            (read, unknown) = stored::read(json, stored::Mode::GivenBack);
+        }
+        let new = unknown.iter().filter(|unknown| !is_there(&unknown.at));
+        let mut faults: Vec<(String, Fault)> = new.map(|unknown| (unknown.at.clone(), unknown.fault())).collect();
+        if let (Err(error), true) = (read, faults.is_empty()) {
+            faults.push((error.at, Fault::new("wrong_type", error.why)));
+        }
+        faults
+    }
+}
+
+/// Makes serde structs field values of the structured type: JSON of their own shape. Those after `whole` are read only
+/// where nothing in them is unknown.
 macro_rules! structured {
-    ($($ty:ty),* $(,)?) => {$(
+    ($($ty:ty),* $(; whole $($whole:ty),*)?) => {
+        $($crate::value::structured!(@ $ty, false);)*
+        $($($crate::value::structured!(@ $whole, true);)*)?
+    };
+    (@ $ty:ty, $whole:literal) => {
+        impl $crate::value::Structure for $ty {
+            const NAME: &'static str = concat!("a ", stringify!($ty));
+            const WHOLE: bool = $whole;
+        }
         impl $crate::value::FieldValue for $ty {
+            const IS_STRUCTURE: bool = true;
             fn into_value(self) -> $crate::value::Value {
                 // A struct of plain fields has no way to fail here; were it to, the field would read as missing.
                 serde_json::to_value(self)
                     .map_or($crate::value::Value::Null, |json| $crate::value::Value::Json(std::sync::Arc::new(json)))
             }
             fn from_value(value: &$crate::value::Value) -> Result<Self, $crate::value::WrongType> {
-                match value {
-                    $crate::value::Value::Json(json) => <Self as serde::Deserialize>::deserialize(json.as_ref())
-                        .map_err(|_| $crate::value::WrongType { expected: concat!("a ", stringify!($ty)) }),
-                    _ => Err($crate::value::WrongType { expected: concat!("a ", stringify!($ty)) }),
+                $crate::value::Structure::read(value)
+            }
+            fn write_into(self, there: &mut $crate::value::Value) {
+                if Self::from_value(there).as_ref() != Ok(&self) {
+                    *there = Self::keep(there, self.into_value());
                 }
             }
+            fn write_list(list: Vec<Self>, there: &mut $crate::value::Value) {
+                if Vec::from_value(there).as_ref() != Ok(&list) {
+                    *there = Vec::<Self>::keep(there, list.into_value());
+                }
+            }
+            fn is_beyond(value: &$crate::value::Value) -> bool {
+                matches!(value, $crate::value::Value::Opaque(_))
+                    || matches!(value, $crate::value::Value::Json(_)) && Self::from_value(value).is_err()
+            }
+            fn keep(held: &$crate::value::Value, given: $crate::value::Value) -> $crate::value::Value {
+                <Self as $crate::value::Structure>::kept(held, given)
+            }
+            fn faults(held: &$crate::value::Value, given: &$crate::value::Value) -> Vec<(String, $crate::value::Fault)> {
+                <Self as $crate::value::Structure>::faults_of(held, given)
+            }
         }
-    )*};
+    };
 }
 pub(crate) use structured;

@@ -1,11 +1,12 @@
-//! The kinds of record there are, by name. The order is the order in which stores lock them.
+//! The kinds of record there are: name, plural and code. Their order is the order in which stores lock them; nothing that is
+//! stored depends on it, so a new kind may stand anywhere.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal, $plural:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $plural:literal, $code:literal;)*) => {
         /// A kind of record. What a kind's fields and indexes are, its declaration says (`crm_core::schema`).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -24,60 +25,87 @@ macro_rules! kinds {
             pub const fn plural(self) -> &'static str {
                 match self { $(Kind::$kind => $plural,)* }
             }
+
+            /// Two characters, for stores whose keys are to be short. They are stored: a code that was given never changes.
+            /// Codes sort as names do, so that what is ordered by either is in one order.
+            pub const fn code(self) -> &'static str {
+                match self { $(Kind::$kind => $code,)* }
+            }
+
+            /// The kind of a [code](Kind::code).
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Kind::$kind),)* _ => None }
+            }
         }
     };
 }
 
 kinds! {
     /// A tenant: the company that uses the CRM.
-    Organization = "organization", "organizations";
+    Organization = "organization", "organizations", "or";
     /// A group of users, in a tree.
-    Team = "team", "teams";
+    Team = "team", "teams", "te";
     /// A set of grants and field rules.
-    Role = "role", "roles";
+    Role = "role", "roles", "ro";
     /// A person (or program) that acts in the CRM.
-    User = "user", "users";
+    User = "user", "users", "us";
     /// The definition of a custom property of one kind.
-    Property = "property", "properties";
+    Property = "property", "properties", "pt";
     /// Ordered stages for leads or for deals.
-    Pipeline = "pipeline", "pipelines";
+    Pipeline = "pipeline", "pipelines", "pi";
     /// What one unit of a currency was worth on a day.
-    Rate = "rate", "rates";
+    Rate = "rate", "rates", "ra";
     /// A business one sells to.
-    Company = "company", "companies";
+    Company = "company", "companies", "cm";
     /// A person one deals with.
-    Contact = "contact", "contacts";
+    Contact = "contact", "contacts", "co";
     /// Somebody who may become a customer.
-    Lead = "lead", "leads";
+    Lead = "lead", "leads", "le";
     /// A sale that may happen.
-    Deal = "deal", "deals";
+    Deal = "deal", "deals", "de";
     /// Something to do.
-    Task = "task", "tasks";
+    Task = "task", "tasks", "ta";
     /// An e-mail, call, meeting or message that happened or is planned.
-    Interaction = "interaction", "interactions";
+    Interaction = "interaction", "interactions", "in";
     /// A text about records.
-    Note = "note", "notes";
+    Note = "note", "notes", "no";
     /// A labelled link between two records.
-    Association = "association", "associations";
+    Association = "association", "associations", "as";
     /// What a user signs in with.
-    Credential = "credential", "credentials";
+    Credential = "credential", "credentials", "cr";
     /// Where a user is signed in.
-    Session = "session", "sessions";
+    Session = "session", "sessions", "ss";
     /// What a program signs in with.
-    ApiKey = "api_key", "api_keys";
+    ApiKey = "api_key", "api_keys", "ak";
     /// Failed sign-ins, counted.
-    Throttle = "throttle", "throttles";
+    Throttle = "throttle", "throttles", "th";
     /// An entry of the security log.
-    SecurityEvent = "security_event", "security_events";
+    SecurityEvent = "security_event", "security_events", "se";
     /// Long work, done piece by piece.
-    Job = "job", "jobs";
+    Job = "job", "jobs", "jo";
     /// Rules by which records are scored.
-    ScoringModel = "scoring_model", "scoring_models";
+    ScoringModel = "scoring_model", "scoring_models", "sc";
     /// When the score of a record is due again.
-    Rescoring = "rescoring", "rescorings";
+    Rescoring = "rescoring", "rescorings", "re";
 }
 
 impl Kind {
+    /// What people work with: what tasks, interactions, notes and associations may be about.
+    pub const LINKED: &'static [Kind] = &[
+        Kind::Team,
+        Kind::User,
+        Kind::Company,
+        Kind::Contact,
+        Kind::Lead,
+        Kind::Deal,
+        Kind::Task,
+        Kind::Interaction,
+        Kind::Note,
+    ];
+
+    /// What records are merged and converted from.
+    pub const SOURCES: &'static [Kind] = &[Kind::Company, Kind::Contact, Kind::Lead, Kind::Deal];
+
     /// True for what only use cases of sign-in, or the machine, read and write: no permission is on it, and nobody is
     /// shown one.
     pub const fn is_internal(self) -> bool {
@@ -145,5 +173,24 @@ impl super::FieldValue for Kind {
     }
     fn from_value(value: &super::Value) -> Result<Self, super::WrongType> {
         value.as_text().and_then(|name| name.parse().ok()).ok_or(super::WrongType { expected: "a kind" })
+    }
+    fn is_beyond(value: &super::Value) -> bool {
+        matches!(value, super::Value::Opaque(_) | super::Value::Text(_)) && Self::from_value(value).is_err()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_two_characters_and_sort_as_names_do() {
+        let mut kinds = Kind::ALL.to_vec();
+        kinds.sort_by_key(|kind| kind.name());
+        assert!(kinds.windows(2).all(|pair| pair[0].code() < pair[1].code()), "{kinds:?}");
+        for kind in kinds {
+            assert!(kind.code().len() == 2 && kind.code().bytes().all(|byte| byte.is_ascii_alphanumeric()), "{kind}");
+            assert_eq!(Kind::from_code(kind.code()), Some(kind));
+        }
     }
 }

@@ -14,12 +14,13 @@ mod money;
 pub(crate) mod parts;
 mod phone;
 mod shapes;
+pub(crate) mod stored;
 mod text;
 mod time;
 
 pub use any::{Plain, Ref, Value};
 pub use calendar::{Calendar, PERIODS, Unit};
-pub use choice::Choice;
+pub use choice::{Choice, UnknownChoice};
 pub use convert::{FieldValue, Setting, WrongType};
 pub use exact::ExactSum;
 pub use format::{Fault, normalize_domain, normalize_email, normalize_slug, normalize_url};
@@ -32,6 +33,6 @@ pub use shapes::{Address, AddressKind, SocialLink};
 pub use text::{SORT_KEY_CHARS, fold, plain, sort_key};
 pub use time::{Date, Time, TimeError};
 
-pub(crate) use choice::choices;
-pub(crate) use convert::structured;
+pub(crate) use choice::{choices, read_choice};
+pub(crate) use convert::{Structure, structured};
 pub(crate) use exact::product;

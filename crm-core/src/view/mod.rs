@@ -102,7 +102,7 @@ impl View {
         let Some(field) = self.image.decl.field(name).filter(|_| self.shows(name)) else { return Vec::new() };
         let target = |value: &Value| match (field.ty.element(), value) {
             (FieldType::Id(kind), Value::Id(id)) => Some(Ref::new(kind, *id)),
-            (FieldType::Ref, Value::Ref(target)) => Some(*target),
+            (FieldType::Ref(_), Value::Ref(target)) => Some(*target),
             _ => None,
         };
         match self.image.get(name) {

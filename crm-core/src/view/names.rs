@@ -32,14 +32,14 @@ impl Ids {
             (ty, Value::List(items)) => items.iter().for_each(|item| self.add(ty, item)),
             (FieldType::StageId, Value::Id(id)) => self.stages.push(*id),
             (FieldType::Id(kind), Value::Id(id)) => self.records.push(Ref::new(kind, *id)),
-            (FieldType::Ref, Value::Ref(target)) => self.records.push(*target),
+            (FieldType::Ref(_), Value::Ref(target)) => self.records.push(*target),
             _ => {}
         }
     }
 
     fn add_properties(&mut self, kind: Kind, key: &str, value: &Value, definitions: &Definitions) {
-        if let Some(property) = definitions.property(kind, key) {
-            self.add(property_type(property), value);
+        if let Some(ty) = definitions.property(kind, key).and_then(|property| property_type(property)) {
+            self.add(ty, value);
         }
     }
 

@@ -103,10 +103,10 @@ mod tests {
             FieldType::Time => Value::Time(time),
             FieldType::Date => Value::Date(Date::of(time)),
             FieldType::Id(_) | FieldType::StageId => Value::Id(id),
-            FieldType::Ref => Value::Ref(Ref::new(Kind::Lead, id)),
+            FieldType::Ref(_) => Value::Ref(Ref::new(Kind::Lead, id)),
             FieldType::Texts(..) => Value::list(TEXTS.map(Value::text)),
             FieldType::Ids(..) => Value::list([Value::Id(id)]),
-            FieldType::Refs(_) => Value::list([Value::Ref(Ref::new(Kind::Lead, id))]),
+            FieldType::Refs(..) => Value::list([Value::Ref(Ref::new(Kind::Lead, id))]),
             FieldType::Struct => Value::Json(Arc::new(json!({"street": text}))),
             FieldType::Structs(_) => Value::list([Value::Json(Arc::new(json!({"street": text})))]),
             FieldType::Properties => Value::Map(Arc::new(BTreeMap::from([

@@ -226,7 +226,7 @@ fn values_of_the_wrong_type_are_faults_of_their_field() {
             (LeadFields::tags as usize, Value::list([Value::Int(1)]), "tags wrong_type"),
             (LeadFields::owner_id as usize, Value::text("me"), "owner_id wrong_type"),
             (LeadFields::stage_id as usize, Value::Bool(true), "stage_id wrong_type"),
-            (LeadFields::address as usize, json(r#"{"planet": "Mars"}"#), "address wrong_type"),
+            (LeadFields::address as usize, json(r#"{"planet": "Mars"}"#), "address.planet unknown_field"),
             (LeadFields::address as usize, json("[1]"), "address wrong_type"),
             (LeadFields::address as usize, json(r#"{"street": "a\u0000b"}"#), "address nul"),
             (LeadFields::score as usize, Value::Int(5), "score read_only"),

@@ -206,6 +206,32 @@ fn after_an_unknown_outcome_a_failure_stays_unknown() {
     });
 }
 
+/// Memory promises more of its feed than a store must: each change once, in the order of the commits.
+#[test]
+fn the_feed_of_memory_tells_once_and_in_order() {
+    run(async {
+        let world = World::new().await;
+        for number in 0..50 {
+            let patch = LeadPatch::new().source(format!("{number}"));
+            world.crm.leads(&world.admin).update(world.lead.id, patch).await.unwrap();
+        }
+        let (mut told, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = world.crm.feed(cursor.as_ref(), 7).await.unwrap();
+            if page.changes.is_empty() {
+                break;
+            }
+            told.extend(page.changes.into_iter().map(|(_, change)| change));
+            cursor = Some(page.cursor);
+        }
+        assert_eq!(told.len(), world.changes().await);
+        let versions: Vec<u64> =
+            told.iter().filter(|change| change.record.id == world.lead.id).map(|change| change.version).collect();
+        assert!(versions.iter().copied().eq(1..=51), "{versions:?}");
+        assert_eq!(cursor, Some(world.crm.feed_end().await.unwrap()));
+    });
+}
+
 /// A feed that forgot what totals had not followed yet: they begin anew with what it has, and say so, once.
 #[test]
 fn a_gap_in_the_feed_is_told() {

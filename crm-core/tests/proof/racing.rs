@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use crm_core::{
     MemoryStore,
     filter::Predicate,
+    schema::KindDecl,
     store::{
-        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery, Page,
-        Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, History, HistoryQuery,
+        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::Id,
+    value::{Id, Ref, Time},
 };
 
 type Meanwhile = Box<dyn FnOnce() + Send>;
@@ -106,12 +107,27 @@ impl Feed for RacingStore {
         self.inner.tenants(after, limit).await
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
-        self.inner.feed_cursor(consumer).await
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
+        self.inner.feed_end().await
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
-        self.inner.keep_feed_cursor(consumer, cursor).await
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
+        self.inner.feed_place(consumer).await
+    }
+
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        self.inner.keep_feed_place(consumer, place, was).await
+    }
+
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        self.inner.due(decl, until, after, per_tenant, limit).await
     }
 }
 

@@ -1,11 +1,11 @@
 //! Sweeps: what is scored together, what happens meanwhile, and what cannot be written; and deals, which are scored by the
 //! same rules as everything else.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crm_core::{
     Crm, Error,
-    ambient::Clock as _,
+    ambient::{Clock as _, IdSource as _},
     companies::{CompanyPatch, NewCompany},
     contacts::{ContactPatch, NewContact},
     deals::{Deal, DealPatch, NewDeal},
@@ -13,8 +13,10 @@ use crm_core::{
     interactions::{Direction, NewInteraction},
     leads::{LeadPatch, NewLead},
     properties::{NewProperty, PropertyType},
-    schema::{Group, Record},
+    rescorings::{Rescoring, RescoringFields},
+    schema::{Group, Image, Record, RecordKind as _},
     scoring::{Axis, Decay, Event, ModelDefinition, NewScoringModel, On, Rule, ScoreQuery},
+    store::{Commit, Records as _, Write},
     testing::{CountedIds, Ready},
     value::{Currency, Id, Kind, Money, Ref, Value},
 };
@@ -429,5 +431,44 @@ fn a_round_looks_at_its_time_between_tenants_and_the_next_goes_on_there() {
         // Nothing is due any more: all tenants are looked at in one round, with time enough.
         let all = crm.score_keeper().sweep_all(LONG).await.unwrap();
         assert!(all.swept.is_empty() && !all.more);
+    });
+}
+
+#[test]
+fn where_nothing_is_due_a_round_costs_two_calls_however_many_tenants_there_are() {
+    run(async {
+        let world = World::new().await;
+        world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
+        let calls = async |crm: &Crm| {
+            let before = world.store.faults().calls();
+            let all = crm.score_keeper().sweep_all(LONG).await.unwrap();
+            assert!(!all.more && all.failed.is_empty(), "{all:?}");
+            (all.swept.len(), world.store.faults().calls() - before)
+        };
+        assert_eq!(calls(&world.crm).await.0, 1);
+        // Each has a record that is due tomorrow.
+        let tomorrow = Value::Time(world.clock.now().plus_days(1));
+        let ids = CountedIds::series(77);
+        for _ in 0..1_000 {
+            let tenant = ids.id(world.clock.now());
+            let mut mark = Image::empty(Rescoring::decl(), tenant, ids.id(world.clock.now()));
+            mark.versions.machine = 1;
+            mark.values[RescoringFields::due_at as usize] = tomorrow.clone();
+            let commit = Commit {
+                id: ids.id(world.clock.now()),
+                tenant,
+                at: world.clock.now(),
+                writes: vec![Write { before: None, after: Arc::new(mark), changes: Vec::new() }],
+                guards: Vec::new(),
+                claims: Vec::new(),
+                key: None,
+            };
+            world.store.commit(&commit).await.unwrap();
+        }
+        assert_eq!(calls(&world.crm).await, (0, 2));
+        // Of one of a thousand that has something due only that one is swept.
+        world.crm.leads(&world.admin).update(world.lead.id, LeadPatch::new().source("web")).await.unwrap();
+        let (swept, calls) = calls(&world.crm).await;
+        assert!(swept == 1 && calls < 20, "{calls}");
     });
 }

@@ -273,7 +273,7 @@ fn include(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Vec<Str
 
 /// The names under which a kind's references can be brought along: `owner` for `owner_id`, `links` for `links`.
 pub(crate) fn references(decl: &KindDecl) -> impl Iterator<Item = &'static str> {
-    let is_reference = |ty: FieldType| matches!(ty.element(), FieldType::Id(_) | FieldType::Ref);
+    let is_reference = |ty: FieldType| matches!(ty.element(), FieldType::Id(_) | FieldType::Ref(_));
     decl.fields
         .iter()
         .filter(move |field| is_reference(field.ty) && !field.marks.secret)

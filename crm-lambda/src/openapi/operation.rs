@@ -295,7 +295,7 @@ fn filtered_by(ty: crm_core::schema::FieldType) -> String {
         FieldType::Time => format!("a time, a day, or a period such as `today`, `this_week`, `last_quarter`{many}"),
         FieldType::Date => format!("a day, or a period such as `today`, `this_week`, `last_quarter`{many}"),
         FieldType::Money => "an amount such as `10.50 EUR`".to_owned(),
-        FieldType::Ref => "a record such as `lead:0190c0de-0000-7000-8000-000000000000`".to_owned(),
+        FieldType::Ref(_) => "a record such as `lead:0190c0de-0000-7000-8000-000000000000`".to_owned(),
         FieldType::Bool => "`true` or `false`".to_owned(),
         FieldType::Int(..) => format!("a whole number{many}"),
         _ => String::new(),

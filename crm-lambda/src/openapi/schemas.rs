@@ -121,15 +121,26 @@ pub(crate) fn schema_of(ty: FieldType) -> Item {
         FieldType::Time => time(),
         FieldType::Date => date(),
         FieldType::Id(_) | FieldType::StageId => uuid(),
-        FieldType::Ref => reference("Ref"),
+        FieldType::Ref(kinds) => reference_to(kinds),
         FieldType::Texts(count, max) => limited(done(typed(Type::String).max_length(Some(max))), count),
         FieldType::Ids(_, count) => limited(uuid(), count),
-        FieldType::Refs(count) => limited(reference("Ref"), count),
+        FieldType::Refs(kinds, count) => limited(reference_to(kinds), count),
         FieldType::Structs(count) => limited(done(object()), count),
         FieldType::Struct => done(object()),
         FieldType::Properties => done(object().additional_properties(Some(AdditionalProperties::FreeForm(true)))),
         _ => text(),
     }
+}
+
+/// A reference to a record of one of some kinds.
+fn reference_to(kinds: &[Kind]) -> Item {
+    done(
+        object()
+            .property("kind", choice(kinds.iter().map(|kind| kind.name())))
+            .required("kind")
+            .property("id", uuid())
+            .required("id"),
+    )
 }
 
 fn limited(items: Item, max: usize) -> Item {

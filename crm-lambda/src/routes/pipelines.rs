@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use crm_core::{catalog, value::Kind, view::View};
+use crm_core::{Error, catalog, value::Kind, view::View};
 use serde_json::{Value as Json, json};
 use utoipa::openapi::HttpMethod;
 
@@ -57,7 +57,7 @@ async fn board(
 ) -> Result<Response, Problem> {
     let per_column = params.read("per_column", "a number from 1 to 200")?.unwrap_or(PER_COLUMN);
     let pipelines = app.crm().pipelines(&caller.actor);
-    let kind = pipelines.get(id).await?.kind.record_kind();
+    let kind = pipelines.get(id).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
     for name in ["limit", "cursor", "with_total", "as_of", "known_at", "archived"] {
         if params.take(name).is_some() {
             return Err(Problem::malformed("unknown_parameter", format!("{name}: is no parameter of a board")));

@@ -1,123 +1,136 @@
 
--- Stores a commit whole or not at all. The arrays p_kinds … p_entries are parallel, one element for each record written
--- or guarded, in the one order in which all commits lock; p_order names those that are written, in the order in which
--- they are. A condition that does not hold is raised as CRM01 with JSON in the detail.
-create function crm.commit_v1(
-  p_tenant uuid, p_commit uuid, p_at timestamptz,
-  p_key text, p_key_entry text, p_key_expires timestamptz,
-  p_kinds text[], p_ids uuid[], p_modes text[], p_persons bigint[], p_machines bigint[], p_rows text[],
-  p_entries boolean[], p_order integer[],
-  p_changes text, p_claims text, p_definitions boolean, p_access boolean
-) returns void language plpgsql as $$
+-- The versions of a record of any kind, as JSON; null where there is none.
+create function crm.versions_v1(p_tenant uuid, p_kind text, p_id uuid) returns jsonb language plpgsql as $$
 declare
-  i integer;
-  v bigint;
-  m bigint;
-  f xid8;
-  feeds xid8[] := '{}';
-  done boolean;
+  versions jsonb;
+begin
+  execute format('select jsonb_build_object(''person'', t.version, ''machine'', t.machine_version) from crm.%I t '
+    'where t.tenant_id = $1 and t.id = $2', p_kind) into versions using p_tenant, p_id;
+  return versions;
+end $$;
+
+-- Records of a kind that are not as a commit says, as crm.refuse_v1 takes them.
+create function crm.conflicts_v1(p_tenant uuid, p_kind text, p_ids uuid[]) returns jsonb language plpgsql as $$
+begin
+  return jsonb_build_object('conflicts', (select jsonb_agg(jsonb_build_object(
+    'kind', p_kind, 'id', id, 'versions', crm.versions_v1(p_tenant, p_kind, id))) from unnest(p_ids) id));
+end $$;
+
+-- A commit is one statement that calls what follows, in this order, and of each kind lock_<kind>_v1, write_<kind>_v1 and
+-- enter_<kind>_v1 where they are needed: `select case when crm.key_v1(…) then 1 when crm.lock_lead_v1(…) then 1 … end`. CASE
+-- evaluates its conditions in order, each only if none before was true, and none ever is: what is refused is raised. So
+-- nothing here knows which kinds there are, and the server plans each call once per connection.
+
+-- Raises what is wrong with a commit, as CRM01 with JSON in the detail. A conflict precedes a claim: so the new records
+-- are looked at too, of which nothing has been written yet.
+create function crm.refuse_v1(p_tenant uuid, p_new_kinds text[], p_new_ids uuid[], p_reason jsonb) returns void
+language plpgsql as $$
+declare
+  conflicts jsonb := '[]';
+  versions jsonb;
+begin
+  for i in 1 .. cardinality(p_new_ids) loop
+    versions := crm.versions_v1(p_tenant, p_new_kinds[i], p_new_ids[i]);
+    if versions is not null then
+      conflicts := conflicts
+        || jsonb_build_object('kind', p_new_kinds[i], 'id', p_new_ids[i], 'versions', versions);
+    end if;
+  end loop;
+  if conflicts <> '[]' then
+    p_reason := jsonb_build_object('conflicts', conflicts || coalesce(p_reason -> 'conflicts', '[]'));
+  end if;
+  raise exception 'the commit is refused' using errcode = 'CRM01', detail = p_reason;
+end $$;
+
+-- Takes an idempotency key.
+create function crm.key_v1(p_tenant uuid, p_at timestamptz, p_key text, p_entry text, p_expires timestamptz)
+returns boolean language plpgsql as $$
+begin
+  insert into crm.idempotency_key as k (tenant_id, key, entry, expires_at)
+  values (p_tenant, p_key, p_entry::jsonb, p_expires)
+  on conflict (tenant_id, key) do update set entry = excluded.entry, expires_at = excluded.expires_at
+  where k.expires_at <= p_at;
+  if not found then
+    perform crm.refuse_v1(p_tenant, '{}', '{}', '"key_used"');
+  end if;
+  return false;
+end $$;
+
+-- Takes, releases and hands over claims, in the one order in which all commits do.
+create function crm.claim_v1(p_tenant uuid, p_claims text, p_new_kinds text[], p_new_ids uuid[])
+returns boolean language plpgsql as $$
+declare
   op record;
   held record;
 begin
-  if p_key is not null then
-    insert into crm.idempotency_key as k (tenant_id, key, entry, expires_at)
-    values (p_tenant, p_key, p_key_entry::jsonb, p_key_expires)
-    on conflict (tenant_id, key) do update set entry = excluded.entry, expires_at = excluded.expires_at
-    where k.expires_at <= p_at;
-    if not found then
-      raise exception 'the idempotency key has been used' using errcode = 'CRM01', detail = '{"key_used": true}';
-    end if;
-  end if;
-
-  for i in 1 .. cardinality(p_ids) loop
-    f := null;
-    case p_kinds[i]
-      -- {locks}
-    end case;
-    if (p_modes[i] = 'new') <> (v is null) or v <> p_persons[i] or m <> p_machines[i] then
-      raise exception 'a record has changed' using errcode = 'CRM01', detail = jsonb_build_object('conflict',
-        jsonb_build_object('kind', p_kinds[i], 'id', p_ids[i], 'versions', crm.versions_v1(p_tenant, p_kinds[i], p_ids[i])));
-    end if;
-    if f is not null then
-      feeds[i] := f;
+  for op in
+    select x.* from jsonb_to_recordset(p_claims::jsonb) as x(
+      tenant uuid, kind text, name text, value text, "from" uuid, from_kind text, "to" uuid, to_kind text)
+  loop
+    if op."from" is null then
+      loop
+        insert into crm.claim values (op.tenant, op.kind, op.name, op.value, p_tenant, op.to_kind, op."to")
+        on conflict (tenant_id, kind, name, value) do nothing;
+        exit when found;
+        select c.holder_tenant_id, c.holder_kind, c.holder_id into held from crm.claim c
+        where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value for share;
+        -- It may have been released meanwhile: then once more.
+        if found then
+          exit when held.holder_tenant_id = p_tenant and held.holder_kind = op.to_kind and held.holder_id = op."to";
+          perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, jsonb_build_object('claimed',
+            jsonb_build_object('tenant', op.tenant, 'kind', op.kind, 'name', op.name, 'value', op.value,
+              'holder_id', held.holder_id)));
+        end if;
+      end loop;
+    else
+      if op."to" is null then
+        delete from crm.claim c
+        where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value
+          and c.holder_tenant_id = p_tenant and c.holder_kind = op.from_kind and c.holder_id = op."from";
+      else
+        update crm.claim c set holder_kind = op.to_kind, holder_id = op."to"
+        where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value
+          and c.holder_tenant_id = p_tenant and c.holder_kind = op.from_kind and c.holder_id = op."from";
+      end if;
+      if not found then
+        perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, jsonb_build_object('holder',
+          jsonb_build_object('kind', op.from_kind, 'id', op."from",
+            'versions', crm.versions_v1(p_tenant, op.from_kind, op."from"))));
+      end if;
     end if;
   end loop;
+  return false;
+end $$;
 
-  if p_claims is not null then
-    for op in
-      select x.* from jsonb_to_recordset(p_claims::jsonb) as x(
-        tenant uuid, kind crm.kind, name text, value text, "from" uuid, from_kind crm.kind, "to" uuid, to_kind crm.kind)
-    loop
-      if op."from" is null then
-        loop
-          insert into crm.claim values (op.tenant, op.kind, op.name, op.value, p_tenant, op.to_kind, op."to")
-          on conflict (tenant_id, kind, name, value) do nothing;
-          exit when found;
-          select c.holder_tenant_id, c.holder_kind, c.holder_id into held from crm.claim c
-          where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value for share;
-          -- It may have been released meanwhile: then once more.
-          if found then
-            exit when held.holder_tenant_id = p_tenant and held.holder_kind = op.to_kind and held.holder_id = op."to";
-            raise exception 'a unique value is taken' using errcode = 'CRM01', detail = jsonb_build_object('claimed',
-              jsonb_build_object('tenant', op.tenant, 'kind', op.kind, 'name', op.name, 'value', op.value,
-                'holder_kind', held.holder_kind, 'holder_id', held.holder_id));
-          end if;
-        end loop;
-      else
-        if op."to" is null then
-          delete from crm.claim c
-          where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value
-            and c.holder_tenant_id = p_tenant and c.holder_kind = op.from_kind and c.holder_id = op."from";
-        else
-          update crm.claim c set holder_kind = op.to_kind, holder_id = op."to"
-          where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value
-            and c.holder_tenant_id = p_tenant and c.holder_kind = op.from_kind and c.holder_id = op."from";
-        end if;
-        if not found then
-          raise exception 'a claim is not held as said' using errcode = 'CRM01', detail = jsonb_build_object('conflict',
-            jsonb_build_object('kind', op.from_kind, 'id', op."from",
-              'versions', crm.versions_v1(p_tenant, op.from_kind::text, op."from")));
-        end if;
-      end if;
-    end loop;
-  end if;
+-- Logs the changes of the records written, to whose places in p_kinds and p_ids they refer.
+create function crm.log_v1(p_tenant uuid, p_kinds text[], p_ids uuid[], p_changes text)
+returns boolean language plpgsql as $$
+declare
+  t bigint;
+begin
+  -- The tick at which the changes are told, held until the transaction ends. It is looked at again once it is held: a
+  -- reader that has moved the clock on in between may not have seen the lock. This comes after the records are locked, so
+  -- that a record's next version has no earlier tick.
+  loop
+    t := (select c.last_value from crm.feed_clock c);
+    perform pg_advisory_xact_lock_shared((25458::bigint << 48) | t);
+    exit when t = (select c.last_value from crm.feed_clock c);
+  end loop;
+  insert into crm.change (tenant_id, kind, record_id, field_group, version, commit_id, recorded_at, occurred_at,
+    changed_by, action, origin, cause, fields, with_records, stage_move, tick)
+  select p_tenant, p_kinds[c.i], p_ids[c.i], c.g, c.v, c.c, c.r, coalesce(c.o, c.r),
+    c.b, c.a, c.origin, c.z, c.f, c.w, c.s, t
+  from jsonb_to_recordset(p_changes::jsonb) as c(
+    i integer, g smallint, v bigint, c uuid, r timestamptz, o timestamptz, b uuid, a text, origin jsonb, z jsonb,
+    f jsonb, w jsonb, s uuid);
+  return false;
+end $$;
 
-  if p_order is not null then
-    foreach i in array p_order loop
-      case p_kinds[i]
-        -- {writes}
-      end case;
-      -- A new record that another commit made since it was looked for.
-      if not done then
-        raise exception 'a record has changed' using errcode = 'CRM01', detail = jsonb_build_object('conflict',
-          jsonb_build_object('kind', p_kinds[i], 'id', p_ids[i], 'versions', crm.versions_v1(p_tenant, p_kinds[i], p_ids[i])));
-      end if;
-    end loop;
-  end if;
-
-  if p_entries is not null then
-    for i in 1 .. cardinality(p_entries) loop
-      continue when not p_entries[i];
-      case p_kinds[i]
-        -- {enters}
-      end case;
-    end loop;
-  end if;
-
-  if p_changes is not null then
-    insert into crm.change (tenant_id, kind, record_id, field_group, version, commit_id, recorded_at, occurred_at,
-      changed_by, action, origin, fields, with_records, stage_move, feed_xid)
-    select p_tenant, p_kinds[c.i]::crm.kind, p_ids[c.i], c.g, c.v, c.c, c.r, coalesce(c.o, c.r),
-      c.b, c.a, c.origin, c.f, c.w, c.s, greatest(pg_current_xact_id(), feeds[c.i])
-    from jsonb_to_recordset(p_changes::jsonb) as c(
-      i integer, g smallint, v bigint, c uuid, r timestamptz, o timestamptz, b uuid, a text, origin jsonb, f jsonb,
-      w jsonb, s uuid);
-  end if;
-
-  if p_definitions or p_access then
-    insert into crm.epoch as e (tenant_id, definitions, access)
-    values (p_tenant, case when p_definitions then p_commit end, case when p_access then p_commit end)
-    on conflict (tenant_id) do update
-    set definitions = coalesce(excluded.definitions, e.definitions), access = coalesce(excluded.access, e.access);
-  end if;
+-- Says that a commit changed definitions, or what somebody may do.
+create function crm.epoch_v1(p_tenant uuid, p_definitions uuid, p_access uuid) returns boolean language plpgsql as $$
+begin
+  insert into crm.epoch as e (tenant_id, definitions, access) values (p_tenant, p_definitions, p_access)
+  on conflict (tenant_id) do update
+  set definitions = coalesce(excluded.definitions, e.definitions), access = coalesce(excluded.access, e.access);
+  return false;
 end $$;

@@ -1,9 +1,7 @@
--- Every change of every record, append-only. feed_xid is the transaction that brought it, or that of the record's
--- change before where that is later: so in (feed_xid, seq) a record's changes stand in version order, also where a
--- commit joined an older transaction.
+-- Every change of every record, append-only. In (tick, seq) a record's changes stand in version order.
 create table crm.change (
   tenant_id uuid not null,
-  kind crm.kind not null,
+  kind text collate "C" not null,
   record_id uuid not null,
   field_group smallint not null, -- 0 person, 1 machine
   version bigint not null,
@@ -13,33 +11,35 @@ create table crm.change (
   changed_by uuid,
   action text collate "C" not null,
   origin jsonb,
+  cause jsonb,
   fields jsonb not null,
   with_records jsonb,
   stage_move uuid,
-  feed_xid xid8 not null,
+  tick bigint not null,
   seq bigint generated always as identity,
   primary key (tenant_id, kind, record_id, recorded_at, field_group, version)
 );
 create index change_log on crm.change (tenant_id, recorded_at, kind, record_id, field_group, version);
 create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at, kind, record_id, field_group, version)
   where stage_move is not null;
-create index change_feed on crm.change (feed_xid, seq);
+create index change_feed on crm.change (tick, seq);
 
 -- How far each consumer of the feed has come.
-create table crm.feed_cursor (
+create table crm.feed_place (
   consumer text collate "C" primary key,
-  cursor text collate "C" not null,
+  fence bigint not null, -- how often it was kept
+  place json not null,
   kept_at timestamptz not null -- for who looks how far behind it is
 );
 
 -- A value that at most one live record has. Under the nil tenant, among all tenants.
 create table crm.claim (
   tenant_id uuid not null,
-  kind crm.kind not null,
+  kind text collate "C" not null,
   name text collate "C" not null,
   value text collate "C" not null,
   holder_tenant_id uuid not null,
-  holder_kind crm.kind not null,
+  holder_kind text collate "C" not null,
   holder_id uuid not null,
   primary key (tenant_id, kind, name, value)
 );

@@ -27,16 +27,17 @@ end $$;
 -- The contract with the embedder's own SQL: a view for each kind and two for the log. Columns are only ever added.
 
 create view crm.changes as
-select tenant_id, kind::text as kind, record_id, case field_group when 0 then 'person' else 'machine' end as field_group,
-  version, commit_id, recorded_at, occurred_at, changed_by, action, origin, stage_move
+select tenant_id, kind, record_id, case field_group when 0 then 'person' else 'machine' end as field_group,
+  version, commit_id, recorded_at, occurred_at, changed_by, action, origin, cause, stage_move
 from crm.change;
 
 create view crm.field_changes as
-select c.tenant_id, c.kind::text as kind, c.record_id, c.version, c.commit_id, c.recorded_at, c.occurred_at,
+select c.tenant_id, c.kind, c.record_id, c.version, c.commit_id, c.recorded_at, c.occurred_at,
   c.changed_by, c.action, f ->> 'field' as field, crm.untag(f -> 'old') as old, crm.untag(f -> 'new') as new
 from crm.change c, jsonb_array_elements(c.fields) f;
 
--- How far the feed is behind: the changes that an open transaction holds back, and since when the first was recorded.
+-- How far the feed is behind: the changes that a commit in an open transaction holds back, and since when the first was
+-- recorded.
 create view crm.feed_lag as
 select count(*) as waiting, min(recorded_at) as since from crm.change
-where feed_xid >= pg_snapshot_xmin(pg_current_snapshot());
+where tick >= (select crm.feed_held_v1());

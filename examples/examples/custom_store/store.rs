@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use crm_core::{
     catalog,
     change::Change,
+    schema::{FieldType, KindDecl},
     store::{
-        Answer, ChangePage, Commit, Definitions, Epochs, Feed, FeedCursor, FeedPage, Got, History, HistoryQuery,
-        KeyEntry, LogQuery, Page, Position, Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Definitions, Epochs, Feed, FeedCursor, FeedPage, FeedPlace, Got, History,
+        HistoryQuery, KeyEntry, LogQuery, Page, Position, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::{Id, Kind, Ref},
+    value::{Id, Kind, Ref, Time, Value},
 };
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
@@ -18,9 +19,9 @@ use super::{
     commit::commit,
     failure::Failure,
     tables::{
-        self, AFTER_ALL, CHANGES, CLAIMS, CURSORS, ChangeAt, EPOCHS, FEED, INDEX, IndexKey, KEYS, KINDS, LOG, LogAt,
-        MOVES, RECORDS, RecordKey, Row, change_at, claim_key, floor, is_sortable, log_at, number, record_key,
-        record_of, sort_bytes, span,
+        self, AFTER_ALL, CHANGES, CLAIMS, ChangeAt, EPOCHS, FEED, INDEX, IndexKey, KEYS, LOG, LogAt, MOVES, PLACES,
+        RECORDS, RecordKey, Row, change_at, claim_key, floor, is_sortable, log_at, number, record_key, record_of,
+        sort_bytes, span, time_of,
     },
 };
 
@@ -56,13 +57,6 @@ fn open(file: File) -> Result<Database, Failure> {
     let transaction = db.begin_write()?;
     {
         // A read of a table that is not there is an error, so all of them are made now.
-        let mut kinds = transaction.open_table(KINDS)?;
-        for &kind in Kind::ALL {
-            let before = kinds.insert(kind as u8, kind.name())?.map(|name| name.value().to_owned());
-            if before.is_some_and(|name| name != kind.name()) {
-                return Err(StoreError::corrupt("the file was written with the kinds in another order").into());
-            }
-        }
         transaction.open_table(RECORDS)?;
         transaction.open_table(INDEX)?;
         transaction.open_table(CLAIMS)?;
@@ -72,7 +66,7 @@ fn open(file: File) -> Result<Database, Failure> {
         transaction.open_table(LOG)?;
         transaction.open_table(MOVES)?;
         transaction.open_table(FEED)?;
-        transaction.open_table(CURSORS)?;
+        transaction.open_table(PLACES)?;
     }
     transaction.commit().map_err(|error| StoreError::unavailable(error.to_string()))?;
     Ok(db)
@@ -122,7 +116,7 @@ fn definitions(transaction: &ReadTransaction, tenant: Id) -> Result<Definitions,
     let records = transaction.open_table(RECORDS)?;
     let mut images = Vec::new();
     for decl in catalog::all().filter(|decl| decl.is_definition) {
-        let kind = decl.kind as u8;
+        let kind = tables::kind_key(decl.kind);
         for entry in records.range((number(tenant), kind, 0)..=(number(tenant), kind, u128::MAX))? {
             let (key, bytes) = entry?;
             let Some((_, record)) = record_of(key.value()) else { continue };
@@ -139,7 +133,7 @@ fn tenants(transaction: &ReadTransaction, after: Option<Id>, limit: usize) -> Re
     while found.len() < limit {
         let Some(next) = records.range((last + 1, 0, 0)..)?.next() else { break };
         last = next?.0.value().0;
-        let kind = Kind::Organization as u8;
+        let kind = tables::kind_key(Kind::Organization);
         if records.range((last, kind, 0)..=(last, kind, u128::MAX))?.next().is_some() {
             found.push(tables::id(last));
         }
@@ -160,7 +154,9 @@ fn list(transaction: &ReadTransaction, query: &Query) -> Result<Page, Failure> {
         }
     };
     let (kind, equals) = (query.decl.kind, serde_json::to_string(&query.equals)?);
-    let key = |sort, id| -> IndexKey<'_> { (number(query.tenant), kind as u8, &query.index.name, &equals, sort, id) };
+    let key = |sort, id| -> IndexKey<'_> {
+        (number(query.tenant), tables::kind_key(kind), &query.index.name, &equals, sort, id)
+    };
     let after = after.as_ref().map(|(sort, id)| key(sort, number(*id)));
     let none = Page { items: Vec::new(), next: None };
     let Some(range) = span(key(&[], 0), key(AFTER_ALL, 0), after, query.descending) else { return Ok(none) };
@@ -281,16 +277,56 @@ fn feed(transaction: &ReadTransaction, after: Option<&FeedCursor>, limit: usize)
     Ok(FeedPage { cursor: FeedCursor((next + changes.len() as u64).to_string()), changes })
 }
 
-fn feed_cursor(transaction: &ReadTransaction, consumer: &str) -> Result<Option<FeedCursor>, Failure> {
-    let kept = transaction.open_table(CURSORS)?.get(consumer)?;
-    Ok(kept.map(|cursor| FeedCursor(cursor.value().to_owned())))
+/// A consumer's place, with its fence.
+fn place(
+    places: &impl ReadableTable<&'static str, &'static [u8]>,
+    consumer: &str,
+) -> Result<Option<FeedPlace>, Failure> {
+    let Some(bytes) = places.get(consumer)? else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(bytes.value())?))
 }
 
-fn keep_feed_cursor(db: &Database, consumer: &str, cursor: &FeedCursor) -> Result<(), Failure> {
+/// One writer at a time: between looking at the fence and writing nobody comes in.
+fn keep_feed_place(db: &Database, consumer: &str, new: &FeedPlace, was: u64) -> Result<bool, Failure> {
     let transaction = db.begin_write()?;
-    transaction.open_table(CURSORS)?.insert(consumer, cursor.0.as_str())?;
-    transaction.commit().map_err(|error| StoreError::unavailable(error.to_string()))?;
-    Ok(())
+    {
+        let mut places = transaction.open_table(PLACES)?;
+        if place(&places, consumer)?.map_or(0, |kept| kept.fence) != was {
+            return Ok(false);
+        }
+        let new = serde_json::to_vec(&FeedPlace { fence: was + 1, ..new.clone() })?;
+        places.insert(consumer, new.as_slice())?;
+    }
+    transaction.commit().map_err(|error| StoreError::outcome_unknown(error.to_string()))?;
+    Ok(true)
+}
+
+/// Index entries stand by tenant: of each tenant the first ones of the index by due time are looked at.
+fn due(
+    transaction: &ReadTransaction,
+    decl: &KindDecl,
+    until: Time,
+    after: Option<Id>,
+    (per_tenant, limit): (usize, usize),
+) -> Result<Vec<(Id, Ref, Time)>, Failure> {
+    let Some(index) = decl.due_index() else { return Ok(Vec::new()) };
+    let end = sort_bytes(FieldType::Time, &Value::Time(until)).unwrap_or_default();
+    let entries = transaction.open_table(INDEX)?;
+    let (mut due, mut last) = (Vec::new(), number(after.unwrap_or(Id::NIL)));
+    while due.len() < limit {
+        let next: IndexKey<'_> = (last + 1, 0, "", "", &[], 0);
+        let Some(next) = entries.range::<IndexKey<'_>>(next..)?.next() else { break };
+        last = next?.0.value().0;
+        let key = |sort, id| -> IndexKey<'_> { (last, tables::kind_key(decl.kind), &index.name, "[]", sort, id) };
+        let first = entries.range::<IndexKey<'_>>(key(&[], 0)..=key(&end, u128::MAX))?;
+        for entry in first.take(per_tenant.min(limit - due.len())) {
+            let entry = entry?.0;
+            let (.., sort, id) = entry.value();
+            let at = time_of(sort).ok_or_else(|| StoreError::corrupt("an index holds what is no time"))?;
+            due.push((tables::id(last), Ref::new(decl.kind, tables::id(id)), at));
+        }
+    }
+    Ok(due)
 }
 
 #[async_trait]
@@ -340,14 +376,31 @@ impl Feed for RedbStore {
         Ok(tenants(&self.read()?, after, limit)?)
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
-        Ok(feed_cursor(&self.read()?, consumer)?)
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
+        let told = self.read()?.open_table(FEED).and_then(|table| Ok(table.len()?));
+        Ok(FeedCursor(told.map_err(Failure::from)?.to_string()))
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
-        let (db, consumer, cursor) = (Arc::clone(&self.db), consumer.to_owned(), cursor.clone());
-        let kept = tokio::task::spawn_blocking(move || keep_feed_cursor(&db, &consumer, &cursor)).await;
-        Ok(kept.map_err(|error| StoreError::unavailable(error.to_string()))??)
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
+        let places = self.read()?.open_table(PLACES).map_err(Failure::from)?;
+        Ok(place(&places, consumer)?)
+    }
+
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        let (db, consumer, place) = (Arc::clone(&self.db), consumer.to_owned(), place.clone());
+        let kept = tokio::task::spawn_blocking(move || keep_feed_place(&db, &consumer, &place, was)).await;
+        Ok(kept.map_err(|error| StoreError::outcome_unknown(error.to_string()))??)
+    }
+
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        Ok(due(&self.read()?, decl, until, after, (per_tenant, limit))?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The tables of the file, and how records become keys and rows.
 //!
 //! redb compares a tuple key part by part, so order needs no tricks: every table's key is written in the order in which
-//! the contract wants its rows. Kinds stand in keys by their place in [`Kind::ALL`], because the order of logs goes by
-//! it; [`RedbStore::open`](super::store::RedbStore::open) checks that a file was written with the same places.
+//! the contract wants its rows. Kinds stand in keys by their [`Kind::code`], which sorts as their names do: so the contract
+//! wants logs.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -18,18 +18,16 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Tenant, kind, id.
-pub type RecordKey = (u128, u8, u128);
+pub type RecordKey = (u128, u16, u128);
 /// When recorded, group, version: the order of one record's changes.
 pub type ChangeAt = (i64, u8, u64);
 /// When, kind, id, group, version: the order of logs over many records.
-pub type LogAt = (i64, u8, u128, u8, u64);
+pub type LogAt = (i64, u16, u128, u8, u64);
 /// Tenant, kind, name, value.
-pub type ClaimKey<'a> = (u128, u8, &'a str, &'a str);
+pub type ClaimKey<'a> = (u128, u16, &'a str, &'a str);
 /// Tenant, kind, index, equal values, sort value, id.
-pub type IndexKey<'a> = (u128, u8, &'a str, &'a str, &'a [u8], u128);
+pub type IndexKey<'a> = (u128, u16, &'a str, &'a str, &'a [u8], u128);
 
-/// What the file was written with: the kinds by their places.
-pub const KINDS: TableDefinition<'_, u8, &str> = TableDefinition::new("kinds");
 /// The records, as [`Row`]s.
 pub const RECORDS: TableDefinition<'_, RecordKey, &[u8]> = TableDefinition::new("records");
 /// One entry for each place of a record in a declared index.
@@ -49,7 +47,7 @@ pub const MOVES: TableDefinition<'_, (u128, u128, LogAt), i64> = TableDefinition
 /// All changes in the order in which they were stored.
 pub const FEED: TableDefinition<'_, u64, (RecordKey, ChangeAt)> = TableDefinition::new("feed");
 /// How far each consumer of the feed has come.
-pub const CURSORS: TableDefinition<'_, &str, &str> = TableDefinition::new("cursors");
+pub const PLACES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("places");
 
 /// An id as a key: the order of the numbers is the order of the ids.
 pub const fn number(id: Id) -> u128 {
@@ -66,19 +64,30 @@ pub const fn id(number: u128) -> Id {
     Id::from_uuid(Uuid::from_u128(number))
 }
 
-/// A record's key.
-pub const fn record_key(tenant: Id, record: Ref) -> RecordKey {
-    (number(tenant), record.kind as u8, number(record.id))
+/// A kind as a key: the two characters of its code.
+pub const fn kind_key(kind: Kind) -> u16 {
+    let code = kind.code().as_bytes();
+    u16::from_be_bytes([code[0], code[1]])
 }
 
-/// The record of a claim's holder, with its tenant; `None` where the file names a kind that does not exist.
+/// And back; `None` for a kind of a newer program.
+fn kind_of(key: u16) -> Option<Kind> {
+    Kind::from_code(std::str::from_utf8(&key.to_be_bytes()).ok()?)
+}
+
+/// A record's key.
+pub const fn record_key(tenant: Id, record: Ref) -> RecordKey {
+    (number(tenant), kind_key(record.kind), number(record.id))
+}
+
+/// The record of a claim's holder, with its tenant; `None` where the file names a kind of a newer program.
 pub fn record_of((tenant, kind, record): RecordKey) -> Option<(Id, Ref)> {
-    Some((id(tenant), Ref::new(*Kind::ALL.get(usize::from(kind))?, id(record))))
+    Some((id(tenant), Ref::new(kind_of(kind)?, id(record))))
 }
 
 /// A claim's key.
 pub fn claim_key(claim: &Claim) -> ClaimKey<'_> {
-    (number(claim.tenant), claim.kind as u8, &claim.name, &claim.value)
+    (number(claim.tenant), kind_key(claim.kind), &claim.name, &claim.value)
 }
 
 /// Where a change stands in its record's history.
@@ -88,7 +97,7 @@ pub const fn change_at(time: Time, group: Group, version: u64) -> ChangeAt {
 
 /// Where a change stands in a log.
 pub const fn log_at(at: &LogPosition) -> LogAt {
-    (at.time.micros(), at.record.kind as u8, number(at.record.id), at.group as u8, at.version)
+    (at.time.micros(), kind_key(at.record.kind), number(at.record.id), at.group as u8, at.version)
 }
 
 /// Where a change stands in a log that goes by a time of it.
@@ -135,6 +144,12 @@ const MISSING: u8 = 1;
 /// After every sort value.
 pub const AFTER_ALL: &[u8] = &[2];
 
+/// The time that [`sort_bytes`] made these of.
+pub fn time_of(sort: &[u8]) -> Option<Time> {
+    let bytes = sort.strip_prefix(&[PRESENT])?.try_into().ok()?;
+    Time::from_micros(i64::from_be_bytes(bytes) ^ i64::MIN).ok()
+}
+
 /// The types of sort field that [`sort_bytes`] knows.
 pub const fn is_sortable(ty: FieldType) -> bool {
     matches!(ty, FieldType::Time | FieldType::Date | FieldType::Int(..) | FieldType::Text(_))
@@ -149,7 +164,7 @@ where
     let sort = sort_bytes(ty, &index.sort_value(image)).unwrap_or_else(|| vec![MISSING]);
     for entry in index.entries(image) {
         let equals = serde_json::to_string(&entry)?;
-        each((number(image.tenant), image.kind() as u8, &index.name, &equals, &sort, number(image.id)))?;
+        each((number(image.tenant), kind_key(image.kind()), &index.name, &equals, &sort, number(image.id)))?;
     }
     Ok(())
 }

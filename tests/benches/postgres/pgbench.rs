@@ -103,7 +103,7 @@ async fn last_call(connection: &mut PgConnection, backend: i32, record: Id) -> (
         if let Some(at) = all.iter().position(holds) {
             let commit = all.remove(at);
             let read = all.remove(at - 1);
-            assert!(commit.sql.contains("crm.commit_v1"), "a lead is created by one commit, not {}", commit.sql);
+            assert!(commit.sql.contains("crm.write_lead_v1"), "a lead is created by one commit, not {}", commit.sql);
             return (read, commit);
         }
         sleep(Duration::from_millis(50)).await;
@@ -132,9 +132,10 @@ impl Script {
 
         let mut connection = server.connection().await;
         let (read, commit) = last_call(&mut connection, backend, lead.id).await;
+        let prepare = format!("prepare crm_commit as {}", commit.sql);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut connection).await.expect("the commit's statement");
         let types: Vec<String> = sqlx::query_scalar(
-            "select format_type(t, null) from unnest((select proargtypes from pg_proc where oid = \
-             'crm.commit_v1'::regproc)::oid[]) as t",
+            "select unnest(parameter_types)::text from pg_prepared_statements where name = 'crm_commit'",
         )
         .fetch_all(&mut connection)
         .await
@@ -145,20 +146,21 @@ impl Script {
         let number = "pg_backend_pid() || '0' || (extract(epoch from clock_timestamp()) * 1000000)::bigint";
         let number_there = vec![(NUMBER.to_string(), number)];
         let read_values: Vec<String> = read.parameters.iter().map(|one| varied(one, &number_there, None)).collect();
+        let changes = commit.parameters.iter().find_map(|one| one.split_once("\"c\":\""));
+        let commit_id = changes.and_then(|(_, rest)| rest.get(..36)).expect("a change names its commit");
         let replacements = vec![
             (NUMBER.to_string(), "x.number"),
             (lead.id.to_string(), "x.record"),
-            (commit.parameters[1].trim_matches('\'').to_owned(), "x.commit"),
+            (commit_id.to_owned(), "x.commit"),
             (lead.created_at.to_string(), "x.at::text"),
             (lead.created_at.micros().to_string(), "x.micros"),
         ];
-        let mut values: Vec<String> = commit
+        let values: Vec<String> = commit
             .parameters
             .iter()
             .zip(&types)
             .map(|(literal, ty)| varied(literal, &replacements, Some(ty)))
             .collect();
-        "x.at".clone_into(&mut values[2]);
         let text = format!(
             "{};\n{} from (select t.at, t.micros, {UUID} as record, {UUID} as commit, {number} as number from (select at, \
              (extract(epoch from at) * 1000000)::bigint as micros from clock_timestamp() as at offset 0) t offset 0) \

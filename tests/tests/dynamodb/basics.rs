@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crm_core::{
-    schema::{Group, Versions},
+    schema::{Group, Versions, common},
     store::{
         ClaimOp, Epochs, Got, History, HistoryPosition, HistoryQuery, LogPosition, LogQuery, Records, StageMoveQuery,
         StoreError, Want,
@@ -49,7 +49,7 @@ async fn every_kind_is_kept_as_it_is() {
         let mut one = image(kind, tenant, 1, &[]);
         // Null where an unfilled record has something, and the other way round.
         let mut odd = image(kind, tenant, 2, &[("shared_with", Value::list([])), ("source_ids", Value::list([]))]);
-        for value in &mut odd.values[11..] {
+        for value in &mut odd.values[common::COUNT..] {
             if matches!(value, Value::Bool(_) | Value::List(_)) {
                 *value = Value::Null;
             }

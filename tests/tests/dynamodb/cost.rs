@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crm_core::{
     schema::Image,
-    store::{Claim, History, HistoryQuery, Records},
+    store::{Claim, Feed, History, HistoryQuery, Records},
     value::{Date, Id, Kind, Money, Value},
 };
 use crm_store_dynamodb::{Consumed, DynamoStore};
@@ -143,6 +143,19 @@ async fn what_operations_cost() {
     let link = [("links", Value::list([Value::Ref(bare.reference())])), ("content", Value::text("She called."))];
     store.commit(&create([image(Kind::Note, tenant, 5, &link)])).await.unwrap();
     table.push(("write a note on a lead", spent(&meter), 14.0));
+
+    let fields = [("of", Value::text("lead")), ("due_at", Value::Time(at(90)))];
+    let mark = Arc::new(image(Kind::Rescoring, tenant, 6, &fields));
+    let mut marked = create([mark.as_ref().clone()]);
+    marked.writes[0].changes.clear();
+    store.commit(&marked).await.unwrap();
+    // Of which one for the index of what is due of all tenants, and two below.
+    table.push(("mark a record as due (not logged)", spent(&meter), 5.0));
+    let again = compute(&mark, |mark| set(mark, "due_at", Value::Time(at(95))));
+    store.commit(&again).await.unwrap();
+    table.push(("the same again at another time", spent(&meter), 7.0));
+    assert_eq!(store.due(mark.decl, at(94), None, 1, 100).await.unwrap(), []);
+    table.push(("what is due of all tenants, where nothing is", spent(&meter), 4.0));
 
     get(&store, &bare).await.unwrap();
     // The record, its long text that is not there, the definitions epoch.

@@ -26,7 +26,7 @@ use crm_core::{
     store::{Got, Records, StoreError, Want},
     value::{Id, Kind, Value},
 };
-use crm_store_dynamodb::{DynamoStore, Retry};
+use crm_store_dynamodb::{DynamoStore, Retry, local};
 use serde_json::{Value as Json, json};
 use tests::dynamodb::{QUICK, endpoint, fresh};
 
@@ -34,7 +34,7 @@ use crate::hand::{at, claim, commit, compute, create, get, guard, id, image, key
 
 /// What happens to one request.
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     /// The emulator answers.
     Pass,
     /// This is the answer.
@@ -49,14 +49,14 @@ enum Step {
 
 /// One request as it was sent.
 #[derive(Clone, Debug)]
-struct Sent {
-    operation: String,
-    body: Json,
+pub struct Sent {
+    pub operation: String,
+    pub body: Json,
 }
 
 /// What is to happen, and what was sent.
 #[derive(Clone, Debug, Default)]
-struct Record {
+pub struct Record {
     script: Arc<Mutex<VecDeque<Step>>>,
     sent: Arc<Mutex<Vec<Sent>>>,
 }
@@ -110,16 +110,19 @@ impl HttpConnector for Between {
 }
 
 /// A store whose requests go through a script, on a table of its own.
-struct Rig {
-    store: DynamoStore,
+pub struct Rig {
+    pub store: DynamoStore,
     record: Record,
 }
 
 impl Rig {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let plain = fresh().await;
         let record = Record::default();
         let to = aws_smithy_http_client::Builder::new().build_http();
+        let streams = local::streams_client(endpoint()).config().to_builder();
+        let streams = streams.http_client(Client { to: to.clone(), record: record.clone() }).build();
+        let streams = aws_sdk_dynamodbstreams::Client::from_conf(streams);
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -127,16 +130,17 @@ impl Rig {
             .http_client(Client { to, record: record.clone() })
             .endpoint_url(endpoint());
         let client = aws_sdk_dynamodb::Client::from_conf(config.build());
-        Self { store: DynamoStore::new(client, plain.table()).with_retry(QUICK), record }
+        let store = DynamoStore::new(client, plain.table()).with_streams(streams).with_retry(QUICK);
+        Self { store, record }
     }
 
     /// What happens to the next requests; those after them pass.
-    fn script(&self, steps: impl IntoIterator<Item = Step>) {
+    pub fn script(&self, steps: impl IntoIterator<Item = Step>) {
         self.record.sent.lock().unwrap().clear();
         *self.record.script.lock().unwrap() = steps.into_iter().collect();
     }
 
-    fn sent(&self) -> Vec<Sent> {
+    pub fn sent(&self) -> Vec<Sent> {
         self.record.sent.lock().unwrap().clone()
     }
 
@@ -148,7 +152,7 @@ impl Rig {
     }
 }
 
-fn error(code: &str) -> Step {
+pub fn error(code: &str) -> Step {
     let status = if code == "InternalServerError" { 500 } else { 400 };
     Step::Answer(status, json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "told to"}))
 }
@@ -529,7 +533,7 @@ async fn raw_get(rig: &Rig, image: &crm_core::schema::Image) -> Json {
 }
 
 /// One plain request to the emulator, by hand.
-async fn post(target: &str, body: Json) -> String {
+pub async fn post(target: &str, body: Json) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = endpoint().trim_start_matches("http://");
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

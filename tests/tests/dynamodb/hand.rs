@@ -72,6 +72,7 @@ fn change(before: Option<&Image>, after: &Image, commit: Id, time: Time, version
         fields,
         with: Vec::new(),
         stage_move: after.get("pipeline_id").as_id().filter(|_| is_move),
+        cause: None,
     }
 }
 

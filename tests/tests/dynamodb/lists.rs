@@ -57,8 +57,10 @@ fn value(random: &mut Random, ty: FieldType) -> Value {
         FieldType::Time => Value::Time(*random.pick(&[Time::MIN, at(-1), at(0), at(1), at(2)])),
         FieldType::Date => Value::Date(*random.pick(&[Date::of(Time::MIN), Date::of(at(0)), Date::of(at(0)) + 1])),
         FieldType::Id(_) | FieldType::StageId => Value::Id(known(random.below(3))),
-        FieldType::Ref => Value::Ref(Ref::new(*random.pick(&[Kind::Lead, Kind::Contact]), known(random.below(2)))),
-        FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(_) => {
+        FieldType::Ref(kinds) => {
+            Value::Ref(Ref::new(*random.pick(&kinds[..kinds.len().min(2)]), known(random.below(2))))
+        }
+        FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(..) => {
             let mut items: Vec<Value> = Vec::new();
             for _ in 0..random.below(3) {
                 let item = value(random, ty.element());

@@ -2,7 +2,9 @@
 
 mod basics;
 mod cost;
+mod due;
 mod faults;
 mod feed;
 mod hand;
 mod lists;
+mod tomorrow;

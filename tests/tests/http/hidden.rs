@@ -197,7 +197,7 @@ async fn filled(api: &Api, admin: &User) -> Vec<(Kind, String)> {
 
 /// What of a value stands nowhere else: texts and numbers of some length. Ids of other records do stand elsewhere.
 fn traces(value: &Json, ty: FieldType, found: &mut Vec<String>) {
-    if matches!(ty.element(), FieldType::Id(_) | FieldType::Ref | FieldType::Bool | FieldType::Choice(_)) {
+    if matches!(ty.element(), FieldType::Id(_) | FieldType::Ref(_) | FieldType::Bool | FieldType::Choice(_)) {
         return;
     }
     match value {

@@ -10,11 +10,12 @@ use std::{
 use async_trait::async_trait;
 use crm_core::{
     MemoryStore,
+    schema::KindDecl,
     store::{
-        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, History, HistoryQuery, LogQuery, Page,
-        Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, History, HistoryQuery,
+        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
     },
-    value::Id,
+    value::{Id, Ref, Time},
 };
 
 use crm_lambda::ErrorHook;
@@ -93,11 +94,26 @@ impl Feed for Silent {
         pending().await
     }
 
-    async fn feed_cursor(&self, _: &str) -> Result<Option<FeedCursor>, StoreError> {
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
         pending().await
     }
 
-    async fn keep_feed_cursor(&self, _: &str, _: &FeedCursor) -> Result<(), StoreError> {
+    async fn feed_place(&self, _: &str) -> Result<Option<FeedPlace>, StoreError> {
+        pending().await
+    }
+
+    async fn keep_feed_place(&self, _: &str, _: &FeedPlace, _: u64) -> Result<bool, StoreError> {
+        pending().await
+    }
+
+    async fn due(
+        &self,
+        _: &'static KindDecl,
+        _: Time,
+        _: Option<Id>,
+        _: usize,
+        _: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
         pending().await
     }
 }

@@ -139,3 +139,31 @@ async fn a_tag_is_another_one_under_other_field_rules() {
     assert!(again.data().get("source").is_none() && before.data()["source"] == "website");
     assert_ne!(again.etag(), before.etag());
 }
+
+#[tokio::test]
+async fn a_role_tells_what_it_grants_in_effect() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
+    let place = format!("roles/{}", api.role(&admin, "sales_rep").await);
+    let on = |action: &str, scope: &str| json!({"resource": "company", "action": action, "scope": scope});
+    let granted = async || api.get(&rep, &format!("{place}/grants")).await.is(200).data().as_array().unwrap().clone();
+    assert!(granted().await.contains(&on("create", "own")));
+    let change = json!({"withheld": ["company.create"], "grants": [on("export", "own"), on("read", "own")]});
+    let changed = api.patch(&admin, &place, change).await.is(200);
+    assert_eq!(changed.data()["grants"], json!([on("export", "own")]), "what the program gives anyway is not stored");
+    let then = granted().await;
+    assert!(then.contains(&on("export", "own")) && then.contains(&on("read", "own")));
+    assert!(!then.contains(&on("create", "own")));
+    api.post(&rep, "companies", json!({"name": "C"})).await.problem(403, "forbidden");
+    let me = api.get(&rep, "me").await.is(200);
+    let permissions = &me.data()["permissions"];
+    assert!(permissions["company.create"].is_null() && permissions["company.export"] == "own", "{}", me.text);
+    let refused = api.patch(&admin, &place, json!({"withheld": ["company.archive"]})).await.problem(422, "invalid");
+    assert_eq!(refused.at_fault(), ["withheld[0]"]);
+    // A condition is told with its grant.
+    let support = format!("roles/{}/grants", api.role(&admin, "support").await);
+    let support = api.get(&admin, &support).await.is(200);
+    let all = support.data().as_array().expect("grants");
+    assert!(all.iter().any(|grant| grant["resource"] == "contact" && grant["condition"]["field"] == "lifecycle"));
+}

@@ -82,7 +82,11 @@ async fn every_kind_has_a_view_of_every_field_but_secrets() {
         .await
         .unwrap();
         for field in &decl.fields {
-            let name = if field.ty == FieldType::Ref { format!("{}_id", field.name) } else { field.name.to_owned() };
+            let name = if matches!(field.ty, FieldType::Ref(_)) {
+                format!("{}_id", field.name)
+            } else {
+                field.name.to_owned()
+            };
             let shown = !field.marks.secret && field.ty != FieldType::Folded;
             assert_eq!(there.contains(&name), shown, "{}.{}", decl.kind, field.name);
         }

@@ -225,7 +225,7 @@ async fn what_is_stored_and_cannot_be_read_is_corrupt() {
     set(&mut ada, "tags", Value::list([Value::text("a")]));
     let record = ada.reference();
     store.commit(&commit(tenant, [create(ada)])).await.unwrap();
-    sqlx::query("update crm.lead set properties = '{\"a\": {\"zz\": 1}}'").execute(&pool).await.unwrap();
+    sqlx::query("update crm.lead set properties = '{\"a\": {\"i\": \"no number\"}}'").execute(&pool).await.unwrap();
     let answer = store.get(tenant, &[Want::Record(record)]).await;
     assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
 }

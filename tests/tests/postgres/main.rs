@@ -9,4 +9,5 @@ mod pages;
 mod proxy;
 mod round_trips;
 mod support;
+mod tomorrow;
 mod within;

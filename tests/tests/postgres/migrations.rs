@@ -2,13 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crm_core::store::{Records as _, StoreError};
+use crm_core::{
+    catalog,
+    schema::FieldType,
+    store::{Records as _, StoreError},
+    value::Kind,
+};
 use crm_store_postgres::{PostgresStore, ddl};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tests::postgres;
 
 /// How many migrations there are.
-const ALL: usize = 5;
+const ALL: usize = 1;
 
 /// Everything that the schema holds, as text.
 async fn contents(pool: &PgPool) -> Vec<String> {
@@ -138,4 +143,75 @@ async fn every_text_sorts_by_its_bytes() {
     .await
     .unwrap();
     assert_eq!(others, Vec::<String>::new());
+}
+
+/// Everything in the schema, as it would have to be written to be made anew.
+async fn catalogue(connection: &mut PgConnection) -> BTreeSet<String> {
+    let all: Vec<String> = sqlx::query_scalar(
+        "select concat_ws(' ', 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
+                a.attnotnull, a.attidentity, a.attgenerated, a.attcollation::regcollation,
+                pg_get_expr(d.adbin, d.adrelid))
+         from pg_attribute a join pg_class c on c.oid = a.attrelid
+         left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+         where c.relnamespace = 'crm'::regnamespace and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped
+         union all select pg_get_indexdef(i.indexrelid) from pg_index i join pg_class c on c.oid = i.indrelid
+         where c.relnamespace = 'crm'::regnamespace
+         union all select concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
+         where connamespace = 'crm'::regnamespace
+         union all select pg_get_functiondef(oid) from pg_proc where pronamespace = 'crm'::regnamespace
+         union all select concat_ws(' ', oid::regclass, pg_get_viewdef(oid)) from pg_class
+         where relnamespace = 'crm'::regnamespace and relkind = 'v'
+         union all select 'sequence ' || oid::regclass from pg_class
+         where relnamespace = 'crm'::regnamespace and relkind = 'S'
+         union all select concat_ws(' ', 'trigger', tgrelid::regclass, pg_get_triggerdef(t.oid)) from pg_trigger t
+         join pg_class c on c.oid = t.tgrelid where c.relnamespace = 'crm'::regnamespace and not tgisinternal
+         union all select 'type ' || typname from pg_type
+         where typnamespace = 'crm'::regnamespace and typtype in ('e', 'd')",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap();
+    all.into_iter().collect()
+}
+
+/// The kinds to which no other refers.
+fn independent() -> Vec<Kind> {
+    let refers = |kind: Kind, to: Kind| {
+        catalog::decl(kind).fields.iter().any(|field| match field.ty.element() {
+            FieldType::Id(target) => target == to,
+            FieldType::Ref(targets) => targets.contains(&to),
+            _ => false,
+        })
+    };
+    let of = |kind: &Kind| Kind::ALL.iter().all(|&other| other == *kind || !refers(other, *kind));
+    Kind::ALL.iter().copied().filter(of).collect()
+}
+
+/// A new kind's migration makes its own objects and alters no other: it makes of a schema without the kind that with it,
+/// and what was there before is there still, unchanged.
+#[tokio::test]
+async fn a_new_kind_alters_nothing() {
+    let database = postgres::empty_database().await;
+    let mut connection = PgConnection::connect_with(&database.options()).await.unwrap();
+    let made = async |connection: &mut PgConnection, scripts: &[String]| {
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::raw_sql("create schema crm").execute(&mut *transaction).await.unwrap();
+        let mut states = Vec::new();
+        for script in scripts {
+            sqlx::raw_sql(AssertSqlSafe(script.as_str())).execute(&mut *transaction).await.unwrap();
+            states.push(catalogue(&mut transaction).await);
+        }
+        transaction.rollback().await.unwrap();
+        states
+    };
+    let whole = made(&mut connection, &[ddl::schema_sql()]).await.remove(0);
+    let independent = independent();
+    assert!(independent.len() > 2, "{independent:?}");
+    for new in independent {
+        let others: Vec<Kind> = Kind::ALL.iter().copied().filter(|&kind| kind != new).collect();
+        let states = made(&mut connection, &[ddl::schema_sql_of(&others), ddl::kind_sql(new)]).await;
+        assert!(states[0].is_subset(&whole), "{new}: {:?}", states[0].difference(&whole).collect::<Vec<_>>());
+        let apart: Vec<_> = states[1].symmetric_difference(&whole).collect();
+        assert!(apart.is_empty(), "{new}: {apart:?}");
+    }
 }

@@ -84,8 +84,8 @@ impl World {
         }
     }
 
-    fn random_ref(&mut self) -> Option<Ref> {
-        let kind = self.dice.pick(Kind::ALL);
+    fn random_ref(&mut self, kinds: &[Kind]) -> Option<Ref> {
+        let kind = self.dice.pick(kinds);
         self.random_id(kind).as_id().map(|id| Ref::new(kind, id))
     }
 
@@ -115,8 +115,8 @@ impl World {
             ])),
             FieldType::Id(kind) => self.random_id(kind),
             FieldType::StageId => Value::Id(Id::from_parts(1, [u8::try_from(self.dice.below(3)).unwrap(); 10])),
-            FieldType::Ref => self.random_ref().map_or(Value::Null, Value::Ref),
-            FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(_) => {
+            FieldType::Ref(kinds) => self.random_ref(kinds).map_or(Value::Null, Value::Ref),
+            FieldType::Texts(..) | FieldType::Ids(..) | FieldType::Refs(..) => {
                 let mut items: Vec<Value> = Vec::new();
                 for _ in 0..self.dice.below(4) {
                     let item = self.random_value(ty.element());
@@ -157,7 +157,7 @@ impl World {
             FieldType::Time,
             FieldType::Date,
             FieldType::Id(Kind::Lead),
-            FieldType::Ref,
+            FieldType::Ref(Kind::LINKED),
             FieldType::Texts(5, 50),
         ])
     }
@@ -305,7 +305,7 @@ impl World {
             FieldType::Struct | FieldType::Structs(_) | FieldType::Properties | FieldType::LongText => {
                 &[Compare::Missing]
             }
-            FieldType::Bool | FieldType::Id(_) | FieldType::StageId | FieldType::Ref | FieldType::Choice(_) => {
+            FieldType::Bool | FieldType::Id(_) | FieldType::StageId | FieldType::Ref(_) | FieldType::Choice(_) => {
                 &[Compare::Eq, Compare::In, Compare::Missing]
             }
             _ if list => &[Compare::Eq, Compare::In, Compare::Missing],

@@ -5,8 +5,8 @@ use crm_core::{
     filter::Predicate,
     schema::Image,
     store::{
-        Claim, ClaimOp, Counts, Feed, Guard, History, HistoryQuery, LogQuery, Position, Query, Records, StageMoveQuery,
-        Want,
+        Claim, ClaimOp, Counts, Feed, FeedPlace, Guard, History, HistoryQuery, LogQuery, Position, Query, Records,
+        StageMoveQuery, Want,
     },
     value::{Kind, Time, Value},
 };
@@ -109,6 +109,13 @@ async fn a_call_is_one_round_trip() {
     let moves = StageMoveQuery { tenant, pipeline: id(), from: at(0), until: Time::MAX, after: None, limit: 5 };
     assert_eq!(counted!(proxy, store.stage_moves(&moves).await), (1, 1), "stage moves");
     assert_eq!(counted!(proxy, store.feed(None, 5).await), (1, 1), "feed");
+    assert_eq!(counted!(proxy, store.feed_end().await), (1, 1), "end of the feed");
+    assert_eq!(counted!(proxy, store.feed_place("c").await), (1, 1), "place in the feed");
+    let place = FeedPlace::beginning(at(0));
+    assert_eq!(counted!(proxy, store.keep_feed_place("c", &place, 0).await), (1, 1), "keeping a place in the feed");
+    for decl in catalog::all().filter(|decl| decl.due.is_some()) {
+        assert_eq!(counted!(proxy, store.due(decl, at(0), None, 5, 5).await), (1, 1), "due");
+    }
 }
 
 #[tokio::test]

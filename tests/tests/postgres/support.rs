@@ -70,6 +70,7 @@ pub fn change(after: &Image, group: Group, version: u64, time: Time) -> Change {
             new: after.values[after.decl.position("name").unwrap_or(common::EXTERNAL_ID)].clone(),
         }],
         with: Vec::new(),
+        cause: None,
         stage_move: None,
     }
 }

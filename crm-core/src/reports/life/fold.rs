@@ -15,7 +15,7 @@ use crate::{
         table::MAX_GROUPS,
     },
     schema::Record,
-    value::{Currency, Id, Time},
+    value::{Currency, Id, Kind, Time},
 };
 
 /// From when, until when, and how far what began in between is followed.
@@ -61,7 +61,7 @@ impl OutcomeTally {
         match kind {
             Some(StageKind::Won) => self.won += 1,
             Some(StageKind::Lost) => self.lost += 1,
-            Some(StageKind::Open) => self.open += 1,
+            Some(StageKind::Open | StageKind::Unknown(_)) => self.open += 1,
             None => self.elsewhere += 1,
         }
     }
@@ -214,7 +214,7 @@ impl<'a> Fold<'a> {
         let ending = match self.kind(stays[end].stage) {
             StageKind::Won => Ending::Won,
             StageKind::Lost => Ending::Lost,
-            StageKind::Open => return None,
+            StageKind::Open | StageKind::Unknown(_) => return None,
         };
         // It came to be so when it entered the first of a row of such stages.
         let mut began = end;
@@ -280,7 +280,7 @@ impl<'a> Fold<'a> {
         rates: Vec<RateUsed>,
         missing_rates: Vec<MissingRate>,
     ) -> Result<LifeReport, Error> {
-        let is_open = |(stage, _): &(&&Stage, &StageTally)| stage.kind == StageKind::Open;
+        let is_open = |(stage, _): &(&&Stage, &StageTally)| stage.kind.is_open();
         let open = self.stages.iter().zip(&self.tallies).filter(is_open).map(|(_, tally)| tally.standing_at_end).sum();
         let won_value = self.won_value.sums(base_currency)?;
         let times = (self.took, self.took_left_out);
@@ -295,7 +295,7 @@ impl<'a> Fold<'a> {
         let reasons = if has_reasons { Some(reasons(self.reasons, self.won, self.lost, base_currency)?) } else { None };
         let Period { from, until, followed, now } = self.period;
         Ok(LifeReport {
-            kind: self.pipeline.kind.record_kind(),
+            kind: self.pipeline.kind.record_kind().unwrap_or(Kind::Deal),
             pipeline_id: self.pipeline.id,
             from: Some(from).filter(|&from| from > Time::MIN),
             until: until.min(now),

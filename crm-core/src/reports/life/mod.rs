@@ -54,7 +54,7 @@ struct Places {
 
 impl Places {
     fn of(access: &Access<'_>, kind: PipelineKind) -> Self {
-        let seen = |name: &str| groups::seen(access, kind.record_kind(), name).is_ok();
+        let seen = |name: &str| kind.record_kind().is_some_and(|kind| groups::seen(access, kind, name).is_ok());
         match kind {
             PipelineKind::Lead => Self {
                 pipeline: LeadFields::pipeline_id as usize,
@@ -63,7 +63,7 @@ impl Places {
                 reason: seen("unqualified_reason")
                     .then_some((LeadFields::unqualified_reason as usize, "unqualified_reason")),
             },
-            PipelineKind::Deal => Self {
+            PipelineKind::Deal | PipelineKind::Unknown(_) => Self {
                 pipeline: DealFields::pipeline_id as usize,
                 stage: DealFields::stage_id as usize,
                 value: seen("value").then_some(DealFields::value as usize),
@@ -136,8 +136,8 @@ impl Reports<'_> {
 
 /// The pipeline, after what every report asks: the permission, and the fields without which there is no course.
 fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
-    let found = access.definitions().pipeline(id);
-    let kind = found.map_or(Kind::Deal, |pipeline| pipeline.kind.record_kind());
+    let found = access.definitions().pipeline(id).filter(|pipeline| pipeline.kind.record_kind().is_some());
+    let kind = found.and_then(|pipeline| pipeline.kind.record_kind()).unwrap_or(Kind::Deal);
     super::demand(access, kind)?;
     found.ok_or(Error::NotFound(Kind::Pipeline))
 }
@@ -161,7 +161,7 @@ async fn rows(
     };
     match kind {
         PipelineKind::Lead => reader.walk::<Lead>(&query, Action::Report, each).await?,
-        PipelineKind::Deal => reader.walk::<Deal>(&query, Action::Report, each).await?,
+        PipelineKind::Deal | PipelineKind::Unknown(_) => reader.walk::<Deal>(&query, Action::Report, each).await?,
     }
     Ok(rows)
 }
@@ -181,7 +181,7 @@ async fn courses(
     let mut moves: HashMap<Id, Vec<Move>> = HashMap::new();
     let reason = places.reason.map(|(_, name)| name);
     let mut collect = |change: &crate::change::Change| {
-        if change.record.kind == kind
+        if Some(change.record.kind) == kind
             && now_in.contains_key(&change.record.id)
             && let Some(one) = Move::of(change, reason)
         {
@@ -195,7 +195,7 @@ async fn courses(
         |(id, own): (&Id, &Vec<Move>)| now_in.get(id).copied().flatten() != Some(pipeline.id) || course::has_gap(own);
     if moves.iter().any(strays) {
         let mut collect = |change: &crate::change::Change| {
-            if let Some(list) = moves.get_mut(&change.record.id).filter(|_| change.record.kind == kind) {
+            if let Some(list) = moves.get_mut(&change.record.id).filter(|_| Some(change.record.kind) == kind) {
                 list.extend(Move::of(change, reason));
             }
         };

@@ -87,6 +87,10 @@ impl Log {
         let changes = self.all[start..end].iter().map(|(tenant, change)| (*tenant, change.as_ref().clone())).collect();
         Ok(FeedPage { changes, cursor: FeedCursor(end.to_string()) })
     }
+
+    pub(super) fn feed_end(&self) -> FeedCursor {
+        FeedCursor(self.all.len().to_string())
+    }
 }
 
 /// The first of the changes.

@@ -1,7 +1,8 @@
 //! The store in memory: the model of the others, and a good store for tests and small programs.
 //!
 //! It can be told to lag its lists, to fail the next call and to lose an answer, so that what must hold on any store
-//! can be proven on this one.
+//! can be proven on this one. Its feed tells the changes once, in the order in which they were committed, which is more
+//! than a store has to promise.
 
 mod faults;
 mod log;
@@ -22,10 +23,13 @@ use log::Log;
 use table::Tables;
 
 use super::{
-    Answer, ChangePage, Claim, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, Got, History,
-    HistoryQuery, KeyEntry, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+    Answer, ChangePage, Claim, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, FeedPlace, Got,
+    History, HistoryQuery, KeyEntry, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
 };
-use crate::value::{Id, Kind, Ref, Time};
+use crate::{
+    schema::KindDecl,
+    value::{Id, Kind, Ref, Time},
+};
 
 /// A store in memory. Cloning it gives another handle on the same data.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +45,7 @@ struct State {
     claims: HashMap<Claim, Holder>,
     keys: HashMap<(Id, String), KeyEntry>,
     epochs: BTreeMap<Id, Epochs>,
-    cursors: BTreeMap<String, FeedCursor>,
+    places: BTreeMap<String, FeedPlace>,
 }
 
 /// Who holds a claim: under the nil tenant, records of any tenant do.
@@ -255,15 +259,40 @@ impl Feed for MemoryStore {
         Ok(self.state().tables.tenants(after, limit))
     }
 
-    async fn feed_cursor(&self, consumer: &str) -> Result<Option<FeedCursor>, StoreError> {
+    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
         self.faults.before_read()?;
-        Ok(self.state().cursors.get(consumer).cloned())
+        Ok(self.state().log.feed_end())
     }
 
-    async fn keep_feed_cursor(&self, consumer: &str, cursor: &FeedCursor) -> Result<(), StoreError> {
+    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
         self.faults.before_read()?;
-        self.state().cursors.insert(consumer.to_owned(), cursor.clone());
-        Ok(())
+        Ok(self.state().places.get(consumer).cloned())
+    }
+
+    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
+        self.faults.before_read()?;
+        let places = &mut self.state().places;
+        let fits = places.get(consumer).map_or(0, |kept| kept.fence) == was;
+        if fits {
+            places.insert(consumer.to_owned(), FeedPlace { fence: was + 1, ..place.clone() });
+        }
+        Ok(fits)
+    }
+
+    async fn due(
+        &self,
+        decl: &'static KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
+        self.faults.before_read()?;
+        let mut state = self.state();
+        if !self.faults.lag() {
+            state.tables.publish();
+        }
+        Ok(state.tables.due(decl, until, after, per_tenant, limit))
     }
 }
 

@@ -104,6 +104,41 @@ impl Tables {
         all
     }
 
+    /// The records of a kind that are due as lists show them, by tenant after one, the oldest first.
+    pub(super) fn due(
+        &self,
+        decl: &KindDecl,
+        until: Time,
+        after: Option<Id>,
+        per_tenant: usize,
+        limit: usize,
+    ) -> Vec<(Id, Ref, Time)> {
+        let Some(index) = decl.due_index() else { return Vec::new() };
+        let of_kind = self.by_kind.iter().filter(|((_, kind), _)| *kind == decl.kind);
+        let mut tenants: Vec<(Id, &Table)> = of_kind
+            .map(|((tenant, _), table)| (*tenant, table))
+            .filter(|(tenant, _)| after.is_none_or(|after| *tenant > after))
+            .collect();
+        tenants.sort_unstable_by_key(|(tenant, _)| *tenant);
+        let all = hash([], &self.hasher);
+        let due = tenants.into_iter().flat_map(|(tenant, table)| {
+            let run: Box<dyn Iterator<Item = usize>> = match table.indexes[index.position].get(&all) {
+                None => Box::new(std::iter::empty()),
+                Some(Run::One(row)) => Box::new(std::iter::once(*row)),
+                Some(Run::Many(run)) => Box::new(run.iter().map(|place| place.row)),
+            };
+            let shown = run.filter_map(move |row| table.rows[row].shown.as_deref());
+            // Missing times stand last.
+            shown
+                .map_while(move |image| {
+                    let at = image.values[index.sort].as_time().filter(|at| *at <= until)?;
+                    Some((tenant, image.reference(), at))
+                })
+                .take(per_tenant)
+        });
+        due.take(limit).collect()
+    }
+
     fn row(&self, tenant: Id, record: Ref) -> Option<&Row> {
         let table = self.by_kind.get(&(tenant, record.kind))?;
         table.by_id.get(&record.id).map(|&row| &table.rows[row])

@@ -1,0 +1,59 @@
+//! What a role grants in effect. The grants of built-in roles are the program's: a role's record holds only what its
+//! organization changed, so that a new kind or action is granted in every organization as soon as the program knows it.
+
+use super::record::Role;
+use crate::{
+    access::{Access, Action, Grant, Permission, built_in_roles},
+    collection::Collection,
+    draft,
+    error::Error,
+    roles::record::RoleFields,
+    schema::Image,
+    value::{Id, Kind, Ref},
+};
+
+impl Role {
+    /// What the program gives to the role: nothing to a role of the organization's own.
+    pub fn built_in_grants(&self) -> &'static [Grant] {
+        let roles = if self.is_builtin { built_in_roles() } else { &[] };
+        roles.iter().find(|role| role.key == self.key).map_or(&[], |role| &role.grants)
+    }
+
+    /// What the role grants by itself, without what it inherits: of what the program gives all that is not withheld,
+    /// and what the organization adds. A withheld permission that this program does not know withholds nothing.
+    pub fn own_grants(&self) -> impl Iterator<Item = &Grant> {
+        let withheld: Vec<Permission> = self.withheld.iter().filter_map(|text| text.parse().ok()).collect();
+        let is_given = move |grant: &&Grant| !withheld.contains(&Permission::new(grant.resource, grant.action));
+        self.built_in_grants().iter().filter(is_given).chain(&self.grants)
+    }
+
+    /// True where a stored grant could not be read: a newer program's, of an action or kind that this one does not know.
+    pub(crate) fn has_unread(&self, stored: &Image) -> bool {
+        stored.at(RoleFields::grants).items().len() > self.grants.len()
+    }
+}
+
+impl Collection<'_, Role> {
+    /// What a role grants in effect, by permission: what the program gives to a built-in one and the organization does
+    /// not withhold, what is added, and what is inherited. Nothing while the role is archived. One read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the actor may not read the role; [`Error::Forbidden`] where a field that tells what it
+    /// grants is hidden from them.
+    pub async fn grants(&self, id: Id) -> Result<Vec<Grant>, Error> {
+        let record = Ref::new(Kind::Role, id);
+        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
+            draft.read(record)?;
+            Ok(vec![record])
+        })
+        .await?;
+        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        if ["grants", "withheld", "inherits"].iter().any(|field| access.is_hidden(Kind::Role, field)) {
+            return Err(Error::forbidden(Permission::new(Kind::Role, Action::Read)));
+        }
+        let mut grants: Vec<Grant> = outcome.definitions.role_set(&[id]).all().cloned().collect();
+        // Within a permission they are in order already: the widest first.
+        grants.sort_by_key(|grant| Permission::new(grant.resource, grant.action));
+        Ok(grants)
+    }
+}
