@@ -1,89 +1,37 @@
-//! Every kind's declaration, by kind: what stores derive their tables from.
+//! Every kind's declaration by kind: what stores derive their tables from.
 
 use crate::{
-    api_keys::record::ApiKey,
-    associations::record::Association,
-    companies::record::Company,
-    contacts::record::Contact,
-    credentials::record::Credential,
-    deals::record::Deal,
-    interactions::record::Interaction,
-    jobs::record::Job,
-    leads::record::Lead,
-    notes::record::Note,
-    organizations::record::Organization,
-    pipelines::record::Pipeline,
-    properties::record::Property,
-    rates::record::Rate,
-    rescorings::record::Rescoring,
-    roles::record::Role,
     schema::{KindDecl, RecordKind},
-    scoring::record::ScoringModel,
-    security_events::record::SecurityEvent,
-    sessions::record::Session,
-    tasks::record::Task,
-    teams::record::Team,
-    throttles::record::Throttle,
-    users::record::User,
     value::{Kind, Value},
 };
 
+/// An expression for the type `K` of the record of a kind: `by_kind!(kind, K => K::decl())`.
+macro_rules! by_kind {
+    ($kind:expr, $K:ident => $body:expr) => { $crate::kind_table::kinds!(by_kind @ [$kind, $K => $body]) };
+    (@ [$($with:tt)*] records { $($records:tt)* } internal { $($internal:tt)* }) => {
+        $crate::catalog::by_kind! { @@ [$($with)*] $($records)* $($internal)* }
+    };
+    (@@ [$kind:expr, $K:ident => $body:expr]
+        $($(#[$doc:meta])* $name:ident($module:ident) = $plural:ident, $text:literal, $code:literal;)*
+    ) => {
+        match $kind {
+            $($crate::value::Kind::$name => {
+                type $K = $crate::$module::record::$name;
+                $body
+            })*
+        }
+    };
+}
+pub(crate) use by_kind;
+
 /// The declaration of a kind.
 pub fn decl(kind: Kind) -> &'static KindDecl {
-    match kind {
-        Kind::Organization => Organization::decl(),
-        Kind::Team => Team::decl(),
-        Kind::Role => Role::decl(),
-        Kind::User => User::decl(),
-        Kind::Property => Property::decl(),
-        Kind::Pipeline => Pipeline::decl(),
-        Kind::Rate => Rate::decl(),
-        Kind::Company => Company::decl(),
-        Kind::Contact => Contact::decl(),
-        Kind::Lead => Lead::decl(),
-        Kind::Deal => Deal::decl(),
-        Kind::Task => Task::decl(),
-        Kind::Interaction => Interaction::decl(),
-        Kind::Note => Note::decl(),
-        Kind::Association => Association::decl(),
-        Kind::Credential => Credential::decl(),
-        Kind::Session => Session::decl(),
-        Kind::ApiKey => ApiKey::decl(),
-        Kind::Throttle => Throttle::decl(),
-        Kind::SecurityEvent => SecurityEvent::decl(),
-        Kind::Job => Job::decl(),
-        Kind::ScoringModel => ScoringModel::decl(),
-        Kind::Rescoring => Rescoring::decl(),
-    }
+    by_kind!(kind, K => K::decl())
 }
 
 /// Writes the defaults of a kind's fields into the values of a new image.
 pub fn write_defaults(kind: Kind, values: &mut [Value]) {
-    match kind {
-        Kind::Organization => Organization::write_defaults(values),
-        Kind::Team => Team::write_defaults(values),
-        Kind::Role => Role::write_defaults(values),
-        Kind::User => User::write_defaults(values),
-        Kind::Property => Property::write_defaults(values),
-        Kind::Pipeline => Pipeline::write_defaults(values),
-        Kind::Rate => Rate::write_defaults(values),
-        Kind::Company => Company::write_defaults(values),
-        Kind::Contact => Contact::write_defaults(values),
-        Kind::Lead => Lead::write_defaults(values),
-        Kind::Deal => Deal::write_defaults(values),
-        Kind::Task => Task::write_defaults(values),
-        Kind::Interaction => Interaction::write_defaults(values),
-        Kind::Note => Note::write_defaults(values),
-        Kind::Association => Association::write_defaults(values),
-        Kind::Credential => Credential::write_defaults(values),
-        Kind::Session => Session::write_defaults(values),
-        Kind::ApiKey => ApiKey::write_defaults(values),
-        Kind::Throttle => Throttle::write_defaults(values),
-        Kind::SecurityEvent => SecurityEvent::write_defaults(values),
-        Kind::Job => Job::write_defaults(values),
-        Kind::ScoringModel => ScoringModel::write_defaults(values),
-        Kind::Rescoring => Rescoring::write_defaults(values),
-    }
+    by_kind!(kind, K => K::write_defaults(values));
 }
 
 /// The declarations of every kind, in declared order.
@@ -116,13 +64,13 @@ mod tests {
             (Kind::Interaction, 8),
             (Kind::Note, 5),
             (Kind::Association, 5),
-            (Kind::Credential, 3),
             (Kind::Session, 4),
             (Kind::ApiKey, 5),
-            (Kind::Throttle, 3),
             (Kind::SecurityEvent, 5),
             (Kind::Job, 5),
             (Kind::ScoringModel, 4),
+            (Kind::Credential, 3),
+            (Kind::Throttle, 3),
             (Kind::Rescoring, 4),
         ];
         assert_eq!(counts, expected);

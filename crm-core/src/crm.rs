@@ -5,41 +5,23 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     access::{Access, Actor, Permission},
     ambient::{Clock, IdSource, RandomIds, SystemClock},
-    api_keys::record::ApiKey,
-    associations::record::Association,
     audit::Audit,
     collection::Collection,
-    companies::{record::Company, shared_hosts::SharedHosts},
-    contacts::record::Contact,
-    deals::record::Deal,
+    companies::shared_hosts::SharedHosts,
     draft::{self, Lookup, Stop},
     engine::{Cache, Engine},
     error::Error,
-    interactions::record::Interaction,
-    jobs::record::Job,
-    leads::record::Lead,
-    notes::record::Note,
-    organizations::{
-        bootstrap::Bootstrap,
-        record::{NewOrganization, Organization},
-    },
-    pipelines::record::Pipeline,
-    properties::record::Property,
-    rates::record::Rate,
+    kind_table::kinds,
+    organizations::{bootstrap::Bootstrap, record::NewOrganization},
     recommendations::Recommendations,
     reports::Reports,
-    roles::record::Role,
     rules::Validator,
     schema::RecordKind,
-    scoring::{Keeper, Scoring, record::ScoringModel},
-    security_events::record::SecurityEvent,
-    sessions::record::Session,
+    scoring::{Keeper, Scoring},
     store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},
-    tasks::record::Task,
-    teams::record::Team,
     timeline::Timeline,
     totals::Totals,
-    users::{record::User, signed_in::actor_of},
+    users::signed_in::actor_of,
     value::{Id, Kind, Ref, Time, fold},
     view::View,
 };
@@ -356,55 +338,14 @@ impl Crm {
 }
 
 macro_rules! collections {
-    ($($(#[$doc:meta])* $name:ident: $kind:ty;)*) => {
+    (records { $($(#[$doc:meta])* $kind:ident($module:ident) = $name:ident, $text:literal, $code:literal;)* } internal { $($rest:tt)* }) => {
         impl Crm {
             $($(#[$doc])*
-            pub fn $name<'a>(&'a self, actor: &'a Actor) -> Collection<'a, $kind> {
+            pub fn $name<'a>(&'a self, actor: &'a Actor) -> Collection<'a, crate::$module::record::$kind> {
                 Collection::new(&self.engine, actor)
             })*
         }
     };
 }
 
-collections! {
-    /// Organizations: the actor's own.
-    organizations: Organization;
-    /// Users.
-    users: User;
-    /// Teams.
-    teams: Team;
-    /// Roles.
-    roles: Role;
-    /// Definitions of custom properties.
-    properties: Property;
-    /// Pipelines.
-    pipelines: Pipeline;
-    /// Exchange rates.
-    rates: Rate;
-    /// Companies.
-    companies: Company;
-    /// Contacts.
-    contacts: Contact;
-    /// Leads.
-    leads: Lead;
-    /// Deals.
-    deals: Deal;
-    /// Tasks.
-    tasks: Task;
-    /// Interactions.
-    interactions: Interaction;
-    /// Notes.
-    notes: Note;
-    /// Associations.
-    associations: Association;
-    /// Sessions: made by signing in; archiving one ends it.
-    sessions: Session;
-    /// API keys: made and rotated by the use cases of sign-in; archiving one revokes it.
-    api_keys: ApiKey;
-    /// The security log, to be read.
-    security_events: SecurityEvent;
-    /// Jobs.
-    jobs: Job;
-    /// Scoring models.
-    scoring_models: ScoringModel;
-}
+kinds!(collections);

@@ -32,6 +32,7 @@ pub mod error;
 pub mod filter;
 pub mod interactions;
 pub mod jobs;
+mod kind_table;
 pub mod kinds;
 pub mod leads;
 pub mod listing;

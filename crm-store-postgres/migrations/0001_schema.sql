@@ -1007,38 +1007,6 @@ create table crm."association" (
   primary key (tenant_id, id)
 );
 
-create table crm."credential" (
-  tenant_id uuid not null,
-  id uuid not null,
-  version bigint not null,
-  machine_version bigint not null,
-  "created_at" timestamptz not null,
-  "created_by" uuid,
-  "updated_at" timestamptz not null,
-  "updated_by" uuid,
-  "search_text" text collate "C",
-  "archived_at" timestamptz,
-  "external_id" text collate "C",
-  "properties" jsonb,
-  "shared_with" text[] collate "C",
-  "merged_into" uuid,
-  "source_ids" text[] collate "C",
-  "aliases" text[] collate "C",
-  "erased_at" timestamptz,
-  "user_id" uuid,
-  "password_hash" text collate "C",
-  "password_set_at" timestamptz,
-  "totp_secret" text collate "C",
-  "totp_since" timestamptz,
-  "recovery_codes" text[] collate "C",
-  "ticket_hash" text collate "C",
-  "ticket_purpose" text collate "C",
-  "ticket_expires_at" timestamptz,
-  "session_generation" bigint,
-  "totp_step" bigint,
-  primary key (tenant_id, id)
-);
-
 create table crm."session" (
   tenant_id uuid not null,
   id uuid not null,
@@ -1097,31 +1065,6 @@ create table crm."api_key" (
   "previous_until" timestamptz,
   "expires_at" timestamptz,
   "last_used_at" timestamptz,
-  primary key (tenant_id, id)
-);
-
-create table crm."throttle" (
-  tenant_id uuid not null,
-  id uuid not null,
-  version bigint not null,
-  machine_version bigint not null,
-  "created_at" timestamptz not null,
-  "created_by" uuid,
-  "updated_at" timestamptz not null,
-  "updated_by" uuid,
-  "search_text" text collate "C",
-  "archived_at" timestamptz,
-  "external_id" text collate "C",
-  "properties" jsonb,
-  "shared_with" text[] collate "C",
-  "merged_into" uuid,
-  "source_ids" text[] collate "C",
-  "aliases" text[] collate "C",
-  "erased_at" timestamptz,
-  "expires_at" timestamptz,
-  "failures" bigint,
-  "window_began_at" timestamptz,
-  "locked_until" timestamptz,
   primary key (tenant_id, id)
 );
 
@@ -1210,6 +1153,63 @@ create table crm."scoring_model" (
   "kind" text collate "C",
   "definition" jsonb,
   "is_active" boolean,
+  primary key (tenant_id, id)
+);
+
+create table crm."credential" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "aliases" text[] collate "C",
+  "erased_at" timestamptz,
+  "user_id" uuid,
+  "password_hash" text collate "C",
+  "password_set_at" timestamptz,
+  "totp_secret" text collate "C",
+  "totp_since" timestamptz,
+  "recovery_codes" text[] collate "C",
+  "ticket_hash" text collate "C",
+  "ticket_purpose" text collate "C",
+  "ticket_expires_at" timestamptz,
+  "session_generation" bigint,
+  "totp_step" bigint,
+  primary key (tenant_id, id)
+);
+
+create table crm."throttle" (
+  tenant_id uuid not null,
+  id uuid not null,
+  version bigint not null,
+  machine_version bigint not null,
+  "created_at" timestamptz not null,
+  "created_by" uuid,
+  "updated_at" timestamptz not null,
+  "updated_by" uuid,
+  "search_text" text collate "C",
+  "archived_at" timestamptz,
+  "external_id" text collate "C",
+  "properties" jsonb,
+  "shared_with" text[] collate "C",
+  "merged_into" uuid,
+  "source_ids" text[] collate "C",
+  "aliases" text[] collate "C",
+  "erased_at" timestamptz,
+  "expires_at" timestamptz,
+  "failures" bigint,
+  "window_began_at" timestamptz,
+  "locked_until" timestamptz,
   primary key (tenant_id, id)
 );
 
@@ -2392,70 +2392,6 @@ create view crm."associations" as
 select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "from_kind", "from_id", "to_kind", "to_id", "label", "role", "is_primary", "started_on", "ended_on"
 from crm."association";
 
-alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
-alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
-create index "credential_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is null;
-create index "credential_archived_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is not null;
-create index "credential_archived_at" on crm."credential" (tenant_id, "archived_at", id) where archived_at is not null;
-
-create function crm.lock_credential_v1(p_tenant uuid, p_ids uuid[], p_guards boolean[], p_persons bigint[], p_machines bigint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
-returns boolean language plpgsql as $$
-declare
-  v bigint;
-  m bigint;
-begin
-  for i in p_from .. p_to loop
-    if p_guards[i] then
-      select t.version, t.machine_version into v, m from crm."credential" t
-      where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
-    else
-      select t.version, t.machine_version into v, m from crm."credential" t
-      where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
-    end if;
-    if v is null or v <> p_persons[i] or m <> p_machines[i] then
-      perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, crm.conflicts_v1(p_tenant, 'credential', p_ids[i:i]));
-    end if;
-  end loop;
-  return false;
-end $$;
-
-create function crm.write_credential_v1(p_tenant uuid, p_ids uuid[], p_rows text[], p_groups smallint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
-returns boolean language plpgsql as $$
-declare
-  there uuid[];
-begin
-  for i in p_from .. p_to loop
-    if p_groups[i] = 0 then
-      insert into crm."credential" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "user_id", "password_hash", "password_set_at", "totp_secret", "totp_since", "recovery_codes", "ticket_hash", "ticket_purpose", "ticket_expires_at", "session_generation", "totp_step")
-      select p_tenant, p_ids[i], r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."aliases", r."erased_at", r."user_id", r."password_hash", r."password_set_at", r."totp_secret", r."totp_since", r."recovery_codes", r."ticket_hash", r."ticket_purpose", r."ticket_expires_at", r."session_generation", r."totp_step"
-      from jsonb_populate_record(null::crm."credential", p_rows[i]::jsonb) r
-      on conflict (tenant_id, id) do nothing;
-      if not found then there := there || p_ids[i]; end if;
-      continue;
-    end if;
-    if p_groups[i] & 1 <> 0 then
-      update crm."credential" t set version = r.version, "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "aliases" = r."aliases", "erased_at" = r."erased_at", "user_id" = r."user_id", "password_hash" = r."password_hash", "password_set_at" = r."password_set_at", "totp_secret" = r."totp_secret", "totp_since" = r."totp_since", "recovery_codes" = r."recovery_codes", "ticket_hash" = r."ticket_hash", "ticket_purpose" = r."ticket_purpose", "ticket_expires_at" = r."ticket_expires_at", "session_generation" = r."session_generation"
-      from crm."credential" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
-      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
-    end if;
-    if p_groups[i] & 2 <> 0 then
-      update crm."credential" t set machine_version = r.machine_version, "totp_step" = r."totp_step"
-      from crm."credential" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
-      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
-    end if;
-  end loop;
-  if there is not null then
-    -- New ones of the kinds before are there by now, since this commit wrote them.
-    perform crm.refuse_v1(p_tenant, p_new_kinds[p_to + 1:], p_new_ids[p_to + 1:],
-      crm.conflicts_v1(p_tenant, 'credential', there));
-  end if;
-  return false;
-end $$;
-
-create view crm."credentials" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "user_id", "password_set_at", "totp_since", "ticket_purpose", "ticket_expires_at", "session_generation", "totp_step"
-from crm."credential";
-
 alter table crm."session" add constraint "session_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
 create index "session_expires_at" on crm."session" ("expires_at");
 create index "session_created_at" on crm."session" (tenant_id, "created_at", id) where archived_at is null;
@@ -2586,69 +2522,6 @@ end $$;
 create view crm."api_keys" as
 select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "name", "user_id", "permissions", "prefix", "previous_until", "expires_at", "last_used_at"
 from crm."api_key";
-
-create index "throttle_expires_at" on crm."throttle" ("expires_at");
-create index "throttle_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is null;
-create index "throttle_archived_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is not null;
-create index "throttle_archived_at" on crm."throttle" (tenant_id, "archived_at", id) where archived_at is not null;
-
-create function crm.lock_throttle_v1(p_tenant uuid, p_ids uuid[], p_guards boolean[], p_persons bigint[], p_machines bigint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
-returns boolean language plpgsql as $$
-declare
-  v bigint;
-  m bigint;
-begin
-  for i in p_from .. p_to loop
-    if p_guards[i] then
-      select t.version, t.machine_version into v, m from crm."throttle" t
-      where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
-    else
-      select t.version, t.machine_version into v, m from crm."throttle" t
-      where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
-    end if;
-    if v is null or v <> p_persons[i] or m <> p_machines[i] then
-      perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, crm.conflicts_v1(p_tenant, 'throttle', p_ids[i:i]));
-    end if;
-  end loop;
-  return false;
-end $$;
-
-create function crm.write_throttle_v1(p_tenant uuid, p_ids uuid[], p_rows text[], p_groups smallint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
-returns boolean language plpgsql as $$
-declare
-  there uuid[];
-begin
-  for i in p_from .. p_to loop
-    if p_groups[i] = 0 then
-      insert into crm."throttle" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "expires_at", "failures", "window_began_at", "locked_until")
-      select p_tenant, p_ids[i], r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."aliases", r."erased_at", r."expires_at", r."failures", r."window_began_at", r."locked_until"
-      from jsonb_populate_record(null::crm."throttle", p_rows[i]::jsonb) r
-      on conflict (tenant_id, id) do nothing;
-      if not found then there := there || p_ids[i]; end if;
-      continue;
-    end if;
-    if p_groups[i] & 1 <> 0 then
-      update crm."throttle" t set version = r.version, "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "aliases" = r."aliases", "erased_at" = r."erased_at"
-      from crm."throttle" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
-      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
-    end if;
-    if p_groups[i] & 2 <> 0 then
-      update crm."throttle" t set machine_version = r.machine_version, "expires_at" = r."expires_at", "failures" = r."failures", "window_began_at" = r."window_began_at", "locked_until" = r."locked_until"
-      from crm."throttle" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
-      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
-    end if;
-  end loop;
-  if there is not null then
-    -- New ones of the kinds before are there by now, since this commit wrote them.
-    perform crm.refuse_v1(p_tenant, p_new_kinds[p_to + 1:], p_new_ids[p_to + 1:],
-      crm.conflicts_v1(p_tenant, 'throttle', there));
-  end if;
-  return false;
-end $$;
-
-create view crm."throttles" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "expires_at", "failures", "window_began_at", "locked_until"
-from crm."throttle";
 
 alter table crm."security_event" add constraint "security_event_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."security_event" (tenant_id, id) deferrable initially deferred;
 alter table crm."security_event" add constraint "security_event_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
@@ -2845,6 +2718,133 @@ end $$;
 create view crm."scoring_models" as
 select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "key", "name", "description", "kind", "definition", "is_active"
 from crm."scoring_model";
+
+alter table crm."credential" add constraint "credential_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."credential" (tenant_id, id) deferrable initially deferred;
+alter table crm."credential" add constraint "credential_user_id_fkey" foreign key (tenant_id, "user_id") references crm."user" (tenant_id, id);
+create index "credential_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is null;
+create index "credential_archived_created_at" on crm."credential" (tenant_id, "created_at", id) where archived_at is not null;
+create index "credential_archived_at" on crm."credential" (tenant_id, "archived_at", id) where archived_at is not null;
+
+create function crm.lock_credential_v1(p_tenant uuid, p_ids uuid[], p_guards boolean[], p_persons bigint[], p_machines bigint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
+returns boolean language plpgsql as $$
+declare
+  v bigint;
+  m bigint;
+begin
+  for i in p_from .. p_to loop
+    if p_guards[i] then
+      select t.version, t.machine_version into v, m from crm."credential" t
+      where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+    else
+      select t.version, t.machine_version into v, m from crm."credential" t
+      where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+    end if;
+    if v is null or v <> p_persons[i] or m <> p_machines[i] then
+      perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, crm.conflicts_v1(p_tenant, 'credential', p_ids[i:i]));
+    end if;
+  end loop;
+  return false;
+end $$;
+
+create function crm.write_credential_v1(p_tenant uuid, p_ids uuid[], p_rows text[], p_groups smallint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
+returns boolean language plpgsql as $$
+declare
+  there uuid[];
+begin
+  for i in p_from .. p_to loop
+    if p_groups[i] = 0 then
+      insert into crm."credential" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "user_id", "password_hash", "password_set_at", "totp_secret", "totp_since", "recovery_codes", "ticket_hash", "ticket_purpose", "ticket_expires_at", "session_generation", "totp_step")
+      select p_tenant, p_ids[i], r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."aliases", r."erased_at", r."user_id", r."password_hash", r."password_set_at", r."totp_secret", r."totp_since", r."recovery_codes", r."ticket_hash", r."ticket_purpose", r."ticket_expires_at", r."session_generation", r."totp_step"
+      from jsonb_populate_record(null::crm."credential", p_rows[i]::jsonb) r
+      on conflict (tenant_id, id) do nothing;
+      if not found then there := there || p_ids[i]; end if;
+      continue;
+    end if;
+    if p_groups[i] & 1 <> 0 then
+      update crm."credential" t set version = r.version, "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "aliases" = r."aliases", "erased_at" = r."erased_at", "user_id" = r."user_id", "password_hash" = r."password_hash", "password_set_at" = r."password_set_at", "totp_secret" = r."totp_secret", "totp_since" = r."totp_since", "recovery_codes" = r."recovery_codes", "ticket_hash" = r."ticket_hash", "ticket_purpose" = r."ticket_purpose", "ticket_expires_at" = r."ticket_expires_at", "session_generation" = r."session_generation"
+      from crm."credential" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
+      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
+    end if;
+    if p_groups[i] & 2 <> 0 then
+      update crm."credential" t set machine_version = r.machine_version, "totp_step" = r."totp_step"
+      from crm."credential" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
+      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
+    end if;
+  end loop;
+  if there is not null then
+    -- New ones of the kinds before are there by now, since this commit wrote them.
+    perform crm.refuse_v1(p_tenant, p_new_kinds[p_to + 1:], p_new_ids[p_to + 1:],
+      crm.conflicts_v1(p_tenant, 'credential', there));
+  end if;
+  return false;
+end $$;
+
+create view crm."credentials" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "user_id", "password_set_at", "totp_since", "ticket_purpose", "ticket_expires_at", "session_generation", "totp_step"
+from crm."credential";
+
+create index "throttle_expires_at" on crm."throttle" ("expires_at");
+create index "throttle_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is null;
+create index "throttle_archived_created_at" on crm."throttle" (tenant_id, "created_at", id) where archived_at is not null;
+create index "throttle_archived_at" on crm."throttle" (tenant_id, "archived_at", id) where archived_at is not null;
+
+create function crm.lock_throttle_v1(p_tenant uuid, p_ids uuid[], p_guards boolean[], p_persons bigint[], p_machines bigint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
+returns boolean language plpgsql as $$
+declare
+  v bigint;
+  m bigint;
+begin
+  for i in p_from .. p_to loop
+    if p_guards[i] then
+      select t.version, t.machine_version into v, m from crm."throttle" t
+      where t.tenant_id = p_tenant and t.id = p_ids[i] for share;
+    else
+      select t.version, t.machine_version into v, m from crm."throttle" t
+      where t.tenant_id = p_tenant and t.id = p_ids[i] for no key update;
+    end if;
+    if v is null or v <> p_persons[i] or m <> p_machines[i] then
+      perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, crm.conflicts_v1(p_tenant, 'throttle', p_ids[i:i]));
+    end if;
+  end loop;
+  return false;
+end $$;
+
+create function crm.write_throttle_v1(p_tenant uuid, p_ids uuid[], p_rows text[], p_groups smallint[], p_from integer, p_to integer, p_new_kinds text[], p_new_ids uuid[])
+returns boolean language plpgsql as $$
+declare
+  there uuid[];
+begin
+  for i in p_from .. p_to loop
+    if p_groups[i] = 0 then
+      insert into crm."throttle" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "expires_at", "failures", "window_began_at", "locked_until")
+      select p_tenant, p_ids[i], r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."aliases", r."erased_at", r."expires_at", r."failures", r."window_began_at", r."locked_until"
+      from jsonb_populate_record(null::crm."throttle", p_rows[i]::jsonb) r
+      on conflict (tenant_id, id) do nothing;
+      if not found then there := there || p_ids[i]; end if;
+      continue;
+    end if;
+    if p_groups[i] & 1 <> 0 then
+      update crm."throttle" t set version = r.version, "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "aliases" = r."aliases", "erased_at" = r."erased_at"
+      from crm."throttle" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
+      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
+    end if;
+    if p_groups[i] & 2 <> 0 then
+      update crm."throttle" t set machine_version = r.machine_version, "expires_at" = r."expires_at", "failures" = r."failures", "window_began_at" = r."window_began_at", "locked_until" = r."locked_until"
+      from crm."throttle" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
+      where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
+    end if;
+  end loop;
+  if there is not null then
+    -- New ones of the kinds before are there by now, since this commit wrote them.
+    perform crm.refuse_v1(p_tenant, p_new_kinds[p_to + 1:], p_new_ids[p_to + 1:],
+      crm.conflicts_v1(p_tenant, 'throttle', there));
+  end if;
+  return false;
+end $$;
+
+create view crm."throttles" as
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "expires_at", "failures", "window_began_at", "locked_until"
+from crm."throttle";
 
 create index "rescoring_over_at" on crm."rescoring" ("over_at");
 create index "rescoring_created_at" on crm."rescoring" (tenant_id, "created_at", id) where archived_at is null;

@@ -92,6 +92,7 @@ impl Actor {
     }
 
     /// The same actor, signed in by an API key whose secret has this hash: the key has to be good.
+    #[cfg(feature = "auth")]
     #[must_use]
     pub(crate) fn by_key(mut self, id: Id, hash: &str) -> Self {
         self.key = Some(Key { id, hash: hash.into() });

@@ -11,5 +11,7 @@ pub(crate) use actor::By;
 pub use decision::{Access, Explanation};
 pub use grant::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
 pub use rights::Authority;
-pub(crate) use rights::{Rights, may_act};
+pub(crate) use rights::Rights;
+#[cfg(feature = "auth")]
+pub(crate) use rights::may_act;
 pub use role_set::{BuiltInRole, RoleSet, built_in_roles};

@@ -114,12 +114,14 @@ impl Rights {
     }
 
     /// What a key is limited to; nothing for what is no key.
+    #[cfg(feature = "auth")]
     pub(crate) fn limits(&self) -> &BTreeSet<Permission> {
         static NONE: BTreeSet<Permission> = BTreeSet::new();
         self.limits.as_deref().unwrap_or(&NONE)
     }
 
     /// The same, the key's use being noted at this time.
+    #[cfg(feature = "auth")]
     pub(crate) fn used_at(&self, time: Time) -> Self {
         Self { last_used_at: Some(time), ..self.clone() }
     }
@@ -184,6 +186,7 @@ impl Authority {
     }
 
     /// The same definitions, and what a user's own record says of them.
+    #[cfg(feature = "auth")]
     pub(crate) fn for_user(&self, actor: &Actor, user: &Image, now: Time) -> Self {
         let by = actor.looked_up().map_or(By::User, |(_, by)| by);
         let rights = Rights::of_user(user, by, self.epochs().access, now);

@@ -2,143 +2,22 @@
 
 use super::{Rules, Settle};
 use crate::{
-    api_keys::record::ApiKey,
-    associations::record::Association,
-    companies::record::Company,
-    contacts::record::Contact,
-    credentials::record::Credential,
-    deals::record::Deal,
+    catalog::by_kind,
     definitions::Definitions,
-    interactions::record::Interaction,
-    jobs::record::Job,
-    leads::record::Lead,
-    notes::record::Note,
-    organizations::record::Organization,
-    pipelines::record::Pipeline,
-    properties::record::Property,
-    rates::record::Rate,
-    rescorings::record::Rescoring,
-    roles::record::Role,
     schema::{Image, Record, common},
-    scoring::record::ScoringModel,
-    security_events::record::SecurityEvent,
-    sessions::record::Session,
-    tasks::record::Task,
-    teams::record::Team,
-    throttles::record::Throttle,
-    users::record::User,
     value::{Fault, FieldValue, Id, Kind, Time, Value, WrongType},
 };
-
-macro_rules! for_kind {
-    ($kind:expr, $K:ident => $body:expr) => {
-        match $kind {
-            Kind::Organization => {
-                type $K = Organization;
-                $body
-            }
-            Kind::Team => {
-                type $K = Team;
-                $body
-            }
-            Kind::Role => {
-                type $K = Role;
-                $body
-            }
-            Kind::User => {
-                type $K = User;
-                $body
-            }
-            Kind::Property => {
-                type $K = Property;
-                $body
-            }
-            Kind::Pipeline => {
-                type $K = Pipeline;
-                $body
-            }
-            Kind::Rate => {
-                type $K = Rate;
-                $body
-            }
-            Kind::Company => {
-                type $K = Company;
-                $body
-            }
-            Kind::Contact => {
-                type $K = Contact;
-                $body
-            }
-            Kind::Lead => {
-                type $K = Lead;
-                $body
-            }
-            Kind::Deal => {
-                type $K = Deal;
-                $body
-            }
-            Kind::Task => {
-                type $K = Task;
-                $body
-            }
-            Kind::Interaction => {
-                type $K = Interaction;
-                $body
-            }
-            Kind::Note => {
-                type $K = Note;
-                $body
-            }
-            Kind::Association => {
-                type $K = Association;
-                $body
-            }
-            Kind::Credential => {
-                type $K = Credential;
-                $body
-            }
-            Kind::Session => {
-                type $K = Session;
-                $body
-            }
-            Kind::ApiKey => {
-                type $K = ApiKey;
-                $body
-            }
-            Kind::Throttle => {
-                type $K = Throttle;
-                $body
-            }
-            Kind::SecurityEvent => {
-                type $K = SecurityEvent;
-                $body
-            }
-            Kind::Job => {
-                type $K = Job;
-                $body
-            }
-            Kind::ScoringModel => {
-                type $K = ScoringModel;
-                $body
-            }
-            Kind::Rescoring => {
-                type $K = Rescoring;
-                $body
-            }
-        }
-    };
-}
 
 /// What is wrong with a value that somebody gives a structured field of a kind, in place of what it holds.
 pub(crate) fn faults(kind: Kind, at: usize, held: &Value, given: &Value) -> Vec<(String, Fault)> {
     use crate::schema::RecordKind;
-    for_kind!(kind, K => K::faults(at, held, given))
+    by_kind!(kind, K => K::faults(at, held, given))
 }
 
 /// A value of the field at a position as it is to be, with what is unknown in what it holds.
 pub(crate) fn keep(kind: Kind, at: usize, held: &Value, given: Value) -> Value {
     use crate::schema::RecordKind;
-    for_kind!(kind, K => K::keep(at, held, given))
+    by_kind!(kind, K => K::keep(at, held, given))
 }
 
 /// Fills in and checks a record's fields by its kind's rules.
@@ -147,7 +26,7 @@ pub(crate) fn keep(kind: Kind, at: usize, held: &Value, given: Value) -> Value {
 /// [`WrongType`] where a stored value is not of its field's type.
 pub(crate) fn settle(before: Option<&Image>, after: &mut Image, cx: &mut Settle<'_>) -> Result<(), WrongType> {
     use crate::schema::RecordKind;
-    for_kind!(after.kind(), K => {
+    by_kind!(after.kind(), K => {
         let before = before.map(Record::<K>::from_image).transpose()?;
         let mut typed = K::decode(&after.values)?;
         K::settle(before.as_ref(), &mut typed, cx);
@@ -173,7 +52,7 @@ pub(crate) struct Stamp<'a> {
 pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: &Definitions) -> Result<(), WrongType> {
     use crate::schema::RecordKind;
     let created_at = Time::from_value(&image.values[common::CREATED_AT])?;
-    for_kind!(image.kind(), K => {
+    by_kind!(image.kind(), K => {
         let mut typed = K::decode(&image.values)?;
         if let Some(stamp) = stamp {
             typed.stamp(stamp.changed, stamp.occurred_at, stamp.by);
@@ -188,7 +67,7 @@ pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: 
 /// What puts a value of a unique key that is no field of its own into a record of a kind; nothing where the kind has no
 /// such key.
 pub(crate) fn place_key(kind: Kind, key: &str, value: &str, definitions: &Definitions) -> Option<(usize, Value)> {
-    for_kind!(kind, K => <K as Rules>::place_key(key, value, definitions))
+    by_kind!(kind, K => <K as Rules>::place_key(key, value, definitions))
 }
 
 /// A record's claims beyond one per unique field.
@@ -197,7 +76,7 @@ pub(crate) fn place_key(kind: Kind, key: &str, value: &str, definitions: &Defini
 /// [`WrongType`] where a stored value is not of its field's type.
 pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<(&'static str, String)>, WrongType> {
     use crate::schema::RecordKind;
-    for_kind!(image.kind(), K => match K::CLAIMS {
+    by_kind!(image.kind(), K => match K::CLAIMS {
         Some(claims) => Ok(claims(&K::decode(&image.values)?, definitions)),
         None => Ok(Vec::new()),
     })

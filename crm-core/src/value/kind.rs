@@ -1,12 +1,26 @@
-//! The kinds of record there are: name, plural and code. Their order is the order in which stores lock them; nothing that is
-//! stored depends on it, so a new kind may stand anywhere.
+//! The kinds of record there are: name, plural and code, from the one table of them.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident = $name:literal, $plural:literal, $code:literal;)*) => {
+use crate::kind_table::kinds;
+
+macro_rules! declare {
+    (records { $($records:tt)* } internal { $($internal:tt)* }) => {
+        declare! { @kinds $($records)* $($internal)* }
+        declare! { @internal $($internal)* }
+    };
+    (@internal $($(#[$doc:meta])* $kind:ident($module:ident) = $plural:ident, $name:literal, $code:literal;)*) => {
+        impl Kind {
+            /// True for what only use cases of sign-in, or the machine, read and write: no permission is on it, and nobody
+            /// is shown one.
+            pub const fn is_internal(self) -> bool {
+                matches!(self, $(Kind::$kind)|*)
+            }
+        }
+    };
+    (@kinds $($(#[$doc:meta])* $kind:ident($module:ident) = $plural:ident, $name:literal, $code:literal;)*) => {
         /// A kind of record. What a kind's fields and indexes are, its declaration says (`crm_core::schema`).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -23,7 +37,7 @@ macro_rules! kinds {
 
             /// The plural, as in routes.
             pub const fn plural(self) -> &'static str {
-                match self { $(Kind::$kind => $plural,)* }
+                match self { $(Kind::$kind => stringify!($plural),)* }
             }
 
             /// Two characters, for stores whose keys are to be short. They are stored: a code that was given never changes.
@@ -40,54 +54,7 @@ macro_rules! kinds {
     };
 }
 
-kinds! {
-    /// A tenant: the company that uses the CRM.
-    Organization = "organization", "organizations", "or";
-    /// A group of users, in a tree.
-    Team = "team", "teams", "te";
-    /// A set of grants and field rules.
-    Role = "role", "roles", "ro";
-    /// A person (or program) that acts in the CRM.
-    User = "user", "users", "us";
-    /// The definition of a custom property of one kind.
-    Property = "property", "properties", "pt";
-    /// Ordered stages for leads or for deals.
-    Pipeline = "pipeline", "pipelines", "pi";
-    /// What one unit of a currency was worth on a day.
-    Rate = "rate", "rates", "ra";
-    /// A business one sells to.
-    Company = "company", "companies", "cm";
-    /// A person one deals with.
-    Contact = "contact", "contacts", "co";
-    /// Somebody who may become a customer.
-    Lead = "lead", "leads", "le";
-    /// A sale that may happen.
-    Deal = "deal", "deals", "de";
-    /// Something to do.
-    Task = "task", "tasks", "ta";
-    /// An e-mail, call, meeting or message that happened or is planned.
-    Interaction = "interaction", "interactions", "in";
-    /// A text about records.
-    Note = "note", "notes", "no";
-    /// A labelled link between two records.
-    Association = "association", "associations", "as";
-    /// What a user signs in with.
-    Credential = "credential", "credentials", "cr";
-    /// Where a user is signed in.
-    Session = "session", "sessions", "ss";
-    /// What a program signs in with.
-    ApiKey = "api_key", "api_keys", "ak";
-    /// Failed sign-ins, counted.
-    Throttle = "throttle", "throttles", "th";
-    /// An entry of the security log.
-    SecurityEvent = "security_event", "security_events", "se";
-    /// Long work, done piece by piece.
-    Job = "job", "jobs", "jo";
-    /// Rules by which records are scored.
-    ScoringModel = "scoring_model", "scoring_models", "sc";
-    /// When the score of a record is due again.
-    Rescoring = "rescoring", "rescorings", "re";
-}
+kinds!(declare);
 
 impl Kind {
     /// What people work with: what tasks, interactions, notes and associations may be about.
@@ -105,12 +72,6 @@ impl Kind {
 
     /// What records are merged and converted from.
     pub const SOURCES: &'static [Kind] = &[Kind::Company, Kind::Contact, Kind::Lead, Kind::Deal];
-
-    /// True for what only use cases of sign-in, or the machine, read and write: no permission is on it, and nobody is
-    /// shown one.
-    pub const fn is_internal(self) -> bool {
-        matches!(self, Kind::Credential | Kind::Throttle | Kind::Rescoring)
-    }
 }
 
 impl fmt::Display for Kind {

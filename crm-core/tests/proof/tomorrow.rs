@@ -16,17 +16,17 @@ use crm_core::{
     organizations::{OrganizationPatch, WeekStart},
     pipelines::{PipelinePatch, StageKind},
     properties::{NewProperty, PropertyPatch, PropertyType},
-    roles::RolePatch,
+    roles::{NewRole, RolePatch},
     schema::{Group, Image, Patch, RecordKind},
     scoring::{ScoringModel, record::ScoringModelPatch},
     store::{Claim, ClaimOp, Commit, Got, History as _, HistoryQuery, Records as _, Want, Write},
     tasks::{NewTask, Priority, TaskPatch, TaskStatus},
-    users::Handover,
+    users::{Handover, UserPatch},
     value::{Choice, Id, Kind, Ref, Time, Value},
 };
 use serde_json::{Value as Json, json};
 
-use crate::support::{World, assert_fault, assert_forbidden, run, stage};
+use crate::support::{World, assert_fault, assert_forbidden, grants, run, stage};
 
 /// What the store holds.
 async fn stored(world: &World, record: Ref) -> Arc<Image> {
@@ -430,6 +430,36 @@ fn grants_that_are_unknown_grant_nothing_and_rules_hide() {
         let refused = roles.update(role.id, patch(json!({"grants": [all("lead", "bark", "all")]}))).await;
         assert_fault(refused, "grants[0].action unknown_choice");
         assert!("lead.sniff".parse::<Permission>().is_err());
+    });
+}
+
+#[test]
+fn a_role_that_cannot_be_read_in_full_is_given_by_who_has_it_and_by_admin() {
+    run(async {
+        let world = World::new().await;
+        let read = Grant::new(Kind::Lead, Action::Read, Scope::Own);
+        let odd = world.role("odd", vec![read.clone()], Vec::new()).await;
+        let held =
+            [serde_json::to_value(&read).unwrap(), json!({"resource": "lead", "action": "sniff", "scope": "all"})];
+        write(&world, Ref::new(Kind::Role, odd.id), "grants", objects(json!(held))).await;
+        let mut personnel = grants(&[Kind::User], &[Action::Read, Action::Create, Action::Update], Scope::All);
+        personnel.push(read);
+        let personnel = world.role("personnel", personnel, Vec::new()).await;
+        let (_, user) = world.member("ann", vec![personnel.id], Vec::new()).await;
+        let give = || UserPatch::new().role_ids(vec![odd.id]);
+
+        let without = world.actor_with("without", vec![personnel.id]).await;
+        let refused = world.crm.users(&without).update(user.id, give()).await;
+        assert_fault(refused, "grants unknown_grant");
+        let heir = NewRole { key: "heir".into(), name: "Heir".into(), inherits: vec![odd.id], ..Default::default() };
+        let heir = world.crm.roles(&world.admin).create(heir).await.unwrap().id;
+        let refused = world.crm.users(&without).update(user.id, UserPatch::new().role_ids(vec![heir])).await;
+        assert_fault(refused, "grants unknown_grant");
+
+        let with = world.actor_with("with", vec![personnel.id, odd.id]).await;
+        world.crm.users(&with).update(user.id, give()).await.unwrap();
+        world.crm.users(&world.admin).update(user.id, UserPatch::new().role_ids(vec![personnel.id])).await.unwrap();
+        world.crm.users(&world.admin).update(user.id, give()).await.unwrap();
     });
 }
 

@@ -146,7 +146,7 @@ fn every_use_case_of_every_kind_finds_nothing() {
         let (one, two, theirs) = two().await;
         let before = one.snapshot();
         // Those of sign-in have a proof of their own.
-        let of_sign_in = Kind::ALL.iter().filter(|&&kind| kind >= Kind::Credential).count();
+        let of_sign_in = Kind::ALL.iter().filter(|&&kind| kind >= Kind::Session).count();
         assert_eq!(theirs.ids.len() + of_sign_in, Kind::ALL.len(), "one record of each kind");
         let crm = &one.crm;
         let me = &two.admin;
