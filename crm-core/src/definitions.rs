@@ -251,7 +251,8 @@ impl Definitions {
         }
     }
 
-    /// What a set of roles grants together, with what they inherit and what the program gives to built-in ones. Worked out once per epoch and set.
+    /// What a set of roles grants together, with what they inherit and what the program gives to built-in ones. Worked out
+    /// once per epoch and set.
     pub fn role_set(&self, roles: &[Id]) -> Arc<RoleSet> {
         let mut memo = self.role_sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(set) = memo.get(roles) {

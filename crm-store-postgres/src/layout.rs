@@ -195,7 +195,8 @@ pub(crate) fn layout(kind: Kind) -> &'static Layout {
     &LAYOUTS[kind as usize]
 }
 
-/// The place of a kind in the order in which a commit inserts: users first, since everything refers to them; then as declared.
+/// The place of a kind in the order in which a commit inserts: users first, since everything refers to them; then as
+/// declared.
 pub(crate) const fn insert_rank(kind: Kind) -> u8 {
     match kind {
         Kind::User => 0,

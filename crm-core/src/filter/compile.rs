@@ -115,7 +115,10 @@ impl Compiler<'_> {
             Filter::Any { or } => Predicate::Any(or.iter().map(|part| self.part(part, depth + 1, state)).collect()),
             Filter::Not { not } => Predicate::Not(Box::new(self.part(not, depth + 1, state))),
             Filter::Unknown(_) => {
-                let fault = Fault::new("unknown_condition", "is a condition that this program does not know");
+                let fault = Fault::new(
+                    "unknown_condition",
+                    "holds a condition that this program does not know: write it anew, or use the program that stored it",
+                );
                 state.faults.push(("filter".to_owned(), fault));
                 Predicate::never()
             }

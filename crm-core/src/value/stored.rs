@@ -33,16 +33,20 @@ const KEYS: [&str; 9] = ["id", "key", "email", "phone", "url", "value", "ref", "
 pub(crate) struct Unknown {
     /// Where, as a JSON pointer.
     pub(crate) at: String,
-    /// The choices, where it is the text of a choice; none where it is a key.
-    choices: Option<&'static [&'static str]>,
+    /// True for a key of an object, false for the text of a choice.
+    is_key: bool,
+    /// The keys or choices that there are.
+    known: &'static [&'static str],
 }
 
 impl Unknown {
     /// What is said of it to whoever wrote it.
     pub(crate) fn fault(&self) -> Fault {
-        match self.choices {
-            Some(choices) => Fault::new("unknown_choice", format!("must be one of {}", choices.join(", "))),
-            None => Fault::new("unknown_field", "is no field of this object"),
+        let known = self.known.join(", ");
+        if self.is_key {
+            Fault::new("unknown_field", format!("is no field of this object: leave it out; there are {known}"))
+        } else {
+            Fault::new("unknown_choice", format!("must be one of {known}"))
         }
     }
 }
@@ -91,7 +95,7 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a Json, mode: Mode) -> (Resul
 /// Puts what is unknown in a structure as it was into the structure as it is to be: keys of objects that are still
 /// there. Elements of lists are found by what tells them apart, or by all that is known of them.
 pub(crate) fn keep(unknown: &[Unknown], held: &Json, given: &mut Json) {
-    let keys: Vec<&str> = unknown.iter().filter(|one| one.choices.is_none()).map(|one| one.at.as_str()).collect();
+    let keys: Vec<&str> = unknown.iter().filter(|one| one.is_key).map(|one| one.at.as_str()).collect();
     if !keys.is_empty() {
         keep_at(&keys, "", held, given);
     }
@@ -218,10 +222,10 @@ impl<'a> Reader<'a, '_> {
             .map_err(|error| Unreadable { at: format!("{step}{}", error.at), ..error })
     }
 
-    fn note(&self, key: Option<&str>, choices: Option<&'static [&'static str]>) {
+    fn note(&self, key: Option<&str>, known: &'static [&'static str]) {
         let above = self.path.map(ToString::to_string).unwrap_or_default();
         let at = key.map_or_else(|| above.clone(), |key| format!("{above}{}", Step::Key(key)));
-        self.seen.unknown.borrow_mut().push(Unknown { at, choices });
+        self.seen.unknown.borrow_mut().push(Unknown { at, is_key: key.is_some(), known });
     }
 }
 
@@ -282,7 +286,7 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
                 visitor.visit_enum(BorrowedStrDeserializer::new(name))
             }
             Json::String(name) => {
-                self.note(None, Some(variants));
+                self.note(None, variants);
                 match variants.first() {
                     _ if self.seen.mode == Mode::Stored => visitor.visit_bytes(name.as_bytes()),
                     // It is refused: any will do to go on with.
@@ -382,8 +386,8 @@ impl<'a> MapAccess<'a> for Members<'a, '_> {
 
     fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>, Unreadable> {
         for (key, json) in self.left.by_ref() {
-            if self.fields.is_some_and(|fields| !fields.contains(&key.as_str())) {
-                self.of.note(Some(key), None);
+            if let Some(fields) = self.fields.filter(|fields| !fields.contains(&key.as_str())) {
+                self.of.note(Some(key), fields);
                 continue;
             }
             self.at = Some((key, json));
@@ -513,7 +517,7 @@ mod tests {
     fn unknown_keys_stay_with_their_elements() {
         let held = json!({"a": 1, "list": [{"id": 1, "x": 1}, {"id": 2, "x": 2, "y": {"z": 3}}], "top": true});
         let unknown: Vec<Unknown> =
-            ["/top", "/list/0/x", "/list/1/y"].map(|at| Unknown { at: at.to_owned(), choices: None }).into();
+            ["/top", "/list/0/x", "/list/1/y"].map(|at| Unknown { at: at.to_owned(), is_key: true, known: &[] }).into();
         let mut given = json!({"a": 2, "list": [{"id": 2, "x": 5}, {"id": 3}]});
         keep(&unknown, &held, &mut given);
         assert_eq!(given, json!({"a": 2, "list": [{"id": 2, "x": 5, "y": {"z": 3}}, {"id": 3}], "top": true}));
