@@ -1,9 +1,9 @@
-//! How the programs are linked: what a program that can be loaded anywhere says of each address in it is 5 MB here, which is
-//! fetched, read and worked through at each start.
+//! Linker options. In a position-independent program the table of relocations is 5 MB, which is fetched, read and
+//! processed at each start.
 //!
-//! The Lambda function, the one thing that is built for size, is linked at a fixed address and has no such table. `crm-local`
-//! keeps its place open to chance, and has the table packed where it is built for this machine and the C library can unpack it
-//! (glibc from 2.36 on).
+//! The Lambda function, the only program optimized for size, is linked at a fixed address and has no such table.
+//! `crm-local` remains position-independent (ASLR), with a packed table if it is built for this machine and the C
+//! library supports it (glibc from 2.36 on).
 
 use std::{env, process::Command};
 
@@ -23,7 +23,7 @@ fn main() {
     }
 }
 
-/// The version of this machine's C library, where it is glibc.
+/// The version of this machine's C library, if it is glibc.
 fn glibc() -> Option<(u32, u32)> {
     let said = Command::new("getconf").arg("GNU_LIBC_VERSION").output().ok()?;
     let (major, minor) = str::from_utf8(&said.stdout).ok()?.trim().strip_prefix("glibc ")?.split_once('.')?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     access::{Access, Action, Actor, Permission},
+    catalog,
     change::Change,
     definitions::Definitions,
     engine::Engine,
@@ -103,7 +104,8 @@ fn told_to(access: &Access<'_>, change: Change) -> Change {
     let kind = change.record.kind;
     let sees = kind.is_internal()
         || access.has_all(Permission::new(kind, Action::Read))
-            && (kind != Kind::Note || access.has_all(Permission::new(kind, Action::ReadPrivate)));
+            && (catalog::decl(kind).behavior.private.is_none()
+                || access.has_all(Permission::new(kind, Action::ReadPrivate)));
     let mut change = access.mask_change(change);
     if !sees {
         for field in &mut change.fields {

@@ -42,7 +42,7 @@ pub fn all() -> impl Iterator<Item = &'static KindDecl> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::FieldType;
+    use crate::schema::{FieldType, Visibility};
 
     #[test]
     fn every_index_and_scope_names_fields_that_exist() {
@@ -67,7 +67,7 @@ mod tests {
             (Kind::Session, 4),
             (Kind::ApiKey, 5),
             (Kind::SecurityEvent, 5),
-            (Kind::Job, 5),
+            (Kind::Job, 6),
             (Kind::ScoringModel, 4),
             (Kind::Credential, 3),
             (Kind::Throttle, 3),
@@ -75,13 +75,27 @@ mod tests {
         ];
         assert_eq!(counts, expected);
         for decl in all() {
-            let owned = matches!(decl.kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal);
-            assert!(!owned || (decl.own.len() == 1 && decl.team.len() == 1), "{}", decl.kind);
+            let behavior = decl.behavior;
+            assert!(!behavior.creator_owns || (decl.own.len() == 1 && decl.team.len() == 1), "{}", decl.kind);
             assert!(decl.fields.iter().all(|field| !field.name.contains('#')), "{}", decl.kind);
             // Stores find what is due by a time, in an index of its own.
             let due = decl.due.map(|at| decl.fields[at].ty);
             assert!(due.is_none_or(|ty| ty == FieldType::Time && decl.due_index().is_some()), "{}", decl.kind);
-            assert_eq!(due.is_some(), decl.kind == Kind::Rescoring, "{}", decl.kind);
+            assert_eq!(due.is_some(), matches!(decl.kind, Kind::Rescoring | Kind::Job), "{}", decl.kind);
+            // What the engine is told by position is of the type that it takes it for.
+            let is = |at: Option<usize>, ty: FieldType| at.is_none_or(|at| decl.fields[at].ty == ty);
+            assert!(is(behavior.parent, FieldType::Id(decl.kind)), "{}", decl.kind);
+            assert!(is(behavior.announced_at, FieldType::Time), "{}", decl.kind);
+            assert!(is(behavior.private.map(|private| private.flag), FieldType::Bool), "{}", decl.kind);
+            assert!(is(behavior.private.map(|private| private.author), FieldType::Id(Kind::User)), "{}", decl.kind);
+            match behavior.visibility {
+                Visibility::ByLinks(at) => assert!(matches!(decl.fields[at].ty, FieldType::Refs(..)), "{}", decl.kind),
+                Visibility::ByEnds(ends, _) => {
+                    assert!(ends.iter().all(|&at| matches!(decl.fields[at].ty, FieldType::Ref(_))), "{}", decl.kind);
+                }
+                Visibility::ByUser(at) => assert_eq!(decl.fields[at].ty, FieldType::Id(Kind::User), "{}", decl.kind),
+                Visibility::ByGrant | Visibility::BySelf => {}
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 
 use crate::{
     access::{Access, Action, Actor, Authority, Explanation, Permission},
-    associations,
+    catalog,
     change::{self, Change, Origin, StageInterval, StageTime},
     definitions::Definitions,
     draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
@@ -13,15 +13,15 @@ use crate::{
     error::Error,
     filter::Filter,
     listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
-    notes::record::NoteFields,
-    schema::{FieldType, Image, Named, Patch, Record, RecordKind, Section, common},
+    rules,
+    schema::{FieldType, Image, Named, Patch, Record, RecordKind, Section, Visibility, common},
     store::{Claim, Epochs, Got, HistoryPosition, HistoryQuery, Position, Want, record_items},
     undoable::viewed_changes,
     value::{Id, Kind, Ref, Time, Value},
     view::{View, ViewedChange},
 };
 
-/// The records of one kind, as one actor may use them.
+/// The records of one kind, with the permissions of one actor.
 #[derive(Clone)]
 pub struct Collection<'a, K> {
     pub(crate) engine: &'a Arc<Engine>,
@@ -75,10 +75,7 @@ pub(crate) fn hints_of<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<Lookup> {
                 _ => continue,
             };
             // Definitions come with their epoch, from the cache.
-            if !matches!(
-                target.kind,
-                Kind::Organization | Kind::Team | Kind::Role | Kind::Property | Kind::Pipeline | Kind::ScoringModel
-            ) {
+            if !catalog::decl(target.kind).is_definition {
                 hints.push(target.into());
             }
         }
@@ -98,9 +95,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// What a write of these values will surely read, and what it likely will: read along in the first round trip.
     fn hints(&self, sets: &[(usize, Value)]) -> Vec<Lookup> {
         let mut hints = hints_of::<K>(sets);
-        if K::KIND == Kind::Company {
-            hints.extend(crate::companies::holders_of_name(self.actor.tenant(), sets));
-        }
+        let keys = rules::keys(K::KIND, self.actor.tenant(), sets);
+        hints.extend(keys.into_iter().map(|key| Lookup::Want(Want::Claimed(key))));
         // Who creates or hands over what has an owner is often the owner.
         let owned = K::decl().own.first().filter(|&&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
         if let Some(own) = owned.filter(|_| K::KIND != Kind::User)
@@ -116,7 +112,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         self.create_from(new.into())
     }
 
-    /// Creates a record of the fields that a patch sets; those it does not name have their defaults.
+    /// Creates a record from the fields that a patch sets. The other fields have their defaults.
     pub fn create_from(&self, patch: Patch<K>) -> Pending<Record<K>> {
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
@@ -133,8 +129,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         self.actor.user().filter(|_| owned && K::KIND != Kind::User).map(|user| Ref::new(Kind::User, user).into())
     }
 
-    /// Creates a record together with its history: each patch is a change at its own time, in order, all in one
-    /// commit. `occurred_at` of the creation is the first time. Needs the permission `backdate`.
+    /// Creates a record with its history: each patch is a change with its own time, in order, all in one commit. The
+    /// creation occurred at the first time. Requires the permission `backdate`.
     pub fn create_with_history(
         &self,
         new: K::New,
@@ -185,12 +181,12 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         })
     }
 
-    /// Creates many records, with their histories, in as few commits as the budget allows, and gives a verdict for
-    /// each, in order. Where a commit fails, its records are tried one by one, so that one bad record stops no other.
-    /// The log names for each what it came through ([`NewWithHistory::through`]).
+    /// Creates many records with their histories in as few commits as the limits allow, and returns a result for each,
+    /// in order. If a commit fails, its records are retried individually, so that one invalid record does not affect
+    /// the others. The log contains the origin of each ([`NewWithHistory::through`]).
     ///
-    /// Not one transaction: an interrupted call has created some. Give records an `external_id`, and a second call
-    /// refuses those that are there as [`Error::Duplicate`].
+    /// This is not one transaction: an interrupted call has created some records. With an `external_id` on each record,
+    /// a second call returns [`Error::Duplicate`] for existing ones.
     pub async fn create_many(&self, many: Vec<NewWithHistory<K>>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
         // To count by: without them, what custom properties claim is not counted, and a batch may have to be split.
@@ -230,10 +226,11 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         verdicts
     }
 
-    /// The record of an id, archived or not. One round trip (two where it is seen through a record it is linked to).
+    /// Returns the record with this id, archived or not. One round trip (two if it is visible only through a linked
+    /// record).
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is none, or the actor may not see it, or it is another tenant's.
+    /// [`Error::NotFound`] if there is none, the actor may not see it, or it belongs to another tenant.
     pub async fn get(&self, id: Id) -> Result<Record<K>, Error> {
         let image = self.image(id).await?;
         Ok(Record::from_image(&image)?)
@@ -255,11 +252,12 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         outcome.images.first().map(|image| access.mask(image)).ok_or(Error::NotFound(K::KIND))
     }
 
-    /// The live record that has a unique value: `find("external_id", "42")`, `find("email", "ada@example.com")`,
-    /// `find("properties.vat", "DE1")`. Strongly consistent, one call of the store.
+    /// Returns the active record that has a unique value: `find("external_id", "42")`, `find("email",
+    /// "ada@example.com")`, `find("properties.vat", "DE1")`. One strongly consistent call of the store.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where none has it that the actor may see, [`Error::Invalid`] for a field that is not unique.
+    /// [`Error::NotFound`] if no record that the actor may see has it, [`Error::Invalid`] for a field that is not
+    /// unique.
     pub async fn find(&self, field: &str, value: &str) -> Result<Record<K>, Error> {
         let outcome = self.found(field, value).await?;
         Ok(Record::from_image(self.first(&outcome)?.as_ref())?)
@@ -289,20 +287,20 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         self.engine.authority(self.actor).await
     }
 
-    /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`,
-    /// `upsert("email", "ada@example.com", new)`, `upsert("properties.vat", "DE1", new)`. What it creates has the value;
-    /// `new` need not say it again, and may not contradict it. [`Saved::created`](crate::draft::Saved) tells whether it
-    /// created. One read and one commit; decided again where somebody else created it at the same time.
+    /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`, `upsert("email",
+    /// "ada@example.com", new)`, `upsert("properties.vat", "DE1", new)`. A created record gets the value; `new` may
+    /// omit it and must not contradict it. [`Saved::created`](crate::draft::Saved) tells whether a record was created.
+    /// One read and one commit; retried if the record is created concurrently.
     ///
-    /// It takes back no restriction: where the record says that somebody wants no e-mail, `false` changes nothing.
+    /// An upsert never removes a restriction: if a record says that a person wants no email, `false` changes nothing.
     ///
-    /// Awaiting it gives the errors of [`Collection::find`] and [`Collection::create`]; a value held by a record that
+    /// Awaiting it returns the errors of [`Collection::find`] and [`Collection::create`]; a value held by a record that
     /// the actor may not see is [`Error::Duplicate`].
     pub fn upsert(&self, field: &str, value: &str, new: K::New) -> Pending<Record<K>> {
         self.upsert_from(field, value, new.into())
     }
 
-    /// As [`Collection::upsert`], of the fields that a patch sets.
+    /// Like [`Collection::upsert`], with the fields that a patch sets.
     pub fn upsert_from(&self, field: &str, value: &str, patch: Patch<K>) -> Pending<Record<K>> {
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
@@ -335,7 +333,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             };
             if !kept {
                 let name = if at == common::PROPERTIES { field.as_ref() } else { K::decl().fields[at].name };
-                let message = "contradicts the value by which the record is found: leave it out, or give that value";
+                let message = "must be omitted or equal the value by which the record is looked up";
                 return Err(Error::invalid(name, "contradicts_key", message).into());
             }
             Ok(vec![record])
@@ -343,13 +341,14 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .again_where_taken()
     }
 
-    /// Changes a record. One read and one commit; decided again, up to three times, where somebody else was faster.
+    /// Updates a record. One read and one commit; retried up to three times on a concurrent change.
     pub fn update(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
         self.change(id, "update", patch)
     }
 
-    /// Changes many records, in as few commits as the budget allows, and gives a verdict for each, in order. Where a
-    /// commit fails, its records are tried one by one, so that one bad change stops no other. Not one transaction.
+    /// Updates many records in as few commits as the limits allow, and returns a result for each, in order. If a commit
+    /// fails, its records are retried individually, so that one invalid change does not affect the others. This is not
+    /// one transaction.
     pub async fn update_many(&self, many: Vec<(Id, Patch<K>)>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
         for batch in many.chunks(UPDATES_PER_COMMIT) {
@@ -400,7 +399,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .on(record, fields)
     }
 
-    /// Archives a record: it leaves the lists and frees its unique values; references to it stay valid.
+    /// Archives a record: it is removed from lists and frees its unique values. References to it stay valid.
     pub fn archive(&self, id: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
         Pending::new(self.engine, self.actor, "archive", asked_for(&id), vec![record.into()], move |draft, step| {
@@ -410,8 +409,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .on(record, vec!["archived_at".to_owned()])
     }
 
-    /// Restores an archived record. Its unique values are taken again; where one is taken by now, the patch can give
-    /// another in the same commit.
+    /// Restores an archived record and claims its unique values again. If one is taken, the patch can set another in
+    /// the same commit.
     pub fn restore(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let sets = patch.into_sets();
@@ -425,15 +424,16 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .on(record, vec!["archived_at".to_owned()])
     }
 
-    /// Undoes what a commit did to a record, and to the other records of the same step. An ordinary write: permissions
-    /// and gates apply.
+    /// Undoes the changes of a commit to a record, and to the other records of the same step. An ordinary write:
+    /// permissions and gates apply.
     ///
-    /// It goes by value: a field is put back where it still holds what the commit left. What holds something else by now
-    /// is refused by name; what is as before the commit already is left alone; lists are taken back element by element
-    /// and custom properties by key, so changes can be undone in any order. The creation can be undone while every field
-    /// is as it left it, also where changes came and were undone: the record is then archived.
+    /// Undo works by value: a field that still has the value that the commit wrote is restored. A field that already
+    /// has its previous value is left unchanged. A field with any other value is a conflict that names the field. Lists
+    /// are reverted element by element and custom properties by key, so changes can be undone in any order. Undoing a
+    /// creation archives the record, provided every field has the value it was created with, also if later changes were
+    /// undone.
     ///
-    /// Awaiting it gives [`Error::Undo`] where it cannot be undone, and the errors of [`Collection::update`].
+    /// Awaiting it returns [`Error::Undo`] if the change cannot be undone, and the errors of [`Collection::update`].
     pub fn undo(&self, id: Id, commit: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
@@ -444,8 +444,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .on(record, Vec::new())
     }
 
-    /// Brings every field of a person back to what it was at a version. An ordinary write: gates and permissions
-    /// apply.
+    /// Restores every user-written field to its value at a version. An ordinary write: gates and permissions apply.
     pub fn roll_back(&self, id: Id, version: u64) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
@@ -456,11 +455,12 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .on(record, Vec::new())
     }
 
-    /// A page of records. Of a plain index one read of the store; several where the actor's teams are merged.
+    /// Returns a page of records. One read of the store for a plain index; several if the lists of the actor's teams
+    /// are merged.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without any grant (of associations: without one to read all of what they may tie; see `of`
-    /// there), [`Error::Invalid`] for a filter, sort, limit or cursor that cannot be.
+    /// [`Error::Forbidden`] without any grant (for associations: without one to read all kinds they may refer to; see
+    /// `of` there), [`Error::Invalid`] for an invalid filter, sort, limit or cursor.
     pub async fn list(&self, query: &ListQuery) -> Result<ListPage<Record<K>>, Error> {
         let page = self.images(query, Action::Read).await?;
         let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
@@ -544,10 +544,10 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(Planned { access, plan, signature, after, whole: action == Action::Export })
     }
 
-    /// Every record of a list, page by page, handed to a function. Reads the whole list.
+    /// Calls a function for every record of a list, page by page. Reads the whole list.
     ///
     /// # Errors
-    /// As [`Collection::list`], and what the function says.
+    /// As [`Collection::list`], and errors of the function.
     pub async fn for_each(
         &self,
         query: ListQuery,
@@ -564,7 +564,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         }
     }
 
-    /// How many records a filter lets through, of those that the actor may see.
+    /// Returns the number of records that match a filter and that the actor may see.
     ///
     /// # Errors
     /// As [`Collection::list`].
@@ -572,8 +572,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         self.count_of(&ListQuery::new().filter(filter)).await
     }
 
-    /// How many records a list has over all its pages, of those that the actor may see. Its cursor and limit are not
-    /// looked at.
+    /// Returns the number of records in all pages of a list that the actor may see. Ignores cursor and limit.
     ///
     /// # Errors
     /// As [`Collection::list`].
@@ -585,8 +584,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         listing::count(self.engine, self.actor.tenant(), &plan).await
     }
 
-    /// The whole history of a record, in order, as the actor may see it: by the record's current rights and the
-    /// actor's current field rules.
+    /// Returns the whole history of a record, in order. Visibility follows the record's current state and the actor's
+    /// current field rules.
     ///
     /// # Errors
     /// As [`Collection::get`].
@@ -596,7 +595,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(history.iter().map(|change| access.mask_change(change.clone())).collect())
     }
 
-    /// A page of a record's history, latest first; `field` narrows it to the changes of one field. Strongly consistent.
+    /// Returns a page of a record's history, latest first; `field` restricts it to the changes of one field. Strongly
+    /// consistent.
     ///
     /// # Errors
     /// As [`Collection::get`]; [`Error::Invalid`] for a field that the actor may not see.
@@ -613,8 +613,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// As [`Collection::history_page`], with whether the actor can undo each change. Reads, besides the page, what the
-    /// undoing of its changes would read; with `field` also the whole history.
+    /// Like [`Collection::history_page`], and tells whether the actor can undo each change. Also reads everything that
+    /// undoing its changes would read; with `field`, the whole history.
     ///
     /// # Errors
     /// As [`Collection::history_page`].
@@ -687,8 +687,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok((history, outcome))
     }
 
-    /// The record as it was at a moment: for each field, the highest version that was true by then. `None` before its
-    /// creation. Rights go by the record as it is now.
+    /// Returns the record as of a time: for each field, the highest version that had taken effect by then. `None`
+    /// before its creation. Permissions follow the record's current state.
     ///
     /// # Errors
     /// As [`Collection::get`].
@@ -696,7 +696,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         self.as_of_known(id, at, None).await
     }
 
-    /// As [`Collection::as_of`], counting only what had been recorded by `known_at`.
+    /// Like [`Collection::as_of`], considering only changes recorded by `known_at`.
     ///
     /// # Errors
     /// As [`Collection::get`].
@@ -709,28 +709,27 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(Some(Record::from_image(&access.mask(&Arc::new(image)))?))
     }
 
-    /// A page of the records that existed at a moment, as they were then: each as [`Collection::as_of`] gives it, but
-    /// without its long texts, as in any list. The query's filter and text are asked of the records as they were, times
-    /// that a filter gives relative to now being relative to that moment; what was archived then is left out, and what
-    /// was archived since is there. In the order of `created_at`, ascending or descending: the one order that a past list
-    /// has, since it alone never changes.
+    /// Returns a page of the records that existed at a time, each as [`Collection::as_of`] returns it, without long
+    /// texts as in any list. Filter and text search apply to the records as they were; times relative to now in the
+    /// filter are relative to that time. Records that were archived then are omitted; records archived later are
+    /// included. The only sort is `created_at`, ascending or descending, because it never changes.
     ///
-    /// Whose records they are goes by now: the actor sees the past of what they may list today, without the fields that
-    /// are hidden from them today.
+    /// Permissions are those of today: the actor sees the past of the records that they may list now, without the
+    /// fields that are hidden from them now.
     ///
-    /// Costs the reads of a list, of live and of archived records by their creation, and one read of the log for each
-    /// record that anything was written of since (of leads that were ever scored: for each), eight at once; what the
-    /// filter asks of fields that people write, the engine asks of all others. One call looks at no more than 500 records
-    /// and may return short with a cursor.
+    /// Costs the reads of a list, of active and of archived records by creation time, and one read of the log for each
+    /// record that was changed since (for leads that were ever scored: for each), eight concurrently. The store
+    /// evaluates the filter on user-written fields for all other records. A call examines at most 500 records and may
+    /// return a short page with a cursor.
     ///
     /// # Errors
-    /// As [`Collection::list`]; [`Error::Invalid`] for another sort, for archived records in place of live ones, and for
-    /// a filter on what the machine computes and the log does not tell (a score).
+    /// As [`Collection::list`]; [`Error::Invalid`] for another sort, for archived records, and for a filter on a
+    /// computed field that is not in the log (a score).
     pub async fn list_as_of(&self, query: &ListQuery, at: Time) -> Result<ListPage<Record<K>>, Error> {
         self.list_as_of_known(query, at, None).await
     }
 
-    /// As [`Collection::list_as_of`], counting only what had been recorded by `known_at`.
+    /// Like [`Collection::list_as_of`], considering only changes recorded by `known_at`.
     ///
     /// # Errors
     /// As [`Collection::list_as_of`].
@@ -746,15 +745,15 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// When the record entered and left each stage, in order.
+    /// Returns when the record entered and left each stage, in order.
     ///
     /// # Errors
-    /// As [`Collection::get`]; nothing where the stage is hidden from the actor.
+    /// As [`Collection::get`]; empty if the stage is hidden from the actor.
     pub async fn stage_intervals(&self, id: Id) -> Result<Vec<StageInterval>, Error> {
         Ok(change::stage_intervals(&self.history(id).await?))
     }
 
-    /// How long the record was in each stage: latest and cumulative, up to now where it still is.
+    /// Returns how long the record was in each stage: the latest stay and the total, up to now for the current stage.
     ///
     /// # Errors
     /// As [`Collection::stage_intervals`].
@@ -762,7 +761,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(change::stage_times(&self.stage_intervals(id).await?, self.engine.clock.now()))
     }
 
-    /// Which grant allows the actor to do this to a record, or why none does. The record must be readable.
+    /// Returns the grant that allows the actor an action on a record, or the reason why none does. The record must be
+    /// readable.
     ///
     /// # Errors
     /// As [`Collection::get`].
@@ -776,25 +776,26 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         let image = outcome.images.first().ok_or(Error::NotFound(K::KIND))?;
         let explanation = access.explain(action, image);
-        if action == Action::Read && (!explanation.allowed || K::KIND == Kind::Association && !self.actor.is_system()) {
+        let visibility = K::decl().behavior.visibility;
+        let by_ends = matches!(visibility, Visibility::ByEnds(..)) && !self.actor.is_system();
+        if action == Action::Read && (!explanation.allowed || by_ends) {
             // It has been read, so something else than a grant on the record itself lets the actor.
-            let reason = match K::KIND {
-                Kind::Association => "the actor may read both its ends",
-                Kind::User => "everybody may read who they are themselves",
-                _ if image.at(NoteFields::is_private) == &Value::Bool(true) => {
-                    "it is private, and the actor's own or to audit"
-                }
-                _ => "it is linked to a record that the actor may read",
+            let reason = match visibility {
+                _ if image.private_to().is_some() => "it is private, and the actor's own or to audit",
+                Visibility::ByEnds(..) => "the actor may read both its ends",
+                Visibility::BySelf => "everybody may read who they are themselves",
+                Visibility::ByUser(_) => "it is the actor's own",
+                Visibility::ByGrant | Visibility::ByLinks(_) => "it is linked to a record that the actor may read",
             };
             return Ok(Explanation { allowed: true, grant: None, reason: reason.to_owned(), ..explanation });
         }
         Ok(explanation)
     }
 
-    /// Whether some grant gives the actor this permission on this kind at all.
+    /// Returns whether any grant gives the actor this permission on this kind.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn may(&self, action: Action) -> Result<bool, Error> {
         let definitions = self.definitions().await?;
         Ok(Access::new(self.actor, &definitions, self.engine.clock.now()).has(Permission::new(K::KIND, action)))
@@ -802,7 +803,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 }
 
 impl<K: RecordKind> Collection<'_, K> {
-    /// As [`Collection::get`], as a view.
+    /// Like [`Collection::get`], as a view.
     ///
     /// # Errors
     /// As [`Collection::get`].
@@ -816,7 +817,7 @@ impl<K: RecordKind> Collection<'_, K> {
         self.first_view(&outcome)
     }
 
-    /// As [`Collection::find`], as a view.
+    /// Like [`Collection::find`], as a view.
     ///
     /// # Errors
     /// As [`Collection::find`].
@@ -829,7 +830,7 @@ impl<K: RecordKind> Collection<'_, K> {
         outcome.images.first().map(|image| View::new(image, &access)).ok_or(Error::NotFound(K::KIND))
     }
 
-    /// As [`Collection::list`], as views.
+    /// Like [`Collection::list`], as views.
     ///
     /// # Errors
     /// As [`Collection::list`].
@@ -837,8 +838,8 @@ impl<K: RecordKind> Collection<'_, K> {
         self.views_of(query, Action::Read).await
     }
 
-    /// A page of what the actor may export, as views: of the records that they may read, those that a grant of `export`
-    /// covers too. With `past`, as they were at a moment, counting what had been recorded by another.
+    /// Returns a page of the records that the actor may read and that a grant of `export` covers, as views. With
+    /// `past`, as they were at a time, considering only changes recorded by another.
     ///
     /// # Errors
     /// As [`Collection::list`]; [`Error::Forbidden`] without any grant of `export`.
@@ -847,18 +848,18 @@ impl<K: RecordKind> Collection<'_, K> {
         self.pages(query, Action::Export, past, View::new).await
     }
 
-    /// The names of the fields that the actor is shown of records of the kind, in declared order: without hidden ones,
-    /// secrets, and what the core makes for itself. One read of the epoch.
+    /// Returns the names of the fields visible to the actor, in declared order, without hidden, secret and internal
+    /// fields. One read of the epoch.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn shown_fields(&self) -> Result<Vec<&'static str>, Error> {
         let definitions = self.definitions().await?;
         let access = Access::new(self.actor, &definitions, self.engine.clock.now());
         Ok(crate::view::shown(K::decl(), &access))
     }
 
-    /// As [`Collection::as_of_known`], as a view.
+    /// Like [`Collection::as_of_known`], as a view.
     ///
     /// # Errors
     /// As [`Collection::as_of_known`].
@@ -870,7 +871,7 @@ impl<K: RecordKind> Collection<'_, K> {
         Ok(then.map(|image| View::new(&Arc::new(image), &access)))
     }
 
-    /// As [`Collection::list_as_of_known`], as views.
+    /// Like [`Collection::list_as_of_known`], as views.
     ///
     /// # Errors
     /// As [`Collection::list_as_of`].
@@ -920,7 +921,7 @@ impl Planned<'_> {
         let (actor, definitions) = (access.actor(), access.definitions());
         let (page, epochs) = match &plan {
             Way::Now(plan) if listing::demand_ends(&access, plan.decl).is_err() => {
-                associations::walk_seen(engine, actor, plan, after, limit, epochs).await?
+                listing::walk_with_seen_ends(engine, actor, plan, after, limit, epochs).await?
             }
             Way::Now(plan) => listing::walk_page_under(engine, actor.tenant(), plan, after, limit, epochs).await?,
             Way::Then(plan) => listing::walk_past(engine, &access, plan, after, limit, epochs).await?,
@@ -952,9 +953,9 @@ async fn with_texts(engine: &Engine, tenant: Id, mut items: Vec<Arc<Image>>) -> 
 }
 
 /// A unique value as a caller names it.
-struct Key {
+pub(crate) struct Key {
     /// What it is claimed under.
-    claim: Claim,
+    pub(crate) claim: Claim,
     /// What a new record that is to have it sets.
     place: (usize, Value),
 }
@@ -964,7 +965,7 @@ struct Key {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a field that is not unique, or hidden, and for a value that the field cannot have.
-fn key_by<K: RecordKind>(
+pub(crate) fn key_by<K: RecordKind>(
     access: &Access<'_>,
     definitions: &Definitions,
     field: &str,
@@ -972,7 +973,7 @@ fn key_by<K: RecordKind>(
 ) -> Result<Key, Error> {
     let unknown = || {
         let shown: String = field.chars().take(64).collect();
-        Error::invalid(shown, "not_unique", format!("is no unique field of `{}`", K::KIND))
+        Error::invalid(shown, "not_unique", format!("is not a unique field of `{}`", K::KIND))
     };
     if access.is_hidden(K::KIND, field) {
         return Err(unknown());
@@ -1026,7 +1027,7 @@ fn with_key(sets: &[(usize, Value)], (at, key): (usize, Value)) -> Vec<(usize, V
     all
 }
 
-/// A record to create together with its history.
+/// A record to create with its history.
 #[derive(Debug, serde::Serialize)]
 #[serde(bound(serialize = "K: RecordKind"))]
 pub struct NewWithHistory<K> {
@@ -1053,21 +1054,21 @@ impl<K: RecordKind> NewWithHistory<K> {
         Self { patch: new.into(), created_at: None, steps: Vec::new(), origin: None }
     }
 
-    /// It was created then.
+    /// Sets the time of the creation.
     #[must_use]
     pub const fn created_at(mut self, time: Time) -> Self {
         self.created_at = Some(time);
         self
     }
 
-    /// And changed so at a later time.
+    /// Adds a change at a later time.
     #[must_use]
     pub fn then(mut self, time: Time, patch: Patch<K>) -> Self {
         self.steps.push((time, patch));
         self
     }
 
-    /// It came through this: a file and the row in it, say. What is left out is what the actor acts through.
+    /// Sets the origin, such as a file and its row. Missing parts are taken from the actor's origin.
     #[must_use]
     pub fn through(mut self, origin: Origin) -> Self {
         self.origin = Some(origin.plain());
@@ -1102,8 +1103,7 @@ impl<K: RecordKind> NewWithHistory<K> {
         }
         // Values that are none of their fields' are refused, whatever they are counted as.
         let claims = draft::claims(&image, definitions).map_or(0, |claims| claims.len());
-        let of_name = crate::companies::holders_of_name(Id::NIL, self.patch.sets()).len();
-        let claims = if K::KIND == Kind::Company { claims + of_name } else { claims };
+        let claims = claims + rules::keys(K::KIND, Id::NIL, self.patch.sets()).len();
         record_items(None, &image) + 1 + self.steps.len() + claims + usize::from(draft::parent(&image).is_some())
     }
 }

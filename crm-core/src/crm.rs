@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    access::{Access, Actor, Permission},
+    access::{Access, Actor, BuiltInRole, Grant, Permission},
     ambient::{Clock, IdSource, RandomIds, SystemClock},
     audit::Audit,
     collection::Collection,
@@ -17,13 +17,16 @@ use crate::{
     reports::Reports,
     rules::Validator,
     schema::RecordKind,
-    scoring::{Keeper, Scoring},
+    scoring::{Scoring, Sweeper},
     store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},
+    system::System,
+    systems::{self, Systems},
     timeline::Timeline,
     totals::Totals,
     users::signed_in::actor_of,
     value::{Id, Kind, Ref, Time, fold},
     view::View,
+    worker::Worker,
 };
 
 /// A CRM over a store. Cheap to clone; all clones share one cache of definitions.
@@ -49,13 +52,14 @@ impl std::fmt::Debug for Crm {
     }
 }
 
-/// Sets up a [`Crm`] with a clock, a source of ids or validators of one's own.
+/// Builds a [`Crm`] with a custom clock, id source or validators.
 #[must_use]
 pub struct Builder {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     validators: Vec<Arc<dyn Validator>>,
+    systems: Vec<System>,
     max_clock_skew: Duration,
     shared_hosts: SharedHosts,
 }
@@ -67,40 +71,46 @@ impl std::fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// Takes the time from this clock.
+    /// Sets the clock.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Takes ids from this source.
+    /// Sets the source of ids.
     pub fn ids(mut self, ids: impl IdSource + 'static) -> Self {
         self.ids = Arc::new(ids);
         self
     }
 
-    /// Holds this rule for every writer, besides the built-in ones.
+    /// Adds a validator, which applies to every write in addition to the built-in rules.
     pub fn validator(mut self, validator: impl Validator + 'static) -> Self {
         self.validators.push(Arc::new(validator));
         self
     }
 
-    /// How far ahead of this process' clock the clocks of others may be that write to the same store; one minute where not
-    /// given. A record that was written later than that is not written of, since all that came after would lie in the future
-    /// too: [`Error::ClockSkew`] says so.
+    /// Adds a system of the embedder, after the built-in ones.
+    pub fn system(mut self, system: System) -> Self {
+        self.systems.push(System { is_custom: true, ..system });
+        self
+    }
+
+    /// Sets how far the clocks of other processes that write to the same store may be ahead of this process' clock. The
+    /// default is one minute. A record with a later write cannot be changed, because all later changes would have to be
+    /// in the future too: the write fails with [`Error::ClockSkew`].
     pub const fn max_clock_skew(mut self, skew: Duration) -> Self {
         self.max_clock_skew = skew;
         self
     }
 
-    /// Adds hosts that many companies share, each with all that stands below it: a conversion finds no company by them.
-    /// Free mail, social networks, site builders, link pages and marketplaces are known.
+    /// Adds domains that many companies share, including their subdomains. A conversion does not match companies by
+    /// them. Free mail, social networks, site builders, link pages and marketplaces are built in.
     pub fn shared_hosts(mut self, hosts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.shared_hosts.add(hosts);
         self
     }
 
-    /// The CRM.
+    /// Builds the CRM.
     pub fn build(self) -> Crm {
         Crm {
             engine: Arc::new(Engine {
@@ -108,6 +118,7 @@ impl Builder {
                 clock: self.clock,
                 ids: self.ids,
                 validators: self.validators,
+                systems: Arc::new(Systems::new(self.systems)),
                 max_clock_skew: i64::try_from(self.max_clock_skew.as_micros()).unwrap_or(i64::MAX),
                 shared_hosts: Arc::new(self.shared_hosts),
                 cache: Cache::default(),
@@ -118,35 +129,36 @@ impl Builder {
 }
 
 impl Crm {
-    /// A CRM over a store, on the machine's clock.
+    /// Creates a CRM over a store, with the system clock.
     pub fn new(store: impl Store + 'static) -> Self {
         Self::builder(store).build()
     }
 
-    /// A CRM over a store that is shared.
+    /// Creates a CRM over a shared store.
     pub fn shared(store: Arc<dyn Store>) -> Self {
         Self::builder_shared(store).build()
     }
 
-    /// Sets up a CRM with more than a store.
+    /// Returns a builder for a CRM over a store.
     pub fn builder(store: impl Store + 'static) -> Builder {
         Self::builder_shared(Arc::new(store))
     }
 
-    /// Sets up a CRM over a store that is shared.
+    /// Returns a builder for a CRM over a shared store.
     pub fn builder_shared(store: Arc<dyn Store>) -> Builder {
         Builder {
             store,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds::default()),
             validators: Vec::new(),
+            systems: systems::built_in(),
             max_clock_skew: Duration::from_mins(1),
             shared_hosts: SharedHosts::default(),
         }
     }
 
-    /// The same CRM on another store, such as one that writes into the caller's open transaction: it reads the shared
-    /// cache of definitions and never fills it.
+    /// Returns the same CRM on another store, such as one that writes into the caller's open transaction. It reads the
+    /// shared cache of definitions but never fills it.
     #[must_use]
     pub fn on(&self, store: impl Store + 'static) -> Self {
         Self {
@@ -155,6 +167,7 @@ impl Crm {
                 clock: Arc::clone(&self.engine.clock),
                 ids: Arc::clone(&self.engine.ids),
                 validators: self.engine.validators.clone(),
+                systems: Arc::clone(&self.engine.systems),
                 max_clock_skew: self.engine.max_clock_skew,
                 shared_hosts: Arc::clone(&self.engine.shared_hosts),
                 cache: Arc::clone(&self.engine.cache),
@@ -163,27 +176,33 @@ impl Crm {
         }
     }
 
-    /// What time it is by the clock of this CRM.
+    /// What the program gives to a built-in role in every organization, by its systems and the embedder's: in force less what
+    /// an organization withholds, besides what it adds.
+    pub fn built_in_grants(&self, role: BuiltInRole) -> &[Grant] {
+        self.engine.systems.grants(role)
+    }
+
+    /// Returns the current time of the CRM's clock.
     pub fn now(&self) -> Time {
         self.engine.clock.now()
     }
 
-    /// The records of a kind: what `leads()`, `deals()` and the others give, for code that is generic over kinds.
+    /// Returns the records of a kind, like `leads()` and `deals()`, for code that is generic over kinds.
     pub fn collection<'a, K: RecordKind>(&'a self, actor: &'a Actor) -> Collection<'a, K> {
         Collection::new(&self.engine, actor)
     }
 
-    /// Creates an organization with its built-in roles, its two default pipelines and its first administrator, in one
-    /// commit; answers the administrator's actor.
+    /// Creates an organization with its built-in roles, two default pipelines and first administrator in one commit.
+    /// Returns the administrator's actor.
     pub fn bootstrap(&self, new: NewOrganization) -> Bootstrap<'_> {
         Bootstrap::new(&self.engine, new)
     }
 
-    /// The tenant whose organization signs in under a slug. One round trip, strongly consistent. No actor stands before
-    /// it: it is how a program that only knows the name finds whose records it is about.
+    /// Returns the tenant whose organization has this slug. Takes no actor: a program that only knows the name uses
+    /// this to find the tenant. One strongly consistent round trip.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where no live organization has it.
+    /// [`Error::NotFound`] if no active organization has the slug.
     pub async fn tenant_by_slug(&self, slug: &str) -> Result<Id, Error> {
         let claim = Claim::new(Id::NIL, Kind::Organization, "slug", &fold(slug));
         let answer = self.engine.store.get(Id::NIL, &[Want::Claimed(claim)]).await?;
@@ -193,15 +212,16 @@ impl Crm {
         }
     }
 
-    /// The actor of an active user, as [`Actor::signed_in`]. One round trip, which finds that there is such a user.
+    /// Returns the actor of an active user, like [`Actor::signed_in`], after checking in one round trip that the user
+    /// exists.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such user, or no active one.
+    /// [`Error::NotFound`] if the user does not exist or is not active.
     pub async fn actor(&self, tenant: Id, user: Id) -> Result<Actor, Error> {
         actor_of(&self.engine, tenant, Lookup::from(Ref::new(Kind::User, user))).await
     }
 
-    /// The actor of the active user who has this key in another system.
+    /// Returns the actor of the active user with this external id.
     ///
     /// # Errors
     /// As [`Crm::actor`].
@@ -212,77 +232,84 @@ impl Crm {
         actor_of(&self.engine, tenant, Lookup::Want(Want::Claimed(claim))).await
     }
 
-    /// Every permission that an actor has, with the widest scope of each.
+    /// Returns all permissions of an actor, each with its widest scope.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn permissions(&self, actor: &Actor) -> Result<Vec<(Permission, crate::access::Scope)>, Error> {
         let definitions = self.engine.authority(actor).await?;
         let access = Access::new(actor, &definitions, self.engine.clock.now());
         Ok(Permission::all().filter_map(|permission| Some((permission, access.widest(permission)?))).collect())
     }
 
-    /// Every change of every tenant after a cursor, each at least once and in no promised order: the outbox, for the
-    /// embedder's own consumers. No actor stands before it: it is for the program, not for its users.
+    /// Returns the changes of all tenants after a cursor, each at least once and in no guaranteed order: the outbox,
+    /// for the embedder's consumers. Takes no actor, because it is for the program and not for its users.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn feed(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, Error> {
         Ok(Feed::feed(self.engine.store.as_ref(), after, limit).await?)
     }
 
-    /// The end of the feed as of now, for a consumer that begins here: what is committed after this call is told behind it.
+    /// Returns the current end of the feed, for a consumer that starts here: everything committed after this call is
+    /// delivered after it.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn feed_end(&self) -> Result<FeedCursor, Error> {
         Ok(self.engine.store.feed_end().await?)
     }
 
-    /// How far a consumer of the feed has come: the place that was kept for it last; `None` where none was. Names that
-    /// begin with `crm.` are the CRM's own. One strongly consistent read.
+    /// Returns the stored position of a feed consumer, or `None` if there is none. Names that start with `crm.` are
+    /// reserved for the CRM. One strongly consistent read.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, Error> {
         Ok(self.engine.store.feed_place(consumer).await?)
     }
 
-    /// Keeps in the store how far a consumer of the feed has come, once it has done with what it was told up to there: it
-    /// goes on from there after a restart, or another process does. `was` is the fence of the place as it was read, 0
-    /// where there was none; false where another process has kept one since, which then goes on in place of this one. The
-    /// name is the program's, a few dozen characters. One conditional write.
+    /// Stores the position of a feed consumer after it has processed everything up to there, so that it, or another
+    /// process, continues from there after a restart. `was` is the fence of the position as it was read, 0 if there was
+    /// none. Returns `false` if another process has stored a position since; that process then continues in place of
+    /// this one. The name is chosen by the program and has a few dozen characters. One conditional write.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] where the place has more than [`MAX_PLACE_BYTES`] as JSON; what the store says.
+    /// [`Error::TooLarge`] if the position has more than [`MAX_PLACE_BYTES`] as JSON; errors of the store.
     pub async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, Error> {
         let bytes = serde_json::to_vec(place).map_or(usize::MAX, |json| json.len());
         if bytes > MAX_PLACE_BYTES {
-            return Err(Error::TooLarge { what: "the place of a consumer of the feed", limit: MAX_PLACE_BYTES });
+            return Err(Error::TooLarge { what: "the size of a feed position", limit: MAX_PLACE_BYTES });
         }
         Ok(self.engine.store.keep_feed_place(consumer, place, was).await?)
     }
 
-    /// The tenants that have an organization, by id, after one: for programs that do work in the background for all of them.
-    /// No actor stands before it. Fewer than `limit` say that there are no more.
+    /// Returns the tenants that have an organization, by id, after the given one, for background work across tenants.
+    /// Takes no actor. Fewer than `limit` results mean that there are no more.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, Error> {
         Ok(self.engine.store.tenants(after, limit).await?)
     }
 
-    /// What the machine keeps of records though it is a sum over others: lifetime value, last activity, next task. To be
-    /// run by the program, after the feed. No actor stands before it.
-    pub fn totals(&self) -> Totals<'_> {
-        Totals::new(&self.engine)
+    /// All background work, to be run by the program again and again: what follows the log, jobs, scores. No actor stands
+    /// before it.
+    pub const fn worker(&self) -> Worker<'_> {
+        Worker::new(self)
     }
 
-    /// Many records of whatever kinds by reference, each where the actor may see it; in one round trip (two where one
-    /// is seen through a record it is linked to).
+    /// What the machine keeps of records though it is a sum over others: lifetime value, last activity, next task.
+    /// [The worker](Crm::worker) keeps them, too. No actor stands before it.
+    pub const fn totals(&self) -> Totals<'_> {
+        Totals::new(self)
+    }
+
+    /// Returns many records of any kind by reference, each if the actor may see it, in one round trip (two if a record
+    /// is visible only through a linked record).
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn view_many(&self, actor: &Actor, records: &[Ref]) -> Result<Vec<Option<View>>, Error> {
         let hints: Vec<Lookup> = records.iter().copied().map(Lookup::from).collect();
         let outcome = draft::decide_only(&self.engine, actor, &hints, &|draft| {
@@ -306,32 +333,33 @@ impl Crm {
         Ok(records.iter().map(|record| found(record).map(|image| View::new(image, &access))).collect())
     }
 
-    /// What happened to a record: changes, interactions, tasks and notes, by time.
+    /// Returns timelines: the changes, interactions, tasks and notes of a record, by time.
     pub fn timeline<'a>(&'a self, actor: &'a Actor) -> Timeline<'a> {
         Timeline::new(&self.engine, actor)
     }
 
-    /// Every change of the tenant in the order in which it was recorded, for who may read the security log.
+    /// Returns the change log of the tenant in the order of recording, for actors who may read the security log.
     pub fn audit<'a>(&'a self, actor: &'a Actor) -> Audit<'a> {
         Audit::new(&self.engine, actor)
     }
 
-    /// Scores: of any record, at any moment, with what they are made of.
+    /// Returns scores, at any time, with their contributions.
     pub fn scoring<'a>(&'a self, actor: &'a Actor) -> Scoring<'a> {
         Scoring::new(&self.engine, actor)
     }
 
-    /// What to do next about a record, and why.
+    /// Returns recommended next steps for records, with reasons.
     pub fn recommendations<'a>(&'a self, actor: &'a Actor) -> Recommendations<'a> {
         Recommendations::new(&self.engine, actor)
     }
 
-    /// Keeps the scores that records carry up to date. To be run by the program; no actor stands before it.
-    pub fn score_keeper(&self) -> Keeper<'_> {
-        Keeper::new(&self.engine)
+    /// Keeps the scores that records carry up to date, of one tenant or of all. [The worker](Crm::worker) does so, too. No
+    /// actor stands before it.
+    pub const fn score_sweeper(&self) -> Sweeper<'_> {
+        Sweeper::new(&self.engine)
     }
 
-    /// Sales and pipeline reports.
+    /// Returns the sales, pipeline and funnel reports.
     pub fn reports<'a>(&'a self, actor: &'a Actor) -> Reports<'a> {
         Reports::new(&self.engine, actor)
     }

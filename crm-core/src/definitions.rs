@@ -1,23 +1,27 @@
-//! A tenant's definitions: organization, pipelines, roles, teams and properties, cached per process under their epoch.
+//! A tenant's definitions: organization, pipelines, roles, teams, properties and whatever else is declared to be one, cached
+//! per process under their epoch.
 
 use std::{
+    any::{Any, TypeId},
     collections::HashSet,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use foldhash::HashMap;
 
 use crate::{
-    access::role_set::RoleSet,
+    access::{BuiltInRole, Grant, Permission, RoleSet},
+    catalog::{self, by_kind},
     organizations::record::{Organization, OrganizationStatus, WeekStart},
     pipelines::record::{Pipeline, PipelineKind, Stage},
     properties::record::Property,
     roles::record::Role,
-    schema::Record,
-    scoring::{KINDS, Needs, compile, record::ScoringModel},
+    schema::{Image, Record, RecordKind},
     store::{self, StoreError},
+    systems::{self, Systems},
     teams::record::Team,
-    value::{Calendar, Currency, Id, Kind, Time},
+    value::{Calendar, Currency, Id, Kind, WrongType},
 };
 
 /// Everything that the rules of a tenant's records depend on besides the records themselves.
@@ -25,84 +29,124 @@ use crate::{
 pub struct Definitions {
     /// The id of the commit that last changed one.
     pub epoch: Id,
-    organization: Option<Record<Organization>>,
-    pipelines: HashMap<Id, Record<Pipeline>>,
-    roles: HashMap<Id, Record<Role>>,
+    /// What the program's systems say of every tenant.
+    systems: Arc<Systems>,
+    /// The records of each kind that is a definition.
+    tables: HashMap<Kind, Box<dyn Table>>,
     /// The roles that hold a grant which this program cannot read.
     unread: HashSet<Id>,
-    teams: HashMap<Id, Record<Team>>,
     children: HashMap<Id, Vec<Id>>,
     properties: HashMap<Kind, Vec<Record<Property>>>,
-    scoring_models: HashMap<Id, Record<ScoringModel>>,
     role_sets: Mutex<HashMap<Vec<Id>, Arc<RoleSet>>>,
-    needs: OnceLock<Vec<(Kind, Needs)>>,
+    derived: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+}
+
+/// The records of one kind by id.
+trait Table: Any + Debug + Send + Sync {
+    fn insert(&mut self, image: &Image) -> Result<(), WrongType>;
+    fn is_live(&self, id: Id) -> bool;
+}
+
+impl<K: RecordKind> Table for HashMap<Id, Record<K>> {
+    fn insert(&mut self, image: &Image) -> Result<(), WrongType> {
+        self.insert(image.id, Record::from_image(image)?);
+        Ok(())
+    }
+
+    fn is_live(&self, id: Id) -> bool {
+        self.get(&id).is_some_and(|record| record.archived_at.is_none())
+    }
+}
+
+/// An empty table of a kind.
+fn table(kind: Kind) -> Box<dyn Table> {
+    by_kind!(kind, K => Box::new(HashMap::<Id, Record<K>>::default()))
 }
 
 impl Definitions {
-    /// Reads them from what a store holds.
+    /// Reads them from what a store holds, for a program of the built-in systems alone.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] where a definition cannot be read.
     pub fn new(stored: &store::Definitions) -> Result<Self, StoreError> {
-        let mut all = Self { epoch: stored.epochs.definitions, ..Self::default() };
+        Self::under(stored, Arc::new(Systems::new(systems::built_in())))
+    }
+
+    /// As [`Definitions::new`], for a program of these systems.
+    pub(crate) fn under(stored: &store::Definitions, systems: Arc<Systems>) -> Result<Self, StoreError> {
+        let mut all = Self { epoch: stored.epochs.definitions, systems, ..Self::default() };
         for image in &stored.images {
-            match image.kind() {
-                Kind::Organization => all.organization = Some(Record::from_image(image)?),
-                Kind::Pipeline => {
-                    all.pipelines.insert(image.id, Record::from_image(image)?);
-                }
-                Kind::Role => {
-                    let role = Record::<Role>::from_image(image)?;
-                    if role.has_unread(image) {
-                        all.unread.insert(image.id);
-                    }
-                    all.roles.insert(image.id, role);
-                }
-                Kind::Team => {
-                    let team = Record::<Team>::from_image(image)?;
-                    if let Some(parent) = team.parent_id {
-                        all.children.entry(parent).or_default().push(team.id);
-                    }
-                    all.teams.insert(image.id, team);
-                }
-                Kind::Property => {
-                    let property = Record::<Property>::from_image(image)?;
-                    if let Some(kind) = property.kind {
-                        all.properties.entry(kind).or_default().push(property);
-                    }
-                }
-                Kind::ScoringModel => {
-                    all.scoring_models.insert(image.id, Record::from_image(image)?);
-                }
-                _ => {}
+            let kind = image.kind();
+            all.tables.entry(kind).or_insert_with(|| table(kind)).insert(image)?;
+            if kind == Kind::Role && Record::<Role>::from_image(image)?.has_unread(image) {
+                all.unread.insert(image.id);
             }
         }
-        for list in all.properties.values_mut() {
+        let mut children: HashMap<Id, Vec<Id>> = HashMap::default();
+        for team in all.of::<Team>() {
+            if let Some(parent) = team.parent_id {
+                children.entry(parent).or_default().push(team.id);
+            }
+        }
+        let mut properties: HashMap<Kind, Vec<Record<Property>>> = HashMap::default();
+        for property in all.of::<Property>() {
+            if let Some(kind) = property.kind {
+                properties.entry(kind).or_default().push(property.clone());
+            }
+        }
+        for list in properties.values_mut() {
             list.sort_by(|a, b| (a.position, &a.key).cmp(&(b.position, &b.key)));
         }
-        Ok(all)
+        Ok(Self { children, properties, ..all })
+    }
+
+    fn table<K: RecordKind>(&self) -> Option<&HashMap<Id, Record<K>>> {
+        let table: &dyn Any = self.tables.get(&K::KIND)?.as_ref();
+        table.downcast_ref()
+    }
+
+    /// The records of a kind that is a definition, archived ones too, in no order; none of any other kind.
+    pub fn of<K: RecordKind>(&self) -> impl Iterator<Item = &Record<K>> {
+        self.table().into_iter().flat_map(HashMap::values)
+    }
+
+    /// The definition of an id, archived or not.
+    pub fn get<K: RecordKind>(&self, id: Id) -> Option<&Record<K>> {
+        self.table()?.get(&id)
+    }
+
+    /// What a system makes of these definitions, kept with them: made once, by whoever asks first.
+    pub fn derived<T: Send + Sync + 'static>(&self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        let memo = || self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = memo().get(&TypeId::of::<T>()).cloned();
+        // Made without the lock, since it may ask for something else that is derived.
+        known.and_then(|known| known.downcast().ok()).unwrap_or_else(|| {
+            let derived = Arc::new(make(self));
+            memo().insert(TypeId::of::<T>(), Arc::clone(&derived) as _);
+            derived
+        })
     }
 
     /// The organization; `None` for a tenant that has not been bootstrapped.
     pub fn organization(&self) -> Option<&Record<Organization>> {
-        self.organization.as_ref()
+        self.of().next()
     }
 
     /// True where the tenant may be used: its organization is there, and not suspended.
     pub(crate) fn is_open(&self) -> bool {
-        self.organization.as_ref().is_some_and(|organization| {
+        self.organization().is_some_and(|organization| {
             organization.status == OrganizationStatus::Active && organization.archived_at.is_none()
         })
     }
 
     /// The calendar that days and quarters go by.
     pub fn zone(&self) -> chrono_tz::Tz {
-        self.organization.as_ref().and_then(|org| org.time_zone.as_deref()?.parse().ok()).unwrap_or(chrono_tz::UTC)
+        self.organization().and_then(|org| org.time_zone.as_deref()?.parse().ok()).unwrap_or(chrono_tz::UTC)
     }
 
     /// How the organization counts its days, weeks and quarters.
     pub fn calendar(&self) -> Calendar {
-        let Some(organization) = &self.organization else { return Calendar::default() };
+        let Some(organization) = self.organization() else { return Calendar::default() };
         Calendar {
             zone: self.zone(),
             week_start: match organization.week_start {
@@ -116,33 +160,29 @@ impl Definitions {
 
     /// The currency sums are given in.
     pub fn base_currency(&self) -> Currency {
-        self.organization.as_ref().and_then(|org| org.base_currency).unwrap_or(Currency::USD)
+        self.organization().and_then(|org| org.base_currency).unwrap_or(Currency::USD)
     }
 
     /// Two letters: the country of phone numbers written without one.
     pub fn default_country(&self) -> Option<&str> {
-        self.organization.as_ref().and_then(|org| org.default_country.as_deref())
+        self.organization().and_then(|org| org.default_country.as_deref())
     }
 
     /// The pipeline of an id, archived or not.
     pub fn pipeline(&self, id: Id) -> Option<&Record<Pipeline>> {
-        self.pipelines.get(&id)
+        self.get(id)
     }
 
     /// The pipelines of a kind that are not archived, in their order.
     pub fn pipelines(&self, kind: PipelineKind) -> Vec<&Record<Pipeline>> {
-        let mut list: Vec<_> = self
-            .pipelines
-            .values()
-            .filter(|pipeline| pipeline.kind == kind && pipeline.archived_at.is_none())
-            .collect();
+        let mut list: Vec<_> = self.all_pipelines(kind).filter(|pipeline| pipeline.archived_at.is_none()).collect();
         list.sort_by_key(|pipeline| (pipeline.position, pipeline.id));
         list
     }
 
     /// The pipelines of a kind, archived ones too, in any order.
     pub(crate) fn all_pipelines(&self, kind: PipelineKind) -> impl Iterator<Item = &Record<Pipeline>> {
-        self.pipelines.values().filter(move |pipeline| pipeline.kind == kind)
+        self.of::<Pipeline>().filter(move |pipeline| pipeline.kind == kind)
     }
 
     /// The pipeline that records of a kind get when they name none.
@@ -153,22 +193,22 @@ impl Definitions {
 
     /// The stage of an id, and its pipeline.
     pub fn stage(&self, id: Id) -> Option<(&Record<Pipeline>, &Stage)> {
-        self.pipelines.values().find_map(|pipeline| pipeline.stage(id).map(|stage| (pipeline, stage)))
+        self.of::<Pipeline>().find_map(|pipeline| pipeline.stage(id).map(|stage| (pipeline, stage)))
     }
 
     /// The role of an id.
     pub fn role(&self, id: Id) -> Option<&Record<Role>> {
-        self.roles.get(&id)
+        self.get(id)
     }
 
     /// The role of a key that is not archived.
     pub fn role_by_key(&self, key: &str) -> Option<&Record<Role>> {
-        self.roles.values().find(|role| role.key == key && role.archived_at.is_none())
+        self.of::<Role>().find(|role| role.key == key && role.archived_at.is_none())
     }
 
     /// The team of an id.
     pub fn team(&self, id: Id) -> Option<&Record<Team>> {
-        self.teams.get(&id)
+        self.get(id)
     }
 
     /// The teams and all teams below them.
@@ -201,54 +241,24 @@ impl Definitions {
         self.properties(kind).iter().find(|property| property.key == key && property.archived_at.is_none())
     }
 
-    /// Every scoring model, archived ones too, in no order.
-    pub fn scoring_models(&self) -> impl Iterator<Item = &Record<ScoringModel>> {
-        self.scoring_models.values()
-    }
-
-    /// The scoring model of an id, archived or not.
-    pub fn scoring_model(&self, id: Id) -> Option<&Record<ScoringModel>> {
-        self.scoring_models.get(&id)
-    }
-
-    /// The scoring model whose score records of a kind carry.
-    pub fn active_model(&self, kind: Kind) -> Option<&Record<ScoringModel>> {
-        self.scoring_models
-            .values()
-            .find(|model| model.is_active && model.kind == Some(kind) && model.archived_at.is_none())
-    }
-
-    /// True where the active scoring model of a kind is one that a newer program made and this one does not understand: its
-    /// records are scored by that one.
-    pub(crate) fn model_is_beyond(&self, kind: Kind) -> bool {
-        self.active_model(kind).is_some_and(|model| model.definition.is_none())
-    }
-
-    /// What the active scoring models read, by the kind that they score. Worked out once per epoch. A model that has
-    /// stopped to make sense (a property that it names was archived) reads nothing, and scores nothing.
-    pub(crate) fn model_needs(&self) -> &[(Kind, Needs)] {
-        self.needs.get_or_init(|| {
-            let needs = |kind: &Kind| {
-                let definition = self.active_model(*kind)?.definition.as_ref()?;
-                Some((*kind, compile(definition, *kind, self, Time::EPOCH).ok()?.needs))
-            };
-            KINDS.iter().filter_map(needs).collect()
-        })
-    }
-
     /// Whether a definition of a kind exists and may be newly referred to; `None` for kinds that are no definitions.
     pub fn may_refer(&self, kind: Kind, id: Id) -> Option<bool> {
-        match kind {
-            Kind::Organization => Some(self.organization.as_ref().is_some_and(|org| org.id == id)),
-            Kind::Pipeline => Some(self.pipelines.get(&id).is_some_and(|record| record.archived_at.is_none())),
-            Kind::ScoringModel => Some(self.scoring_models.get(&id).is_some_and(|record| record.archived_at.is_none())),
-            Kind::Role => Some(self.roles.get(&id).is_some_and(|record| record.archived_at.is_none())),
-            Kind::Team => Some(self.teams.get(&id).is_some_and(|record| record.archived_at.is_none())),
-            Kind::Property => {
-                Some(self.properties.values().flatten().any(|record| record.id == id && record.archived_at.is_none()))
-            }
-            _ => None,
-        }
+        let is_live = || self.tables.get(&kind).is_some_and(|table| table.is_live(id));
+        catalog::decl(kind).is_definition.then(is_live)
+    }
+
+    /// What the program gives to a role: nothing to one of the organization's own.
+    pub(crate) fn given(&self, role: &Role) -> &[Grant] {
+        let built_in = BuiltInRole::from_key(&role.key).filter(|_| role.is_builtin);
+        built_in.map_or(&[], |role| self.systems.grants(role))
+    }
+
+    /// What a role grants by itself, without what it inherits: of what the program gives all that is not withheld, and
+    /// what the organization adds. A withheld permission that this program does not know withholds nothing.
+    pub(crate) fn granted_by<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = &'a Grant> {
+        let withheld: Vec<Permission> = role.withheld.iter().filter_map(|text| text.parse().ok()).collect();
+        let is_given = move |grant: &&Grant| !withheld.contains(&Permission::new(grant.resource, grant.action));
+        self.given(role).iter().filter(is_given).chain(&role.grants)
     }
 
     /// What a set of roles grants together, with what they inherit and what the program gives to built-in ones. Worked out
@@ -273,7 +283,7 @@ impl Definitions {
         let mut open: Vec<Id> = roles.to_vec();
         let mut found: Vec<&Record<Role>> = Vec::new();
         while let Some(id) = open.pop() {
-            if let Some(role) = changed.filter(|role| role.id == id).or_else(|| self.roles.get(&id))
+            if let Some(role) = changed.filter(|role| role.id == id).or_else(|| self.role(id))
                 && role.archived_at.is_none()
                 && seen.insert(id)
             {
@@ -284,11 +294,15 @@ impl Definitions {
         // An administrator sees and changes everything, whatever other roles say: somebody must be able to take back a rule.
         let admin = found.iter().any(|role| role.is_builtin && role.key == "admin");
         let mut set = RoleSet::new(
-            found.iter().flat_map(|role| role.own_grants()),
+            found.iter().flat_map(|role| self.granted_by(role)),
             found.iter().filter(|_| !admin).flat_map(|role| role.field_rules.iter()),
         )
         .of(admin, found.iter().map(|role| role.id).filter(|id| self.unread.contains(id)));
-        set.hide_scores(self.model_needs());
+        for hides in self.systems.iter().filter_map(|system| system.hides) {
+            for (kind, field) in hides(self, &set) {
+                set.hide(kind, field);
+            }
+        }
         set
     }
 }

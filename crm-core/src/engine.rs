@@ -15,6 +15,7 @@ use crate::{
     rules::Validator,
     sessions::record::SessionFields,
     store::{Commit, Epochs, Got, Store, StoreError, Want},
+    systems::Systems,
     value::{Id, Kind, Time},
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
+    /// The built-in systems, and the embedder's.
+    pub(crate) systems: Arc<Systems>,
     /// How far ahead of this process' clock what others wrote may be, in microseconds.
     pub(crate) max_clock_skew: i64,
     pub(crate) shared_hosts: Arc<SharedHosts>,
@@ -231,7 +234,7 @@ impl Engine {
             return Ok((cached, epochs));
         }
         let stored = self.store.definitions(tenant).await?;
-        let read = Arc::new(Definitions::new(&stored)?);
+        let read = Arc::new(Definitions::under(&stored, Arc::clone(&self.systems))?);
         if self.fills_cache && !read.epoch.is_nil() {
             let mut cache = self.cache();
             if cache.definitions.len() >= MAX_CACHED_TENANTS {

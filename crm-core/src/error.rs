@@ -1,4 +1,4 @@
-//! What can go wrong with a use case. Each variant tells the caller what to do.
+//! Errors of use cases. Each variant determines how the caller should proceed.
 
 use std::fmt;
 
@@ -9,27 +9,27 @@ use crate::{
     value::{Fault, Id, Kind, Ref, Value},
 };
 
-/// One fault of one field.
+/// A fault of one field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct FieldFault {
-    /// The field's name, `properties.key`, or a path into it such as `emails[1].email`.
+    /// The name of the field, `properties.key`, or a path into it such as `emails[1].email`.
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// The fault, with a message that says what is accepted.
     #[serde(flatten)]
     pub fault: Fault,
 }
 
-/// Every fault of an input, collected before anything is refused.
+/// All faults of an input, collected before it is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Faults(Vec<FieldFault>);
 
 impl Faults {
-    /// None yet.
+    /// Creates an empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One more. The same fault of the same field counts once.
+    /// Adds a fault. An identical fault of the same field is added once.
     pub fn add(&mut self, field: impl Into<String>, fault: Fault) {
         let fault = FieldFault { field: field.into(), fault };
         if !self.0.contains(&fault) {
@@ -37,22 +37,22 @@ impl Faults {
         }
     }
 
-    /// One more, from a code and a message.
+    /// Adds a fault with a code and a message.
     pub fn push(&mut self, field: impl Into<String>, code: &'static str, message: impl Into<String>) {
         self.add(field, Fault::new(code, message));
     }
 
-    /// All of them.
+    /// Returns all faults.
     pub fn all(&self) -> &[FieldFault] {
         &self.0
     }
 
-    /// True where nothing is wrong.
+    /// Returns `true` if there are no faults.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Nothing where nothing is wrong.
+    /// Returns `Ok` if there are no faults.
     ///
     /// # Errors
     /// [`Error::Invalid`] with all faults.
@@ -70,37 +70,37 @@ impl fmt::Display for Faults {
     }
 }
 
-/// A field that was changed after a change that is to be undone.
+/// A field that was changed after the change to be undone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangedSince {
-    /// The field's name, `properties.key` for a custom one.
+    /// The name of the field; `properties.key` for a custom one.
     pub field: String,
-    /// The value that the change left.
+    /// The value that the change wrote.
     pub left: Value,
-    /// The value that it has now.
+    /// The current value.
     pub current: Value,
 }
 
-/// Why a change cannot be undone.
+/// The reason a change cannot be undone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UndoRefusal {
     /// The commit did not change the record.
     NoSuchChange,
-    /// Nothing of the change is left: it is undone already.
+    /// The change has already been undone.
     AlreadyUndone,
-    /// The record no longer holds what the change left. Fields that the actor may not see are not among these.
+    /// The record no longer has the values that the change wrote. Fields that the actor may not see are not listed.
     ChangedSince(Vec<ChangedSince>),
     /// The change touched fields that the actor may not see.
     NotVisible,
-    /// The log does not hold the value before the change: a secret, or a personal value that was erased. The field is
-    /// named where the actor may see it.
+    /// The log does not contain the value before the change: a secret, or a personal value that was erased. Names the
+    /// field if the actor may see it.
     Forgotten(Option<String>),
     /// The change was computed by the CRM, not made by a user.
     Computed,
 }
 
 impl UndoRefusal {
-    /// A stable name of the reason.
+    /// Returns a stable code for the reason.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoSuchChange => "change_not_found",
@@ -116,36 +116,40 @@ impl UndoRefusal {
 impl fmt::Display for UndoRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuchChange => f.write_str("the commit did not change this record"),
-            Self::AlreadyUndone => f.write_str("the change is already undone: there is nothing to undo"),
+            Self::NoSuchChange => f.write_str("this record was not changed by the commit"),
+            Self::AlreadyUndone => f.write_str("the change is already undone"),
             Self::ChangedSince(fields) if fields.is_empty() => {
-                f.write_str("the change cannot be undone: the record was changed since")
+                f.write_str("the change cannot be undone: the record has changed since")
             }
             Self::ChangedSince(fields) => {
-                f.write_str("the change cannot be undone: changed since: ")?;
+                f.write_str("the change cannot be undone: these fields have changed since: ")?;
                 for (at, changed) in fields.iter().enumerate() {
                     write!(f, "{}{}", if at == 0 { "" } else { ", " }, changed.field)?;
                 }
                 Ok(())
             }
-            Self::NotVisible => f.write_str("the change cannot be undone: it touched fields that the user may not see"),
-            Self::Forgotten(Some(field)) => {
-                write!(f, "the change cannot be undone: the log does not hold the former value of {field}")
+            Self::NotVisible => {
+                f.write_str("the change cannot be undone: it includes fields that are not visible to the user")
             }
-            Self::Forgotten(None) => f.write_str("the change cannot be undone: the log does not hold a former value"),
-            Self::Computed => f.write_str("the change was computed by the CRM: it cannot be undone"),
+            Self::Forgotten(Some(field)) => {
+                write!(f, "the change cannot be undone: the log does not contain the previous value of {field}")
+            }
+            Self::Forgotten(None) => {
+                f.write_str("the change cannot be undone: the log does not contain a previous value")
+            }
+            Self::Computed => f.write_str("the change cannot be undone: it was computed by the CRM"),
         }
     }
 }
 
-/// Over which records a permission would have to hold.
+/// The scope in which a permission is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MissingScope {
-    /// The scope that is required.
+    /// The required scope.
     pub needed: Scope,
-    /// The widest in which the actor has the permission; `None` where not at all.
+    /// The widest scope in which the actor has the permission; `None` if the actor does not have it.
     pub held: Option<Scope>,
-    /// True where the actor has it under a condition alone, which does not hold.
+    /// `true` if the actor has it only under a condition that does not match.
     pub conditional: bool,
 }
 
@@ -155,122 +159,126 @@ fn forbidden(permission: Permission, field: Option<&str>, scope: Option<&Missing
         return format!("{permission} is missing{field}");
     };
     let has = match held {
-        None => "you do not have it".to_owned(),
-        Some(held) if *conditional => format!("you have it with scope {held}, under a condition"),
-        Some(held) => format!("you have it with scope {held}"),
+        None => "the user does not have it".to_owned(),
+        Some(held) if *conditional => format!("the user has it with scope {held} under a condition"),
+        Some(held) => format!("the user has it with scope {held}"),
     };
     format!("{permission} with scope {needed} is required{field}; {has}")
 }
 
 fn taken(kind: Kind, field: &str) -> String {
-    if field.is_empty() { format!("a unique value of the {kind} is taken") } else { format!("{kind}.{field} is taken") }
+    if field.is_empty() {
+        format!("a unique value of the {kind} is already in use")
+    } else {
+        format!("{kind}.{field} is already in use")
+    }
 }
 
-/// What can go wrong with a use case.
+/// The errors of use cases.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such record, or the actor may not see it, or it is another tenant's: nobody can tell which.
-    #[error("there is no such {0}")]
+    /// The record does not exist, the actor may not see it, or it belongs to another tenant. The cases cannot be distinguished.
+    #[error("{0} not found")]
     NotFound(Kind),
-    /// Somebody else changed the record. Read it again and decide anew.
+    /// The record was changed concurrently. Read it again and retry.
     #[error("{record} has changed since it was read")]
     Conflict {
-        /// Which record.
+        /// The record.
         record: Ref,
-        /// The versions it has now, where known.
+        /// The current versions, if known.
         current: Option<Versions>,
-        /// The fields that both changed, where known.
+        /// The fields that both changed, if known.
         fields: Vec<String>,
     },
-    /// A change cannot be undone; [`UndoRefusal`] says why.
+    /// The change cannot be undone, for the given reason.
     #[error("{why}")]
     Undo {
-        /// The record that stands against it.
+        /// The record that prevents it.
         record: Ref,
-        /// Why.
+        /// The reason.
         why: UndoRefusal,
     },
     /// A unique value is taken. Choose another, or use the record that has it.
     #[error("{}", taken(*kind, field))]
     Duplicate {
-        /// Of which kind.
+        /// The kind of the record.
         kind: Kind,
-        /// Of which field; empty where the actor may not see it.
+        /// The name of the field; empty if the actor may not see it.
         field: String,
     },
-    /// The input is wrong: every fault at once. Mend it.
+    /// The input is invalid. Contains all faults at once.
     #[error("invalid input: {0}")]
     Invalid(Faults),
-    /// The actor may not act at all: the user was deactivated or archived, their session or API key is over, or the
-    /// organization by which they signed in is suspended. Sign in again.
-    #[error("the user may no longer act, or the session or API key has ended: sign in again")]
+    /// The actor may not act at all: the user was deactivated or archived, the session or API key has expired, or the
+    /// organization through which they signed in is suspended. Sign in again.
+    #[error("the user is no longer active, or the session or API key has expired: sign in again")]
     Unauthenticated,
-    /// The actor would get more rights than they have, and nobody gives themselves any. Ask another administrator.
+    /// The write would extend the actor's own permissions, which users cannot do themselves. Ask another administrator.
     #[error(
-        "{field}: nobody raises their own rights, makes themselves active again or restores themselves; ask another administrator"
+        "{field}: users cannot raise their own permissions, reactivate themselves or restore themselves; ask another administrator"
     )]
     OwnRights {
-        /// The field that may not be written so.
+        /// The field that the actor may not write.
         field: &'static str,
     },
-    /// The actor may not do this.
+    /// The actor lacks a permission.
     #[error("not permitted: {}", forbidden(*permission, field.as_deref(), scope.as_ref()))]
     Forbidden {
-        /// The permission that is missing.
+        /// The missing permission.
         permission: Permission,
-        /// The field that may not be written, where it is a field.
+        /// The field that may not be written, if a field permission is missing.
         field: Option<String>,
-        /// The scope that is missing, where the permission alone is not enough.
+        /// The missing scope, if the actor's permission is too narrow.
         scope: Option<MissingScope>,
     },
-    /// More than a commit, a record or a list can hold.
-    #[error("{what} is past the limit of {limit}")]
+    /// The item is larger than a commit, a record or a list can hold.
+    #[error("{what} exceeds the limit of {limit}")]
     TooLarge {
-        /// What.
+        /// The item that is too large.
         what: &'static str,
-        /// How much there may be.
+        /// The limit.
         limit: usize,
     },
-    /// The idempotency key was used for something else. Use a new key.
-    #[error("the idempotency key was used for another request")]
+    /// The idempotency key was used for a different request. Use a new key.
+    #[error("the idempotency key was already used for a different request")]
     KeyReused,
-    /// The store cannot be reached or is too busy; nothing happened. Try again.
+    /// The store is unreachable or overloaded. Nothing was written; try again.
     #[error("{0}")]
     Unavailable(StoreError),
-    /// Nobody knows whether the commit was stored. Try again with the same idempotency key, or look.
+    /// It is unknown whether the commit was stored. Retry with the same idempotency key, or look for the commit in the history.
     #[error("the outcome of commit {commit} is unknown")]
     OutcomeUnknown {
-        /// The commit.
+        /// The id of the commit.
         commit: Id,
     },
-    /// The record was written by a process whose clock is ahead of this one's by more than is allowed
-    /// ([`crate::Builder::max_clock_skew`]): nothing was stored. Set the clocks right, or wait until then.
+    /// The record was written by a process whose clock is ahead of this one's by more than the allowed skew
+    /// ([`crate::Builder::max_clock_skew`]). Nothing was stored. Correct the clocks, or wait until that time.
     #[error(
-        "{record} was written at {written_at} by a clock that is ahead: here it is {now}. Set the clocks right, or try again after \
+        "{record} was written at {written_at} by a clock that is ahead: here it is {now}. Correct the clocks, or try again after \
          that time"
     )]
     ClockSkew {
-        /// Which record.
+        /// The record.
         record: Ref,
-        /// When it was last written, by that clock.
+        /// The time of the last write, by the other clock.
         written_at: crate::value::Time,
-        /// What time it is by this process' clock.
+        /// The current time, by the clock of this process.
         now: crate::value::Time,
     },
-    /// The store holds what cannot be read, or broke its contract.
-    #[error("the store is damaged: {0}")]
+    /// The store contains data that cannot be read, or violated its contract.
+    #[error("invalid data in the store: {0}")]
     Damaged(StoreError),
 }
 
 impl Error {
-    /// One fault of one field.
+    /// Creates an invalid-input error with one fault.
     pub fn invalid(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         let mut faults = Faults::new();
         faults.push(field, code, message);
         Error::Invalid(faults)
     }
 
-    /// A missing permission.
+    /// Creates an error for a missing permission.
     pub const fn forbidden(permission: Permission) -> Self {
         Error::Forbidden { permission, field: None, scope: None }
     }
@@ -284,7 +292,7 @@ impl From<StoreError> for Error {
             StoreError::TooLarge { what, limit } => Error::TooLarge { what, limit },
             StoreError::KeyUsed => Error::KeyReused,
             StoreError::BadQuery(reason) => Error::invalid("cursor", "bad_cursor", reason),
-            StoreError::Dangling => Error::invalid("", "dangling", "a reference names a record that does not exist"),
+            StoreError::Dangling => Error::invalid("", "dangling", "a referenced record does not exist"),
             StoreError::Unavailable(_) => Error::Unavailable(error),
             StoreError::OutcomeUnknown(_) => Error::OutcomeUnknown { commit: Id::NIL },
             StoreError::Corrupt(_) => Error::Damaged(error),

@@ -1,9 +1,9 @@
 //! An embeddable CRM: leads, contacts, companies, deals, pipelines, permissions, and the history of every field, behind
 //! storage traits.
 //!
-//! The entry point is [`Crm`]; nothing can be done without an [`access::Actor`]. Every write is a change and every
-//! change is history: any record can be seen as of any moment. Where records are kept is a [`store::Store`]'s affair;
-//! [`MemoryStore`] is one, and `crm-store-postgres` and `crm-store-dynamodb` are others.
+//! The entry point is [`Crm`]. Every use case takes an [`access::Actor`]. Every write is recorded as a change, so
+//! that any record can be read as of any time. Records are kept in a [`store::Store`]:
+//! [`MemoryStore`], or one of the crates `crm-store-postgres` and `crm-store-dynamodb`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod access;
@@ -30,6 +30,7 @@ pub mod draft;
 mod engine;
 pub mod error;
 pub mod filter;
+pub mod followers;
 pub mod interactions;
 pub mod jobs;
 mod kind_table;
@@ -54,6 +55,8 @@ mod search;
 pub mod security_events;
 pub mod sessions;
 pub mod store;
+pub mod system;
+mod systems;
 pub mod tasks;
 pub mod teams;
 #[cfg(feature = "testing")]
@@ -65,7 +68,7 @@ mod undoable;
 pub mod users;
 pub mod value;
 pub mod view;
-mod walk;
+pub mod worker;
 
 pub use crm::{Builder, Crm};
 pub use error::Error;

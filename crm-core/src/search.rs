@@ -1,13 +1,13 @@
-//! Search: the words of a record, and what is asked of them. Both are made here and nowhere else, so that every store
-//! finds the same.
+//! Full-text search: the words of a record, and search terms. Both are computed here only, so that every store returns
+//! the same results.
 //!
-//! `search_text` holds a line for each word: `\n` word `\t` the fields that have it, with commas between. A word is asked
-//! for by its beginning (`\n` + term is contained), all words must be there, in any order and any field. Who may not see
-//! a field does not find its words: the line says where each stands.
+//! `search_text` contains one line per word: `\n` word `\t` comma-separated names of the fields that contain it. A term
+//! matches the beginning of a word (the text contains `\n` + term); all terms must match, in any order and any field.
+//! An actor who may not see a field does not find its words, since each line names the fields.
 //!
-//! Words are plain letters between everything else. Besides: an e-mail address also whole; a name with an
-//! apostrophe joined (`o'brien` is `obrien`, `o` and `brien`); Han, Kana, Hangul and Thai in pairs of letters; a phone
-//! number as its digits from the last to the first, behind `#`, so that any of its ends is a beginning.
+//! Words are runs of plain letters. In addition, an email address is also indexed as a whole; a name with an apostrophe
+//! also in joined form (`o'brien` is `obrien`, `o` and `brien`); Han, Kana, Hangul and Thai as pairs of letters; a
+//! phone number as its digits in reverse order after `#`, so that a suffix of it is a prefix of the word.
 
 use std::borrow::Cow;
 
@@ -17,21 +17,20 @@ use crate::{
     value::{Fault, Value, parts, plain},
 };
 
-/// Words of a record's short fields, and of its long texts, at most.
+/// The maximum number of words from a record's short fields, and from its long texts.
 const MAX_WORDS: usize = 64;
-/// Characters of a word at most; of a term too, so that the beginning still fits.
+/// The maximum number of characters in a word, and in a term, so that a term remains a prefix.
 const MAX_WORD: usize = 100;
-/// Bytes of a search text at most.
+/// The maximum size of a search text in bytes.
 const MAX_BYTES: usize = 4096;
-/// Characters that can be asked for.
+/// The maximum number of characters in a query.
 const MAX_ASKED: usize = 200;
-/// Words that can be asked for, and terms that they may come to.
+/// The maximum number of words in a query, and of the terms they expand to.
 const MAX_ASKED_WORDS: usize = 8;
 const MAX_TERMS: usize = 32;
-/// A number of at least so many digits may be the end of a phone number.
+/// The minimum number of digits for which a number may be the end of a phone number.
 const MIN_PHONE_DIGITS: usize = 3;
 
-/// The search text of a record.
 pub(crate) fn text_of(image: &Image) -> String {
     let mut words: Vec<(String, Vec<&'static str>)> = Vec::new();
     for long in [false, true] {
@@ -66,7 +65,7 @@ pub(crate) fn text_of(image: &Image) -> String {
     text
 }
 
-/// The texts of a field: of one that is the first of several, all of them.
+/// Returns the texts of a field; for the first of several member fields, those of all members.
 fn texts(image: &Image, at: usize) -> Vec<Cow<'_, str>> {
     if let Some((all, member)) = image.decl.members_of(at) {
         let of = |item: &Value| match item {
@@ -83,7 +82,7 @@ fn words_of(ty: FieldType, text: &str) -> Vec<String> {
         return vec![reversed(text)];
     }
     let mut words = Vec::new();
-    // A long text may be 64 KB: far more words than are kept are not looked at.
+    // A long text can be 64 KB. Text far beyond the maximum number of words is not examined.
     for chunk in plain(text).split(' ').take(8 * MAX_WORDS) {
         if let Some(address) = address(chunk) {
             words.push(cut(address));
@@ -93,14 +92,14 @@ fn words_of(ty: FieldType, text: &str) -> Vec<String> {
     words
 }
 
-/// The whole of an e-mail address in a chunk, without the brackets and points around it.
+/// Returns the whole email address in a chunk, without surrounding brackets and punctuation.
 fn address(chunk: &str) -> Option<&str> {
     let bare = chunk.trim_matches(|c: char| !c.is_alphanumeric());
     bare.find('@').map(|_| bare)
 }
 
-/// The words of a chunk without white space. With `all`, also the parts of what an apostrophe joins, and the last letter
-/// of a run that is written in pairs: so that each of its letters begins a word.
+/// Adds the words of a chunk without white space. With `all`, also adds the parts joined by an apostrophe, and the last
+/// letter of a run that is indexed in pairs, so that every letter begins a word.
 fn parts_of(chunk: &str, words: &mut Vec<String>, all: bool) {
     let joined = |text: &str| text.split('\'').filter(|part| !part.is_empty()).count() > 1;
     for word in chunk.split(|c: char| !c.is_alphanumeric() && c != '\'' && !is_joining_mark(c)) {
@@ -116,12 +115,12 @@ fn parts_of(chunk: &str, words: &mut Vec<String>, all: bool) {
     }
 }
 
-/// Vowel signs of scripts that write them beside their letters are no letters to Rust.
+/// Returns `true` for vowel signs written beside their letters, which Rust does not consider alphanumeric.
 fn is_joining_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c)
 }
 
-/// A run of letters as one word, and of those that are written without spaces as pairs.
+/// Adds a run of letters as one word, or as pairs for scripts without spaces.
 fn run(text: &str, words: &mut Vec<String>, all: bool) {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -143,7 +142,7 @@ fn run(text: &str, words: &mut Vec<String>, all: bool) {
     }
 }
 
-/// Scripts without spaces between words: Thai, Lao, Khmer, Kana, Han, Hangul.
+/// Returns `true` for scripts without spaces between words: Thai, Lao, Khmer, Kana, Han, Hangul.
 const fn is_unspaced(c: char) -> bool {
     matches!(
         c,
@@ -165,29 +164,28 @@ fn cut(word: &str) -> String {
     word.chars().take(MAX_WORD).collect()
 }
 
-/// A phone number's digits from the last to the first, behind `#`.
+/// Returns the digits of a phone number in reverse order after `#`.
 fn reversed(number: &str) -> String {
     std::iter::once('#').chain(number.chars().rev().filter(char::is_ascii_digit)).collect()
 }
 
-/// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Asked {
-    /// One of these ways has to hold: all terms of it.
+    /// The alternatives, at least one of which must match with all its terms.
     ways: Vec<Vec<Term>>,
 }
 
-/// The beginnings of words, of which one has to be there.
+/// Prefixes of words, at least one of which must occur.
 type Term = Vec<String>;
 
 impl Asked {
-    /// What a text asks for; nothing where it is blank.
+    /// Parses a query; returns `None` if the text is blank.
     ///
     /// # Errors
     /// `too_long` for more than 200 characters or 8 words, `nul` for the character NUL.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, Fault> {
         if text.contains('\0') {
-            return Err(Fault::new("nul", "must not contain the character NUL"));
+            return Err(Fault::new("nul", "must not contain NUL characters"));
         }
         if text.chars().count() > MAX_ASKED {
             return Err(Fault::new("too_long", format!("must have at most {MAX_ASKED} characters")));
@@ -201,7 +199,7 @@ impl Asked {
             if at == MAX_ASKED_WORDS {
                 return Err(Fault::new("too_long", format!("must have at most {MAX_ASKED_WORDS} words")));
             }
-            // A domain by itself (`@example.com`) has no whole to begin with.
+            // A domain alone (`@example.com`) is not the beginning of an address.
             if let Some(address) = address(chunk).filter(|_| !chunk.starts_with('@')) {
                 terms.push(vec![cut(address)]);
                 continue;
@@ -218,12 +216,12 @@ impl Asked {
             return Err(Fault::new("too_long", format!("must have at most {MAX_ASKED_WORDS} words")));
         }
         let whole = phone(&text).filter(|_| terms.len() > 1).map(|phone| vec![vec![phone]]);
-        // Marks alone are in no word: they ask for what is not there.
+        // Punctuation alone is not part of any word and matches nothing.
         let ways = (!terms.is_empty()).then_some(terms);
         Ok(Some(Self { ways: ways.into_iter().chain(whole).collect() }))
     }
 
-    /// As a condition that every store has.
+    /// Returns the query as a predicate that every store supports.
     pub(crate) fn predicate(&self) -> Predicate {
         let contained = |begin: &String| {
             Predicate::Test(Test {
@@ -242,7 +240,7 @@ impl Asked {
         one(self.ways.iter().map(way).collect(), Predicate::Any)
     }
 
-    /// Whether it holds of a record, in the fields that may be seen.
+    /// Returns `true` if the query matches a record in the visible fields.
     pub(crate) fn holds(&self, image: &Image, is_visible: impl Fn(&str) -> bool) -> bool {
         let text = image.values[common::SEARCH_TEXT].as_text().unwrap_or_default();
         let visible: Vec<&str> = text
@@ -256,7 +254,7 @@ impl Asked {
     }
 }
 
-/// The beginning of the word of a phone number that ends so: what is dialled before a national number is left out.
+/// Returns the prefix of the word for phone numbers that end in these digits, without trunk prefix.
 fn phone(text: &str) -> Option<String> {
     let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '/' | '.' | '-');
     let whole = if text.starts_with('+') { parts::without_trunk_zero(text) } else { text.to_owned() };
@@ -266,7 +264,7 @@ fn phone(text: &str) -> Option<String> {
     (text.chars().all(is_of_number) && digits.len() >= MIN_PHONE_DIGITS).then(|| reversed(digits))
 }
 
-/// The fields of a kind that search goes by.
+/// Returns the fields of a kind that are searched.
 pub(crate) fn fields(decl: &KindDecl) -> impl Iterator<Item = &'static str> {
     decl.fields.iter().filter(|field| field.marks.searchable).map(|field| field.name)
 }

@@ -1,4 +1,4 @@
-//! For tests: a clock to advance, counted ids, and a ready tenant.
+//! Test support: a manual clock, sequential ids, and a prepared tenant.
 
 use std::sync::{
     Arc,
@@ -20,34 +20,34 @@ use crate::{
     value::{Id, Time},
 };
 
-/// A clock that stands still until it is told to go on. Clones share one time.
+/// A clock that advances only when told to. Clones share the same time.
 #[derive(Clone, Debug)]
 pub struct TestClock {
     micros: Arc<AtomicI64>,
 }
 
 impl TestClock {
-    /// A clock that shows this time, such as `2026-01-05T09:00:00Z`; 1970 for a text that is no time.
+    /// Creates a clock at a time such as `2026-01-05T09:00:00Z`; 1970 if the text is not a time.
     pub fn at(time: &str) -> Self {
         Self { micros: Arc::new(AtomicI64::new(time.parse().unwrap_or(Time::EPOCH).micros())) }
     }
 
-    /// What it shows.
+    /// Returns the current time of the clock.
     pub fn now(&self) -> Time {
         Time::from_micros(self.micros.load(Ordering::SeqCst)).unwrap_or(Time::EPOCH)
     }
 
-    /// Sets it, forwards or back.
+    /// Sets the time, forwards or backwards.
     pub fn set(&self, time: Time) {
         self.micros.store(time.micros(), Ordering::SeqCst);
     }
 
-    /// Lets so many days of 24 hours go by.
+    /// Advances the clock by `days` days of 24 hours.
     pub fn advance_days(&self, days: i64) {
         self.set(self.now().plus_days(days));
     }
 
-    /// Lets so many seconds go by.
+    /// Advances the clock by `seconds` seconds.
     pub fn advance_seconds(&self, seconds: i64) {
         self.set(self.now().plus_micros(seconds.saturating_mul(1_000_000)));
     }
@@ -59,14 +59,14 @@ impl Clock for TestClock {
     }
 }
 
-/// Ids that count up from 1, so that two runs of a test make the same ones.
+/// Ids that count up from 1, so that repeated runs of a test generate the same ids.
 #[derive(Debug, Default)]
 pub struct CountedIds {
     next: AtomicU64,
 }
 
 impl CountedIds {
-    /// Ids of a series of their own: two series share none.
+    /// Creates a series of ids. Different series have no ids in common.
     pub fn series(number: u32) -> Self {
         Self { next: AtomicU64::new(u64::from(number) << 32) }
     }
@@ -85,55 +85,55 @@ impl IdSource for CountedIds {
     }
 }
 
-/// A tenant with an administrator, a team of a manager and a representative, the default pipelines and a lead of the
-/// representative's.
+/// A tenant with an administrator, a team with a manager and a representative, the default pipelines and a lead owned
+/// by the representative.
 #[derive(Clone, Debug)]
 pub struct Ready {
     /// The CRM.
     pub crm: Crm,
-    /// Its clock, at 2026-01-05T09:00:00Z, a Monday.
+    /// The clock, initially at 2026-01-05T09:00:00Z, a Monday.
     pub clock: TestClock,
     /// The administrator.
     pub admin: Actor,
     /// The team.
     pub team: Record<Team>,
-    /// The team's manager, with the role `sales_manager`.
+    /// The manager of the team, with the role `sales_manager`.
     pub manager: Actor,
-    /// The manager's record.
+    /// The user record of the manager.
     pub manager_user: Record<User>,
-    /// The team's representative, with the role `sales_rep`.
+    /// The representative in the team, with the role `sales_rep`.
     pub rep: Actor,
-    /// The representative's record.
+    /// The user record of the representative.
     pub rep_user: Record<User>,
-    /// The default pipeline of leads.
+    /// The default pipeline for leads.
     pub lead_pipeline: Record<Pipeline>,
-    /// The default pipeline of deals.
+    /// The default pipeline for deals.
     pub deal_pipeline: Record<Pipeline>,
-    /// A new lead of the representative's.
+    /// A new lead owned by the representative.
     pub lead: Record<Lead>,
 }
 
 impl Ready {
-    /// In memory.
+    /// Creates the tenant in a new store in memory.
     ///
     /// # Errors
-    /// None that memory could have.
+    /// None are expected from a store in memory.
     pub async fn in_memory() -> Result<Self, Error> {
         Self::on(Arc::new(MemoryStore::new())).await
     }
 
-    /// On a store.
+    /// Creates the tenant in a store.
     ///
     /// # Errors
-    /// What the store says.
+    /// Any error of the store.
     pub async fn on(store: Arc<dyn Store>) -> Result<Self, Error> {
         Self::numbered(store, 0).await
     }
 
-    /// On a store that has other such tenants: each number makes another one.
+    /// Creates a further tenant in a store that already has such tenants; each number creates a different one.
     ///
     /// # Errors
-    /// What the store says.
+    /// Any error of the store.
     pub async fn numbered(store: Arc<dyn Store>, number: u32) -> Result<Self, Error> {
         let clock = TestClock::at("2026-01-05T09:00:00Z");
         let crm = Crm::builder_shared(store).clock(clock.clone()).ids(CountedIds::series(number)).build();
@@ -162,10 +162,10 @@ impl Ready {
     }
 }
 
-/// A user of a team with one of the built-in roles.
+/// Creates a user in a team with one of the built-in roles.
 ///
 /// # Errors
-/// What the store says.
+/// Any error of the store.
 pub async fn user(crm: &Crm, admin: &Actor, name: &str, role: &str, team: Id) -> Result<Record<User>, Error> {
     let role = crm.roles(admin).find("key", role).await?;
     let new = NewUser {

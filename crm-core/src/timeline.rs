@@ -1,11 +1,11 @@
 //! The timeline of a record: its changes, interactions, tasks and notes, merged by time, latest first.
 //!
-//! What a record was converted or merged from shows on its timeline too, and on a company's what happened to its contacts
-//! and deals. Every entry stands at the time it was true: changes at the time they occurred, interactions at the time they
-//! happen, tasks at the time they are due (undated ones first), notes at the time they were written. An imported history
-//! so stands where it happened.
+//! The timeline also includes the records that the record was converted or merged from, and for a company its contacts
+//! and deals. Every entry is placed at its effective time: changes when they occurred, interactions when they take
+//! place, tasks when they are due (undated ones first), notes when they were written. An imported history is therefore
+//! at its original time.
 //!
-//! All sources are merged in one total order, so a cursor is one place in it, however many sources there are.
+//! All sources are merged in one total order, so a cursor is a single position, however many sources there are.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -30,29 +30,29 @@ use crate::{
     view::{View, ViewedChange},
 };
 
-/// How many contacts, and how many deals, of a company show on its timeline.
+/// The maximum number of contacts, and of deals, included in the timeline of a company.
 pub const MAX_RELATED: usize = 10;
-/// How many changes one read brings where more than the first are needed.
+/// The number of changes per read after the first page.
 const HISTORY_PAGE: usize = 500;
 
 choices! {
-    /// What an entry of a timeline is.
+    /// The type of a timeline entry.
     #[derive(Default)]
     pub enum EntryType {
         /// A change of the record.
         #[default]
         Change = "change",
-        /// An interaction with it.
+        /// An interaction with the record.
         Interaction = "interaction",
-        /// A task about it.
+        /// A task about the record.
         Task = "task",
-        /// A note about it.
+        /// A note about the record.
         Note = "note",
     }
 }
 
 impl EntryType {
-    /// All, in the order in which entries of the same time stand.
+    /// All types, in the order of entries at the same time.
     const ALL_TYPES: [Self; 4] = [Self::Task, Self::Interaction, Self::Note, Self::Change];
 
     const fn kind(self) -> Option<Kind> {
@@ -65,16 +65,16 @@ impl EntryType {
     }
 }
 
-/// What of a timeline is asked for.
+/// Selects entries of a timeline.
 #[derive(Clone, Debug)]
 pub struct TimelineQuery {
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
-    /// Entries on a page, 1 to 200.
+    /// The number of entries on a page, 1 to 200.
     pub limit: usize,
-    /// Which entries; all where there are none here.
+    /// The types of entries to include; empty for all.
     pub types: Vec<EntryType>,
-    /// Also the changes that the CRM computed, such as a score that passed a threshold.
+    /// Includes changes computed by the CRM, such as a score that crossed a threshold.
     pub machine: bool,
 }
 
@@ -89,35 +89,35 @@ impl Default for TimelineQuery {
 pub struct TimelinePage<T> {
     /// The entries, latest first.
     pub items: Vec<T>,
-    /// Where to go on; `None` at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next_cursor: Option<String>,
-    /// True where a company has more contacts or deals than [`MAX_RELATED`], whose entries are left out.
+    /// `true` if a company has more contacts or deals than [`MAX_RELATED`], whose entries are omitted.
     pub partial: bool,
 }
 
-/// One entry of a timeline.
+/// An entry of a timeline.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// A change of the record (or of one it came from).
     Change(Change),
-    /// An interaction with it.
+    /// An interaction with the record.
     Interaction(Record<Interaction>),
-    /// A task about it.
+    /// A task about the record.
     Task(Record<Task>),
-    /// A note about it.
+    /// A note about the record.
     Note(Record<Note>),
 }
 
-/// One entry of a timeline, its record as a view.
+/// An entry of a timeline with its record as a view.
 #[derive(Clone, Debug)]
 pub enum ViewedEntry {
     /// A change of the record (or of one it came from), and whether it can be undone.
     Change(Box<ViewedChange>),
-    /// An interaction, task or note about it.
+    /// An interaction with the record, or a task or note about it.
     Record(View),
 }
 
-/// What was found, before it is shown.
+/// An entry as read, before it is converted for output.
 #[derive(Clone)]
 enum Found {
     Change(Change),
@@ -137,7 +137,7 @@ impl std::fmt::Debug for Timeline<'_> {
     }
 }
 
-/// A place in a timeline: what is greater stands before it.
+/// A position in a timeline. Greater positions come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Place {
     #[serde(rename = "u")]
@@ -148,18 +148,18 @@ struct Place {
     tie: Tie,
 }
 
-/// What orders entries of the same time.
+/// The tie-breaker for entries at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Tie {
     #[serde(rename = "c")]
     Change(Time, Ref, Group, u64),
-    /// The rank of its type, and its id.
+    /// The rank of the entry type and the id of the record.
     #[serde(rename = "r")]
     Record(u8, Id),
 }
 
 impl Place {
-    /// Before everything.
+    /// The position before all entries.
     const START: Self = Self { undated: true, time: Time::MAX, tie: Tie::Record(u8::MAX, Id::NIL) };
 
     fn of_change(change: &Change) -> Self {
@@ -167,8 +167,8 @@ impl Place {
         Self { undated: false, time: change.occurred_at, tie }
     }
 
-    /// Before all changes that stand in a record's history before this one: they were recorded no later, and so occurred
-    /// no later than that.
+    /// Returns a position before all changes that precede this one in a record's history: they were recorded no later,
+    /// and so did not occur later either.
     fn recorded(change: &Change) -> Self {
         Self { time: change.recorded_at, ..Self::of_change(change) }
     }
@@ -178,14 +178,14 @@ impl Place {
         Self { undated: time.is_none(), time: time.unwrap_or(Time::MAX), tie: Tie::Record(rank, id) }
     }
 
-    /// The position in a list of records of a rank behind which everything stands that stands behind this place.
+    /// Returns the position in a list of records of a rank after which everything comes that follows this position.
     fn position(self, rank: u8) -> Option<Position> {
         if self == Self::START {
             return None;
         }
         let id = match self.tie {
             Tie::Record(here, id) if here == rank => id,
-            // The type has its turn yet to come among the entries of this time.
+            // Records of this type at the same time are yet to come.
             Tie::Record(here, _) if here > rank => LAST_ID,
             _ => Id::NIL,
         };
@@ -193,22 +193,21 @@ impl Place {
     }
 }
 
-/// The greatest id there can be.
 const LAST_ID: Id = Id::from_uuid(uuid::Uuid::max());
 
-/// What a timeline is merged from.
+/// A kind of source that a timeline is merged from.
 #[derive(Clone, Copy, Debug)]
 enum Origin {
     Changes { record: Ref, machine: bool },
     Linked { kind: Kind, record: Ref, rank: u8 },
 }
 
-/// One source, as far as it has been read.
+/// A source and the progress of reading it.
 struct Source {
     origin: Origin,
-    /// What was read and not yet shown, the next last.
+    /// Entries read but not yet returned, next one last.
     heads: Vec<(Place, Found)>,
-    /// Everything of it that has not been read stands behind this place; `None` where all has been.
+    /// All unread entries come after this position; `None` if everything has been read.
     unread: Option<Place>,
     history: Option<HistoryPosition>,
     list: Option<Position>,
@@ -233,7 +232,7 @@ impl<'a> Timeline<'a> {
         Self { engine, actor }
     }
 
-    /// A page of a record's whole timeline, latest first: as [`Timeline::page`] without more to ask for.
+    /// Returns a page of a record's complete timeline, latest first, like [`Timeline::page`] with default options.
     ///
     /// # Errors
     /// As [`Timeline::page`].
@@ -242,17 +241,16 @@ impl<'a> Timeline<'a> {
         self.page(record, &query).await
     }
 
-    /// A page of a record's timeline, latest first.
+    /// Returns a page of a record's timeline, latest first.
     ///
-    /// Reads the record and those it came from (of a company also its contacts and deals, the first [`MAX_RELATED`] of
-    /// each), then all their changes, interactions, tasks and notes at once, a page of each. Histories are kept in the
-    /// order of recording, and a change that was dated back may stand anywhere in it: a page deep in a timeline reads a
-    /// history from its latest change down to that page's time, in parts of 500; a history that was imported all at once
-    /// is read whole.
+    /// Reads the record and those it came from (for a company also its contacts and deals, the first [`MAX_RELATED`] of
+    /// each), then all their changes, interactions, tasks and notes concurrently, one page each. Histories are stored
+    /// in the order of recording, and a backdated change may be anywhere in them: a page deep in a timeline reads a
+    /// history from its latest change back to that page's time, in parts of 500; a history that was imported at once is
+    /// read in full.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a limit or cursor that cannot
-    /// be.
+    /// [`Error::NotFound`] if the actor may not see the record; [`Error::Invalid`] for an invalid limit or cursor.
     pub async fn page(&self, record: Ref, query: &TimelineQuery) -> Result<TimelinePage<Entry>, Error> {
         let Merged { found, next_cursor, partial, context, .. } = self.merged(record, query).await?;
         let access = context.access(self.actor);
@@ -264,8 +262,8 @@ impl<'a> Timeline<'a> {
         Ok(TimelinePage { items, next_cursor, partial })
     }
 
-    /// As [`Timeline::page`], as views, with whether the actor can undo each change. Reads, besides, what the undoing of
-    /// the page's changes would read.
+    /// Like [`Timeline::page`], as views that include whether the actor can undo each change. Also reads everything
+    /// that undoing the changes of the page would read.
     ///
     /// # Errors
     /// As [`Timeline::page`].
@@ -300,7 +298,7 @@ impl<'a> Timeline<'a> {
             draft.stop_if_missing()?;
             for source in sources {
                 let Value::Ref(source) = source else { continue };
-                // A source that the actor may not see shows nothing of itself.
+                // A source that the actor may not see contributes nothing.
                 match draft.read(*source) {
                     Ok(_) => records.push(*source),
                     Err(Stop::Refuse(Error::NotFound(_))) => {}
@@ -347,7 +345,7 @@ impl<'a> Timeline<'a> {
         let mut last = after;
         loop {
             let best = sources.iter().enumerate().filter_map(|(at, source)| Some((source.head()?, at))).max();
-            // What has not been read may stand before the best that has been.
+            // Unread entries may come before the first one read.
             let behind = best.map(|(place, _)| place);
             if sources.iter().any(|source| source.unread.is_some_and(|unread| behind.is_none_or(|best| unread > best)))
             {
@@ -367,7 +365,7 @@ impl<'a> Timeline<'a> {
             if found.len() == limit {
                 break;
             }
-            // An activity that is linked to several of the records is found several times, each time at one place.
+            // An activity linked to several of the records is found once per record, at the same position.
             if let Some((_, one)) = sources[at].heads.pop()
                 && place < last
             {
@@ -381,7 +379,8 @@ impl<'a> Timeline<'a> {
         Ok(Merged { found, known, next_cursor, partial, context })
     }
 
-    /// The contacts and deals of a company whose entries show on its timeline, and whether there are more.
+    /// Returns the contacts and deals of a company whose entries are included in its timeline, and whether there are
+    /// more.
     async fn related(&self, company: Id, access: &Access<'_>) -> Result<(Vec<Ref>, bool), Error> {
         let reads =
             [(Kind::Contact, "company_id"), (Kind::Deal, "company_id")].into_iter().filter_map(|(kind, field)| {
@@ -389,7 +388,7 @@ impl<'a> Timeline<'a> {
                 let by = decl.position(field)?;
                 let index =
                     decl.indexes.iter().find(|index| !index.archived && index.equals == [by] && !index.per_element)?;
-                // Who may not see where a record belongs is not told by this either.
+                // An actor who may not see which company a record belongs to must not learn it here.
                 let seen = access.has(Permission::new(kind, Action::Read)) && !access.is_hidden(kind, field);
                 seen.then(|| Query {
                     tenant: self.actor.tenant(),
@@ -408,7 +407,7 @@ impl<'a> Timeline<'a> {
         Ok((pages.iter().flat_map(|page| &page.items).map(|image| image.reference()).collect(), more))
     }
 
-    /// Reads more of a source; answers the changes that were read.
+    /// Reads the next part of a source, and returns the changes read.
     async fn read(
         &self,
         source: &mut Source,
@@ -437,7 +436,7 @@ impl<'a> Timeline<'a> {
                 let decl = catalog::decl(kind);
                 let index =
                     decl.indexes.iter().find(|index| index.per_element && decl.fields[index.equals[0]].name == "links");
-                // Who may not see what is linked is not told by this either.
+                // An actor who may not see links must not learn them here.
                 let Some(index) = index.filter(|_| !access.is_hidden(kind, "links")) else {
                     source.unread = None;
                     return Ok(Vec::new());
@@ -466,7 +465,8 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// Who may see the record sees what is linked to it, but for the private notes of others.
+    /// Returns the condition on linked records: an actor who may see the record sees everything linked to it, except
+    /// the private notes of other users.
     fn visible(&self, decl: &'static KindDecl, access: &Access<'_>) -> Predicate {
         if !access.is_within_limits(Permission::new(decl.kind, Action::Read)) {
             return Predicate::never();
@@ -489,17 +489,16 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// What a page was merged to.
 struct Merged {
     found: Vec<Found>,
-    /// All changes that were read on the way.
+    /// All changes read for the page.
     known: Vec<Change>,
     next_cursor: Option<String>,
     partial: bool,
     context: Context,
 }
 
-/// Under what a page was read.
+/// The definitions and the time used for a page.
 struct Context {
     definitions: Authority,
     now: Time,

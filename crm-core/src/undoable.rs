@@ -1,6 +1,6 @@
-//! Whether each change of a page can be undone: what a history and a timeline tell beside it.
+//! Determines whether each change on a page can be undone, for histories and timelines.
 //!
-//! The answer is the undo's own: the same decision, made in a draft that is thrown away.
+//! The decision is that of the undo itself, made in a draft that is discarded.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -15,26 +15,26 @@ use crate::{
     value::{Id, Ref},
 };
 
-/// How many changes one look beyond the edge of a page brings.
+/// The number of changes per read beyond the edge of a page.
 const BEYOND: usize = 20;
 
 /// A change as the actor may see it, and whether the actor can undo it.
 #[derive(Clone, Debug)]
 pub struct ViewedChange {
-    /// The change, without fields that the actor may not see.
+    /// The change without fields that the actor may not see.
     pub change: Change,
-    /// Nothing where an undo of its commit would be carried out; else the error that it would meet.
+    /// `Ok` if the commit can be undone; otherwise the error that undoing it would return.
     pub undo: Result<(), Error>,
 }
 
-/// Masks changes and says of each whether it can be undone. `known` are these and further changes of the same records
-/// that have been read.
+/// Masks changes and determines whether each can be undone. `known` are these and other changes of the same records
+/// that were already read.
 ///
-/// Reads the records, what an undo of them refers to, the records of the same steps with their histories, and, where
-/// `known` does not tell that a commit's changes are complete, the changes beside them.
+/// Reads the records, the records that undoing depends on, the records changed in the same steps with their histories,
+/// and, if `known` may not contain all changes of a commit, the adjacent changes.
 ///
 /// # Errors
-/// What the store says.
+/// Any error of the store.
 pub(crate) async fn viewed_changes(
     engine: &Engine,
     actor: &Actor,
@@ -87,7 +87,7 @@ pub(crate) async fn viewed_changes(
     Ok(viewed.collect())
 }
 
-/// All changes of people that a commit made to a record, in version order.
+/// Returns all changes of users that a commit made to a record, in version order.
 async fn whole_commit(
     engine: &Engine,
     tenant: Id,

@@ -1,5 +1,5 @@
-//! How soon the Lambda function asks for its first event, what memory it takes, and how big it is:
-//! `scripts/bench-lambda`. On Linux only, which tells of a process' memory in `/proc`.
+//! Measures the Lambda function: time until it requests its first event, memory, and size of the program. Run by
+//! `scripts/bench-lambda`, on Linux only, where `/proc` reports a process' memory.
 
 #[path = "../tests/runtime_api/mod.rs"]
 mod runtime_api;
@@ -11,7 +11,7 @@ use runtime_api::Running;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 
-/// As it is deployed where that is said, else as cargo has built it beside this.
+/// The deployed program if `CRM_BENCH_BOOTSTRAP` names one, else the one built by cargo.
 static BOOTSTRAP: LazyLock<String> = LazyLock::new(|| {
     std::env::var("CRM_BENCH_BOOTSTRAP").unwrap_or_else(|_| env!("CARGO_BIN_EXE_bootstrap").to_owned())
 });
@@ -36,7 +36,7 @@ fn event(name: &str) -> Json {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// A line of `/proc/…/status`, in MB.
+/// A value of `/proc/…/status` in MB.
 fn memory(function: &Running, line: &str) -> f64 {
     let id = function.child.id().expect("it runs");
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("this needs Linux");
@@ -45,7 +45,7 @@ fn memory(function: &Running, line: &str) -> f64 {
     kilobytes / 1024.0
 }
 
-/// A `DynamoDB` that holds nothing: it answers what the function asks before its first event.
+/// An empty `DynamoDB`: it responds to the requests that the function sends before its first event.
 async fn empty_dynamo() -> String {
     let answer = |headers: HeaderMap| async move {
         let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
@@ -71,7 +71,7 @@ async fn starts(name: &str, variables: &BTreeMap<String, String>) {
     for _ in 0..STARTS {
         let mut function = Running::start(&BOOTSTRAP, variables).await;
         let asked = (&mut function.first_next).await.expect("it starts");
-        // Without its store it would start as well, and say so.
+        // Without its store the function starts as well, and reports unhealthy.
         let health = function.invoke(&event("health")).await.unwrap();
         assert_eq!(health["statusCode"], 200, "{health}");
         took.push(milliseconds(asked - function.started));
@@ -87,7 +87,7 @@ async fn starts(name: &str, variables: &BTreeMap<String, String>) {
     );
 }
 
-/// Signs in, then makes and lists leads: what an invocation takes, and the most memory that was ever resident.
+/// Signs in, then creates and lists leads: measures the duration of an invocation and the peak resident memory.
 async fn work() {
     let mut function = Running::start(&BOOTSTRAP, &variables("memory")).await;
     function.invoke(&event("register")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Successes: `{"data": …, "meta": {…}}`, with the tag by which a record's version is known.
+//! Successful responses: `{"data": …, "meta": {…}}`, with the `ETag` of the record's version.
 
 use std::{fmt::Write as _, io};
 
@@ -12,22 +12,22 @@ use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
 
-/// About how many bytes a record has in JSON: a lead of twelve fields that are set.
+/// The approximate size in bytes of a record as JSON: a lead with twelve fields set.
 const RECORD: usize = 1536;
 
-/// An answer about to be sent. Its JSON is written as it is put together, straight from the records.
+/// A response to be sent. Its JSON is written directly from the records.
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
-    /// `{"data": …`, or why it could not be written.
+    /// `{"data": …`, or the error that occurred while writing it.
     data: io::Result<Vec<u8>>,
-    /// `"name": …` of what there is besides, with commas between.
+    /// The entries of `meta` (`"name": …`), separated by commas.
     meta: Vec<u8>,
     headers: HeaderMap,
 }
 
 impl Answer {
-    /// 200.
+    /// 200 with `data`.
     pub(crate) fn ok(data: impl Serialize) -> Self {
         Self::written(RECORD, |body| Ok(serde_json::to_writer(body, &data)?))
     }
@@ -37,7 +37,7 @@ impl Answer {
         Self::written(RECORD, |body| part.write_json(body))
     }
 
-    /// 200 with records.
+    /// 200 with a list of records.
     pub(crate) fn views<'a>(parts: impl ExactSizeIterator<Item = Part<'a>>) -> Self {
         Self::written(parts.len() * RECORD, |body| {
             body.push(b'[');
@@ -52,7 +52,7 @@ impl Answer {
         })
     }
 
-    /// 200 with what is written, of about so many bytes.
+    /// 200 with the JSON that `write` produces, of about `size` bytes.
     fn written(size: usize, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Self {
         let mut body = Vec::with_capacity(size + 256);
         body.extend_from_slice(b"{\"data\":");
@@ -60,13 +60,13 @@ impl Answer {
         Self { status: StatusCode::OK, data, meta: Vec::new(), headers: HeaderMap::new() }
     }
 
-    /// Another status than 200.
+    /// Sets a status other than 200.
     pub(crate) const fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
     }
 
-    /// One more entry of `meta`.
+    /// Adds an entry to `meta`.
     pub(crate) fn meta(mut self, name: &'static str, value: impl Serialize) -> Self {
         let comma = if self.meta.is_empty() { "" } else { "," };
         self.meta.extend_from_slice(format!("{comma}\"{name}\":").as_bytes());
@@ -76,7 +76,7 @@ impl Answer {
         self
     }
 
-    /// A header; one whose value cannot be one is left out.
+    /// Adds a header. An invalid value is ignored.
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.append(name, value);
@@ -90,7 +90,7 @@ impl IntoResponse for Answer {
         let mut body = match self.data {
             Ok(body) => body,
             Err(error) => {
-                tracing::error!(%error, "an answer cannot be written as JSON");
+                tracing::error!(%error, "a response cannot be serialized as JSON");
                 return Problem::internal().into_response();
             }
         };
@@ -108,12 +108,12 @@ pub(crate) fn nothing() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// The strong tag of a view: `"person.machine-hash"`. The person's version is what `If-Match` compares; the hash is of
-/// all that makes the same record look different: the fields that its reader may see, and what of it was asked for.
+/// The strong `ETag` of a view: `"user.machine-hash"`. `If-Match` compares the user version. The hash covers everything
+/// else that changes the representation: the fields visible to the reader and the requested projection.
 pub(crate) fn etag(view: &View, asked: &str, included: &[View]) -> String {
     let mut hash = Sha256::new();
     hash.update(asked.as_bytes());
-    // The same versions look different under other field rules.
+    // The same versions look different under other field permissions.
     let seen = |hash: &mut Sha256, view: &View| {
         for name in view.names() {
             hash.update(name.as_bytes());
@@ -136,7 +136,7 @@ pub(crate) fn etag(view: &View, asked: &str, included: &[View]) -> String {
     tag
 }
 
-/// The person's version in a tag of ours; `None` for any other.
+/// The user version in an `ETag` issued by this API; `None` for any other tag.
 pub(crate) fn version_of(tag: &str) -> Option<u64> {
     let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
     let (versions, hash) = inner.split_once('-')?;

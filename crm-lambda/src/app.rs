@@ -1,4 +1,4 @@
-//! What the handlers share: the CRM, the configuration, the limits, the figures.
+//! The state shared by the handlers: the CRM, the configuration, the limits, the metrics.
 
 use std::{
     collections::HashMap,
@@ -16,12 +16,12 @@ use crate::{
     sign_in::BelievedTokens,
 };
 
-/// Refusals remembered before old ones are forgotten.
+/// The number of remembered refusals above which expired ones are dropped.
 const MAX_REMEMBERED: usize = 10_000;
-/// Microseconds between two entries of the same refusal.
+/// The minimum time in microseconds between two log entries of the same refusal.
 const REFUSALS: i64 = 60_000_000;
 
-/// When a user of a tenant was last refused something, in microseconds.
+/// The time of the last refusal by tenant, user and subject, in microseconds.
 type Refusals = HashMap<(Id, Option<Id>, String), i64>;
 
 struct Inner {
@@ -30,14 +30,14 @@ struct Inner {
     limits: Limits,
     figures: Figures,
     tokens: BelievedTokens,
-    /// When a refusal was last noted.
+    /// The time at which each refusal was last recorded.
     refusals: Mutex<Refusals>,
-    /// The finished router, for requests within a batch.
+    /// The finished router, for the operations of a batch.
     routes: OnceLock<Router>,
     document: OnceLock<Arc<str>>,
 }
 
-/// What the handlers share. Cheap to clone.
+/// The state shared by the handlers. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Inner>);
 
@@ -69,7 +69,7 @@ impl App {
         &self.0.figures
     }
 
-    /// Access tokens that were verified before.
+    /// The cache of verified access tokens.
     pub(crate) fn tokens(&self) -> &BelievedTokens {
         &self.0.tokens
     }
@@ -82,20 +82,20 @@ impl App {
         &self.0.document
     }
 
-    /// Sign-in by the CRM itself.
+    /// The configuration of sign-in by the CRM itself.
     ///
     /// # Errors
-    /// 404 where somebody else signs users in.
+    /// 404 if users are signed in by the host or by an external issuer.
     pub(crate) fn own(&self) -> Result<&OwnSignIn, Problem> {
         match &self.0.config.sign_in {
             SignIn::Own(own) => Ok(own),
             SignIn::Host | SignIn::Outside(_) => {
-                Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "users do not sign in here"))
+                Err(Problem::new(StatusCode::NOT_FOUND, "not_found", "sign-in is handled elsewhere"))
             }
         }
     }
 
-    /// The use cases of sign-in, for a request from somewhere.
+    /// The use cases of sign-in for a request origin.
     ///
     /// # Errors
     /// As [`App::own`].
@@ -103,7 +103,7 @@ impl App {
         Ok(self.crm().auth(&self.own()?.policy).through(origin))
     }
 
-    /// Notes in the security log that somebody was refused something; of the same refusals one a minute.
+    /// Records a refusal in the security log, at most once a minute for the same refusal.
     pub(crate) async fn record_refusal(&self, actor: &Actor, what: &str) {
         let Ok(own) = self.own() else { return };
         let now = self.crm().now().micros();
@@ -119,11 +119,10 @@ impl App {
             *last = now;
         }
         if let Err(error) = self.crm().auth(&own.policy).record_refusal(actor, what).await {
-            tracing::warn!(%error, "a refusal could not be noted in the security log");
+            tracing::warn!(%error, "a refusal could not be recorded in the security log");
         }
     }
 
-    /// How many requests may come.
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
     }

@@ -12,36 +12,34 @@ use crm_core::auth::Policy;
 
 pub use crate::sign_in::{KeyError, KeyRing, OutsideIssuer, TokenKey};
 
-/// How the API is served.
+/// Configuration of the HTTP API.
 #[derive(Debug)]
 pub struct Config {
-    /// Who signs users in.
+    /// How users sign in.
     pub sign_in: SignIn,
-    /// Proxies of one's own in front of this program: so many entries at the end of `X-Forwarded-For` are believed.
+    /// Number of trusted proxies in front of this program: this many entries at the end of `X-Forwarded-For` are
+    /// trusted.
     pub trusted_proxies: usize,
     /// Origins of web pages that may call the API from a browser, such as `https://app.example.com`. None by default.
     pub allowed_origins: Vec<String>,
-    /// Requests a minute of one user in this process, with as many at once; `None` where something in front limits.
+    /// Requests per minute and user in this process, also the burst size; `None` if something in front limits them.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// Requests a minute of one address, in this process, to the routes that nobody has to be signed in for; `None` where
-    /// something in front limits. Failed sign-ins are counted in the store besides, across all processes.
+    /// Requests per minute and address in this process to routes that require no authentication; `None` if something in
+    /// front limits them. Failed sign-ins are also counted in the store, across all processes.
     pub sign_ins_per_minute: Option<NonZeroU32>,
-    /// How long a request may take.
+    /// The request timeout.
     pub timeout: Duration,
-    /// Where figures on requests go.
+    /// Where request metrics are published.
     pub metrics: Metrics,
-    /// True where jobs go on by themselves once a request has begun them: in a process that lives on. On Lambda they go
-    /// on whenever somebody asks how far they are.
-    pub background_jobs: bool,
-    /// True where `/docs` and `/openapi.json` are served.
+    /// `true` to serve `/docs` and `/openapi.json`.
     pub docs: bool,
-    /// Told of every answer that says the fault is the server's (5xx).
+    /// Called for every response with a server error (5xx).
     pub on_server_error: Option<ErrorHook>,
 }
 
 impl Config {
-    /// An API with these ways to sign in, and for the rest what suits most: 600 requests a minute and user, 60 to sign in
-    /// from an address, 25 seconds a request, documentation, no metrics.
+    /// Creates a configuration with these ways to sign in and default values: 600 requests per minute and user, 60
+    /// sign-in requests per minute and address, a timeout of 25 seconds, documentation, no metrics.
     pub fn new(sign_in: SignIn) -> Self {
         Self {
             sign_in,
@@ -51,14 +49,14 @@ impl Config {
             sign_ins_per_minute: NonZeroU32::new(60),
             timeout: Duration::from_secs(25),
             metrics: Metrics::Off,
-            background_jobs: true,
             docs: true,
             on_server_error: None,
         }
     }
 }
 
-/// An answer of 5xx: what is to be told of it. No address, no id of a record or a user, nothing that was sent.
+/// Describes a response with a server error (5xx). Contains no address, no id of a record or a user, and no request
+/// data.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ServerError<'a> {
@@ -76,8 +74,8 @@ pub struct ServerError<'a> {
     pub code: Option<&'static str>,
 }
 
-/// What is called with each answer of 5xx: the way to a service that collects errors. It is called where the request is
-/// served, so it hands on and does not wait; a panic in it is logged and goes no further.
+/// Called for each response with a server error (5xx), for example to report to an error tracking service. It runs
+/// while the request is served, so it must not block; a panic in it is logged and ignored.
 #[derive(Clone)]
 pub struct ErrorHook(Arc<dyn Fn(&ServerError<'_>) + Send + Sync>);
 
@@ -100,7 +98,7 @@ impl std::fmt::Debug for ErrorHook {
     }
 }
 
-/// Who signs users in.
+/// How users sign in.
 #[derive(Debug)]
 pub enum SignIn {
     /// The CRM itself: passwords, second factor, sessions, API keys.
@@ -113,31 +111,32 @@ pub enum SignIn {
     Outside(Box<OutsideIssuer>),
 }
 
-/// Sign-in by the CRM itself.
+/// Sign-in managed by the CRM.
 #[derive(Debug)]
 pub struct OwnSignIn {
-    /// The keys that access tokens are signed with.
+    /// The keys that sign access tokens.
     pub keys: KeyRing,
-    /// Who signs, in `iss`: the API's own address as a rule.
+    /// The `iss` of access tokens, usually the API's own address.
     pub issuer: String,
-    /// For whom, in `aud`.
+    /// The `aud` of access tokens.
     pub audience: String,
-    /// Seconds that an access token lives.
+    /// Lifetime of an access token in seconds.
     pub access_seconds: i64,
-    /// True where each request asks the store whether its session still lives, for one read: one that its own user ended is
-    /// over at once, and not within 30 seconds. What others end, or withdraw, is in force at the next request in any case.
+    /// `true` to check the session in the store on each request, at one read, so that a sign-out takes effect
+    /// immediately instead of within 30 seconds. Sessions ended by others and revoked permissions always take effect on
+    /// the next request.
     pub checks_sessions: bool,
-    /// True where anybody may register an organization of their own.
+    /// `true` to let anyone register an organization.
     pub registration: bool,
-    /// True where `/auth/*` is served; the rules of sign-in hold for access tokens and API keys in any case.
+    /// `true` to serve `/auth/*`. Access tokens and API keys are verified in any case.
     pub routes: bool,
     /// Passwords, lockout, lifetimes, mail.
     pub policy: Policy,
 }
 
 impl OwnSignIn {
-    /// With these keys, as the issuer of this name, and for the rest what suits most: tokens of 15 minutes, routes, no
-    /// registration, sessions not asked for.
+    /// Creates a configuration with these keys and issuer and default values: tokens of 15 minutes, routes, no
+    /// registration, no session checks.
     pub fn new(keys: KeyRing, issuer: impl Into<String>, policy: Policy) -> Self {
         let issuer = issuer.into();
         Self {

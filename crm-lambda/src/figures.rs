@@ -1,4 +1,4 @@
-//! How long requests took: a histogram by method, route and status, kept in this process.
+//! Metrics: a histogram of request durations by method, route and status, kept in this process.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-/// The upper ends of the histogram's buckets, in seconds.
+/// The upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
 
-/// What durations are told apart by.
+/// The labels of a duration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Labels {
     pub(crate) method: String,
@@ -19,7 +19,7 @@ pub(crate) struct Labels {
     pub(crate) status: u16,
 }
 
-/// The histogram of request durations, by method, route and status.
+/// The histogram of request durations.
 pub(crate) struct Figures {
     registry: Registry,
     durations: Family<Labels, Histogram>,
@@ -29,19 +29,19 @@ impl Default for Figures {
     fn default() -> Self {
         let durations = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let mut registry = Registry::with_prefix("crm");
-        let help = "How long requests took, by method, route and status";
+        let help = "Request durations by method, route and status";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, durations.clone());
         Self { registry, durations }
     }
 }
 
 impl Figures {
-    /// One more request, and how long it took.
+    /// Records the duration of a request.
     pub(crate) fn note(&self, labels: &Labels, took: Duration) {
         self.durations.get_or_create(labels).observe(took.as_secs_f64());
     }
 
-    /// As Prometheus reads it.
+    /// Returns the metrics in the Prometheus text format.
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         let _ = encode(&mut text, &self.registry);

@@ -1,19 +1,18 @@
-//! The headers that every answer has, whatever the route: what keeps it from caches, frames and guesses, and where things are
-//! when the router is nested.
+//! Headers of every response: they prevent caching, framing and content sniffing, and correct `Location` if the router
+//! is nested.
 
 use axum::{
     extract::{OriginalUri, Request},
     http::{HeaderMap, HeaderValue, header},
 };
 
-/// What the headers that every answer has depend on.
+/// The part of a request that these headers depend on.
 pub(crate) struct Place {
-    /// Under which path the router is nested: where things are is told from there.
+    /// The path under which the router is nested. It is prepended to `Location`.
     nested: Option<String>,
 }
 
 impl Place {
-    /// Of a request.
     pub(crate) fn of(request: &Request) -> Self {
         let path = request.uri().path();
         let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
@@ -22,7 +21,7 @@ impl Place {
         Self { nested }
     }
 
-    /// Headers that every answer has: nobody keeps it, frames it or takes it for another type.
+    /// Sets the headers of every response that are not set yet and completes `Location`.
     pub(crate) fn secure(&self, headers: &mut HeaderMap) {
         if let (Some(prefix), Some(place)) = (&self.nested, headers.get(header::LOCATION))
             && let Some(place) = place.to_str().ok().filter(|place| place.starts_with('/'))
@@ -37,7 +36,7 @@ impl Place {
             (header::X_FRAME_OPTIONS, "DENY"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
-            // A route that answers with a page says what the page may load.
+            // A route that returns a page sets the policy of that page.
             (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         ] {
             headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -1,11 +1,10 @@
-//! The CRM over HTTP: a router to mount in one's own program, the AWS Lambda entry point and a local server.
+//! The HTTP API of the CRM: a router to mount in your own program, the AWS Lambda entry point and a local server.
 //!
-//! [`router`] is the whole API as a tower service: `/api/v1/…`, `/health`, `/openapi.json`, `/docs`. [`Config`] says
-//! who signs users in and how much they may ask for. Handlers are thin: they read the request, call one use case of
-//! `crm-core` and write down its answer; no rule of the CRM is here.
+//! [`router`] is the whole API as a tower service: `/api/v1/…`, `/health`, `/openapi.json`, `/docs`. [`Config`] defines
+//! how users sign in and the limits. Handlers are thin: they parse the request, call one use case of `crm-core` and
+//! serialize its result; they contain no business rules.
 //!
-//! The table of routes (`routes/`) is the one place where a route is named: the router is made from it, and so is the
-//! `OpenAPI` document.
+//! Routes are declared once, in `routes/`. The router and the `OpenAPI` document are built from these declarations.
 
 mod answer;
 mod app;

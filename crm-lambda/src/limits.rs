@@ -1,5 +1,5 @@
-//! How many requests one may send a minute: counted in this process, per user, and per address where nobody has signed in
-//! yet. Failed sign-ins are counted in the store besides.
+//! Rate limits per minute, counted in this process: per user, and per address for unauthenticated requests. Failed
+//! sign-ins are also counted in the store.
 
 use std::{
     num::NonZeroU32,
@@ -17,32 +17,32 @@ use governor::{
 
 use crate::{config::Config, problem::Problem};
 
-/// Callers remembered before those that have rested are forgotten.
+/// The number of remembered callers above which those with a full quota are dropped.
 const MAX_REMEMBERED: usize = 10_000;
-/// Requests from one look at them to the next.
+/// The number of requests between two checks of [`MAX_REMEMBERED`].
 const TIDY_EVERY: u32 = 1024;
 
-/// Whose requests are counted together.
+/// The caller by which requests are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Caller {
     User(Id, Option<Id>),
     Address(Option<String>),
 }
 
-/// Requests of many callers, each counted against one rate.
+/// Counts the requests of many callers against one rate.
 struct Counter {
     rate: NonZeroU32,
     limiter: RateLimiter<Caller, DashMapStateStore<Caller>, DefaultClock, StateInformationMiddleware>,
     taken: AtomicU32,
 }
 
-/// The limits of one process.
+/// The rate limits of one process.
 pub(crate) struct Limits {
     users: Option<Counter>,
     addresses: Option<Counter>,
 }
 
-/// What is left of a limit.
+/// The remaining quota of a caller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
     limit: u32,
@@ -59,7 +59,7 @@ impl Limits {
         Self { users: config.requests_per_minute.map(counter), addresses: config.sign_ins_per_minute.map(counter) }
     }
 
-    /// Takes one request out of what its user may send.
+    /// Counts a request of a user.
     ///
     /// # Errors
     /// 429 with the seconds to wait.
@@ -67,8 +67,7 @@ impl Limits {
         take(self.users.as_ref(), &Caller::User(actor.tenant(), actor.user()))
     }
 
-    /// Takes one request to sign in out of what may come from an address. Those of an unknown address are counted
-    /// together.
+    /// Counts an unauthenticated request from an address. Requests from unknown addresses are counted together.
     ///
     /// # Errors
     /// 429 with the seconds to wait.
@@ -79,7 +78,7 @@ impl Limits {
 
 fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<Left>, Problem> {
     let Some(Counter { rate, limiter, taken }) = counter else { return Ok(None) };
-    // Now and then: looking through all of them at each request is what a flood of callers would like.
+    // Not at every request: scanning all callers each time would amplify a flood of requests.
     let turn = taken.fetch_add(1, Ordering::Relaxed);
     if turn.is_multiple_of(TIDY_EVERY) && limiter.len() > MAX_REMEMBERED {
         limiter.retain_recent();
@@ -88,17 +87,17 @@ fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<Left>, Prob
         Ok(state) => Ok(Some(Left { limit: rate.get(), left: state.remaining_burst_capacity() })),
         Err(not_yet) => {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
-            let detail = format!("more than {rate} requests a minute: wait");
+            let detail = format!("more than {rate} requests per minute: wait and try again");
             Err(Problem::too_many("too_many_requests", detail, wait.as_secs() + 1))
         }
     }
 }
 
 impl Left {
-    /// Tells it, as the RateLimit headers' draft has it.
+    /// Sets the headers of the RateLimit draft.
     pub(crate) fn tell(self, headers: &mut HeaderMap) {
         let Self { limit, left } = self;
-        // One more every so many seconds.
+        // Seconds until one more request is allowed.
         let next = 60_u32.div_ceil(limit.max(1));
         for (name, value) in [
             ("ratelimit-policy", format!("\"minute\";q={limit};w=60")),

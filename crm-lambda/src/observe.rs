@@ -1,4 +1,4 @@
-//! What is told of each request: one line of log with its id, a histogram of durations, and, of refusals, an entry of
+//! Observability of requests: one log line with the request id, a histogram of durations and, for refusals, an entry of
 //! the security log.
 
 use std::{
@@ -25,16 +25,16 @@ use crate::{
     sign_in::Slot,
 };
 
-/// The header that carries a request's id, in and out.
+/// The header that carries a request's id, in requests and responses.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Stands around every handler.
-#[allow(clippy::disallowed_methods)] // a stopwatch of requests, not the time of anything that is kept
+/// The middleware around every handler.
+#[allow(clippy::disallowed_methods)] // measures requests; the time is not stored
 pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let place = Place::of(&request);
-    // The route, never the path: paths are without number, and hold ids.
+    // The route, not the path: paths are unbounded and contain ids.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
     let id = request_id(&request);
@@ -42,12 +42,12 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     request.extensions_mut().insert(slot.clone());
     let trace =
         request.headers().get("traceparent").and_then(|value| trace_id(value.to_str().ok()?)).map(str::to_owned);
-    // Whatever is logged on the way is found by the request's id, and by the trace it belongs to.
+    // Everything logged by the handler carries the request id and the trace id.
     let span = tracing::info_span!("request", request_id = id, trace_id = trace);
     let mut response = next.run(request).instrument(span).await;
     if response.status() == StatusCode::GATEWAY_TIMEOUT && response.extensions().get::<Code>().is_none() {
         let detail =
-            "it took too long: whether it was done nobody knows; try again with the same Idempotency-Key, or look";
+            "the request timed out and its outcome is unknown: retry with the same Idempotency-Key, or read the record";
         response = Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response();
     }
     let status = response.status().as_u16();
@@ -85,7 +85,7 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
     response
 }
 
-/// The id that came with the request where it is harmless, else a new one.
+/// Returns the request's own id if it is safe to log, otherwise a new one.
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| {
         (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -103,7 +103,7 @@ fn request_id(request: &Request) -> String {
     )
 }
 
-/// The trace of a W3C `traceparent` (`00-trace-parent-flags`); nothing of one that is not as it must be.
+/// The trace id of a W3C `traceparent` (`00-trace-parent-flags`); `None` if it is malformed.
 fn trace_id(header: &str) -> Option<&str> {
     let hex = |text: &str, length: usize| {
         text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
@@ -111,7 +111,7 @@ fn trace_id(header: &str) -> Option<&str> {
     let some = |text: &str, length: usize| hex(text, length) && text.bytes().any(|byte| byte != b'0');
     let mut parts = header.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    // Later versions may say more after the flags; there is none of `ff`.
+    // Later versions may append fields after the flags; version `ff` is invalid.
     let whole = hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
     (whole && some(trace, 32) && some(parent, 16) && hex(flags, 2)).then_some(trace)
 }

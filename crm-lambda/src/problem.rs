@@ -1,4 +1,4 @@
-//! Failures as RFC 9457 problems: a stable code, a sentence a person can act on, and every fault of every field.
+//! Errors as RFC 9457 problems: a stable code, an actionable message, and every fault of every field.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -10,11 +10,11 @@ use serde_json::{Map, Value as Json, json};
 /// The media type of problems.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What went wrong with a request.
+/// An error response.
 #[derive(Clone, Debug)]
 pub struct Problem(Box<Told>);
 
-/// What a problem tells. Boxed, so that what goes well does not carry its weight.
+/// The content of a problem. It is boxed to keep `Result` small.
 #[derive(Clone, Debug)]
 struct Told {
     status: StatusCode,
@@ -27,16 +27,16 @@ struct Told {
     refused: Option<Permission>,
 }
 
-/// What a response carries for the security log: the permission that was missing.
+/// A response extension for the security log: the missing permission.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused(pub(crate) Option<Permission>);
 
-/// What a response carries for the request log: the problem's code.
+/// A response extension for the request log: the problem's code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Code(pub(crate) &'static str);
 
 impl Problem {
-    /// A problem of a status, a stable code and a sentence.
+    /// Creates a problem from a status, a stable code and a message.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(Told {
             status,
@@ -50,28 +50,28 @@ impl Problem {
         }))
     }
 
-    /// The same, with a change to what it tells.
+    /// Returns the problem with a modified content.
     fn but(mut self, change: impl FnOnce(&mut Told)) -> Self {
         change(&mut self.0);
         self
     }
 
-    /// 400: the request cannot be read.
+    /// 400: the request cannot be parsed.
     pub fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, detail)
     }
 
-    /// 400 with every fault of a query, or of a body's form.
+    /// 400 with every fault of a query or of a body's structure.
     pub fn bad_request(faults: &Faults) -> Self {
         Self::faults(StatusCode::BAD_REQUEST, "bad_request", faults)
     }
 
-    /// 404 for what is not there, or may not be seen.
+    /// 404 for a resource that does not exist or is not visible.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
     }
 
-    /// 401: nobody is signed in, or not any more.
+    /// 401: the caller is unauthenticated, or the session or token is no longer valid.
     pub fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
         let challenge = match code {
             "invalid_token" | "token_expired" => r#"Bearer error="invalid_token""#,
@@ -85,7 +85,7 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).but(|told| told.retry_after = Some(seconds))
     }
 
-    /// What a query's failure is: faults of it are malformed input.
+    /// Converts the error of a query. Its faults are malformed input (400).
     pub fn of_query(error: Error) -> Self {
         match error {
             Error::Invalid(faults) => Self::bad_request(&faults),
@@ -93,7 +93,7 @@ impl Problem {
         }
     }
 
-    /// What a write's failure is where the request named the version it was made from.
+    /// Converts the error of a write. If the request named a version (`conditional`), a conflict is 412.
     pub fn of_conditional(error: Error, conditional: bool) -> Self {
         match &error {
             Error::Conflict { .. } if conditional => Problem::from(error).but(|told| {
@@ -104,13 +104,13 @@ impl Problem {
         }
     }
 
-    /// The status.
+    /// The HTTP status.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The code, the sentence and what else the problem tells, without its status: why something else than the request
-    /// would be refused.
+    /// The code, message and details without the status: the reason why an operation other than the request would be
+    /// rejected.
     pub(crate) fn reason(&self) -> Json {
         let Told { code, detail, errors, more, .. } = self.0.as_ref();
         let mut reason = more.clone();
@@ -166,7 +166,7 @@ impl From<Error> for Problem {
                 refused.with("fields", names).with("changed", values.collect::<Vec<Json>>())
             }
             Error::Duplicate { kind, field } => {
-                let message = format!("is taken by another {kind}");
+                let message = format!("is already used by another {kind}");
                 let errors = vec![json!({"field": field, "code": "duplicate", "params": {}, "message": message})];
                 Self::new(StatusCode::CONFLICT, "duplicate", detail).but(|told| told.errors = errors)
             }
@@ -196,25 +196,25 @@ impl From<Error> for Problem {
                 }
             }
             Error::TooLarge { what, limit } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("{what} is past the limit of {limit}"))
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("{what} exceeds the limit of {limit}"))
                     .with("limit", limit)
             }
             Error::KeyReused => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail),
-            // What the store said is for the log, not for the caller.
+            // The store's message is logged, not returned.
             Error::Unavailable(cause) => {
                 tracing::warn!(error = %cause, "the store is unavailable");
-                let detail = "the store cannot be reached or is too busy: nothing happened, try again";
+                let detail = "the store cannot be reached or is overloaded: nothing was written, try again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).but(|told| told.retry_after = Some(1))
             }
             Error::OutcomeUnknown { commit } => {
-                let detail = "nobody knows whether this was stored: try again with the same Idempotency-Key, or look";
+                let detail = "the outcome is unknown: retry with the same Idempotency-Key, or read the record";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
                     .with("commit", commit.to_string())
                     .but(|told| told.retry_after = Some(1))
             }
             Error::ClockSkew { record, written_at, now } => {
                 tracing::error!(%record, %written_at, %now, "a record was written by a clock that is too far ahead");
-                let detail = "the record was written by a process whose clock is ahead: nothing was stored";
+                let detail = "the record was written by a process whose clock is ahead: nothing was written";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock_skew", detail)
                     .with("written_at", written_at.to_string())
                     .with("now", now.to_string())
@@ -235,15 +235,15 @@ impl From<AuthError> for Problem {
             AuthError::InvalidCredentials => Self::unauthorized("invalid_credentials", detail),
             AuthError::CodeRequired => Self::unauthorized("code_required", detail),
             AuthError::Locked { until } => {
-                let wait = "too many tries: wait, and try again";
+                let wait = "too many attempts: wait and try again";
                 Self::too_many("locked", wait, 60).with("until", until.to_string())
             }
             AuthError::InvalidToken => Self::unauthorized("invalid_token", detail),
             AuthError::Expired => Self::unauthorized("token_expired", detail),
             AuthError::NotSignedIn => Self::new(StatusCode::FORBIDDEN, "session_needed", detail),
             AuthError::Mail(cause) => {
-                tracing::error!(error = %cause, "a letter could not be sent");
-                let detail = "it is done, but the letter could not be sent: ask for it again";
+                tracing::error!(error = %cause, "an email could not be sent");
+                let detail = "the request was processed, but the email could not be sent: request it again";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "mail_failed", detail)
             }
             AuthError::Crm(error) => error.into(),
@@ -252,9 +252,9 @@ impl From<AuthError> for Problem {
 }
 
 impl Problem {
-    /// 500, without a word on what is inside.
+    /// 500 without details.
     pub(crate) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here: it has been logged")
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error occurred and was logged")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The router: every route of the table, and what stands around all of them.
+//! The router: all routes and the middleware around them.
 
 use axum::{
     Router,
@@ -29,7 +29,7 @@ use crate::{
 /// # use crm_core::{Crm, MemoryStore};
 /// # use crm_lambda::{Config, SignIn, router};
 /// let crm = Crm::new(MemoryStore::new());
-/// // Whoever comes before it puts an `Actor` into the request's extensions.
+/// // Middleware in front of it inserts an `Actor` into the request's extensions.
 /// let api = router(crm, Config::new(SignIn::Host));
 /// let app: axum::Router = axum::Router::new().nest_service("/crm", api);
 /// ```
@@ -42,13 +42,17 @@ pub fn router(crm: Crm, config: Config) -> Router {
         }
     });
     let plain = router
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_route", "there is no such route") })
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_route", "unknown route") })
         .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this route does not take that method")
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "the method is not allowed for this route",
+            )
         })
         .with_state(app.clone());
     let _ = app.routes().set(plain.clone());
-    // One stack for each route, of plain types: a layer of its own for each would be boxed, and cloned, at every request.
+    // One layer of plain types per route: separate layers would each be boxed, and cloned at every request.
     plain.layer(
         ServiceBuilder::new()
             .layer(CompressionLayer::new())

@@ -1,4 +1,4 @@
-//! The local server as it is built: what it says, what it refuses, how it ends.
+//! The local server as built: its output, its refusals, its shutdown.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -9,13 +9,13 @@ use std::{
 const CRM_LOCAL: &str = env!("CARGO_BIN_EXE_crm-local");
 const SECRET: &str = "CRM_SIGNING_KEYS=a:bm8gc2VjcmV0IGluIGEgbG9nLCBuZXZlciwgbm90IG9uY2UsIGF0IGFsbA";
 
-/// Runs it with these arguments and variables to its end.
+/// Runs it to its end with these arguments and variables.
 fn run(arguments: &[&str], variables: &[&str]) -> Output {
     let pairs = variables.iter().map(|pair| pair.split_once('=').unwrap());
     Command::new(CRM_LOCAL).env_clear().envs(pairs).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-/// What it says when it refuses: one line, and exit code 2.
+/// Returns its error message: one line, with exit code 2.
 fn refusal(arguments: &[&str], variables: &[&str]) -> String {
     let output = run(arguments, variables);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -37,7 +37,7 @@ impl Drop for Demo {
     }
 }
 
-/// Starts the demo on a free port, and waits until it has said all.
+/// Starts the demo on a free port and waits until its start-up output is complete.
 fn demo() -> Demo {
     let mut child = Command::new(CRM_LOCAL)
         .env_clear()
@@ -52,7 +52,7 @@ fn demo() -> Demo {
     while !said.contains("TOKEN=") {
         assert_ne!(out.read_line(&mut said).unwrap(), 0, "it ended: {said}");
     }
-    // Letters come later: nobody reads them here.
+    // Emails follow on the same output, which must be drained.
     std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
     Demo { child, said }
 }
@@ -75,7 +75,7 @@ fn the_demo_says_how_to_begin_and_ends_when_told() {
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
     let mut told = String::new();
     demo.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert_eq!(told.trim(), "crm-local: finishing what runs; once more to end at once");
+    assert_eq!(told.trim(), "crm-local: finishing open requests; repeat to stop immediately");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn the_demo_keeps_its_totals() {
     for _ in 0..100 {
         let answer = Command::new("bash").args(["-c", &script]).output().unwrap();
         let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).expect("bash and curl are needed here");
-        // Nobody writes it but the program in the background.
+        // Only the background worker writes it.
         if answer["data"]["last_activity_at"].is_string() {
             return;
         }
@@ -111,12 +111,12 @@ fn a_store_out_of_reach_is_told_without_its_password() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("CRM_STORE=postgres://crm:hunter2@{closed}/crm");
     let told = refusal(&["--listen", "127.0.0.1:0"], &[&url, SECRET]);
-    assert!(told.contains("out of reach") && told.contains(&closed.to_string()), "{told}");
+    assert!(told.contains("cannot be reached") && told.contains(&closed.to_string()), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
     let told = refusal(&["--demo", "--listen", "127.0.0.1:0", "--store", &format!("dynamodb://{closed}/crm")], &[]);
-    assert!(told.contains("out of reach") && told.len() < 300, "{told}");
+    assert!(told.contains("cannot be reached") && told.len() < 300, "{told}");
     let told = refusal(&["migrate"], &[&url]);
-    assert!(told.contains("out of reach"), "{told}");
+    assert!(told.contains("cannot be reached"), "{told}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn what_is_wrong_with_the_configuration_is_told() {
     for (arguments, variables, expected) in [
         (&["--store", "memory"][..], &[][..], "CRM_SIGNING_KEYS: is not set"),
         (&["--store", "memory"], &["CRM_SIGNING_KEYS=hunter2"], "too weak"),
-        (&["--store", "mysql://root:hunter2@db"], &[SECRET], "CRM_STORE: names no store"),
+        (&["--store", "mysql://root:hunter2@db"], &[SECRET], "CRM_STORE: is not a valid store"),
         (&[], &[SECRET], "CRM_STORE: is not set"),
         (&["--demo"], &["CRM_SINGING_KEYS=x"], "did you mean CRM_SIGNING_KEYS?"),
         (&["--demo"], &["CRM_SIGN_IN=outside"], "CRM_SIGN_IN"),

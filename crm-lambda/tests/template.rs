@@ -1,5 +1,5 @@
 //! The deployment's template, against the code it deploys: the table is the one that the store declares, every variable is
-//! one that is read, and the function may not do more than it does.
+//! one that is read, and the functions may not do more than they do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -94,9 +94,9 @@ async fn the_table_is_the_one_that_the_store_declares() {
 }
 
 #[test]
-fn every_variable_of_the_function_is_one_that_is_read() {
+fn every_variable_of_the_functions_is_one_that_is_read() {
     let template = template();
-    let set = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"].as_mapping().unwrap().keys();
+    let set = template["Globals"]["Function"]["Environment"]["Variables"].as_mapping().unwrap().keys();
     let set: BTreeSet<&str> = set.map(|key| key.as_str().unwrap()).collect();
     let known: BTreeSet<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
     assert!(set.contains("CRM_STORE") && set.contains("CRM_SIGNING_KEYS"));
@@ -117,8 +117,14 @@ fn scalars<'a>(node: &'a Yaml<'_>, found: &mut Vec<&'a str>) {
 }
 
 #[test]
-fn the_function_may_do_what_it_does_and_no_more() {
+fn the_functions_may_do_what_they_do_and_no_more() {
     let template = template();
+    for function in ["Function", "Worker"] {
+        let Yaml::Tagged(_, role) = &template["Resources"][function]["Properties"]["Role"] else {
+            panic!("{function}")
+        };
+        assert_eq!(role.as_str(), Some("Role.Arn"));
+    }
     let mut written = Vec::new();
     scalars(&template["Resources"]["Role"]["Properties"]["Policies"], &mut written);
     let actions: BTreeSet<&str> = written.iter().copied().filter(|text| is_action(text)).collect();
@@ -176,11 +182,28 @@ fn sam_builds_what_the_profile_says() {
 
     // Of these properties SAM knows one; it says nothing of others, and does nothing with them.
     let template = template();
-    let function = &template["Resources"]["Function"]["Metadata"];
-    assert_eq!(text(function, "BuildMethod"), "rust-cargolambda");
-    let known = function["BuildProperties"].as_mapping().unwrap();
+    // Where they are the same for both functions it builds once.
+    for name in ["Function", "Worker"] {
+        let function = &template["Resources"][name];
+        assert!(function["Properties"].as_mapping_get("CodeUri").is_none(), "{name} has code of its own");
+        assert_eq!(text(&function["Metadata"], "BuildMethod"), "rust-cargolambda");
+        let known = function["Metadata"]["BuildProperties"].as_mapping().unwrap();
+        assert_eq!(
+            known.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(),
+            [(Some("Binary"), Some("bootstrap"))]
+        );
+    }
+}
+
+#[test]
+fn the_worker_is_called_each_minute_for_longer_than_a_round_takes() {
+    let template = template();
+    let worker = &template["Resources"]["Worker"]["Properties"];
+    let minute = &worker["Events"]["Minute"]["Properties"];
     assert_eq!(
-        known.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>(),
-        [(Some("Binary"), Some("bootstrap"))]
+        (text(minute, "Schedule"), text(minute, "Input")),
+        ("rate(1 minute)".into(), r#"{"crm": "work"}"#.into())
     );
+    assert!(worker["Timeout"].as_integer().unwrap() > 60);
+    assert!(!TEMPLATE.contains("upkeep"));
 }

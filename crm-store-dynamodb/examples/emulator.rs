@@ -1,7 +1,7 @@
-//! A DynamoDB emulator in a process of its own: `emulator 127.0.0.1:8000 [file]`.
+//! Runs a DynamoDB emulator as its own process: `emulator 127.0.0.1:8000 [file]`.
 //!
-//! With a file the data outlives the process; without one it is in memory. Prints `listening on …` when it does, and
-//! stops when it is ended. For trying things out and for tests; it listens on loopback only.
+//! With a file the data is persistent; without one it is in memory. Prints `listening on …` when it is ready, and runs
+//! until it is killed. For experiments and tests; it listens on loopback only.
 
 use std::net::SocketAddr;
 

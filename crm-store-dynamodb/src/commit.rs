@@ -1,4 +1,4 @@
-//! A commit as one transaction: what is written on which condition, and what a refusal means.
+//! Commits as transactions: the conditional writes of a commit and the interpretation of a failed condition.
 
 use std::collections::HashMap;
 
@@ -27,25 +27,25 @@ use crate::{
     value,
 };
 
-/// What an item of the transaction is there for: what its failed condition means.
+/// The role of an item in the transaction, which decides the meaning of its failed condition.
 #[derive(Clone, Copy, Debug)]
 enum Part<'a> {
     Key,
     Write(&'a Write),
     Guard(&'a Guard),
     Claim(&'a ClaimOp),
-    /// An item that has no condition of its own (or one that cannot fail where the record's holds).
+    /// An item without a condition of its own, or with one that cannot fail if the record's condition holds.
     Follows,
 }
 
-/// Every item of the transaction, with what it is there for.
+/// The items of the transaction and their roles.
 #[derive(Debug, Default)]
 struct Transaction<'a> {
     items: Vec<TransactWriteItem>,
     parts: Vec<Part<'a>>,
 }
 
-/// The three clauses of an update, being written.
+/// The clauses of an update expression under construction.
 #[derive(Default)]
 struct Clauses {
     set: Vec<String>,
@@ -54,7 +54,7 @@ struct Clauses {
 }
 
 impl Clauses {
-    /// Sets an attribute, or removes it.
+    /// Sets or removes an attribute.
     fn put(&mut self, name: &str, attribute: Option<Attribute>) {
         let name = self.placeholders.name(name);
         match attribute {
@@ -85,15 +85,15 @@ impl Clauses {
 }
 
 impl DynamoStore {
-    /// Sends a commit until there is an answer.
+    /// Sends a commit, with retries, until the outcome is known.
     pub(crate) async fn send_commit(&self, commit: &Commit) -> Result<(), StoreError> {
         commit.check_budget()?;
         let transaction = self.transaction(commit)?;
         if transaction.items.is_empty() {
             return Ok(());
         }
-        // A token tells DynamoDB (for ten minutes) that a request is the same one again. It changes only where the one
-        // before was surely refused.
+        // The token identifies a repeated request for ten minutes. It changes only after the previous request was
+        // certainly rejected.
         let mut token = 0_u32;
         let mut is_unsure = false;
         let mut sent = 0_u32;
@@ -121,7 +121,8 @@ impl DynamoStore {
                 let is_last = sent >= self.retry.attempts;
                 match self.verdict(commit, &transaction.parts, reasons, is_last).await {
                     Ok(Verdict::Final(verdict)) | Err(verdict) => Some(verdict),
-                    // Refused for good under this token: the next try is another transaction of the same commit.
+                    // The rejection is final for this token, so the next attempt is a new transaction of the same
+                    // commit.
                     Ok(Verdict::Again) => {
                         token += 1;
                         None
@@ -148,7 +149,7 @@ impl DynamoStore {
                 None if self.retry.wait(sent).await => continue,
                 None => error::unavailable(&failed),
             };
-            // After a lost answer, whatever is said now may be said of a commit that is stored.
+            // After a lost response, this error may be caused by the commit itself being stored.
             return if is_unsure { settle(self, commit, refused).await } else { Err(refused) };
         }
     }
@@ -191,7 +192,7 @@ impl DynamoStore {
         for op in &commit.claims {
             self.claim(&mut transaction, commit, op)?;
         }
-        // Only what the commit touches is set: the two epochs stand in one item.
+        // Only the changed epochs are set, because both share one item.
         let mut epochs = Clauses::default();
         for (epoch, touched) in
             [(&item::DEFINITIONS, commit.touches_definitions()), (&item::ACCESS, commit.touches_access())]
@@ -227,13 +228,14 @@ impl DynamoStore {
             }
         }
         for change in &write.changes {
-            // The record's version says that this change is new; should the log know better, nothing is overwritten.
+            // The condition on the record's version implies that the change is new. If the log disagrees, nothing is
+            // overwritten.
             self.put(to, Part::Follows, item::change(commit.tenant, change), Some(is_absent()))?;
         }
         self.write_entries(to, write)
     }
 
-    /// Sets and removes the declared fields of the written groups, and what the indexes make of them.
+    /// Sets and removes the fields of the written groups and the attributes of their indexes.
     fn update_record<'a>(
         &self,
         to: &mut Transaction<'a>,
@@ -288,8 +290,8 @@ impl DynamoStore {
         self.update(to, Part::Write(write), &key, clauses, Some(conditions.join(" AND ")))
     }
 
-    /// Sets and removes the declared texts. The item stays where none is left: it may hold one that only a newer program
-    /// knows.
+    /// Sets and removes the declared texts. The item is kept even if none is left, because it may contain a text that
+    /// only a newer program knows.
     fn write_texts(&self, to: &mut Transaction<'_>, after: &Image) -> Result<(), StoreError> {
         let mut clauses = Clauses::default();
         clauses.put(TEXTS_VERSION, Some(value::number(after.versions.person)));
@@ -301,7 +303,7 @@ impl DynamoStore {
         self.update(to, Part::Follows, &key::texts(after.tenant, after.reference()), clauses, None)
     }
 
-    /// Puts, moves and takes out the entries of list-valued indexes, where they change.
+    /// Adds, moves and removes the entries of list-valued indexes that changed.
     fn write_entries(&self, to: &mut Transaction<'_>, write: &Write) -> Result<(), StoreError> {
         if !write.writes(Group::Person) {
             return Ok(());
@@ -312,7 +314,7 @@ impl DynamoStore {
             let entries_of = |image: &Image| {
                 let elements = image.values[*field].items();
                 let live = elements.iter().enumerate().filter(|_| !image.is_archived());
-                // A list may hold an element twice; its entry is one. What is opaque has one where it is a reference.
+                // Duplicate elements of a list share one entry. An opaque element has an entry if it is a reference.
                 live.filter(|(at, element)| !elements[..*at].contains(element))
                     .filter(|(_, element)| !matches!(element, Value::Opaque(_)) || AnyRef::of(element).is_some())
                     .map(|(_, element)| (element.clone(), entry_keys(image, layout, indexes, element)))
@@ -442,7 +444,7 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// What a cancelled transaction means: one reason for each item, in order.
+    /// Interprets a cancelled transaction, which has one reason per item, in order.
     async fn verdict(
         &self,
         commit: &Commit,
@@ -459,8 +461,8 @@ impl DynamoStore {
                 )
             )
         });
-        // While another transaction holds an item, nobody knows whether its condition would hold: an answer now might
-        // name the wrong fault. With the last try, what is known has to do.
+        // While another transaction holds an item, the result of its condition is unknown, and deciding now might
+        // report the wrong error. On the last attempt the known reasons are used.
         if is_passing && !is_last {
             return Ok(Verdict::Again);
         }
@@ -493,11 +495,11 @@ impl DynamoStore {
                 }
                 (None, Some(item)) => {
                     let (_, holder) = item::read_holder(item)?;
-                    // Of an unknown kind all that can be said is its id.
+                    // Of a holder of unknown kind only the id can be reported.
                     let holder = holder.known().unwrap_or(Ref::new(op.claim().kind, holder.id));
                     Verdict::Final(StoreError::Claimed { claim: op.claim().clone(), holder })
                 }
-                // It cannot be free and taken; should it be both, the next try knows.
+                // The condition failed but no item was returned; the next attempt resolves the contradiction.
                 (None, None) => Verdict::Again,
             });
         }
@@ -509,7 +511,7 @@ impl DynamoStore {
         {
             return Ok(Verdict::Final(too_large()));
         }
-        // A change that the log has already, under a version that the record has not: the log knows better.
+        // The log already contains a change with a version that the record does not have.
         if !failed.is_empty() {
             return Err(StoreError::corrupt("the log holds a change that its record does not know of"));
         }
@@ -527,17 +529,16 @@ impl DynamoStore {
     }
 }
 
-/// What comes of a cancelled transaction.
+/// The interpretation of a cancelled transaction.
 enum Verdict {
-    /// A condition failed.
     Final(StoreError),
-    /// Nothing is decided yet.
+    /// The outcome is not decided yet.
     Again,
-    /// DynamoDB will not have it, for none of the reasons that a commit knows.
+    /// DynamoDB rejected the transaction for a reason that is not a condition of the commit.
     Refused,
 }
 
-/// True where a write changes a long text.
+/// Returns `true` if a write changes a long text.
 fn are_texts_changed(write: &Write, before: &Image) -> bool {
     let after = &write.after;
     let is_changed = |(at, value): (usize, &Value)| {
@@ -575,7 +576,7 @@ fn too_large() -> StoreError {
     StoreError::TooLarge { what: "the bytes of one commit", limit: MAX_COMMIT_BYTES }
 }
 
-/// The token of a commit's nth transaction: at most 36 characters.
+/// The token of the nth transaction of a commit: at most 36 characters.
 fn request_token(commit: Id, number: u32) -> String {
     let mut token = String::with_capacity(36);
     crate::ordered::push_id(&mut token, commit);

@@ -1,5 +1,5 @@
-//! What is due, of all tenants: the due records of a kind stand in eight partitions of one index, by their tenants, in the
-//! order of their times.
+//! Due records of all tenants. The due records of a kind are in eight partitions of one index, distributed by tenant
+//! and sorted by due time.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ use crate::{
     value::{Item, corrupt},
 };
 
-/// How many of DynamoDB's pages are read of a partition at most.
+/// The maximum number of DynamoDB pages read per partition.
 const MAX_PAGES: usize = 4;
 
-/// The due records of each tenant, the longest due first.
+/// The due records of each tenant, in the order of their due times.
 type Due = BTreeMap<Id, Vec<(Ref, Time)>>;
 
 impl DynamoStore {
-    /// The partitions are read all at once, from their beginnings: which tenants have something due shows only there.
+    /// Reads all partitions concurrently from the start, because only they show which tenants have due records.
     pub(crate) async fn due_records(
         &self,
         decl: &'static KindDecl,
@@ -38,7 +38,7 @@ impl DynamoStore {
         let Some(slot) = layout::of(decl).due else { return Ok(Vec::new()) };
         let partitions = (0..DUE_PARTITIONS)
             .map(|number| self.due_of_partition(slot, key::due(decl.kind, number), until, per_tenant));
-        // No tenant stands in two of them.
+        // Each tenant is in exactly one partition.
         let due: Due = future::try_join_all(partitions).await?.into_iter().flatten().collect();
         Ok(due
             .into_iter()
@@ -104,7 +104,7 @@ impl DynamoStore {
     }
 }
 
-/// Tenant, record and time of a due record's item.
+/// Decodes the tenant, record and due time of an item.
 fn read(item: &Item, sort: &str) -> Option<(Id, Ref, Time)> {
     let key = Key::of(item)?;
     let (tenant, record) = key::read_record(&key)?;

@@ -1,4 +1,4 @@
-//! What DynamoDB's and the network's errors mean here: what to try again, how, and what to say in the end.
+//! Classification of DynamoDB and network errors: which to retry, how, and what to report in the end.
 
 use std::error::Error;
 
@@ -8,35 +8,35 @@ use aws_sdk_dynamodb::{
 };
 use crm_core::store::StoreError;
 
-/// What a failed call means.
+/// The meaning of a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Too many requests just now; surely nothing was done.
+    /// The request was throttled; nothing was written.
     Throttled,
-    /// The request was never sent; surely nothing was done.
+    /// The request was never sent; nothing was written.
     NotSent,
-    /// The answer was lost: nobody knows what was done.
+    /// The response was lost; the outcome is unknown.
     Lost,
-    /// The same transaction, by its token, is being carried out.
+    /// A transaction with the same token is in progress.
     InProgress,
-    /// Another transaction holds one of the items; surely nothing was done.
+    /// Another transaction holds one of the items; nothing was written.
     Busy,
-    /// The token belongs to another transaction; surely nothing was done.
+    /// The token belongs to another transaction; nothing was written.
     TokenTaken,
-    /// The items are larger than a transaction may have; surely nothing was done.
+    /// The items exceed the size limit of a transaction; nothing was written.
     TooLarge,
-    /// It will not be done, however often it is asked.
+    /// The request is permanently rejected.
     Refused,
 }
 
 impl Failure {
-    /// Whether a read that failed so may be tried again.
+    /// Returns `true` if a read that failed with this may be retried.
     pub(crate) const fn is_passing(self) -> bool {
         !matches!(self, Failure::Refused | Failure::TooLarge)
     }
 }
 
-/// What a failed call means.
+/// Classifies a failed call.
 pub(crate) fn classify<E>(error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -72,7 +72,7 @@ fn speaks_of_size(message: Option<&str>) -> bool {
     })
 }
 
-/// A refused connection is a request that nobody got.
+/// If the connection is refused, the request was never sent.
 fn was_never_sent(error: &(dyn Error + 'static)) -> bool {
     let is_refused = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
@@ -87,12 +87,12 @@ fn was_never_sent(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// The store is unavailable, for this reason: with all its causes, since the SDK's own errors say "service error" only.
+/// Returns an unavailable error with all causes, because the SDK's own errors display only "service error".
 pub(crate) fn unavailable(error: impl Error) -> StoreError {
     StoreError::unavailable(DisplayErrorContext(error).to_string())
 }
 
-/// The feed has forgotten what comes after a cursor.
+/// The changes after a cursor are no longer in the stream.
 pub(crate) fn forgotten() -> StoreError {
-    StoreError::BadQuery("the cursor is older than what the stream keeps: read the history instead".to_owned())
+    StoreError::BadQuery("the cursor has expired: the stream no longer contains it; read the log instead".to_owned())
 }

@@ -1,16 +1,16 @@
-//! Placeholders of one expression: every name and value stands for itself nowhere, so that no field can be a reserved
-//! word and no value can be syntax.
+//! Placeholders of an expression. All names and values are replaced by placeholders, so no field can be a reserved word
+//! and no value can be syntax.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 
-/// What placeholders of names stand for; none where there are none.
+/// The names by placeholder; `None` if empty.
 pub(crate) type Names = Option<HashMap<String, String>>;
-/// What placeholders of values stand for; none where there are none.
+/// The values by placeholder; `None` if empty.
 pub(crate) type Values = Option<HashMap<String, Attribute>>;
 
-/// The names and values that an expression's placeholders stand for.
+/// The names and values of an expression.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Placeholders {
     names: HashMap<String, String>,
@@ -19,7 +19,7 @@ pub(crate) struct Placeholders {
 }
 
 impl Placeholders {
-    /// The placeholder of a name; the same each time.
+    /// Returns the placeholder of a name. The same name has the same placeholder.
     pub(crate) fn name(&mut self, name: &str) -> String {
         if let Some(placeholder) = self.by_name.get(name) {
             return placeholder.clone();
@@ -30,14 +30,14 @@ impl Placeholders {
         placeholder
     }
 
-    /// A placeholder for a value.
+    /// Adds a value and returns its placeholder.
     pub(crate) fn value(&mut self, value: Attribute) -> String {
         let placeholder = format!(":{}", self.values.len());
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
 
-    /// What the placeholders stand for. DynamoDB refuses an empty map, so an empty one is none.
+    /// Returns the names and values by placeholder. An empty map becomes `None`, because DynamoDB rejects it.
     pub(crate) fn into_maps(self) -> (Names, Values) {
         (Some(self.names).filter(|map| !map.is_empty()), Some(self.values).filter(|map| !map.is_empty()))
     }

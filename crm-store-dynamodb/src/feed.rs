@@ -1,10 +1,10 @@
-//! The feed, from DynamoDB Streams: the change items of the table, shard by shard, each at least once. A shard's children
-//! are read when the shard itself is done; beyond that no order is promised, since DynamoDB gives the items of one
-//! transaction none.
+//! The feed, based on DynamoDB Streams: the change items of the table, shard by shard, each delivered at least once.
+//! The children of a shard are read after the shard itself. No other order is guaranteed, because DynamoDB does not
+//! guarantee the order of the items of one transaction.
 //!
-//! The cursor is JSON: the stream, and for every shard that is still kept how far it has been read. DynamoDB keeps 24
-//! hours; a cursor that is older is refused, and what it missed is in the history. A shard that went before it was read
-//! to its end, or a descendant of one that nobody ever saw, says that it is.
+//! The cursor is JSON: the stream, and the position in each shard that is still retained. DynamoDB retains 24 hours. An
+//! older cursor is rejected; the changes it missed are in the history. A cursor is too old if a shard disappeared
+//! before it was read to the end, or if the parent of a new shard was never seen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -40,43 +40,45 @@ use crate::{
     value::{self, Item, corrupt},
 };
 
-/// The attributes of a consumer's place: what it keeps, as JSON, and how often it was kept.
+/// The attributes of a consumer's place: its content as JSON, and the number of writes.
 const PLACE: &str = "place";
 const FENCE: &str = "fence";
-/// So many shards are asked for their ends at once.
+/// The number of concurrent requests for the ends of shards.
 const AT_ONCE: usize = 8;
-/// Records in one `GetRecords`.
+/// The maximum number of records per `GetRecords`.
 const MAX_RECORDS: usize = 1000;
-/// An open shard may answer with nothing though more follows: so often it is asked again before that is believed.
+/// The number of consecutive empty responses after which an open shard is considered read. An open shard may return
+/// nothing although records follow.
 const EMPTY_ANSWERS: usize = 3;
 
-/// How far a shard has been read.
+/// The position in a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Place {
-    /// Before its first record: the shard has been seen.
+    /// Before the first record: the shard has been seen but not read.
     #[serde(rename = "s")]
     Start,
-    /// Up to this record.
+    /// After the record with this sequence number.
     #[serde(rename = "q")]
     After(String),
-    /// From this iterator on, for as long as DynamoDB honours it (15 minutes); later from its first record.
+    /// At this iterator while it is valid (15 minutes), later at the first record.
     #[serde(rename = "i")]
     At(String),
-    /// To its end.
+    /// At the end of a closed shard.
     #[serde(rename = "d")]
     Done,
 }
 
-/// What is inside a cursor.
+/// The contents of a cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
-    /// The stream.
+    /// The ARN of the stream.
     #[serde(rename = "a")]
     stream: String,
-    /// The shards that have been seen.
+    /// The positions in the shards that have been seen.
     #[serde(rename = "s")]
     shards: BTreeMap<String, Place>,
-    /// The shard that filled the last page: the next begins behind it, so that a busy one keeps none waiting.
+    /// The shard that filled the last page. The next page starts with the shard after it, so that a busy shard does not
+    /// starve the others.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     last: Option<String>,
 }
@@ -94,11 +96,11 @@ impl Cursor {
         serde_json::to_string(self).map(FeedCursor).map_err(|_| corrupt("cursor"))
     }
 
-    /// Notes the shards that are kept, and lets go of those that are not.
+    /// Adds the retained shards and removes all others.
     ///
     /// # Errors
-    /// Where changes were forgotten that had not been read: those of a shard that is kept no more and was not done, or of one
-    /// that came and went unseen, of which only a child is left.
+    /// If unread changes were dropped: those of a shard that is no longer retained and was not finished, or those of a
+    /// shard that was never seen and only has a child left.
     fn follow(&mut self, shards: &[Shard]) -> Result<(), StoreError> {
         let kept: BTreeSet<&str> = shards.iter().filter_map(Shard::shard_id).collect();
         let is_lost = self.shards.iter().any(|(id, place)| *place != Place::Done && !kept.contains(id.as_str()));
@@ -107,7 +109,7 @@ impl Cursor {
             let is_new = shard.shard_id().is_some_and(|id| !self.shards.contains_key(id));
             is_new && shard.parent_shard_id().is_some_and(|parent| !is_known(parent))
         };
-        // Before the first page nothing has been seen, and nothing was missed.
+        // Before the first page nothing was seen, so nothing can be missed.
         if is_lost || (!self.shards.is_empty() && shards.iter().any(is_orphan)) {
             return Err(error::forgotten());
         }
@@ -118,7 +120,7 @@ impl Cursor {
         Ok(())
     }
 
-    /// The shards that can be read now, in the order of their turns: not done, and their parents done or no longer kept.
+    /// The readable shards in turn: not finished, and with a parent that is finished or no longer retained.
     fn open<'a>(&self, shards: &'a [Shard]) -> Vec<&'a str> {
         let kept: BTreeSet<&str> = shards.iter().filter_map(Shard::shard_id).collect();
         let is_done = |shard: &str| self.shards.get(shard) == Some(&Place::Done);
@@ -135,14 +137,12 @@ impl Cursor {
 }
 
 fn foreign() -> StoreError {
-    StoreError::BadQuery("the cursor is none of this feed".to_owned())
+    StoreError::BadQuery("the cursor does not belong to this feed".to_owned())
 }
 
 impl DynamoStore {
     fn streams(&self) -> Result<&Streams, StoreError> {
-        self.streams
-            .as_ref()
-            .ok_or_else(|| StoreError::unavailable("this store was given no client of DynamoDB Streams"))
+        self.streams.as_ref().ok_or_else(|| StoreError::unavailable("the store has no DynamoDB Streams client"))
     }
 
     pub(crate) async fn feed_page(&self, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
@@ -151,7 +151,7 @@ impl DynamoStore {
             Some(after) => Cursor::read(after)?,
             None => Cursor::of(self.latest_stream().await?),
         };
-        // The table need not be asked which stream it has while the one that is known goes on.
+        // While the known stream exists, the table need not be queried for its current stream.
         let described = self.describe(streams, &cursor.stream).await;
         let goes_on = described.as_ref().is_ok_and(|stream| {
             stream.stream_status() == Some(&StreamStatus::Enabled) && stream.table_name() == Some(self.table.as_str())
@@ -166,7 +166,7 @@ impl DynamoStore {
         let mut changes = Vec::new();
         let mut caught_up: BTreeSet<String> = BTreeSet::new();
         let mut last = None;
-        // A shard that is done may open its children, so the open ones are worked out anew each time.
+        // Finishing a shard may make its children readable, so the open shards are determined in each iteration.
         while changes.len() < limit.max(1) {
             let Some(shard) = cursor.open(shards).into_iter().find(|&shard| !caught_up.contains(shard)) else { break };
             let shard = shard.to_owned();
@@ -181,8 +181,9 @@ impl DynamoStore {
         Ok(FeedPage { changes, cursor: cursor.write()? })
     }
 
-    /// A cursor behind all that the stream holds now. Of a shard that has children all is older; the others are asked where
-    /// they end, and for what follows, so that the place does not depend on when it is first read on from.
+    /// Returns a cursor after everything that the stream contains now. A shard with children is finished. The other
+    /// shards are asked for their end and the iterator after it, so that the position does not depend on when it is
+    /// first read.
     pub(crate) async fn end_of_feed(&self) -> Result<FeedCursor, StoreError> {
         let streams = self.streams()?;
         let mut cursor = Cursor::of(self.latest_stream().await?);
@@ -205,7 +206,7 @@ impl DynamoStore {
         cursor.write()
     }
 
-    /// How far a consumer has come.
+    /// Returns the stored place of a consumer.
     pub(crate) async fn kept_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
         let Some(item) = self.item("feed_place", &key::feed_place(consumer)).await? else { return Ok(None) };
         let place = item.get(PLACE).and_then(|place| place.as_s().ok());
@@ -214,7 +215,7 @@ impl DynamoStore {
         Ok(Some(FeedPlace { fence: value::read_version(&item, FENCE)?, ..place }))
     }
 
-    /// Keeps how far a consumer has come, where its place has not been kept since `was`.
+    /// Stores the place of a consumer unless it was stored again since `was`. Returns `true` if it was stored.
     pub(crate) async fn keep_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
         let mut item = key::feed_place(consumer).attributes();
         item.insert(PLACE.to_owned(), Attribute::S(serde_json::to_string(place).map_err(|_| corrupt("place"))?));
@@ -254,7 +255,7 @@ impl DynamoStore {
             let failure = error::classify(&failed);
             is_unsure |= failure == Failure::Lost;
             if !failure.is_passing() || !self.retry.wait(sent).await {
-                // After a lost answer a place that is another may be this one.
+                // After a lost response, a place that differs from `was` may be the one just written.
                 return Err(if is_unsure {
                     StoreError::OutcomeUnknown(Arc::new(failed))
                 } else {
@@ -264,14 +265,14 @@ impl DynamoStore {
         }
     }
 
-    /// The stream that the table has now.
+    /// Returns the current stream of the table.
     async fn latest_stream(&self) -> Result<String, StoreError> {
         let described = self.retry.read(|| self.client.describe_table().table_name(&self.table).send()).await?;
         let stream = described.table().and_then(|table| table.latest_stream_arn());
         stream.map(str::to_owned).ok_or_else(|| StoreError::unavailable("the table has no stream"))
     }
 
-    /// A stream with all its shards.
+    /// Returns the description of a stream with all its shards.
     async fn describe(&self, streams: &Streams, stream: &str) -> Result<StreamDescription, StoreError> {
         let mut shards = Vec::new();
         let mut last: Option<String> = None;
@@ -291,7 +292,7 @@ impl DynamoStore {
         }
     }
 
-    /// Reads on in one shard. True where nothing more is there for now.
+    /// Reads from one shard. Returns `true` if it has no more records for now.
     async fn read_shard(
         &self,
         streams: &Streams,
@@ -341,7 +342,7 @@ impl DynamoStore {
         Ok(true)
     }
 
-    /// Up to so many records; `None` where the iterator has expired.
+    /// Returns at most `limit` records; `None` if the iterator has expired.
     async fn records(
         &self,
         streams: &Streams,
@@ -363,7 +364,7 @@ impl DynamoStore {
             .await
     }
 
-    /// Where a cursor reads on in a shard.
+    /// Returns an iterator for the position of a cursor in a shard.
     async fn iterator_of(&self, streams: &Streams, cursor: &Cursor, shard: &str) -> Result<String, StoreError> {
         let (kind, sequence) = match cursor.shards.get(shard) {
             Some(Place::At(iterator)) => return Ok(iterator.clone()),
@@ -404,7 +405,7 @@ impl DynamoStore {
                 {
                     return Err(error::forgotten());
                 }
-                // A sequence number that this shard never gave out.
+                // The shard has no record with this sequence number.
                 Err(failed) if sequence.is_some() && error::classify(&failed) == Failure::Refused => {
                     return Err(foreign());
                 }
@@ -418,8 +419,8 @@ impl DynamoStore {
     }
 }
 
-/// The change of a record of the stream; none where another item was written, or one of an unknown kind, or a change was
-/// forgotten in place.
+/// Decodes the change of a stream record. `None` if the item is not a change, is of an unknown kind, or was erased in
+/// place.
 fn read(record: Record) -> Result<Option<(Id, Change)>, StoreError> {
     if record.event_name() != Some(&OperationType::Insert) {
         return Ok(None);
@@ -433,7 +434,7 @@ fn read(record: Record) -> Result<Option<(Id, Change)>, StoreError> {
     item::read_change(&item)
 }
 
-/// The same attribute: each of the two clients has a type of its own for it.
+/// Converts an attribute between the types of the two clients.
 fn plain(attribute: StreamAttribute) -> Result<Attribute, StoreError> {
     Ok(match attribute {
         StreamAttribute::B(bytes) => Attribute::B(bytes),
@@ -469,7 +470,7 @@ mod tests {
         assert_eq!(cursor.open(&shards), ["a", "d"]);
         cursor.shards.insert("a".to_owned(), Place::Done);
         assert_eq!(cursor.open(&shards), ["b", "c", "d"]);
-        // Behind the one that filled the last page, around to it.
+        // Starting after the shard that filled the last page, wrapping around.
         for (last, turns) in [("b", ["c", "d", "b"]), ("d", ["b", "c", "d"]), ("gone", ["b", "c", "d"])] {
             cursor.last = Some(last.to_owned());
             assert_eq!(cursor.open(&shards), turns);
@@ -480,7 +481,7 @@ mod tests {
     fn a_shard_that_went_unread_is_a_gap_and_one_that_was_read_is_none() {
         let gap = |cursor: &Cursor, shards: &[Shard]| cursor.clone().follow(shards).is_err();
         let mut cursor = Cursor::default();
-        // From the beginning of what is kept: whose child the first one is nobody has to know.
+        // Reading starts with the oldest retained shard, whose parent may be unknown.
         cursor.follow(&[shard("a", Some("gone")), shard("b", None)]).unwrap();
         assert_eq!(cursor.shards.values().collect::<Vec<_>>(), [&Place::Start, &Place::Start]);
         let both = [shard("a", Some("gone")), shard("b", None), shard("c", Some("a"))];

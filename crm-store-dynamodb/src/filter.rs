@@ -1,8 +1,8 @@
-//! Filters as DynamoDB's filter expressions, with the same meaning as [`Predicate::holds`].
+//! Translates filters to DynamoDB filter expressions with the semantics of [`Predicate::holds`].
 //!
-//! DynamoDB's comparisons are two-valued as the core's are: one with a missing attribute is false, and its `NOT` is
-//! true. What differs is how values are stored: an absent attribute stands for what an unfilled record has there
-//! ([`value::absent`]), times are numbers, amounts a map whose currency must agree.
+//! DynamoDB's comparisons are two-valued like those of the core: a comparison with a missing attribute is `false`, and
+//! its `NOT` is `true`. The stored form of values differs: an absent attribute stands for the default of the field
+//! ([`value::absent`]), times are numbers, and amounts are maps whose currencies must be equal.
 
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 use crm_core::{
@@ -18,17 +18,17 @@ use crate::{
     value::{self, AMOUNT, CURRENCY, DATE, DECIMAL, TIME},
 };
 
-/// An expression may have this many bytes and this many operators (DynamoDB's limits).
+/// DynamoDB's limit for the bytes of an expression, and below for its operators.
 const MAX_BYTES: usize = 4096;
 const MAX_OPERATORS: usize = 300;
 
-/// DynamoDB has no expression for it.
+/// The predicate cannot be expressed in DynamoDB.
 struct Untranslatable;
 
-/// The filter expression of a predicate, its placeholders after those that are there. `None` where there can be none,
-/// or none within the limits: the store then evaluates the filter itself, over the same pages.
+/// Returns the filter expression of a predicate, whose placeholders are added to `names`. `None` if the predicate
+/// cannot be expressed or exceeds the limits; the store then evaluates the filter itself over the same pages.
 pub(crate) fn translate(decl: &'static KindDecl, predicate: &Predicate, names: &mut Placeholders) -> Option<String> {
-    // DynamoDB refuses placeholders that are not used, so those of an attempt that fails must not stay.
+    // DynamoDB rejects unused placeholders, so those of a failed attempt must be discarded.
     let mut attempt = names.clone();
     let mut translation = Translation { decl, names: &mut attempt, operators: 0 };
     let text = translation.predicate(predicate).ok()?;
@@ -55,7 +55,7 @@ impl Translation<'_> {
                 Ok(format!("(NOT {})", self.predicate(part)?))
             }
             Predicate::Test(test) => self.test(test),
-            // An id is part of a key, of which a filter expression may not speak.
+            // An id is part of a key, which filter expressions cannot access.
             Predicate::Ids(_) => Err(Untranslatable),
         }
     }
@@ -96,7 +96,7 @@ impl Translation<'_> {
     }
 
     fn test(&mut self, test: &Test) -> Result<String, Untranslatable> {
-        // Each structured value is stored as one text, into which no expression looks.
+        // Each structured value is stored as one text, which expressions cannot look into.
         if test.path.property.is_some() && matches!(self.decl.fields[test.path.field].ty, FieldType::Structs(_)) {
             return Err(Untranslatable);
         }
@@ -117,8 +117,8 @@ impl Translation<'_> {
                     })
                     .collect();
                 let any = self.joined(has, " OR ", false);
-                // What is stored at a property may be of another type than the tenant's definition says today, and
-                // `contains` also looks into texts.
+                // The stored type of a property may differ from the tenant's current definition, and `contains` also
+                // searches texts.
                 let is_list = self.is_of_type(&path, "L");
                 Ok(self.joined(vec![is_list, any], " AND ", true))
             }
@@ -153,7 +153,7 @@ impl Translation<'_> {
         }
     }
 
-    /// One comparison of one value.
+    /// A comparison with one value.
     fn compare(
         &mut self,
         test: &Test,
@@ -165,7 +165,7 @@ impl Translation<'_> {
         let path = self.path(parts);
         let (path, number) = match operand {
             Value::Bool(flag) if !is_property && test.path.field >= common::COUNT => {
-                // Stored is `true`, or an explicit null; an absent attribute is `false`.
+                // Stored is `true` or an explicit null; an absent attribute is `false`.
                 if operator != "=" {
                     return Err(Untranslatable);
                 }
@@ -191,7 +191,7 @@ impl Translation<'_> {
                 };
                 (self.path(&[parts, &[tag]].concat()), value::to_plain(operand))
             }
-            // Kinds sort by their codes here, and in the order of locks elsewhere.
+            // Kinds sort by their codes here but by lock order elsewhere.
             Value::Ref(_) if operator != "=" => return Err(Untranslatable),
             Value::Bool(_)
             | Value::Int(_)
@@ -201,7 +201,7 @@ impl Translation<'_> {
             | Value::Ref(_)
             | Value::Time(_)
             | Value::Date(_) => (path, value::to_plain(operand)),
-            // Structured values do not compare.
+            // Structured values are not comparable.
             _ => return Ok(self.constant(false)),
         };
         let value = self.names.value(number);
@@ -213,7 +213,7 @@ impl Translation<'_> {
         let is_property = test.path.property.is_some();
         let absent = self.function(&["attribute_not_exists(", path, ")"]);
         let is_null = self.is_of_type(path, "NULL");
-        // An absent `false` is a value.
+        // An absent attribute is the value `false`.
         if !is_property && field >= common::COUNT && self.decl.fields[field].ty == FieldType::Bool {
             return is_null;
         }

@@ -1,8 +1,8 @@
-//! Strongly consistent reads by key: records, claims, idempotency keys, definitions.
+//! Strongly consistent reads by key: records, claims, idempotency keys and definitions.
 //!
-//! One `BatchGetItem` reads up to a hundred items, the epoch among them. A claim needs a second one, since only its
-//! item tells whose record is wanted. An item of long texts is asked for beside every record of a kind that has such,
-//! whether or not the record has some: that costs half a unit and saves a round trip.
+//! One `BatchGetItem` reads up to a hundred items including the epoch. A claim needs a second request, because only its
+//! item names the record. For kinds with long texts, the item of the texts is requested together with every record,
+//! whether or not it exists; that costs half a read unit and saves a round trip.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -26,12 +26,12 @@ use crate::{
     value::{self, Item},
 };
 
-/// Keys in one `BatchGetItem`.
+/// The maximum number of keys per `BatchGetItem`.
 pub(crate) const MAX_BATCH: usize = 100;
 
 impl DynamoStore {
-    /// Many items by key, strongly consistent; what DynamoDB leaves over is asked for again. Items that do not exist
-    /// are not in the answer.
+    /// Reads many items by key with strong consistency. Unprocessed keys are requested again. Missing items are not in
+    /// the result.
     pub(crate) async fn batch_get(
         &self,
         operation: &'static str,
@@ -67,20 +67,20 @@ impl DynamoStore {
                 let left = answer.unprocessed_keys.unwrap_or_default();
                 open.extend(left.into_values().flat_map(|left| left.keys));
                 if !open.is_empty() && !self.retry.wait(tries).await {
-                    return Err(StoreError::unavailable("the table leaves keys unprocessed"));
+                    return Err(StoreError::unavailable("the table returned unprocessed keys"));
                 }
             }
         }
         Ok(found)
     }
 
-    /// The keys under which a record stands.
+    /// The keys of the items that make up a record.
     fn record_keys(tenant: Id, record: Ref) -> impl Iterator<Item = Key> {
         let texts = layout::of(catalog::decl(record.kind)).has_long_texts.then(|| key::texts(tenant, record));
         std::iter::once(key::record(tenant, record)).chain(texts)
     }
 
-    /// The records of these places, whole. A record whose long texts were being written just then is read again.
+    /// Returns the complete records. A record whose long texts were being written during the read is read again.
     async fn whole_records(
         &self,
         operation: &'static str,
@@ -114,8 +114,8 @@ impl DynamoStore {
         }
     }
 
-    /// Reads again what is older than the commits left it that moved the epochs: the items of a transaction appear one by
-    /// one, and what was read with an epoch is kept under it.
+    /// Re-reads records that are older than the commits that last moved the epochs. The items of a transaction become
+    /// visible one by one, and records are cached under the epochs they were read with.
     async fn read_up_to_epochs(
         &self,
         tenant: Id,
@@ -135,7 +135,7 @@ impl DynamoStore {
             }
             tries += 1;
             if !self.retry.wait(tries).await {
-                return Err(StoreError::unavailable("a change of access has not been carried out in full yet"));
+                return Err(StoreError::unavailable("a change of access is still in progress"));
             }
             let keys = behind.iter().flat_map(|&(tenant, record)| Self::record_keys(tenant, record));
             items.extend(self.batch_get("get", keys.collect::<Vec<_>>()).await?);
@@ -155,7 +155,7 @@ impl DynamoStore {
             }
         }
         let mut items = self.batch_get("get", keys).await?;
-        // Whose records the claims lead to.
+        // The records that hold the claims.
         let mut places: Vec<Option<(Id, Ref)>> = Vec::with_capacity(wants.len());
         for want in wants {
             places.push(match want {
@@ -201,7 +201,7 @@ impl DynamoStore {
         Ok(Answer { epochs: read_epochs(items.get(&epoch_key))?, got })
     }
 
-    /// One item by its key, strongly consistent.
+    /// Reads one item by key with strong consistency.
     pub(crate) async fn item(&self, operation: &'static str, key: &Key) -> Result<Option<Item>, StoreError> {
         let answer = self
             .retry
@@ -219,10 +219,10 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
-    /// All definitions. The epochs are read first, by a request of their own: an epoch that is newer than what came with it
-    /// would keep the old definitions in a cache for ever. Reading it first is not enough, since the items of a transaction
-    /// appear one by one, the epochs' perhaps before a definition's: so their item names what their commits wrote, and as
-    /// long as a definition is older than that, all are read again.
+    /// Returns all definitions. The epochs are read first, by a separate request: a newer epoch with older definitions
+    /// would keep the old definitions cached indefinitely. That is not sufficient, because the items of a transaction
+    /// become visible one by one, possibly the epochs before a definition. The item of the epochs therefore lists what
+    /// their last commits wrote, and everything is read again while a definition is older than that.
     pub(crate) async fn all_definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
         let mut tries = 0;
         loop {
@@ -239,7 +239,7 @@ impl DynamoStore {
             }
             tries += 1;
             if !self.retry.wait(tries).await {
-                return Err(StoreError::unavailable("a change of definitions has not been carried out in full yet"));
+                return Err(StoreError::unavailable("a change of definitions is still in progress"));
             }
         }
     }
@@ -282,7 +282,7 @@ impl DynamoStore {
     }
 }
 
-/// The epochs that an item has; nil where no commit has set one yet.
+/// Decodes the epochs of an item; nil if no commit has set them.
 fn read_epochs(item: Option<&Item>) -> Result<Epochs, StoreError> {
     let read = |name: &str| {
         let attribute = item.and_then(|item| item.get(name));

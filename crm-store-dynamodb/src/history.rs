@@ -1,4 +1,5 @@
-//! The change log, read: of one record from its partition, strongly; of a tenant or a pipeline from two global indexes.
+//! Reads the change log: of a record from its own partition, strongly consistent, and of a tenant or a pipeline from
+//! two global indexes.
 
 use aws_sdk_dynamodb::types::AttributeValue as Attribute;
 use crm_core::{
@@ -17,18 +18,18 @@ use crate::{
     value::{Item, corrupt},
 };
 
-/// How many of DynamoDB's pages one call reads at most, once it has found something.
+/// The maximum number of DynamoDB pages per call, once a change was found.
 const MAX_PAGES: usize = 4;
-/// The least that is asked for after a page that was not enough: changes of unknown kinds may follow in thousands.
+/// The minimum page size after an insufficient first page, because thousands of changes of unknown kinds may follow.
 const MIN_PAGE: usize = 100;
 
-/// A run of changes in a partition of the table or of an index: both ends belong to it.
+/// A range of changes in a partition of the table or of an index. Both bounds are inclusive.
 struct Run<'a> {
     operation: &'static str,
     index: Option<&'static str>,
     partition: (&'static str, String),
     sort: (&'static str, String, String),
-    /// A place that does not belong to it, though its ends say so: where the page before ended.
+    /// A position to exclude from the range: the end of the previous page.
     except: Option<String>,
     field: Option<&'a str>,
     descending: bool,
@@ -90,7 +91,7 @@ impl DynamoStore {
         .await
     }
 
-    /// The tenants after one, from the directory.
+    /// Returns the tenants after the given one, from the directory.
     pub(crate) async fn directory_page(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
         let mut names = Placeholders::default();
         let condition = format!(
@@ -135,7 +136,7 @@ impl DynamoStore {
     async fn changes(&self, run: Run<'_>) -> Result<ChangePage, StoreError> {
         let limit = run.limit.max(1);
         let mut changes: Vec<Change> = Vec::new();
-        // DynamoDB refuses a range that ends before it begins.
+        // DynamoDB rejects a range whose end precedes its start.
         if run.sort.1 > run.sort.2 {
             return Ok(ChangePage { changes, more: false });
         }
@@ -156,7 +157,7 @@ impl DynamoStore {
         let mut pages = 0;
         loop {
             pages += 1;
-            // One more than wanted tells whether more follow, and one more again may be the excepted one.
+            // One more than the limit shows whether more changes follow, and another may be the excluded one.
             let least = if pages == 1 { 1 } else { MIN_PAGE };
             let page_size = i32::try_from((limit - changes.len() + 2).max(least)).unwrap_or(i32::MAX);
             let answer = self
@@ -194,7 +195,7 @@ impl DynamoStore {
             if start.is_none() {
                 return Ok(ChangePage { changes, more: false });
             }
-            // A page has no place of its own but its last change's: an empty one cannot say where to go on.
+            // The next page starts after the last change of this one, so a page must not be empty.
             if pages >= MAX_PAGES && !changes.is_empty() {
                 return Ok(ChangePage { changes, more: true });
             }
@@ -202,7 +203,7 @@ impl DynamoStore {
     }
 }
 
-/// The places from one moment up to another, which does not belong, after a place.
+/// The sort keys from one time until another (exclusive), after a position.
 fn between(from: Time, until: Time, after: Option<&str>, descending: bool) -> (String, String) {
     let (mut low, mut high) = (key::time_prefix(from), key::time_prefix(until));
     match (after, descending) {

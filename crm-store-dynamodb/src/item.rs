@@ -1,4 +1,4 @@
-//! Records, long texts, changes and idempotency keys as items, and back.
+//! Conversion of records, long texts, changes and idempotency keys to and from items.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
     value::{self, Item, corrupt},
 };
 
-/// Attributes of a change; what is not there is empty or, for the time, as recorded.
+/// Attributes of a change. A missing attribute is empty; a missing time equals the time of recording.
 const COMMIT: &str = "c";
 const OCCURRED_AT: &str = "o";
 const BY: &str = "b";
@@ -28,33 +28,31 @@ const ORIGIN: &str = "r";
 const WITH: &str = "i";
 const STAGE_MOVE: &str = "p";
 const CAUSE: &str = "z";
-/// The names of the fields that changed, in order; their old and new values in the same order. Apart, so that a query
-/// can ask which changes touched a field. Old values are left out where all are missing, as at a creation.
+/// The names of the changed fields, and their old and new values in the same order. They are separate attributes so
+/// that a query can filter by field. Old values are omitted if all are missing, as in a creation.
 pub(crate) const FIELDS: &str = "f";
 const OLD: &str = "d";
 const NEW: &str = "n";
 
-/// Attributes of an idempotency key, and of a claim.
+/// Attributes of idempotency keys and claims.
 const FINGERPRINT: &str = "h";
 const RECORDS: &str = "r";
 pub(crate) const EXPIRES_AT: &str = "e";
 const NAME: &str = "k";
 pub(crate) const HOLDER: &str = "h";
 
-/// The attributes of an epoch; those of both stand in one item.
+/// The attributes of an epoch. Both epochs share one item.
 pub(crate) struct Epoch {
-    /// The commit that moved it last.
+    /// The commit that last changed the epoch.
     pub(crate) id: &'static str,
-    /// What that commit wrote, with the versions that it left.
+    /// The records that this commit wrote, with their new versions.
     pub(crate) written: &'static str,
 }
 
-/// The epoch of the definitions.
 pub(crate) const DEFINITIONS: Epoch = Epoch { id: "e", written: "w" };
-/// The epoch of access.
 pub(crate) const ACCESS: Epoch = Epoch { id: "a", written: "x" };
 
-/// The text of an item that changes whole: what the record has of it at this version.
+/// The item of long texts, with the record's version of them.
 pub(crate) fn texts(image: &Image) -> Option<Item> {
     if !image.has_long_text() {
         return None;
@@ -69,7 +67,7 @@ pub(crate) fn texts(image: &Image) -> Option<Item> {
     Some(item)
 }
 
-/// A whole new record.
+/// The item of a new record.
 pub(crate) fn record(image: &Image) -> Item {
     let mut item = key::record(image.tenant, image.reference()).attributes();
     item.insert(PERSON.to_owned(), value::number(image.versions.person));
@@ -97,33 +95,34 @@ pub(crate) fn record(image: &Image) -> Item {
     item
 }
 
-/// From when on DynamoDB may remove an item: whole seconds, rounded up.
+/// The time from which DynamoDB may delete an item, in whole seconds, rounded up.
 fn expires(at: Time) -> Attribute {
     value::number(at.micros().div_euclid(1_000_000) + 1)
 }
 
-/// The field of a kind whose records DynamoDB itself removes after their time, and when this one may be.
+/// The field that holds the expiry time of a record, and the time from which DynamoDB may delete it.
 pub(crate) fn forgotten_at(image: &Image) -> Option<(usize, Option<Attribute>)> {
     let field = image.decl.forgotten_at?;
     Some((field, image.values[field].as_time().map(expires)))
 }
 
-/// The field of a kind that says when a record is due, and the attribute and partition by which this one stands among
-/// those of all tenants. An archived one does, too: the field may be the machine's, whose writes know of no archive.
+/// The field that holds the due time of a record, with the attribute and the partition of the record in the index of
+/// all tenants' due records. Archived records are included, because writes of the machine group do not know whether the
+/// record is archived.
 pub(crate) fn due(image: &Image) -> Option<(usize, &'static str, Option<String>)> {
     let field = image.decl.due?;
     let (_, name, _) = layout::global(layout::of(image.decl).due?);
     Some((field, name, image.values[field].as_time().map(|_| key::due_of(image.kind(), image.tenant))))
 }
 
-/// Every partition attribute that the kind uses for its indexes, with what it is to be.
+/// The partition attributes of the kind's indexes and their values for a record.
 pub(crate) fn partitions(image: &Image) -> Vec<(&'static str, Option<String>)> {
     let layout = layout::of(image.decl);
     let mut partitions: Vec<(&'static str, Option<String>)> = Vec::with_capacity(PARTITIONS.len());
     for index in image.decl.indexes.iter().filter(|index| !index.per_element) {
         let (_, name, _) = layout::global(layout.slots[index.position]);
         let partition = layout.partition(image, index);
-        // Archived records by the time of archiving share the slot of the walk; a record stands in one of the two.
+        // The index of archived records by archiving time shares the slot of the walk; a record is in only one of them.
         match partitions.iter_mut().find(|(other, _)| *other == name) {
             Some((_, held)) => *held = held.take().or(partition),
             None => partitions.push((name, partition)),
@@ -132,12 +131,13 @@ pub(crate) fn partitions(image: &Image) -> Vec<(&'static str, Option<String>)> {
     partitions
 }
 
-/// The versions of a record's item.
+/// Decodes the versions of a record.
 pub(crate) fn versions(item: &Item) -> Result<Versions, StoreError> {
     Ok(Versions { person: value::read_version(item, PERSON)?, machine: value::read_version(item, MACHINE)? })
 }
 
-/// What a commit wrote of what is kept under the epochs, as it stands in their item: references and versions.
+/// The records written by a commit that are cached under the epochs: references and versions, as stored in the item of
+/// the epochs.
 pub(crate) fn written(writes: &[Write]) -> Attribute {
     let is_kept =
         |image: &Image| image.decl.is_definition || matches!(image.kind(), Kind::User | Kind::Session | Kind::ApiKey);
@@ -149,12 +149,12 @@ pub(crate) fn written(writes: &[Write]) -> Attribute {
     Attribute::L(written.collect())
 }
 
-/// True for a record as it was before what the epochs' item says of it.
+/// Returns `true` if a record is older than the version in the item of the epochs.
 pub(crate) fn is_behind(image: &Image, written: Versions) -> bool {
     image.versions.person < written.person || image.versions.machine < written.machine
 }
 
-/// What the last commits of both epochs wrote, of the kinds that are known here. Of an item that does not say, nothing.
+/// Decodes the records written by the last commits of both epochs, skipping unknown kinds. Empty if the item has none.
 pub(crate) fn read_written(item: &Item) -> Result<Vec<(Ref, Versions)>, StoreError> {
     let lists = [&DEFINITIONS, &ACCESS].into_iter().filter_map(|epoch| item.get(epoch.written)?.as_l().ok());
     lists
@@ -163,7 +163,7 @@ pub(crate) fn read_written(item: &Item) -> Result<Vec<(Ref, Versions)>, StoreErr
         .collect()
 }
 
-/// A reference and its two versions; `None` where its kind is unknown.
+/// Decodes a reference and its two versions; `None` if the kind is unknown.
 fn read_versioned(parts: &[Attribute]) -> Result<Option<(Ref, Versions)>, StoreError> {
     let read = || {
         let [record, person, machine, ..] = parts else { return None };
@@ -174,7 +174,7 @@ fn read_versioned(parts: &[Attribute]) -> Result<Option<(Ref, Versions)>, StoreE
     Ok(record.known().map(|record| (record, versions)))
 }
 
-/// The record of an item, long texts not loaded; `None` where its kind is unknown.
+/// Decodes a record without long texts; `None` if its kind is unknown.
 pub(crate) fn read_record(item: &Item) -> Result<Option<Image>, StoreError> {
     let key = Key::of(item).ok_or_else(|| corrupt("key"))?;
     let (tenant, record) = key::read_record(&key).ok_or_else(|| corrupt("key"))?;
@@ -186,7 +186,7 @@ pub(crate) fn read_record(item: &Item) -> Result<Option<Image>, StoreError> {
     Ok(Some(Image { decl, tenant, id: record.id, versions: versions(item)?, values }))
 }
 
-/// The record of its item and the item of its long texts. `None` where the two are of different moments: read again.
+/// Decodes a record and its long texts. `None` if the two items are of different versions and must be read again.
 pub(crate) fn read_whole(item: &Item, texts: Option<&Item>) -> Result<Option<Image>, StoreError> {
     let mut image = read_record(item)?.ok_or_else(|| corrupt("key"))?;
     if let Some(written) = item.get(TEXTS_VERSION) {
@@ -201,7 +201,6 @@ pub(crate) fn read_whole(item: &Item, texts: Option<&Item>) -> Result<Option<Ima
     Ok(Some(image))
 }
 
-/// One change.
 pub(crate) fn change(tenant: Id, change: &Change) -> Item {
     let place = |time| {
         Attribute::S(key::log_place(LogPosition {
@@ -252,7 +251,7 @@ pub(crate) fn change(tenant: Id, change: &Change) -> Item {
     item
 }
 
-/// Reads what [`change`] wrote, with its tenant; `None` where it is of a record of an unknown kind.
+/// Decodes a [`change`] and its tenant; `None` if the record is of an unknown kind.
 pub(crate) fn read_change(item: &Item) -> Result<Option<(Id, Change)>, StoreError> {
     let key = Key::of(item).ok_or_else(|| corrupt("key"))?;
     let (tenant, record, position) = key::read_change(&key).ok_or_else(|| corrupt("key"))?;
@@ -314,14 +313,14 @@ fn read_json(attribute: &Attribute) -> Result<serde_json::Value, StoreError> {
     text.and_then(|text| serde_json::from_str(text).ok()).ok_or_else(|| corrupt("JSON"))
 }
 
-/// A newer program may have more to say of an origin, behind the four.
+/// Decodes an origin. Elements after the fourth, written by a newer program, are ignored.
 fn read_origin(parts: &[Attribute]) -> Result<Origin, StoreError> {
     let [through, detail, address, user_agent, ..] = parts else { return Err(corrupt("origin")) };
     let text = |part: &Attribute| part.as_s().ok().cloned();
     Ok(Origin { through: text(through), detail: text(detail), address: text(address), user_agent: text(user_agent) })
 }
 
-/// What is kept under an idempotency key.
+/// The item of an idempotency key.
 pub(crate) fn entry(tenant: Id, entry: &KeyEntry) -> Item {
     let mut item = key::idempotency(tenant, &entry.key).attributes();
     let mut set = |name: &str, attribute| {
@@ -331,7 +330,7 @@ pub(crate) fn entry(tenant: Id, entry: &KeyEntry) -> Item {
     set(FINGERPRINT, Attribute::S(entry.fingerprint.clone()));
     set(COMMIT, value::id(entry.commit));
     set(EXPIRES_AT, value::number(entry.expires_at.micros()));
-    // Until it is forgotten the time above counts.
+    // Until DynamoDB deletes the item, the time above is authoritative.
     set(EXPIRES, expires(entry.expires_at));
     let records = entry.records.iter().flat_map(|(record, versions)| {
         [AnyRef::from(*record).attribute(), value::number(versions.person), value::number(versions.machine)]
@@ -340,7 +339,7 @@ pub(crate) fn entry(tenant: Id, entry: &KeyEntry) -> Item {
     item
 }
 
-/// Reads what [`entry`] wrote, without records of unknown kinds.
+/// Decodes an [`entry`], skipping records of unknown kinds.
 pub(crate) fn read_entry(item: &Item) -> Result<KeyEntry, StoreError> {
     let wrong = || corrupt("idempotency key");
     let text = |name: &str| item.get(name).and_then(|text| text.as_s().ok()).cloned().ok_or_else(wrong);
@@ -356,12 +355,12 @@ pub(crate) fn read_entry(item: &Item) -> Result<KeyEntry, StoreError> {
     })
 }
 
-/// Who holds a claim: tenant and record, in one attribute.
+/// The holder of a claim: tenant and record in one attribute.
 pub(crate) fn holder(tenant: Id, record: Ref) -> Attribute {
     Attribute::S(key::partition(tenant, record))
 }
 
-/// Reads what [`holder`] wrote.
+/// Decodes a [`holder`].
 pub(crate) fn read_holder(item: &Item) -> Result<(Id, AnyRef<'_>), StoreError> {
     let text = item.get(HOLDER).and_then(|holder| holder.as_s().ok()).ok_or_else(|| corrupt("holder"))?;
     key::read_partition(text).ok_or_else(|| corrupt("holder"))

@@ -1,4 +1,4 @@
-//! Where things are: the keys of every kind of item, the tenant always first.
+//! The keys of all items. The tenant is always first.
 //!
 //! ```text
 //! what                     pk                                  sk
@@ -15,8 +15,8 @@
 //! due records of a kind    nil !u kind number (in an index)    due at, id
 //! ```
 //!
-//! A kind is [`Kind::code`], two characters. Ids, times and versions are those of [`crate::ordered`], so the parts need
-//! no separators.
+//! A kind is [`Kind::code`], two characters. Ids, times and versions are encoded by [`crate::ordered`], so no
+//! separators are needed.
 
 use std::collections::HashMap;
 
@@ -38,18 +38,18 @@ pub(crate) const PK: &str = "pk";
 /// The table's sort key.
 pub(crate) const SK: &str = "sk";
 
-/// The sort key of a record (of a kind that is no definition).
+/// The sort key of a record that is not a definition.
 const RECORD: &str = "r";
 /// The sort key of a record's long texts.
 const TEXTS: &str = "t";
-/// Begins the sort keys of changes.
+/// The prefix of the sort keys of changes.
 pub(crate) const CHANGE: char = 'c';
-/// Begins the sort keys of entries.
+/// The prefix of the sort keys of entries.
 const ENTRY: char = 'e';
-/// The sort key of what has none.
+/// The sort key of items that need none.
 const ONLY: &str = "-";
 
-/// The key of an item of the table.
+/// The primary key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key {
     pub(crate) pk: String,
@@ -64,16 +64,17 @@ impl Key {
         ])
     }
 
-    /// The key of an item; `None` for what is no item of this table.
+    /// Returns the key of an item; `None` if it is not an item of this table.
     pub(crate) fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
         let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         Some(Self { pk: text(PK)?, sk: text(SK)? })
     }
 }
 
-/// Three characters for the name of a field or an index: names may come and go without others changing their meaning.
+/// Three characters that identify the name of a field or an index. They do not change if other names are added or
+/// removed.
 fn name_code(name: &str) -> String {
-    // A test holds that no two names of a kind meet.
+    // A test verifies that no two names of a kind collide.
     let hash = hash(name.as_bytes());
     let mut whole = String::with_capacity(ID);
     push_id(&mut whole, Id::from_uuid(uuid::Uuid::from_u128(u128::from(hash ^ hash >> 32))));
@@ -92,21 +93,21 @@ fn tenant_key(tenant: Id, capacity: usize) -> String {
     pk
 }
 
-/// The partition of a record's changes (and of the record itself, where it is no definition).
+/// The partition of a record's changes, and of the record itself unless it is a definition.
 pub(crate) fn partition<'a>(tenant: Id, record: impl Into<AnyRef<'a>>) -> String {
     let mut pk = tenant_key(tenant, 2 + ID);
     record.into().push(&mut pk);
     pk
 }
 
-/// Reads what [`partition`] wrote.
+/// Decodes a [`partition`].
 pub(crate) fn read_partition(mut pk: &str) -> Option<(Id, AnyRef<'_>)> {
     let tenant = read_id(take(&mut pk, ID)?)?;
     let record = AnyRef::take(&mut pk)?;
     pk.is_empty().then_some((tenant, record))
 }
 
-/// The partition of all definitions of a tenant.
+/// The partition of a tenant's definitions.
 pub(crate) fn definitions(tenant: Id) -> String {
     tenant_key(tenant, 2) + "!d"
 }
@@ -120,7 +121,7 @@ pub(crate) fn record(tenant: Id, record: Ref) -> Key {
     Key { pk: partition(tenant, record), sk: RECORD.to_owned() }
 }
 
-/// Tenant and record of a record's item.
+/// Decodes the tenant and record of a record's key.
 pub(crate) fn read_record(key: &Key) -> Option<(Id, AnyRef<'_>)> {
     let mut pk = key.pk.as_str();
     if key.sk == RECORD {
@@ -140,22 +141,22 @@ pub(crate) fn epoch(tenant: Id) -> Key {
     Key { pk: tenant_key(tenant, 2) + "!e", sk: ONLY.to_owned() }
 }
 
-/// The entry of a tenant in the one directory of all of them.
+/// The key of a tenant in the directory of all tenants.
 pub(crate) fn directory(tenant: Id) -> Key {
     Key { pk: directory_partition(), sk: tenant_key(tenant, 0) }
 }
 
-/// The partition of the directory: no tenant's own.
+/// The partition of the directory, which belongs to no tenant.
 pub(crate) fn directory_partition() -> String {
     tenant_key(Id::NIL, 2) + "!o"
 }
 
-/// How far a consumer of the feed has come: no tenant's own.
+/// The key of a feed consumer's place, which belongs to no tenant.
 pub(crate) fn feed_place(consumer: &str) -> Key {
     Key { pk: tenant_key(Id::NIL, 2 + consumer.len()) + "!f" + consumer, sk: ONLY.to_owned() }
 }
 
-/// The tenant of an entry of the directory.
+/// Decodes the tenant of a directory entry.
 pub(crate) fn read_directory(key: &Key) -> Option<Id> {
     let mut sk = key.sk.as_str();
     let tenant = read_id(take(&mut sk, ID)?)?;
@@ -170,7 +171,7 @@ pub(crate) fn claim(claim: &Claim) -> Key {
 }
 
 pub(crate) fn idempotency(tenant: Id, key: &str) -> Key {
-    // A key longer than a partition key may be is known by its hash, as a claimed value is.
+    // Idempotency keys that exceed the size limit of a partition key are hashed, like claimed values.
     let short = Claim::new(Id::NIL, Kind::Organization, "", key).value;
     Key { pk: tenant_key(tenant, 2 + short.len()) + "!k" + &short, sk: ONLY.to_owned() }
 }
@@ -190,7 +191,7 @@ fn group_of(code: &str) -> Option<Group> {
     }
 }
 
-/// The sort key of a change in its record's partition.
+/// The sort key of a change in the partition of its record.
 pub(crate) fn history(position: HistoryPosition) -> String {
     let mut sk = String::with_capacity(TIME + 6);
     sk.push(CHANGE);
@@ -200,7 +201,7 @@ pub(crate) fn history(position: HistoryPosition) -> String {
     sk
 }
 
-/// Tenant, record and place of a change's item; `None` for what is no change.
+/// Decodes tenant, record and position of a change's key; `None` if it is not a change.
 pub(crate) fn read_change(key: &Key) -> Option<(Id, AnyRef<'_>, HistoryPosition)> {
     let (tenant, record) = read_partition(&key.pk)?;
     let mut sk = key.sk.strip_prefix(CHANGE)?;
@@ -210,19 +211,19 @@ pub(crate) fn read_change(key: &Key) -> Option<(Id, AnyRef<'_>, HistoryPosition)
     Some((tenant, record, HistoryPosition { recorded_at, group, version }))
 }
 
-/// The partition of a tenant's log, in the log's index.
+/// The partition of a tenant's log in the log index.
 pub(crate) fn log(tenant: Id) -> String {
     tenant_key(tenant, 2) + "!l"
 }
 
-/// The partition of a pipeline's stage moves, in their index.
+/// The partition of a pipeline's stage moves in their index.
 pub(crate) fn stage_moves(tenant: Id, pipeline: Id) -> String {
     let mut pk = tenant_key(tenant, 2 + ID) + "!m";
     push_id(&mut pk, pipeline);
     pk
 }
 
-/// The sort key of a change in both of these.
+/// The sort key of a change in the indexes of the log and of stage moves.
 pub(crate) fn log_place(position: LogPosition) -> String {
     let mut sk = time_prefix(position.time);
     AnyRef::from(position.record).push(&mut sk);
@@ -231,14 +232,14 @@ pub(crate) fn log_place(position: LogPosition) -> String {
     sk
 }
 
-/// Sorts before every place of this moment, and after every place of the moments before.
+/// A prefix that sorts before all positions of this time and after all positions of earlier times.
 pub(crate) fn time_prefix(time: Time) -> String {
     let mut sk = String::with_capacity(TIME + ID + 7);
     push_time(&mut sk, time);
     sk
 }
 
-/// The partition of an index's records of some equal values.
+/// The partition of an index for the given equal values.
 pub(crate) fn index(tenant: Id, decl: &KindDecl, index: &IndexDecl, equals: &[Value]) -> String {
     let mut pk = tenant_key(tenant, 8 + equals.len() * (ID + 2));
     pk.push_str(decl.kind.code());
@@ -259,15 +260,15 @@ pub(crate) fn index(tenant: Id, decl: &KindDecl, index: &IndexDecl, equals: &[Va
     pk
 }
 
-/// Into how many partitions the due records of a kind are spread, by their tenants.
+/// The number of partitions among which the due records of a kind are distributed by tenant.
 pub(crate) const DUE_PARTITIONS: u64 = 8;
 
-/// One of the partitions of a kind's due records of all tenants, in their index.
+/// A partition of a kind's due records of all tenants.
 pub(crate) fn due(kind: Kind, number: u64) -> String {
     tenant_key(Id::NIL, 5) + "!u" + kind.code() + &number.to_string()
 }
 
-/// The partition in which a tenant's due records of a kind stand.
+/// The partition that contains a tenant's due records of a kind.
 pub(crate) fn due_of(kind: Kind, tenant: Id) -> String {
     due(kind, (hash(&tenant.bytes()) >> 32) % DUE_PARTITIONS)
 }
@@ -280,14 +281,14 @@ pub(crate) fn index_place(sort: &Value, id: Id) -> String {
     sk
 }
 
-/// Sort value and id of a sort key of an index.
+/// Decodes the sort value and id of a record in an index.
 pub(crate) fn read_index_place(sk: &str, ty: crm_core::schema::FieldType) -> Option<(Value, Id)> {
     let (sort, id) = sk.split_at_checked(sk.len().checked_sub(ID)?)?;
     Some((ordered::read_sort(sort, ty)?, read_id(id)?))
 }
 
-/// The entry of one element of a list-valued field: in the partition of the record that the element names, so that
-/// what links to a record can also be read strongly, in that record's partition.
+/// The key of the entry of an element of a list-valued field. The entry is in the partition of the record that the
+/// element names, so that the links to a record can be read with strong consistency.
 pub(crate) fn entry(tenant: Id, decl: &KindDecl, field: usize, element: &Value, id: Id) -> Key {
     use crm_core::schema::FieldType;
     let target = match (element, decl.fields[field].ty.element()) {

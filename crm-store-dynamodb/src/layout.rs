@@ -1,15 +1,15 @@
-//! Which declared index stands in which of the table's global indexes, and what the attributes are called.
+//! The assignment of declared indexes to the table's global indexes, and the names of the attributes.
 //!
-//! The table has eight global indexes for records, shared by all kinds: each has a partition attribute of its own
-//! (`g0` … `g7`), and a sort attribute that it shares with others (`sa` for five, `sb` for two, `sc` for one), since
-//! a kind sorts most of its indexes by one and the same field. An item stands in a global index only if it has its
-//! partition attribute, so sharing costs nothing and saves 34 bytes an index in every copy of an item.
+//! The table has eight global indexes for records, shared by all kinds. Each has its own partition attribute (`g0` …
+//! `g7`) and shares a sort attribute with others (`sa` for five, `sb` for two, `sc` for one), because a kind sorts most
+//! of its indexes by the same field. An item is in a global index only if it has the partition attribute, so sharing
+//! costs nothing and saves 34 bytes per index in every copy of an item.
 //!
-//! The slots follow from the declarations: fields in the order of how many indexes they sort, each taking free slots.
-//! Archived records by their creation stand in the global index of stage moves, which has attributes that records have no
-//! other use for: the sort attributes of their own hold what the machine writes, which archiving must not have to know.
-//! The due records of a kind that declares them stand in one more of the eight, of all tenants together, under the sort
-//! attribute that their tenant's index of them has anyhow.
+//! The slots follow from the declarations: fields, ordered by the number of indexes they sort, take free slots in turn.
+//! Archived records by creation time are in the global index of stage moves, whose attributes records do not use
+//! otherwise. The records' own sort attributes may hold values of the machine group, which archiving must not need to
+//! know. If a kind declares due records, those of all tenants are in another of the eight indexes, under the sort
+//! attribute of the tenant's own index of them.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -19,29 +19,28 @@ use crm_core::{
     value::{Kind, Value},
 };
 
-/// How many global indexes there are for records.
+/// The number of global indexes for records.
 pub(crate) const SLOTS: usize = 8;
-/// Their names.
+/// The names of the global indexes for records.
 pub(crate) const NAMES: [&str; SLOTS] =
     ["records-0", "records-1", "records-2", "records-3", "records-4", "records-5", "records-6", "records-7"];
-/// Their partition attributes.
+/// The partition attributes of the global indexes for records.
 pub(crate) const PARTITIONS: [&str; SLOTS] = ["g0", "g1", "g2", "g3", "g4", "g5", "g6", "g7"];
-/// The sort attributes.
 pub(crate) const SORTS: [&str; 3] = ["sa", "sb", "sc"];
-/// Which sort attribute each global index has.
+/// The sort attribute of each global index.
 pub(crate) const SORT_OF: [usize; SLOTS] = [0, 0, 0, 0, 0, 1, 1, 2];
 
-/// The index of a tenant's log, and its partition and sort attribute.
+/// The index of a tenant's log, with its partition and sort attributes.
 pub(crate) const LOG_NAME: &str = "log";
 pub(crate) const LOG: (&str, &str) = ("lp", "ls");
-/// The index of stage moves, and its partition and sort attribute.
+/// The index of stage moves, with its partition and sort attributes.
 pub(crate) const MOVES_NAME: &str = "stage-moves";
 pub(crate) const MOVES: (&str, &str) = ("mp", "ms");
 
-/// The slot of archived records by their creation: the index of stage moves.
+/// The slot of archived records by creation time: the index of stage moves.
 pub(crate) const ARCHIVED_SLOT: usize = SLOTS;
 
-/// The global index of a slot: its name, its partition attribute and its sort attribute.
+/// Returns the name, partition attribute and sort attribute of a slot's global index.
 pub(crate) fn global(slot: usize) -> (&'static str, &'static str, &'static str) {
     match slot {
         ARCHIVED_SLOT => (MOVES_NAME, MOVES.0, MOVES.1),
@@ -49,45 +48,43 @@ pub(crate) fn global(slot: usize) -> (&'static str, &'static str, &'static str) 
     }
 }
 
-/// The version of the person's group.
+/// The version of the user group.
 pub(crate) const PERSON: &str = "v";
-/// The version of the machine's group.
+/// The version of the machine group.
 pub(crate) const MACHINE: &str = "w";
-/// The person's version at which the long texts were last written, in the record and in the item of the texts.
+/// The version of the user group at which the long texts were last written, in the record and in the item of the texts.
 pub(crate) const TEXTS_VERSION: &str = "tv";
 
-/// The attributes of the fields that every record has.
+/// The attributes of the common fields of all records.
 pub(crate) const COMMON: [&str; common::COUNT] =
     ["ca", "cb", "ua", "ub", "st", "aa", "xi", "pr", "sw", "mi", "si", "al", "ea"];
 
-/// The attribute of a field: short for the fields that every record has, for the others their names.
+/// The attribute of a field: a short name for common fields, the field's own name for others.
 pub(crate) fn attribute(decl: &KindDecl, field: usize) -> &'static str {
     COMMON.get(field).copied().unwrap_or_else(|| decl.fields[field].name)
 }
 
-/// The group whose version a field's writes are under.
+/// The group in which a field is written.
 pub(crate) const fn group(decl_section: Section) -> Group {
     decl_section.group()
 }
 
-/// Where the indexes of one kind stand.
+/// The assignment of the indexes of a kind.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// For each declared index its slot.
+    /// The slot of each declared index.
     pub(crate) slots: Vec<usize>,
-    /// For each sort attribute the field it holds, where it holds one.
+    /// The field in each sort attribute, if any.
     pub(crate) sorts: [Option<usize>; SORTS.len()],
-    /// The slot of the due records of all tenants, where the kind declares them.
+    /// The slot of the due records of all tenants, if the kind declares them.
     pub(crate) due: Option<usize>,
-    /// The list-valued fields that have entries, each with its indexes.
+    /// The list-valued fields with entries, each with its indexes.
     pub(crate) element_fields: Vec<(usize, Vec<usize>)>,
-    /// True where the kind has long texts.
     pub(crate) has_long_texts: bool,
-    /// For each declared index the one that serves it for records without some value, where there is one.
+    /// For each declared index, the index that serves queries for a missing value, if any.
     fallbacks: Vec<Option<usize>>,
 }
 
-/// The layout of a kind.
 pub(crate) fn of(decl: &KindDecl) -> &'static Layout {
     static ALL: LazyLock<HashMap<Kind, Layout>> =
         LazyLock::new(|| catalog::all().map(|decl| (decl.kind, Layout::new(decl))).collect());
@@ -116,7 +113,7 @@ impl Layout {
         by_sort.sort_by_key(|(sort, indexes)| std::cmp::Reverse(indexes.len() + usize::from(decl.due == Some(*sort))));
         let mut sorts: [Option<usize>; SORTS.len()] = [None; SORTS.len()];
         let mut taken = [false; SLOTS];
-        // An index that found no slot would stand in slot 0 beside another; a test holds that every one finds its own.
+        // An index without a free slot would share slot 0 with another. A test verifies that every index finds its own.
         let mut slots = vec![0; decl.indexes.len()];
         for (sort, indexes) in by_sort {
             for index in indexes {
@@ -133,7 +130,7 @@ impl Layout {
         }
         let due =
             decl.due.and_then(|field| (0..SLOTS).find(|&slot| !taken[slot] && sorts[SORT_OF[slot]] == Some(field)));
-        // A record is live or archived: the archived ones stand where the walk of the live ones stands.
+        // A record is either live or archived, so archived ones share the slot of the walk of live ones.
         slots[decl.archived().position] = slots[decl.walk().position];
         slots[decl.archived_walk().position] = ARCHIVED_SLOT;
         let mut element_fields: Vec<(usize, Vec<usize>)> = Vec::new();
@@ -143,7 +140,7 @@ impl Layout {
                 Some((_, indexes)) => indexes,
                 None => &mut element_fields.push_mut((field, Vec::new())).1,
             };
-            // An entry is an item of its own: the nth index of a field uses the nth sort attribute's first slot.
+            // An entry is a separate item, so the nth index of a field uses the first slot of the nth sort attribute.
             slots[index.position] = [0, 5, 7].get(indexes.len()).copied().unwrap_or(0);
             indexes.push(index.position);
         }
@@ -157,7 +154,7 @@ impl Layout {
         }
     }
 
-    /// The index that lists, in the same order, also the records that `index` leaves out because a value is missing.
+    /// The index with the same order that also lists the records that `index` omits because a value is missing.
     pub(crate) fn fallback<'a>(
         &self,
         decl: &'a KindDecl,
@@ -170,7 +167,7 @@ impl Layout {
         decl.indexes.get(other)
     }
 
-    /// The partition of a record in an index; `None` where it does not stand in it.
+    /// The partition of a record in an index; `None` if the record is not in it.
     pub(crate) fn partition(&self, image: &crm_core::schema::Image, index: &IndexDecl) -> Option<String> {
         let equals = index.entries(image).into_iter().next()?;
         if self.fallback(image.decl, index, &equals).is_some() {
@@ -179,7 +176,7 @@ impl Layout {
         Some(crate::key::index(image.tenant, image.decl, index, &equals))
     }
 
-    /// The sort attribute and value of a record in each sort attribute that its kind uses.
+    /// The sort attributes that the kind uses, with their values for a record.
     pub(crate) fn sort_keys(
         &self,
         image: &crm_core::schema::Image,
@@ -202,7 +199,7 @@ impl Layout {
                 keys.push((SORTS[at], crate::key::index_place(&by.sort_value(image), image.id)));
             }
         }
-        // The creation never changes, so the place of a record that is restored may stay: it has no partition then.
+        // The creation time never changes, so a restored record may keep this value; it has no partition then.
         if image.is_archived() && written(Group::Person) {
             let (_, _, sort) = global(ARCHIVED_SLOT);
             keys.push((sort, crate::key::index_place(&decl.archived_walk().sort_value(image), image.id)));
@@ -211,13 +208,13 @@ impl Layout {
     }
 }
 
-/// True for the equal fields whose missing value is nobody's queue: not an owner's or a team's.
+/// Returns `true` for equal fields whose missing value is not a work queue, unlike those of owner and team.
 fn is_optional(decl: &KindDecl, field: usize) -> bool {
     !decl.own.contains(&field) && !decl.team.contains(&field)
 }
 
-/// The index that serves `index` where one of its values is missing: the same sort, and of its equal fields those that
-/// cannot be missing so.
+/// The index that serves `index` for a missing value: it has the same sort field, and only equal fields that are not
+/// optional.
 fn fallback(decl: &KindDecl, index: &IndexDecl) -> Option<usize> {
     if index.per_element || index.archived || !index.equals.iter().any(|&field| is_optional(decl, field)) {
         return None;
@@ -263,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_decides_where_a_record_stands_is_a_persons_field() {
-        // A write of the machine's group alone must not have to know what a person wrote: it moves sort values only.
+        // A write of the machine group changes only sort values, so that it need not know the fields of the user group.
         for decl in catalog::all() {
             for index in &decl.indexes {
                 let mut fields = index.equals.clone();
@@ -306,7 +303,7 @@ mod tests {
 
     #[test]
     fn definitions_have_no_long_texts() {
-        // They are read whole by one query.
+        // Definitions are read completely by one query.
         assert!(catalog::all().filter(|decl| decl.is_definition).all(|decl| !of(decl).has_long_texts));
     }
 
@@ -317,7 +314,7 @@ mod tests {
         let other = of(decl).fallback(decl, by_email, &[Value::Null]).expect("one");
         assert_eq!(other.name, decl.walk().name);
         assert!(of(decl).fallback(decl, by_email, &[Value::text("a@b.example")]).is_none());
-        // The unassigned queue is work, and has entries of its own.
+        // The unassigned queue is real work and has its own entries.
         let by_owner = decl.index("owner_id -> created_at").expect("declared");
         assert!(of(decl).fallback(decl, by_owner, &[Value::Null]).is_none());
     }

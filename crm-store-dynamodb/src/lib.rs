@@ -4,21 +4,23 @@
 //! # async fn example() -> Result<(), crm_core::store::StoreError> {
 //! use crm_store_dynamodb::{DynamoStore, local};
 //!
-//! let client = local::client("http://127.0.0.1:8000"); // at AWS: Client::new(&aws_config::load_from_env().await)
+//! let client = local::client("http://127.0.0.1:8000"); // on AWS: Client::new(&aws_config::load_from_env().await)
 //! let store = DynamoStore::new(client, "crm");
 //! store.create_table().await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! - Records, claims and idempotency keys are read strongly, by key; definitions by one query; a record's history from
-//!   its own partition. Lists, the tenant's log and stage moves come from global indexes, which lag.
-//! - A commit is one `TransactWriteItems`: a hundred items, version conditions, its own id as the request's token.
-//! - Throttling and conflicts between transactions are retried here ([`Retry`]); the SDK's own retries are off.
-//! - What a newer program stored and this one does not know is read as far as it is known, and left as it was.
-//! - What each operation costs is told to whoever asks ([`DynamoStore::on_consumed`]).
+//! - Records, claims and idempotency keys are read by key with strong consistency, definitions by one query, and a
+//!   record's history from its own partition. Lists, the tenant's log and stage moves come from global indexes, which
+//!   are eventually consistent.
+//! - A commit is one `TransactWriteItems` of up to a hundred items, with conditions on versions and the commit's id as
+//!   the token of the request.
+//! - Throttling and conflicts between transactions are retried by the store ([`Retry`]); the SDK's own retries are off.
+//! - Data stored by a newer program is read as far as it is known, and unknown parts are preserved.
+//! - The consumed capacity of each operation can be observed ([`DynamoStore::on_consumed`]).
 //!
-//! The key layout, measured costs, and what an emulator cannot show are in `docs/dynamodb.md`.
+//! The key layout, measured costs, and the limits of emulators are described in `docs/dynamodb.md`.
 
 mod commit;
 mod due;
@@ -58,22 +60,23 @@ use crm_core::{
 
 pub use retry::Retry;
 
-/// How long one request may take, where the client's own configuration says nothing of it.
+/// The timeout of a request if the client's configuration has none.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What one request consumed.
+/// The capacity consumed by one request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Consumed {
-    /// For which of the store's operations: `commit`, `get`, `definitions`, `list`, `history`, `log`, `stage_moves`, `tenants`,
-    /// `feed_place`, `keep_feed_place`, `due`.
+    /// The operation of the store: `commit`, `get`, `definitions`, `list`, `history`, `log`, `stage_moves`, `tenants`,
+    /// `feed_place`, `keep_feed_place` or `due`.
     pub operation: &'static str,
-    /// Capacity units: write units for `commit` and `keep_feed_place`, read units for the others. The copies in global indexes are in it.
+    /// The capacity units: write units for `commit` and `keep_feed_place`, read units for the others. Copies in global
+    /// indexes are included.
     pub units: f64,
 }
 
 type Observer = Arc<dyn Fn(Consumed) + Send + Sync>;
 
-/// A store on one DynamoDB table. Cloning it gives another handle.
+/// A store on one DynamoDB table. Clones share the client.
 #[derive(Clone)]
 pub struct DynamoStore {
     client: Client,
@@ -90,9 +93,9 @@ impl fmt::Debug for DynamoStore {
 }
 
 impl DynamoStore {
-    /// A store on the table of a name. Asks nothing of DynamoDB yet.
+    /// Creates a store on the table with the given name, without sending a request.
     ///
-    /// The client is used with its own retries off: the store must know of every answer that was lost.
+    /// The client's own retries are disabled, because the store must know about every lost response.
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and handing it over reads as what it is")]
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         let config = client.config();
@@ -113,8 +116,8 @@ impl DynamoStore {
         }
     }
 
-    /// Reads the feed through this client of DynamoDB Streams. Without one, [`Feed::feed`] and [`Feed::feed_end`]
-    /// are unavailable.
+    /// Sets the client of DynamoDB Streams from which the feed is read. Without it, [`Feed::feed`] and
+    /// [`Feed::feed_end`] are unavailable.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a client is a handle, and handing it over reads as what it is")]
     pub fn with_streams(mut self, streams: aws_sdk_dynamodbstreams::Client) -> Self {
@@ -124,27 +127,28 @@ impl DynamoStore {
         self
     }
 
-    /// Tries failed requests so often.
+    /// Sets the retry policy.
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Tells what every request from now on consumes. DynamoDB is asked to say so only where somebody listens.
+    /// Reports the consumption of each following request to the observer. Without an observer, DynamoDB is not asked to
+    /// return it.
     #[must_use]
     pub fn on_consumed(mut self, observer: impl Fn(Consumed) + Send + Sync + 'static) -> Self {
         self.on_consumed = Some(Arc::new(observer));
         self
     }
 
-    /// The table's name.
+    /// Returns the name of the table.
     pub fn table(&self) -> &str {
         &self.table
     }
 
-    /// Makes the table with its indexes, its stream and its time to live, and waits until it can be used. A table that
-    /// is there already is left as it is.
+    /// Creates the table with its indexes, stream and time to live, and waits until it is active. An existing table is
+    /// not changed.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -162,23 +166,23 @@ impl DynamoStore {
 
 #[async_trait]
 impl Records for DynamoStore {
-    /// One `BatchGetItem` of up to a hundred items (the epoch, and two items a record where its kind has long texts);
-    /// where a claim is wanted, a second one.
+    /// One `BatchGetItem` of up to a hundred items (the epoch, and two items per record if its kind has long texts),
+    /// and a second one if a claim is requested.
     async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
         self.get_wanted(tenant, wants).await
     }
 
-    /// A `GetItem` for the epoch, then one strongly consistent `Query` (another for every further MB).
+    /// A `GetItem` for the epoch, then one strongly consistent `Query` (and another per additional MB).
     async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
         self.all_definitions(tenant).await
     }
 
-    /// One to four `Query`s; for a list-valued index a `BatchGetItem` after each.
+    /// One to four `Query`s, and for a list-valued index a `BatchGetItem` after each.
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         self.list_page(query).await
     }
 
-    /// One `TransactWriteItems`, again where DynamoDB asks for it.
+    /// One `TransactWriteItems`, repeated if DynamoDB requires it.
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         self.send_commit(commit).await
     }
@@ -222,7 +226,7 @@ impl Feed for DynamoStore {
         self.end_of_feed().await
     }
 
-    /// Eight `Query`s, one after another four at most in each of eight partitions.
+    /// A `Query` in each of eight partitions concurrently, with at most four pages each.
     async fn due(
         &self,
         decl: &'static KindDecl,

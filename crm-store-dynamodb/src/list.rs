@@ -1,11 +1,11 @@
 //! Lists: pages of one kind by a declared index.
 //!
-//! A query of a global index gives whole records in order. Where the index is list-valued it gives thin entries, whose
-//! records are then read by key, strongly, and looked at again: an entry that its record no longer stands under is
-//! passed over, and so is a record that the filter does not let through.
+//! A query of a global index returns complete records in order. A list-valued index returns small entries, whose
+//! records are then read by key with strong consistency and checked again: stale entries are skipped, and so are
+//! records that the filter rejects.
 //!
-//! Every filter is asked of the engine and then asked again here: who may see a record is part of the filter, and a
-//! record that should not be seen must not come through a fault of the translation.
+//! Every filter is evaluated by DynamoDB and then again by the store. Permissions are part of the filter, and a fault
+//! of the translation must not expose a record.
 
 use std::sync::Arc;
 
@@ -26,14 +26,15 @@ use crate::{
     value::{Item, corrupt},
 };
 
-/// How many of DynamoDB's pages one call reads at most.
+/// The maximum number of DynamoDB pages per call.
 const MAX_PAGES: usize = 4;
-/// With a filter, the first page examines so many times the limit, at least [`FIRST_LOOK`] records: where the filter
-/// lets most through, a page of fifty costs about what it shows. The pages after it are DynamoDB's own, of 1 MB.
+/// With a filter, the first page examines this multiple of the limit, and at least [`FIRST_LOOK`] records. If the
+/// filter passes most records, a page of fifty then costs about as much as it shows. Later pages are DynamoDB's own, of
+/// 1 MB.
 const FIRST_LOOK_TIMES: usize = 4;
 const FIRST_LOOK: usize = 100;
 
-/// What is to be read, after the detour to another index where a value is missing.
+/// The query to execute, after a possible switch to another index for a missing value.
 struct Plan<'a> {
     query: &'a Query,
     index: &'a IndexDecl,
@@ -47,7 +48,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(query: &'a Query) -> Result<Self, StoreError> {
         if query.equals.len() != query.index.equals.len() {
-            return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()));
+            return Err(StoreError::BadQuery("a value is required for each equal field of the index".to_owned()));
         }
         if let Some(after) = &query.after
             && !fits(&after.sort, query.decl.fields[query.index.sort].ty)
@@ -80,7 +81,7 @@ impl<'a> Plan<'a> {
         !self.filter.is_always()
     }
 
-    /// The key of the index that a position stands for: where DynamoDB is to go on.
+    /// The key of the index at a position, where DynamoDB continues.
     fn start(&self, after: &Position) -> Item {
         let query = self.query;
         let pk = key::index(query.tenant, query.decl, self.index, &self.equals);
@@ -96,7 +97,7 @@ impl<'a> Plan<'a> {
         start
     }
 
-    /// The position of an item of the index.
+    /// The position of an item in the index.
     fn position(&self, item: &Item) -> Result<Position, StoreError> {
         let ty = self.query.decl.fields[self.index.sort].ty;
         let place = item.get(self.sort).and_then(|place| place.as_s().ok());
@@ -104,7 +105,7 @@ impl<'a> Plan<'a> {
         Ok(Position { sort, id })
     }
 
-    /// Whether a record, as it is now, stands where an entry of the index said.
+    /// Returns `true` if the current record matches the entry of the index and the filter.
     fn holds(&self, image: &Image) -> bool {
         image.tenant == self.query.tenant
             && self.index.entries(image).contains(&self.equals)
@@ -112,7 +113,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The test that a field has a value, or none.
+/// The test that a field has the given value, or no value.
 fn stands_under(decl: &KindDecl, field: usize, value: &Value) -> Predicate {
     let ty = decl.fields[field].ty;
     if value.is_null() {
@@ -127,7 +128,7 @@ fn stands_under(decl: &KindDecl, field: usize, value: &Value) -> Predicate {
     Predicate::field_eq(field, ty, value.clone())
 }
 
-/// Whether a position's sort value is one that the index can hold.
+/// Returns `true` if the index can hold the sort value of a position.
 fn fits(sort: &Value, ty: FieldType) -> bool {
     matches!(
         (sort, ty),
@@ -171,7 +172,7 @@ impl DynamoStore {
             start = answer.last_evaluated_key;
             match &start {
                 None => return Ok(Page { items, next: None }),
-                // What the engine's filter held back was examined as well.
+                // Items rejected by DynamoDB's filter were examined as well.
                 Some(key) => last = Some(plan.position(key)?),
             }
         }
@@ -189,10 +190,10 @@ impl DynamoStore {
         let mut names = Placeholders::default();
         let pk = key::index(query.tenant, query.decl, plan.index, &plan.equals);
         let condition = format!("{}={}", names.name(plan.partition), names.value(Attribute::S(pk)));
-        // Entries have nothing that a filter could be asked of.
+        // Entries have no attributes to filter by.
         let is_asked = plan.is_filtered() && !plan.index.per_element;
         let filter = if is_asked { filter::translate(query.decl, &plan.filter, &mut names) } else { None };
-        // One record more than wanted tells whether the list goes on. With a filter, never the page's size.
+        // One record more than requested shows whether the list continues. With a filter the page size is not used.
         let limit = if plan.index.per_element {
             Some(if plan.is_filtered() { MAX_BATCH } else { (wanted + 1).min(MAX_BATCH) })
         } else if !plan.is_filtered() {
@@ -226,8 +227,8 @@ impl DynamoStore {
         Ok(answer)
     }
 
-    /// The records of entries, in the entries' order, each with its entry's position; none where it no longer stands
-    /// there or the filter does not let it through.
+    /// The records of entries, in the order of the entries and each with its position; `None` if the entry is stale or
+    /// the filter rejects the record.
     async fn records_of_entries(
         &self,
         plan: &Plan<'_>,

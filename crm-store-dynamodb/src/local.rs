@@ -1,8 +1,8 @@
-//! Clients for an emulator on this machine: plain HTTP, credentials that are none.
+//! Clients for an emulator on the local machine: plain HTTP and dummy credentials.
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 
-/// A client of DynamoDB for an emulator at an address such as `http://127.0.0.1:8000`.
+/// Returns a client of DynamoDB for an emulator at an address such as `http://127.0.0.1:8000`.
 pub fn client(endpoint: &str) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -13,7 +13,7 @@ pub fn client(endpoint: &str) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
-/// A client of DynamoDB Streams for the same emulator.
+/// Returns a client of DynamoDB Streams for the same emulator.
 pub fn streams_client(endpoint: &str) -> aws_sdk_dynamodbstreams::Client {
     let config = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(aws_sdk_dynamodbstreams::config::BehaviorVersion::latest())

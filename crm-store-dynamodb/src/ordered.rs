@@ -1,30 +1,31 @@
-//! Text whose byte order is the order of what it encodes: ids, numbers, times and sort values inside keys.
+//! An order-preserving text encoding of ids, numbers, times and sort values for keys.
 //!
-//! DynamoDB sorts an index by the bytes of one string. Everything here is of fixed width, or marks its own end, so that
-//! parts put one after another sort part by part.
+//! DynamoDB sorts an index by the bytes of one string. All encodings have a fixed width or mark their own end, so that
+//! concatenated parts sort part by part.
 
 use crm_core::{
     schema::FieldType,
     value::{Date, Decimal, Id, Time, Value},
 };
 
-/// Sixty-four characters in the order of their bytes, none of which needs escaping anywhere.
+/// Sixty-four characters in byte order that never need escaping.
 const DIGITS: &[u8; 64] = b"-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
-/// Characters of an id.
+/// The characters of an id.
 pub(crate) const ID: usize = 22;
-/// Characters of a moment: the microseconds of ten thousand years need 59 bits.
+/// The characters of a time: the microseconds of ten thousand years need 59 bits.
 pub(crate) const TIME: usize = 10;
-/// Characters of a day.
+/// The characters of a date.
 const DATE: usize = 4;
-/// Characters of a whole number.
+/// The characters of an integer.
 const INT: usize = 11;
 
-/// A missing sort value: after every digit and after [`TEXT`].
+/// A missing sort value, which sorts after every digit and after [`TEXT`].
 const MISSING: char = '~';
-/// Before a text, so that no text can be mistaken for a missing one.
+/// The prefix of a text, so that no text can be mistaken for a missing value.
 const TEXT: char = '!';
-/// Ends a text inside a key. A text that holds the character itself has [`ESCAPED`] after it, which sorts after an end.
+/// The end of a text inside a key. The character itself is followed by [`ESCAPED`] in a text, which sorts after the
+/// end.
 const END: &str = "\u{1}\u{1}";
 const ESCAPED: &str = "\u{1}\u{2}";
 
@@ -44,7 +45,7 @@ fn read_bits(text: &str) -> Option<u128> {
     })
 }
 
-/// Takes `width` bytes off the front, where there are so many.
+/// Takes `width` bytes off the front; `None` if there are fewer.
 pub(crate) fn take<'a>(text: &mut &'a str, width: usize) -> Option<&'a str> {
     let (head, tail) = text.split_at_checked(width)?;
     *text = tail;
@@ -52,7 +53,7 @@ pub(crate) fn take<'a>(text: &mut &'a str, width: usize) -> Option<&'a str> {
 }
 
 pub(crate) fn push_id(out: &mut String, id: Id) {
-    // 128 bits in 22 digits of 6: the first digit holds the two that are over.
+    // 128 bits in 22 digits of 6 bits: the first digit holds the remaining two.
     push_bits(out, u128::from_be_bytes(id.bytes()), ID);
 }
 
@@ -72,28 +73,29 @@ pub(crate) fn read_time(text: &str) -> Option<Time> {
     Time::from_micros(Time::MIN.micros().checked_add(above)?).ok()
 }
 
-/// A version: its digits without leading zeros, after their number.
+/// Appends a version: the number of its digits, then the digits without leading zeros.
 pub(crate) fn push_version(out: &mut String, version: u64) {
     let width = (u64::BITS - version.leading_zeros()).div_ceil(6) as usize;
     push_bits(out, width as u128, 1);
     push_bits(out, u128::from(version), width);
 }
 
-/// Reads a version off the front.
+/// Takes a version off the front.
 pub(crate) fn take_version(text: &mut &str) -> Option<u64> {
     let width = usize::try_from(read_bits(take(text, 1)?)?).ok()?;
     u64::try_from(read_bits(take(text, width)?)?).ok()
 }
 
-/// The first day there is, in days since 1970.
+/// The first representable day, in days since 1970.
 fn first_day() -> i32 {
     Date::of(Time::MIN).days()
 }
 
-/// A decimal in 58 digits: 29 before the point and 28 behind it after a sign; a negative one by the nines' complement.
+/// Appends a decimal in 58 digits: a sign, 29 digits before and 28 after the point. Negative numbers use the nines'
+/// complement.
 fn push_decimal(out: &mut String, number: Decimal) {
     let number = number.get();
-    // Never with a precision: the number's own formatting panics where its digits and the precision are too many.
+    // Never with a precision: the type's formatting panics if it has too many digits for the precision.
     let plain = number.abs().to_string();
     let (whole, part) = plain.split_once('.').unwrap_or((&plain, ""));
     let digits = format!("{whole:0>29}{part:0<28}");
@@ -129,11 +131,11 @@ pub(crate) fn push_text(out: &mut String, text: &str) {
     out.push_str(END);
 }
 
-/// A sort value: bytes in the order of [`Value::sort_order`], missing last.
+/// Appends a sort value, in the order of [`Value::sort_order`], missing values last.
 pub(crate) fn push_sort(out: &mut String, value: &Value) {
     match value {
         Value::Bool(flag) => push_bits(out, u128::from(*flag), 1),
-        // Biased: the sign bit flipped makes negative numbers sort before the others.
+        // With the sign bit flipped, negative numbers sort first.
         Value::Int(number) => push_bits(out, u128::from(number.cast_unsigned() ^ 1 << 63), INT),
         Value::Decimal(number) => push_decimal(out, *number),
         Value::Time(time) => push_time(out, *time),
@@ -147,7 +149,7 @@ pub(crate) fn push_sort(out: &mut String, value: &Value) {
     }
 }
 
-/// Reads back what [`push_sort`] wrote for a field of a type.
+/// Decodes the output of [`push_sort`] for a field of the type.
 pub(crate) fn read_sort(text: &str, ty: FieldType) -> Option<Value> {
     if text.starts_with(MISSING) {
         return (text.len() == MISSING.len_utf8()).then_some(Value::Null);
@@ -166,7 +168,7 @@ pub(crate) fn read_sort(text: &str, ty: FieldType) -> Option<Value> {
     })
 }
 
-/// Sorts before everything that follows a position in a key, and after the position itself.
+/// A character that sorts before everything that can follow a position in a key, and after the position itself.
 pub(crate) const JUST_AFTER: char = ' ';
 
 #[cfg(test)]
@@ -182,7 +184,7 @@ mod tests {
     }
 
     fn check(a: &Value, b: &Value, ty: FieldType) {
-        // An id follows in a real key; it must not disturb the order.
+        // In a real key an id follows; it must not affect the order.
         let (x, y) = (sorted(a) + "zzz", sorted(b) + "---");
         let order = a.sort_order(b);
         if order != std::cmp::Ordering::Equal {

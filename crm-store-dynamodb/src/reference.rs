@@ -1,5 +1,4 @@
-//! References as they are stored: two characters for the kind, then the id. The kind may be one that only a newer
-//! program knows.
+//! Stored references: two characters for the kind, then the id. The kind may be one that only a newer program knows.
 
 use std::sync::Arc;
 
@@ -9,10 +8,10 @@ use serde_json::json;
 
 use crate::ordered::{ID, push_id, read_id, take};
 
-/// Characters of a kind's code.
+/// The characters of a kind's code.
 const CODE: usize = 2;
 
-/// A record by the code of its kind and its id, whether or not this program knows the kind.
+/// A reference by kind code and id, whether or not this program knows the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AnyRef<'a> {
     code: &'a str,
@@ -26,41 +25,41 @@ impl From<Ref> for AnyRef<'static> {
 }
 
 impl<'a> AnyRef<'a> {
-    /// The record, where its kind is known here.
+    /// The reference; `None` if the kind is unknown.
     pub(crate) fn known(self) -> Option<Ref> {
         Some(Ref::new(Kind::from_code(self.code)?, self.id))
     }
 
-    /// Appends it to a key.
+    /// Appends the reference to a key.
     pub(crate) fn push(self, key: &mut String) {
         key.push_str(self.code);
         push_id(key, self.id);
     }
 
-    /// Takes what [`AnyRef::push`] wrote off the front of a key.
+    /// Takes a reference off the front of a key.
     pub(crate) fn take(key: &mut &'a str) -> Option<Self> {
         Some(Self { code: take(key, CODE)?, id: read_id(take(key, ID)?)? })
     }
 
-    /// As an attribute: 18 bytes.
+    /// The reference as an attribute of 18 bytes.
     pub(crate) fn attribute(self) -> Attribute {
         Attribute::B(Blob::new([self.code.as_bytes(), &self.id.bytes()].concat()))
     }
 
-    /// Reads what [`AnyRef::attribute`] wrote.
+    /// Decodes an [`AnyRef::attribute`].
     pub(crate) fn read(attribute: &'a Attribute) -> Option<Self> {
         let (code, id) = attribute.as_b().ok()?.as_ref().split_first_chunk::<CODE>()?;
         let id = Id::from_uuid(uuid::Uuid::from_slice(id).ok()?);
         Some(Self { code: std::str::from_utf8(code).ok()?, id })
     }
 
-    /// The value of a field: opaque where the kind is unknown.
+    /// The reference as a value; opaque if the kind is unknown.
     pub(crate) fn value(self) -> Value {
         self.known()
             .map_or_else(|| Value::Opaque(Arc::new(json!({"r": {"kind": self.code, "id": self.id}}))), Value::Ref)
     }
 
-    /// The reference that a value is, also an opaque one that [`AnyRef::value`] made.
+    /// The reference in a value, including an opaque one created by [`AnyRef::value`].
     pub(crate) fn of(value: &'a Value) -> Option<Self> {
         match value {
             Value::Ref(target) => Some((*target).into()),
@@ -91,7 +90,7 @@ mod tests {
             assert_eq!(AnyRef::of(&value), Some(any));
             assert_eq!(matches!(value, Value::Opaque(_)), any.known().is_none());
         }
-        // The name of a kind, as another store keeps it, is none of these.
+        // The full name of a kind, as another store uses it, is not a code.
         let named = Value::Opaque(Arc::new(json!({"r": {"kind": "gadget", "id": id}})));
         assert_eq!(AnyRef::of(&named), None);
     }

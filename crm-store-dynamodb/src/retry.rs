@@ -1,4 +1,4 @@
-//! Trying again: how often, and how long to wait between.
+//! The retry policy: the number of attempts and the delay between them.
 
 use std::{
     future::Future,
@@ -14,27 +14,27 @@ use crm_core::store::StoreError;
 
 use crate::error::{classify, forgotten, unavailable};
 
-/// How often a call is tried that failed for a passing reason (throttled, a conflict with another transaction, a lost
-/// answer), and how long the store waits between: a random time up to `base × 2ⁿ`, at most `cap`.
+/// The retry policy for calls that fail temporarily (throttled, in conflict with another transaction, or with a lost
+/// response). The store waits a random time up to `base × 2ⁿ`, and at most `cap`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
-    /// How many calls there are in all; at least one.
+    /// The total number of attempts, at least one.
     pub attempts: u32,
-    /// The most that is waited before the second.
+    /// The maximum delay before the second attempt.
     pub base: Duration,
-    /// The most that is ever waited.
+    /// The maximum delay before any attempt.
     pub cap: Duration,
 }
 
 impl Default for Retry {
-    /// Ten calls within about four seconds.
+    /// Ten attempts within about four seconds.
     fn default() -> Self {
         Self { attempts: 10, base: Duration::from_millis(20), cap: Duration::from_secs(1) }
     }
 }
 
 impl Retry {
-    /// Waits before the call that follows on call number `done`, counted with 1; false where there is none left.
+    /// Waits before the next attempt after `done` attempts. Returns `false` if no attempts are left.
     pub(crate) async fn wait(&self, done: u32) -> bool {
         if done >= self.attempts {
             return false;
@@ -44,7 +44,7 @@ impl Retry {
         true
     }
 
-    /// Does a read, or a write that is as good twice as once, again and again while it fails for a passing reason.
+    /// Executes a read, or an idempotent write, and retries it after temporary failures.
     pub(crate) async fn read<T, E, F>(&self, mut call: impl FnMut() -> F + Send) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
@@ -67,7 +67,7 @@ impl Retry {
     }
 }
 
-/// A random number from 0 to 1: the standard library's own seed for hash maps is random enough to spread callers.
+/// A random number from 0 to 1. The standard library's seed for hash maps is random enough to spread callers.
 fn jitter() -> f64 {
     let bits = u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or(u32::MAX);
     f64::from(bits) / f64::from(u32::MAX)

@@ -1,4 +1,4 @@
-//! The table: its keys, its ten global indexes, its stream and its time to live.
+//! The table: its keys, ten global indexes, stream and time to live.
 
 use std::{error::Error, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
     layout::{self, LOG, LOG_NAME, MOVES, MOVES_NAME, PARTITIONS, SLOTS, SORTS},
 };
 
-/// The attribute by which DynamoDB itself forgets an item: seconds since 1970.
+/// The time-to-live attribute of an item, in seconds since 1970.
 pub(crate) const EXPIRES: &str = "x";
 
-/// The global indexes: name, partition attribute, sort attribute.
+/// The name, partition attribute and sort attribute of each global index.
 fn indexes() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
     (0..SLOTS).map(layout::global).chain([(LOG_NAME, LOG.0, LOG.1), (MOVES_NAME, MOVES.0, MOVES.1)])
 }
@@ -72,7 +72,7 @@ pub(crate) async fn create(client: &Client, table: &str) -> Result<(), StoreErro
 }
 
 async fn wait_until_active(client: &Client, table: &str) -> Result<(), StoreError> {
-    // A new table takes seconds at AWS, a table of eleven key schemas not much more.
+    // A new table takes seconds on AWS, and one with eleven key schemas not much longer.
     for _ in 0..240 {
         let described = client.describe_table().table_name(table).send().await.map_err(error::unavailable)?;
         if described.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
@@ -80,7 +80,7 @@ async fn wait_until_active(client: &Client, table: &str) -> Result<(), StoreErro
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    Err(StoreError::unavailable("the table is still being made"))
+    Err(StoreError::unavailable("the table is still being created"))
 }
 
 fn keys(partition: &str, sort: &str) -> Result<Vec<KeySchemaElement>, StoreError> {

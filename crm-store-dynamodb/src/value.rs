@@ -1,10 +1,10 @@
-//! Values as attributes, in two forms.
+//! Conversion of values to attributes, in two forms.
 //!
-//! In a record the declaration says what an attribute is, so times and days are plain numbers, amounts a map of number
-//! and currency, and filters compare them as such. In changes and in custom properties nothing says so: there a value
-//! carries its type, in DynamoDB's own types where those are enough (S text, N whole number, B id or reference, BOOL,
-//! L), in a map of one tag where they are not. A value that this program cannot read, since a newer one wrote it, is
-//! [`Value::Opaque`]: its attribute as JSON, from which the same attribute is made again.
+//! In a record, the declaration determines the type of an attribute. Times and dates are plain numbers, amounts are
+//! maps of number and currency, and filters compare them directly. In changes and custom properties there is no
+//! declaration, so a value carries its type: as a native DynamoDB type if there is a suitable one (S text, N integer, B
+//! id or reference, BOOL, L), otherwise as a map with one tag. A value that this program cannot read, because a newer
+//! one wrote it, is [`Value::Opaque`]: its attribute as JSON, from which the same attribute is restored.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,14 +22,14 @@ use serde_json::{Value as Json, json};
 
 use crate::reference::AnyRef;
 
-/// An item, or a map inside one.
+/// An item, or a map in one.
 pub(crate) type Item = HashMap<String, Attribute>;
 
-/// An amount's number, in its map.
+/// The number of an amount, in its map.
 pub(crate) const AMOUNT: &str = "a";
-/// An amount's currency, in its map; also the tag of an amount.
+/// The currency of an amount, in its map; also the tag of an amount.
 pub(crate) const CURRENCY: &str = "c";
-/// Tags of values that DynamoDB has no type for.
+/// Tags of values without a native DynamoDB type.
 pub(crate) const TIME: &str = "m";
 pub(crate) const DATE: &str = "d";
 pub(crate) const DECIMAL: &str = "q";
@@ -37,12 +37,12 @@ const JSON: &str = "j";
 const MAP: &str = "p";
 const REDACTED: &str = "x";
 const NOT_LOADED: &str = "n";
-/// The tag of an opaque value that came from elsewhere: its JSON as text.
+/// The tag of an opaque value from another store: its JSON as text.
 const OPAQUE: &str = "o";
 
-/// What is stored cannot be read.
+/// The error for stored data that cannot be decoded.
 pub(crate) fn corrupt(what: &str) -> StoreError {
-    StoreError::corrupt(format!("an item's {what} is not what it should be"))
+    StoreError::corrupt(format!("an item has an invalid {what}"))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "numbers are small, and a `&` at every call is noise")]
@@ -65,7 +65,7 @@ fn tagged(tag: &str, attribute: Attribute) -> Attribute {
     Attribute::M(HashMap::from([(tag.to_owned(), attribute)]))
 }
 
-/// A value that carries its type.
+/// Converts a value to an attribute that carries its type.
 pub(crate) fn to_tagged(value: &Value) -> Attribute {
     match value {
         Value::Null => Attribute::Null(true),
@@ -93,7 +93,7 @@ pub(crate) fn to_tagged(value: &Value) -> Attribute {
     }
 }
 
-/// Reads what [`to_tagged`] wrote; what a newer program's wrote is opaque.
+/// Decodes the output of [`to_tagged`]; a value written by a newer program is opaque.
 pub(crate) fn from_tagged(attribute: &Attribute) -> Result<Value, StoreError> {
     match read(attribute) {
         Some(value) => Ok(value),
@@ -134,7 +134,7 @@ fn read_map(map: &Item) -> Option<BTreeMap<String, Value>> {
     map.iter().map(|(key, value)| Some((key.clone(), from_tagged(value).ok()?))).collect()
 }
 
-/// An attribute as JSON, by DynamoDB's own names of its type; bytes as lists of numbers.
+/// Converts an attribute to JSON, keyed by DynamoDB's type names; bytes become lists of numbers.
 fn json_of(attribute: &Attribute) -> Option<Json> {
     Some(match attribute {
         Attribute::S(text) => json!({"S": text}),
@@ -154,7 +154,7 @@ fn json_of(attribute: &Attribute) -> Option<Json> {
     })
 }
 
-/// Reads what [`json_of`] wrote; `None` for any other JSON.
+/// Decodes the output of [`json_of`]; `None` for any other JSON.
 fn attribute_of(json: &Json) -> Option<Attribute> {
     fn read<T: DeserializeOwned>(json: &Json) -> Option<T> {
         T::deserialize(json).ok()
@@ -178,7 +178,7 @@ fn attribute_of(json: &Json) -> Option<Attribute> {
     })
 }
 
-/// A value of a declared type. Also what filters compare with.
+/// Converts a value of a declared type. Filters compare with the same form.
 pub(crate) fn to_plain(value: &Value) -> Attribute {
     match value {
         Value::Decimal(decimal) => number(decimal),
@@ -191,8 +191,8 @@ pub(crate) fn to_plain(value: &Value) -> Attribute {
     }
 }
 
-/// What an absent attribute of a field stands for: what a record has there that nobody filled in. So the many `false`
-/// and empty lists of a new record take no room.
+/// The meaning of a field's absent attribute: the default value. The many `false` and empty lists of a new record
+/// therefore take no space.
 pub(crate) fn absent(field: usize, ty: FieldType) -> Value {
     match ty {
         _ if field < common::COUNT => Value::Null,
@@ -202,19 +202,19 @@ pub(crate) fn absent(field: usize, ty: FieldType) -> Value {
     }
 }
 
-/// A field's attribute; `None` where its absence says it.
+/// Converts the value of a field; `None` if it is represented by absence.
 pub(crate) fn to_field(decl: &KindDecl, field: usize, value: &Value) -> Option<Attribute> {
     if *value == absent(field, decl.fields[field].ty) {
         return None;
     }
-    // Long text stands in an item of its own; the record only tells that there is some.
+    // A long text is stored in a separate item; the record only contains whether there is one.
     if decl.fields[field].is_long() {
         return Some(Attribute::Bool(true));
     }
     Some(to_plain(value))
 }
 
-/// Reads what [`to_field`] wrote.
+/// Decodes the output of [`to_field`].
 pub(crate) fn from_field(decl: &KindDecl, field: usize, attribute: Option<&Attribute>) -> Result<Value, StoreError> {
     let declared = &decl.fields[field];
     let Some(attribute) = attribute else { return Ok(absent(field, declared.ty)) };
@@ -230,7 +230,7 @@ fn from_plain(ty: FieldType, attribute: &Attribute) -> Option<Value> {
         (FieldType::Bool, Attribute::Bool(flag)) => Value::Bool(*flag),
         (FieldType::Int(..), Attribute::N(text)) => Value::Int(text.parse().ok()?),
         (FieldType::Decimal, _) => Value::Decimal(read_decimal(attribute)?),
-        // Also of a currency that is newer than this program.
+        // Including a currency that is newer than this program.
         (FieldType::Money, Attribute::M(_)) => from_tagged(attribute).ok()?,
         (FieldType::Time, _) => Value::Time(read_time(attribute)?),
         (FieldType::Date, _) => Value::Date(read_date(attribute)?),
@@ -365,7 +365,7 @@ mod tests {
         for json in [
             json!({"zz": {"a": 1}}),
             json!({"r": {"kind": "gadget", "id": "0190c0de-0000-7000-8000-000000000000"}}),
-            // These look as if this store had made them, of what it can read.
+            // These look like the opaque form of attributes that this store could read.
             json!({"S": "text"}),
             json!({"M": {"o": {"S": "{}"}}}),
             json!({"r": {"kind": Kind::Lead.code(), "id": "0190c0de-0000-7000-8000-000000000000"}}),

@@ -1,7 +1,7 @@
 -- Made from the declarations by crm_store_postgres::ddl, as they were then. Once released it is never edited:
 -- what is declared later comes in migrations of its own.
 
--- Every change of every record, append-only. In (tick, seq) a record's changes stand in version order.
+-- All changes of all records, append-only. In the order of (tick, seq) a record's changes are in version order.
 create table crm.change (
   tenant_id uuid not null,
   kind text collate "C" not null,
@@ -27,15 +27,15 @@ create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at
   where stage_move is not null;
 create index change_feed on crm.change (tick, seq);
 
--- How far each consumer of the feed has come.
+-- The places of the consumers of the feed.
 create table crm.feed_place (
   consumer text collate "C" primary key,
-  fence bigint not null, -- how often it was kept
+  fence bigint not null, -- incremented by each write
   place json not null,
-  kept_at timestamptz not null -- for who looks how far behind it is
+  kept_at timestamptz not null -- shows how far the consumer is behind
 );
 
--- A value that at most one live record has. Under the nil tenant, among all tenants.
+-- A value that at most one live record has. Under the nil tenant it is unique among all tenants.
 create table crm.claim (
   tenant_id uuid not null,
   kind text collate "C" not null,
@@ -47,7 +47,7 @@ create table crm.claim (
   primary key (tenant_id, kind, name, value)
 );
 
--- What idempotency keys hold until they expire.
+-- The entries of idempotency keys until they expire.
 create table crm.idempotency_key (
   tenant_id uuid not null,
   key text collate "C" not null,
@@ -57,7 +57,7 @@ create table crm.idempotency_key (
 );
 create index idempotency_key_expires_at on crm.idempotency_key (expires_at);
 
--- The commits that last changed a definition, and what somebody may do, by tenant.
+-- The last commits that changed definitions and access, by tenant.
 create table crm.epoch (
   tenant_id uuid primary key,
   definitions uuid,
@@ -65,22 +65,22 @@ create table crm.epoch (
 );
 
 -- The clock of the feed. A commit marks its changes with the clock's value, the tick, and holds a shared advisory lock
--- named after it until its transaction ends: only commits hold the feed back, not other transactions. The locks have the
--- keys (25458 << 48) + tick; 25458 is "cr" in ASCII.
+-- on the tick until its transaction ends. Only commits therefore delay the feed, not other transactions. The keys of
+-- the locks are (25458 << 48) + tick; 25458 is "cr" in ASCII.
 create sequence crm.feed_clock;
--- A sequence never called and one called once have the same last_value.
+-- An unused sequence and one that was called once have the same last_value.
 select setval('crm.feed_clock', 1);
 
--- The earliest tick at which an open transaction has logged changes; null where none has.
+-- The earliest tick at which an open transaction has logged changes; null if there is none.
 create function crm.feed_held_v1() returns bigint language sql volatile as $$
   select min((l.classid::bigint & 65535) << 32 | l.objid::bigint) from pg_catalog.pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 1 and l.classid::bigint >> 16 = 25458
     and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
 $$;
 
--- The tick before which no change will be added any more. What a snapshot taken later shows of earlier ticks is all there
--- is: whoever held one took it before the clock moved on, and lets go of it only after the commit is visible. The clock
--- moves on only where no earlier tick is held, so that a long transaction comes to hold few.
+-- The tick before which no changes will be added. A snapshot taken later shows all changes of earlier ticks: each lock
+-- on them was taken before the clock advanced, and is released only after its commit is visible. The clock advances
+-- only if no earlier tick is locked, so that a long transaction delays few ticks.
 create function crm.feed_horizon_v1() returns bigint language plpgsql volatile as $$
 declare
   t bigint;
@@ -98,13 +98,13 @@ begin
   return least(t, held);
 end $$;
 
--- The changes after a place, in the order of (tick, seq). Volatile: each of its statements has a snapshot of its own.
+-- The changes after a place, ordered by (tick, seq). Volatile, so that each statement has its own snapshot.
 create function crm.feed_v1(p_tick bigint, p_seq bigint, p_limit integer) returns setof crm.change
 language plpgsql volatile as $$
 declare
   horizon bigint;
 begin
-  -- In order, for an index to be used: mostly there is nothing.
+  -- Ordered so that the index is used; usually there are no changes.
   perform from crm.change c where (c.tick, c.seq) > (p_tick, p_seq) order by c.tick, c.seq limit 1;
   if not found then
     return;
@@ -114,7 +114,7 @@ begin
     where (c.tick, c.seq) > (p_tick, p_seq) and c.tick < horizon order by c.tick, c.seq limit p_limit;
 end $$;
 
--- The versions of a record of any kind, as JSON; null where there is none.
+-- The versions of a record of any kind, as JSON; null if it does not exist.
 create function crm.versions_v1(p_tenant uuid, p_kind text, p_id uuid) returns jsonb language plpgsql as $$
 declare
   versions jsonb;
@@ -124,20 +124,20 @@ begin
   return versions;
 end $$;
 
--- Records of a kind that are not as a commit says, as crm.refuse_v1 takes them.
+-- Conflicting records of a kind, in the format of crm.refuse_v1.
 create function crm.conflicts_v1(p_tenant uuid, p_kind text, p_ids uuid[]) returns jsonb language plpgsql as $$
 begin
   return jsonb_build_object('conflicts', (select jsonb_agg(jsonb_build_object(
     'kind', p_kind, 'id', id, 'versions', crm.versions_v1(p_tenant, p_kind, id))) from unnest(p_ids) id));
 end $$;
 
--- A commit is one statement that calls what follows, in this order, and of each kind lock_<kind>_v1, write_<kind>_v1 and
--- enter_<kind>_v1 where they are needed: `select case when crm.key_v1(…) then 1 when crm.lock_lead_v1(…) then 1 … end`. CASE
--- evaluates its conditions in order, each only if none before was true, and none ever is: what is refused is raised. So
--- nothing here knows which kinds there are, and the server plans each call once per connection.
+-- A commit is one statement that calls the functions below in this order, and for each kind lock_<kind>_v1,
+-- write_<kind>_v1 and enter_<kind>_v1 as needed: `select case when crm.key_v1(…) then 1 when crm.lock_lead_v1(…) then 1
+-- … end`. CASE evaluates each condition only if all previous ones were false. The functions always return false, and
+-- report errors by raising. Nothing here depends on the kinds, and the server plans each call once per connection.
 
--- Raises what is wrong with a commit, as CRM01 with JSON in the detail. A conflict precedes a claim: so the new records
--- are looked at too, of which nothing has been written yet.
+-- Raises the error of a commit as CRM01, with JSON in the detail. Conflicts take precedence over claims, so the new
+-- records, which are not written yet, are checked for conflicts as well.
 create function crm.refuse_v1(p_tenant uuid, p_new_kinds text[], p_new_ids uuid[], p_reason jsonb) returns void
 language plpgsql as $$
 declare
@@ -157,7 +157,7 @@ begin
   raise exception 'the commit is refused' using errcode = 'CRM01', detail = p_reason;
 end $$;
 
--- Takes an idempotency key.
+-- Stores an idempotency key.
 create function crm.key_v1(p_tenant uuid, p_at timestamptz, p_key text, p_entry text, p_expires timestamptz)
 returns boolean language plpgsql as $$
 begin
@@ -171,7 +171,7 @@ begin
   return false;
 end $$;
 
--- Takes, releases and hands over claims, in the one order in which all commits do.
+-- Takes, releases and transfers claims, in the same order in all commits.
 create function crm.claim_v1(p_tenant uuid, p_claims text, p_new_kinds text[], p_new_ids uuid[])
 returns boolean language plpgsql as $$
 declare
@@ -189,7 +189,7 @@ begin
         exit when found;
         select c.holder_tenant_id, c.holder_kind, c.holder_id into held from crm.claim c
         where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value for share;
-        -- It may have been released meanwhile: then once more.
+        -- The claim may have been released in the meantime; then retry.
         if found then
           exit when held.holder_tenant_id = p_tenant and held.holder_kind = op.to_kind and held.holder_id = op."to";
           perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, jsonb_build_object('claimed',
@@ -217,15 +217,15 @@ begin
   return false;
 end $$;
 
--- Logs the changes of the records written, to whose places in p_kinds and p_ids they refer.
+-- Logs the changes of the written records, which are given as positions in p_kinds and p_ids.
 create function crm.log_v1(p_tenant uuid, p_kinds text[], p_ids uuid[], p_changes text)
 returns boolean language plpgsql as $$
 declare
   t bigint;
 begin
-  -- The tick at which the changes are told, held until the transaction ends. It is looked at again once it is held: a
-  -- reader that has moved the clock on in between may not have seen the lock. This comes after the records are locked, so
-  -- that a record's next version has no earlier tick.
+  -- The tick of the changes, locked until the transaction ends. The clock is read again under the lock, because a
+  -- reader that advanced it in between may not have seen the lock. This follows the locking of the records, so that a
+  -- record's next version never has an earlier tick.
   loop
     t := (select c.last_value from crm.feed_clock c);
     perform pg_advisory_xact_lock_shared((25458::bigint << 48) | t);
@@ -241,7 +241,7 @@ begin
   return false;
 end $$;
 
--- Says that a commit changed definitions, or what somebody may do.
+-- Records that a commit changed definitions or access.
 create function crm.epoch_v1(p_tenant uuid, p_definitions uuid, p_access uuid) returns boolean language plpgsql as $$
 begin
   insert into crm.epoch as e (tenant_id, definitions, access) values (p_tenant, p_definitions, p_access)
@@ -250,7 +250,7 @@ begin
   return false;
 end $$;
 
--- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
+-- A stored value without its type tag: {"q": "10.5"} becomes "10.5", {"l": [{"t": "a"}]} becomes ["a"].
 create function crm.untag(v jsonb) returns jsonb language plpgsql immutable parallel safe as $$
 begin
   if v is null or jsonb_typeof(v) <> 'object' then
@@ -275,7 +275,7 @@ begin
   return (select coalesce(jsonb_object_agg(p.key, crm.untag(p.value)), '{}') from jsonb_each(properties) p);
 end $$;
 
--- The contract with the embedder's own SQL: a view for each kind and two for the log. Columns are only ever added.
+-- The contract for the embedder's own SQL: a view per kind and two for the log. Columns are only ever added.
 
 create view crm.changes as
 select tenant_id, kind, record_id, case field_group when 0 then 'person' else 'machine' end as field_group,
@@ -287,8 +287,7 @@ select c.tenant_id, c.kind, c.record_id, c.version, c.commit_id, c.recorded_at, 
   c.changed_by, c.action, f ->> 'field' as field, crm.untag(f -> 'old') as old, crm.untag(f -> 'new') as new
 from crm.change c, jsonb_array_elements(c.fields) f;
 
--- How far the feed is behind: the changes that a commit in an open transaction holds back, and since when the first was
--- recorded.
+-- The lag of the feed: how many changes open transactions hold back, and when the first of them was recorded.
 create view crm.feed_lag as
 select count(*) as waiting, min(recorded_at) as since from crm.change
 where tick >= (select crm.feed_held_v1());
@@ -1115,16 +1114,17 @@ create table crm."job" (
   "type" text collate "C",
   "user_id" uuid,
   "target" jsonb,
+  "discloses" text[] collate "C",
   "status" text collate "C",
   "finished_at" timestamptz,
   "failure" text collate "C",
   "done" bigint,
   "held_back" jsonb,
   "held_back_count" bigint,
-  "progress" jsonb,
-  "trial" jsonb,
+  "place" jsonb,
   "product" jsonb,
-  "taken_until" timestamptz,
+  "attempts" bigint,
+  "due_at" timestamptz,
   primary key (tenant_id, id)
 );
 
@@ -2594,6 +2594,7 @@ alter table crm."job" add constraint "job_user_id_fkey" foreign key (tenant_id, 
 create index "job_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is null;
 create index "job_status_created_at" on crm."job" (tenant_id, "status", "created_at", id) where archived_at is null;
 create index "job_user_id_created_at" on crm."job" (tenant_id, "user_id", "created_at", id) where archived_at is null;
+create index "job_due_at" on crm."job" (tenant_id, "due_at", id) where archived_at is null;
 create index "job_archived_created_at" on crm."job" (tenant_id, "created_at", id) where archived_at is not null;
 create index "job_archived_at" on crm."job" (tenant_id, "archived_at", id) where archived_at is not null;
 
@@ -2625,20 +2626,20 @@ declare
 begin
   for i in p_from .. p_to loop
     if p_groups[i] = 0 then
-      insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "progress", "trial", "product", "taken_until")
-      select p_tenant, p_ids[i], r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."aliases", r."erased_at", r."type", r."user_id", r."target", r."status", r."finished_at", r."failure", r."done", r."held_back", r."held_back_count", r."progress", r."trial", r."product", r."taken_until"
+      insert into crm."job" (tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "search_text", "archived_at", "external_id", "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "type", "user_id", "target", "discloses", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "place", "product", "attempts", "due_at")
+      select p_tenant, p_ids[i], r.version, r.machine_version, r."created_at", r."created_by", r."updated_at", r."updated_by", r."search_text", r."archived_at", r."external_id", r."properties", r."shared_with", r."merged_into", r."source_ids", r."aliases", r."erased_at", r."type", r."user_id", r."target", r."discloses", r."status", r."finished_at", r."failure", r."done", r."held_back", r."held_back_count", r."place", r."product", r."attempts", r."due_at"
       from jsonb_populate_record(null::crm."job", p_rows[i]::jsonb) r
       on conflict (tenant_id, id) do nothing;
       if not found then there := there || p_ids[i]; end if;
       continue;
     end if;
     if p_groups[i] & 1 <> 0 then
-      update crm."job" t set version = r.version, "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "aliases" = r."aliases", "erased_at" = r."erased_at", "type" = r."type", "user_id" = r."user_id", "target" = r."target", "status" = r."status", "finished_at" = r."finished_at", "failure" = r."failure"
+      update crm."job" t set version = r.version, "created_at" = r."created_at", "created_by" = r."created_by", "updated_at" = r."updated_at", "updated_by" = r."updated_by", "search_text" = r."search_text", "archived_at" = r."archived_at", "external_id" = r."external_id", "properties" = r."properties", "shared_with" = r."shared_with", "merged_into" = r."merged_into", "source_ids" = r."source_ids", "aliases" = r."aliases", "erased_at" = r."erased_at", "type" = r."type", "user_id" = r."user_id", "target" = r."target", "discloses" = r."discloses", "status" = r."status", "finished_at" = r."finished_at", "failure" = r."failure"
       from crm."job" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
       where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
     end if;
     if p_groups[i] & 2 <> 0 then
-      update crm."job" t set machine_version = r.machine_version, "done" = r."done", "held_back" = r."held_back", "held_back_count" = r."held_back_count", "progress" = r."progress", "trial" = r."trial", "product" = r."product", "taken_until" = r."taken_until"
+      update crm."job" t set machine_version = r.machine_version, "done" = r."done", "held_back" = r."held_back", "held_back_count" = r."held_back_count", "place" = r."place", "product" = r."product", "attempts" = r."attempts", "due_at" = r."due_at"
       from crm."job" o, jsonb_populate_record(o, p_rows[i]::jsonb) r
       where o.tenant_id = p_tenant and o.id = p_ids[i] and t.tenant_id = p_tenant and t.id = p_ids[i];
     end if;
@@ -2652,7 +2653,7 @@ begin
 end $$;
 
 create view crm."jobs" as
-select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "type", "user_id", "target", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "progress", "trial", "product", "taken_until"
+select tenant_id, id, version, machine_version, "created_at", "created_by", "updated_at", "updated_by", "archived_at", "external_id", crm.plain("properties") as "properties", "shared_with", "merged_into", "source_ids", "aliases", "erased_at", "type", "user_id", "target", "discloses", "status", "finished_at", "failure", "done", "held_back", "held_back_count", "place", "product", "attempts", "due_at"
 from crm."job";
 
 alter table crm."scoring_model" add constraint "scoring_model_merged_into_fkey" foreign key (tenant_id, "merged_into") references crm."scoring_model" (tenant_id, id) deferrable initially deferred;

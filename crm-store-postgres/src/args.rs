@@ -1,4 +1,4 @@
-//! A statement in the making: its text, and what is bound to it.
+//! A builder for SQL statements: the text and the bound arguments.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -7,7 +7,6 @@ use sqlx::{Arguments as _, Encode, Postgres, Type, postgres::PgArguments};
 
 use crate::row::to_date;
 
-/// A statement's text and arguments.
 #[derive(Default)]
 pub(crate) struct Statement {
     pub(crate) text: String,
@@ -16,7 +15,7 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    /// Binds a value and gives its placeholder.
+    /// Binds a value and returns its placeholder.
     pub(crate) fn bind<'q, T>(&mut self, value: T) -> Result<String, StoreError>
     where
         T: Encode<'q, Postgres> + Type<Postgres>,
@@ -26,7 +25,7 @@ impl Statement {
         Ok(format!("${}", self.bound))
     }
 
-    /// Binds a value of one column and gives the expression of it. `None` for what no single column holds.
+    /// Binds a value and returns the expression for it. `None` if a single column cannot hold the value.
     pub(crate) fn bind_value(&mut self, value: &Value) -> Result<Option<String>, StoreError> {
         Ok(Some(match value {
             Value::Bool(flag) => self.bind(*flag)?,
@@ -40,17 +39,16 @@ impl Statement {
         }))
     }
 
-    /// Adds to the text.
     pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    /// Adds a number to the text; no input is spelled out in a statement but a page's size, which the planner must see.
+    /// Appends a literal number. Only page sizes are written as literals, because the planner must know them; all other
+    /// input is bound.
     pub(crate) fn push_number(&mut self, number: usize) {
         let _ = write!(self.text, "{number}");
     }
 
-    /// The text and the arguments.
     pub(crate) fn finish(self) -> (Arc<str>, PgArguments) {
         (self.text.into(), self.arguments)
     }

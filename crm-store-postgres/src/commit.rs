@@ -1,4 +1,4 @@
-//! A commit: one statement that calls the functions of `sql/commit.sql`, one round trip.
+//! Commits: one statement, in one round trip, that calls the functions of `sql/commit.sql`.
 
 use std::{
     collections::BTreeMap,
@@ -24,11 +24,11 @@ use crate::{
     row::{encode, group_number},
 };
 
-/// How often a commit that the server gave up for the sake of another is tried again.
+/// The maximum number of retries of a commit that the server aborted because of contention.
 const RETRIES: u32 = 3;
 
-/// Stores a commit. On a pool, it is tried again where the server gave it up for another (deadlock, serialization); on
-/// the caller's own transaction never, since there the whole transaction is lost.
+/// Stores a commit. On a pool, a commit that the server aborted (deadlock, serialization failure) is retried. In the
+/// caller's own transaction it is not, because the error aborts the whole transaction.
 pub(crate) async fn commit(link: &Link, commit: &Commit) -> Result<(), StoreError> {
     commit.check_budget()?;
     let Some((sql, arguments)) = statement(commit)? else { return Ok(()) };
@@ -45,18 +45,18 @@ pub(crate) async fn commit(link: &Link, commit: &Commit) -> Result<(), StoreErro
     }
 }
 
-/// 10, 20, 40 ms, of which a random half is left out, so that two that met do not meet again.
+/// 10, 20, 40 ms, minus a random part of up to half, so that two conflicting commits do not collide again.
 fn pause(tried: u32) -> Duration {
     let whole = 10_000_u64 << tried.saturating_sub(1);
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
     Duration::from_micros(whole / 2 + random % (whole / 2))
 }
 
-/// A record that must be there, at versions.
+/// A record that must exist at the given versions.
 struct Locked {
     record: Ref,
     is_guard: bool,
-    /// The versions it must have; `None` where none is asked of the group.
+    /// The expected versions; `None` if the group is not checked.
     person: Option<u64>,
     machine: Option<u64>,
 }
@@ -73,10 +73,10 @@ struct ClaimRow<'a> {
     to_kind: Option<Kind>,
 }
 
-/// A change, under short names since a commit may have a hundred.
+/// A change. The names are short because a commit may contain a hundred.
 #[derive(Serialize)]
 struct ChangeRow<'a> {
-    /// Which of the records written, from 1.
+    /// The 1-based position of the written record.
     i: usize,
     g: i16,
     v: u64,
@@ -118,7 +118,7 @@ impl<'a> ChangeRow<'a> {
     }
 }
 
-/// The records that must be there, in the order in which they are locked.
+/// The records that must exist, in locking order.
 fn locked(commit: &Commit) -> Vec<Locked> {
     let written = commit.writes.iter().filter(|write| !write.is_new()).map(|write| {
         let expected = |group: Group| write.writes(group).then(|| write.base().of(group));
@@ -140,7 +140,7 @@ fn locked(commit: &Commit) -> Vec<Locked> {
     all
 }
 
-/// The writes in their order: new records first, each kind after those it refers to; then what is there.
+/// The writes in order: new records first, each kind after the kinds it refers to, then existing records.
 fn ordered(commit: &Commit) -> Vec<&Write> {
     let mut all: Vec<&Write> = commit.writes.iter().collect();
     all.sort_by_key(|write| {
@@ -150,7 +150,7 @@ fn ordered(commit: &Commit) -> Vec<&Write> {
     all
 }
 
-/// What is done to claims, in the order in which they are locked.
+/// The operations on claims, in locking order.
 fn claims(commit: &Commit) -> Vec<ClaimRow<'_>> {
     let mut ops: Vec<&ClaimOp> = commit.claims.iter().collect();
     ops.sort_by(|a, b| a.claim().cmp(b.claim()));
@@ -171,7 +171,7 @@ fn claims(commit: &Commit) -> Vec<ClaimRow<'_>> {
         .collect()
 }
 
-/// The groups that a write sets of a record that is there, as bits; none for a new one, which is written whole.
+/// The groups of an existing record that a write sets, as bits. Zero for a new record, which is written whole.
 fn groups(write: &Write) -> i16 {
     if write.is_new() {
         0
@@ -180,14 +180,14 @@ fn groups(write: &Write) -> i16 {
     }
 }
 
-/// Binds where the runs of equal elements begin and end, and gives of each its element and the expressions of both. The
-/// statement must not depend on how many records there are.
+/// Binds the bounds of the runs of equal elements, and returns each run's element with the expressions of its bounds.
+/// The bounds are bound because the statement must not depend on the number of records.
 fn runs<T: Copy + PartialEq>(statement: &mut Statement, all: &[T]) -> Result<Vec<(T, String)>, StoreError> {
     let mut ends: Vec<i32> = vec![0];
     let runs: Vec<T> = all
         .chunk_by(PartialEq::eq)
         .map(|run| {
-            // A commit has a hundred items at most.
+            // A commit has at most a hundred items.
             ends.push(ends[ends.len() - 1] + i32::try_from(run.len()).unwrap_or(i32::MAX));
             run[0]
         })
@@ -196,7 +196,7 @@ fn runs<T: Copy + PartialEq>(statement: &mut Statement, all: &[T]) -> Result<Vec
     Ok(runs.into_iter().zip(1..).map(|(run, at)| (run, format!("{ends}[{at}] + 1, {ends}[{}]", at + 1))).collect())
 }
 
-/// Whether a write changes what stands in the tables of list-valued indexes.
+/// Returns `true` if a write changes rows in the tables of list-valued indexes.
 fn moves_entries(write: &Write) -> bool {
     let layout = layout(write.after.kind());
     layout.entries.iter().any(|entries| {
@@ -208,11 +208,12 @@ fn moves_entries(write: &Write) -> bool {
     })
 }
 
-/// The statement of a commit: a call for each thing there is to do, and of locking, writing and entering one for each kind.
-/// So its text depends on which kinds take part, and how, and is one of few. `None` where there is nothing to do.
+/// The statement of a commit: one call per step, with one call per kind for locking, writing and entering. The text
+/// depends only on the kinds involved and the steps needed, so there are few different statements. `None` if the commit
+/// is empty.
 fn statement(commit: &Commit) -> Result<Option<(Arc<str>, PgArguments)>, StoreError> {
     let json = |text: Result<String, serde_json::Error>| text.map_err(|error| StoreError::BadQuery(error.to_string()));
-    // Past what the column holds is a version that no record has.
+    // A version beyond the column's range is one that no record has.
     let number = |version: Option<u64>| version.map(|version| i64::try_from(version).unwrap_or(i64::MAX));
     let (locked, writes) = (locked(commit), ordered(commit));
     let kinds: Vec<&str> = writes.iter().map(|write| write.record().kind.name()).collect();
@@ -263,7 +264,7 @@ fn statement(commit: &Commit) -> Result<Option<(Arc<str>, PgArguments)>, StoreEr
         for ((_, kind), range) in runs(&mut statement, &of)? {
             calls.push(format!("write_{kind}_v1({tenant}, {all_ids}, {arrays}, {range}, {there_not})"));
         }
-        // After all records, to which they refer.
+        // After all records, because entries refer to them.
         let mut entered: BTreeMap<&str, Vec<uuid::Uuid>> = BTreeMap::new();
         for write in writes.iter().filter(|write| moves_entries(write)) {
             entered.entry(write.record().kind.name()).or_default().push(write.record().id.uuid());
@@ -290,7 +291,7 @@ fn statement(commit: &Commit) -> Result<Option<(Arc<str>, PgArguments)>, StoreEr
     if calls.is_empty() {
         return Ok(None);
     }
-    // One after the other: of a CASE each condition is evaluated only if those before it were false.
+    // CASE evaluates each condition only if all previous ones were false, so the calls run in order.
     statement.push(&format!("select case when crm.{} then 1 end", calls.join(" then 1 when crm.")));
     Ok(Some(statement.finish()))
 }

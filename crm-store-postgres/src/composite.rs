@@ -1,12 +1,12 @@
-//! The binary form of a composite value (`row(…)`), read field by field from the bytes as they came.
+//! A decoder for the binary form of composite values (`row(…)`).
 //!
-//! A statement gives each record as one value of one column and not as a column for each of its fields: the driver takes
-//! every column apart by itself, which for a page of records was most of what the page cost. Here a field is a look at its
-//! type, its length and its bytes, and records of several kinds stand in one result without padding.
+//! A statement returns each record as one composite value instead of one column per field. The driver parses every
+//! column separately, which accounted for most of the cost of a page. Here, reading a field means checking its type and
+//! length and taking its bytes, and records of several kinds fit into one result without padding.
 //!
-//! The form is that of the server's `record_send`, the same since PostgreSQL 7.4: the number of fields; of each its type's
-//! oid, its length (-1 where it is null) and so many bytes in the type's own binary form. All numbers are big-endian. What
-//! is cut short, too long or of another type than asked for is [`StoreError::Corrupt`].
+//! The format is that of the server's `record_send`, unchanged since PostgreSQL 7.4: the number of fields, then for
+//! each field the oid of its type, its length (-1 for null) and its bytes in the type's own binary form. All numbers
+//! are big-endian. Truncated input, trailing bytes or an unexpected type are [`StoreError::Corrupt`].
 
 use std::str;
 
@@ -20,26 +20,26 @@ use uuid::Uuid;
 
 use crate::{error::corrupt, layout::Wire};
 
-/// Microseconds from 1970 to 2000, where the server's times begin.
+/// Microseconds from 1970 to 2000, the server's epoch for times.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
-/// Days from 1970 to 2000, where its dates begin.
+/// Days from 1970 to 2000, the server's epoch for dates.
 const EPOCH_DAYS: i32 = 10_957;
 /// The first byte of a jsonb value, before its text.
 const JSONB_VERSION: u8 = 1;
 
-/// The fields of a composite that were not read yet.
+/// The unread fields of a composite.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'r> {
     left: usize,
     bytes: Bytes<'r>,
 }
 
-/// Bytes that were not read yet.
+/// Unread bytes.
 #[derive(Clone, Copy, Debug)]
 struct Bytes<'r>(&'r [u8]);
 
 fn damaged() -> StoreError {
-    StoreError::corrupt("a stored value has not the form that its type has")
+    StoreError::corrupt("a stored value does not match its type")
 }
 
 impl<'r> Bytes<'r> {
@@ -63,7 +63,7 @@ impl<'r> Bytes<'r> {
         usize::try_from(self.i32()?).map_err(|_| damaged())
     }
 
-    /// A length and so many bytes; `None` where it is null.
+    /// Reads a length and that many bytes; `None` if the value is null.
     fn value(&mut self) -> Result<Option<&'r [u8]>, StoreError> {
         match self.i32()? {
             -1 => Ok(None),
@@ -72,7 +72,7 @@ impl<'r> Bytes<'r> {
     }
 }
 
-/// All bytes of a value of one length.
+/// Converts a value of fixed length; all bytes must be used.
 fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], StoreError> {
     bytes.try_into().map_err(|_| damaged())
 }
@@ -86,7 +86,7 @@ fn as_id(bytes: &[u8]) -> Result<Id, StoreError> {
 }
 
 impl<'r> Fields<'r> {
-    /// The fields of the composite in a row's column, which is not null.
+    /// The fields of the composite in a column of a row. The column must not be null.
     pub(crate) fn of(row: &'r PgRow, column: usize) -> Result<Self, StoreError> {
         let value = row.try_get_raw(column).map_err(corrupt)?;
         Self::new(value.as_bytes().map_err(|_| damaged())?)
@@ -97,12 +97,12 @@ impl<'r> Fields<'r> {
         Ok(Self { left: bytes.count()?, bytes })
     }
 
-    /// How many fields are left.
+    /// The number of unread fields.
     pub(crate) const fn left(&self) -> usize {
         self.left
     }
 
-    /// The bytes of the next field, which is of a type; `None` where it is null.
+    /// The bytes of the next field, which must have the given type; `None` if it is null.
     fn next(&mut self, wire: Wire) -> Result<Option<&'r [u8]>, StoreError> {
         self.left = self.left.checked_sub(1).ok_or_else(damaged)?;
         if self.bytes.array()? != wire.oid().to_be_bytes() {
@@ -111,7 +111,7 @@ impl<'r> Fields<'r> {
         self.bytes.value()
     }
 
-    /// Passes the next field where it is null, of whatever type, and says whether it was.
+    /// Skips the next field if it is null, whatever its type. Returns `true` if it was skipped.
     pub(crate) fn skip_null(&mut self) -> Result<bool, StoreError> {
         let Bytes([_, _, _, _, 0xff, 0xff, 0xff, 0xff, rest @ ..]) = self.bytes else { return Ok(false) };
         self.bytes = Bytes(rest);
@@ -135,7 +135,7 @@ impl<'r> Fields<'r> {
         self.next(Wire::Uuid)?.map(as_id).transpose()
     }
 
-    /// A moment; what the server calls infinity is none.
+    /// A time. Infinity is an error.
     pub(crate) fn time(&mut self) -> Result<Option<Time>, StoreError> {
         let Some(bytes) = self.next(Wire::Time)? else { return Ok(None) };
         let micros = i64::from_be_bytes(exactly(bytes)?).checked_add(EPOCH_MICROS);
@@ -148,17 +148,17 @@ impl<'r> Fields<'r> {
         days.and_then(|days| Date::from_days(days).ok()).ok_or_else(damaged).map(Some)
     }
 
-    /// A list of texts, none of which is null.
+    /// A list of texts without nulls.
     pub(crate) fn texts(&mut self) -> Result<Option<Vec<&'r str>>, StoreError> {
         self.next(Wire::Texts)?.map(|bytes| elements(bytes, Wire::Text, as_text)).transpose()
     }
 
-    /// A list of ids, none of which is null.
+    /// A list of ids without nulls.
     pub(crate) fn ids(&mut self) -> Result<Option<Vec<Id>>, StoreError> {
         self.next(Wire::Uuids)?.map(|bytes| elements(bytes, Wire::Uuid, as_id)).transpose()
     }
 
-    /// Whatever its JSON says.
+    /// A JSON value.
     pub(crate) fn json<T: Deserialize<'r>>(&mut self) -> Result<Option<T>, StoreError> {
         match self.next(Wire::Json)? {
             None => Ok(None),
@@ -170,8 +170,8 @@ impl<'r> Fields<'r> {
     }
 }
 
-/// The elements of an array of one dimension: the number of dimensions (none where it is empty), whether an element is
-/// null, the type's oid, the length and the lower bound, and each element with its length.
+/// The elements of a one-dimensional array. The format is the number of dimensions (0 if empty), a flag for nulls, the
+/// oid of the element type, the length, the lower bound, and each element with its length.
 fn elements<'r, T>(
     bytes: &'r [u8],
     wire: Wire,
@@ -186,7 +186,7 @@ fn elements<'r, T>(
         0 => Ok(Vec::new()),
         1 => {
             let (count, _lower_bound) = (bytes.count()?, bytes.i32()?);
-            // Each has a length at least: a count that lies takes no memory.
+            // Each element has at least a length, so a wrong count cannot cause a large allocation.
             let mut all = Vec::with_capacity(count.min(bytes.0.len() / 4));
             for _ in 0..count {
                 all.push(element(bytes.value()?.ok_or_else(damaged)?)?);
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(fields.int()?, Some(-5));
         assert!(!fields.skip_null()?);
         assert_eq!(fields.text()?, Some("Käthe"));
-        // Of a null that is cut short it says nothing; the read that follows does.
+        // `skip_null` does not detect a truncated null; the next read does.
         if !fields.skip_null()? {
             fields.bool()?;
         }
@@ -293,7 +293,7 @@ mod tests {
         fails(&one(Wire::Json, b"\x01[] []"), |fields| fields.json::<Vec<i32>>().is_err());
         fails(&one(Wire::Texts, &array(Wire::Text, &[None])), |fields| fields.texts().is_err());
         fails(&one(Wire::Texts, &array(Wire::Uuid, &[])), |fields| fields.texts().is_err());
-        // A count that says more than there is.
+        // A count larger than the number of elements.
         let mut many = array(Wire::Text, &[]);
         many[12..16].copy_from_slice(&i32::MAX.to_be_bytes());
         fails(&one(Wire::Texts, &many), |fields| fields.texts().is_err());

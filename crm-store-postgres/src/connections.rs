@@ -1,9 +1,9 @@
-//! A small pool of connections of the store's own.
+//! The store's own small connection pool.
 //!
-//! The driver's pool asks every connection that comes back whether it is still alive: one round trip more for each
-//! call, which on one connection the next call waits for. Here a connection that answered well is alive, and one that
-//! did not, or whose call was dropped half-way, is closed. That is all the difference; a store on an embedder's own
-//! driver's pool works as well.
+//! The driver's pool tests every returned connection, which costs an additional round trip per call, and with a single
+//! connection the next call waits for it. This pool reuses a connection after any response of the server, and closes it
+//! after a connection error or a cancelled call. There is no other difference; a store on an embedder's own driver pool
+//! works as well.
 
 use std::{
     fmt,
@@ -19,12 +19,12 @@ use tokio::{
 
 use crate::PostgresOptions;
 
-/// A connection is not used any more when it is so old, so that servers behind one name come to share the load anew.
+/// Connections older than this are closed, so that load is redistributed among servers behind one name.
 const MAX_LIFETIME: Duration = Duration::from_mins(30);
-/// Nor when it lay idle so long, since what stands between may have forgotten it.
+/// Connections idle for longer than this are closed, because a network device in between may have dropped them.
 const MAX_IDLE: Duration = Duration::from_mins(5);
 
-/// The pool. Cloning it gives another handle.
+/// A handle to the pool. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Connections {
     shared: Arc<Shared>,
@@ -35,7 +35,7 @@ struct Shared {
     acquire_timeout: Duration,
     test_before_acquire: bool,
     permits: Arc<Semaphore>,
-    /// The one that was used last is used next.
+    /// Idle connections; the most recently used one is taken first.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -45,7 +45,7 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection in use. Dropped without [`Lease::give_back`], it is closed.
+/// A connection in use. It is closed if dropped without [`Lease::give_back`].
 pub(crate) struct Lease {
     pub(crate) connection: PgConnection,
     made: Instant,
@@ -60,7 +60,7 @@ impl fmt::Debug for Connections {
 }
 
 impl Connections {
-    /// A pool with one connection made, so that a wrong address is known at once.
+    /// Creates a pool and opens one connection, so that a wrong address is reported immediately.
     pub(crate) async fn new(connect: PgConnectOptions, options: &PostgresOptions) -> Result<Self, sqlx::Error> {
         let size = usize::try_from(options.max_connections).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS);
         let pool = Self {
@@ -76,9 +76,9 @@ impl Connections {
         Ok(pool)
     }
 
-    /// A connection, as soon as one is free.
+    /// Returns a connection as soon as one is free.
     pub(crate) async fn acquire(&self) -> Result<Lease, sqlx::Error> {
-        // As a rule one is: no clock has to be set.
+        // In the common case a connection is idle and no timeout is needed.
         if !self.shared.test_before_acquire
             && let Ok(permit) = Arc::clone(&self.shared.permits).try_acquire_owned()
         {
@@ -111,7 +111,7 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that lay idle, and is neither too old nor forgotten.
+    /// Takes an idle connection that has not expired.
     fn idle_one(&self) -> Option<Idle> {
         let mut idle = self.idle();
         std::iter::from_fn(|| idle.pop())
@@ -120,13 +120,13 @@ impl Shared {
 }
 
 impl Lease {
-    /// The connection answered, if only with an error of the statement's: others may have it.
+    /// Returns the connection to the pool after a response of the server, including an error of the statement.
     pub(crate) fn give_back(self) {
         let Lease { connection, made, shared, _permit } = self;
         shared.idle().push(Idle { connection, made, since: Instant::now() });
     }
 
-    /// The connection is lost, and so, likely, are those that lay idle: the server restarted, or the line is down.
+    /// Closes the connection and all idle ones: the server probably restarted, or the network is down.
     pub(crate) fn lost(self) {
         let idle = std::mem::take(&mut *self.shared.idle());
         drop(idle);

@@ -1,7 +1,7 @@
-//! The schema as SQL, made from the declarations.
+//! The schema as SQL, generated from the declarations.
 //!
-//! The migrations that run are the text files under `migrations/`; this is what they are cut from, and what tests hold
-//! them and a migrated database against, so that a field declared in the core cannot be forgotten here.
+//! The migrations that run are the files under `migrations/`. They are cut from the output of this module, and tests
+//! compare both the files and a migrated database with it, so that a field declared in the core cannot be missing here.
 
 use std::fmt::Write as _;
 
@@ -12,18 +12,18 @@ use crm_core::{
 
 use crate::layout::{Column, Entries, Layout, TEXT, columns, insert_rank, layout, quoted};
 
-/// One column as it must be in the database: what a migrated database is compared with.
+/// A column that a migrated database must have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExpectedColumn {
-    /// The table, in schema `crm`.
+    /// The name of the table in the schema `crm`.
     pub table: String,
-    /// The column.
+    /// The name of the column.
     pub column: String,
-    /// Its type, as `format_type` names it: `timestamp with time zone`, `text[]`.
+    /// The type as `format_type` names it, such as `timestamp with time zone` or `text[]`.
     pub ty: String,
 }
 
-/// Every column of every kind's table and of the tables of list-valued indexes, sorted.
+/// Returns the columns of all kinds' tables and of the tables of list-valued indexes, sorted.
 pub fn expected_columns() -> Vec<ExpectedColumn> {
     let mut expected = Vec::new();
     let mut push = |table: &str, column: &str, ty: &str| {
@@ -60,7 +60,7 @@ pub fn expected_columns() -> Vec<ExpectedColumn> {
     expected
 }
 
-/// The name of every declared index that stands on a kind's own table, sorted.
+/// Returns the names of the declared indexes on the kinds' own tables, sorted.
 pub fn expected_indexes() -> Vec<String> {
     let mut names: Vec<String> = Kind::ALL
         .iter()
@@ -74,12 +74,12 @@ pub fn expected_indexes() -> Vec<String> {
     names
 }
 
-/// The schema of every kind, as one script: what the first migration is.
+/// Returns the schema of all kinds as one script: the content of the first migration.
 pub fn schema_sql() -> String {
     schema_sql_of(Kind::ALL)
 }
 
-/// The schema of some kinds, which refer to no others.
+/// Returns the schema of the given kinds, which must not refer to others.
 pub fn schema_sql_of(kinds: &[Kind]) -> String {
     let common = [
         include_str!("sql/tables.sql"),
@@ -87,7 +87,7 @@ pub fn schema_sql_of(kinds: &[Kind]) -> String {
         include_str!("sql/commit.sql"),
         include_str!("sql/views.sql"),
     ];
-    // Tables first: kinds refer to each other.
+    // Tables come first, because kinds refer to each other.
     common
         .into_iter()
         .map(str::to_owned)
@@ -96,7 +96,8 @@ pub fn schema_sql_of(kinds: &[Kind]) -> String {
         .collect()
 }
 
-/// What one kind adds to the schema, as one script: what the migration of a new kind is. It makes objects and alters none.
+/// Returns the part of the schema that belongs to one kind: the content of the migration that adds a kind. It only
+/// creates objects and alters none.
 pub fn kind_sql(kind: Kind) -> String {
     tables_sql(kind) + &rest_sql(kind)
 }
@@ -120,7 +121,7 @@ fn rest_sql(kind: Kind) -> String {
     sql
 }
 
-/// The kinds that a reference of a type may name: each has a column and a foreign key.
+/// The kinds that a reference may name. Each has a column and a foreign key.
 const fn referable(ty: FieldType) -> &'static [Kind] {
     if let FieldType::Ref(kinds) = ty { kinds } else { &[] }
 }
@@ -140,7 +141,7 @@ fn body_columns(layout: &Layout) -> Vec<(String, &'static str)> {
     all
 }
 
-/// The columns that name an element in the table of a list-valued index.
+/// The columns that identify an element in the table of a list-valued index.
 fn target_columns(entries: &Entries) -> Vec<(&'static str, &'static str)> {
     match entries.field.ty.element() {
         FieldType::Ref(_) => vec![("target_kind", TEXT), ("target_id", "uuid")],
@@ -149,7 +150,7 @@ fn target_columns(entries: &Entries) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-/// One nullable column for each kind that a reference may name, made from the reference, for its foreign key.
+/// One nullable column per kind that a reference may name, generated from the reference, for the foreign key.
 fn reference_columns(sql: &mut String, prefix: &str, ty: FieldType) {
     for kind in referable(ty) {
         let _ = writeln!(
@@ -208,7 +209,7 @@ fn entries_table(sql: &mut String, layout: &Layout, entries: &Entries) {
 fn foreign_keys(sql: &mut String, from: &Layout) {
     let name = from.decl.kind.name();
     let mut key = |table: &str, name: &str, column: &str, target: Kind, deferred: bool| {
-        // Nothing refers to what is removed by itself, and looking everywhere for what might would make that slow.
+        // No foreign keys refer to records that expire: checking for references would slow down their removal.
         if layout(target).decl.forgotten_at.is_some() {
             return;
         }
@@ -223,8 +224,8 @@ fn foreign_keys(sql: &mut String, from: &Layout) {
     };
     for field in &from.decl.fields {
         match field.ty {
-            // Who wrote a record comes from a verified actor, never from input; checking it on every write would cost
-            // as much as all other references together.
+            // The author of a record comes from a verified actor, never from input. Checking it on every write would
+            // cost as much as all other references together.
             FieldType::Id(_) if field.section == crm_core::schema::Section::System => {}
             FieldType::Id(target) => {
                 let deferred = insert_rank(target) >= insert_rank(from.decl.kind);
@@ -239,7 +240,7 @@ fn foreign_keys(sql: &mut String, from: &Layout) {
             _ => {}
         }
     }
-    // Entries are written after all records, so they need not be deferred.
+    // Entries are written after all records, so their keys need not be deferred.
     for entries in &from.entries {
         match entries.field.ty.element() {
             FieldType::Id(target) => key(&entries.table, &entries.name, "target_id", target, false),
@@ -253,7 +254,7 @@ fn foreign_keys(sql: &mut String, from: &Layout) {
     }
 }
 
-/// The columns of an index, tenant and id apart.
+/// The columns of an index without tenant and id.
 fn index_columns(layout: &Layout, index: &IndexDecl) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for &position in &index.equals {
@@ -264,12 +265,12 @@ fn index_columns(layout: &Layout, index: &IndexDecl) -> Vec<String> {
 }
 
 fn index_name(layout: &Layout, index: &IndexDecl) -> String {
-    // The walk of archived records has the columns of the live ones'.
+    // The index for walking archived records has the same columns as that of live records.
     let archived = if index.archived && index.position != layout.decl.archived().position { "archived_" } else { "" };
     format!("{}_{archived}{}", layout.decl.kind, index_columns(layout, index).join("_"))
 }
 
-/// The name and the column of the index by which what is of no use any more is found.
+/// The name and column of the index by which expired records are found.
 fn forgotten_at(layout: &Layout) -> Option<(String, String)> {
     let column = &layout.columns[layout.decl.forgotten_at?].first()?.name;
     Some((format!("{}_{column}", layout.decl.kind), quoted(column)))
@@ -293,9 +294,10 @@ fn indexes(sql: &mut String, layout: &Layout) {
     }
 }
 
-/// What a commit calls for the records of a kind: to lock those that are there and hold their versions, and to write. Arrays
-/// are parallel, and of them each call concerns a range. A column that a row does not name keeps what is stored, so that a
-/// program which does not know a column empties it never, also where a newer one has replaced the function by a wider.
+/// The functions that a commit calls for the records of a kind: one locks existing records and checks their versions,
+/// the other writes. The arrays are parallel, and each call covers a range of them. A column that is missing in a row
+/// keeps its stored value. An older program therefore never clears a column that it does not know, even after a newer
+/// version has replaced the function by one with more columns.
 fn functions(sql: &mut String, layout: &Layout) {
     let kind = layout.decl.kind;
     let table = &layout.table;
@@ -373,7 +375,7 @@ end $$;
     );
 }
 
-/// What enters records into the tables of list-valued indexes, of a kind that has some.
+/// The function that enters records into the tables of list-valued indexes, for kinds that have such indexes.
 fn enter_function(sql: &mut String, layout: &Layout) {
     if layout.entries.is_empty() {
         return;
@@ -413,7 +415,7 @@ fn view(sql: &mut String, layout: &Layout) {
     let decl: &KindDecl = layout.decl;
     let mut list = vec!["tenant_id".to_owned(), "id".to_owned(), "version".to_owned(), "machine_version".to_owned()];
     for (position, field) in decl.fields.iter().enumerate() {
-        // Secrets and what is only there to be searched are no part of the contract.
+        // Secrets and search texts are not part of the contract.
         if field.marks.secret || field.ty == FieldType::Folded {
             continue;
         }
@@ -445,7 +447,7 @@ mod tests {
             crate::migrate::MIGRATIONS.iter().flat_map(|(_, _, sql)| sql.lines().map(plain)).collect();
         let made = schema_sql();
         match std::env::var("CRM_WRITE_SCHEMA") {
-            // Until there is a release there is one schema: it is written anew, not amended.
+            // Before the first release there is one schema, which is regenerated instead of amended.
             Ok(all) if all == "1" => {
                 let path = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/0001_schema.sql");
                 let heading = "-- Made from the declarations by crm_store_postgres::ddl, as they were then. Once released it is never edited:\n\

@@ -1,4 +1,4 @@
-//! What the database says, as what the core is to do next.
+//! Maps database errors to the errors of the core.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use crm_core::{
 use serde::Deserialize;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-/// The SQLSTATE under which `crm.refuse_v1` raises a condition that does not hold, with JSON in the detail.
+/// The SQLSTATE with which `crm.refuse_v1` reports a failed condition, with JSON in the detail.
 const CONDITION: &str = "CRM01";
 
-/// Why a statement has no answer.
+/// The reason why a statement has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// No connection was to be had: the statement was surely not sent.
+    /// No connection was available; the statement was certainly not sent.
     NotSent(sqlx::Error),
-    /// It was sent, or may have been.
+    /// The statement was sent, or may have been.
     Failed(sqlx::Error),
 }
 
 impl Failure {
-    /// True where the server gave the transaction up for the sake of another, so that it can be tried again.
+    /// Returns `true` if the server aborted the transaction because of a concurrent one, so that it can be retried.
     pub(crate) fn is_contention(&self) -> bool {
         matches!(self, Failure::Failed(error) if matches!(code(error).as_deref(), Some("40001" | "40P01")))
     }
@@ -37,20 +37,20 @@ fn unavailable(error: sqlx::Error) -> StoreError {
     StoreError::Unavailable(Arc::new(error))
 }
 
-/// The error of a read: it did nothing, whatever happened.
+/// Returns the error of a read. A failed read never has an effect.
 pub(crate) fn of_read(failure: Failure) -> StoreError {
     match failure {
         Failure::NotSent(error) => unavailable(error),
         Failure::Failed(error) => match (&error, code(&error)) {
             (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_), _) => StoreError::Corrupt(Arc::new(error)),
-            // Data exceptions: an operand that no value of the type can be.
+            // Data exceptions: an operand is not a valid value of the type.
             (_, Some(code)) if code.starts_with("22") => StoreError::BadQuery(error.to_string()),
             _ => unavailable(error),
         },
     }
 }
 
-/// The error of a write that has no conditions to fail. `in_transaction`: on the caller's own open transaction.
+/// Returns the error of a write without conditions. `in_transaction` is `true` in the caller's own open transaction.
 pub(crate) fn of_write(failure: Failure, in_transaction: bool) -> StoreError {
     match failure {
         Failure::Failed(error) if !in_transaction && is_unknown(&error) => StoreError::OutcomeUnknown(Arc::new(error)),
@@ -58,8 +58,8 @@ pub(crate) fn of_write(failure: Failure, in_transaction: bool) -> StoreError {
     }
 }
 
-/// Whether a write may have been done nevertheless: no word came from the server, or one that it, or a pooler before it,
-/// ends the connection, which may have come after the commit.
+/// Returns `true` if a write may have taken effect despite the error: there was no response, or the server (or a pooler
+/// in front of it) reported the end of the connection, possibly after the commit.
 fn is_unknown(error: &sqlx::Error) -> bool {
     match code(error) {
         Some(code) => ends_connection(error, &code),
@@ -67,7 +67,8 @@ fn is_unknown(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The error of a commit. `in_transaction`: on the caller's own open transaction, which a lost connection takes with it.
+/// Returns the error of a commit. `in_transaction` is `true` in the caller's own open transaction, which a lost
+/// connection rolls back.
 pub(crate) fn of_commit(failure: Failure, commit: &Commit, in_transaction: bool) -> StoreError {
     let error = match failure {
         Failure::NotSent(error) => return unavailable(error),
@@ -79,20 +80,20 @@ pub(crate) fn of_commit(failure: Failure, commit: &Commit, in_transaction: bool)
     match code(&error).unwrap_or_default().as_str() {
         CONDITION => condition(&error),
         "23503" => StoreError::Dangling,
-        // Two commits of one record met in a way that its versions did not show.
+        // Two commits wrote the same record in a way that its versions did not detect.
         "23505" => match commit.writes.first() {
             Some(write) => StoreError::Conflict { record: write.record(), current: None },
             None => unavailable(error),
         },
         "54000" => StoreError::TooLarge { what: "the bytes of one value in an index", limit: 2704 },
         other if other.starts_with("22") => StoreError::BadQuery(error.to_string()),
-        // Any other word from the server means that it rolled back.
+        // Any other error means that the server rolled back.
         _ => unavailable(error),
     }
 }
 
-/// Whether an error says more than that one statement failed: class 08 is a lost connection, 57P the server's going down,
-/// 40003 a completion that is unknown, and whatever is fatal ends the session.
+/// Returns `true` if the error ended the connection: class 08 is a lost connection, 57P a server shutdown, 40003 an
+/// unknown completion, and severity FATAL or PANIC ends the session.
 fn ends_connection(error: &sqlx::Error, code: &str) -> bool {
     let severity = error
         .as_database_error()
@@ -108,9 +109,9 @@ fn ends_connection(error: &sqlx::Error, code: &str) -> bool {
 #[serde(rename_all = "snake_case")]
 enum Condition {
     KeyUsed,
-    /// The records that are not as the commit says, in no order.
+    /// The records whose versions differ from those expected, in no particular order.
     Conflicts(Vec<Conflict>),
-    /// Of a claim, who was said to hold it.
+    /// The record that was expected to hold a claim.
     Holder(Conflict),
     Claimed {
         #[serde(flatten)]
@@ -138,16 +139,15 @@ fn condition(error: &sqlx::Error) -> StoreError {
         .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
         .and_then(PgDatabaseError::detail)
         .and_then(|detail| serde_json::from_str::<Condition>(detail).ok());
-    let unknown =
-        || StoreError::corrupt(format!("the database refused a commit in a way unknown to this program: {error}"));
+    let unknown = || StoreError::corrupt(format!("the database refused a commit with an unknown error: {error}"));
     match detail {
         Some(Condition::KeyUsed) => StoreError::KeyUsed,
         Some(Condition::Conflicts(all)) => {
-            // The first in the commit's order.
+            // The first in the order of the commit.
             all.into_iter().min_by_key(|conflict| conflict.record).map_or_else(unknown, StoreError::from)
         }
         Some(Condition::Holder(conflict)) => conflict.into(),
-        // Whoever holds a claim is of its kind.
+        // The holder of a claim has the kind of the claim.
         Some(Condition::Claimed { claim, holder_id }) => {
             let holder = Ref::new(claim.kind, holder_id);
             StoreError::Claimed { claim, holder }
@@ -156,7 +156,7 @@ fn condition(error: &sqlx::Error) -> StoreError {
     }
 }
 
-/// What cannot be decoded is damaged, or newer than this program.
+/// Undecodable data is damaged or was written by a newer program.
 pub(crate) fn corrupt(error: sqlx::Error) -> StoreError {
     StoreError::Corrupt(Arc::new(error))
 }

@@ -1,10 +1,10 @@
-//! The feed: every change of every tenant after a cursor, none skipped.
+//! The feed: all changes of all tenants after a cursor, without gaps.
 //!
-//! Sequence numbers become visible out of order, so "after the last one seen" would skip what commits late. Each change
-//! therefore carries a tick of the clock `crm.feed_clock`, on which its transaction holds an advisory lock until it has
-//! ended. A page shows the changes of ticks that no open transaction holds and that the clock has left, in the order of
-//! (`tick`, `seq`): there nothing is added any more, and in that order a record's changes stand in version order. Only
-//! commits of the CRM take part in it; what else is open in the database does not matter. `sql/feed.sql` has the rest.
+//! Sequence numbers become visible out of order, so reading "after the last one seen" would skip late commits. Each
+//! change therefore carries a tick, the value of the clock `crm.feed_clock`, and its transaction holds an advisory lock
+//! on that tick until it ends. A page contains only changes of past ticks that no open transaction holds, ordered by
+//! (`tick`, `seq`). Nothing is added to those ticks any more, and in that order a record's changes are in version
+//! order. Only commits of the CRM delay the feed; other open transactions do not. `sql/feed.sql` has the details.
 
 use crm_core::{
     schema::KindDecl,
@@ -21,10 +21,10 @@ use crate::{
     row,
 };
 
-/// Columns after those of a change: the tenant and the place.
+/// The index of the first column after those of a change: tenant, tick and seq.
 const PLACE: usize = history::COLUMN_COUNT;
 
-/// A page of the feed.
+/// Returns a page of the feed.
 pub(crate) async fn feed(link: &Link, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
     let (mut tick, mut seq) = after.map_or(Ok((0, 0)), parse)?;
     let mut changes = Vec::new();
@@ -44,19 +44,20 @@ pub(crate) async fn feed(link: &Link, after: Option<&FeedCursor>, limit: usize) 
             }
             (tick, seq) = (row::get(row, PLACE + 1)?, row::get(row, PLACE + 2)?);
         }
-        // An empty page would say that this is the end: of a full one of kinds that this program does not know it is not.
+        // An empty page means the end of the feed. A full page whose kinds are all unknown to this program is not the
+        // end.
         if !changes.is_empty() || rows.len() < limit.max(1) {
             return Ok(FeedPage { changes, cursor: cursor(tick, seq) });
         }
     }
 }
 
-/// The end of the feed: what is committed from now on has the present tick or a later one.
+/// Returns the end of the feed: later commits have the current tick or a later one.
 pub(crate) async fn end(link: &Link) -> Result<FeedCursor, StoreError> {
     let sql = "select crm.feed_horizon_v1()".into();
     let rows = link.rows(sql, PgArguments::default()).await.map_err(error::of_read)?;
     let tick = rows.first().map_or(Ok(0), |row| row::get(row, 0))?;
-    // Before the first of that tick.
+    // Before the first change of that tick.
     Ok(cursor(tick, 0))
 }
 
@@ -70,10 +71,10 @@ fn parse(cursor: &FeedCursor) -> Result<(i64, i64), StoreError> {
         .0
         .split_once('.')
         .and_then(|(tick, seq)| Some((number(tick)?, number(seq)?)))
-        .ok_or_else(|| StoreError::BadQuery("the cursor is none of this feed".to_owned()))
+        .ok_or_else(|| StoreError::BadQuery("the cursor does not belong to this feed".to_owned()))
 }
 
-/// The tenants after one, by id.
+/// Returns tenants in the order of their ids, starting after the given one.
 pub(crate) async fn tenants(link: &Link, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
     let mut statement = Statement::default();
     let bound = statement.bind(after.unwrap_or(Id::NIL).uuid())?;
@@ -86,8 +87,8 @@ pub(crate) async fn tenants(link: &Link, after: Option<Id>, limit: usize) -> Res
     rows.iter().map(|row| Ok(Id::from_uuid(row::get(row, 0)?))).collect()
 }
 
-/// The records of a kind whose time has come, by tenant: from one tenant to the next along the index by that time, the first
-/// of each. Read as far as the limit is filled.
+/// Returns the due records of a kind, grouped by tenant. The query skips from tenant to tenant along the index by due
+/// time, takes the first records of each, and stops at the limit.
 pub(crate) async fn due(
     link: &Link,
     decl: &'static KindDecl,
@@ -128,7 +129,7 @@ pub(crate) async fn due(
     rows.iter().map(read).collect()
 }
 
-/// How far a consumer has come.
+/// Returns the stored place of a consumer.
 pub(crate) async fn place(link: &Link, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
     let mut statement = Statement::default();
     let consumer = statement.bind(consumer)?;
@@ -143,10 +144,10 @@ pub(crate) async fn place(link: &Link, consumer: &str) -> Result<Option<FeedPlac
     rows.first().map(read).transpose()
 }
 
-/// Keeps how far a consumer has come, where nobody has since it was read; says whether it did.
+/// Stores the place of a consumer unless it changed since it was read. Returns `true` if it was stored.
 pub(crate) async fn keep_place(link: &Link, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
     let mut statement = Statement::default();
-    // Past what the column holds is a fence that no place has.
+    // A fence beyond the column's range is one that no place has.
     let fence = statement.bind(i64::try_from(was).unwrap_or(i64::MAX - 1))?;
     let place = serde_json::to_string(place).map_err(|error| StoreError::BadQuery(error.to_string()))?;
     let (consumer, place) = (statement.bind(consumer)?, format!("{}::json", statement.bind(place)?));

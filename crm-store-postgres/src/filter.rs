@@ -1,4 +1,4 @@
-//! Filters as SQL: what [`Predicate::holds`] says, said to the engine. Every test is two-valued, so that `not` is the
+//! Translates filters to SQL with the semantics of [`Predicate::holds`]. Every test is two-valued, so `not` is the
 //! exact complement.
 
 use crm_core::{
@@ -16,7 +16,7 @@ use crate::{
 
 const NEVER: &str = "false";
 
-/// The condition of a filter on the table named `t`.
+/// Returns the condition of a filter on the table with the alias `t`.
 pub(crate) fn condition(
     statement: &mut Statement,
     layout: &Layout,
@@ -43,7 +43,7 @@ fn test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result<Strin
     match (&test.path.property, field.ty) {
         (Some(key), FieldType::Properties) => property_test(statement, field.name, key, test),
         (Some(key), FieldType::Structs(_)) => member_test(statement, field.name, key, test),
-        // Only the field of custom properties has keys.
+        // Only the custom properties field has keys.
         (Some(_), _) => Ok(if test.compare == Compare::Missing { "true".to_owned() } else { NEVER.to_owned() }),
         (None, _) => field_test(statement, layout, test),
     }
@@ -62,7 +62,7 @@ fn field_test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result
             _ => format!("{name} is null"),
         });
     }
-    // Lists leave long texts out, so nothing can be asked of them.
+    // Lists do not load long texts, so they cannot be tested.
     if field.is_long() {
         return Ok(NEVER.to_owned());
     }
@@ -103,8 +103,8 @@ fn field_test(statement: &mut Statement, layout: &Layout, test: &Test) -> Result
     })
 }
 
-/// A custom property is kept as `{"q": "10.5"}`: a value under the tag of its type, so that a test of one type is false
-/// for a value of another.
+/// A test of a custom property. Properties are stored as `{"q": "10.5"}`, a value tagged with its type, so a test of
+/// one type is `false` for a value of another.
 fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test) -> Result<String, StoreError> {
     let key = statement.bind(key)?;
     let at = format!("t.{} -> {key}", quoted(field));
@@ -128,7 +128,7 @@ fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test)
                 of(&format!("({at} ->> 'q')::numeric"), &format!("{}::numeric", statement.bind(number.to_string())?))
             }
             Value::Text(operand) => of(&tagged("t"), &statement.bind(operand.as_ref())?),
-            // The text of an id and of a date is in the order of its value.
+            // The text of an id or a date sorts like its value.
             Value::Id(id) => of(&tagged("u"), &statement.bind(id.to_string())?),
             Value::Date(date) => of(&tagged("d"), &statement.bind(date.to_string())?),
             Value::Time(time) => of(&format!("({at} ->> 'm')::bigint"), &statement.bind(time.micros())?),
@@ -149,7 +149,7 @@ fn property_test(statement: &mut Statement, field: &str, key: &str, test: &Test)
     })
 }
 
-/// A test of a member of each structured value in a list, of which one has to hold.
+/// A test of a member of each structured value in a list. One of them must match.
 fn member_test(statement: &mut Statement, field: &str, member: &str, test: &Test) -> Result<String, StoreError> {
     let member = format!("(e ->> {}) collate \"C\"", statement.bind(member)?);
     let holds = any_operand(statement, test, |statement, operand| match operand {
@@ -163,7 +163,7 @@ fn member_test(statement: &mut Statement, field: &str, member: &str, test: &Test
     Ok(format!("exists (select from {items} e where {holds})"))
 }
 
-/// The test of the first operand, or for `in` of any of them; an operand that the field cannot hold makes it false.
+/// The test of the first operand, or for `in` of any operand. An operand that the field cannot hold makes it `false`.
 fn any_operand(
     statement: &mut Statement,
     test: &Test,
@@ -200,7 +200,8 @@ fn compared(compare: Compare, left: &str, right: &str) -> Result<String, StoreEr
     })
 }
 
-/// Whether a field of a type can hold a value: what it cannot hold it does not equal, and the engine must not be asked.
+/// Returns `true` if a field of the type can hold the value. A value that it cannot hold equals none of its values and
+/// must not be sent to the server.
 pub(crate) fn holds(ty: FieldType, value: &Value) -> bool {
     match (ty, value) {
         (FieldType::Bool, Value::Bool(_))
@@ -221,7 +222,7 @@ pub(crate) fn holds(ty: FieldType, value: &Value) -> bool {
             | FieldType::Currency
             | FieldType::TimeZone
             | FieldType::Choice(_),
-            // The engine takes no text with NUL, and stores none.
+            // PostgreSQL does not accept texts with NUL.
             Value::Text(text),
         ) => !text.contains('\0'),
         _ => false,

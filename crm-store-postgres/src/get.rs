@@ -1,4 +1,4 @@
-//! Reading by id, by claim and by idempotency key: one statement for all that is wanted, of whatever kinds.
+//! Reads records by id or claim, and entries of idempotency keys, of any kinds, in one statement.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,23 +23,23 @@ use crate::{
     row::{self, composite, decode},
 };
 
-/// What the rows of a get are called that are no records. A row has three columns: what it is, which of the claims led to
-/// it, and itself as one composite.
+/// Markers of the rows that are not records. A row has three columns: its marker or kind, the number of the claim that
+/// led to it, and the record as one composite.
 const EPOCHS: &str = "";
 const KEY: &str = "#key";
 
-/// Which kinds are wanted, and how: what a statement's text depends on.
+/// The kinds requested and how: everything that the text of the statement depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Shape {
-    /// Of each kind, whether it is one record. Then its id is compared as it is: of an array, the server would plan the
-    /// statement anew at each call, since it takes ten elements for what it does not know yet.
+    /// For each kind, whether a single record is requested. A single id is compared directly: with an array parameter
+    /// the server would plan the statement at each call, because it assumes ten elements for an unknown array.
     by_id: BTreeMap<Kind, bool>,
     by_claim: BTreeSet<Kind>,
     keys: bool,
 }
 
 impl Shape {
-    /// The text of its statement. Parameters: the tenant, the ids of each kind, the claims' parts, the keys.
+    /// The text of the statement. Parameters: the tenant, the ids of each kind, the parts of the claims, the keys.
     fn statement(&self) -> String {
         let mut sql = of_epochs();
         let mut next = 1;
@@ -81,19 +81,19 @@ impl Shape {
     }
 }
 
-/// The row of the epochs, with which every statement begins.
+/// The row of the epochs, which is first in every statement.
 fn of_epochs() -> String {
     format!(
         "select '{EPOCHS}'::text, null::bigint, row(e.definitions, e.access) from crm.epoch e where e.tenant_id = $1"
     )
 }
 
-/// The epochs as a row has them.
+/// Decodes the epochs from their row.
 pub(crate) fn read_epochs(fields: &mut Fields<'_>) -> Result<Epochs, StoreError> {
     Ok(Epochs { definitions: fields.id()?.unwrap_or(Id::NIL), access: fields.id()?.unwrap_or(Id::NIL) })
 }
 
-/// The entry of an idempotency key, without records of kinds that this program does not know.
+/// Decodes the entry of an idempotency key, skipping records of kinds that this program does not know.
 fn key_entry(mut json: serde_json::Value) -> Result<KeyEntry, StoreError> {
     if let Some(records) = json.get_mut("records").and_then(serde_json::Value::as_array_mut) {
         records.retain(|record| record.get(0).is_some_and(|record| Ref::deserialize(record).is_ok()));
@@ -101,12 +101,11 @@ fn key_entry(mut json: serde_json::Value) -> Result<KeyEntry, StoreError> {
     serde_json::from_value(json).map_err(|error| StoreError::corrupt(error.to_string()))
 }
 
-/// The rows of the tenant's records of a kind.
 fn of_kind(kind: Kind) -> String {
     format!("select '{kind}', null, {} from {} t where t.tenant_id = $1", composite(kind, true), layout(kind).table)
 }
 
-/// The statements made so far, by shape: few, since use cases ask for few combinations of kinds.
+/// A cache of statements by shape. It stays small, because use cases request few combinations of kinds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Statements {
     made: Arc<Mutex<HashMap<Shape, Arc<str>>>>,
@@ -119,7 +118,7 @@ impl Statements {
     }
 }
 
-/// Gets what is wanted, in one round trip.
+/// Reads everything requested in one round trip.
 pub(crate) async fn get(
     link: &Link,
     statements: &Statements,
@@ -196,7 +195,7 @@ pub(crate) async fn get(
     Ok(Answer { got: got.collect(), epochs })
 }
 
-/// All definitions of a tenant and its epochs, in one round trip.
+/// Reads all definitions of a tenant and its epochs in one round trip.
 pub(crate) async fn definitions(link: &Link, tenant: Id) -> Result<Definitions, StoreError> {
     static SQL: LazyLock<Arc<str>> = LazyLock::new(|| {
         let kinds = catalog::all().filter(|decl| decl.is_definition).map(|decl| decl.kind);

@@ -1,4 +1,4 @@
-//! The change log, read: of one record, of a tenant, of a pipeline. One statement each, in the order of an index.
+//! Reads the change log of a record, a tenant or a pipeline: one statement each, in index order.
 
 use std::{
     borrow::Cow,
@@ -22,21 +22,20 @@ use crate::{
     row::{self, group_number},
 };
 
-/// The columns of a change, as [`decode`] reads them.
+/// The columns of a change in the order in which [`decode`] reads them.
 pub(crate) const COLUMNS: &str = "c.kind, c.record_id, c.field_group, c.version, c.commit_id, c.recorded_at, \
                                   c.occurred_at, c.changed_by, c.action, c.origin, c.cause, c.fields, c.with_records, \
                                   c.stage_move";
-/// How many they are.
 pub(crate) const COLUMN_COUNT: usize = 14;
 
-/// The condition that a change is of a kind that this program knows: a newer one may have stored others. Stated to the
-/// server, so that a page is full and its last change is where the next one begins.
+/// The condition that a change is of a kind this program knows; newer programs may have stored others. It is part of
+/// the query, so that pages are full and the last change of a page is where the next page starts.
 static IS_KNOWN: LazyLock<String> = LazyLock::new(|| {
     let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
     format!("c.kind = any('{{{}}}'::text[])", names.join(","))
 });
 
-/// A reference in the log, whose kind may be one that this program does not know.
+/// A reference in the log, possibly of a kind that this program does not know.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Named {
@@ -44,7 +43,7 @@ enum Named {
     Unknown(IgnoredAny),
 }
 
-/// The change of a row whose [`COLUMNS`] begin at the first column. `None` where its kind is none that this program knows.
+/// Decodes a change from a row that starts with [`COLUMNS`]. `None` if this program does not know its kind.
 pub(crate) fn decode(row: &PgRow) -> Result<Option<Change>, StoreError> {
     let Ok(kind) = row::get::<&str>(row, 0)?.parse::<Kind>() else { return Ok(None) };
     let with = row::get::<Option<Json<Vec<Named>>>>(row, 12)?.map(|with| with.0).unwrap_or_default();
@@ -86,7 +85,7 @@ fn number(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
-/// The changes of one record.
+/// Returns the changes of a record.
 pub(crate) async fn history(link: &Link, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
     let mut statement = Statement::default();
     let tenant = statement.bind(query.tenant.uuid())?;
@@ -124,7 +123,7 @@ fn after(statement: &mut Statement, time_column: &str, after: &LogPosition, sign
     Ok(())
 }
 
-/// The changes of a tenant by the time they were recorded.
+/// Returns the changes of a tenant by the time they were recorded.
 pub(crate) async fn log(link: &Link, query: &LogQuery) -> Result<ChangePage, StoreError> {
     let mut statement = Statement::default();
     let tenant = statement.bind(query.tenant.uuid())?;
@@ -144,7 +143,7 @@ pub(crate) async fn log(link: &Link, query: &LogQuery) -> Result<ChangePage, Sto
     page(link, statement, limit).await
 }
 
-/// The stage moves of a pipeline by the time they occurred.
+/// Returns the stage moves of a pipeline by the time they occurred.
 pub(crate) async fn stage_moves(link: &Link, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
     let mut statement = Statement::default();
     let tenant = statement.bind(query.tenant.uuid())?;

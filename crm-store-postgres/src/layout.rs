@@ -1,4 +1,4 @@
-//! How a kind's declaration lies in tables: one source for the schema, the statements and the decoding of rows.
+//! Maps the declaration of a kind to tables. The schema, the statements and the row decoder all use this mapping.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use crm_core::{
     value::Kind,
 };
 
-/// How a column travels in a result: few types, each with a plain binary form.
+/// The type of a column in a result. Only types with a simple binary form are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Bool,
@@ -23,7 +23,7 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// The oid of its type, which every server gives alike.
+    /// The oid of the type, which is the same on every server.
     pub(crate) const fn oid(self) -> u32 {
         match self {
             Wire::Bool => 16,
@@ -39,16 +39,15 @@ impl Wire {
     }
 }
 
-/// One column of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
-    /// The name, not quoted.
+    /// The unquoted name.
     pub(crate) name: String,
-    /// Its type as in DDL, with its collation.
+    /// The type in DDL, with its collation.
     pub(crate) ty: &'static str,
-    /// How it travels.
+    /// The type in results.
     pub(crate) wire: Wire,
-    /// Cast to this on the way out, where the wire's type is another.
+    /// `true` if the column is cast to its result type when read.
     pub(crate) cast: bool,
 }
 
@@ -59,14 +58,14 @@ fn column(name: impl Into<String>, ty: &'static str, wire: Wire) -> Column {
     Column { name: name.into(), ty, wire, cast: false }
 }
 
-/// The columns of a field: one, but two for an amount of money (`value`, `value_currency`) and for a reference to a
-/// record of one of several kinds (`from_kind`, `from_id`).
+/// The columns of a field. Most fields have one; an amount of money has two (`value`, `value_currency`), and so does a
+/// reference to a record of one of several kinds (`from_kind`, `from_id`).
 pub(crate) fn columns(field: &FieldDecl) -> Vec<Column> {
     let name = field.name;
     vec![match field.ty {
         FieldType::Bool => column(name, "boolean", Wire::Bool),
         FieldType::Int(..) => column(name, "bigint", Wire::Int),
-        // Numbers travel as text: no binary format of theirs is as exact and as plain.
+        // Numbers are read as text, because their binary format is complicated.
         FieldType::Decimal => Column { cast: true, ..column(name, "numeric", Wire::Text) },
         FieldType::Money => {
             return vec![
@@ -100,41 +99,40 @@ pub(crate) fn columns(field: &FieldDecl) -> Vec<Column> {
     }]
 }
 
-/// In which group a field is written.
+/// The group in which a field is written.
 pub(crate) const fn group(field: &FieldDecl) -> Group {
     field.section.group()
 }
 
-/// A name as SQL: quoted, since some fields are named as SQL's own words are.
+/// A quoted SQL name. Some field names are SQL keywords.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// The table of a list-valued index: one row for each element of each live record.
+/// The table of a list-valued index, with one row per element of each live record.
 #[derive(Debug)]
 pub(crate) struct Entries {
-    /// `crm."task_links"`.
+    /// The quoted name with its schema, such as `crm."task_links"`.
     pub(crate) table: String,
-    /// The name alone.
+    /// The unquoted name without the schema.
     pub(crate) name: String,
-    /// The index that it serves.
+    /// The index that the table serves.
     pub(crate) index: &'static IndexDecl,
     /// The list-valued field.
     pub(crate) field: &'static FieldDecl,
 }
 
-/// A kind as it lies in the database.
+/// The database layout of a kind.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The declaration.
     pub(crate) decl: &'static KindDecl,
-    /// `crm."lead"`.
+    /// The quoted name with its schema, such as `crm."lead"`.
     pub(crate) table: String,
-    /// For each declared field, its columns.
+    /// The columns of each declared field.
     pub(crate) columns: Vec<Vec<Column>>,
-    /// The fields that lists sort by their sort key: position and column.
+    /// The fields that lists sort by a sort key: position, index and name of the key's column.
     pub(crate) keys: Vec<(usize, &'static IndexDecl, String)>,
-    /// The tables of its list-valued indexes.
+    /// The tables of list-valued indexes.
     pub(crate) entries: Vec<Entries>,
 }
 
@@ -162,7 +160,7 @@ impl Layout {
         }
     }
 
-    /// The column that an index sorts by, not quoted.
+    /// The unquoted column that an index sorts by.
     pub(crate) fn sort_column(&self, index: &IndexDecl) -> String {
         match self.keys.iter().find(|(position, ..)| *position == index.sort) {
             Some((_, _, key)) => key.clone(),
@@ -175,7 +173,7 @@ impl Layout {
         self.columns[index.sort].first().map_or(TEXT, |column| column.ty)
     }
 
-    /// The columns that a write of a group sets, not quoted.
+    /// The unquoted columns that a write of a group sets.
     pub(crate) fn written(&self, which: Group) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for (position, field) in self.decl.fields.iter().enumerate() {
@@ -188,15 +186,14 @@ impl Layout {
     }
 }
 
-/// The layout of a kind.
 pub(crate) fn layout(kind: Kind) -> &'static Layout {
     static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| catalog::all().map(Layout::new).collect());
-    // `Kind::ALL` is in declared order, and so is `catalog::all`.
+    // `Kind::ALL` and `catalog::all` are both in declaration order.
     &LAYOUTS[kind as usize]
 }
 
-/// The place of a kind in the order in which a commit inserts: users first, since everything refers to them; then as
-/// declared.
+/// The position of a kind in the insertion order of a commit: users first, because everything refers to them, then in
+/// declaration order.
 pub(crate) const fn insert_rank(kind: Kind) -> u8 {
     match kind {
         Kind::User => 0,

@@ -9,9 +9,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Everything lies in the schema `crm`: a table for each kind with typed columns named as its fields, the change log,
-//! and a view for each kind as a stable contract for SQL of one's own (see the crate's README). Every call of the
-//! storage traits is one statement and one round trip.
+//! All objects are in the schema `crm`: a table per kind with typed columns named after its fields, the change log, and
+//! a view per kind as a stable contract for your own SQL (see the README). Every call of the storage traits is one
+//! statement in one round trip.
 
 mod args;
 mod commit;
@@ -47,17 +47,17 @@ use tokio::sync::Mutex;
 use connections::Connections;
 use link::Link;
 
-/// How a pool of connections is made.
+/// Options of the connection pool.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// Connections at most. A connection serves one call at a time. 10 by default.
+    /// The maximum number of connections. A connection serves one call at a time. 10 by default.
     pub max_connections: u32,
     /// How long a call waits for a connection before it fails as unavailable. 5 s by default.
     pub acquire_timeout: Duration,
-    /// Whether a connection that lay idle is tested before it is used, at the price of a round trip for each call. Off
-    /// by default. On where a process is frozen between calls (AWS Lambda), since it wakes with dead connections.
+    /// Whether an idle connection is tested before use, at the cost of a round trip per call. Off by default. Enable it
+    /// if the process can be frozen between calls (AWS Lambda), because its connections may be dead when it resumes.
     pub test_before_acquire: bool,
-    /// Statements kept prepared on each connection. 256 by default.
+    /// The number of prepared statements cached per connection. 256 by default.
     pub statement_cache: usize,
 }
 
@@ -72,7 +72,7 @@ impl Default for PostgresOptions {
     }
 }
 
-/// A store on PostgreSQL. Cloning it gives another handle on the same pool or transaction.
+/// A store on PostgreSQL. Clones share the same pool or transaction.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     link: Link,
@@ -80,53 +80,54 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// A store with a pool of its own, of default options.
+    /// Creates a store with its own connection pool and default options.
     ///
     /// # Errors
-    /// [`StoreError::BadQuery`] for a malformed URL, [`StoreError::Unavailable`] where no connection can be made.
+    /// [`StoreError::BadQuery`] if the URL is malformed, [`StoreError::Unavailable`] if no connection can be
+    /// established.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::connect_with(url, &PostgresOptions::default()).await
     }
 
-    /// A store with a pool of its own.
+    /// Creates a store with its own connection pool.
     ///
     /// # Errors
-    /// As [`PostgresStore::connect`].
+    /// Those of [`PostgresStore::connect`].
     pub async fn connect_with(url: &str, options: &PostgresOptions) -> Result<Self, StoreError> {
         let server: PgConnectOptions =
             url.parse().map_err(|error: sqlx::Error| StoreError::BadQuery(error.to_string()))?;
         Self::connect_to(server, options).await
     }
 
-    /// As [`PostgresStore::connect_with`], for a server that a URL cannot name (a certificate, a token as password).
+    /// Creates a store from connection options, for settings that a URL cannot express (a certificate, a token as
+    /// password).
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] where no connection can be made.
+    /// [`StoreError::Unavailable`] if no connection can be established.
     pub async fn connect_to(server: PgConnectOptions, options: &PostgresOptions) -> Result<Self, StoreError> {
         let connections =
             Connections::new(server, options).await.map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
         Ok(Self { link: Link::Own(connections), statements: get::Statements::default() })
     }
 
-    /// A store on the embedder's own pool. The driver asks a connection that comes back whether it is alive: a round
-    /// trip more for each call, in the background. [`PostgresStore::connect`] does without.
+    /// Creates a store on an existing pool. The driver's pool tests each returned connection in the background, which
+    /// costs an additional round trip per call; [`PostgresStore::connect`] avoids it.
     pub fn from_pool(pool: PgPool) -> Self {
         Self { link: Link::Pool(pool), statements: get::Statements::default() }
     }
 
-    /// A store on the caller's own open transaction, so that what the CRM writes and what the caller writes commit
-    /// together.
+    /// Creates a store in the caller's open transaction, so that writes of the CRM and of the caller commit together.
     ///
-    /// Nothing is retried inside, and there are no hidden savepoints: after any error but a bad query the transaction
-    /// can only be rolled back. A reference that may be inserted in either order is checked when the transaction
-    /// commits. [`PostgresStore::into_transaction`] gives it back.
+    /// Nothing is retried and no savepoints are set: after any error except a bad query the transaction can only be
+    /// rolled back. References that may be inserted in either order are checked when the transaction commits.
+    /// [`PostgresStore::into_transaction`] returns the transaction.
     pub fn within(transaction: Transaction<'static, Postgres>) -> Self {
         Self { link: Link::Open(Arc::new(Mutex::new(Some(transaction)))), statements: get::Statements::default() }
     }
 
-    /// Gives the transaction of [`PostgresStore::within`] back, to be committed or rolled back; waits for a call that is
-    /// under way. Other handles on it are of no use from then on. `None` for a store on a pool, and where another handle
-    /// gave it back before.
+    /// Returns the transaction passed to [`PostgresStore::within`], to be committed or rolled back. Waits for a call in
+    /// progress. Other handles to it are unusable afterwards. `None` for a store on a pool, or if another handle
+    /// already returned the transaction.
     pub async fn into_transaction(self) -> Option<Transaction<'static, Postgres>> {
         match self.link {
             Link::Own(_) | Link::Pool(_) => None,
@@ -134,12 +135,13 @@ impl PostgresStore {
         }
     }
 
-    /// Brings the schema `crm` up to date and says how many migrations ran. Safe from several processes at once (they
-    /// wait for each other); nothing happens where it is up to date. Needs the right to make the schema `crm`, or to make
-    /// tables in it where it is there; never a superuser.
+    /// Creates or updates the schema `crm` and returns the number of migrations that ran. Several processes may call it
+    /// concurrently; they wait for each other. It does nothing if the schema is up to date. It requires the right to
+    /// create the schema, or to create tables in it if it exists, but no superuser.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]; then nothing of it happened. [`StoreError::BadQuery`] within a transaction.
+    /// [`StoreError::Unavailable`], in which case no migration was applied. [`StoreError::BadQuery`] within a
+    /// transaction.
     pub async fn migrate(&self) -> Result<usize, StoreError> {
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(Arc::new(error));
         match &self.link {
@@ -159,9 +161,9 @@ impl PostgresStore {
         }
     }
 
-    /// Removes what is of no use any more from a moment on, at most so many of each sort, and says how many: idempotency keys
-    /// that have expired, throttles, sessions that are over. They count as absent from then on; this frees their room. What
-    /// the log says of them stays. One round trip, by an index; to be called now and then, until it says nought.
+    /// Deletes expired rows (idempotency keys, throttles, sessions), at most `limit` of each kind, and returns their
+    /// number. They are treated as absent from the time they expire; deleting them frees their space. Their changes
+    /// stay in the log. One indexed round trip. Call it periodically until it returns 0.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -172,7 +174,7 @@ impl PostgresStore {
         let tables = kinds.map(|(layout, field)| (layout.table.as_str(), layout.columns[field][0].name.as_str()));
         let mut counts = Vec::new();
         for (number, (table, column)) in tables.chain([("crm.idempotency_key", "expires_at")]).enumerate() {
-            // What a commit is about to write is left to it: it may have a later time then.
+            // Rows locked by a commit are skipped, because it may extend their expiry.
             statement.push(&format!(
                 "{} gone_{number} as (delete from {table} where ctid = any (array(select ctid from {table} where {column} \
                  <= {at} order by {column} limit {limit} for update skip locked)) returning 1)",

@@ -1,4 +1,4 @@
-//! The way to the database: a pool, or the caller's own open transaction.
+//! Access to the database: a pool, or the caller's own open transaction.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::{connections::Connections, error::Failure};
 
-/// The store's own pool, an embedder's, or a transaction that the caller began and will end.
+/// The store's own pool, an embedder's pool, or a transaction that the caller began and will end.
 #[derive(Clone)]
 pub(crate) enum Link {
     Own(Connections),
@@ -29,14 +29,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    /// True on the caller's own open transaction.
+    /// Returns `true` for the caller's own open transaction.
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self, Link::Open(_))
     }
 
-    /// The rows of one statement, which is prepared once per connection and kept. One round trip.
+    /// Runs a statement, prepared once per connection, and returns its rows. One round trip.
     pub(crate) async fn rows(&self, sql: Arc<str>, arguments: PgArguments) -> Result<Vec<PgRow>, Failure> {
-        // The texts are made in this crate from declarations; whatever comes from outside is bound.
+        // The text is built in this crate from declarations. All external input is bound.
         let query = sqlx::query_with(AssertSqlSafe(sql), arguments);
         match self {
             Link::Own(connections) => {
@@ -60,8 +60,8 @@ impl Link {
     }
 }
 
-/// Whether an error is the server's word on one statement, after which it waits for the next; class 57 is its word that
-/// it ends the connection.
+/// Returns `true` if the server rejected one statement and is ready for the next. Class 57P means that the server ends
+/// the connection.
 fn is_word_of_statement(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| !code.starts_with("57P"))
 }

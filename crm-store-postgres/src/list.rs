@@ -1,9 +1,9 @@
-//! Pages of one kind by a declared index, and their count: one statement each, in the index's own order.
+//! Pages and counts of one kind by a declared index: one statement each, in index order.
 //!
-//! Ascending order has missing sort values last, descending is its exact reverse: what a b-tree read forwards and
-//! backwards gives. A keyset condition on a row of columns is false for a missing one, so where a page may run from
-//! what is there into what is missing (or back), the statement has two parts, the second of which is executed only if
-//! the first did not fill the page.
+//! In ascending order missing sort values are last; descending order is the exact reverse. This is the order of a
+//! b-tree read forwards and backwards. A keyset condition on a row of columns is false for a missing value. If a page
+//! may run from present values into missing ones (or back), the statement therefore has two parts, and the second is
+//! executed only if the first did not fill the page.
 
 use std::sync::{Arc, LazyLock};
 
@@ -24,26 +24,26 @@ use crate::{
     row::{self, composite, decode},
 };
 
-/// The records of a query: from where, and under which conditions, but for the place to begin after.
+/// The source of a query's records: tables and conditions, except for the position to start after.
 struct Source<'a> {
     layout: &'static Layout,
     index: &'a IndexDecl,
-    /// Where a list-valued index is read.
+    /// The table of a list-valued index, if the query reads one.
     entries: Option<&'static Entries>,
     /// `from … where …`.
     text: String,
-    /// The columns of equal fields for which a missing value is asked. The engine does not take them for constant, so
-    /// they stand in the order too, as they stand in the index.
+    /// The columns compared with a missing value. PostgreSQL does not treat them as constant, so they are part of the
+    /// sort order, as they are part of the index.
     constant: Vec<String>,
 }
 
 impl<'a> Source<'a> {
-    /// `None` where nothing can be in the list.
+    /// Returns `None` if the list is certainly empty.
     fn of(statement: &mut Statement, query: &'a Query) -> Result<Option<Self>, StoreError> {
         let layout = layout(query.decl.kind);
         let index = query.index;
         if query.equals.len() != index.equals.len() {
-            return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()));
+            return Err(StoreError::BadQuery("a value is required for each equal field of the index".to_owned()));
         }
         if let Some(after) = &query.after {
             check_position(query, after)?;
@@ -101,7 +101,7 @@ impl<'a> Source<'a> {
         Ok(Some(Self { layout, index, entries, text, constant }))
     }
 
-    /// The columns that sort: the index's sort column and the id.
+    /// The columns of the sort order: the index's sort column and the id.
     fn order_columns(&self) -> (String, &'static str) {
         match self.entries {
             Some(_) => ("e.sort".to_owned(), "e.id"),
@@ -116,12 +116,12 @@ impl<'a> Source<'a> {
         columns.map(|column| format!("{column} {direction}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The conditions of what comes after a place: one, or two of which the second takes over where the first ends.
+    /// The conditions for records after a position: one, or two if the second continues where the first ends.
     fn after(&self, statement: &mut Statement, after: &Position, descending: bool) -> Result<Vec<String>, StoreError> {
         let (sort, id) = self.order_columns();
         let bound_id = statement.bind(after.id.uuid())?;
         let sign = if descending { "<" } else { ">" };
-        // Every record has a time of creation, and every archived one a time of archiving.
+        // Every record has a creation time, and every archived one an archiving time.
         let field = self.layout.decl.fields[self.index.sort].name;
         let always_there = self.index.archived || field == "created_at";
         let Some(bound) = statement.bind_value(&after.sort)? else {
@@ -139,25 +139,25 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The row in front of a page that carries the epochs, for the tenant of the first parameter: told by having two fields,
-/// which are fewer than a record has.
+/// The row with the epochs in front of a page, for the tenant in the first parameter. It is recognized by its two
+/// fields, which are fewer than those of any record.
 const EPOCHS: &str = "select row(e.definitions, e.access) from crm.epoch e where e.tenant_id = $1 union all ";
 
-/// What a page of a kind selects: each record as one composite.
+/// The columns that a page of a kind selects: each record as one composite.
 fn selected(kind: Kind) -> &'static str {
     static ALL: LazyLock<Vec<String>> =
         LazyLock::new(|| Kind::ALL.iter().map(|&kind| composite(kind, false)).collect());
-    // Kinds are numbered in the order in which they are declared.
+    // Kinds are numbered in declaration order.
     &ALL[kind as usize]
 }
 
-/// A page, in one round trip.
+/// Returns a page, in one round trip.
 pub(crate) async fn list(link: &Link, query: &Query) -> Result<Page, StoreError> {
     Ok(read(link, query, false).await?.map(|(page, _)| page).unwrap_or_default())
 }
 
-/// A page and the tenant's epochs, in one round trip. `None` of a page where nothing can be in the list: then
-/// nothing was asked.
+/// Returns a page and the tenant's epochs, in one round trip. Returns `None`, without a query, if the list is certainly
+/// empty.
 pub(crate) async fn list_with_epochs(link: &Link, query: &Query) -> Result<Option<(Page, Epochs)>, StoreError> {
     read(link, query, true).await
 }
@@ -172,7 +172,7 @@ async fn read(link: &Link, query: &Query, with_epochs: bool) -> Result<Option<(P
         Some(after) => source.after(&mut statement, after, query.descending)?,
     };
     let order = source.order_by(query.descending);
-    // The size stands in the text: a planner that does not know it plans for a tenth of all rows.
+    // The limit is a literal: with a parameter the planner assumes a tenth of all rows.
     let part = |statement: &mut Statement, condition: &str, besides: &str| {
         for text in ["select ", selected, &source.text, " and ", condition, besides, " order by ", &order, " limit "] {
             statement.push(text);
@@ -223,7 +223,7 @@ async fn read(link: &Link, query: &Query, with_epochs: bool) -> Result<Option<(P
     Ok(Some((Page { items, next }, read)))
 }
 
-/// How many records the query gives over all its pages, in one round trip.
+/// Returns the number of records of the query over all pages, in one round trip.
 pub(crate) async fn count(link: &Link, query: &Query) -> Result<u64, StoreError> {
     let mut statement = Statement::default();
     let Some(source) = Source::of(&mut statement, query)? else { return Ok(0) };
@@ -233,7 +233,7 @@ pub(crate) async fn count(link: &Link, query: &Query) -> Result<u64, StoreError>
     rows.first().map_or(Ok(0), |row| row::version(row, 0))
 }
 
-/// The position's sort value must be one that the index can hold.
+/// Checks that the index can hold the sort value of the position.
 fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
     let fits = match (&after.sort, query.decl.fields[query.index.sort].ty) {
         (Value::Null, _) => true,
@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn list_valued_indexes_sort_by_what_people_write() {
-        // Their tables hold a copy of the sort value, which only a write that is looked at for it may move.
+        // The tables of list-valued indexes copy the sort value, and only writes by users are checked for moving
+        // entries.
         for decl in catalog::all() {
             for index in decl.indexes.iter().filter(|index| index.per_element) {
                 assert_eq!(group(&decl.fields[index.sort]), Group::Person, "{} {}", decl.kind, index.name);

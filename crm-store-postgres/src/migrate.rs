@@ -1,18 +1,18 @@
-//! Migrations: embedded, in order, each once, safe from several processes at once.
+//! Embedded migrations, applied once each in order, safely from several processes at the same time.
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-/// The migrations there are, in order. Once released, one is never edited.
+/// All migrations in order. A released migration is never edited.
 pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[(1, "schema", include_str!("../migrations/0001_schema.sql"))];
 
-/// The advisory lock under which migrations run: "crm" and a number, so as not to meet another's.
+/// The advisory lock under which migrations run: "crm" and a number, to avoid collisions with other locks.
 const LOCK: i64 = 0x0063_726d_0000_0001;
 
-/// Brings the schema up to date and says how many migrations ran.
+/// Updates the schema and returns the number of migrations that ran.
 pub(crate) async fn migrate(connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-    // Only where it is not there: whoever made the schema need not be who may make schemas.
+    // Created only if missing: the role that runs migrations may lack the right to create schemas.
     let there: bool =
         sqlx::query_scalar("select to_regnamespace('crm') is not null").fetch_one(&mut *transaction).await?;
     if !there {

@@ -1,4 +1,4 @@
-//! Records as rows: what a write sends, and what a result gives back.
+//! Conversion of records to and from rows.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
@@ -17,20 +17,20 @@ use crate::{
     layout::{Layout, Wire, group, layout, quoted},
 };
 
-/// Days from 0000-12-31 to 1970-01-01 in chrono's count.
+/// Days from 0000-12-31 to 1970-01-01, as chrono counts them.
 const EPOCH_DAYS: i32 = 719_163;
 
-/// A date as the driver takes it.
+/// Converts a date to the driver's type.
 pub(crate) fn to_date(date: Date) -> chrono::NaiveDate {
     chrono::NaiveDate::from_num_days_from_ce_opt(date.days() + EPOCH_DAYS).unwrap_or_default()
 }
 
-/// A reference as one text, as lists of references are stored: `lead:0190…`.
+/// A reference as one text, the form of lists of references: `lead:0190…`.
 pub(crate) fn ref_text(target: Ref) -> String {
     format!("{}:{}", target.kind, target.id)
 }
 
-/// A stored reference; opaque where this program does not know the kind.
+/// A stored reference; opaque if this program does not know the kind.
 fn reference(kind: &str, id: Id) -> Value {
     match kind.parse() {
         Ok(kind) => Value::Ref(Ref::new(kind, id)),
@@ -38,7 +38,7 @@ fn reference(kind: &str, id: Id) -> Value {
     }
 }
 
-/// An amount of a stored currency; opaque where this program does not know that.
+/// A stored amount; opaque if this program does not know the currency.
 fn money(amount: &str, currency: &str) -> Option<Value> {
     Some(match currency.parse::<Currency>() {
         Ok(currency) => Value::Money(Money { amount: amount.parse().ok()?, currency }),
@@ -46,7 +46,7 @@ fn money(amount: &str, currency: &str) -> Option<Value> {
     })
 }
 
-/// What the two columns of an opaque reference or amount hold.
+/// The contents of the two columns of an opaque reference or amount.
 fn opaque_parts(json: &serde_json::Value) -> Option<(&str, &str)> {
     let part = |tag: &str, name: &str| json.get(tag)?.get(name)?.as_str();
     part("r", "kind").zip(part("r", "id")).or_else(|| part("c", "amount").zip(part("c", "currency")))
@@ -69,8 +69,8 @@ impl Serialize for Written<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &image.versions.person)?;
         map.serialize_entry("machine_version", &image.versions.machine)?;
-        // A column that is not named is null in a new row, and keeps what is stored in an update: one that this program
-        // does not know, and one that does not change.
+        // A missing column is null in a new row and keeps its stored value in an update. Columns unknown to this
+        // program and unchanged columns are left out.
         let before = self.0.before.as_deref();
         for (position, value) in image.values.iter().enumerate() {
             let is_kept = match before {
@@ -151,13 +151,13 @@ fn encode_field<M: SerializeMap>(map: &mut M, layout: &Layout, position: usize, 
             });
             map.serialize_entry(name, &plain.collect::<Result<Vec<_>, _>>()?)
         }
-        // A long text that was not loaded is never written, and neither is a value of another type.
+        // Long texts that were not loaded are never written, nor are values of another type.
         _ => Err(wrong()),
     }
 }
 
-/// A record of a kind as one value of the table named `t`: its tenant, id and versions, then its fields in declared order.
-/// Of long texts, where they are not asked for, only whether there is one.
+/// The expression for a record as one composite of the table with the alias `t`: tenant, id and versions, then the
+/// fields in declaration order. Long texts that are not requested are replaced by whether there is one.
 pub(crate) fn composite(kind: Kind, long_texts: bool) -> String {
     let layout = layout(kind);
     let mut text = "row(t.tenant_id, t.id, t.version, t.machine_version".to_owned();
@@ -177,10 +177,10 @@ pub(crate) fn composite(kind: Kind, long_texts: bool) -> String {
     text
 }
 
-/// The record of a [`composite`].
+/// Decodes a record from its [`composite`].
 pub(crate) fn decode(kind: Kind, long_texts: bool, mut fields: Fields<'_>) -> Result<Image, StoreError> {
     let layout = layout(kind);
-    let missing = || StoreError::corrupt("a record has neither id nor version");
+    let missing = || StoreError::corrupt("a record has no id or version");
     let (tenant, id) = (fields.id()?.ok_or_else(missing)?, fields.id()?.ok_or_else(missing)?);
     let mut version = || u64::try_from(fields.int()?.ok_or_else(missing)?).map_err(|_| below_nought());
     let versions = Versions { person: version()?, machine: version()? };
@@ -189,7 +189,7 @@ pub(crate) fn decode(kind: Kind, long_texts: bool, mut fields: Fields<'_>) -> Re
         values.push(if field.is_long() && !long_texts {
             if fields.bool()?.unwrap_or_default() { Value::NotLoaded } else { Value::Null }
         } else if columns.len() == 1 && fields.skip_null()? {
-            // As most fields of most records are.
+            // The common case: most fields of most records are null.
             Value::Null
         } else {
             decode_field(field.ty, &mut fields)?
@@ -238,10 +238,10 @@ fn decode_field(ty: FieldType, fields: &mut Fields<'_>) -> Result<Value, StoreEr
 }
 
 fn below_nought() -> StoreError {
-    StoreError::corrupt("a version is below nought")
+    StoreError::corrupt("a version is negative")
 }
 
-/// A column that is never null, by its position.
+/// Reads a column that is never null, by position.
 pub(crate) fn get<'r, T>(row: &'r PgRow, at: usize) -> Result<T, StoreError>
 where
     T: sqlx::Decode<'r, sqlx::Postgres>,
@@ -249,17 +249,17 @@ where
     row.try_get_unchecked(at).map_err(corrupt)
 }
 
-/// A version, as the number of changes that it is.
+/// Reads a version, the number of changes.
 pub(crate) fn version(row: &PgRow, at: usize) -> Result<u64, StoreError> {
     u64::try_from(get::<i64>(row, at)?).map_err(|_| below_nought())
 }
 
-/// The moment in a column.
+/// Reads a time.
 pub(crate) fn time(row: &PgRow, at: usize) -> Result<Time, StoreError> {
     Time::from_chrono(get(row, at)?).map_err(|error| StoreError::corrupt(error.to_string()))
 }
 
-/// The number under which the log keeps a group.
+/// The number of a group in the log.
 pub(crate) const fn group_number(group: Group) -> i16 {
     match group {
         Group::Person => 0,

@@ -1,7 +1,8 @@
-//! The life of one lead: created, moved through its stages, converted, won; then its history, and itself as it was.
+//! The life of one lead: created, moved through its stages, converted and won; then its history, and its state at an
+//! earlier time.
 //!
-//! `cargo run -p examples --example lead_story`: in memory, nothing to install. To keep it elsewhere, change the line
-//! that makes the store: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::new(client, "crm")`.
+//! `cargo run -p examples --example lead_story` runs in memory and needs no installation. To use another store, change
+//! the line that creates it: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::new(client, "crm")`.
 
 use crm_core::{
     Crm, MemoryStore,

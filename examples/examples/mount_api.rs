@@ -1,6 +1,7 @@
-//! The API inside a program of one's own: nested under a path, with the program's own way to say who asks.
+//! Mounts the API in another program: nested under a path, with the program's own authentication.
 //!
-//! `cargo run -p examples --example mount_api` asks itself and ends; with an address (`-- 127.0.0.1:8080`) it serves.
+//! `cargo run -p examples --example mount_api` sends itself a request and exits; with an address (`-- 127.0.0.1:8080`)
+//! it serves.
 
 use axum::{
     Router,
@@ -14,8 +15,9 @@ use crm_core::{Crm, MemoryStore, access::Actor, leads::NewLead, organizations::N
 use crm_lambda::{Config, SignIn, router};
 use tower::ServiceExt;
 
-/// Where one's own sessions would be looked at: here everybody is the administrator. The API looks up what the user may do;
-/// where a cookie says who it is, pages send `X-CRM-Request` with what changes something.
+/// Your own session check goes here. In this example every request is made by the administrator. The API reads the
+/// rights of the user itself. With cookie authentication, pages must send `X-CRM-Request` with every request that
+/// changes something.
 async fn who(State(admin): State<Actor>, mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(admin);
     next.run(request).await

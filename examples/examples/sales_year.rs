@@ -1,9 +1,11 @@
-//! A year of a sales team: brought in with its history, and reported on.
+//! Imports a sales team's year with its history, and reports on it.
 //!
-//! `cargo run --release -p examples --example sales_year -- [PATH] [--store memory|postgres://…|dynamodb://host:port/table]`
+//! `cargo run --release -p examples --example sales_year -- [PATH] [--store
+//! memory|postgres://…|dynamodb://host:port/table]`
 //!
-//! PATH is a folder with `sales_pipeline.csv`, `accounts.csv`, `products.csv` and `sales_teams.csv`; without it a year
-//! is made up from a seed. Killed at any moment and run again on the same store, it goes on where it was.
+//! PATH is a directory with `sales_pipeline.csv`, `accounts.csv`, `products.csv` and `sales_teams.csv`. Without it, a
+//! year is generated from a seed. If the program is killed and run again on the same store, it continues where it
+//! stopped.
 
 use std::{
     io::{ErrorKind, Write as _},
@@ -22,35 +24,35 @@ use examples::sales_year::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Brings a year of a sales team into a CRM and reports on it.
+/// Imports a sales team's year into a CRM and reports on it.
 #[derive(Debug, Parser)]
 struct Args {
-    /// A folder with the year's CSV files; without it a year is made up from a seed.
+    /// The directory with the year's CSV files. Without it, a year is generated from a seed.
     path: Option<PathBuf>,
-    /// Where to keep it: memory, postgres://… or dynamodb://host:port/table.
+    /// The store: memory, postgres://… or dynamodb://host:port/table.
     #[arg(long, default_value = "memory")]
     store: String,
     /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
-    /// The slug of the organization it goes to.
+    /// The slug of the organization to import into.
     #[arg(long, default_value = "sales-year")]
     organization: String,
-    /// The seed of a year that is made up.
+    /// The seed of a generated year.
     #[arg(long, default_value_t = 2017)]
     seed: u64,
-    /// The deals of a year that is made up.
+    /// The number of deals in a generated year.
     #[arg(long, default_value_t = 8800)]
     deals: usize,
-    /// Records handed over together.
+    /// The number of records per batch.
     #[arg(long, default_value_t = Pace::default().batch)]
     batch: NonZeroUsize,
-    /// Batches on their way at the same time.
+    /// The number of concurrent batches.
     #[arg(long, default_value_t = Pace::default().in_flight)]
     in_flight: NonZeroUsize,
 }
 
-/// A bar on standard error, which hides itself where that is no terminal.
+/// A progress bar on standard error, hidden if that is not a terminal.
 struct Bar(ProgressBar);
 
 impl Progress for Bar {
@@ -90,13 +92,13 @@ async fn run(args: Args) -> Result<(), Failure> {
     tell(&import);
     let shown = if args.json { format!("{:#}", json::report(&report)) } else { tables::report(&report) };
     match writeln!(std::io::stdout(), "{shown}") {
-        // Whoever reads it has seen enough.
+        // The reader of the output has closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }
 }
 
-/// What the import did, on standard error.
+/// Prints a summary of the import to standard error.
 fn tell(import: &Import) {
     eprintln!("{} records made, {} there already, {} faults", import.created, import.already, import.faults.len());
     for fault in &import.faults {

@@ -1,10 +1,10 @@
-//! A predictive model from any CSV file with an outcome, and a report that says whether to believe it.
+//! Trains a predictive model on any CSV file with an outcome, and reports whether it is reliable.
 //!
 //! `cargo run --release -p examples --example train -- FILE.csv --outcome COLUMN [--positive VALUE] [--drop COL,COL]
 //! [--separator ';'] [--missing VALUE,VALUE] [--split fnv|time|random] [--order oldest-first|newest-first|none]
 //! [--learner additive|logistic] [--weights] [--json]`
 //!
-//! Without a file, leads are made up from a seed. Rows are taken to be in time order, the oldest first.
+//! Without a file, leads are generated from a seed. By default rows are assumed to be in time order, oldest first.
 
 use std::{fs::File, io::Write as _, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -19,69 +19,69 @@ use examples::training::{
 /// Trains a model on a CSV file and reports how good it is.
 #[derive(Debug, Parser)]
 struct Args {
-    /// A CSV file with a heading; without it leads are made up from a seed.
+    /// A CSV file with a header row. Without it, leads are generated from a seed.
     path: Option<PathBuf>,
-    /// The column with the outcome.
+    /// The column of the outcome.
     #[arg(long)]
     outcome: Option<String>,
-    /// The value of the outcome that counts as a success; usual ones are found.
+    /// The value of the outcome that counts as a success. Common values are detected.
     #[arg(long)]
     positive: Option<String>,
-    /// Columns that are not to be features.
+    /// Columns to exclude from the features.
     #[arg(long, value_delimiter = ',')]
     drop: Vec<String>,
-    /// What separates the columns.
+    /// The column separator.
     #[arg(long, default_value = ",")]
     separator: char,
-    /// Values that stand for none, besides nothing, NA, N/A, null and NaN.
+    /// Additional values that count as missing, like the empty cell, NA, N/A, null and NaN.
     #[arg(long, value_delimiter = ',')]
     missing: Vec<String>,
-    /// Which rows are held back to judge it.
+    /// How the test rows are chosen.
     #[arg(long, value_enum, default_value = "random")]
     split: SplitBy,
-    /// The seed of what is at random.
+    /// The seed of the random numbers.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// In which order the rows of the file are.
+    /// The order of the rows in the file.
     #[arg(long, value_enum, default_value = "oldest-first")]
     order: FileOrder,
-    /// What learns.
+    /// The learning algorithm.
     #[arg(long, value_enum, default_value = "additive")]
     learner: By,
-    /// The inverse strength of the penalty of logistic regression.
+    /// The inverse regularization strength of logistic regression.
     #[arg(long, default_value_t = 1.0)]
     c: f64,
     /// Print every weight.
     #[arg(long)]
     weights: bool,
-    /// Print one JSON object.
+    /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum SplitBy {
-    /// By the FNV-1a hash of the row's number.
+    /// By the FNV-1a hash of the row number.
     Fnv,
-    /// The newest three tenths are held back.
+    /// The newest three tenths are the test rows.
     Time,
-    /// By chance, from a seed.
+    /// At random, from a seed.
     Random,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FileOrder {
-    /// By time, the oldest first.
+    /// By time, oldest first.
     OldestFirst,
-    /// By time, the newest first.
+    /// By time, newest first.
     NewestFirst,
-    /// In none: nothing is said of time.
+    /// No order: rows carry no information about time.
     None,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum By {
-    /// A shape for each column and a few pairs.
+    /// A generalized additive model: a shape per column and a few pairs.
     Additive,
     /// Plain logistic regression.
     Logistic,
@@ -135,7 +135,7 @@ fn run(args: Args) -> Result<String, Box<dyn std::error::Error>> {
 fn main() -> ExitCode {
     match run(Args::parse()) {
         Ok(text) => {
-            // Whoever reads only the beginning is no error.
+            // A reader that closes the pipe early is not an error.
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }

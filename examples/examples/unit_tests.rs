@@ -1,31 +1,33 @@
-//! How to test code of one's own that uses the CRM: one test on the memory store, three on a mock.
+//! Testing your own code that uses the CRM: one test on the memory store, three on a mock.
 //!
-//! `call_answered` below is such code: a telephone system tells that a lead picked up. `cargo run -p examples --example
-//! unit_tests` runs it once; `cargo test -p examples --example unit_tests` runs the tests. No server, microseconds.
+//! `call_answered` below is such code: a telephone system reports that a lead answered a call. `cargo run -p examples
+//! --example unit_tests` runs it once; `cargo test -p examples --example unit_tests` runs the tests. They need no
+//! server and take microseconds.
 //!
-//! - [`MemoryStore`](crm_core::MemoryStore) is a whole store: use it wherever it does not matter what the store does.
-//! - `MockStore` (feature `mock`) does what the test says: use it for what a real store does once in a million calls.
+//! - [`MemoryStore`](crm_core::MemoryStore) is a complete store: use it if the behavior of the store does not matter.
+//! - `MockStore` (feature `mock`) returns the results that a test sets: use it for results that a real store rarely
+//!   returns.
 
 use crm_core::{Crm, Error, access::Actor, testing::Ready, value::Id};
 
-/// What the telephone system is to do next.
+/// The next step of the telephone system.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    /// Nothing: it is noted.
+    /// None: the call was recorded.
     Done,
-    /// Nothing: the lead is not one that a call moves on. What the CRM said.
+    /// None: a call does not move this lead. Contains the CRM's reason.
     Leave(String),
-    /// Tell again in a minute: surely nothing was stored.
+    /// Report the call again in a minute: nothing was stored.
     TellAgain,
-    /// Look before telling again: this commit may have been stored.
+    /// Check before reporting again: this commit may have been stored.
     Look(Id),
 }
 
-/// A lead has answered a call: a new one is then contacted.
+/// Handles an answered call: a new lead becomes contacted.
 async fn call_answered(crm: &Crm, actor: &Actor, lead: Id) -> Next {
     match crm.leads(actor).move_to(lead, "contacted").await {
         Ok(_) => Next::Done,
-        // The core has decided anew a few times already: the lead is much in demand just now.
+        // The core has already retried; the lead is being changed by others.
         Err(Error::Conflict { .. } | Error::Unavailable(_)) => Next::TellAgain,
         Err(Error::OutcomeUnknown { commit }) => Next::Look(commit),
         Err(refused) => Next::Leave(refused.to_string()),
@@ -67,7 +69,7 @@ mod tests {
         assert!(matches!(call_answered(&crm, &rep, Id::NIL).await, Next::Leave(_)), "there is no such lead");
     }
 
-    /// A ready tenant, and a CRM on a mock that reads what is in it and answers commits as the test says.
+    /// A tenant with sample data, and a CRM on a mock that reads that data and answers commits as the test sets.
     async fn on_a_mock(
         times: usize,
         answer: impl Fn(&Commit) -> Result<(), StoreError> + Send + 'static,
@@ -75,7 +77,7 @@ mod tests {
         let memory = MemoryStore::new();
         let Ready { rep, lead, clock, .. } = Ready::on(Arc::new(memory.clone())).await.unwrap();
         let mut store = MockStore::new();
-        // The memory store never waits, so its futures are done at once.
+        // The memory store never waits, so its futures are ready immediately.
         let reads = memory.clone();
         store.expect_get().returning(move |tenant, wants| reads.get(tenant, wants).now_or_never().unwrap());
         let reads = memory.clone();
@@ -105,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_is_lost_names_the_commit_to_look_for() {
-        // The core sends the same commit three times and then looks into the log, where it is not.
+        // The core sends the same commit three times, then searches the log, which does not contain it.
         let (crm, rep, lead) = on_a_mock(3, |_| Err(StoreError::outcome_unknown("connection reset"))).await;
 
         let Next::Look(commit) = call_answered(&crm, &rep, lead).await else { panic!("nobody can know") };

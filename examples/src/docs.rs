@@ -1,5 +1,5 @@
-//! The Rust in the Markdown documents, compiled and run as documentation tests; and what the README promises to be a
-//! copy of.
+//! Compiles and runs the Rust code in the Markdown documents as documentation tests, and verifies the copy of an
+//! example in the README.
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -1,4 +1,4 @@
-//! What the examples are made of where one file would be too long for them.
+//! Parts of the examples that are too long for a single file.
 
 pub mod sales_year;
 pub mod training;

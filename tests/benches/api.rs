@@ -1,11 +1,11 @@
-//! What a request costs the API itself: `crm_lambda::router` driven in process on one thread, without sockets. Processor
-//! time of that thread, allocations and bytes per request, for a get, a list of 20, a stage moved with `If-Match`, and a
-//! create.
+//! The cost of a request in the API itself: `crm_lambda::router` in process, on one thread and without sockets.
+//! Measures the processor time of that thread, allocations and bytes per request, for a get, a list of 20, a stage move
+//! with `If-Match`, and a create.
 //!
-//! `cargo bench --bench api` on the store in memory and on a throwaway PostgreSQL cluster (or the server that
-//! `CRM_TEST_POSTGRES` names), where the driver's work is counted and waiting for the server is not. The row `bare` is what
-//! axum and sqlx cost alone: a router of one route that gives the same row as text. `-- memory get 20000` runs one row on
-//! one store so often, for a profiler.
+//! `cargo bench --bench api` runs on the store in memory and on a temporary PostgreSQL cluster (or the server that
+//! `CRM_TEST_POSTGRES` names), where the driver's work is counted and waiting for the server is not. The row `bare` is
+//! the cost of axum and sqlx alone: a router with one route that returns the same row as text. `-- memory get 20000`
+//! runs one row on one store for the given number of requests, for a profiler.
 
 use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
@@ -26,14 +26,14 @@ use tests::postgres;
 use tokio::runtime::Runtime;
 use tower::ServiceExt as _;
 
-/// Leads that are there when the measuring begins.
+/// The number of leads at the start.
 const LEADS: usize = 2000;
-/// Requests of a row.
+/// The number of requests per row.
 const REQUESTS: usize = 5000;
-/// Rows, in the order in which they run.
+/// The rows in the order in which they run.
 const ROWS: [&str; 5] = ["get", "list", "stage", "create", "bare"];
 
-/// A router with one organization, and what is needed to ask it.
+/// A router with one organization, and the data for requests to it.
 struct Scene {
     runtime: Runtime,
     router: Router,
@@ -68,7 +68,7 @@ fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// The least that a get can be: one statement, one column, no word of who asks.
+/// The minimum for a get: one statement with one column, without authentication.
 async fn bare(State(pool): State<PgPool>, Path(id): Path<String>) -> String {
     let select = "select row_to_json(t)::text from crm.lead t where t.id = $1::text::uuid";
     sqlx::query_scalar(select).bind(id).fetch_one(&pool).await.expect("the lead is there")
@@ -114,7 +114,7 @@ impl Scene {
         post("leads", &self.token, &tests::leads::lead_body(number))
     }
 
-    /// The request number so and so of a row.
+    /// The nth request of a row.
     fn request(&self, row: &str, number: usize) -> Request<Body> {
         match row {
             "get" => get(&format!("leads/{}", self.leads[number * 7919 % self.leads.len()]), &self.token),
@@ -132,7 +132,7 @@ impl Scene {
         }
     }
 
-    /// Sends one, and gives its body and its tag.
+    /// Sends a request and returns the body and ETag of the response.
     fn send(&self, request: Request<Body>) -> (Vec<u8>, String) {
         self.runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.expect("the router never fails");
@@ -145,7 +145,7 @@ impl Scene {
         })
     }
 
-    /// Sends so many of a row, and gives the bytes of the last answer.
+    /// Sends several requests of a row and returns the bytes of the last response.
     fn run(&mut self, row: &str, from: usize, count: usize) -> usize {
         let mut bytes = 0;
         for number in from..from + count {
@@ -178,17 +178,17 @@ fn text(json: &Json) -> String {
     json.as_str().expect("a text").to_owned()
 }
 
-/// Nanoseconds that this thread has had a processor.
+/// The processor time of this thread in nanoseconds.
 fn on_processor() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells");
     stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("a number")
 }
 
-#[allow(clippy::disallowed_methods)] // a stopwatch
+#[allow(clippy::disallowed_methods)] // measures time
 #[allow(clippy::cast_precision_loss)]
 fn measure(store: &str, scene: &mut Scene, rows: &[&str], requests: usize) {
     for row in rows {
-        // Caches are filled, statements prepared.
+        // Fills caches and prepares statements.
         scene.run(row, 0, 100);
         let (cpu, began) = (on_processor(), Instant::now());
         let bytes = scene.run(row, 100, requests);

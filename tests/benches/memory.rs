@@ -1,4 +1,4 @@
-//! What the core costs on the store in memory: creating leads into small and large stores, whole stories, pages.
+//! The cost of the core on the store in memory: creating leads in small and large stores, whole stories, and pages.
 //!
 //! `cargo bench -p tests --bench memory`
 
@@ -19,7 +19,7 @@ use crm_core::{
 use futures::executor::block_on;
 use tests::leads::{define_properties, new_lead};
 
-/// A CRM in memory with a representative.
+/// A CRM in memory with a sales representative.
 fn fresh() -> Ready {
     let ready = block_on(Ready::in_memory()).expect("memory does not fail");
     block_on(define_properties(&ready.crm, &ready.admin)).expect("two properties");
@@ -61,10 +61,10 @@ fn main() {
     }
 }
 
-/// Into a store of up to 20,000 leads.
-#[allow(clippy::disallowed_methods)] // a stopwatch
+/// Creates leads in a store of up to 20,000.
+#[allow(clippy::disallowed_methods)] // measures time
 fn creating() {
-    // A second argument makes fewer, for a profiler.
+    // A second argument sets a smaller number, for a profiler.
     let count = std::env::args().nth(2).and_then(|count| count.parse().ok()).unwrap_or(20_000);
     let rates: Vec<f64> = (0..if count < 20_000 { 1 } else { 5 })
         .map(|_| {
@@ -77,8 +77,8 @@ fn creating() {
     println!("memory.create.20k_per_second {:.0}", median(rates));
 }
 
-/// One thousand stories from lead to won deal.
-#[allow(clippy::disallowed_methods)] // a stopwatch
+/// Runs one thousand stories from lead to won deal.
+#[allow(clippy::disallowed_methods)] // measures time
 fn stories() {
     let times: Vec<f64> = (0..5)
         .map(|_| {
@@ -106,7 +106,7 @@ fn stories() {
     println!("memory.stories.1000_seconds {:.4}", median(times));
 }
 
-/// Pages of 50 by owner, from 1,000 leads and from 1,000,000.
+/// Reads pages of 50 by owner, from 1,000 and from 1,000,000 leads.
 fn pages() {
     let (small, _) = paged(1_000, 10);
     let (large, rate) = paged(1_000_000, 1_000);
@@ -115,8 +115,9 @@ fn pages() {
     println!("memory.page.random_owner_ratio {:.2}", large.1 / small.1);
 }
 
-/// Seconds for a page of one owner's leads and for pages of owners in random order, and the rate of the last creations.
-#[allow(clippy::disallowed_methods)] // a stopwatch
+/// Returns the seconds per page of one owner and per page of owners in random order, and the rate of the last
+/// creations.
+#[allow(clippy::disallowed_methods)] // measures time
 fn paged(leads: usize, owners: usize) -> ((f64, f64), f64) {
     let store = Arc::new(MemoryStore::new());
     let clock = TestClock::at("2026-01-05T09:00:00Z");

@@ -1,5 +1,6 @@
-//! Predictive scoring in figures: how good it is on real leads and customers, against plain logistic regression, and how
-//! fast. `scripts/score-table` runs it and prints its table; without the data it says so and measures speed on made-up rows.
+//! Predictive scoring in numbers: quality on real leads and customers, compared with plain logistic regression, and
+//! speed. `scripts/score-table` runs it and prints its table. Without the data it says so and measures speed on
+//! generated rows.
 //!
 //! `cargo bench -p tests --bench predict`
 
@@ -17,7 +18,7 @@ use examples::training::{
 
 const PLAIN: Learner = Learner::Logistic { c: 1.0 };
 
-/// What of xedu is known before the outcome is everything but these.
+/// The columns of xedu that are only known after the outcome.
 const XEDU_AFTERWARDS: [&str; 11] = [
     "Tags",
     "Lead Quality",
@@ -60,7 +61,7 @@ fn row(name: &str, split: &str, learner: &str, found: &Evaluation) {
     );
 }
 
-/// Both learners on one division of a table, and how much better the default is on the same rows.
+/// Trains both learners on one split of a table and compares them on the same rows.
 fn both(name: &str, table: &Table, (split, said): (Split, &str), exclude: &[&str]) -> Difference {
     let [one, two] = [PLAIN, Learner::Additive].map(|learner| trained(table, learner, split, exclude));
     row(name, said, "plain", &one.report.evaluation);
@@ -108,7 +109,7 @@ fn quality(data: &Path) {
     println!();
 }
 
-/// The least of five, in seconds: what else runs only adds.
+/// The minimum of five runs in seconds, because other load only adds time.
 #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
 fn seconds(mut work: impl FnMut()) -> f64 {
     let mut least = f64::INFINITY;

@@ -1,7 +1,7 @@
-//! A DynamoDB emulator on loopback, and a table of its own for each test.
+//! A DynamoDB emulator on loopback, with a separate table for each test.
 //!
-//! One emulator serves a whole test process, on a thread and a runtime of its own, so that it outlives the runtime of
-//! the test that happened to start it.
+//! One emulator serves a whole test process, on its own thread and runtime, so that it outlives the runtime of the test
+//! that started it.
 
 use std::{
     sync::{
@@ -14,10 +14,10 @@ use std::{
 use aws_sdk_dynamodb::types::StreamSpecification;
 use crm_store_dynamodb::{DynamoStore, Retry, local};
 
-/// The address of the process's emulator, which is started by the first call.
+/// Returns the address of the process's emulator. The first call starts it.
 ///
 /// # Panics
-/// When the emulator cannot be started: no test can go on then.
+/// If the emulator cannot be started; no test can continue.
 pub fn endpoint() -> &'static str {
     static ENDPOINT: OnceLock<String> = OnceLock::new();
     ENDPOINT.get_or_init(|| {
@@ -36,16 +36,16 @@ pub fn endpoint() -> &'static str {
     })
 }
 
-/// A name that no other test of this process uses.
+/// Returns a table name that no other test of this process uses.
 pub fn table_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("crm-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A store on a new, empty table.
+/// Returns a store on a new, empty table.
 ///
 /// # Panics
-/// When the table cannot be made.
+/// If the table cannot be created.
 pub async fn fresh() -> DynamoStore {
     let store = DynamoStore::new(local::client(endpoint()), table_name())
         .with_streams(local::streams_client(endpoint()))
@@ -54,11 +54,11 @@ pub async fn fresh() -> DynamoStore {
     store
 }
 
-/// A new, empty table without a stream, by name. For thousands of writes: the emulator looks through a table's whole
-/// stream at each of them. Whoever opens a store on it finds it there.
+/// Creates a new, empty table without a stream and returns its name. For thousands of writes: the emulator scans the
+/// table's whole stream at each of them. A store that opens the table uses it as it is.
 ///
 /// # Panics
-/// When the table cannot be made.
+/// If the table cannot be created.
 pub async fn table_without_stream() -> String {
     let (client, table) = (local::client(endpoint()), table_name());
     DynamoStore::new(client.clone(), &table).create_table().await.expect("a table");
@@ -67,5 +67,5 @@ pub async fn table_without_stream() -> String {
     table
 }
 
-/// As often as by default, and hardly waiting.
+/// The default number of attempts with very short delays.
 pub const QUICK: Retry = Retry { attempts: 10, base: Duration::from_micros(100), cap: Duration::from_millis(2) };

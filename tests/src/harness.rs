@@ -1,4 +1,4 @@
-//! The stores as the conformance suite and the model test take them: each fresh one on a database or table of its own.
+//! Stores for the conformance suite and the model test, each new one on its own database or table.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Postgres;
 #[derive(Clone, Copy, Debug)]
 pub struct Dynamo;
 
-/// Races run on the runtime's threads.
+/// Runs races on the threads of the runtime.
 fn on_threads(task: Task) -> Task {
     Box::pin(async { tokio::spawn(task).await.expect("a task of a race panicked") })
 }

@@ -1,4 +1,4 @@
-//! A lead as a form sends it, for benchmarks and load: name, e-mail, phone, company, source and two custom properties.
+//! A lead as a form sends it, for benchmarks and load: name, email, phone, company, source and two custom properties.
 
 use crm_core::{
     Crm, Error,
@@ -9,7 +9,7 @@ use crm_core::{
 };
 use serde_json::{Value as Json, json};
 
-/// Numbers of five countries: leads come from more than one.
+/// Phone numbers of five countries.
 fn phone(number: usize) -> String {
     let area = ["+4930", "+1212", "+44208", "+331", "+3491"][number % 5];
     format!("{area}{}", 2_000_000 + number % 8_000_000)
@@ -25,7 +25,7 @@ fn product(number: usize) -> &'static str {
 
 const PRODUCTS: [&str; 3] = ["engine", "loom", "press"];
 
-/// The lead of a number.
+/// Returns the lead with the given number.
 pub fn new_lead(number: usize) -> NewLead {
     let seats = i64::try_from(number % 500).unwrap_or_default();
     NewLead {
@@ -40,7 +40,7 @@ pub fn new_lead(number: usize) -> NewLead {
     }
 }
 
-/// The same lead as the body of a request.
+/// Returns the same lead as the body of a request.
 pub fn lead_body(number: usize) -> Json {
     json!({
         "name": format!("Lead {number}"),
@@ -52,7 +52,7 @@ pub fn lead_body(number: usize) -> Json {
     })
 }
 
-/// What defines the two custom properties, as bodies of requests to `properties/lead`.
+/// Returns the definitions of the two custom properties, as bodies of requests to `properties/lead`.
 pub fn property_bodies() -> [Json; 2] {
     let options: Vec<Json> = PRODUCTS.iter().map(|product| json!({"value": product, "label": product})).collect();
     [
@@ -64,7 +64,7 @@ pub fn property_bodies() -> [Json; 2] {
 /// Defines the two custom properties of a tenant.
 ///
 /// # Errors
-/// What creating properties answers.
+/// Those of creating properties.
 pub async fn define_properties(crm: &Crm, admin: &Actor) -> Result<(), Error> {
     let new = |key: &str, r#type| NewProperty {
         kind: Some(Kind::Lead),

@@ -1,5 +1,4 @@
-//! What the tests across the crates share: fresh stores of every kind, each on a database or table of its own, and what
-//! a real lead is.
+//! Shared by the tests of all crates: new stores of every kind, each on its own database or table, and realistic leads.
 
 pub mod dynamodb;
 pub mod harness;

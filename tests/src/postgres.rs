@@ -1,8 +1,8 @@
-//! A throwaway PostgreSQL cluster, and a database of its own for each test.
+//! A temporary PostgreSQL cluster, with a separate database for each test.
 //!
-//! The cluster is started once per process and lives as long as it does: a watchdog shell waits on a pipe that closes
-//! when the process ends, however it ends, and then stops the cluster and removes its directory. Where `CRM_TEST_POSTGRES`
-//! names a server (a URL of a user who may create databases), that one is used instead.
+//! The cluster is started once per process and lives as long as it. A watchdog shell waits on a pipe that closes when
+//! the process ends in any way; it then stops the cluster and removes its directory. If `CRM_TEST_POSTGRES` names a
+//! server (a URL of a user who may create databases), that server is used instead.
 
 use std::{
     env,
@@ -23,8 +23,8 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
-/// Makes the cluster, says so, waits for the pipe to close, and removes everything. `$1` is the directory, `$2` where
-/// the programs are, the rest how to become a user who may run them.
+/// Creates the cluster, reports that, waits for the pipe to close, and removes everything. `$1` is the directory, `$2`
+/// the directory of the programs, the rest a prefix to run them as another user.
 const WATCHDOG: &str = r#"
 dir=$1; bin=$2; shift 2
 clean() { "$@" "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1; rm -rf "$dir"; }
@@ -40,20 +40,20 @@ read _
 clean "$@"
 "#;
 
-/// A throwaway cluster. It stops, and its directory goes, when this is dropped or the process ends.
+/// A temporary cluster. It is stopped and removed when this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Cluster {
-    /// Where everything of it lies; also the directory of its socket.
+    /// The directory of the cluster and of its socket.
     pub directory: PathBuf,
-    /// Holds the other end of the pipe on which the watchdog waits.
+    /// Holds the other end of the pipe that the watchdog reads.
     _watchdog: Child,
 }
 
-/// Where the server is, and the cluster where it is our own.
+/// The address of the server, and the cluster if it belongs to this process.
 #[derive(Debug)]
 struct Server {
     url: String,
-    /// Kept so that it stays.
+    /// Keeps the cluster alive.
     _cluster: Option<Cluster>,
 }
 
@@ -65,7 +65,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     Server { url: cluster.url(), _cluster: Some(cluster) }
 });
 
-/// The newest installed server's programs.
+/// Returns the directory of the newest installed server's programs.
 fn programs() -> PathBuf {
     let in_path = env::var_os("PATH")
         .map(|path| env::split_paths(&path).collect::<Vec<_>>())
@@ -87,7 +87,7 @@ fn programs() -> PathBuf {
         dirs.sort();
         dirs.pop().map(|(_, dir)| dir)
     };
-    // The real directory: a link to one program has not the others beside it.
+    // The resolved directory: a link to one program may not have the others next to it.
     let linked = |dir: PathBuf| std::fs::canonicalize(dir.join("initdb")).ok()?.parent().map(Path::to_path_buf);
     in_path
         .and_then(linked)
@@ -96,23 +96,23 @@ fn programs() -> PathBuf {
         .expect("PostgreSQL's server programs are needed (initdb, pg_ctl), or a server named by CRM_TEST_POSTGRES")
 }
 
-/// One of the programs that come with the server, such as `pg_dump`.
+/// Returns the path of a program of the server, such as `pg_dump`.
 ///
 /// # Panics
-/// Where they are not installed.
+/// If it is not installed.
 pub fn program(name: &str) -> PathBuf {
     programs().join(name)
 }
 
 impl Cluster {
-    /// Starts one; some seconds.
+    /// Starts a cluster, which takes some seconds.
     ///
     /// # Panics
-    /// Where the server's programs are not there, or it does not start.
+    /// If the server is not installed or does not start.
     pub fn start() -> Self {
-        // Short, since the path of a socket may have 107 bytes only.
+        // Short, because the path of a socket is limited to 107 bytes.
         let directory = tempfile::Builder::new().prefix("crm-pg-").tempdir_in("/tmp").expect("a directory").keep();
-        // A session of its own, so that what ends the test's whole process group leaves the watchdog to clean up.
+        // In its own session, so that killing the test's process group leaves the watchdog alive to clean up.
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", WATCHDOG, "watchdog"]).arg(&directory).arg(programs());
         // The server refuses to run as root.
@@ -128,13 +128,13 @@ impl Cluster {
         Self { directory, _watchdog: watchdog }
     }
 
-    /// The URL of its first database.
+    /// Returns the URL of its first database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@localhost/postgres?host={}", self.directory.display())
     }
 }
 
-/// A database of its own, with the schema migrated.
+/// A separate database with the migrated schema.
 #[derive(Debug)]
 pub struct Database {
     /// Its name.
@@ -142,7 +142,7 @@ pub struct Database {
     options: PgConnectOptions,
 }
 
-/// The options to connect to the server's database of a name.
+/// The options to connect to a database of the server.
 fn options(database: &str) -> PgConnectOptions {
     let options: PgConnectOptions = SERVER.url.parse().expect("a URL");
     options.database(database)
@@ -158,7 +158,7 @@ fn unique_name() -> String {
     format!("crm_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The migrated database that the others are copies of.
+/// The migrated database from which the others are copied.
 async fn template() -> &'static str {
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     TEMPLATE
@@ -181,7 +181,7 @@ async fn create(name: &str, how: &str) {
     admin.close().await.expect("a clean end");
 }
 
-/// A migrated database, copied from a template.
+/// Creates a migrated database, copied from a template.
 pub async fn database() -> Database {
     let template = template().await;
     let name = unique_name();
@@ -189,45 +189,45 @@ pub async fn database() -> Database {
     Database { options: options(&name), name }
 }
 
-/// An empty database, not migrated.
+/// Creates an empty database, not migrated.
 pub async fn empty_database() -> Database {
     let name = unique_name();
     create(&name, "template template0 encoding 'UTF8' lc_collate 'C' lc_ctype 'C'").await;
     Database { options: options(&name), name }
 }
 
-/// An empty database whose locale is German by ICU, not migrated: a collation that sorts "ä" beside "a".
+/// Creates an empty, unmigrated database with a German ICU locale: a collation that sorts "ä" next to "a".
 pub async fn icu_database() -> Database {
     let name = unique_name();
     create(&name, "template template0 encoding 'UTF8' locale_provider icu icu_locale 'de-DE' locale 'C'").await;
     Database { options: options(&name), name }
 }
 
-/// A store on a migrated database of its own. The database lives as long as the process.
+/// Creates a store on its own migrated database, which exists as long as the process.
 pub async fn store() -> PostgresStore {
     database().await.store(5).await
 }
 
 impl Database {
-    /// The options to connect to it.
+    /// Returns the options to connect to the database.
     pub fn options(&self) -> PgConnectOptions {
         self.options.clone()
     }
 
-    /// The URL to connect to it.
+    /// Returns the URL to connect to the database.
     ///
     /// # Panics
-    /// Where the server's URL is none.
+    /// If the server's URL is invalid.
     pub fn url(&self) -> String {
         let (server, query) = SERVER.url.split_once('?').unwrap_or((&SERVER.url, ""));
         let (server, _) = server.rsplit_once('/').expect("a URL of a server and a database");
         format!("{server}/{}?{query}", self.name)
     }
 
-    /// A store on it with a pool of its own, of at most so many connections.
+    /// Creates a store on the database with its own pool of at most the given number of connections.
     ///
     /// # Panics
-    /// Where the database does not answer.
+    /// If the database does not respond.
     pub async fn store(&self, connections: u32) -> PostgresStore {
         let options = PostgresOptions {
             max_connections: connections,
@@ -237,10 +237,11 @@ impl Database {
         PostgresStore::connect_to(self.options(), &options).await.expect("the database answers")
     }
 
-    /// A pool of the driver's, of at most so many connections, with the store's own options otherwise.
+    /// Creates a pool of the driver with at most the given number of connections, and otherwise the store's own
+    /// options.
     ///
     /// # Panics
-    /// Where the database does not answer.
+    /// If the database does not respond.
     pub async fn pool(&self, connections: u32) -> sqlx::PgPool {
         let defaults = PostgresOptions::default();
         PgPoolOptions::new()
@@ -252,10 +253,10 @@ impl Database {
             .expect("the database answers")
     }
 
-    /// Drops it, with whatever is connected to it. Only a server that was given needs that.
+    /// Drops the database with all its connections. Only needed on a server given by `CRM_TEST_POSTGRES`.
     ///
     /// # Panics
-    /// Where the server does not let it go.
+    /// If the server cannot drop it.
     pub async fn remove(self) {
         let mut admin = admin().await;
         let sql = format!("drop database if exists {} with (force)", self.name);

@@ -1,6 +1,6 @@
-//! Sign-in on every store: one story, told the same on memory, PostgreSQL and DynamoDB; and secrets encrypted at rest
-//! over a store that passes the whole suite.
-#![allow(clippy::too_many_lines)] // a story is told from top to bottom
+//! Sign-in on every store: one scenario with the same results on memory, PostgreSQL and DynamoDB; and encrypted secrets
+//! over a store that passes the conformance suite.
+#![allow(clippy::too_many_lines)] // one scenario from top to bottom
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,7 +45,7 @@ fn sealing_keys() -> SealingKeys {
     SealingKeys::new("test", &std::array::from_fn(|at| u8::try_from(at).unwrap())).unwrap()
 }
 
-/// The code an authenticator shows, by the core's own test vectors' algorithm written in another way.
+/// The code of an authenticator, implemented independently of the core.
 fn code(secret: &Secret, clock: &TestClock) -> Secret {
     use hmac::{Hmac, KeyInit, Mac};
     let key = data_encoding::BASE32_NOPAD.decode(secret.expose().as_bytes()).unwrap();
@@ -72,7 +72,7 @@ async fn story(harness: &dyn Harness) {
     let auth = || crm.auth(&policy).through(origin.clone());
     let slug = "story";
 
-    // Register.
+    // Registration.
     let organization = NewOrganization { name: "Story".into(), slug: Some(slug.into()), ..Default::default() };
     let ada = NewUser { first_name: Some("Ada".into()), email: Some("ada@story.example".into()), ..Default::default() };
     let admin = auth().register(organization.clone(), ada.clone(), &PASSWORD.into()).await.unwrap();
@@ -80,7 +80,7 @@ async fn story(harness: &dyn Harness) {
     let tenant = admin.actor.tenant();
     crm.leads(&admin.actor).create(NewLead { name: "Bob".into(), ..Default::default() }).await.unwrap();
 
-    // Sign in, refresh by many at once, reuse.
+    // Sign-in, concurrent refreshes, reuse.
     let with = |email: &str, password: &str| SignIn {
         organization: slug.into(),
         email: email.into(),
@@ -107,7 +107,7 @@ async fn story(harness: &dyn Harness) {
     assert!(matches!(auth().refresh(&successors[0]).await, Err(AuthError::InvalidToken)));
     assert!(!auth().session_is_live(tenant, signed_in.session.id, signed_in.user.id).await.unwrap());
 
-    // No more passwords are tried at once than the limit allows.
+    // Concurrent attempts cannot exceed the limit.
     let guesses: Vec<_> = (0..20)
         .map(|_| {
             let (crm, policy) = (crm.clone(), policy.clone());
@@ -125,7 +125,7 @@ async fn story(harness: &dyn Harness) {
     }
     assert_eq!(tried, 10);
 
-    // A second factor, and a code that is taken once.
+    // A second factor, and a code that is accepted once.
     let factor = auth().begin_second_factor(&admin.actor, &PASSWORD.into()).await.unwrap();
     let codes = auth().confirm_second_factor(&admin.actor, &code(&factor.secret, &clock)).await.unwrap();
     assert!(matches!(auth().sign_in(&ada()).await, Err(AuthError::CodeRequired)));
@@ -136,7 +136,7 @@ async fn story(harness: &dyn Harness) {
     assert!(matches!(auth().sign_in(&with_code).await, Err(AuthError::InvalidCredentials)));
     let recovered = auth().sign_in(&SignIn { code: Some(codes[0].clone()), ..ada() }).await.unwrap();
 
-    // Somebody is invited, and forgets their password.
+    // An invited user resets their password.
     let role = crm.roles(&admin.actor).find("key", "sales_rep").await.unwrap().id;
     let rob = NewUser {
         first_name: Some("Rob".into()),
@@ -166,12 +166,12 @@ async fn story(harness: &dyn Harness) {
     auth().revoke_key(&recovered.actor, key.id).await.unwrap();
     assert!(auth().authenticate_key(&second).await.is_err());
 
-    // Who is deactivated is out.
+    // A deactivated user is signed out.
     crm.users(&admin.actor).deactivate(rob.id, Handover::Leave).await.unwrap();
     assert!(auth().refresh(&session.refresh_token).await.is_err());
     assert!(matches!(auth().sign_in(&with("rob@story.example", OTHER)).await, Err(AuthError::InvalidCredentials)));
 
-    // And all of it can be read afterwards, without a secret.
+    // All of it can be read afterwards, without a secret.
     harness.settle(store.as_ref()).await;
     let events = crm.security_events(&admin.actor).list(&ListQuery::new().limit(200)).await.unwrap();
     let mut seen: Vec<String> = events.items.iter().map(|entry| format!("{:?}", entry.event)).collect();
@@ -208,7 +208,7 @@ async fn story(harness: &dyn Harness) {
     assert!(audit.iter().any(|change| change.record.kind == Kind::Credential));
     let told = format!("{audit:?}");
     assert!(!told.contains("argon2id") && !told.contains("sealed:") && !told.contains(factor.secret.expose()));
-    // Without the key the store's secrets open to nobody.
+    // Without the key the store's secrets cannot be decrypted.
     let bare = Crm::builder_shared(store).clock(clock).build();
     assert!(bare.auth(&policy).sign_in(&ada()).await.is_err());
 }
@@ -228,7 +228,7 @@ async fn the_story_is_told_on_dynamodb() {
     Box::pin(story(&Dynamo)).await;
 }
 
-/// Memory, with its secrets encrypted.
+/// The memory store with encrypted secrets.
 struct Sealed;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The suite itself: it waits for lists wherever a store may lag, and names its cases well.
+//! Tests of the suite itself: it waits for lists wherever a store may lag, and names its cases clearly.
 
 use std::{
     collections::HashSet,
@@ -11,7 +11,7 @@ use crm_core::{
     store::{MemoryStore, Store},
 };
 
-/// Lists show what was there when they were last waited for.
+/// A store whose lists show the state of the last wait.
 #[derive(Default)]
 struct Lagging(Mutex<Option<MemoryStore>>);
 
@@ -28,7 +28,7 @@ impl Harness for Lagging {
         let store = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(store) = store else { return };
         store.faults().catch_up();
-        // The next list catches up; whichever it is.
+        // Any next list catches up.
         let decl = crm_core::catalog::decl(crm_core::value::Kind::Lead);
         let query = crm_core::store::Query {
             tenant: crm_core::value::Id::NIL,

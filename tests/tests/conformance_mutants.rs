@@ -1,5 +1,6 @@
-//! Stores that are wrong on purpose: each is caught by at least one named case of the suite, so the suite can fail; and
-//! the model test finds the wrong ones that a sequence of operations can show, and shrinks them to a few steps.
+//! Deliberately broken stores. At least one named case of the suite detects each of them, which shows that the suite
+//! can fail. The model test finds those that a sequence of operations can reveal, and shrinks the sequence to a few
+//! steps.
 
 use std::{
     cmp::Ordering,
@@ -22,10 +23,10 @@ use crm_core::{
     value::{Decimal, Id, Kind, Ref, Time, Value},
 };
 
-/// What is wrong with a store.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bug {
-    // Commits.
+    // In commits.
     ForgetsVersions,
     ForgetsGuards,
     GuardsMachineToo,
@@ -50,7 +51,7 @@ enum Bug {
     BudgetTight,
     ChecksThenWrites,
     DanglesByHalf,
-    // Reads.
+    // In reads.
     LeaksGet,
     LeaksClaims,
     LeaksLists,
@@ -62,7 +63,7 @@ enum Bug {
     DefinitionsHideArchived,
     LongTextNotGot,
     LongTextListed,
-    // Lists.
+    // In lists.
     FilterDropped,
     FilterAfterPage,
     NotOfMissingIsFalse,
@@ -88,7 +89,7 @@ enum Bug {
     PositionsUnchecked,
     CountsIgnoreFilter,
     ListsOldImages,
-    // Values.
+    // In values.
     TextsTrimmed,
     EmptyIsMissing,
     DecimalsAsFloats,
@@ -96,7 +97,7 @@ enum Bug {
     ListsSorted,
     ZeroIsMissing,
     AstralReplaced,
-    // Logs.
+    // In logs.
     LosesSecondChange,
     HistoryIgnoresField,
     HistoryIgnoresDirection,
@@ -138,7 +139,7 @@ enum Bug {
 struct Mutant {
     inner: MemoryStore,
     bug: Bug,
-    /// What the wrapper remembers to be wrong with: tenants seen, and the last commit of each.
+    /// The state some bugs need: known tenants, and the last commit of each.
     seen: Mutex<Memory>,
 }
 
@@ -168,7 +169,7 @@ impl Mutant {
         }
     }
 
-    /// The write made on whatever is stored.
+    /// The write, rebased on the stored record.
     async fn rebased(&self, tenant: Id, write: &Write) -> Write {
         let Some(current) = self.current(tenant, write.record()).await else { return write.clone() };
         let mut after = write.after.as_ref().clone();
@@ -188,8 +189,8 @@ impl Mutant {
         self.inner.commit(commit).await
     }
 
-    /// What a commit does with this bug.
-    #[allow(clippy::too_many_lines)] // one arm a bug
+    /// Commits with this bug.
+    #[allow(clippy::too_many_lines)] // one arm per bug
     async fn wrongly(&self, commit: &Commit) -> Result<(), StoreError> {
         let mut wrong = commit.clone();
         match self.bug {
@@ -224,7 +225,7 @@ impl Mutant {
             }
             Bug::MachineWritesAll => {
                 self.store(&wrong).await?;
-                // And then all the fields once more, as they were when they were read.
+                // Then all fields once more, as they were when read.
                 for write in wrong.writes.iter_mut().filter(|write| !write.is_new() && !write.writes(Group::Person)) {
                     if let Some(current) = self.current(commit.tenant, write.record()).await {
                         let mut before = current.as_ref().clone();
@@ -363,7 +364,7 @@ impl Mutant {
                 Err(StoreError::TooLarge { what: "the number of items in one commit", limit: 100 })
             }
             Bug::ChecksThenWrites => {
-                // Versions and claims are looked at, and then, somewhat later, written without looking.
+                // Versions and claims are checked, and written later without a check.
                 let probe = self.fork(commit).await;
                 probe.commit(&wrong).await?;
                 tokio::task::yield_now().await;
@@ -402,7 +403,7 @@ impl Mutant {
         }
     }
 
-    /// A store of its own that holds what the commit looks at: to ask what it would say.
+    /// A separate store with the records that the commit checks, to obtain its result.
     async fn fork(&self, commit: &Commit) -> MemoryStore {
         let fork = MemoryStore::new();
         let named = commit.writes.iter().map(Write::record).chain(commit.guards.iter().map(|guard| guard.record));
@@ -423,13 +424,13 @@ impl Mutant {
         fork
     }
 
-    /// Puts values into the images that reads give from now on, at the versions that are stored.
+    /// Replaces values in the images returned by later reads, at the stored versions.
     fn overwrite(&self, image: &Image) {
         let key = (image.tenant, image.reference());
         self.seen.lock().unwrap().first_images.insert(key, Arc::new(image.clone()));
     }
 
-    /// What a reader sees of a stored image with this bug.
+    /// The view of a stored image with this bug.
     fn seen_as(&self, image: &Arc<Image>) -> Arc<Image> {
         let map = |change: &dyn Fn(&Value) -> Value| {
             let mut other = image.as_ref().clone();
@@ -493,7 +494,7 @@ impl Mutant {
         }
     }
 
-    /// The whole list, wrongly, from which pages are then cut rightly.
+    /// The whole, broken list, which is then paged correctly.
     async fn whole_list(&self, query: &Query) -> Result<Vec<Arc<Image>>, StoreError> {
         let whole = Query { after: None, limit: usize::MAX, ..query.clone() };
         let mut items = self.inner.list(&whole).await?.items;
@@ -578,7 +579,7 @@ impl Mutant {
         Page { items, next }
     }
 
-    /// The records under the index that a filter with a quirk lets through.
+    /// The records under the index that match a broken filter.
     async fn quirky(&self, query: &Query) -> Result<Page, StoreError> {
         let open = Query { filter: Predicate::always(), ..query.clone() };
         let mut items = self.whole_list(&open).await?;
@@ -601,7 +602,7 @@ fn deep(value: &Value, change: &dyn Fn(&Value) -> Value) -> Value {
     }
 }
 
-/// A filter as an engine might get it wrong; `None` is SQL's unknown.
+/// A filter as an engine might misinterpret it; `None` is SQL's unknown.
 fn holds(bug: Bug, filter: &Predicate, image: &Image) -> Option<bool> {
     match filter {
         Predicate::All(parts) => Some(parts.iter().all(|part| holds(bug, part, image) == Some(true))),
@@ -658,7 +659,7 @@ fn holds_test(bug: Bug, test: &Test, image: &Image) -> Option<bool> {
     }
 }
 
-/// A test on a value that stands alone.
+/// A test on a single value.
 fn test_value(test: &Test, value: &Value) -> bool {
     let decl = catalog::decl(Kind::Lead);
     let mut image = Image::empty(decl, Id::NIL, Id::NIL);
@@ -741,7 +742,7 @@ impl Records for Mutant {
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        // Positions and equals are checked by the right store, but where that is the bug.
+        // The correct store checks positions and equality conditions, unless that is the bug.
         let checked = self.inner.list(query).await;
         if self.bug == Bug::PositionsUnchecked && checked.is_err() {
             return self.inner.list(&Query { after: None, ..query.clone() }).await;
@@ -752,7 +753,7 @@ impl Records for Mutant {
             Bug::FilterAfterPage => {
                 let open = self.inner.list(&Query { filter: Predicate::always(), ..query.clone() }).await?;
                 let items: Vec<_> = open.items.into_iter().filter(|image| query.filter.holds(image)).collect();
-                // And an empty page is taken for the end.
+                // And an empty page is taken as the end.
                 Page { next: open.next.filter(|_| !items.is_empty()), items }
             }
             Bug::NotOfMissingIsFalse
@@ -941,7 +942,7 @@ impl Feed for Mutant {
     async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
         match self.bug {
             Bug::FeedEndsAtTheBeginning => Ok(FeedCursor("0".to_owned())),
-            // The end is where the feed is once somebody reads behind it.
+            // The end is determined when it is first read from.
             Bug::FeedEndsLate => Ok(FeedCursor("end".to_owned())),
             _ => self.inner.feed_end().await,
         }
@@ -1000,7 +1001,7 @@ impl Feed for Mutant {
             }
             Bug::DueNewestFirst => due.sort_by_key(|(tenant, _, at)| (*tenant, std::cmp::Reverse(*at))),
             Bug::DueOnce => {
-                // As it was when it was found first.
+                // As it was when first found.
                 let mut seen = self.seen.lock().unwrap();
                 for (tenant, record, at) in &due {
                     seen.first_due.entry((*tenant, *record)).or_insert(*at);
@@ -1068,7 +1069,7 @@ impl Harness for Broken {
     }
 }
 
-/// Every bug, and the themes of which at least one case must catch it.
+/// Every bug, with the themes in which at least one case must detect it.
 const CAUGHT_BY: &[(Bug, &[&str])] = &[
     (Bug::ForgetsVersions, &["commits"]),
     (Bug::ForgetsGuards, &["guards"]),
@@ -1190,7 +1191,7 @@ async fn every_mutant_is_caught() {
     assert!(survivors.is_empty(), "{survivors:#?}");
 }
 
-/// What sequences of operations show.
+/// The bugs that sequences of operations reveal.
 const FOUND_BY_THE_MODEL: &[Bug] = &[
     Bug::ForgetsVersions,
     Bug::ForgetsGuards,
@@ -1241,7 +1242,7 @@ async fn the_model_test_finds_mutants_and_shrinks_them() {
             Some(found) => {
                 println!("{bug:?}: seed {}, {} operations left", found.seed, found.ops.len());
                 assert!(found.ops.len() <= 12, "{bug:?} was not shrunk: {found}");
-                // What is left fails again.
+                // The shrunk sequence still fails.
                 assert!(model::agree(&Broken(*bug), &found.ops).await.is_err(), "{bug:?}: {found}");
                 assert!(found.to_string().contains(&format!("seed {}", found.seed)));
             }
@@ -1272,7 +1273,7 @@ async fn a_report_names_every_failure_and_a_panic_is_one() {
     assert!(report.passed.is_empty());
     assert!(report.failed.iter().all(|failed| failed.message.contains("there is no server")));
 
-    // A filter that chooses nothing is no success.
+    // A filter that selects no case is not a success.
     let nothing = conformance::run_where(&NoStore, |_| false).await;
     assert!(std::panic::catch_unwind(|| nothing.assert()).is_err());
 }

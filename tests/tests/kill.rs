@@ -1,9 +1,9 @@
-//! An import that is killed thirty times, at random moments, and started again each time: nothing is lost, nothing is
-//! there twice, and the end is that of an import nobody killed.
+//! An import that is killed thirty times at random times and restarted each time: no record is lost or duplicated, and
+//! the result is that of an uninterrupted import.
 //!
-//! The importing process is the program `importer` beside these tests; the database is in other processes (PostgreSQL) or in this one (the emulator), so that a kill never touches it. Half of the kills
-//! come after a random number of records, half after a random time, which also hits the start and the set-up. The
-//! moments come from a seed that is printed; `CRM_SEED` sets it.
+//! The import runs as a separate process (`importer`); the database is in other processes (PostgreSQL) or in this one
+//! (the emulator), so that a kill never touches it. Half of the kills come after a random number of records, half after
+//! a random time, which also hits start and set-up. The times come from a seed that is printed; `CRM_SEED` sets it.
 
 use std::{
     collections::BTreeMap,
@@ -25,14 +25,14 @@ use crm_core::{
 use examples::sales_year::{self, generating, json, setup, stores};
 use fastrand::Rng;
 
-/// So many times an import is killed.
+/// The number of kills.
 const KILLS: usize = 30;
-/// The deals of the made-up year, and its seed.
+/// The number of deals of the generated year, and its seed.
 const DEALS: usize = 900;
 const YEAR: u64 = 11;
 const SLUG: &str = "killed";
 
-/// An importing process, killed when it is dropped.
+/// An import process, killed on drop.
 struct Importer {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
@@ -50,7 +50,7 @@ impl Importer {
         Self { child, lines }
     }
 
-    /// Reads until so many records are there; true where the import ended before.
+    /// Reads until this number of records is stored. Returns `true` if the import ended before.
     fn wait_for(&mut self, records: u64) -> bool {
         let mut stored = 0;
         while stored < records {
@@ -59,20 +59,20 @@ impl Importer {
                 Some(Ok(line)) => {
                     stored += line.split_once("stored ").and_then(|(_, n)| n.trim().parse::<u64>().ok()).unwrap_or(0);
                 }
-                // Nobody has killed it yet.
+                // Not killed by the test.
                 other => panic!("the import failed by itself: {other:?}"),
             }
         }
         false
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for the end, which must be a success.
     fn finish(mut self) {
         assert!(self.wait_for(u64::MAX));
         assert!(self.child.wait().expect("it ends").success(), "the import failed");
     }
 
-    /// SIGKILL. True where it was still at work.
+    /// Sends SIGKILL. Returns `true` if it was still running.
     fn kill(mut self) -> bool {
         let running = self.child.try_wait().expect("it can be asked").is_none();
         self.child.kill().expect("it can be killed");
@@ -88,13 +88,13 @@ impl Drop for Importer {
     }
 }
 
-/// Everything that must be the same however often an import was killed.
+/// The state that must not depend on how often an import was killed.
 #[derive(Debug, PartialEq)]
 struct End {
     report: serde_json::Value,
     /// Kind and external id (or name) of every record, with its version and the number of its changes.
     records: BTreeMap<(Kind, String), (u64, usize)>,
-    /// The changes of the whole tenant, by kind and action.
+    /// The number of changes of the whole tenant, by kind and action.
     changes: BTreeMap<(Kind, String), usize>,
 }
 
@@ -157,13 +157,14 @@ fn seed() -> u64 {
     set.unwrap_or_else(|| fastrand::u64(..1_000_000))
 }
 
-/// Kills imports into fresh stores until there were thirty kills; each store ends as one nobody killed.
+/// Kills imports into new stores until there were thirty kills. The result in each store is that of an uninterrupted
+/// import.
 async fn killed_imports_end_like_any_other<F: Future<Output = String>>(fresh: impl Fn() -> F) {
     let seed = seed();
     println!("CRM_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
     let undisturbed = fresh().await;
-    #[allow(clippy::disallowed_methods)] // a stopwatch: kills are spread over the time that an import takes
+    #[allow(clippy::disallowed_methods)] // kills are spread over the duration of an import
     let started = Instant::now();
     Importer::start(&undisturbed).finish();
     let took = started.elapsed();
@@ -181,7 +182,7 @@ async fn killed_imports_end_like_any_other<F: Future<Output = String>>(fresh: im
             let moment = if rng.bool() {
                 let records = rng.u64(1..=(DEALS / KILLS) as u64 * 2);
                 running = !importer.wait_for(records);
-                // Some way into what comes after that record.
+                // Some time after that record.
                 let then = Duration::from_micros(rng.u64(..20_000));
                 std::thread::sleep(then);
                 format!("{records} records and {then:?}")

@@ -1,4 +1,4 @@
-//! A real year of a sales team, brought in and reported on: the figures must be the reference's, on every store.
+//! A real year of a sales team, imported and reported on: the numbers must equal the reference on every store.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,11 +14,11 @@ use examples::sales_year::{
 };
 use serde_json::Value;
 
-/// How far two numbers may be apart.
+/// The tolerated difference of two numbers.
 const TOLERANCE: f64 = 1e-6;
 
-/// The folder of the year, where the data is here. Without it a test says so and does nothing, unless
-/// `CRM_REQUIRE_DATA` is set: then it fails.
+/// The folder of the data set, if available. Without it a test prints a message and passes, unless `CRM_REQUIRE_DATA`
+/// is set: then it fails.
 fn data() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
     let folder = std::env::var_os("CRM_TEST_DATA").map_or_else(beside, PathBuf::from).join("maven");
@@ -36,7 +36,7 @@ async fn bring_in(store: Arc<dyn Store>, year: &Year) -> (Import, YearReport) {
     sales_year::run(&crm, "sales-year", year, Pace::default(), &()).await.expect("the year comes in")
 }
 
-/// Every difference between what is expected and what was found, by path.
+/// Every difference between the expected and the actual value, by path.
 fn differences(expected: &Value, found: &Value, path: &str, all: &mut Vec<String>) {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {
@@ -65,7 +65,7 @@ fn differences(expected: &Value, found: &Value, path: &str, all: &mut Vec<String
     }
 }
 
-/// The year on a store: the figures are the reference's, and bringing it in again changes nothing.
+/// Imports the year into a store: the numbers equal the reference, and a second import changes nothing.
 async fn figures_are_the_references(store: Arc<dyn Store>) {
     let Some(folder) = data() else { return };
     let text = std::fs::read_to_string(folder.join("expected.json")).expect("the reference");
@@ -107,7 +107,7 @@ async fn figures_are_the_references_on_dynamodb() {
     figures_are_the_references(Arc::new(DynamoStore::new(client, table))).await;
 }
 
-/// A wrong row is told by line and column, and the others come in.
+/// An invalid row is reported by line and column, and the others are imported.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_row_stops_no_other() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -161,7 +161,7 @@ async fn a_wrong_row_stops_no_other() {
     told("sales_pipeline.csv:11:8 (close_value): ");
     assert_eq!(faults.len(), 13);
     assert_eq!((report.sales.overall.deals, report.accounts), (2, 1));
-    // What came in names the row it came from, in every change.
+    // Every imported change names the row it came from.
     let told = Crm::shared(store).feed(None, 10_000).await.expect("a feed").changes;
     let mut rows: Vec<String> = told
         .iter()

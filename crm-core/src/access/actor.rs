@@ -1,11 +1,11 @@
-//! Who acts: nothing can be done without an [`Actor`].
+//! The actor, which every use case requires.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use super::Permission;
 use crate::{change::Origin, value::Id};
 
-/// Who acts, and for which tenant. Built per request; cheap to clone.
+/// The user, tenant and permissions with which a use case runs. Created per request; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     tenant: Id,
@@ -47,7 +47,8 @@ impl fmt::Debug for Key {
 }
 
 impl Actor {
-    /// The tenant's system actor, for jobs: it may do everything, and the log says that nobody did it.
+    /// Returns the tenant's system actor, for jobs. It has all permissions, and the log records no user for its
+    /// changes.
     pub fn system(tenant: Id) -> Self {
         Self { is_system: true, ..Self::of(tenant, None, Some(([].into(), [].into()))) }
     }
@@ -56,23 +57,23 @@ impl Actor {
         Self { tenant, user, vouched, is_system: false, limits: None, session: None, key: None, origin: None }
     }
 
-    /// A user of whom it is known who they are, and nothing else: their roles and teams, and whether they may act at all,
-    /// are what the store says at each use case. Withdrawn rights are so withdrawn at the next one. This costs no read
-    /// more: what was read stays cached until somebody's rights change.
+    /// Returns the actor of an authenticated user. Each use case reads the user's roles, teams and status from the
+    /// store, so that a revoked permission takes effect on the next use case. This costs no additional read: the result
+    /// is cached until permissions change.
     pub fn signed_in(tenant: Id, user: Id) -> Self {
         Self::of(tenant, Some(user), None)
     }
 
-    /// An actor from ids that the embedder vouches for: a user, the roles and the teams that the user has. What the roles
-    /// grant is looked up at each use case; whether the user has them, and may still act, is not: it is for whoever
-    /// builds such an actor to ask each time. [`Actor::signed_in`] asks by itself.
+    /// Returns an actor from ids that the embedder vouches for: a user with their roles and teams. The grants of the
+    /// roles are looked up on each use case. Whether the user has these roles and may still act is not checked: the
+    /// caller must check it each time. [`Actor::signed_in`] performs this check.
     pub fn trusted(tenant: Id, user: Id, roles: impl Into<Arc<[Id]>>, teams: impl Into<Arc<[Id]>>) -> Self {
         Self::of(tenant, Some(user), Some((roles.into(), teams.into())))
     }
 
-    /// The same actor, allowed no more than these permissions, and of them only what the user's roles grant: an API
-    /// key. Limits only ever narrow: of two, what is in both remains. A system actor that is limited is the system no
-    /// more, and may do nothing.
+    /// Limits the actor to these permissions, as for an API key. The actor gets only those that the user's roles grant.
+    /// Limits accumulate: after two calls, the permissions in both remain. A limited system actor is no longer the
+    /// system actor and has no permissions.
     #[must_use]
     pub fn limited_to(mut self, permissions: impl IntoIterator<Item = Permission>) -> Self {
         let mut within: BTreeSet<Permission> = permissions.into_iter().collect();
@@ -84,7 +85,7 @@ impl Actor {
         self
     }
 
-    /// The same actor, signed in by this session. Where their rights are looked up, the session has to go on.
+    /// Sets the session by which the user is signed in. If permissions are looked up, the session must still be valid.
     #[must_use]
     pub const fn in_session(mut self, session: Id) -> Self {
         self.session = Some(session);
@@ -99,39 +100,39 @@ impl Actor {
         self
     }
 
-    /// The same actor, through something: an import, a workflow, an API key, a request's address.
+    /// Sets the origin of changes: an import, a workflow, an API key, the address of a request.
     #[must_use]
     pub fn through(mut self, origin: Origin) -> Self {
         self.origin = Some(Arc::new(origin.plain()));
         self
     }
 
-    /// Whose data.
+    /// The tenant.
     pub const fn tenant(&self) -> Id {
         self.tenant
     }
 
-    /// Which user; `None` for the system.
+    /// The user; `None` for the system actor.
     pub const fn user(&self) -> Option<Id> {
         self.user
     }
 
-    /// The roles that the embedder vouches for; none where they are looked up.
+    /// The roles that the embedder vouches for; empty if they are looked up.
     pub fn roles(&self) -> &[Id] {
         self.vouched.as_ref().map_or(&[], |(roles, _)| roles)
     }
 
-    /// The teams that the embedder vouches for, the primary one first; none where they are looked up.
+    /// The teams that the embedder vouches for, primary team first; empty if they are looked up.
     pub fn teams(&self) -> &[Id] {
         self.vouched.as_ref().map_or(&[], |(_, teams)| teams)
     }
 
-    /// True for the system.
+    /// Returns `true` for the system actor.
     pub const fn is_system(&self) -> bool {
         self.is_system
     }
 
-    /// The permissions that the actor is limited to; `None` for who may do all that their roles grant.
+    /// The permissions that the actor is limited to; `None` if the actor has all permissions that the roles grant.
     pub fn limits(&self) -> Option<&BTreeSet<Permission>> {
         self.limits.as_deref()
     }
@@ -140,7 +141,7 @@ impl Actor {
         self.limits.as_ref()
     }
 
-    /// By which session the user is signed in, where it is one of the CRM's own.
+    /// The session by which the user is signed in, if it is managed by the CRM.
     pub const fn session(&self) -> Option<Id> {
         self.session
     }
@@ -160,7 +161,7 @@ impl Actor {
         self.key.as_ref().map(|key| key.hash.as_ref())
     }
 
-    /// Through what.
+    /// The origin of the actor's changes.
     pub const fn origin(&self) -> Option<&Arc<Origin>> {
         self.origin.as_ref()
     }

@@ -10,9 +10,10 @@ use crate::{
     definitions::Definitions,
     error::{Error, Faults, FieldFault, MissingScope},
     filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
-    interactions::record::BUILT_IN_TYPES,
+    jobs::record::JobFields,
     pipelines::record::PipelineKind,
     properties::{record::PropertyType, typing::property_type},
+    rules,
     schema::{FieldType, Image, KindDecl, common},
     value::{Id, Kind, Ref, Time, Value},
 };
@@ -169,17 +170,25 @@ impl<'a> Access<'a> {
     pub fn explain(&self, action: Action, image: &Image) -> Explanation {
         let permission = Permission::new(image.kind(), action);
         let (allowed, grant, reason) = if self.actor.is_system() {
-            (true, None, "the system may do everything".to_owned())
+            (true, None, "the system actor has all permissions".to_owned())
         } else if let Some(grant) = self.granting(action, image) {
             (true, Some(grant.clone()), format!("a grant of {permission} with scope {} covers the record", grant.scope))
         } else if !self.is_within_limits(permission) {
-            (false, None, format!("the actor is limited to other permissions than {permission}, as an API key is"))
+            (
+                false,
+                None,
+                format!("{permission} is not among the permissions that the actor (such as an API key) is limited to"),
+            )
         } else if self.roles.grants(permission).is_empty() {
             (false, None, format!("no role of the actor grants {permission}"))
         } else {
             let scopes: Vec<String> = self.roles.grants(permission).iter().map(|g| g.scope.to_string()).collect();
             let scopes = scopes.join(", ");
-            (false, None, format!("{permission} is granted with scope {scopes} only, which the record is outside of"))
+            (
+                false,
+                None,
+                format!("{permission} is granted only with scope {scopes}, which does not include the record"),
+            )
         };
         Explanation { allowed, permission: permission.to_string(), grant, reason }
     }
@@ -330,7 +339,7 @@ impl<'a> Access<'a> {
             let name =
                 if plain.starts_with("properties.") { plain } else { plain.split('.').next().unwrap_or_default() };
             if fault.code != "unknown_field" && self.is_hidden(kind, name) {
-                told.push("", "hidden_field", "a field that you may not see does not allow it");
+                told.push("", "hidden_field", "the value of a hidden field does not allow it");
             } else {
                 told.add(field.clone(), fault.clone());
             }
@@ -383,15 +392,24 @@ impl<'a> Access<'a> {
         Arc::new(masked)
     }
 
-    /// What a job has made of records it tells as little of as the records do: a trial counts scores, and a trained model
-    /// says what its kind's fields are worth.
+    /// A job tells as little of records as the records do: its place and product are left out where they tell of a kind or
+    /// a field (`lead`, `lead.score`) that is hidden from the actor.
     fn mask_job(&self, job: &mut Image) {
-        let no_scores = |kind: &Kind| self.is_hidden(*kind, "score");
-        let trial = job.decl.position("trial").filter(|_| crate::scoring::KINDS.iter().any(no_scores));
-        let restricted = |kind: &Kind| self.hidden(*kind).is_some();
-        let product = job.decl.position("product").filter(|_| crate::scoring::KINDS.iter().any(restricted));
-        for at in trial.into_iter().chain(product) {
-            job.values[at] = Value::Null;
+        let is_hidden = |one: &Value| {
+            let (kind, field) = one.as_text().map_or(("", None), |text| match text.split_once('.') {
+                Some((kind, field)) => (kind, Some(field)),
+                None => (text, None),
+            });
+            match (kind.parse::<Kind>().ok(), field) {
+                (Some(kind), Some(field)) => self.is_hidden(kind, field),
+                (Some(kind), None) => self.hidden(kind).is_some(),
+                (None, _) => true,
+            }
+        };
+        if job.at(JobFields::discloses).items().iter().any(is_hidden) {
+            for field in [JobFields::place, JobFields::product] {
+                job.values[field as usize] = Value::Null;
+            }
         }
     }
 }
@@ -442,12 +460,7 @@ impl PropertyTypes for Typing<'_> {
                 keys.dedup();
                 Some(keys)
             }
-            (None, "type", _) if self.kind == Kind::Interaction => {
-                let own = self.definitions.organization().map_or(&[][..], |org| org.interaction_types.as_slice());
-                let names = BUILT_IN_TYPES.iter().map(|&name| name.to_owned());
-                Some(names.chain(own.iter().cloned()).collect())
-            }
-            _ => None,
+            (None, field, _) => rules::choices(self.kind, field, self.definitions),
         }
     }
     fn is_hidden(&self, field: &str) -> bool {

@@ -1,14 +1,10 @@
 //! What several roles grant together.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::LazyLock,
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Action, FieldAccess, FieldRule, Grant, Permission, Scope};
+use super::{FieldAccess, FieldRule, Grant, Permission};
 use crate::{
     schema,
-    scoring::Needs,
     value::{Id, Kind},
 };
 
@@ -74,19 +70,10 @@ impl RoleSet {
     }
 
     /// Hides a field, and with it whatever would tell it.
-    fn hide(&mut self, kind: Kind, field: &str) {
+    pub(crate) fn hide(&mut self, kind: Kind, field: &str) {
         self.hidden.entry(kind).or_default().insert(field.to_owned());
         for (kind, name) in schema::hidden_with(kind, field) {
             self.hidden.entry(kind).or_default().insert(name.to_owned());
-        }
-    }
-
-    /// Hides the scores that the active models make of what is hidden.
-    pub(crate) fn hide_scores(&mut self, needs: &[(Kind, Needs)]) {
-        for (kind, needs) in needs {
-            if needs.rests_on_hidden(*kind, self) {
-                self.hide(*kind, "score");
-            }
         }
     }
 
@@ -156,98 +143,6 @@ impl RoleSet {
 /// True where the names hold the field; `properties` names every custom property.
 fn names(names: Option<&HashSet<String>>, field: &str) -> bool {
     names.is_some_and(|names| names.contains(field) || field.starts_with("properties.") && names.contains("properties"))
-}
-
-/// The grants that every built-in role has: what a person must see to work at all.
-fn shared_grants() -> Vec<Grant> {
-    [
-        Kind::Organization,
-        Kind::Team,
-        Kind::Role,
-        Kind::User,
-        Kind::Property,
-        Kind::Pipeline,
-        Kind::Rate,
-        Kind::ScoringModel,
-    ]
-    .map(|kind| Grant::new(kind, Action::Read, Scope::All))
-    .into()
-}
-
-/// A role that comes with every organization, and what the program gives it.
-#[derive(Debug)]
-pub struct BuiltInRole {
-    /// Its key.
-    pub key: &'static str,
-    /// What it is called at first.
-    pub name: &'static str,
-    /// What it grants where an organization has not changed it.
-    pub grants: Vec<Grant>,
-}
-
-/// The roles that come with every organization. Their grants are stored nowhere: what is written here is in force in
-/// every organization as soon as the program is, less what the organization withholds.
-pub fn built_in_roles() -> &'static [BuiltInRole] {
-    static ROLES: LazyLock<Vec<BuiltInRole>> = LazyLock::new(declare_roles);
-    &ROLES
-}
-
-fn declare_roles() -> Vec<BuiltInRole> {
-    use crate::filter::Filter;
-    const OWNED: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
-    const WORK: [Kind; 3] = [Kind::Task, Kind::Interaction, Kind::Note];
-    let with_shared = |mut grants: Vec<Grant>| {
-        grants.splice(0..0, shared_grants());
-        grants
-    };
-    let on = |kinds: &[Kind], actions: &[Action], scope: Scope| -> Vec<Grant> {
-        kinds.iter().flat_map(|&kind| actions.iter().map(move |&action| Grant::new(kind, action, scope))).collect()
-    };
-    let write = [Action::Create, Action::Read, Action::Update];
-    let rule = [Action::Create, Action::Read, Action::Update, Action::Archive, Action::Report, Action::Export];
-    let associations =
-        on(&[Kind::Association], &[Action::Create, Action::Read, Action::Update, Action::Archive], Scope::All);
-
-    let admin = Permission::all().map(|p| Grant::new(p.resource, p.action, Scope::All)).collect();
-
-    let mut manager = on(&OWNED, &rule, Scope::Team);
-    manager.extend(on(&WORK, &rule, Scope::Team));
-    manager.extend(on(&OWNED, &[Action::Backdate], Scope::Team));
-    manager.extend(on(&[Kind::User], &[Action::Create, Action::Update], Scope::Team));
-    manager.extend(on(&[Kind::Team], &[Action::Update], Scope::Team));
-    manager.extend(associations.clone());
-
-    let mut rep = on(&OWNED, &write, Scope::Own);
-    rep.extend(on(&WORK, &[Action::Create, Action::Read, Action::Update, Action::Archive], Scope::Own));
-    rep.extend(on(&OWNED, &[Action::Report], Scope::Own));
-    rep.extend(associations.clone());
-
-    let customer = Filter::eq("lifecycle", "customer");
-    let mut support: Vec<Grant> = [Kind::Contact, Kind::Company]
-        .map(|kind| Grant { condition: Some(customer.clone()), ..Grant::new(kind, Action::Read, Scope::All) })
-        .into();
-    support.extend(on(&WORK, &write, Scope::Own));
-    support.extend(on(&[Kind::Association], &[Action::Read], Scope::All));
-
-    let mut marketing = on(&[Kind::Lead, Kind::Contact], &write, Scope::All);
-    marketing.extend(on(&[Kind::Company], &[Action::Read], Scope::All));
-    marketing.extend(on(&WORK, &write, Scope::Own));
-    marketing.extend(associations);
-
-    let mut analyst = on(&OWNED, &[Action::Read, Action::Report, Action::Export], Scope::All);
-    analyst.extend(on(&WORK, &[Action::Read, Action::Report, Action::Export], Scope::All));
-    analyst.extend(on(&[Kind::Association], &[Action::Read, Action::Report], Scope::All));
-
-    [
-        ("admin", "Administrator", admin),
-        ("sales_manager", "Sales manager", with_shared(manager)),
-        ("sales_rep", "Sales representative", with_shared(rep)),
-        ("support", "Support", with_shared(support)),
-        ("marketing", "Marketing", with_shared(marketing)),
-        ("analyst", "Analyst", with_shared(analyst)),
-    ]
-    .map(|(key, name, grants)| BuiltInRole { key, name, grants })
-    .into()
 }
 
 #[cfg(test)]

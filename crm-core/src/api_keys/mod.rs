@@ -1,4 +1,4 @@
-//! API keys: what a program signs in with, on behalf of a user and with permissions of its own.
+//! API keys: credentials of programs, which act for a user with their own permissions.
 
 pub mod record;
 mod rules;

@@ -1,4 +1,4 @@
-//! API keys: what a program signs in with, on behalf of a user and with permissions of its own.
+//! API keys: credentials of programs, which act for a user with their own permissions.
 
 use crate::{
     schema::record,
@@ -9,6 +9,7 @@ record! {
     /// What a program signs in with. It may do what its user may, and of that only what its permissions name. Archived
     /// once it is revoked.
     ApiKey, NewApiKey, ApiKeyPatch, ApiKeyFields {
+        made_by_use_cases: true,
         own: [user_id], team: [],
         person {
             /// What it is for.

@@ -1,13 +1,25 @@
-//! The rules of API keys: only their use cases make one, and one that is revoked stays revoked (`draft/gate.rs`).
+//! The rules of API keys: only their use cases make one, for who may create one, and one that is revoked stays revoked.
 
 use super::record::ApiKey;
 use crate::{
-    rules::{Rules, Settle},
-    schema::Record,
+    access::{Action, escalation::hold_own_rights},
+    draft::{self, Draft, Step, Stop},
+    error::Faults,
+    rules::Rules,
+    schema::Image,
+    sessions::rules::stay_over,
 };
 
 impl Rules for ApiKey {
-    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
-        cx.refuse_plain_creation(before.is_none());
+    fn complete(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image, _: &mut Faults) -> Result<(), Stop> {
+        if before.is_none() { draft::demand(draft, Action::Create, after) } else { Ok(()) }
+    }
+
+    fn permit(draft: &mut Draft<'_>, _: Option<&Image>, after: &Image) -> Result<(), Stop> {
+        hold_own_rights(draft, after)
+    }
+
+    fn follow(_: &mut Draft<'_>, before: Option<&Image>, after: &Image, _: Step) -> Result<(), Stop> {
+        stay_over(before, after)
     }
 }

@@ -4,6 +4,25 @@ mod of;
 pub mod record;
 mod rules;
 
-pub(crate) use of::{ends, walk_seen};
 pub use record::*;
-pub(crate) use rules::END_KINDS;
+
+use crate::{
+    access::{Action, BuiltInRole, Grant, Scope, built_in::KEEP},
+    value::Kind,
+};
+
+/// What it adds to the engine.
+pub(crate) fn system() -> crate::system::System {
+    crate::system::System::new("associations").kinds(&[Kind::Association]).grants(grants)
+}
+
+/// What built-in roles may do with them.
+fn grants(role: BuiltInRole) -> Vec<Grant> {
+    let actions: &[Action] = match role {
+        BuiltInRole::Admin => &[],
+        BuiltInRole::Support => &[Action::Read],
+        BuiltInRole::Analyst => &[Action::Read, Action::Report],
+        BuiltInRole::SalesManager | BuiltInRole::SalesRep | BuiltInRole::Marketing => &KEEP,
+    };
+    Grant::of(Kind::Association, actions, Scope::All)
+}

@@ -1,27 +1,20 @@
 //! The associations of one record, as far as the actor may see what they tie it to.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::record::{Association, AssociationFields as F};
 use crate::{
-    access::{Access, Actor},
+    access::Access,
     collection::Collection,
-    draft::{self, Lookup, Stop},
-    engine::Engine,
+    draft,
     error::Error,
     filter::Predicate,
     listing::{self, ListPage, MAX_LIMIT, Plan, Read},
     schema::{Image, Record, RecordKind as _},
-    store::{Epochs, Page, Position},
+    store::Position,
     value::{Kind, Ref, Value},
     view::View,
 };
-
-/// Reads for one page of a list, at most.
-const MAX_READS: usize = 10;
 
 impl Collection<'_, Association> {
     /// A page of the associations of a record, from it and to it, by label. Needs no grant on associations: one is seen
@@ -87,7 +80,7 @@ impl Collection<'_, Association> {
         loop {
             // One more than asked for tells whether there is more to see; what is hidden never does.
             let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit + 1).await?;
-            for image in &visible(self.engine, self.actor, page.items).await? {
+            for image in &listing::with_seen_ends(self.engine, self.actor, page.items).await? {
                 if items.len() == limit {
                     let next_cursor = last.map(|at| listing::seal(definitions, self.actor, &signature, &at));
                     return Ok(ListPage { items, next_cursor });
@@ -101,62 +94,6 @@ impl Collection<'_, Association> {
             }
         }
     }
-}
-
-/// A page of a list of associations, without those of whose ends the actor may not read both. It has fewer than were asked
-/// for where many are left out.
-pub(crate) async fn walk_seen(
-    engine: &Engine,
-    actor: &Actor,
-    plan: &Plan,
-    after: Option<Position>,
-    limit: usize,
-    mut epochs: Option<Epochs>,
-) -> Result<(Page, Epochs), Error> {
-    let mut page = Page { items: Vec::with_capacity(limit), next: after };
-    for _ in 0..MAX_READS {
-        let left = limit - page.items.len();
-        let (read, under) = listing::walk_page_under(engine, actor.tenant(), plan, page.next, left, epochs).await?;
-        epochs = Some(under);
-        page.items.extend(visible(engine, actor, read.items).await?);
-        page.next = read.next;
-        if page.next.is_none() || page.items.len() >= limit {
-            break;
-        }
-    }
-    Ok((page, epochs.unwrap_or_default()))
-}
-
-/// Of these associations, those of which the actor may read both ends.
-async fn visible(engine: &Engine, actor: &Actor, associations: Vec<Arc<Image>>) -> Result<Vec<Arc<Image>>, Error> {
-    let all: BTreeSet<Ref> = associations.iter().flat_map(|image| ends(image)).flatten().collect();
-    if all.is_empty() {
-        return Ok(Vec::new());
-    }
-    let hints: Vec<Lookup> = all.iter().map(|&end| end.into()).collect();
-    let outcome = draft::decide_only(engine, actor, &hints, &|draft| {
-        let mut seen = Vec::with_capacity(all.len());
-        for &end in &all {
-            match draft.read(end) {
-                Ok(_) => seen.push(end),
-                Err(Stop::Refuse(Error::NotFound(_))) => {}
-                Err(stop) => return Err(stop),
-            }
-        }
-        Ok(seen)
-    })
-    .await?;
-    let seen: HashSet<Ref> = outcome.images.iter().map(|image| image.reference()).collect();
-    let is_seen = |image: &Arc<Image>| ends(image).iter().all(|end| end.is_some_and(|end| seen.contains(&end)));
-    Ok(associations.into_iter().filter(is_seen).collect())
-}
-
-/// The two ends of an association.
-pub(crate) fn ends(association: &Image) -> [Option<Ref>; 2] {
-    [F::from, F::to].map(|end| match association.values[end as usize] {
-        Value::Ref(end) => Some(end),
-        _ => None,
-    })
 }
 
 /// What has the record at one end, by label.

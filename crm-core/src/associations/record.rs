@@ -1,5 +1,6 @@
 //! Associations: labelled links between two records, with roles and dates.
 
+use super::rules::END_KINDS;
 use crate::{
     schema::record,
     value::{Date, Kind, Ref},
@@ -8,6 +9,7 @@ use crate::{
 record! {
     /// A labelled link: lead ↔ contact, contact ↔ company, contact ↔ deal, contact ↔ contact, company ↔ company.
     Association, NewAssociation, AssociationPatch, AssociationFields {
+        visibility: Visibility::ByEnds([AssociationFields::from as usize, AssociationFields::to as usize], &END_KINDS),
         own: [], team: [],
         person {
             /// One end.

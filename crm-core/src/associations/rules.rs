@@ -24,16 +24,20 @@ impl Rules for Association {
         if let Some(before) = before
             && (before.from != after.from || before.to != after.to)
         {
-            cx.faults.push("from", "fixed", "the ends of an association never change: archive it and make another");
+            cx.faults.push(
+                "from",
+                "fixed",
+                "the ends of an association cannot be changed: archive it and create another",
+            );
         }
         if let Some((from, to)) = after.from.zip(after.to) {
             let fits = PAIRS.iter().any(|&(a, b)| (from.kind, to.kind) == (a, b) || (from.kind, to.kind) == (b, a));
             if !fits {
-                let message = format!("a {} cannot be tied to a {}", from.kind, to.kind);
+                let message = format!("a {} cannot be associated with a {}", from.kind, to.kind);
                 cx.faults.push("to", "wrong_kind", message);
             }
             if from == to {
-                cx.faults.push("to", "same", "a record cannot be tied to itself");
+                cx.faults.push("to", "same", "a record cannot be associated with itself");
             }
         }
         if after.started_on.zip(after.ended_on).is_some_and(|(start, end)| start > end) {

@@ -1,5 +1,5 @@
-//! API keys: what a program signs in with. A key acts for its user and may do what its user may, and of that only what
-//! its permissions name; it is shown once, expires, is rotated with an overlap, and is revoked at once.
+//! API keys, with which programs authenticate. A key acts for its user and has those of the user's permissions that it
+//! names. It is shown once, can expire, is rotated with an overlap, and is revoked immediately.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,29 +19,29 @@ use crate::{
     value::{FieldValue, Id, Kind, Ref, Time, Value},
 };
 
-/// How exactly a key's last use is known, in microseconds: an hour.
+/// The resolution of a key's last use, in microseconds: an hour.
 const USE_STEP: i64 = 3_600_000_000;
-/// How long two secrets of one key may both be good.
+/// The longest overlap in which two secrets of one key are valid.
 const MAX_OVERLAP: Duration = Duration::from_hours(30 * 24);
 
-/// An API key to be made.
+/// An API key to create.
 #[derive(Clone, Debug, Default)]
 pub struct NewKey {
-    /// What it is for.
+    /// The purpose of the key.
     pub name: String,
-    /// What it may do, such as `lead.read`: of what the user who makes it may.
+    /// The permissions of the key, such as `lead.read`. Each must be one of its user's.
     pub permissions: Vec<Permission>,
-    /// When it ends; `None` for one that ends only when it is revoked.
+    /// When the key expires; `None` if it is valid until it is revoked.
     pub expires_at: Option<Time>,
 }
 
 impl Auth<'_> {
-    /// Makes an API key for the user who acts. Needs the permission `api_key.create`, and every permission that the key
-    /// is to have. Answers its record and its secret, which is shown once.
+    /// Creates an API key for the current user. Requires the permission `api_key.create` and every permission given to
+    /// the key. Returns the key's record and its secret, which is shown once.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] names the permission that the actor has not; [`Error::Invalid`] without a name or a
-    /// permission, or for a time that is over.
+    /// [`Error::Forbidden`] names the missing permission; [`Error::Invalid`] without a name or a permission, or for an
+    /// expiry in the past.
     pub async fn create_key(&self, actor: &Actor, new: &NewKey) -> Result<(Record<ApiKey>, Secret), AuthError> {
         let user = actor.user().ok_or(AuthError::NotSignedIn)?;
         let secret = self.engine.secret()?;
@@ -49,7 +49,7 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>| {
             let mut faults = Faults::new();
             if new.permissions.is_empty() {
-                faults.push("permissions", "required", "is needed: a key may do only what it names");
+                faults.push("permissions", "required", "is required: a key has only the permissions that it names");
             }
             if new.expires_at.is_some_and(|expires| expires <= draft.cx.now) {
                 faults.push("expires_at", "too_small", "must be in the future");
@@ -81,12 +81,12 @@ impl Auth<'_> {
         Ok((seen(&actor, &outcome, &image)?, secret))
     }
 
-    /// Gives a key of the user who acts a new secret, shown once. The one before is good for the overlap, at most 30
-    /// days; the one before that no more. Nobody rotates another's key, whose secret would let them act as the other,
-    /// and no key one that may do more than itself.
+    /// Replaces the secret of a key of the current user. Returns the new one, which is shown once. The previous secret
+    /// stays valid for the overlap, at most 30 days; older ones become invalid. A user cannot rotate the key of another
+    /// user, because its secret would let them act as that user, and a key cannot rotate a key with more permissions.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for another's key; [`Error::Forbidden`] names the permission that the actor has not.
+    /// [`Error::NotFound`] for the key of another user; [`Error::Forbidden`] names the missing permission.
     pub async fn rotate_key(
         &self,
         actor: &Actor,
@@ -110,7 +110,7 @@ impl Auth<'_> {
                 }
             }
             if image.is_archived() {
-                return Err(Error::invalid("archived_at", "archived", "the key is revoked: make another").into());
+                return Err(Error::invalid("archived_at", "archived", "the key is revoked: create a new one").into());
             }
             let seal = Seal::of(draft.cx.definitions)?;
             let token = Token::new(Use::Key, &seal, draft.cx.actor.tenant(), user, id, &secret);
@@ -128,7 +128,8 @@ impl Auth<'_> {
         Ok((seen(&actor, &outcome, &image)?, secret))
     }
 
-    /// Revokes a key at once and for good: one's own, or, with the permission `api_key.archive`, another's.
+    /// Revokes a key immediately and permanently: a key of the current user or, with the permission `api_key.archive`,
+    /// of another user.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -151,9 +152,10 @@ impl Auth<'_> {
         Ok(())
     }
 
-    /// The actor of an API key: its user, limited to what the key names. Rights are looked up at each use case, as
-    /// [`Actor::signed_in`] says, and the key with them: one that is narrowed, rotated or revoked is so at the next use
-    /// case. A key that was seen before costs no read here; another one does. Once an hour the key's last use is noted.
+    /// Returns the actor of an API key: its user, limited to the permissions of the key. Permissions are looked up on
+    /// each use case, as described for [`Actor::signed_in`], and so is the key: narrowing, rotating or revoking it
+    /// takes effect on the next use case. A key that was seen before requires no read here, any other key one. The
+    /// key's last use is recorded once an hour.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`], [`AuthError::Expired`].
@@ -185,7 +187,7 @@ impl Auth<'_> {
             let hour = now.plus_micros(-now.micros().rem_euclid(USE_STEP));
             let values = [(ApiKeyFields::last_used_at as usize, Value::Time(hour))];
             let record = Ref::new(Kind::ApiKey, token.record);
-            // A key is good whether or not its use can be noted.
+            // A failure to record the use does not invalidate the key.
             let system = self.system(token.tenant);
             let _ = self.decide(&system, &[record.into()], |draft| draft.compute(record, &values)).await;
             let rights = self.engine.cached_rights(&actor, now).unwrap_or_else(|| Arc::clone(&rights));
@@ -197,13 +199,13 @@ impl Auth<'_> {
     }
 }
 
-/// A key of the user's own.
+/// Returns the image of a key of the user.
 fn own_key(draft: &mut Draft<'_>, key: Ref, user: Id) -> Result<Arc<Image>, Stop> {
     let image = draft.peek(key)?.filter(|image| image.at(ApiKeyFields::user_id) == &Value::Id(user));
     image.ok_or(Stop::not_found(Kind::ApiKey))
 }
 
-/// How the security log names a key.
+/// Returns the description of a key in the security log.
 fn shown(key: &Image) -> String {
     let text = |field: ApiKeyFields| key.at(field).as_text().unwrap_or_default().to_owned();
     format!("{} ({})", text(ApiKeyFields::name), text(ApiKeyFields::prefix))

@@ -1,12 +1,12 @@
-//! Passwords of twelve characters and more that are tried first: a list, and what follows a pattern (one character,
-//! a few repeated, a run of the alphabet or of a keyboard).
+//! Detects common passwords of twelve characters and more: a list of words, and passwords that follow a pattern (one
+//! character, a few characters repeated, a run of the alphabet or of a keyboard).
 //!
-//! The list is short on purpose. Of the passwords that occur most in what has been published from break-ins nearly all
-//! are shorter than twelve characters; the longer ones are words of this list with digits, or follow a pattern.
+//! The list is short on purpose. Nearly all of the most common passwords in published breaches are shorter than twelve
+//! characters; the longer ones are words of this list with digits, or follow a pattern.
 
 use std::collections::BTreeSet;
 
-/// Words and phrases; what else a password has but digits and signs at its ends does not make it another.
+/// Words and phrases. A password that adds only digits and signs at its ends counts as the word itself.
 const COMMON: &str = "\
     password passw0rd p@ssword p@ssw0rd pa55word passwort motdepasse contrasena contraseña wachtwoord parola senha \
     mypassword thepassword newpassword yourpassword passwordpassword changeme changemenow changemeplease letmein \
@@ -25,7 +25,7 @@ const COMMON: &str = "\
     fuckyoufuckyou ihateyou unbelievable unknown anonymous samsung minecraft playstation nintendo facebook google \
     linkedin microsoft windows unitedstates";
 
-/// Runs that fingers or children know.
+/// Sequences of the keyboard and the alphabet.
 const RUNS: &[&str] = &[
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
@@ -36,10 +36,10 @@ const RUNS: &[&str] = &[
     "1234567890qwertzuiop",
 ];
 
-/// With so many different signs a password is not a word with something around it.
+/// With this many different signs, a password is not a decorated word.
 const MANY_SIGNS: usize = 5;
 
-/// True for a folded password of twelve characters or more that is tried first.
+/// Returns `true` if a folded password of twelve characters or more is a common one.
 pub(super) fn is_common(plain: &str) -> bool {
     let bare: String = plain.chars().filter(|c| c.is_alphanumeric()).collect();
     let signs: BTreeSet<char> = plain.chars().filter(|c| !c.is_alphanumeric()).collect();
@@ -53,7 +53,7 @@ pub(super) fn is_common(plain: &str) -> bool {
     let signed: String = plain.trim_matches(|c: char| !c.is_alphanumeric() || c.is_ascii_digit()).to_owned();
     let known = |text: &str| is_listed(text) || is_run(text) && text.chars().count() >= 4;
     let begins_known = || {
-        // What a known word leaves must be more than a run or a few characters.
+        // The rest after a known word must be more than a run or a few characters.
         let known = COMMON.split(' ').filter_map(|common| bare.strip_prefix(common).map(|rest| (common, rest)));
         known.into_iter().any(|(common, rest)| common.len() >= 6 && (rest.chars().count() < 4 || is_run(rest)))
     };
@@ -64,13 +64,13 @@ fn is_listed(text: &str) -> bool {
     COMMON.split(' ').any(|common| common == text)
 }
 
-/// True for up to four characters repeated: "aaaaaaaaaaaa", "abcabcabcabc".
+/// Returns `true` for up to four characters repeated: "aaaaaaaaaaaa", "abcabcabcabc".
 fn has_period(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
     (1..=4).any(|period| chars.len() > 2 * period && chars.iter().zip(&chars[period..]).all(|(a, b)| a == b))
 }
 
-/// True for a piece of a run, forwards or backwards.
+/// Returns `true` for a part of a run, forwards or backwards.
 fn is_run(text: &str) -> bool {
     let back: String = text.chars().rev().collect();
     !text.is_empty() && RUNS.iter().any(|run| run.contains(text) || run.contains(&back))

@@ -1,4 +1,4 @@
-//! Inviting users: made as any user is, under the same gates, with a ticket to set their first password.
+//! Invitations: creates users by the same rules as any other, with a token that lets them set their first password.
 
 use super::{Auth, AuthError, Mail, log, passwords::give_ticket};
 use crate::{
@@ -13,19 +13,19 @@ use crate::{
 };
 
 impl Auth<'_> {
-    /// Creates a user, as `crm.users(&actor).create(…)` does, and sends them a letter with a ticket to set their first
+    /// Creates a user, as `crm.users(&actor).create(…)` does, and sends them an email with a token to set their first
     /// password. One commit.
     ///
     /// # Errors
-    /// As creating a user; [`Error::Invalid`] without an e-mail address; [`AuthError::Mail`] where the user is there and
-    /// the letter could not be sent: then [`Auth::invite_again`].
+    /// Those of creating a user; [`Error::Invalid`] without an email address; [`AuthError::Mail`] if the user was
+    /// created and the email could not be sent: then call [`Auth::invite_again`].
     pub async fn invite(&self, actor: &Actor, new: NewUser) -> Result<Record<User>, AuthError> {
         if new.email.as_deref().is_none_or(|email| email.trim().is_empty()) {
-            return Err(Error::invalid("email", "required", "is needed: the invitation goes to it").into());
+            return Err(Error::invalid("email", "required", "is required: the invitation is sent to it").into());
         }
         let patch: Patch<User> = new.into();
         let secret = self.engine.secret()?;
-        // Made once, so that what is read for it stays of use when it is decided again.
+        // Created once, so that hints read for this id stay valid when the decision is repeated.
         let id = self.engine.ids.id(self.engine.clock.now());
         let mut hints = crate::collection::hints_of::<User>(patch.sets());
         hints.push(Ref::new(Kind::Credential, id).into());
@@ -42,8 +42,8 @@ impl Auth<'_> {
         Ok(Record::from_image(&user).map_err(Error::from)?)
     }
 
-    /// Sends a user who has never set a password another invitation; the one before is void. Needs the permission
-    /// `user.update` on them. A user who was created without an invitation gets their first.
+    /// Sends another invitation to a user who has never set a password; the previous one becomes invalid. Requires the
+    /// permission `user.update` on them. A user who was created without an invitation receives their first.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a user who has a password; [`AuthError::Mail`].
@@ -59,7 +59,7 @@ impl Auth<'_> {
             }
             let credential = draft.peek(Ref::new(Kind::Credential, user))?;
             if credential.is_some_and(|credential| !credential.at(CredentialFields::password_hash).is_null()) {
-                let message = "has a password already: they can ask for another themselves";
+                let message = "already has a password: the user can request a password reset";
                 return Err(Error::invalid("user", "has_password", message).into());
             }
             self.ticket(draft, &image, &secret)

@@ -1,4 +1,4 @@
-//! The security log: what is no change of a record.
+//! The security log: events that are not changes of a record.
 
 use super::{Auth, AuthError};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     value::{FieldValue, Id, Kind, Value},
 };
 
-/// Adds an entry, with the address and program of whoever acts.
+/// Adds an entry, with the address and user agent of the actor.
 pub(super) fn add(
     draft: &mut Draft<'_>,
     event: SecurityEventType,
@@ -32,13 +32,13 @@ pub(super) fn add(
 }
 
 impl Auth<'_> {
-    /// Notes in the security log that an actor was refused something: `what` says it, such as the permission that was
-    /// missing. Of a request that nobody signed for, give [`Actor::system`] of the tenant it went to.
+    /// Records in the security log that an actor was refused. `what` describes the refusal, such as the missing
+    /// permission. For an unauthenticated request, pass [`Actor::system`] of the tenant it was sent to.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn record_refusal(&self, actor: &Actor, what: &str) -> Result<(), AuthError> {
-        // As the system: who may not write (the organization is suspended) is noted all the same.
+        // Written as the system, so that it succeeds for an actor who may not write (the organization is suspended).
         let mut system = self.system(actor.tenant());
         if let Some(origin) = self.acting(actor).origin() {
             system = system.through(origin.as_ref().clone());

@@ -1,10 +1,10 @@
-//! Sign-in: passwords, sessions, second factors, API keys, invitations and the security log, as use cases of the core,
-//! so that a program without HTTP has them too.
+//! Authentication: passwords, sessions, second factors, API keys, invitations and the security log, as use cases of the
+//! core, available without HTTP.
 //!
-//! [`Crm::auth`] is the way in. What a session, a key or a letter is recognised by is a [`Secret`] that is shown once;
-//! the store holds hashes. Every rule is a condition of one commit, and none depends on a list: sessions end all at once
-//! by a generation that is counted up, tries are counted before a password is looked at, a code and a ticket are taken
-//! once because the commit that takes them names the version it read.
+//! The entry point is [`Crm::auth`]. Tokens of sessions, keys and emails are [`Secret`]s that are shown once;
+//! the store holds hashes. Every rule is a condition of one commit, and none depends on a list: all sessions of a user
+//! end when a generation counter is incremented, attempts are counted before the password is checked, and codes and
+//! tokens are accepted once, because the commit that accepts them requires the version it read.
 //!
 //! ```
 //! # use crm_core::{Crm, MemoryStore, auth::{Policy, Secret, SignIn}, organizations::NewOrganization, users::NewUser};
@@ -72,10 +72,10 @@ use crate::{
     value::Id,
 };
 
-/// How often a decision is made on which many work at once; each time at least one of them has come through.
+/// The limit of retries of a contended decision. At least one of the competitors succeeds in each round.
 const TRIES: usize = 64;
 
-/// The use cases of sign-in.
+/// The use cases of authentication.
 #[derive(Clone)]
 #[must_use]
 pub struct Auth<'a> {
@@ -93,7 +93,7 @@ impl std::fmt::Debug for Auth<'_> {
 /// A user who has signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// Who acts from now on, as [`Actor::signed_in`], in the session.
+    /// The actor of the session, as returned by [`Actor::signed_in`].
     pub actor: Actor,
     /// The user's record, as the user may see it.
     pub user: Record<User>,
@@ -101,20 +101,20 @@ pub struct SignedIn {
     pub organization: Record<Organization>,
     /// The session. It ends at `expires_at` at the latest.
     pub session: Record<Session>,
-    /// What the session is gone on with, once: [`Auth::refresh`] gives the next.
+    /// The token that refreshes the session, once: [`Auth::refresh`] returns the next.
     pub refresh_token: Secret,
 }
 
 impl Crm {
-    /// The use cases of sign-in, under a policy.
+    /// Returns the use cases of authentication, under a policy.
     pub fn auth<'a>(&'a self, policy: &'a Policy) -> Auth<'a> {
         Auth { engine: &self.engine, policy, origin: None }
     }
 }
 
 impl Auth<'_> {
-    /// The same, on behalf of a request from an address and a program: sessions, the log and the count of tries from an
-    /// address go by it. Give the address of the client, not that of a proxy.
+    /// Sets the request origin (address and user agent). It is used for sessions, the security log and the attempt
+    /// limit per address. Pass the address of the client, not that of a proxy.
     pub fn through(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
@@ -124,7 +124,7 @@ impl Auth<'_> {
         self.acting(&Actor::system(tenant))
     }
 
-    /// The actor, through the request's origin where they come through none.
+    /// Returns the actor, with this request origin if they have none.
     fn acting(&self, actor: &Actor) -> Actor {
         match &self.origin {
             Some(origin) if actor.origin().is_none() => actor.clone().through(origin.clone()),
@@ -132,7 +132,7 @@ impl Auth<'_> {
         }
     }
 
-    /// Decides and commits, again where others were faster, and answers what the decision that stands has answered.
+    /// Decides and commits, and retries on conflicts. Returns the result of the decision that was committed.
     async fn decide<T: Send>(
         &self,
         actor: &Actor,
@@ -156,7 +156,7 @@ impl Auth<'_> {
         }
     }
 
-    /// Does work that keeps a core busy where the policy says.
+    /// Runs CPU-bound work on the policy's worker.
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
@@ -172,7 +172,7 @@ impl Auth<'_> {
         made.unwrap_or_else(|| Err(busy().into()))
     }
 
-    /// What a user who has signed in is told.
+    /// Builds the response for a user who has signed in.
     fn signed_in(
         &self,
         outcome: &Outcome,
@@ -195,17 +195,17 @@ impl Auth<'_> {
     }
 }
 
-/// Nothing was done, and it is safe to try again.
+/// The error for exhausted retries and dropped work: nothing was written, and retrying is safe.
 fn busy() -> Error {
     Error::Unavailable(StoreError::unavailable("too much is going on at once"))
 }
 
-/// The user who acts for themselves: no key of theirs, and not the system.
+/// Returns the user who acts in person; API keys and the system are refused.
 fn person(actor: &Actor) -> Result<Id, AuthError> {
     actor.user().filter(|_| actor.limits().is_none()).ok_or(AuthError::NotSignedIn)
 }
 
-/// True where the tenant may be used.
+/// Returns `true` if the tenant is open.
 fn is_open(draft: &Draft<'_>) -> bool {
     draft.cx.definitions.is_open()
 }

@@ -1,7 +1,7 @@
-//! Passwords: what one may be, and its hash.
+//! Password rules and password hashing.
 //!
-//! A password is brought into NFKC, so that it is the same from every keyboard, and has 12 to 128 characters of any
-//! kind. There are no rules of composition: what is refused is what an attacker tries first.
+//! A password is normalized to NFKC, so that it is the same from every keyboard, and has 12 to 128 characters of any
+//! kind. There are no rules of composition; common passwords are refused instead.
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use unicode_normalization::UnicodeNormalization;
@@ -12,18 +12,18 @@ use crate::{error::Error, store::StoreError, value::fold};
 
 const MIN_CHARS: usize = 12;
 const MAX_CHARS: usize = 128;
-/// Nothing walks through more: longer than 128 characters in any form.
+/// Longer input is not processed: it exceeds 128 characters in any form.
 const MAX_BYTES: usize = 2048;
-/// A password must have so many characters that are not the user's own name and the like.
+/// The minimum number of characters that are not part of the user's own names.
 const MIN_OWN: usize = 6;
 
-/// The password as it is hashed; `None` for one that is none in any case.
+/// Returns the password in the form that is hashed; `None` if no valid password can have this form.
 fn normal(password: &Secret) -> Option<Zeroizing<String>> {
     let text = password.expose();
     (text.len() <= MAX_BYTES).then(|| Zeroizing::new(text.nfkc().collect()))
 }
 
-/// Holds a new password to the rules. `own` is what the user and the organization are called.
+/// Checks a new password against the rules. `own` are the names of the user and of the organization.
 ///
 /// # Errors
 /// [`Error::Invalid`] of the field `password`: `too_short`, `too_long`, `too_common`.
@@ -48,7 +48,7 @@ pub(super) fn check(password: &Secret, own: &[&str]) -> Result<(), Error> {
     Ok(())
 }
 
-/// True where too little is left once all that the user is called is taken out.
+/// Returns `true` if too little is left once the user's own names are removed.
 fn is_about(plain: &str, own: &[&str]) -> bool {
     let letters = |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).collect() };
     let mut words: Vec<String> = Vec::new();
@@ -69,14 +69,14 @@ fn is_about(plain: &str, own: &[&str]) -> bool {
 
 fn hasher(cost: Argon2Cost) -> Result<Argon2<'static>, AuthError> {
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None)
-        .map_err(|_| Error::invalid("argon2", "invalid", "must be parameters that argon2id takes"))?;
+        .map_err(|_| Error::invalid("argon2", "invalid", "must be valid argon2id parameters"))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// The hash of a password in PHC form.
+/// Returns the hash of a password in PHC format.
 ///
 /// # Errors
-/// [`AuthError::Crm`] for parameters that argon2id does not take, or no memory to run it in.
+/// [`AuthError::Crm`] for parameters that argon2id does not accept, or if memory is insufficient.
 pub(super) fn hash(cost: Argon2Cost, password: &Secret, salt: &[u8; 32]) -> Result<String, AuthError> {
     let text = normal(password).unwrap_or_default();
     let hashed = hasher(cost)?.hash_password_with_salt(text.as_bytes(), &salt[..16]);
@@ -84,8 +84,8 @@ pub(super) fn hash(cost: Argon2Cost, password: &Secret, salt: &[u8; 32]) -> Resu
     Ok(hashed.to_string())
 }
 
-/// Whether a password is the one of a stored hash. Without a hash, as much work is done for nothing: a name that there
-/// is not takes as long as a wrong password.
+/// Returns `true` if a password matches a stored hash. Without a hash, the same work is done, so that an unknown name
+/// takes as long as a wrong password.
 ///
 /// # Errors
 /// As [`hash`].
@@ -99,7 +99,7 @@ pub(super) fn verify(cost: Argon2Cost, password: &Secret, stored: Option<&str>) 
     Ok(hasher(cost)?.verify_password(text.as_bytes(), &stored).is_ok())
 }
 
-/// True for a hash that cost less than hashes cost now, in any respect.
+/// Returns `true` if a hash has a lower cost than the policy in any parameter.
 pub(super) fn is_outdated(cost: Argon2Cost, stored: &str) -> bool {
     let parsed = PasswordHash::new(stored).ok();
     let params = parsed.as_ref().and_then(|hash| Params::try_from(hash).ok());
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(code(&"äöü€𝄞-字+漢.".repeat(12)), "good");
         assert_eq!(code(&format!("{}x", "zq7äöüßk".repeat(16))), "too_long");
         assert_eq!(code(&"x".repeat(1_000_000)), "too_long");
-        // Twelve characters, as ligatures six: NFKC takes them apart.
+        // Twelve characters written as six ligatures, which NFKC decomposes.
         assert_eq!(code("ﬁﬁﬂﬂﬁﬂ"), "good");
     }
 
@@ -171,7 +171,7 @@ mod tests {
         assert!(is_outdated(Argon2Cost { passes: 2, ..CHEAP }, &stored));
         assert!(is_outdated(Argon2Cost { memory_kib: 64, ..CHEAP }, &stored));
         assert!(!is_outdated(Argon2Cost { memory_kib: 16, ..CHEAP }, &stored));
-        // A hash that costs other than the policy is verified at its own cost.
+        // A hash whose cost differs from the policy's is verified at its own cost.
         assert!(verify(Argon2Cost { passes: 2, ..CHEAP }, &"some password".into(), Some(&stored)).unwrap());
     }
 }

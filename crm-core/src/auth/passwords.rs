@@ -1,4 +1,4 @@
-//! Setting a password: changed by its user, or set by who holds a ticket from a letter.
+//! Setting a password: changed by its user, or set by the holder of a reset or invitation token.
 
 use super::{
     Auth, AuthError, Letter, Mail, Secret, log, sessions,
@@ -20,7 +20,8 @@ use crate::{
     value::{FieldValue, Id, Kind, Ref, Time, Value},
 };
 
-/// Writes a new ticket onto a user's credential, which is made where there is none; the ticket before is void.
+/// Writes a new reset or invitation token to a user's credential, which is created if it does not exist. The previous
+/// token becomes invalid.
 pub(super) fn give_ticket(
     draft: &mut Draft<'_>,
     user: &Image,
@@ -32,7 +33,7 @@ pub(super) fn give_ticket(
     let token = Token::new(Use::Ticket, &seal, user.tenant, user.id, user.id, secret);
     let expires_at = draft.cx.now.plus_micros(micros(lifetime));
     let to = user.at(UserFields::email).as_text();
-    let to = to.ok_or_else(|| Error::invalid("email", "required", "is needed: the letter goes to it"))?;
+    let to = to.ok_or_else(|| Error::invalid("email", "required", "is required: the email is sent to it"))?;
     let own = [
         (CredentialFields::user_id, Value::Id(user.id)),
         (CredentialFields::ticket_hash, token.hash_with(to)),
@@ -59,7 +60,7 @@ pub(super) fn give_ticket(
     })
 }
 
-/// Writes a new password. Every other session ends, and a ticket that is out is void.
+/// Writes a new password. Every other session ends, and an outstanding reset or invitation token becomes invalid.
 fn set_hash(draft: &mut Draft<'_>, user: Id, hash: &str, kept: Option<Id>, action: &'static str) -> Result<(), Stop> {
     let own = [
         (CredentialFields::password_hash, Value::text(hash)),
@@ -72,7 +73,7 @@ fn set_hash(draft: &mut Draft<'_>, user: Id, hash: &str, kept: Option<Id>, actio
     log::add(draft, SecurityEventType::PasswordSet, Some(user), Some(action))
 }
 
-/// The user of a ticket that is good, and their credential; else why it is not.
+/// Returns the user and the credential of a valid reset or invitation token, or the reason why it is invalid.
 fn ticket_holder(
     draft: &mut Draft<'_>,
     token: &Token,
@@ -85,7 +86,7 @@ fn ticket_holder(
     draft.stop_if_missing()?;
     let [user, credential] = [draft.peek(refs[0])?, draft.peek(refs[1])?];
     let (Some(user), Some(credential)) = (user, credential) else { return Ok(Err(AuthError::InvalidToken)) };
-    // Bound to the address: who reads the letters of an address that is the user's no more holds nothing.
+    // The token is bound to the email address: access to the user's former mailbox gives no access to the account.
     let to = user.at(UserFields::email).as_text();
     let of_this = to.is_some_and(|to| token.is_held_with(credential.at(CredentialFields::ticket_hash), to));
     let same_purpose = TicketPurpose::from_value(credential.at(CredentialFields::ticket_purpose))? == purpose;
@@ -100,11 +101,11 @@ fn ticket_holder(
 }
 
 impl Auth<'_> {
-    /// Changes the password of the user who acts. All their other sessions end.
+    /// Changes the password of the current user. All their other sessions end.
     ///
     /// # Errors
     /// [`AuthError::InvalidCredentials`] for a wrong current password, [`AuthError::Locked`],
-    /// [`AuthError::NotSignedIn`] for an API key; [`Error::Invalid`] for a new one that may not be.
+    /// [`AuthError::NotSignedIn`] for an API key; [`Error::Invalid`] for a new password that violates the rules.
     pub async fn set_password(&self, actor: &Actor, current: &Secret, new: &Secret) -> Result<(), AuthError> {
         let user = super::person(actor)?;
         let record = Ref::new(Kind::User, user);
@@ -123,11 +124,12 @@ impl Auth<'_> {
         self.as_oneself(actor, current, decide).await
     }
 
-    /// Sends the user of an address a ticket to set a new password. The answer is the same whether or not there is such
-    /// a user, and whether or not the letter could be sent; the work is about the same. Asked too often, it sends none.
+    /// Sends the user of an email address a token to set a new password. The response is the same whether or not the
+    /// user exists and whether or not the email could be sent; the amount of work is about the same. Beyond the limit,
+    /// no email is sent.
     ///
     /// # Errors
-    /// What the store says, and [`AuthError::Locked`] for too many from one address.
+    /// Those of the store, and [`AuthError::Locked`] for too many requests from one address.
     pub async fn forgot_password(&self, organization: &str, email: &str) -> Result<(), AuthError> {
         let Some(organization) = self.organization_by_slug(organization).await? else {
             self.policy.mailer.pretend().await;
@@ -156,8 +158,7 @@ impl Auth<'_> {
             {
                 return Ok(Err(AuthError::Locked { until }));
             }
-            // That a name was asked for too often is not told: it would tell nothing true of the user, but of others
-            // who asked.
+            // The limit per name is not reported: it depends on the requests of others and says nothing about the user.
             if let Verdict::Locked { .. } = throttle::count(draft, &by_name)? {
                 return Ok(Ok(None));
             }
@@ -170,24 +171,24 @@ impl Auth<'_> {
             Ok(Ok(known.as_deref().map(letter).transpose()?))
         };
         match self.decide(&system, &hints, decide).await?.0? {
-            // A letter that cannot be sent would tell that there is somebody to send it to: the mailer knows.
+            // Reporting a failure to send would reveal that the user exists. The mailer knows of the failure.
             Some(letter) => drop(self.policy.mailer.send(Mail::PasswordReset(letter)).await),
             None => self.policy.mailer.pretend().await,
         }
         Ok(())
     }
 
-    /// Sets a new password with the ticket of a letter, once. All sessions of the user end. It does not sign in, and a
-    /// second factor stays.
+    /// Sets a new password with the token of an email, once. All sessions of the user end. The user is not signed in,
+    /// and a second factor remains.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`], [`AuthError::Expired`]; [`Error::Invalid`] for a password that may not be, which
-    /// leaves the ticket good.
+    /// [`AuthError::InvalidToken`], [`AuthError::Expired`]; [`Error::Invalid`] for a password that violates the rules,
+    /// in which case the token stays valid.
     pub async fn reset_password(&self, ticket: &Secret, new: &Secret) -> Result<(), AuthError> {
         self.redeem(ticket, TicketPurpose::PasswordReset, "reset_password", new).await
     }
 
-    /// Sets the first password of a user who was invited, with the ticket of the letter, once. It does not sign in.
+    /// Sets the first password of an invited user with the token of the email, once. The user is not signed in.
     ///
     /// # Errors
     /// As [`Auth::reset_password`].
@@ -205,7 +206,7 @@ impl Auth<'_> {
         let token = Token::read(Use::Ticket, ticket)?;
         let system = self.system(token.tenant);
         let hints = [Kind::User, Kind::Credential].map(|kind| Ref::new(kind, token.user).into());
-        // Looked at first, so that nobody has a password hashed who holds no ticket.
+        // Validated first, so that no password is hashed without a valid token.
         let look = |draft: &mut Draft<'_>| match ticket_holder(draft, &token, purpose)? {
             Ok(user) => Ok(Ok(tries::own_words(draft, &user))),
             Err(error) => Ok(Err(error)),
@@ -220,7 +221,7 @@ impl Auth<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             set_hash(draft, user.id, &hash, None, action)?;
-            // Whoever reads the user's letters is the user: what others tried is forgotten.
+            // Access to the mailbox proves the user, so failed attempts under the name are cleared.
             if let Some(email) = user.at(UserFields::email).as_text() {
                 let counter = Counter::name(&Seal::of(draft.cx.definitions)?, email, per_name);
                 throttle::clear(draft, &counter)?;

@@ -1,4 +1,5 @@
-//! How a deployment signs in: costs, lifetimes, limits, where hashing runs and who carries letters.
+//! The authentication policy of a deployment: hashing cost, lifetimes, limits, the worker that runs hashing and the
+//! mailer that sends emails.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,34 +8,32 @@ use async_trait::async_trait;
 use super::Secret;
 use crate::value::Time;
 
-/// How a deployment signs in. The default is what is recommended; a test may make hashing cheap.
+/// The authentication policy of a deployment. The default is the recommended policy; tests can use cheap hashing.
 #[derive(Clone)]
 pub struct Policy {
-    /// What hashing a password costs.
+    /// The cost of hashing a password.
     pub argon2: Argon2Cost,
-    /// How long a session lasts, counted from signing in. Refreshing does not prolong it. 30 days.
+    /// Lifetime of a session from sign-in. Refreshing does not extend it. 30 days.
     pub session_lifetime: Duration,
-    /// How long a refresh token that was replaced still gets the same successor: so that a lost answer signs nobody
-    /// out. 10 seconds.
+    /// The period in which a replaced refresh token returns the same successor, so that a lost response does not sign
+    /// the user out. 10 seconds.
     pub refresh_grace: Duration,
-    /// How long an invitation is good. 72 hours.
+    /// Lifetime of an invitation. 72 hours.
     pub invitation_lifetime: Duration,
-    /// How long a ticket to reset a password is good. 1 hour.
+    /// Lifetime of a password reset token. 1 hour.
     pub reset_lifetime: Duration,
-    /// How often one name may be tried. 10 times in 15 minutes, then not for 15 minutes. A try counts from its
-    /// beginning, so that no more than so many of one name can be under way at once.
+    /// Limit of attempts per name: 10 in 15 minutes, then locked for 15 minutes. An attempt counts from its start, so
+    /// no more than this many can run concurrently for one name.
     pub per_name: Limit,
-    /// How often may be tried from one address (of IPv6, one network of 64 bits). 100 times in 15 minutes, then not
-    /// for 15 minutes.
+    /// Limit of attempts per address (per /64 network for IPv6): 100 in 15 minutes, then locked for 15 minutes.
     pub per_address: Limit,
-    /// How often a ticket to reset a password may be asked for, for one name: 3 times an hour. From one address it may
-    /// be as often as [`Policy::per_address`] allows.
+    /// Limit of password reset requests per name: 3 per hour. For an address, [`Policy::per_address`] applies.
     pub resets_per_name: Limit,
-    /// Who second factors are shown as issued by. `CRM`.
+    /// The issuer shown for second factors. `CRM`.
     pub issuer: String,
-    /// Where hashing runs.
+    /// The worker that runs hashing.
     pub worker: Arc<dyn Worker>,
-    /// Who carries letters.
+    /// The mailer that sends emails.
     pub mailer: Arc<dyn Mailer>,
 }
 
@@ -65,14 +64,14 @@ impl fmt::Debug for Policy {
     }
 }
 
-/// What hashing a password with argon2id costs. A password whose hash cost less is hashed again when its user signs in.
+/// The cost of hashing a password with argon2id. A password with a cheaper hash is hashed again when its user signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Argon2Cost {
-    /// Memory, in KiB: 19,456. Each sign-in in flight takes so much.
+    /// Memory in KiB: 19,456. Each concurrent sign-in uses this amount.
     pub memory_kib: u32,
-    /// Passes over it: 2.
+    /// Number of passes: 2.
     pub passes: u32,
-    /// Lanes: 1.
+    /// Number of lanes: 1.
     pub lanes: u32,
 }
 
@@ -82,30 +81,30 @@ impl Default for Argon2Cost {
     }
 }
 
-/// How often something may be tried in vain before it is locked.
+/// A limit of attempts, and the lockout that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// So often,
+    /// The number of attempts.
     pub times: u32,
-    /// within so long;
+    /// The period in which they are counted.
     pub window: Duration,
-    /// one more, and nobody may try for so long.
+    /// The duration of the lockout.
     pub lock: Duration,
 }
 
-/// A piece of work that keeps a core busy for some milliseconds.
+/// Work that occupies a CPU core for some milliseconds.
 pub type Work = Box<dyn FnOnce() + Send>;
 
-/// Runs hashing where it keeps no other request waiting: a pool of threads, with a bound on how many run at once (each
-/// takes [`Argon2Cost::memory_kib`]).
+/// Runs password hashing off the serving threads: a thread pool with limited concurrency (each hash uses
+/// [`Argon2Cost::memory_kib`]).
 #[async_trait]
 pub trait Worker: Send + Sync {
-    /// Does the work, and returns once it is done. Work that is dropped undone is told to the caller as a store that is
-    /// unavailable.
+    /// Runs the work and returns when it is done. If the work is dropped without having run, the caller receives the
+    /// error of an unavailable store.
     async fn run(&self, work: Work);
 }
 
-/// Hashing on the thread that asks: for programs and tests that serve one request at a time.
+/// Hashes on the calling thread, for programs and tests that handle one request at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InPlace;
 
@@ -116,55 +115,55 @@ impl Worker for InPlace {
     }
 }
 
-/// A letter to a user, with the ticket that lets whoever holds it set the user's password.
+/// An email to a user, with a token that lets its holder set the user's password.
 #[derive(Clone, Debug)]
 pub enum Mail {
-    /// Somebody was invited, and is to set their first password.
+    /// Invites a user to set their first password.
     Invitation(Letter),
-    /// Somebody asked to set a new password.
+    /// Lets a user set a new password.
     PasswordReset(Letter),
 }
 
-/// To whom, from where, and the ticket.
+/// The recipient, the organization and the token of an email.
 #[derive(Clone, Debug)]
 pub struct Letter {
-    /// The user's e-mail address.
+    /// The user's email address.
     pub to: String,
     /// The user's name.
     pub name: String,
-    /// What the organization is called.
+    /// The name of the organization.
     pub organization: String,
-    /// The name it signs in under, where it has one.
+    /// The slug of the organization, if it has one.
     pub slug: Option<String>,
-    /// The user's own language, or the organization's.
+    /// The language of the user or, if unset, of the organization.
     pub locale: Option<String>,
-    /// What lets its holder set the password, once.
+    /// The reset or invitation token, which lets its holder set the password, once.
     pub ticket: Secret,
-    /// When the ticket ends.
+    /// When the token expires.
     pub expires_at: Time,
 }
 
-/// A letter could not be sent.
+/// An email could not be sent.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct MailError(pub String);
 
-/// Carries letters. It should hand them over (to a queue, a mail service) and not wait until they are delivered: how
-/// long a forgotten password takes would tell whether there is such a user.
+/// Sends emails. It should hand them over (to a queue, a mail service) and not wait for delivery: the duration of a
+/// reset request would reveal whether the user exists.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends a letter.
+    /// Sends an email.
     ///
     /// # Errors
-    /// [`MailError`], in words for whoever runs the deployment. It must not hold the ticket.
+    /// [`MailError`], with a message for the operator of the deployment. It must not contain the token.
     async fn send(&self, mail: Mail) -> Result<(), MailError>;
 
-    /// Takes about as long as sending a letter and sends none: called where somebody asks for a letter to a user that
-    /// there is not. Does nothing unless a mailer says otherwise.
+    /// Takes about as long as sending an email and sends none. It is called when an email is requested for a user who
+    /// does not exist. The default implementation does nothing.
     async fn pretend(&self) {}
 }
 
-/// Carries nothing: inviting and resetting answer that the letter could not be sent.
+/// Sends nothing: invitations and resets fail because no email can be sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoMailer;
 

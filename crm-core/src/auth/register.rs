@@ -1,4 +1,4 @@
-//! A new organization with its first administrator, who is signed in by it.
+//! Registration: creates an organization with its first administrator and signs them in.
 
 use super::{Auth, AuthError, Secret, SignedIn, log, password, sessions, token::Seal};
 use crate::{
@@ -17,12 +17,12 @@ use crate::{
 
 impl Auth<'_> {
     /// Creates an organization, as [`Crm::bootstrap`](crate::Crm::bootstrap) does, with its first administrator's
-    /// password and session, all in one commit. The organization needs a slug, which it signs in under, and the
-    /// administrator an e-mail address.
+    /// password and session, in one commit. The organization requires a slug, which its users sign in with, and the
+    /// administrator an email address.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid), also for a password that may not be one;
-    /// [`Error::Duplicate`](crate::Error::Duplicate) where the slug is taken.
+    /// [`Error::Invalid`](crate::Error::Invalid), also for a password that violates the rules;
+    /// [`Error::Duplicate`](crate::Error::Duplicate) if the slug is taken.
     pub async fn register(
         &self,
         organization: NewOrganization,
@@ -31,10 +31,10 @@ impl Auth<'_> {
     ) -> Result<SignedIn, AuthError> {
         let mut faults = Faults::new();
         if organization.slug.as_deref().is_none_or(|slug| slug.trim().is_empty()) {
-            faults.push("slug", "required", "is needed: the organization signs in under it");
+            faults.push("slug", "required", "is required: users sign in with it");
         }
         if admin.email.as_deref().is_none_or(|email| email.trim().is_empty()) {
-            faults.push("email", "required", "is needed: the administrator signs in under it");
+            faults.push("email", "required", "is required: the administrator signs in with it");
         }
         let own = [
             Some(organization.name.as_str()),
@@ -79,7 +79,7 @@ impl Auth<'_> {
     }
 }
 
-/// What the first administrator signs in with.
+/// Creates the credential of the first administrator.
 fn create_credential(draft: &mut Draft<'_>, user: Id, hash: &str) -> Result<(), Stop> {
     let own = [
         (CredentialFields::user_id as usize, Value::Id(user)),

@@ -1,4 +1,4 @@
-//! The second factor of a user: begun, confirmed, removed; and its codes, each taken once.
+//! The second factor of a user: enrollment, confirmation, removal, and codes that are accepted once.
 
 use super::{Auth, AuthError, Secret, log, sessions, totp, tries};
 use crate::{
@@ -12,16 +12,16 @@ use crate::{
     value::{FieldValue, Kind, Ref, Value},
 };
 
-/// What an authenticator is set up with. Shown once.
+/// The secret to set up an authenticator with. Shown once.
 #[derive(Clone, Debug)]
 pub struct SecondFactor {
-    /// The secret in base 32, to be typed.
+    /// The secret in base 32, for manual entry.
     pub secret: Secret,
-    /// The same as a link (`otpauth://totp/…`), to be shown as a QR code.
+    /// The secret as a link (`otpauth://totp/…`), for a QR code.
     pub url: Secret,
 }
 
-/// Takes a code by time, or a recovery code, off a credential; false where it is none, or was taken before.
+/// Accepts a time-based or recovery code of a credential. Returns `false` if it is wrong or was used before.
 pub(super) fn take_code(draft: &mut Draft<'_>, credential: &Image, code: &Secret) -> Result<bool, Stop> {
     if let Some(digits) = totp::digits(code.expose()) {
         let secret = credential.at(CredentialFields::totp_secret).as_text().unwrap_or_default();
@@ -43,17 +43,17 @@ pub(super) fn take_code(draft: &mut Draft<'_>, credential: &Image, code: &Secret
 }
 
 impl Auth<'_> {
-    /// Gives the user who acts a secret for an authenticator. Nothing is asked for until a code of it has been
-    /// confirmed; begun again, the secret before is forgotten.
+    /// Gives the current user a secret for an authenticator. The second factor is not required until a code of it has
+    /// been confirmed; beginning again discards the previous secret.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is a second factor already; [`AuthError::InvalidCredentials`] for a wrong
+    /// [`Error::Invalid`] if a second factor is enabled already; [`AuthError::InvalidCredentials`] for a wrong
     /// password, [`AuthError::Locked`], [`AuthError::NotSignedIn`].
     pub async fn begin_second_factor(&self, actor: &Actor, password: &Secret) -> Result<SecondFactor, AuthError> {
         let secret = totp::secret(&self.engine.secret()?);
         let decide = |draft: &mut Draft<'_>, credential: &Image| {
             if !credential.at(CredentialFields::totp_since).is_null() {
-                let message = "there is a second factor already: remove it first";
+                let message = "a second factor already exists: remove it first";
                 return Err(Error::invalid("second_factor", "exists", message).into());
             }
             let own = [(CredentialFields::totp_secret, Value::text(secret.expose()))];
@@ -66,12 +66,11 @@ impl Auth<'_> {
         Ok(SecondFactor { url: totp::url(&self.policy.issuer, &account, &secret), secret })
     }
 
-    /// Switches the second factor on, with a code of the secret that was given out: from now on every sign-in asks for
-    /// one. Answers ten recovery codes, each good once in place of a code; they are shown once. All other sessions of
-    /// the user end.
+    /// Enables the second factor, given a code of the new secret: every later sign-in requires a code. Returns ten
+    /// recovery codes, which are shown once and can each replace a code once. All other sessions of the user end.
     ///
     /// # Errors
-    /// [`AuthError::InvalidCredentials`] for a wrong code; [`Error::Invalid`] where none was begun.
+    /// [`AuthError::InvalidCredentials`] for a wrong code; [`Error::Invalid`] if no enrollment was begun.
     pub async fn confirm_second_factor(&self, actor: &Actor, code: &Secret) -> Result<Vec<Secret>, AuthError> {
         let user = super::person(actor)?;
         let credential = Ref::new(Kind::Credential, user);
@@ -84,7 +83,7 @@ impl Auth<'_> {
                 !image.at(CredentialFields::totp_secret).is_null() && image.at(CredentialFields::totp_since).is_null()
             });
             let Some(image) = begun else {
-                return Err(Error::invalid("second_factor", "not_begun", "begin one first").into());
+                return Err(Error::invalid("second_factor", "not_begun", "must be started first").into());
             };
             if totp::digits(code.expose()).is_none() || !take_code(draft, &image, code)? {
                 return Ok(Err(AuthError::InvalidCredentials));
@@ -103,18 +102,18 @@ impl Auth<'_> {
         Ok(codes)
     }
 
-    /// Switches the second factor off, with the password and a code (or a recovery code). All other sessions of the
-    /// user end.
+    /// Disables the second factor, given the password and a code (or a recovery code). All other sessions of the user
+    /// end.
     ///
     /// # Errors
-    /// [`AuthError::InvalidCredentials`], [`AuthError::Locked`], [`AuthError::NotSignedIn`]; [`Error::Invalid`] where
-    /// there is none.
+    /// [`AuthError::InvalidCredentials`], [`AuthError::Locked`], [`AuthError::NotSignedIn`]; [`Error::Invalid`] if no
+    /// second factor is enabled.
     pub async fn remove_second_factor(&self, actor: &Actor, password: &Secret, code: &Secret) -> Result<(), AuthError> {
         let session = actor.session();
         let decide = |draft: &mut Draft<'_>, credential: &Image| {
             let user = credential.id;
             if credential.at(CredentialFields::totp_since).is_null() {
-                return Err(Error::invalid("second_factor", "none", "there is none").into());
+                return Err(Error::invalid("second_factor", "none", "is not enabled").into());
             }
             if !take_code(draft, credential, code)? {
                 let detail = Some("the code of the second factor is wrong");

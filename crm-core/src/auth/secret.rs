@@ -1,4 +1,4 @@
-//! A text that must not be shown: a password, a token, a key.
+//! Text that must not be revealed: a password, a token, a key.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// A text that must not be shown. It cannot be printed or serialized, is compared in constant time, and is wiped from
-/// memory when it is dropped. [`Secret::expose`] is the one way to it.
+/// Text that must not be revealed. It cannot be printed or serialized, is compared in constant time, and is wiped from
+/// memory when it is dropped. [`Secret::expose`] is the only access to it.
 #[derive(Clone, Default)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The text, to hand it to whom it is for.
+    /// Returns the text, to pass it to its recipient.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Whether two texts are the same, in a time that does not tell where they differ.
+/// Returns `true` if two texts are equal, in a time that does not depend on where they differ.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

@@ -104,7 +104,7 @@ pub(super) fn end_all_but(draft: &mut Draft<'_>, user: Id, kept: Option<Id>, act
         Some(id) => live(draft, id, user)?.ok(),
         None => None,
     };
-    let (at, generation) = draft::next_generation(&image)?;
+    let (at, generation) = crate::credentials::next_generation(&image)?;
     draft.update_for_rule(credential, &[(at, generation.clone())], Step::new(action, None))?;
     if let Some((session, _)) = kept {
         let own = [(SessionFields::generation as usize, generation)];
@@ -114,9 +114,9 @@ pub(super) fn end_all_but(draft: &mut Draft<'_>, user: Id, kept: Option<Id>, act
 }
 
 impl Auth<'_> {
-    /// Goes on with a session: takes its refresh token and gives the next. The same token within the policy's grace
-    /// gets the same successor, so that a lost answer, or many requests at once, sign nobody out; later, the session is
-    /// ended and the security log says so. One read and one commit.
+    /// Refreshes a session: exchanges its refresh token for the next one. Within the policy's grace period, the same
+    /// token returns the same successor, so that a lost response or concurrent requests do not sign the user out.
+    /// Later, its use ends the session and is recorded in the security log. One read and one commit.
     ///
     /// # Errors
     /// [`AuthError::InvalidToken`], [`AuthError::Expired`].
@@ -169,21 +169,22 @@ impl Auth<'_> {
         self.signed_in(&outcome, &organization, &user, &session, successor)
     }
 
-    /// Whether a session still goes on, of a user who may still act: for deployments that ask at each request, where
-    /// otherwise an access token is good until it ends. One round trip.
+    /// Returns whether a session is valid and its user may act: for deployments that check on each request; otherwise
+    /// an access token is valid until it expires. One round trip.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn session_is_live(&self, tenant: Id, session: Id, user: Id) -> Result<bool, AuthError> {
         let hints = [Ref::new(Kind::Session, session), Ref::new(Kind::User, user), Ref::new(Kind::Credential, user)];
         let decide = |draft: &mut Draft<'_>| Ok(live(draft, session, user)?.is_ok());
         Ok(self.decide(&self.system(tenant), &hints.map(Lookup::from), decide).await?.0)
     }
 
-    /// Ends the session of a refresh token, whether or not the token was replaced since. One that is over is over.
+    /// Ends the session of a refresh token, whether or not the token was replaced since. Ending an ended session has no
+    /// effect.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`] for what is no token of the organization's.
+    /// [`AuthError::InvalidToken`] if it is not a token of the organization.
     pub async fn sign_out(&self, token: &Secret) -> Result<(), AuthError> {
         let token = Token::read(Use::Refresh, token)?;
         let session = Ref::new(Kind::Session, token.record);
@@ -200,7 +201,7 @@ impl Auth<'_> {
         self.decide(&self.system(token.tenant), &[session.into()], decide).await?.0
     }
 
-    /// Ends every session of the user who acts, this one too.
+    /// Ends all sessions of the current user, including this one.
     ///
     /// # Errors
     /// [`AuthError::NotSignedIn`] for an API key.
@@ -212,7 +213,7 @@ impl Auth<'_> {
         Ok(())
     }
 
-    /// Ends every session of a user. Needs the permission `user.update` on them.
+    /// Ends all sessions of a user. Requires the permission `user.update` on them.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
@@ -228,7 +229,7 @@ impl Auth<'_> {
         Ok(())
     }
 
-    /// Where the user who acts is signed in, the latest first; at most 200.
+    /// Returns the sessions of the current user, latest first; at most 200.
     ///
     /// # Errors
     /// [`AuthError::NotSignedIn`] for an API key.
@@ -247,7 +248,7 @@ impl Auth<'_> {
         Ok(live.map(|image| Record::from_image(&access.mask(image))).collect::<Result<_, _>>().map_err(Error::from)?)
     }
 
-    /// Ends a session: one's own, or, with the permission `session.archive`, another's.
+    /// Ends a session of the current user, or, with the permission `session.archive`, of another user.
     ///
     /// # Errors
     /// [`Error::NotFound`].

@@ -1,4 +1,4 @@
-//! Signing in with a password, and a second factor where there is one.
+//! Signing in with a password and, if enabled, a second factor.
 
 use std::sync::Arc;
 
@@ -19,23 +19,23 @@ use crate::{
     value::{Id, Kind, Ref, Value, fold, normalize_email},
 };
 
-/// How often a password is looked at again because its hash was renewed meanwhile.
+/// The limit of checks of a password whose hash is renewed in the meantime.
 const LOOKS: usize = 3;
 
-/// What a user signs in with.
+/// The credentials of a sign-in.
 #[derive(Clone, Debug, Default)]
 pub struct SignIn {
     /// The organization's slug.
     pub organization: String,
-    /// The user's e-mail address.
+    /// The user's email address.
     pub email: String,
     /// The password.
     pub password: Secret,
-    /// The code of the second factor, or a recovery code, where the user has one.
+    /// The code of the second factor, or a recovery code, if the user has one.
     pub code: Option<Secret>,
 }
 
-/// What a sign-in came to.
+/// The outcome of a sign-in.
 enum Verdict {
     In {
         user: Arc<Image>,
@@ -43,16 +43,16 @@ enum Verdict {
         token: Secret,
     },
     Refused(AuthError),
-    /// The password has another hash by now: look again.
+    /// The password has another hash in the meantime: check it again.
     Changed(Option<Arc<Image>>),
 }
 
 impl Auth<'_> {
-    /// Signs in. Four reads and two commits: the try is counted before the password is looked at.
+    /// Signs a user in. Four reads and two commits: the attempt is counted before the password is checked.
     ///
     /// # Errors
-    /// [`AuthError::InvalidCredentials`] whatever is wrong, [`AuthError::CodeRequired`] where the password is right and
-    /// there is a second factor, [`AuthError::Locked`].
+    /// [`AuthError::InvalidCredentials`] for any invalid part, [`AuthError::CodeRequired`] if the password is correct
+    /// and a second factor is enabled, [`AuthError::Locked`].
     pub async fn sign_in(&self, with: &SignIn) -> Result<SignedIn, AuthError> {
         let Some(organization) = self.organization_by_slug(&with.organization).await? else {
             self.prove(&with.password, None).await?;
@@ -98,7 +98,7 @@ impl Auth<'_> {
         Err(AuthError::InvalidCredentials)
     }
 
-    /// Decides what a right password opens.
+    /// Decides a sign-in with a correct password.
     fn enter(
         &self,
         draft: &mut Draft<'_>,
@@ -144,7 +144,7 @@ impl Auth<'_> {
         Ok(Verdict::In { user, session, token })
     }
 
-    /// The live organization of a slug.
+    /// Returns the live organization of a slug.
     pub(super) async fn organization_by_slug(&self, slug: &str) -> Result<Option<Arc<Image>>, AuthError> {
         let claim = Claim::new(Id::NIL, Kind::Organization, "slug", &fold(slug.trim()));
         let answer =
@@ -156,8 +156,8 @@ impl Auth<'_> {
     }
 }
 
-/// A name as tries are counted of it, and the claim under which its user is found. Who types a password where the
-/// address belongs has typed no address: what is logged is one.
+/// Returns the name under which attempts are counted, and the claim that finds its user. Text that is not an email
+/// address may be a password typed into the wrong field, so only addresses are logged.
 pub(super) fn named(tenant: Id, email: &str) -> (String, Option<Claim>) {
     match normalize_email(&email.chars().take(320).collect::<String>()) {
         Ok(email) => {

@@ -1,5 +1,5 @@
-//! Lockout: tries are counted in the store *before* a password is looked at, so that however many run at once, on
-//! however many machines, no more passwords are tried than the limit allows.
+//! Lockout. Attempts are counted in the store *before* a password is checked, so that concurrent attempts on any number
+//! of machines cannot exceed the limit.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use crate::{
     value::{FieldValue, Id, Kind, Ref, Time, Value, fold},
 };
 
-/// What tries are counted of.
+/// A counter of attempts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counter {
     pub(super) record: Ref,
@@ -19,8 +19,8 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    /// Of a name or an address, among tries of a kind. The id is made from a keyed hash, so that it is found by one
-    /// read and tells nobody who tried.
+    /// Returns the counter of a name or an address, for one kind of attempt. The id is derived from a keyed hash, so
+    /// that it is found by one read and does not reveal whose attempts it counts.
     pub(super) fn new(seal: &Seal, of: &str, text: &str, limit: Limit) -> Self {
         let hash = seal.derive("throttle", format!("{of}\n{}", fold(text)).as_bytes());
         let mut bytes = [0; 16];
@@ -29,12 +29,12 @@ impl Counter {
         Self { record: Ref::new(Kind::Throttle, id), limit }
     }
 
-    /// Of a name that signs in.
+    /// Returns the counter of sign-ins under a name.
     pub(super) fn name(seal: &Seal, name: &str, limit: Limit) -> Self {
         Self::new(seal, "name", name, limit)
     }
 
-    /// Of an address; of IPv6, of its network of 64 bits, which is what one household gets.
+    /// Returns the counter of an address; for IPv6, of its /64 network, which is the allocation of one household.
     pub(super) fn address(seal: &Seal, of: &str, address: &str, limit: Limit) -> Self {
         let network = match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
             Ok(IpAddr::V6(v6)) => {
@@ -48,7 +48,8 @@ impl Counter {
     }
 }
 
-/// Counts a try on every counter, or says until when it is locked, of the latest. The one that is a try too many locks.
+/// Counts an attempt on every counter, or returns the latest end of a lockout. The attempt that exceeds the limit
+/// locks.
 pub(super) fn count(draft: &mut Draft<'_>, counters: &[Counter]) -> Result<Verdict, Stop> {
     let now = draft.cx.now;
     for counter in counters {
@@ -66,7 +67,8 @@ pub(super) fn count(draft: &mut Draft<'_>, counters: &[Counter]) -> Result<Verdi
         else {
             continue;
         };
-        // Locked by a clock that is further ahead than clocks may be: from here on it lasts as long as any lock.
+        // Locked by a clock that is ahead by more than the allowed skew: the lockout is restarted with its regular
+        // length.
         let latest = now.plus_micros(micros(counter.limit.lock));
         if until > latest.plus_micros(draft.cx.max_clock_skew) {
             let failures = throttle.as_ref().map_or(0, |throttle| throttle.failures);
@@ -79,7 +81,7 @@ pub(super) fn count(draft: &mut Draft<'_>, counters: &[Counter]) -> Result<Verdi
     }
     let mut until = None;
     for (counter, throttle) in counters.iter().zip(&found) {
-        // A window that began in the future is another machine's clock, and goes on, from now.
+        // A window that begins in the future comes from another machine's clock. It continues, beginning now.
         let began = throttle.as_ref().and_then(|throttle| {
             let over = throttle.locked_until.is_some()
                 || throttle.window_began_at.is_none_or(|began| began.plus_micros(micros(counter.limit.window)) <= now);
@@ -97,21 +99,21 @@ pub(super) fn count(draft: &mut Draft<'_>, counters: &[Counter]) -> Result<Verdi
     Ok(until.map_or(Verdict::Counted, |until| Verdict::Locked { until, just_now: true }))
 }
 
-/// Whether one may try.
+/// Whether an attempt is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// One may, and the try is counted.
+    /// The attempt is allowed and counted.
     Counted,
-    /// Nobody may.
+    /// The attempt is refused.
     Locked {
-        /// From when on one may again.
+        /// When the lockout ends.
         until: Time,
-        /// True where this was the try too many.
+        /// `true` if this attempt caused the lockout.
         just_now: bool,
     },
 }
 
-/// Forgets what was counted: a name that has signed in.
+/// Clears a counter: the name has signed in.
 pub(super) fn clear(draft: &mut Draft<'_>, counter: &Counter) -> Result<(), Stop> {
     match draft.peek(counter.record)? {
         Some(_) => write(draft, counter, 0, None, None),
@@ -119,7 +121,7 @@ pub(super) fn clear(draft: &mut Draft<'_>, counter: &Counter) -> Result<(), Stop
     }
 }
 
-/// Takes back one try: an address from which one of many signed in.
+/// Takes back one attempt: one of many users of an address has signed in.
 pub(super) fn forgive(draft: &mut Draft<'_>, counter: &Counter) -> Result<(), Stop> {
     let Some(image) = draft.peek(counter.record)? else { return Ok(()) };
     let failures = i64::from_value(image.at(ThrottleFields::failures))?;
@@ -146,7 +148,6 @@ fn write(
     draft.create(Kind::Throttle, counter.record.id, Sets::own(&values), Step::new("count_try", None)).map(drop)
 }
 
-/// A duration in microseconds.
 pub(super) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -1,5 +1,5 @@
-//! Tokens: what a session, an API key or a letter is recognised by. The text of one carries tenant, user and record, so
-//! that it is found by one strongly consistent read, and 256 bits that nobody can guess; the store holds its SHA-256.
+//! Tokens of sessions, API keys, and reset and invitation emails. The text of a token contains tenant, user and record,
+//! so that it is found by one strongly consistent read, and 256 random bits; the store holds its SHA-256.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,19 +13,19 @@ use crate::{
     value::{Id, Value},
 };
 
-/// What a token is for. One of another use is none.
+/// The purpose of a token. A token is invalid for any other purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// To go on with a session.
+    /// Refreshes a session.
     Refresh,
-    /// To sign in as a program.
+    /// Authenticates a program.
     Key,
-    /// To set a password.
+    /// Sets a password.
     Ticket,
 }
 
 impl Use {
-    /// How the text begins, so that a person, a log filter or a secret scanner knows one when they see it.
+    /// The prefix of the text, by which users, log filters and secret scanners recognize it.
     const fn prefix(self) -> &'static str {
         match self {
             Use::Refresh => "crm_refresh_",
@@ -40,7 +40,7 @@ const SECRET: usize = 32;
 const TAG: usize = 16;
 const LEN: usize = 3 * ID + SECRET + TAG;
 
-/// A token as it was read from its text; nothing says yet that it is good.
+/// A token parsed from its text, not yet verified.
 pub(super) struct Token {
     pub(super) tenant: Id,
     pub(super) user: Id,
@@ -52,7 +52,7 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// A token, signed by its organization.
+    /// Creates a token, signed by its organization.
     pub(super) fn new(usage: Use, seal: &Seal, tenant: Id, user: Id, record: Id, secret: &[u8; SECRET]) -> Self {
         let mut signed = [0; LEN - TAG];
         signed[..ID].copy_from_slice(&tenant.bytes());
@@ -67,10 +67,10 @@ impl Token {
         Self { tenant, user, record, usage, text, signed, tag }
     }
 
-    /// Reads a text.
+    /// Parses a text.
     ///
     /// # Errors
-    /// [`AuthError::InvalidToken`] for one that is no token of this use.
+    /// [`AuthError::InvalidToken`] if it is not a token of this purpose.
     pub(super) fn read(usage: Use, text: &Secret) -> Result<Self, AuthError> {
         let body = text.expose().strip_prefix(usage.prefix()).ok_or(AuthError::InvalidToken)?;
         let mut all = [0; LEN];
@@ -90,52 +90,54 @@ impl Token {
         Ok(Self { tenant: id(0), user: id(1), record: id(2), usage, text: text.clone(), signed, tag })
     }
 
-    /// True for one that the organization itself has made: no guess, whether or not it is still good.
+    /// Returns `true` if the organization issued the token, which therefore is not a guess. It may be invalid
+    /// nevertheless.
     pub(super) fn is_of(&self, seal: &Seal) -> bool {
         use subtle::ConstantTimeEq;
         self.tag.ct_eq(&seal.tag(self.usage, &self.signed)).into()
     }
 
-    /// The token that comes after this one: always the same, so that nothing secret need be kept to give it twice.
+    /// Returns the token that succeeds this one. It is deterministic, so that it can be returned twice without storing
+    /// a secret.
     pub(super) fn successor(&self, seal: &Seal) -> Self {
         let secret = seal.derive("refresh successor", &self.signed);
         Self::new(self.usage, seal, self.tenant, self.user, self.record, &secret)
     }
 
-    /// What the store holds of it.
+    /// Returns the hash that the store holds.
     pub(super) fn hash(&self) -> Value {
         Value::text(self.hash_text())
     }
 
-    /// As [`Token::hash`], as a text.
+    /// As [`Token::hash`], as text.
     pub(super) fn hash_text(&self) -> String {
         hash(self.text.expose())
     }
 
-    /// What the store holds of it, where it is good only together with something else: of a ticket, with the address
-    /// it was sent to.
+    /// Returns the hash that the store holds for a token that is valid only together with another value: a reset or
+    /// invitation token with the address it was sent to.
     pub(super) fn hash_with(&self, bound: &str) -> Value {
         Value::text(hash(&format!("{} {bound}", self.text.expose())))
     }
 
-    /// True where this is what the store holds.
+    /// Returns `true` if this is the stored token.
     pub(super) fn is_held(&self, stored: &Value) -> bool {
         are_same(stored, &self.hash())
     }
 
-    /// True where this is what the store holds, together with something else.
+    /// Returns `true` if this is the token stored together with another value.
     pub(super) fn is_held_with(&self, stored: &Value, bound: &str) -> bool {
         are_same(stored, &self.hash_with(bound))
     }
 
-    /// The text to hand out.
+    /// Returns the text to hand out.
     pub(super) fn into_text(self) -> Secret {
         self.text
     }
 
-    /// How the text begins: enough to tell one from another, and not enough to guess the rest.
+    /// Returns the start of the text: enough to distinguish tokens and too little to guess the rest.
     pub(super) fn shown(&self) -> String {
-        // The ids stand first and are no secret; of the record's, the end differs most.
+        // The ids come first and are not secret; the end of the record's id varies most.
         let id = self.record.to_string();
         format!("{}{}", self.usage.prefix(), &id[id.len() - 8..])
     }
@@ -145,26 +147,26 @@ fn are_same(stored: &Value, hash: &Value) -> bool {
     stored.as_text().zip(hash.as_text()).is_some_and(|(stored, hash)| same(stored, hash))
 }
 
-/// SHA-256 in hexadecimal: of 256 (or, of recovery codes, 80) random bits, which no one can try out.
+/// SHA-256 in hexadecimal. A plain hash suffices for 256 (for recovery codes 80) random bits.
 pub(super) fn hash(text: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
-/// The keys that an organization's `seal_key` gives, each of its own purpose.
+/// The keys derived from an organization's `seal_key`, one for each purpose.
 pub(super) struct Seal(Vec<u8>);
 
 impl Seal {
-    /// Of an organization's `seal_key`.
+    /// Creates the keys from an organization's `seal_key`.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where there is none.
+    /// [`Error::Damaged`] if it is missing.
     pub(super) fn new(seal_key: Option<&str>) -> Result<Self, Error> {
         let key = seal_key.filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Error::Damaged(StoreError::corrupt("the organization has no seal_key")))?;
         Ok(Self(key.as_bytes().to_vec()))
     }
 
-    /// Of the organization that the definitions are of.
+    /// Creates the keys of the organization of the definitions.
     ///
     /// # Errors
     /// As [`Seal::new`].
@@ -172,7 +174,7 @@ impl Seal {
         Self::new(definitions.organization().and_then(|organization| organization.seal_key.as_deref()))
     }
 
-    /// Thirty-two bytes for a purpose and a message.
+    /// Derives 32 bytes from a purpose and a message.
     pub(super) fn derive(&self, purpose: &str, message: &[u8]) -> [u8; SECRET] {
         let key = mac(&self.0, purpose.as_bytes());
         mac(&key, message)
@@ -187,7 +189,7 @@ impl Seal {
 
 /// HMAC-SHA256.
 fn mac(key: &[u8], message: &[u8]) -> [u8; SECRET] {
-    // A key of any length will do, so that this cannot fail; if it did, nothing would be recognised.
+    // HMAC accepts keys of any length, so this cannot fail; if it did, no token would be valid.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; SECRET] };
     mac.update(message);
     mac.finalize().into_bytes().into()

@@ -1,4 +1,5 @@
-//! The second factor: codes by time (RFC 6238: SHA-1, 6 digits, 30 seconds, one step either way), and recovery codes.
+//! Codes of the second factor: time-based codes (RFC 6238: SHA-1, 6 digits, 30 seconds, one step either way) and
+//! recovery codes.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
@@ -6,22 +7,21 @@ use sha1::Sha1;
 use super::{Secret, secret::same, token::hash};
 use crate::value::Time;
 
-/// Seconds a code is good.
+/// The length of a time step.
 const STEP_SECONDS: i64 = 30;
 const DIGITS: u32 = 6;
-/// Bytes of a secret: what SHA-1 gives, as RFC 4226 recommends.
+/// The length of a secret: the output length of SHA-1, as RFC 4226 recommends.
 const SECRET_BYTES: usize = 20;
-/// How many recovery codes there are.
 pub(super) const RECOVERY_CODES: usize = 10;
-/// Bytes of one: 80 bits, which nobody tries out, so that a plain hash of it is enough.
+/// The length of a recovery code: 80 bits, too many for brute force, so that a plain hash of it suffices.
 const RECOVERY_BYTES: usize = 10;
 
-/// A new secret in base 32, from bytes that nobody can guess.
+/// Returns a new secret in base 32, from random bytes.
 pub(super) fn secret(random: &[u8; 32]) -> Secret {
     data_encoding::BASE32_NOPAD.encode(&random[..SECRET_BYTES]).into()
 }
 
-/// The link that an authenticator reads from a QR code.
+/// Returns the link that an authenticator reads from a QR code.
 pub(super) fn url(issuer: &str, account: &str, secret: &Secret) -> Secret {
     let (issuer, account) = (percent(issuer), percent(account));
     let secret = secret.expose();
@@ -29,7 +29,7 @@ pub(super) fn url(issuer: &str, account: &str, secret: &Secret) -> Secret {
         .into()
 }
 
-/// Percent-encoding of all but what is unreserved: authenticators take `+` for itself.
+/// Percent-encodes all but unreserved characters: authenticators read `+` literally.
 fn percent(text: &str) -> String {
     use std::fmt::Write as _;
     let mut encoded = String::with_capacity(text.len());
@@ -43,12 +43,12 @@ fn percent(text: &str) -> String {
     encoded
 }
 
-/// The step whose code this is: of now, of the one before or the one after, and later than the last that was taken.
+/// Returns the step of a code: the current one, the previous or the next, if it is later than the last accepted one.
 pub(super) fn accepted_step(secret: &str, code: &str, now: Time, last: Option<i64>) -> Option<i64> {
     let key = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).ok()?;
     let step = now.micros().div_euclid(1_000_000 * STEP_SECONDS);
     let mut found = None;
-    // All three are looked at, so that the time taken does not tell which it was.
+    // All three steps are compared, so that the duration does not reveal which one matched.
     for step in [step - 1, step, step + 1] {
         if same(&code_of(&key, step, DIGITS), code) && last.is_none_or(|last| step > last) {
             found = found.or(Some(step));
@@ -67,20 +67,20 @@ fn code_of(key: &[u8], step: i64, digits: u32) -> String {
     format!("{:0width$}", number % 10_u32.pow(digits), width = digits as usize)
 }
 
-/// A recovery code, from bytes that nobody can guess: sixteen letters and digits in groups of four.
+/// Returns a recovery code from random bytes: sixteen letters and digits in groups of four.
 pub(super) fn recovery_code(random: &[u8; 32]) -> Secret {
     let text = data_encoding::BASE32_NOPAD.encode(&random[..RECOVERY_BYTES]).to_lowercase();
     let groups: Vec<&str> = [0, 4, 8, 12].map(|at| &text[at..at + 4]).into();
     groups.join("-").into()
 }
 
-/// The hash of a recovery code as it may be typed: in capitals, with spaces, without hyphens.
+/// Returns the hash of a recovery code as typed: in capitals, with spaces, without hyphens.
 pub(super) fn recovery_hash(code: &str) -> String {
     let plain: String = code.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
     hash(&format!("recovery {}", plain.to_ascii_lowercase()))
 }
 
-/// A code as it may be typed ("123 456"), where it can be one by time; `None` for what can only be a recovery code.
+/// Returns the digits of a time-based code as typed ("123 456"); `None` if it can only be a recovery code.
 pub(super) fn digits(code: &str) -> Option<String> {
     let plain: String = code.chars().filter(|c| !c.is_whitespace()).take(32).collect();
     (plain.len() == DIGITS as usize && plain.bytes().all(|byte| byte.is_ascii_digit())).then_some(plain)

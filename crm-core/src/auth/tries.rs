@@ -1,4 +1,5 @@
-//! Trying a password: counted, then looked at, then found still to be the user's when what it allows is committed.
+//! Password verification. An attempt is counted, then checked, and the commit that it allows verifies that the password
+//! is still the user's.
 
 use std::sync::Arc;
 
@@ -19,35 +20,35 @@ use crate::{
     value::{Id, Kind, Ref, Value},
 };
 
-/// Whose password is tried.
+/// The user whose password is tried.
 #[derive(Clone, Debug)]
 pub(super) enum Who {
-    /// The user of a name that was typed; `None` where it can be nobody's.
+    /// The user of a typed name; `None` if no user can have it.
     Named(Option<Claim>),
-    /// A user who is known.
+    /// A known user.
     User(Id),
 }
 
-/// A try that was counted.
+/// A counted attempt.
 pub(super) struct Tried {
-    /// The user, where there is one.
+    /// The user, if they exist.
     pub(super) user: Option<Arc<Image>>,
-    /// Their credential, where there is one.
+    /// Their credential, if it exists.
     pub(super) credential: Option<Arc<Image>>,
-    /// What it was counted on, the name first.
+    /// The counters of the attempt, that of the name first.
     pub(super) counters: Vec<Counter>,
 }
 
-/// A password that is right.
+/// A correct password.
 pub(super) struct Proof {
-    /// The hash that it is the password of.
+    /// The hash it was verified against.
     pub(super) stored: String,
-    /// A new hash, where the stored one cost too little.
+    /// A new hash, if the cost of the stored one is too low.
     pub(super) renewed: Option<String>,
 }
 
 impl Auth<'_> {
-    /// Counts a try, and reads whose it is.
+    /// Counts an attempt, and reads its user.
     ///
     /// # Errors
     /// [`AuthError::Locked`].
@@ -66,11 +67,11 @@ impl Auth<'_> {
             };
             let mut counters = counters.to_vec();
             if let (true, Some(user)) = (counters.is_empty(), &user) {
-                // Who is asked for the password again has no more tries than who signs in.
+                // Confirming a password has the same limit as signing in.
                 let name = user.at(UserFields::email).as_text().map_or_else(|| user.id.to_string(), str::to_owned);
                 counters.push(Counter::name(&Seal::of(draft.cx.definitions)?, &name, per_name));
             }
-            // Where there is no user, as much is read: the record of an id that none has.
+            // If the user does not exist, the same amount is read: a record with an unused id.
             let nobody = counters.first().map_or(Id::NIL, |counter| counter.record.id);
             let id = user.as_ref().map_or(nobody, |user| user.id);
             let credential = draft.peek(Ref::new(Kind::Credential, id))?;
@@ -87,7 +88,7 @@ impl Auth<'_> {
         }
     }
 
-    /// Whether a password is that of a credential. As much work whether there is one or not.
+    /// Verifies a password against a credential. The work is the same if there is no credential.
     pub(super) async fn prove(
         &self,
         password: &Secret,
@@ -107,17 +108,17 @@ impl Auth<'_> {
         .await
     }
 
-    /// The hash of a new password.
+    /// Returns the hash of a new password.
     pub(super) async fn hashed(&self, password: &Secret) -> Result<String, AuthError> {
         let (cost, password, salt) = (self.policy.argon2, password.clone(), self.engine.secret()?);
         self.work(move || password::hash(cost, &password, &salt)).await
     }
 
-    /// Has the user who acts prove that it is they, and then decides something on their credential, under the same
-    /// version of it. A wrong password is counted and logged.
+    /// Verifies the password of the current user and decides on their credential, under the same version of it. A wrong
+    /// password is counted and logged.
     ///
     /// # Errors
-    /// [`AuthError::NotSignedIn`], [`AuthError::InvalidCredentials`], [`AuthError::Locked`], and what is decided.
+    /// [`AuthError::NotSignedIn`], [`AuthError::InvalidCredentials`], [`AuthError::Locked`], and those of the decision.
     pub(super) async fn as_oneself<T: Send>(
         &self,
         actor: &Actor,
@@ -153,13 +154,13 @@ impl Auth<'_> {
 }
 
 impl Proof {
-    /// True while the credential has the password that was proved.
+    /// Returns `true` if the credential still has the password that was verified.
     pub(super) fn is_of(&self, credential: &Image) -> bool {
         credential.at(CredentialFields::password_hash).as_text() == Some(self.stored.as_str())
     }
 }
 
-/// Writes on a credential what a use case of sign-in decides.
+/// Writes to a credential.
 pub(super) fn set(
     draft: &mut Draft<'_>,
     user: Id,
@@ -170,7 +171,7 @@ pub(super) fn set(
     draft.update_for_rule(Ref::new(Kind::Credential, user), &own, Step::new(action, None))
 }
 
-/// The tenant's own words that a password may not be made of.
+/// Returns the user's own words, which a password may not consist of.
 pub(super) fn own_words(draft: &Draft<'_>, user: &Image) -> Vec<String> {
     let organization = draft.cx.definitions.organization();
     let of_organization = organization.into_iter().flat_map(|org| [Some(org.name.clone()), org.slug.clone()]);
@@ -178,7 +179,7 @@ pub(super) fn own_words(draft: &Draft<'_>, user: &Image) -> Vec<String> {
     of_organization.chain(of_user).flatten().collect()
 }
 
-/// Holds a new password to the rules.
+/// Checks a new password against the rules.
 pub(super) fn check_new(password: &Secret, words: &[String]) -> Result<(), Error> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     password::check(password, &words)

@@ -1,4 +1,4 @@
-//! A record as it was: the fold of its changes up to a moment.
+//! The past state of a record: the fold of its changes up to a time.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,12 +9,13 @@ use crate::{
     value::{Id, Time, Value},
 };
 
-/// The record as of moment `at`, from its whole history in version order.
+/// Returns the record as of `at`, from its whole history in version order, or `None` before its creation (or before the
+/// creation was known).
 ///
-/// For each field the highest version with `occurred_at ≤ at` counts, so that a later correction overrides from its
-/// own time on. With `known_at`, only what was recorded by then counts too. `None` before the creation (or when it was
-/// not known yet). Derived and machine fields are missing: they are no part of the log; `version` is the highest that
-/// counted. Values of fields that this program does not declare stay out. O(changes).
+/// For each field, the highest version with `occurred_at ≤ at` counts, so that a later correction applies from its own
+/// time on. With `known_at`, only changes recorded by then count. Derived and machine fields are missing, because they
+/// are not in the log; `version` is the highest that counted. Fields that this program does not declare are left out.
+/// O(changes).
 pub fn as_of(tenant: Id, changes: &[Change], at: Time, known_at: Option<Time>) -> Option<Image> {
     let counts =
         |change: &&Change| change.occurred_at <= at && known_at.is_none_or(|known| change.recorded_at <= known);

@@ -1,4 +1,5 @@
-//! A record as it was, with what is derived: times of stage entry and completion, search text, weighted value.
+//! The past state of a record including derived fields: times of stage entry and completion, search text, weighted
+//! value.
 
 use super::{Change, as_of};
 use crate::{
@@ -8,11 +9,11 @@ use crate::{
     value::{Id, Time, WrongType},
 };
 
-/// The record as of `at`, counting what had been recorded by `known_at`, from its whole history in version order, with
-/// what is derived. `None` before its creation.
+/// Returns the record as of `at`, with derived fields, counting changes recorded by `known_at`, from its whole history
+/// in version order. Returns `None` before its creation.
 ///
 /// # Errors
-/// [`WrongType`] where the log holds what the declaration does not.
+/// [`WrongType`] if a value in the log does not match the declaration.
 pub(crate) fn as_it_was(
     tenant: Id,
     history: &[Change],
@@ -26,11 +27,11 @@ pub(crate) fn as_it_was(
     image.map(|image| completed(image, &known, at, definitions)).transpose()
 }
 
-/// Completes an image that was folded from the log up to `at`: times that go with a change come from the log, the rest
-/// is computed from the image and today's definitions.
+/// Adds derived fields to an image folded from the log up to `at`: times that belong to a change come from the log, the
+/// rest is computed from the image and the current definitions.
 ///
 /// # Errors
-/// [`WrongType`] where the log holds what the declaration does not.
+/// [`WrongType`] if a value in the log does not match the declaration.
 pub(crate) fn completed(
     mut image: Image,
     changes: &[Change],

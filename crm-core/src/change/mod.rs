@@ -1,4 +1,4 @@
-//! Changes: the one append-only log from which history, stage times, as-of, undo and the feed come.
+//! Changes: the append-only log that history, stage times, past states, undo and the feed are based on.
 
 mod as_of;
 mod complete;

@@ -1,4 +1,4 @@
-//! One change of one record: who, when, why, through what, and every field's old and new value.
+//! A change of one record: the user, time, action and origin, and the old and new value of every changed field.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -9,40 +9,40 @@ use crate::{
     value::{Id, Ref, Time, Value},
 };
 
-/// One field's old and new value. Properties are named `properties.key`.
+/// The old and new value of one field. Custom properties are named `properties.key`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
-    /// The field's name: names, never positions, so that the log outlives declarations.
+    /// The name of the field rather than its position, so that the log does not depend on declarations.
     pub field: Cow<'static, str>,
-    /// Before; missing at a creation. Redacted for a secret.
+    /// The previous value; null for a creation, redacted for a secret.
     pub old: Value,
-    /// After. Redacted for a secret.
+    /// The new value; redacted for a secret.
     pub new: Value,
 }
 
-/// Through what a change came, where it was no plain call.
+/// The origin of a change that was not a plain call.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Origin {
-    /// What brought it: `import`, `workflow`, `api_key`, `job`.
+    /// The kind of origin: `import`, `workflow`, `api_key`, `job`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<String>,
-    /// Which one: a file and row, a workflow and its version, a key's id.
+    /// The specific origin: a file and row, a workflow and its version, the id of a key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The address the request came from.
+    /// The address of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// The program that sent it.
+    /// The user agent of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
 }
 
-/// Characters of each part of an origin.
+/// The maximum number of characters in each part of an origin.
 const ORIGIN_CHARS: usize = 255;
 
 impl Origin {
-    /// As the log holds it. A client says what it likes: no NUL and no megabytes of it.
+    /// Returns the origin as the log stores it, without NUL and truncated, since clients choose its content.
     #[must_use]
     pub(crate) fn plain(self) -> Self {
         let plain = |text: Option<String>| -> Option<String> {
@@ -56,7 +56,7 @@ impl Origin {
         }
     }
 
-    /// The same, with what it leaves out as in another.
+    /// Returns this origin with missing parts taken from another.
     #[must_use]
     pub(crate) fn or(self, other: &Self) -> Self {
         let Self { through, detail, address, user_agent } = self;
@@ -69,70 +69,70 @@ impl Origin {
     }
 }
 
-/// What one change is called within a tenant.
+/// The identifier of a change within a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChangeId {
-    /// Of which record.
+    /// The changed record.
     pub record: Ref,
-    /// Of which of its groups.
+    /// The changed group of fields.
     pub group: Group,
-    /// Which one: the version it led to.
+    /// The resulting version.
     pub version: u64,
 }
 
-/// One change of one group of one record.
+/// A change of one group of fields of one record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// Of which record.
+    /// The changed record.
     pub record: Ref,
-    /// Of which of its groups.
+    /// The changed group of fields.
     pub group: Group,
-    /// The version it led to: base + 1.
+    /// The resulting version: base + 1.
     pub version: u64,
-    /// The commit that brought it.
+    /// The commit.
     pub commit: Id,
-    /// When the store learned it. Never runs backwards within a record.
+    /// The time at which the store recorded the change. Never decreases within a record.
     pub recorded_at: Time,
-    /// When it was true.
+    /// The time at which the change took effect.
     pub occurred_at: Time,
-    /// Who; `None` for the system.
+    /// The user who made the change; `None` for the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Id>,
-    /// Why: the use case, such as `create`, `update`, `move_stage`, `convert`, `undo`.
+    /// The use case, such as `create`, `update`, `move_stage`, `convert`, `undo`.
     pub action: Cow<'static, str>,
-    /// Through what, where it was no plain call.
+    /// The origin, if the change was not a plain call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Arc<Origin>>,
-    /// What brought it about, where another change did: which, through what and at what depth. JSON, so that it can grow.
+    /// The change that caused this one, if any: its id, mechanism and depth. JSON, so that it can be extended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Arc<serde_json::Value>>,
-    /// Every logged field that changed, in declared order.
+    /// All logged fields that changed, in declared order.
     pub fields: Vec<FieldChange>,
-    /// The other records of the same step, where it touched several (a conversion): undone together.
+    /// The other records changed in the same step (such as a conversion). They are undone together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<Ref>,
-    /// Where the change moves a stage: the pipeline it moves in, by which stage moves are listed.
+    /// The pipeline of a stage move; stage moves are listed by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage_move: Option<Id>,
 }
 
 impl Change {
-    /// What it is called.
+    /// Returns the id of the change.
     pub fn id(&self) -> ChangeId {
         ChangeId { record: self.record, group: self.group, version: self.version }
     }
 
-    /// True for the change that made the record.
+    /// Returns `true` if the change created the record.
     pub fn is_creation(&self) -> bool {
         self.version == 1 && self.group == Group::Person
     }
 
-    /// The old and new value of a field, where this change touched it.
+    /// Returns the old and new value of a field, if the change includes it.
     pub fn field(&self, name: &str) -> Option<&FieldChange> {
         self.fields.iter().find(|change| change.field == name)
     }
 
-    /// About how many bytes the change needs in a store.
+    /// Estimates the size of the change in a store, in bytes.
     pub fn size(&self) -> usize {
         160 + self.with.len() * 24
             + self.fields.iter().map(|f| f.field.len() + f.old.size() + f.new.size() + 8).sum::<usize>()

@@ -1,5 +1,5 @@
-//! A record moved forward through its history: the same fold as [`as_of`](super::as_of), step by step, so that many
-//! moments cost one walk over the changes and not one each.
+//! Incremental replay of a record's history: the same fold as [`as_of`](super::as_of), so that states at many times
+//! cost one pass over the changes.
 
 use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
@@ -12,33 +12,32 @@ use crate::{
     value::{Id, Time, Value, WrongType},
 };
 
-/// A record on its way through its history.
 pub(crate) struct Replay {
-    /// What is still to come, the next one last, each with the moment from which on it counts.
+    /// The remaining changes, next one last, each with the time from which it counts.
     ahead: Vec<(Time, Change)>,
     image: Option<Arc<Image>>,
     tenant: Id,
-    /// The version that gave each field its value: a later correction of an earlier time stays.
+    /// The version that last set each field: a later correction of an earlier time stays.
     given_by: Vec<u64>,
     properties: BTreeMap<String, (u64, Value)>,
 }
 
 impl Replay {
-    /// Before its beginning. `from` tells from when on a change counts; never where it is `None`. It must not run
-    /// backwards between changes that move a stage.
+    /// Creates a replay positioned before the creation. `from` returns the time from which a change counts, or `None`
+    /// if it never does. It must not decrease between changes that move a stage.
     pub(crate) fn new(tenant: Id, changes: Vec<Change>, from: impl Fn(&Change) -> Option<Time>) -> Self {
         let mut ahead: Vec<(Time, Change)> =
             changes.into_iter().filter_map(|change| Some((from(&change)?, change))).collect();
-        // What counts from the same moment on counts in version order, the creation first.
+        // Changes that count from the same time apply in version order, the creation first.
         ahead.sort_by_key(|(at, change)| Reverse((*at, !change.is_creation(), change.version)));
         Self { ahead, image: None, tenant, given_by: Vec::new(), properties: BTreeMap::new() }
     }
 
-    /// The record at a moment, which is not before the last one asked for; `None` before its creation. Derived fields
-    /// by today's definitions.
+    /// Returns the record at a time, which must not be before the previous one; `None` before its creation. Derived
+    /// fields use the current definitions.
     ///
     /// # Errors
-    /// [`WrongType`] where the log holds what the declaration does not.
+    /// [`WrongType`] if a value in the log does not match the declaration.
     pub(crate) fn at(&mut self, moment: Time, definitions: &Definitions) -> Result<Option<&Arc<Image>>, WrongType> {
         while let Some((_, change)) = self.ahead.pop_if(|(at, _)| *at <= moment) {
             self.apply(&change, definitions)?;

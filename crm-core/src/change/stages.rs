@@ -1,49 +1,49 @@
-//! Stage intervals: when a record entered and left each stage, and how long it stayed. Computed from the log alone.
+//! Stage intervals, computed from the log alone: when a record entered and left each stage, and how long it stayed.
 
 use super::Change;
 use crate::value::{Id, Time};
 
-/// One stay in one stage.
+/// A continuous stay in one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct StageInterval {
-    /// Which stage.
+    /// The stage.
     pub stage_id: Id,
-    /// When it was entered.
+    /// The time of entry.
     pub entered_at: Time,
-    /// When it was left; `None` while the record is still there.
+    /// The time of leaving; `None` while the record is still in the stage.
     pub left_at: Option<Time>,
 }
 
 impl StageInterval {
-    /// Microseconds in the stage, up to `now` where it has not been left.
+    /// Returns the microseconds spent in the stage, up to `now` if it has not been left.
     pub fn micros(&self, now: Time) -> i64 {
         self.left_at.unwrap_or(now).since(self.entered_at).max(0)
     }
 }
 
-/// All time in one stage.
+/// The total time spent in one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct StageTime {
-    /// Which stage.
+    /// The stage.
     pub stage_id: Id,
-    /// How often it was entered.
+    /// The number of times the stage was entered.
     pub times: u32,
-    /// When it was first entered.
+    /// The time of first entry.
     pub first_entered_at: Time,
-    /// When it was last entered.
+    /// The time of last entry.
     pub last_entered_at: Time,
-    /// When it was last left; `None` while the record is there.
+    /// The time of last leaving; `None` while the record is in the stage.
     pub left_at: Option<Time>,
-    /// Microseconds of the latest stay.
+    /// The microseconds of the latest stay.
     pub latest_micros: i64,
-    /// Microseconds of all stays.
+    /// The microseconds of all stays.
     pub total_micros: i64,
 }
 
-/// The stays of a record in its stages, in the order in which they happened, from its changes in version order.
+/// Returns the stays of a record in its stages, in chronological order, from its changes in version order.
 ///
-/// Stage moves go by `occurred_at`, which never runs backwards for the stage. A record that left a stage and came back
-/// has two stays.
+/// Stage moves are ordered by `occurred_at`, which never decreases for the stage. A record that left a stage and
+/// returned has two stays.
 pub fn stage_intervals(changes: &[Change]) -> Vec<StageInterval> {
     let mut stays: Vec<StageInterval> = Vec::new();
     for change in changes {
@@ -58,7 +58,7 @@ pub fn stage_intervals(changes: &[Change]) -> Vec<StageInterval> {
     stays
 }
 
-/// The time of a record in each stage it has been in, in the order of first entry; open stays count up to `now`.
+/// Returns the time a record spent in each stage, in the order of first entry; open stays count up to `now`.
 pub fn stage_times(intervals: &[StageInterval], now: Time) -> Vec<StageTime> {
     let mut times: Vec<StageTime> = Vec::new();
     for stay in intervals {

@@ -1,28 +1,28 @@
-//! A histogram before and after: how many values each range holds, in two series side by side.
+//! A histogram before and after: the number of values in each range, in two series side by side.
 
 use super::{
     scale::{Scale, thousandths, ticks},
     svg::{Anchor, Svg, width_of},
 };
 
-/// Values counted by range, before and after.
+/// Counts of values by range, before and after.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bins {
-    /// Where the ranges begin and end, in thousandths, rising: one more than there are ranges. A range holds its lower
-    /// edge; the last one its upper edge too.
+    /// The edges of the ranges in thousandths, ascending: one more than there are ranges. A range includes its lower
+    /// edge; the last one also includes its upper edge.
     pub edges: Vec<i64>,
-    /// How many values are in each range before; missing ones count as nought.
+    /// The number of values in each range before; missing entries count as 0.
     pub before: Vec<u64>,
-    /// How many are there after.
+    /// The number of values in each range after; missing entries count as 0.
     pub after: Vec<u64>,
 }
 
 impl Bins {
-    /// The values, in thousandths, counted in about so many ranges between round edges. O(n).
+    /// Counts the values, in thousandths, in approximately `about` ranges between round edges. O(n).
     pub fn of(before: &[i64], after: &[i64], about: u16) -> Self {
         let all = || before.iter().chain(after);
         let (Some(&least), Some(&greatest)) = (all().min(), all().max()) else { return Self::default() };
-        // One value alone is in a range of one.
+        // A single value has a range of one.
         let finest = if least == greatest { 1000 } else { 1 };
         let edges = ticks(i128::from(least), i128::from(greatest), i128::from(about.max(1)), finest);
         let (first, step) = (edges[0], edges[1] - edges[0]);
@@ -40,7 +40,6 @@ impl Bins {
         Self { edges: edges.into_iter().map(narrow).collect(), before, after }
     }
 
-    /// How many ranges there are.
     fn ranges(&self) -> usize {
         self.edges.len().saturating_sub(1)
     }
@@ -50,27 +49,27 @@ impl Bins {
     }
 }
 
-/// How a histogram looks.
+/// The appearance of a histogram.
 #[derive(Clone, Debug)]
 pub struct HistogramOptions {
-    /// What it shows, in words: its accessible name, and the line above it.
+    /// The title: the accessible name and the heading.
     pub title: String,
-    /// What the values count.
+    /// The unit of the values.
     pub unit: String,
-    /// What is counted.
+    /// The name of the counted items.
     pub counted: String,
-    /// What the first series is called.
+    /// The name of the first series.
     pub before: String,
-    /// What the second series is called.
+    /// The name of the second series.
     pub after: String,
-    /// Pixels; held within 320 and 4,000.
+    /// The width in pixels, clamped to 320 to 4,000.
     pub width: u32,
-    /// Pixels; held within 160 and 4,000.
+    /// The height in pixels, clamped to 160 to 4,000.
     pub height: u32,
 }
 
 impl Default for HistogramOptions {
-    /// 640 by 280 pixels, of leads by points.
+    /// 640 by 280 pixels, for leads by points.
     fn default() -> Self {
         Self {
             title: "Scores before and after".into(),
@@ -84,11 +83,11 @@ impl Default for HistogramOptions {
     }
 }
 
-/// Pixels above the plot and under it.
+/// Pixels above and below the plot.
 const HEAD: f64 = 44.0;
 const FOOT: f64 = 36.0;
 
-/// Two series of counts by range: before as outlines, after filled, so that they differ without colours too.
+/// Draws two series of counts by range: before as outlines and after filled, so that they differ without colours too.
 pub fn histogram(bins: &Bins, options: &HistogramOptions) -> String {
     let width = f64::from(options.width.clamp(320, 4000));
     let height = f64::from(options.height.clamp(160, 4000));
@@ -152,7 +151,7 @@ fn range(bins: &Bins, at: usize, options: &HistogramOptions) -> String {
     format!("{} to {} {}", edge(at), edge(at + 1), options.unit)
 }
 
-/// What is seen, in words.
+/// Returns the text alternative.
 fn described(bins: &Bins, options: &HistogramOptions) -> String {
     if bins.ranges() == 0 {
         return "No data yet.".to_owned();
@@ -166,7 +165,7 @@ fn described(bins: &Bins, options: &HistogramOptions) -> String {
     format!("Numbers of {}. {}.", options.counted, all.join("; "))
 }
 
-/// Which series is which, at the upper right.
+/// Draws the legend at the upper right.
 fn legend(svg: &mut Svg, options: &HistogramOptions, right: f64) {
     let mut x = right;
     for (class, name) in [("fill", &options.after), ("old", &options.before)] {

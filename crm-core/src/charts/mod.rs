@@ -1,10 +1,10 @@
-//! Charts as SVG text: a score over time, the time in stages, a histogram before and after (feature `charts`).
+//! Charts as SVG: a score over time, time in stages, and a histogram before and after (feature `charts`).
 //!
-//! Each is a pure function of its data: the same data give the same text, on any machine. A chart has its axes, with
-//! ticks at round values and their units; it is drawn sensibly of no data and of a single point; what it says stands
-//! in its `title` and `desc` for who cannot see it; no two things in it differ by colour alone. It brings its colours
-//! along, for light and for dark, and needs nothing from elsewhere: no script, no font, no other file. Texts are
-//! escaped, and what XML cannot hold is left out of them, so that a stage may be called anything.
+//! Each chart is a pure function: the same data give the same text on every machine. A chart has axes with units and
+//! ticks at round values, and is well-defined for no data and for a single point. Its content is available to screen
+//! readers in `title` and `desc`, and nothing is distinguished by colour alone. It contains its own colours, for light
+//! and dark, and references no script, font or other file. Texts are escaped and characters that XML cannot represent
+//! are dropped, so that stages can have any name.
 //!
 //! ```
 //! use crm_core::{charts, value::Time};
@@ -15,10 +15,10 @@
 //! assert!(charts::sparkline(&scores, &options).starts_with("<svg "));
 //! ```
 //!
-//! Served to a browser, an SVG should stand under `Content-Security-Policy: default-src 'none'; style-src
-//! 'unsafe-inline'`, which lets in all that a chart has and nothing else.
+//! Serve an SVG to browsers with `Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'`, which
+//! permits all that a chart contains and nothing else.
 
-// Pixels: what a cast loses is less than a pixel.
+// Pixels: casts lose less than a pixel.
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 
 mod histogram;

@@ -1,14 +1,15 @@
-//! The bars of one record: its times in stages, with what each stage is called.
+//! The bars of one record: its times in stages, with the names of the stages.
 
 use super::StageBar;
 use crate::{change, collection::Collection, error::Error, schema::RecordKind, value::Id};
 
 impl<K: RecordKind> Collection<'_, K> {
-    /// How long the record was in each stage, in the order of their first entry, as bars to draw with
-    /// [`stage_times`](super::stage_times): what [`Collection::stage_times`] tells, each stage by its name.
+    /// Returns the time that a record spent in each stage, in the order of their first entry, as bars for
+    /// [`stage_times`](super::stage_times). The times are those of [`Collection::stage_times`], with the names of the
+    /// stages.
     ///
     /// # Errors
-    /// As [`Collection::stage_intervals`]; no bars where the stage is hidden from the actor.
+    /// As [`Collection::stage_intervals`]; returns no bars if the stage is hidden from the actor.
     pub async fn stage_bars(&self, id: Id) -> Result<Vec<StageBar>, Error> {
         let intervals = self.stage_intervals(id).await?;
         let definitions = self.definitions().await?;

@@ -1,4 +1,4 @@
-//! Scales: round ticks of numbers, of durations and of the calendar, and how a value is written.
+//! Scales: round ticks for numbers, durations and calendars, and the formatting of values.
 
 use chrono::Timelike as _;
 use chrono_tz::Tz;
@@ -11,18 +11,18 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// From values to pixels.
+/// A linear mapping from values to pixels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     pub(super) low: i128,
     pub(super) high: i128,
-    /// The pixel of the low end, and of the high one.
+    /// The pixels of the low and the high end.
     pub(super) from: f64,
     pub(super) to: f64,
 }
 
 impl Scale {
-    /// Where a value stands; what is outside stands at the end.
+    /// Returns the position of a value, clamped to the ends.
     pub(super) fn at(&self, value: i128) -> f64 {
         let span = (self.high - self.low).max(1) as f64;
         let share = (value.clamp(self.low, self.high) - self.low) as f64 / span;
@@ -30,7 +30,7 @@ impl Scale {
     }
 }
 
-/// The smallest of 1, 2, 5, 10, 20, 50 … that is not less.
+/// Returns the smallest of 1, 2, 5, 10, 20, 50 … that is at least `least`.
 fn round_step(least: i128) -> i128 {
     let mut power = 1;
     while power * 10 <= least {
@@ -39,8 +39,7 @@ fn round_step(least: i128) -> i128 {
     [1, 2, 5, 10].map(|factor| factor * power).into_iter().find(|&step| step >= least).unwrap_or(power * 10)
 }
 
-/// Round numbers from at or below the least to at or above the greatest, about so many; at least two. A step is never
-/// less than `finest`.
+/// Returns approximately `about` round numbers, at least two, that enclose the range. A step is at least `finest`.
 pub(super) fn ticks(least: i128, greatest: i128, about: i128, finest: i128) -> Vec<i128> {
     let span = (greatest - least).max(1);
     let step = round_step((span + about - 1) / about).max(finest);
@@ -54,7 +53,7 @@ pub(super) fn ticks(least: i128, greatest: i128, about: i128, finest: i128) -> V
     all
 }
 
-/// Thousandths as a decimal number: 12500 is `12.5`.
+/// Formats thousandths as a decimal number: 12500 is `12.5`.
 pub(super) fn thousandths(value: i128) -> String {
     let sign = if value < 0 { "−" } else { "" };
     let (whole, part) = (value.abs() / 1000, value.abs() % 1000);
@@ -68,16 +67,16 @@ pub(super) fn thousandths(value: i128) -> String {
 /// An axis of durations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DurationAxis {
-    /// Microseconds of each tick, from nought to at or above the greatest.
+    /// The microseconds of each tick, from 0 to at or above the maximum.
     pub(super) ticks: Vec<i64>,
-    /// What one tick's label counts.
+    /// The unit of the labels.
     pub(super) unit: &'static str,
-    /// Microseconds of the unit.
+    /// The microseconds of the unit.
     per: i64,
 }
 
 impl DurationAxis {
-    /// About so many ticks up to a duration.
+    /// Creates an axis with approximately `about` ticks up to a duration.
     pub(super) fn up_to(longest: i64, about: i64) -> Self {
         let longest = longest.max(SECOND);
         let needed = longest / about.max(1);
@@ -108,14 +107,14 @@ impl DurationAxis {
     }
 }
 
-/// A duration for a person to read: `45 s`, `12 min`, `5.2 h`, `12.5 days`.
+/// Formats a duration for display: `45 s`, `12 min`, `5.2 h`, `12.5 days`.
 pub(super) fn duration(micros: i64) -> String {
     let micros = micros.max(0);
     let tenths = |per: i64| {
         let tenths = (i128::from(micros) * 10 + i128::from(per) / 2) / i128::from(per);
         thousandths(tenths * 100)
     };
-    // What would be rounded up to the next unit is written in it.
+    // A value that would round up to the next unit is written in that unit.
     if micros < MINUTE - SECOND / 20 {
         format!("{} s", tenths(SECOND))
     } else if micros < HOUR - MINUTE / 20 {
@@ -128,10 +127,10 @@ pub(super) fn duration(micros: i64) -> String {
     }
 }
 
-/// A step of a calendar's axis.
+/// A step of a calendar axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CalendarStep {
-    /// Microseconds, less than a day and a part of it.
+    /// Microseconds: a divisor of a day.
     Micros(i64),
     Days(i32),
     Months(u32),
@@ -139,7 +138,7 @@ enum CalendarStep {
 }
 
 impl CalendarStep {
-    /// About how long it is.
+    /// Returns the approximate length.
     const fn micros(self) -> i64 {
         match self {
             Self::Micros(micros) => micros,
@@ -149,7 +148,7 @@ impl CalendarStep {
         }
     }
 
-    /// The finest that is not less.
+    /// Returns the finest step that is at least `least`.
     fn of(least: i64) -> Self {
         const MICROS: [i64; 16] = [
             SECOND,
@@ -183,14 +182,14 @@ impl CalendarStep {
     }
 }
 
-/// The ticks of a calendar between two moments, in the order of time, each with its label: where days, weeks (Mondays),
-/// months and years begin in a time zone.
+/// Returns the ticks of a calendar between two times, in ascending order, each with its label: the starts of days,
+/// weeks (Mondays), months and years in a time zone.
 pub(super) fn calendar_ticks(from: Time, to: Time, about: i64, zone: Tz) -> Vec<(Time, String)> {
     let step = CalendarStep::of(to.since(from) / about.max(1));
     let mut all = Vec::new();
     let mut day = from.date_in(zone);
     let last = to.date_in(zone);
-    // A step of a day or more looks at every day that may begin one; there are at most some hundred.
+    // Steps of a day or more visit every candidate day, a few hundred at most.
     if let CalendarStep::Months(_) | CalendarStep::Years(_) = step {
         let (year, month, _) = day.ymd();
         let month = if matches!(step, CalendarStep::Years(_)) { 1 } else { month };
@@ -218,7 +217,7 @@ pub(super) fn calendar_ticks(from: Time, to: Time, about: i64, zone: Tz) -> Vec<
     }
 }
 
-/// The next day that may begin a step.
+/// Returns the next day that can begin a step.
 fn following(day: Date, step: CalendarStep) -> Date {
     let (year, month, _) = day.ymd();
     match step {
@@ -249,7 +248,7 @@ fn day_label(day: Date, step: CalendarStep) -> String {
     }
 }
 
-/// The hour; at midnight the day.
+/// Returns the hour or, at midnight, the day.
 fn clock_label(at: Time, zone: Tz, step: i64) -> String {
     let local = at.chrono().with_timezone(&zone);
     let (hour, minute, second) = (local.hour(), local.minute(), local.second());

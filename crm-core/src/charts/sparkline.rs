@@ -1,4 +1,4 @@
-//! A score over time, with its axes, its lowest and highest value, and the hot threshold.
+//! A score over time, with axes, its lowest and highest value, and the hot threshold.
 
 use std::fmt::Write as _;
 
@@ -10,29 +10,29 @@ use super::{
 };
 use crate::value::Time;
 
-/// How a sparkline looks.
+/// The appearance of a sparkline.
 #[derive(Clone, Debug)]
 pub struct SparklineOptions {
-    /// What it shows, in words: its accessible name, and, where `heading` is set, a line above it.
+    /// The title: the accessible name and, if `heading` is set, the heading.
     pub title: String,
-    /// Whether the title is drawn.
+    /// `true` to draw the heading.
     pub heading: bool,
-    /// What a value counts.
+    /// The unit of the values.
     pub unit: String,
-    /// Pixels; held within 200 and 4,000.
+    /// The width in pixels, clamped to 200 to 4,000.
     pub width: u32,
-    /// Pixels; held within 90 and 4,000.
+    /// The height in pixels, clamped to 90 to 4,000.
     pub height: u32,
-    /// A dashed line at this value, in thousandths.
+    /// The value of a dashed line, in thousandths.
     pub threshold: Option<i64>,
-    /// What the threshold is called.
+    /// The name of the threshold.
     pub threshold_name: String,
     /// The time zone of the time axis.
     pub zone: Tz,
 }
 
 impl Default for SparklineOptions {
-    /// 360 by 150 pixels of points in UTC, without a threshold.
+    /// 360 by 150 pixels, for points, in UTC, without a threshold.
     fn default() -> Self {
         Self {
             title: "Score over time".into(),
@@ -47,11 +47,11 @@ impl Default for SparklineOptions {
     }
 }
 
-/// Pixels under the plot: the ticks' labels and the axis' name.
+/// Pixels below the plot, for the labels of the ticks and the name of the axis.
 const FOOT: f64 = 32.0;
 
-/// A value over time: points of a moment and a value in thousandths, in any order. Where there are more points than
-/// pixels, of each pixel's the first, the lowest, the highest and the last are drawn. O(n log n).
+/// Draws a value over time. Each point is a time and a value in thousandths, in any order. If there are more points
+/// than pixels, the first, lowest, highest and last point of each pixel are drawn. O(n log n).
 pub fn sparkline(points: &[(Time, i64)], options: &SparklineOptions) -> String {
     let mut points = points.to_vec();
     points.sort_by_key(|(at, _)| *at);
@@ -84,7 +84,7 @@ pub fn sparkline(points: &[(Time, i64)], options: &SparklineOptions) -> String {
     }
     svg.fitted("m", (8.0, top - 8.0), Anchor::Start, &options.unit, width / 2.0);
 
-    // One moment alone stands in the middle of a day.
+    // A single point is centred in a range of a day.
     let (from, to) = match (first.0, last.0) {
         (from, to) if from == to => (from.plus_micros(-43_200_000_000), to.plus_micros(43_200_000_000)),
         range => range,
@@ -110,7 +110,7 @@ pub fn sparkline(points: &[(Time, i64)], options: &SparklineOptions) -> String {
     svg.finish()
 }
 
-/// What is seen, in words.
+/// Returns the text alternative.
 fn described(points: &[(Time, i64)], options: &SparklineOptions) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return "No data yet.".to_owned() };
     let value = |point: &(Time, i64)| format!("{} {}", thousandths(point.1.into()), options.unit);
@@ -135,7 +135,7 @@ fn described(points: &[(Time, i64)], options: &SparklineOptions) -> String {
     text
 }
 
-/// Ticks under the plot; a label that would run into the one before it, or out of the picture, is left out.
+/// Draws the ticks below the plot. Labels that would overlap the previous one, or exceed the image, are omitted.
 fn time_axis(svg: &mut Svg, (from, to): (Time, Time), x: &Scale, bottom: f64, zone: Tz) {
     let about = ((x.to - x.from) / 75.0).max(1.0) as i64;
     let mut free = 0.0;
@@ -150,7 +150,7 @@ fn time_axis(svg: &mut Svg, (from, to): (Time, Time), x: &Scale, bottom: f64, zo
     }
 }
 
-/// Where points outnumber pixels, of each pixel the first, the lowest, the highest and the last.
+/// Returns the first, lowest, highest and last point of each pixel if there are more points than pixels.
 fn thinned(points: &[(Time, i64)], x: &Scale) -> Vec<(Time, i64)> {
     if points.len() as f64 <= (x.to - x.from) * 2.0 {
         return points.to_vec();
@@ -170,7 +170,7 @@ fn thinned(points: &[(Time, i64)], x: &Scale) -> Vec<(Time, i64)> {
         .collect()
 }
 
-/// Marks the lowest and the highest value, and the last.
+/// Marks the lowest, the highest and the last value.
 fn extremes(
     svg: &mut Svg,
     points: &[(Time, i64)],
@@ -178,7 +178,7 @@ fn extremes(
     (left, width, bottom): (f64, f64, f64),
 ) {
     let (Some(last), Some(lowest)) = (points.last(), points.iter().min_by_key(|point| point.1)) else { return };
-    // Of several the first: `max_by_key` would give the last.
+    // The first of several maxima: `max_by_key` alone would return the last.
     let highest = points.iter().rev().max_by_key(|point| point.1).unwrap_or(lowest);
     svg.circle("fill", place(last), 2.5);
     let mut mark = |point: &(Time, i64), name: &str, below: f64| {
@@ -186,7 +186,7 @@ fn extremes(
         svg.circle("fill", (x, y), 2.5);
         let label = format!("{name}{}", thousandths(point.1.into()));
         let half = width_of(&label) / 2.0;
-        // Above it where there is no room under it.
+        // Above the point if there is no space below.
         let below = if y + below > bottom - 2.0 { -6.0 } else { below };
         let x = x.clamp(left + half + 2.0, (width - 12.0 - half).max(left + half + 2.0));
         svg.text("v", (x, y + below), Anchor::Middle, &label);

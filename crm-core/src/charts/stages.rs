@@ -1,4 +1,4 @@
-//! Time in stages: one bar a stage, of one record's own times or of a report's medians and quartiles.
+//! Time in stages: one bar for each stage, with the times of one record or the medians and quartiles of a report.
 
 use super::{
     scale::{DurationAxis, Scale, duration},
@@ -9,23 +9,24 @@ use crate::{change::StageTime, reports::LifeReport, value::Id};
 /// The bar of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageBar {
-    /// What the stage is called.
+    /// The name of the stage.
     pub label: String,
-    /// How long, in microseconds; `None` where it is not known.
+    /// The time in the stage, in microseconds; `None` if unknown.
     pub micros: Option<i64>,
     /// The lower quartile, in microseconds.
     pub low: Option<i64>,
     /// The upper quartile, in microseconds.
     pub high: Option<i64>,
-    /// True where the upper quartile is not known since too many are still there: drawn as a line that does not end.
+    /// `true` if the upper quartile is unknown because too many records are still in the stage. It is drawn as an
+    /// open-ended line.
     pub open_ended: bool,
-    /// More to say than how long: how many, how often.
+    /// An additional note, such as the number of records or stays.
     pub note: String,
 }
 
 impl StageBar {
-    /// The stages that one record has been in, in the order of their first entry: cumulative times, with the latest
-    /// stay where there were several..
+    /// Returns the bars of the stages of one record, in the order of their first entry: cumulative times, and the
+    /// latest stay if there were several.
     pub fn of_record(times: &[StageTime], name: impl Fn(Id) -> String) -> Vec<Self> {
         let bar = |time: &StageTime| {
             let mut notes: Vec<String> = Vec::new();
@@ -45,8 +46,9 @@ impl StageBar {
         times.iter().map(bar).collect()
     }
 
-    /// The open stages of a pipeline in their order: the median of the stays that began in the report's period, with
-    /// its quartiles. Stages that mean won or lost are left out: nothing is meant to leave them.
+    /// Returns the bars of the open stages of a pipeline, in order: the median duration of the stays that began in the
+    /// report's period, with quartiles. Won and lost stages are omitted, because records are not expected to leave
+    /// them.
     pub fn of_report(report: &LifeReport) -> Vec<Self> {
         let open = report.stages.iter().filter(|stage| stage.kind.is_open());
         open.map(|stage| {
@@ -64,13 +66,13 @@ impl StageBar {
         .collect()
     }
 
-    /// How long, in words.
+    /// Returns the duration as text.
     fn said(&self) -> String {
         let time = self.micros.map_or("not known yet".to_owned(), duration);
         if self.note.is_empty() { time } else { format!("{time} ({})", self.note) }
     }
 
-    /// All that the bar shows, in words.
+    /// Returns the text alternative of the bar.
     fn described(&self) -> String {
         let quartile = |micros: Option<i64>| micros.map_or("not known yet".to_owned(), duration);
         let quartiles = if self.low.is_some() || self.high.is_some() {
@@ -81,18 +83,18 @@ impl StageBar {
         format!("{}: {}{quartiles}", self.label, self.said())
     }
 
-    /// The longest of what is drawn.
+    /// Returns the longest of the durations drawn.
     fn reach(&self) -> i64 {
         self.micros.max(self.low).max(self.high).unwrap_or_default()
     }
 }
 
-/// How a chart of stage times looks.
+/// The appearance of a chart of stage times.
 #[derive(Clone, Debug)]
 pub struct StageTimesOptions {
-    /// What it shows, in words: its accessible name, and the line above it.
+    /// The title: the accessible name and the heading.
     pub title: String,
-    /// Pixels; held within 320 and 4,000. The height follows from the number of bars.
+    /// The width in pixels, clamped to 320 to 4,000. The height depends on the number of bars.
     pub width: u32,
 }
 
@@ -103,19 +105,19 @@ impl Default for StageTimesOptions {
     }
 }
 
-/// Pixels of a row, above the rows, and under them.
+/// The height of a row, and of the space above and below the rows, in pixels.
 const ROW: f64 = 26.0;
 const HEAD: f64 = 32.0;
 const FOOT: f64 = 34.0;
 
-/// Horizontal bars of times in stages, in the order given, each with its quartiles as a line where it has them.
+/// Draws horizontal bars of times in stages, in the given order, each with its quartiles as a line if known.
 pub fn stage_times(bars: &[StageBar], options: &StageTimesOptions) -> String {
     let width = f64::from(options.width.clamp(320, 4000));
     let height = HEAD + ROW * (bars.len().max(1) as f64) + FOOT;
     let all: Vec<String> = bars.iter().map(StageBar::described).collect();
     let description = if all.is_empty() { "No stages.".to_owned() } else { format!("{}.", all.join(". ")) };
     let mut svg = Svg::new(width, height, &options.title, &description);
-    // The heading is larger than the texts that widths are known of.
+    // The heading is larger than the font for which text widths are estimated.
     svg.fitted("h", (8.0, 18.0), Anchor::Start, &options.title, (width - 16.0) / 1.2);
     if bars.is_empty() {
         svg.text("m", (width / 2.0, HEAD + ROW / 2.0 + 4.0), Anchor::Middle, "no stages yet");
@@ -146,11 +148,10 @@ pub fn stage_times(bars: &[StageBar], options: &StageTimesOptions) -> String {
     svg.finish()
 }
 
-/// One bar and its quartiles.
 fn row(svg: &mut Svg, bar: &StageBar, x: &Scale, middle: f64) {
     let place = |micros: i64| x.at(micros.max(0).into());
     if let Some(micros) = bar.micros {
-        // What took no time at all is still seen.
+        // Zero durations remain visible.
         let width = (place(micros) - x.from).max(1.5);
         svg.rect("fill", (x.from, middle - 7.0), (width, 14.0), &bar.described());
     }

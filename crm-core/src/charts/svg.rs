@@ -1,9 +1,9 @@
-//! The text of an SVG: elements, escaping, colours, and how wide a text is about.
+//! An SVG writer: elements, escaping, colours, and estimated text widths.
 
 use std::fmt::Write as _;
 
-/// The colours, light and dark. Texts have a contrast of 6 to 1 or more on the background in both (4.5 is asked for
-/// by WCAG 2.2, 1.4.3), lines and bars of 3 to 1 or more (1.4.11), but for the grid, which tells nothing by itself.
+/// Styles for light and dark. Text has a contrast of at least 6:1 on the background in both (WCAG 2.2, 1.4.3 requires
+/// 4.5:1), lines and bars at least 3:1 (1.4.11), except for the grid, which carries no information.
 const STYLE: &str = ".crm-chart{font:11px system-ui,-apple-system,\"Segoe UI\",sans-serif}\
 .crm-chart .bg{fill:#fff}.crm-chart .t{fill:#1f2328}.crm-chart .h{fill:#1f2328;font-size:13px;font-weight:600}\
 .crm-chart .v{fill:#1f2328;stroke:#fff;stroke-width:3px;paint-order:stroke}\
@@ -17,7 +17,7 @@ const STYLE: &str = ".crm-chart{font:11px system-ui,-apple-system,\"Segoe UI\",s
 .crm-chart .fill{fill:#2f81f7}.crm-chart .line{stroke:#4493f8}.crm-chart .old{stroke:#b1bac4}\
 .crm-chart .whisker{stroke:#f0f6fc}.crm-chart .hot{stroke:#ff7b72}.crm-chart .hott{fill:#ff7b72}}";
 
-/// Where a text stands from its point.
+/// The alignment of a text relative to its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Anchor {
     Start,
@@ -42,7 +42,7 @@ pub(super) struct Svg {
 }
 
 impl Svg {
-    /// Begins one of a size; the title names it, the description says what it shows.
+    /// Begins an SVG of this size. The title is its accessible name, the description its text alternative.
     pub(super) fn new(width: f64, height: f64, title: &str, description: &str) -> Self {
         let mut out = String::with_capacity(4096);
         let (w, h) = (px(width), px(height));
@@ -62,7 +62,7 @@ impl Svg {
         let _ = write!(self.out, "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
     }
 
-    /// A rectangle, with what it says when one points at it.
+    /// Adds a rectangle with a tooltip.
     pub(super) fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), says: &str) {
         let (x, y, width, height) = (px(x), px(y), px(width.max(0.0)), px(height.max(0.0)));
         let _ = write!(
@@ -76,7 +76,7 @@ impl Svg {
         let _ = write!(self.out, "<circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"/>", px(x), px(y), px(radius));
     }
 
-    /// A line through points.
+    /// Adds a polyline.
     pub(super) fn path(&mut self, class: &str, points: &[(f64, f64)]) {
         let _ = write!(self.out, "<polyline class=\"{class}\" points=\"");
         for (at, (x, y)) in points.iter().enumerate() {
@@ -97,7 +97,7 @@ impl Svg {
         );
     }
 
-    /// A text that has to fit into so many pixels; what had to be cut shows when one points at it.
+    /// Adds a text that is truncated to a width in pixels. The full text of a truncated one is its tooltip.
     pub(super) fn fitted(&mut self, class: &str, (x, y): (f64, f64), anchor: Anchor, text: &str, width: f64) {
         let shown = fit(text, width);
         if shown == text {
@@ -120,14 +120,15 @@ impl Svg {
     }
 }
 
-/// A number of pixels, to a tenth.
+/// Formats a number of pixels, to a tenth.
 fn px(value: f64) -> String {
     let text = format!("{value:.1}");
     let text = text.strip_suffix(".0").unwrap_or(&text);
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// A text as XML 1.0 takes it: marks escaped, characters that it cannot hold left out, white space as spaces.
+/// Escapes a text for XML 1.0: markup is escaped, characters that XML cannot represent are dropped, and white space
+/// becomes spaces.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -145,7 +146,7 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// About how many pixels a character of 11 pixels takes.
+/// Returns the estimated width of a character in pixels, at a font size of 11 pixels.
 fn advance(c: char) -> f64 {
     match c {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | ' ' => 3.6,
@@ -157,12 +158,12 @@ fn advance(c: char) -> f64 {
     }
 }
 
-/// About how many pixels a text takes.
+/// Returns the estimated width of a text in pixels.
 pub(super) fn width_of(text: &str) -> f64 {
     text.chars().map(advance).sum()
 }
 
-/// The text, or as much of it as fits, with an ellipsis.
+/// Returns the text, truncated with an ellipsis if it does not fit.
 fn fit(text: &str, width: f64) -> String {
     if width_of(text) <= width {
         return text.to_owned();

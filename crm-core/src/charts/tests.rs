@@ -1,4 +1,4 @@
-//! What charts are made of, looked at as text.
+//! Tests of the elements and texts of charts.
 
 use super::*;
 use crate::value::Time;
@@ -9,7 +9,7 @@ fn day(days: i64) -> Time {
     "2026-01-05T09:00:00Z".parse::<Time>().unwrap().plus_days(days)
 }
 
-/// The texts of the elements of a name, in their order.
+/// Returns the texts of the elements with a name, in document order.
 fn texts<'a>(svg: &'a str, element: &str) -> Vec<&'a str> {
     let open = format!("<{element}");
     svg.split(&open)
@@ -19,12 +19,12 @@ fn texts<'a>(svg: &'a str, element: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// How many elements have a class.
+/// Returns the number of elements with a class.
 fn count(svg: &str, class: &str) -> usize {
     svg.matches(&format!("class=\"{class}\"")).count()
 }
 
-/// Every element that is opened is closed, in order; there is one root, and no text outside of it.
+/// Asserts that every element is closed in order, and that there is one root and no text outside it.
 #[track_caller]
 fn assert_well_formed(svg: &str) {
     let mut open: Vec<&str> = Vec::new();
@@ -46,7 +46,7 @@ fn assert_well_formed(svg: &str) {
     for name in entities {
         assert!(["amp", "lt", "gt", "quot", "#39"].contains(&name), "{name}");
     }
-    // Numbers are numbers, and nothing is fetched or run.
+    // Numbers are finite, and nothing is fetched or executed.
     assert!(!svg.contains("NaN") && !svg.contains("=\"inf"), "{svg}");
     let quiet = ["<script", "javascript:", "href", "url(", "<foreignObject", "@import", " onload"];
     assert!(quiet.iter().all(|word| !svg.contains(word)));
@@ -83,11 +83,11 @@ fn a_sparkline_has_axes_units_extremes_and_the_threshold() {
         ["3 values from 2026-01-05 to 2026-03-26: first 12 points, last 48.25 points, lowest 12 points, highest \
              61.5 points. 1 of them are at or above the hot threshold of 60."]
     );
-    // In whatever order the points come.
+    // The order of the points does not matter.
     let mut turned = points;
     turned.reverse();
     assert_eq!(sparkline(&turned, &options), svg);
-    // Where it is read, a day begins at another time.
+    // Days begin at another time in another time zone.
     let there = SparklineOptions { zone: chrono_tz::Tz::Pacific__Auckland, ..Default::default() };
     assert!(texts(&sparkline(&points, &there), "text").contains(&"time (Pacific/Auckland)"));
 }
@@ -111,7 +111,7 @@ fn points_beyond_all_bounds_are_held_within_the_picture() {
     let options = SparklineOptions { threshold: Some(i64::MAX), ..Default::default() };
     let svg = sparkline(&[(Time::MIN, i64::MIN), (Time::MAX, i64::MAX)], &options);
     assert_well_formed(&svg);
-    // A hundred thousand points are no more than some for each pixel, and the extremes are still among them.
+    // A hundred thousand points are reduced to a few for each pixel, and keep their extremes.
     let many: Vec<(Time, i64)> = (0..100_000_i64)
         .map(|at| (day(0).plus_micros(at * 60_000_000), if at == 77_777 { 99_000 } else { at % 1000 }))
         .collect();
@@ -197,7 +197,7 @@ fn a_histogram_counts_every_value_once_and_tells_the_series_apart() {
     assert_eq!((bins.before.as_slice(), bins.after.as_slice()), (&[2, 1, 0, 0, 0, 1][..], &[0, 1, 0, 0, 0, 1][..]));
     let svg = histogram(&bins, &HistogramOptions::default());
     assert_well_formed(&svg);
-    // The legend, and a bar for each count that is not nought.
+    // The legend, and a bar for each count above 0.
     assert_eq!((count(&svg, "old"), count(&svg, "fill")), (1 + 3, 1 + 2));
     let shown = texts(&svg, "text");
     for expected in ["before", "after", "leads", "points", "0", "10", "60", "1", "2"] {

@@ -1,4 +1,4 @@
-//! Companies: the businesses one sells to.
+//! Companies: businesses that are customers or potential ones.
 
 pub(crate) mod name;
 pub mod record;
@@ -8,21 +8,24 @@ pub(crate) mod shared_hosts;
 pub use record::*;
 
 use crate::{
-    draft::{self, Lookup},
-    store::Want,
-    value::{Id, Kind, Value},
+    access::{Action, BuiltInRole, Grant, Scope, built_in::sold_by},
+    filter::Filter,
+    value::Kind,
 };
 
-/// The holders of the keys of a company's name, which a write that names it reads.
-pub(crate) fn holders_of_name(tenant: Id, sets: &[(usize, Value)]) -> Vec<Lookup> {
-    let Some(name) = sets.iter().find(|(at, _)| *at == CompanyFields::name as usize).and_then(|(_, v)| v.as_text())
-    else {
-        return Vec::new();
-    };
-    let name::NameKeys { whole, stem } = name::NameKeys::of(name);
-    let keys = [("name_claim", Some(whole)), ("stem_claim", stem)].into_iter();
-    let claims = keys.filter_map(|(field, key)| {
-        draft::claim_of_value(tenant, Kind::Company, field, &Value::text(key?)).map(Want::Claimed)
-    });
-    claims.map(Lookup::Want).collect()
+/// What it adds to the engine.
+pub(crate) fn system() -> crate::system::System {
+    crate::system::System::new("companies").kinds(&[crate::value::Kind::Company]).grants(grants)
+}
+
+/// What built-in roles may do with them.
+fn grants(role: BuiltInRole) -> Vec<Grant> {
+    match role {
+        BuiltInRole::Marketing => Grant::of(Kind::Company, &[Action::Read], Scope::All),
+        BuiltInRole::Support => {
+            let customers = Some(Filter::eq("lifecycle", "customer"));
+            vec![Grant { condition: customers, ..Grant::new(Kind::Company, Action::Read, Scope::All) }]
+        }
+        role => sold_by(Kind::Company, role),
+    }
 }

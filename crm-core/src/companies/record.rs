@@ -6,79 +6,81 @@ use crate::{
 };
 
 choices! {
-    /// How far a contact or company has come.
+    /// Lifecycle stage of a contact or company.
     #[derive(Default)]
     pub enum Lifecycle {
-        /// Somebody who may become a customer.
+        /// Lead.
         #[default]
         Lead = "lead",
-        /// Somebody with whom there is a deal.
+        /// Prospect, with a deal.
         Prospect = "prospect",
-        /// Somebody who bought.
+        /// Customer.
         Customer = "customer",
-        /// Somebody who no longer buys.
+        /// Inactive customer.
         Inactive = "inactive",
     }
 }
 
 record! {
-    /// A business one sells to.
+    /// A business that is a customer or a potential one.
     Company, NewCompany, CompanyPatch, CompanyFields {
+        parent: parent_id,
+        creator_owns: true,
         own: [owner_id], team: [team_id],
         person {
-            /// What it is called.
+            /// Name.
             name: String = Text(MAX_TEXT), [required, searchable];
-            /// Its domain, unique, lower case without `www.`.
+            /// Domain, unique, in lower case without `www.`.
             domain: Option<String> = Domain, [unique, searchable];
-            /// Its site.
+            /// Website.
             website: Option<String> = Url, [];
             /// Phone number, E.164.
             phone: Option<String> = Phone, [searchable];
-            /// E-mail address.
+            /// Email address.
             email: Option<String> = Email, [searchable];
-            /// What it does.
+            /// Industry.
             industry: Option<String> = Text(MAX_TEXT), [reportable];
-            /// How many work there.
+            /// Number of employees.
             employee_count: Option<i64> = Int(0, 100_000_000), [];
-            /// What it earns a year.
+            /// Annual revenue.
             annual_revenue: Option<Money> = FieldType::Money, [];
-            /// When it was founded.
+            /// Year of foundation.
             founded_year: Option<i64> = Int(1, 9999), [];
-            /// Where it is.
+            /// Address.
             addresses: Vec<Address> = Structs(5), [];
-            /// Its pages on social networks.
+            /// Profiles on social networks.
             social: Vec<SocialLink> = Structs(20), [];
-            /// How far it has come.
+            /// Lifecycle stage.
             lifecycle: Lifecycle = FieldType::Choice(Lifecycle::NAMES), [reportable];
-            /// The company above.
+            /// Parent company.
             parent_id: Option<Id> = FieldType::Id(Kind::Company), [];
-            /// Where it came from.
+            /// Source.
             source: Option<String> = Text(MAX_TEXT), [reportable];
-            /// About it.
+            /// Description.
             description: Option<String> = LongText, [];
-            /// Its number at the tax office.
+            /// Tax number.
             tax_id: Option<String> = Text(MAX_TEXT), [];
-            /// Who looks after it; `None` is the unassigned queue.
+            /// Owner; `None` for the unassigned queue.
             owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
-            /// Whose team it is; the owner's first team when not given.
+            /// Team; default: the owner's first team.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
-            /// Free labels.
+            /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }
         read_only {}
         machine {
-            /// Points.
+            /// Score in thousandths of a point.
             score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
-            /// The sum of its won deals, in the base currency.
+            /// Sum of its won deals in the base currency.
             lifetime_value: Decimal = FieldType::Decimal, []
                 from [Deal::value, Deal::stage_id, Deal::actual_close_date, Deal::company_id];
         }
         derived {
             /// `1-10`, `11-50`, `51-200`, `201-1000`, `1001-5000` or `5001+`, by employees.
             size: Option<String> = Text(16), [reportable] from [employee_count];
-            /// The place that it holds of the key of its name and legal form: conversion finds it by this.
+            /// Claim of its name and legal form, by which conversion finds it.
             name_claim: Option<String> = Folded, [unique] from [name];
-            /// The place that it holds of the key of its name without the legal form that it has.
+            /// Claim of its name without the legal form.
             stem_claim: Option<String> = Folded, [unique] from [name];
         }
         indexes {

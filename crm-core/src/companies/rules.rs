@@ -1,11 +1,17 @@
 //! The rules of companies. That parents form no cycle, the draft holds for every kind with a parent.
 
-use super::record::Company;
+use super::{
+    name::{NameKeys, places},
+    record::{Company, CompanyFields},
+};
 use crate::{
     definitions::Definitions,
+    draft::{self, Draft, Stop},
+    error::Faults,
     rules::{Rules, Settle},
-    schema::Record,
-    value::Time,
+    schema::{Image, Record},
+    store::Claim,
+    value::{Id, Kind, Time, Value},
 };
 
 impl Rules for Company {
@@ -27,5 +33,80 @@ impl Rules for Company {
             }
             .to_owned()
         });
+    }
+
+    fn keys(tenant: Id, sets: &[(usize, Value)]) -> Vec<Claim> {
+        let name = sets.iter().find(|(at, _)| *at == CompanyFields::name as usize);
+        let Some(name) = name.and_then(|(_, value)| value.as_text()) else { return Vec::new() };
+        let NameKeys { whole, stem } = NameKeys::of(name);
+        let keys = [("name_claim", Some(whole)), ("stem_claim", stem)].into_iter();
+        let claim = |field, key: String| draft::claim_of_value(tenant, Kind::Company, field, &Value::text(key));
+        keys.filter_map(|(field, key)| claim(field, key?)).collect()
+    }
+
+    fn complete(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image, _: &mut Faults) -> Result<(), Stop> {
+        hold_name(draft, before, after)
+    }
+}
+
+/// A company holds the keys of its name: by them a conversion finds it, strongly consistent and without a list. They are no
+/// unique values: of companies that are called the same each takes another place of the key, the first few that there
+/// are, and nobody is told of the others.
+fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) -> Result<(), Stop> {
+    use CompanyFields as F;
+    // While it keeps its name it keeps its places, and nothing is read.
+    if before
+        .is_some_and(|before| !before.is_archived() && !after.is_archived() && before.at(F::name) == after.at(F::name))
+    {
+        return Ok(());
+    }
+    let NameKeys { whole, stem } = NameKeys::of(after.at(F::name).as_text().unwrap_or_default());
+    for (field, key) in [(F::name_claim, Some(whole)), (F::stem_claim, stem)] {
+        let at = field as usize;
+        after.values[at] = match key.filter(|_| !after.is_archived()) {
+            Some(key) => place_of_name(draft, before, after, at, &key)?,
+            None => Value::Null,
+        };
+    }
+    Ok(())
+}
+
+/// The first place of a key that no other company holds; nothing where all are taken.
+fn place_of_name(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &Image,
+    at: usize,
+    key: &str,
+) -> Result<Value, Stop> {
+    let places = places(key);
+    let held = before.filter(|before| !before.is_archived()).map(|before| &before.values[at]);
+    if let Some(held) = held.filter(|held| places.iter().any(|place| held.as_text() == Some(place))) {
+        return Ok(held.clone());
+    }
+    for place in places {
+        if is_free(draft, after, at, &place)? {
+            return Ok(Value::text(place));
+        }
+    }
+    Ok(Value::Null)
+}
+
+fn is_free(draft: &mut Draft<'_>, after: &Image, at: usize, key: &str) -> Result<bool, Stop> {
+    let has = |image: &Image| !image.is_archived() && image.values[at].as_text() == Some(key);
+    if draft.written().any(|other| other.kind() == after.kind() && other.id != after.id && has(other)) {
+        return Ok(false);
+    }
+    let field = after.decl.fields[at].name;
+    let Some(claim) = draft::claim_of_value(after.tenant, Kind::Company, field, &Value::text(key)) else {
+        return Ok(true);
+    };
+    match draft.peek_claimed(&claim) {
+        Ok(holder) => Ok(holder.is_none_or(|holder| holder.id == after.id)),
+        Err(Stop::Need(lookups)) => {
+            draft.want_all(lookups);
+            Ok(false)
+        }
+        Err(refuse) => Err(refuse),
     }
 }

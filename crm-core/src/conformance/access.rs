@@ -1,4 +1,4 @@
-//! The access epoch: how a process learns that somebody may do more or less than it has read.
+//! Access epochs, by which a process detects that permissions have changed since it read them.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
     case!("access", with_every_read, "get, definitions and pages tell the same epochs"),
 ];
 
-/// Sends one edit, and says which of the two epochs are its commit's own.
+/// Sends one edit, and returns whether its commit set the definitions epoch and the access epoch.
 async fn moved(lab: &Lab<'_>, edit: Edit) -> Result<(bool, bool), super::Failure> {
     let tenant = edit.after().tenant;
     let before = lab.epochs(tenant).await?;
@@ -35,10 +35,10 @@ async fn stored(lab: &Lab<'_>, image: &Image) -> Result<Arc<Image>, super::Failu
     found.ok_or_else(|| super::Failure::new(format!("{} is not there", image.reference())))
 }
 
-/// An edit of a record as it is.
+/// An edit of the current record.
 type Change = fn(Edit, &Image) -> Edit;
 
-/// Each of the edits in turn, of the record as it then is, sets the access epoch.
+/// Applies each of the edits in turn, and requires that each sets the access epoch.
 async fn each_sets_it(lab: &Lab<'_>, image: &Arc<Image>, edits: &[(&str, Change)]) -> Outcome {
     for (what, edit) in edits {
         let now = stored(lab, image).await?;
@@ -127,7 +127,7 @@ async fn other_writes_leave_it(lab: &Lab<'_>) -> Outcome {
     let key = lab.put(lab.new_record(tenant, Kind::ApiKey)).await?;
     let last_use = lab.change(&key).set("last_used_at", Value::Time(lab.now()));
     ensure!(!moved(lab, last_use).await?.1, "the last use of a key set the access epoch");
-    // A session that its own user ends.
+    // A session ended by its own user.
     let edit = lab.new_record(tenant, Kind::Session).set("user_id", Value::Id(world.users[1]));
     let session = lab.put(edit).await?;
     let ended = lab.change(&session).archive().by(world.users[1]);

@@ -1,4 +1,4 @@
-//! All or nothing: one bad item among many, wherever it stands, and nothing is stored of the rest.
+//! Atomicity: if one of many items is invalid, wherever it stands, nothing is stored.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
     case!("atomicity", large_commit_is_one, "a commit of a hundred items is stored whole"),
 ];
 
-/// What a large commit works on: three old records, three claims, and a key that is used.
+/// The subject of a large commit: three existing records, three claims, and a used key.
 struct Scene {
     world: World,
     old: Vec<Arc<Image>>,
@@ -48,7 +48,7 @@ impl Scene {
         Ok(Self { world, old, stale, current, held, other, fresh, new })
     }
 
-    /// Writes of many kinds, a definition among them, claims of every sort, a guard and a key.
+    /// Writes of many kinds, including a definition, claims of every sort, a guard and a key.
     fn step<'a>(&self, lab: &'a Lab<'a>) -> Step<'a> {
         let a = self.old[0].reference();
         let b = self.old[1].reference();
@@ -73,7 +73,7 @@ impl Scene {
             .key("fresh", 24)
     }
 
-    /// Everything a reader can see of it.
+    /// Returns everything that a reader can see of it.
     async fn seen(&self, lab: &Lab<'_>) -> Result<Seen, Failure> {
         let tenant = self.world.tenant;
         lab.settle().await;
@@ -137,7 +137,7 @@ async fn failure_leaves_nothing_behind(lab: &Lab<'_>) -> Outcome {
         ("a transfer of another's claim", step().transfer(&taken, a, scene.old[1].reference())),
         ("a used key", step().key("used", 24)),
     ];
-    // The first and the last in the order in which stores go through a commit.
+    // The first and the last kind in the order in which stores process a commit.
     for kind in [Kind::Organization, Kind::User] {
         bad.extend(twice(kind).map(|edit| ("a second creation", step().write(edit))));
     }

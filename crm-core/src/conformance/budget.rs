@@ -1,4 +1,4 @@
-//! The budget of a commit and of a record: what fits in passes on every store, what does not is refused by all.
+//! The budget of a commit and the size limit of a record: every store accepts what fits and refuses what does not.
 
 use super::{Case, Edit, Lab, Outcome, Step, case, ensure};
 use crate::{
@@ -24,7 +24,7 @@ fn expect_too_large(outcome: Result<Commit, StoreError>, limit: usize) -> Outcom
     }
 }
 
-/// Commits of exactly a hundred items, each of other things; and the step that adds one more to each.
+/// Returns commits of exactly a hundred items each, of different sorts, and the step that adds one more to each.
 async fn hundreds<'a>(lab: &'a Lab<'a>) -> Result<Vec<(&'static str, Step<'a>)>, super::Failure> {
     let world = lab.tenant().await?;
     let tenant = world.tenant;
@@ -35,7 +35,7 @@ async fn hundreds<'a>(lab: &'a Lab<'a>) -> Result<Vec<(&'static str, Step<'a>)>,
     let claims = (0..100).fold(lab.step(tenant), |step, number| {
         step.take(&Claim::new(tenant, Kind::Company, "domain", &format!("{number}.example.com")), holder)
     });
-    // A note: itself, its long text, its change and twenty links make 23; four of them and eight more claims.
+    // A note takes 23 items: itself, its long text, its change and twenty links. Four notes and eight claims make 100.
     let links = Value::list(companies[..20].iter().map(|image| Value::Ref(image.reference())));
     let notes = (0..4)
         .fold(lab.step(tenant), |step, _| step.write(lab.new_record(tenant, Kind::Note).set("links", links.clone())));
@@ -82,7 +82,7 @@ async fn one_more_is_refused(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// A contact whose size is exactly so many bytes, half in its long text and half in a property.
+/// Returns a contact of exactly this many bytes, half in its long text and half in a property.
 fn sized(lab: &Lab<'_>, tenant: crate::value::Id, bytes: usize) -> Edit {
     let base = lab.new_record(tenant, Kind::Contact);
     let half = base.clone().set("description", Value::text("l".repeat(crate::schema::MAX_LONG_TEXT)));
@@ -106,8 +106,8 @@ async fn record_of_128_kb(lab: &Lab<'_>) -> Outcome {
     lab.expect(&image).await
 }
 
-/// Structured values of what JSON escapes (quotes, backslashes, control characters) and of what it does not: as large as a
-/// record may be, each is stored and comes back, and what is a byte larger is refused.
+/// Structured values of characters that JSON escapes (quotes, backslashes, control characters) and of others: each is
+/// stored and read back at the size limit of a record, and refused at one byte more.
 async fn structured_128_kb(lab: &Lab<'_>) -> Outcome {
     let tenant = lab.tenant().await?.tenant;
     for filler in ["\u{1}", "\"", "\\", "\n", "ä", "😀", "x"] {
@@ -128,7 +128,7 @@ async fn structured_128_kb(lab: &Lab<'_>) -> Outcome {
         lab.expect_none(tenant, record).await?;
         let image = lab.put(full).await.map_err(|error| super::Failure::from(error).at(filler))?;
         lab.expect(&image).await?;
-        // A change of all of it holds it twice, as it was and as it is.
+        // A change of the whole value contains it twice: before and after.
         let changed = with(&lab.change(&image), times - 1, rest);
         let image = lab.put(changed).await.map_err(|error| super::Failure::from(error).at(filler))?;
         lab.expect(&image).await?;
@@ -138,7 +138,7 @@ async fn structured_128_kb(lab: &Lab<'_>) -> Outcome {
 
 async fn commit_of_4_mb(lab: &Lab<'_>) -> Outcome {
     let tenant = lab.tenant().await?.tenant;
-    // Each needs its size twice: for itself and for the change that made it.
+    // Each takes its size twice: for itself and for the change that created it.
     let mut step = lab.step(tenant);
     let mut images = Vec::new();
     let one_more = loop {

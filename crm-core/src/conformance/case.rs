@@ -1,19 +1,19 @@
-//! One named case of the suite.
+//! A named case of the suite.
 
 use futures::future::BoxFuture;
 
 use super::{Lab, Outcome};
 
-/// One promise of the contract, and how it is tried out.
+/// A case: one requirement of the contract, and its test.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// What it is called, unique within the suite.
+    /// The name, unique within the suite.
     pub name: &'static str,
-    /// Which part of the contract it belongs to.
+    /// The part of the contract that it tests.
     pub theme: &'static str,
-    /// What it holds, in one sentence.
+    /// The requirement, in one sentence.
     pub about: &'static str,
-    /// Tries it out on the laboratory's store.
+    /// The test, which runs on the store of a [`Lab`].
     pub run: for<'a> fn(&'a Lab<'a>) -> BoxFuture<'a, Outcome>,
 }
 
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Case {
     }
 }
 
-/// The case of an async function: its name is the function's.
+/// Defines the case of an async function, whose name is the function's.
 macro_rules! case {
     ($theme:literal, $function:ident, $about:literal) => {
         $crate::conformance::Case {

@@ -1,4 +1,4 @@
-//! Checks that fail with a message, and what a list must show, worked out from the declarations alone.
+//! Assertions with messages, and the expected content of lists, computed from the declarations alone.
 
 use std::{fmt, sync::Arc};
 
@@ -8,20 +8,20 @@ use crate::{
     value::Value,
 };
 
-/// Why a case failed.
+/// The reason why a case failed.
 #[derive(Clone, Debug)]
 pub struct Failure(String);
 
-/// What a case comes to.
+/// The result of a case.
 pub type Outcome = Result<(), Failure>;
 
 impl Failure {
-    /// A failure with a message.
+    /// Creates a failure with a message.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 
-    /// The same failure, told where it happened.
+    /// Adds the place of the failure to its message.
     #[must_use]
     pub fn at(self, place: &str) -> Self {
         Self(format!("{place}: {}", self.0))
@@ -56,7 +56,7 @@ macro_rules! ensure {
 }
 pub(crate) use ensure;
 
-/// A value as stores must tell it apart: of a list or of the properties, missing and empty are one and the same.
+/// Returns the canonical form of a value: for lists and properties, missing and empty are equal.
 fn canonical(field: &FieldDecl, value: &Value) -> Value {
     match (value, field.ty) {
         (Value::Null, ty) if ty.is_list() => Value::list([]),
@@ -65,8 +65,8 @@ fn canonical(field: &FieldDecl, value: &Value) -> Value {
     }
 }
 
-/// What is different between two images of a record, field by field; `None` where nothing is. With `listed`, what was
-/// got came from a list, which leaves long texts out.
+/// Returns the differences between two images of a record, field by field; `None` if they are equal. If `listed` is
+/// set, `got` comes from a list, which omits long texts.
 pub fn differences(expected: &Image, got: &Image, listed: bool) -> Option<String> {
     use fmt::Write as _;
     let mut told = String::new();
@@ -95,12 +95,12 @@ pub fn differences(expected: &Image, got: &Image, listed: bool) -> Option<String
     if told.is_empty() { None } else { Some(format!("{}\n{told}", expected.reference())) }
 }
 
-/// A value in a message: not all of 64 KB of it.
+/// Returns a truncated value for a message.
 pub(super) fn short(value: &Value) -> String {
     cut(&format!("{value:?}"), 400)
 }
 
-/// The beginning of a text, and how long it is.
+/// Returns the beginning of a text, and its length.
 pub(super) fn cut(text: &str, chars: usize) -> String {
     match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
@@ -108,8 +108,8 @@ pub(super) fn cut(text: &str, chars: usize) -> String {
     }
 }
 
-/// What a list must show over all its pages, from every record of the kind: worked out from the declaration of the
-/// index and by [`crate::filter::Predicate::holds`], in no clever way. `after` and `limit` are not looked at.
+/// Returns the expected content of a list over all its pages, computed naively from every record of the kind, the
+/// declaration of the index and [`crate::filter::Predicate::holds`]. `after` and `limit` are ignored.
 pub fn expected_list(records: &[Arc<Image>], query: &Query) -> Vec<Arc<Image>> {
     let mut listed: Vec<Arc<Image>> = records
         .iter()
@@ -125,7 +125,7 @@ pub fn expected_list(records: &[Arc<Image>], query: &Query) -> Vec<Arc<Image>> {
     listed
 }
 
-/// Holds that a list shows these records in this order, whole but for their long texts.
+/// Requires that a list contains these records in this order, complete except for their long texts.
 pub(super) fn same_list(what: &str, expected: &[Arc<Image>], got: &[Arc<Image>]) -> Outcome {
     let ids = |list: &[Arc<Image>]| list.iter().map(|image| image.id.to_string()).collect::<Vec<_>>().join(" ");
     ensure!(

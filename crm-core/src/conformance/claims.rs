@@ -1,4 +1,4 @@
-//! Claims: at most one holder of a value, taken, released and handed over within a commit.
+//! Claims: a value has at most one holder. Claims are taken, released and transferred within a commit.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
@@ -197,7 +197,7 @@ async fn long_and_odd_values(lab: &Lab<'_>) -> Outcome {
 async fn global_claims(lab: &Lab<'_>) -> Outcome {
     let (one, two) = (lab.tenant().await?.tenant, lab.tenant().await?.tenant);
     let claim = Claim::new(Id::NIL, Kind::Company, "slug", "acme");
-    // The same id in two tenants: two records, of which one holds the claim.
+    // The same id in two tenants identifies two records, one of which holds the claim.
     let first = lab.new_record(one, Kind::Company);
     let record = first.record();
     let image = first.after();
@@ -260,7 +260,7 @@ async fn many_claims_at_once(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Holds that a commit failed because a claim is taken.
+/// Requires that a commit failed because a claim is taken.
 pub(super) fn expect_claimed(outcome: Result<(), StoreError>, claim: &Claim, holder: Ref) -> Outcome {
     match outcome {
         Err(StoreError::Claimed { claim: named, holder: told }) if named == *claim && told == holder => Ok(()),
@@ -268,7 +268,8 @@ pub(super) fn expect_claimed(outcome: Result<(), StoreError>, claim: &Claim, hol
     }
 }
 
-/// Holds that a commit failed as a conflict of this record, at whatever version: what a claim that is not held says.
+/// Requires that a commit failed with a conflict of this record at any version, which is the error for a claim that is
+/// not held.
 pub(super) fn expect_conflict_of(outcome: Result<(), StoreError>, record: Ref) -> Outcome {
     match outcome {
         Err(StoreError::Conflict { record: named, .. }) if named == record => Ok(()),

@@ -1,4 +1,4 @@
-//! Commits of one record and of many: what is written is there, and every version is a condition.
+//! Commits of one record and of many: writes are readable afterwards, and every version is a condition.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
@@ -62,7 +62,7 @@ async fn many_in_one_get(lab: &Lab<'_>) -> Outcome {
     wants.push(Want::Record(missing));
     wants.push(Want::Record(images[7].reference()));
     wants.push(Want::Key("none".to_owned()));
-    // The same id as another kind is another record.
+    // The same id with another kind is another record.
     wants.push(Want::Record(Ref::new(Kind::Contact, images[7].id)));
     let answer = lab.store.get(world.tenant, &wants).await?;
     ensure!(answer.got.len() == wants.len(), "{} wants got {} answers", wants.len(), answer.got.len());
@@ -205,7 +205,7 @@ async fn conflict_names_the_first(lab: &Lab<'_>) -> Outcome {
         lab.new_record(world.tenant, Kind::Company),
     ];
     let old = lab.put_all(edits).await?;
-    // All but the first company move on.
+    // All companies except the first are changed.
     let mut new = Vec::new();
     for image in [&old[0], &old[1], &old[3]] {
         new.push(lab.put(lab.change(image).set("source", Value::text("web"))).await?);
@@ -250,7 +250,7 @@ async fn many_kinds_at_once(lab: &Lab<'_>) -> Outcome {
         .new_record(tenant, Kind::Association)
         .set("from", Value::Ref(contact.record()))
         .set("to", Value::Ref(deal.record()));
-    // Put in an order in which every reference points forward: the commit's own order decides, not this one.
+    // In an order in which every reference points forward, which must have no effect: the commit is sorted.
     let edits = [tie, call, task, note, deal, contact, child, company];
     let images: Vec<_> = edits.iter().map(super::Edit::after).collect();
     edits.into_iter().fold(lab.step(tenant), super::Step::write).send().await?;
@@ -260,7 +260,7 @@ async fn many_kinds_at_once(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Holds that a commit failed as a conflict of this record at these versions.
+/// Requires that a commit failed with a conflict of this record at these versions.
 pub(super) fn expect_conflict(outcome: Result<(), StoreError>, record: Ref, current: Option<Versions>) -> Outcome {
     match outcome {
         Err(StoreError::Conflict { record: named, current: told }) if named == record && told == current => Ok(()),

@@ -1,4 +1,4 @@
-//! Definitions and their epoch: what a process caches of a tenant, and how it learns that it is out of date.
+//! Definitions and their epoch, by which a process detects that its cached definitions of a tenant are stale.
 
 use super::{Case, Lab, Outcome, case, differences, ensure};
 use crate::value::{Kind, Ref, Value};

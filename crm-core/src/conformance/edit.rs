@@ -1,17 +1,17 @@
-//! One record's write, put together field by field: the after-image, the versions and the changes for the log.
+//! Builds one record's write, field by field: the after-image, the versions and the changes for the log.
 
 use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     catalog,
     change::{Change, FieldChange, Origin},
-    schema::{Group, Image, Section, common},
+    schema::{FieldType, Group, Image, Section, common},
     store::Write,
-    value::{Id, Kind, Ref, Time, Value},
+    value::{Date, Id, Kind, Ref, Time, Value},
 };
 
-/// A record on its way from one state to the next. Setting a field of a group raises the group's version by one, once;
-/// [`Edit::next`] begins a further change of the same write.
+/// A change of a record. Setting a field of a group increments the group's version once; [`Edit::next`] begins another
+/// change of the same write.
 #[derive(Clone, Debug)]
 pub struct Edit {
     before: Option<Arc<Image>>,
@@ -21,7 +21,7 @@ pub struct Edit {
     done: Vec<Change>,
 }
 
-/// The change that is being put together.
+/// The change being built.
 #[derive(Clone, Debug, Default)]
 struct Pending {
     person: bool,
@@ -37,7 +37,7 @@ struct Pending {
 }
 
 impl Edit {
-    /// A new record with the kind's defaults, created at a moment by the system.
+    /// Creates a new record with the kind's defaults, created by the system at this time.
     pub fn create(tenant: Id, record: Ref, at: Time) -> Self {
         let mut after = Image::empty(catalog::decl(record.kind), tenant, record.id);
         catalog::write_defaults(record.kind, &mut after.values);
@@ -47,7 +47,7 @@ impl Edit {
         edit
     }
 
-    /// A change of a record as it was read.
+    /// Creates a change of a record as it was read.
     pub fn of(before: &Arc<Image>, at: Time) -> Self {
         Self {
             before: Some(Arc::clone(before)),
@@ -74,10 +74,10 @@ impl Edit {
         }
     }
 
-    /// Sets a field of any section; its group is then written, and the log holds it where it is declared so.
+    /// Sets a field of any section. This writes its group, and the field is logged if its declaration says so.
     ///
     /// # Panics
-    /// Where the kind has no field of this name: a mistake in the case.
+    /// Panics if the kind has no such field, which is an error in the case.
     #[must_use]
     pub fn set(mut self, name: &str, value: Value) -> Self {
         let decl = self.after.decl;
@@ -102,7 +102,7 @@ impl Edit {
         self
     }
 
-    /// Sets one custom property; [`Value::Null`] takes it away.
+    /// Sets a custom property; [`Value::Null`] removes it.
     #[must_use]
     pub fn property(mut self, key: &str, value: Value) -> Self {
         self.touch_person();
@@ -114,7 +114,7 @@ impl Edit {
         self
     }
 
-    /// Sets a field of the machine's group and announces it: the log holds it.
+    /// Sets a field of the machine group and announces it, so that it is logged.
     #[must_use]
     pub fn announce(self, name: &str, value: Value) -> Self {
         let old = self.after.get(name).clone();
@@ -123,7 +123,7 @@ impl Edit {
         edit
     }
 
-    /// When it was true, where that is not when it is recorded.
+    /// Sets when the change occurred, if it differs from when it is recorded.
     #[must_use]
     pub fn occurred(mut self, at: Time) -> Self {
         self.pending.occurred_at = Some(at);
@@ -133,7 +133,7 @@ impl Edit {
         self
     }
 
-    /// Who did it: a user.
+    /// Sets the user who made the change.
     #[must_use]
     pub fn by(mut self, user: Id) -> Self {
         self.pending.by = Some(user);
@@ -144,21 +144,21 @@ impl Edit {
         self
     }
 
-    /// Why, where that is not plainly `create` or `update`.
+    /// Sets the action, if it is not `create` or `update`.
     #[must_use]
     pub fn action(mut self, action: &'static str) -> Self {
         self.pending.action = Some(action);
         self
     }
 
-    /// Through what.
+    /// Sets the origin.
     #[must_use]
     pub fn origin(mut self, origin: Origin) -> Self {
         self.pending.origin = Some(origin);
         self
     }
 
-    /// The other records of the same step.
+    /// Sets the other records of the same step.
     #[must_use]
     pub fn with(mut self, others: impl IntoIterator<Item = Ref>) -> Self {
         self.pending.with.extend(others);
@@ -180,13 +180,13 @@ impl Edit {
         self.set("archived_at", at).action("archive")
     }
 
-    /// Makes an archived record live again.
+    /// Restores an archived record.
     #[must_use]
     pub fn restore(self) -> Self {
         self.set("archived_at", Value::Null).action("restore")
     }
 
-    /// Ends this change and begins a further one of the same write, recorded at a moment.
+    /// Ends this change and begins another of the same write, recorded at this time.
     #[must_use]
     pub fn next(mut self, at: Time) -> Self {
         self.finish();
@@ -194,12 +194,12 @@ impl Edit {
         self
     }
 
-    /// The record as it is to be.
+    /// Returns the after-image.
     pub fn after(&self) -> Arc<Image> {
         Arc::new(self.after.clone())
     }
 
-    /// Which record.
+    /// Returns the reference to the record.
     pub fn record(&self) -> Ref {
         self.after.reference()
     }
@@ -229,7 +229,7 @@ impl Edit {
         self.done.extend(machine);
     }
 
-    /// The write, its changes under a commit.
+    /// Returns the write, with its changes under a commit.
     pub fn into_write(mut self, commit: Id) -> Write {
         self.finish();
         for change in &mut self.done {
@@ -239,30 +239,24 @@ impl Edit {
     }
 }
 
-/// A new record of a kind with what the kind cannot be without; everything else is as the kind's defaults have it.
+/// Returns a new record of a kind with the fields that its declaration requires, and defaults for all others.
 pub(super) fn sample(tenant: Id, record: Ref, at: Time) -> Edit {
-    let edit = Edit::create(tenant, record, at);
-    let name = || Value::text(format!("{} {}", record.kind, record.id));
-    match record.kind {
-        Kind::Organization | Kind::Team | Kind::Pipeline | Kind::Company | Kind::Contact | Kind::Lead => {
-            edit.set("name", name())
-        }
-        Kind::Role => edit.set("name", name()).set("key", Value::text(record.id.to_string())),
-        Kind::User => edit.set("name", name()).set("is_active", Value::Bool(true)),
-        Kind::Property | Kind::ScoringModel => {
-            edit.set("name", name()).set("key", Value::text(record.id.to_string())).set("kind", Value::text("lead"))
-        }
-        Kind::Rate => edit
-            .set("currency", Value::text("EUR"))
-            .set("day", Value::Date(crate::value::Date::of(at)))
-            .set("rate", Value::Decimal(1.into())),
-        Kind::Deal | Kind::Task => edit.set("title", name()),
-        Kind::Interaction => edit.set("type", Value::text("call")).set("subject", name()),
-        Kind::Note => edit.set("content", name()),
-        Kind::Association => edit.set("label", Value::text("knows")),
-        Kind::ApiKey => edit.set("name", name()),
-        Kind::SecurityEvent => edit.set("event", Value::text("signed_in")),
-        Kind::Job => edit.set("type", Value::text("retire_stage")),
-        Kind::Credential | Kind::Session | Kind::Throttle | Kind::Rescoring => edit,
+    let mut edit = Edit::create(tenant, record, at);
+    for field in catalog::decl(record.kind).fields.iter().filter(|field| field.marks.required) {
+        let value = match field.ty {
+            FieldType::Text(_) | FieldType::LongText => Value::text(format!("{} {}", record.kind, record.id)),
+            FieldType::Key => Value::text(record.id.to_string()),
+            FieldType::Choice(names) => names.first().map_or(Value::Null, |name| Value::text(*name)),
+            FieldType::Currency => Value::text("EUR"),
+            FieldType::Date => Value::Date(Date::of(at)),
+            FieldType::Time => Value::Time(at),
+            FieldType::Decimal => Value::Decimal(1.into()),
+            FieldType::Int(least, _) => Value::Int(least),
+            // References and composite values are skipped: stores accept them as missing too.
+            _ => continue,
+        };
+        edit = edit.set(field.name, value);
     }
+    // Active, so that every lookup of users finds the user.
+    if record.kind == Kind::User { edit.set("is_active", Value::Bool(true)) } else { edit }
 }

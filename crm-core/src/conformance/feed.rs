@@ -1,4 +1,4 @@
-//! The feed: every change of every tenant, for consumers that come back where they left off.
+//! The feed: every change of every tenant, for consumers that resume where they stopped.
 
 use std::collections::HashSet;
 
@@ -26,13 +26,13 @@ pub(super) const CASES: &[Case] = &[
     case!("feed", due_in_turns, "of one tenant no more is due than asked for, and who comes after one is found"),
 ];
 
-/// Changes without those that were told before; the feed may repeat itself.
+/// Removes repeated changes, since the feed may return a change more than once.
 pub(super) fn once(told: Vec<(Id, Change)>) -> Vec<(Id, Change)> {
     let mut seen: HashSet<(Id, ChangeId)> = HashSet::new();
     told.into_iter().filter(|(tenant, change)| seen.insert((*tenant, change.id()))).collect()
 }
 
-/// Two tenants with some history: the number of changes in it.
+/// Creates two tenants with a history, and returns them with the number of changes.
 async fn history(lab: &Lab<'_>) -> Result<(Id, Id, usize), Failure> {
     let (one, two) = (lab.tenant().await?, lab.tenant().await?);
     let mut count = one.records().count() + two.records().count();
@@ -72,7 +72,7 @@ async fn resumes_anywhere(lab: &Lab<'_>) -> Outcome {
     for _ in 0..4 {
         let page = lab.store.feed(cursor.as_ref(), 5).await?;
         told_before.extend(page.changes);
-        // The cursor goes through JSON, as a consumer would keep it.
+        // The cursor is serialized as JSON, as a consumer would store it.
         let kept = serde_json::to_string(&page.cursor).map_err(|error| Failure::new(error.to_string()))?;
         let kept: FeedCursor = serde_json::from_str(&kept).map_err(|error| Failure::new(error.to_string()))?;
         let (rest, _) = lab.feed(Some(kept.clone()), 100, count - once(told_before.clone()).len()).await?;
@@ -145,7 +145,7 @@ async fn tenants(lab: &Lab<'_>) -> Outcome {
     for _ in 0..5 {
         made.push(lab.tenant().await?.tenant);
     }
-    // A tenant without an organization is none yet.
+    // A tenant without an organization is not listed.
     let bare = lab.id();
     lab.put(lab.new_record(bare, Kind::Lead)).await?;
     let all = lab.store.tenants(None, 10_000).await?;
@@ -165,14 +165,14 @@ async fn tenants(lab: &Lab<'_>) -> Outcome {
             break;
         }
     }
-    // Other cases may make tenants meanwhile on the same store.
+    // Concurrent cases can create tenants on the same store.
     ensure!(all.iter().all(|tenant| told.contains(tenant)), "page by page some tenants are not told");
     ensure!(told.is_sorted_by(|a, b| a < b), "page by page tenants are not told in order, each once");
     Ok(())
 }
 
 async fn end(lab: &Lab<'_>) -> Outcome {
-    // Of a feed that has told nothing yet too.
+    // Also for a feed that has returned nothing yet.
     let first = lab.store.feed_end().await?;
     let (tenant, _, count) = history(lab).await?;
     let (told, _) = lab.feed(Some(first), 100, count).await?;
@@ -189,7 +189,7 @@ async fn end(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// A place as a consumer keeps it.
+/// Returns a place as a consumer stores it.
 fn place(cursor: Option<FeedCursor>, at: Time) -> FeedPlace {
     FeedPlace {
         cursor,
@@ -217,7 +217,7 @@ async fn kept_places(lab: &Lab<'_>) -> Outcome {
             2 => FeedPlace::beginning(lab.now()),
             _ => place(cursor.clone(), lab.now()),
         };
-        // The fence of the argument says nothing.
+        // The fence in the argument is ignored.
         let place = FeedPlace { fence: 7, ..place };
         ensure!(lab.store.keep_feed_place(&one, &place, was).await?, "a place is refused under the fence {was}");
         let expected = Some(FeedPlace { fence: was + 1, ..place });
@@ -254,17 +254,17 @@ async fn stale_places(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// The kinds whose records come due, and when.
+/// Returns the kinds with a due time, and the field that holds it.
 fn kinds_that_come_due() -> impl Iterator<Item = (&'static KindDecl, &'static str)> {
     catalog::all().filter_map(|decl| Some((decl, decl.fields[decl.due?].name)))
 }
 
-/// Long before any other case's records are due.
+/// A time long before any other case's records are due.
 fn due_time(seconds: i64) -> Time {
     Time::EPOCH.plus_micros(seconds * 1_000_000)
 }
 
-/// What of some tenants is due by now, as their ids say.
+/// Returns the due records of some tenants, by id.
 async fn due_of(
     lab: &Lab<'_>,
     decl: &'static KindDecl,
@@ -288,7 +288,7 @@ async fn due(lab: &Lab<'_>) -> Outcome {
                 let image = lab.put(lab.new_record(tenant, decl.kind).set(field, Value::Time(at))).await?;
                 expected.push((tenant, image.reference(), at));
             }
-            // Not yet, never, and archived.
+            // Due later, never due, and archived.
             let later = Value::Time(due_time(100).plus_micros(1));
             lab.put(lab.new_record(tenant, decl.kind).set(field, later)).await?;
             lab.put(lab.new_record(tenant, decl.kind).set(field, Value::Null)).await?;
@@ -300,7 +300,7 @@ async fn due(lab: &Lab<'_>) -> Outcome {
         let all = (None, 100, 1000);
         let found = due_of(lab, decl, &[one, two], all).await?;
         ensure!(found == expected, "{} that are due: expected {expected:?}, found {found:?}", decl.kind.plural());
-        // Done with, put off, and due after all.
+        // Completed, postponed, and due again.
         let mut images = Vec::new();
         for (tenant, record, _) in &expected[..2] {
             images.extend(lab.get(*tenant, *record).await?);
@@ -336,7 +336,7 @@ async fn due_in_turns(lab: &Lab<'_>) -> Outcome {
     }
     for (decl, field) in kinds_that_come_due() {
         let mut all = Vec::new();
-        // The first has more than all others.
+        // The first tenant has more than all others.
         for (&tenant, count) in tenants.iter().zip([30, 3, 1, 2]) {
             let edits = (0..count).map(|number| {
                 let at = due_time(100 - (number * 7) % 30);
@@ -358,7 +358,7 @@ async fn due_in_turns(lab: &Lab<'_>) -> Outcome {
             let found = due_of(lab, decl, &tenants, (after, per_tenant, 1000)).await?;
             ensure!(found == expected, "{per_tenant} a tenant after {after:?}: expected {expected:?}, found {found:?}");
         }
-        // Turn by turn each tenant is found once.
+        // Each tenant is found once per round.
         let (mut told, mut after) = (Vec::new(), None);
         loop {
             let found = lab.store.due(decl, due_time(100), after, 1, 2).await?;

@@ -1,4 +1,4 @@
-//! Filters: every comparison of every type, on every value and on none, against what [`Predicate::holds`] says.
+//! Filters: every comparison of every type, on every value and on missing ones, compared with [`Predicate::holds`].
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Whether filters may compare a type so; as [`crate::filter::Compiler`] allows it.
+/// Returns `true` if filters can compare a type this way, according to [`crate::filter::Compiler`].
 pub(super) fn takes(ty: FieldType, compare: Compare) -> bool {
     let list = ty.is_list();
     let text = matches!(
@@ -84,7 +84,7 @@ pub(super) const COMPARES: [Compare; 9] = [
     Compare::Missing,
 ];
 
-/// Every test of one place that its type has, with operands that some records have and others that none has.
+/// Returns every test of a path that its type allows, with operands that some records have and others that none has.
 fn tests(path: &Path, ty: FieldType, operands: &[Value]) -> Vec<Predicate> {
     let test = |compare: Compare, operands: Vec<Value>| {
         Predicate::Test(Test { path: path.clone(), ty: ty.element(), list: ty.is_list(), compare, operands })
@@ -104,20 +104,20 @@ fn tests(path: &Path, ty: FieldType, operands: &[Value]) -> Vec<Predicate> {
     all
 }
 
-/// Walks the kind under each predicate and its complement, and compares with what holds.
+/// Lists the kind with each predicate and its complement, and compares the results with the expected ones.
 async fn expect_each(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates: &[Predicate]) -> Outcome {
     let complements = predicates.iter().map(|predicate| Predicate::Not(Box::new(predicate.clone())));
     expect_all(lab, images, tenant, &predicates.iter().cloned().chain(complements).collect::<Vec<_>>()).await
 }
 
-/// As [`expect_each`], with the complement of every third predicate only: what complements are about is missing values,
-/// which do not depend on the operand, and each costs one more list.
+/// As [`expect_each`], with the complement of every third predicate only. Complements test missing values, which do not
+/// depend on the operand, and each costs one more list.
 async fn expect_most(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates: &[Predicate]) -> Outcome {
     let complements = predicates.iter().step_by(3).map(|predicate| Predicate::Not(Box::new(predicate.clone())));
     expect_all(lab, images, tenant, &predicates.iter().cloned().chain(complements).collect::<Vec<_>>()).await
 }
 
-/// Walks the kind under each predicate and compares with what holds.
+/// Lists the kind with each predicate, and compares the results with the expected ones.
 async fn expect_all(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates: &[Predicate]) -> Outcome {
     let decl: &'static KindDecl = match images.first() {
         Some(image) => image.decl,
@@ -134,7 +134,7 @@ async fn expect_all(lab: &Lab<'_>, images: &[Arc<Image>], tenant: Id, predicates
     Ok(())
 }
 
-/// Which values a filter let through wrongly, or kept back wrongly.
+/// Describes the values that a filter wrongly included or excluded.
 fn tell(filter: &Predicate, images: &[Arc<Image>], expected: &[Arc<Image>], listed: &[Arc<Image>]) -> String {
     let path = first_path(filter);
     let value = |image: &Image| path.as_ref().map_or(Value::Null, |path| path.value(image).clone());
@@ -160,7 +160,7 @@ fn first_path(filter: &Predicate) -> Option<Path> {
     }
 }
 
-/// Operands for a type: each value that records have (elements, for lists), and some that none has.
+/// Returns operands for a type: each value that records have (for lists, each element), and some that none has.
 fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     let mut add = |value: &Value| {
@@ -179,7 +179,7 @@ fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
         FieldType::Text(_) => ["nobody", "PLAIN", "plai", "plain "].map(Value::text).iter().for_each(&mut add),
         _ => {}
     }
-    // Enough to meet every value's neighbours; all pairs would be tens of thousands of lists.
+    // Enough to meet the neighbours of every value; all pairs would be tens of thousands of lists.
     all.truncate(10);
     all
 }
@@ -187,7 +187,7 @@ fn operands(ty: FieldType, values: &[Value], world: &World) -> Vec<Value> {
 async fn every_field_type(lab: &Lab<'_>) -> Outcome {
     let mut met: Vec<std::mem::Discriminant<FieldType>> = Vec::new();
     for decl in catalog::all().filter(|decl| decl.kind != Kind::Organization) {
-        // Two fields of one type are enough for it, in whatever kinds they are.
+        // Two fields of each type suffice, in any kinds.
         let mut chosen = Vec::new();
         for (at, field) in decl.fields.iter().enumerate() {
             let discriminant = std::mem::discriminant(&field.ty);
@@ -252,7 +252,7 @@ async fn properties_of_every_type(lab: &Lab<'_>) -> Outcome {
         })
     });
     let mut images = lab.put_all(edits.collect()).await?;
-    // One with other properties only, and one with none at all.
+    // One record with other properties only, and one without properties.
     images.push(lab.put(lab.new_record(world.tenant, Kind::Contact).property("other", Value::Int(1))).await?);
     images.push(lab.put(lab.new_record(world.tenant, Kind::Contact)).await?);
     lab.settle().await;
@@ -457,7 +457,7 @@ async fn money_by_currency(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Leads with a source, a headcount and tags, or without.
+/// Creates leads with and without a source, a headcount and tags.
 async fn varied(lab: &Lab<'_>, world: &World) -> Result<Vec<Arc<Image>>, Failure> {
     let edits = (0..24_i64).map(|number| {
         let mut edit = lab.new_record(world.tenant, Kind::Lead).set("score", Value::Int(number % 5));

@@ -1,4 +1,4 @@
-//! The two groups of a record: what people write and what the machine computes never get in each other's way.
+//! The two groups of a record: writes of the user group and of the machine group never conflict.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ async fn lead(lab: &Lab<'_>) -> Result<Arc<Image>, Failure> {
     Ok(lab.put(edit).await?)
 }
 
-/// The person's side of one image with the machine's side of another.
+/// Returns the user group of one image with the machine group of another.
 fn merged(person: &Image, machine: &Image) -> Image {
     use crate::schema::Section;
     let mut image = person.clone();
@@ -70,7 +70,7 @@ async fn machine_keeps_what_people_wrote(lab: &Lab<'_>) -> Outcome {
     let person = lab.put(person).await?;
     let machine = lab.put(lab.change(&read).set("score", Value::Int(90)).set("is_hot", Value::Bool(true))).await?;
     lab.expect(&merged(&person, &machine)).await?;
-    // And once more, after the person archived it meanwhile.
+    // Once more, after a user archived it in the meantime.
     let read = lab.get(read.tenant, read.reference()).await?.ok_or_else(|| Failure::new("the lead is gone"))?;
     let archived = lab.put(lab.change(&read).archive()).await?;
     let machine = lab.put(lab.change(&read).set("grade", Value::text("A1"))).await?;

@@ -52,7 +52,7 @@ async fn missing_refuses(lab: &Lab<'_>) -> Outcome {
         expect_conflict(refused.map(drop), nobody, None)?;
         lab.expect_none(world.tenant, record).await?;
     }
-    // The id of a record of another kind is no help.
+    // A record of another kind with the same id does not satisfy the guard.
     let lead = lab.put(lab.new_record(world.tenant, Kind::Lead)).await?;
     let other = Ref::new(Kind::Contact, lead.id);
     expect_conflict(lab.step(world.tenant).guard_at(other, 1).send().await.map(drop), other, None)

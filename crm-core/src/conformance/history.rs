@@ -1,4 +1,4 @@
-//! The changes of one record: in order, both ways, by field, in pages, and what they say of the past.
+//! The changes of one record: in order, in both directions, by field, in pages, and as of the past.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure, samples};
 use crate::{
@@ -24,7 +24,7 @@ fn query(tenant: Id, record: Ref) -> HistoryQuery {
     HistoryQuery { tenant, record, field: None, descending: false, after: None, limit: 100 }
 }
 
-/// Holds that two runs of changes are the same.
+/// Requires that two sequences of changes are equal.
 pub(super) fn same_changes(what: &str, expected: &[Change], got: &[Change]) -> Outcome {
     ensure!(expected.len() == got.len(), "{what}: expected {} changes, got {}", expected.len(), got.len());
     for (expected, got) in expected.iter().zip(got) {
@@ -66,7 +66,7 @@ async fn changes_as_written(lab: &Lab<'_>) -> Outcome {
     let expected: Vec<Change> =
         first.writes.iter().chain(&second.writes).flat_map(|write| write.changes.clone()).collect();
     let got = lab.changes(world.tenant, image.reference()).await?;
-    // An origin that says nothing is none.
+    // An empty origin equals a missing one.
     let said = |change: &Change| {
         let mut change = change.clone();
         change.origin = change.origin.filter(|origin| **origin != Origin::default());

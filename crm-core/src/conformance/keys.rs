@@ -1,4 +1,4 @@
-//! Idempotency keys: stored with their commit, used once, forgotten when their time has come.
+//! Idempotency keys: stored with their commit, used once, and removed after they expire.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
@@ -15,7 +15,7 @@ pub(super) const CASES: &[Case] = &[
     case!("keys", a_failure_stores_no_key, "a commit that fails leaves its key free"),
 ];
 
-/// Holds that a commit failed because its key was used.
+/// Requires that a commit failed because its key was used.
 pub(super) fn expect_used(outcome: Result<(), StoreError>) -> Outcome {
     match outcome {
         Err(StoreError::KeyUsed) => Ok(()),

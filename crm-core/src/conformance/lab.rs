@@ -1,4 +1,4 @@
-//! What a case works with: an empty store, counted ids, a clock of its own, a ready tenant, and reads that check.
+//! The environment of a case: an empty store, deterministic ids, a test clock, a tenant, and reads with assertions.
 
 use std::sync::{
     Arc,
@@ -29,14 +29,14 @@ use crate::{
     value::{Id, Kind, Ref, Time, Value},
 };
 
-/// More pages than any list of the suite has: a walk that needs more goes round in circles.
+/// More pages than any list of the suite has: a longer walk does not terminate.
 const MAX_PAGES: usize = 10_000;
-/// How often the feed is asked again when it has not told everything yet.
+/// The limit of repeated reads of an incomplete feed.
 const MAX_FEED_ROUNDS: usize = 10_000;
 /// 2024-01-01T00:00:00Z.
 const FIRST_MOMENT: i64 = 1_704_067_200_000_000;
 
-/// An empty store and what a case needs beside it.
+/// The environment of a case: an empty store, ids and a clock.
 pub struct Lab<'a> {
     /// The store under test.
     pub store: Arc<dyn Store>,
@@ -46,8 +46,8 @@ pub struct Lab<'a> {
     commits: CommitIds,
 }
 
-/// Ids of commits, which no other run has: a store may remember them for a while, beyond the tables they went to. Nothing
-/// is sorted by them, so a case does the same whatever they are.
+/// Ids of commits, unique across runs: a store may remember them for a while, even beyond the tables that they were
+/// written to. Nothing is sorted by them, so cases are deterministic nevertheless.
 #[derive(Clone, Debug)]
 pub(super) struct CommitIds {
     count: Arc<AtomicU64>,
@@ -74,10 +74,10 @@ impl CommitIds {
     }
 }
 
-/// A tenant with what other records refer to.
+/// A tenant with records that others refer to.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The tenant: its organization's id.
+    /// The id of the tenant and of its organization.
     pub tenant: Id,
     /// Three users.
     pub users: [Id; 3],
@@ -89,12 +89,12 @@ pub struct World {
     pub lead_pipeline: Id,
     /// A pipeline of deals.
     pub deal_pipeline: Id,
-    /// Three stages of each pipeline (by convention: ids only).
+    /// Three stages of each pipeline (ids only, by convention).
     pub stages: [Id; 3],
 }
 
 impl World {
-    /// Every record of it.
+    /// Returns every record of the tenant.
     pub fn records(&self) -> impl Iterator<Item = Ref> {
         let of = |kind: Kind, ids: Vec<Id>| ids.into_iter().map(move |id| Ref::new(kind, id));
         of(Kind::Organization, vec![self.tenant])
@@ -112,18 +112,18 @@ impl std::fmt::Debug for Lab<'_> {
 }
 
 impl<'a> Lab<'a> {
-    /// A laboratory on a fresh store.
+    /// Creates an environment on a fresh store.
     pub async fn new(harness: &'a dyn Harness) -> Self {
         Self::on(harness.fresh().await, harness)
     }
 
-    /// A laboratory on a store that is there already.
+    /// Creates an environment on an existing store.
     pub fn on(store: Arc<dyn Store>, harness: &'a dyn Harness) -> Self {
         let (ids, clock) = (AtomicU64::new(0), AtomicI64::new(FIRST_MOMENT));
         Self { store, harness, ids, clock, commits: CommitIds::new() }
     }
 
-    /// The next id: a `UUIDv7` that is counted, so that ids sort by the order in which they were made.
+    /// Returns the next id: a `UUIDv7` with a counter, so that ids sort in the order of their creation.
     pub fn id(&self) -> Id {
         let count = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let mut bytes = [0; 10];
@@ -131,45 +131,45 @@ impl<'a> Lab<'a> {
         Id::from_parts(FIRST_MOMENT.unsigned_abs() / 1000 + count, bytes)
     }
 
-    /// The ids of commits.
+    /// Returns the ids of commits.
     pub(super) const fn commit_ids(&self) -> &CommitIds {
         &self.commits
     }
 
-    /// The next id, in no order: a UUID such as an embedder may bring along.
+    /// Returns the next id, in no order: a UUID as an embedder may supply it.
     pub fn mixed_id(&self) -> Id {
         let count = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         let (high, low) = (mix(count), mix(count ^ 0xABCD_EF01_2345_6789));
         Id::from_uuid(uuid::Uuid::from_u64_pair(high, low))
     }
 
-    /// The next moment, a second after the last.
+    /// Returns the next time, a second after the previous one.
     pub fn now(&self) -> Time {
         let micros = self.clock.fetch_add(1_000_000, Ordering::Relaxed);
         Time::EPOCH.plus_micros(micros)
     }
 
-    /// Lets time pass: so many seconds more.
+    /// Advances the clock by a number of seconds.
     pub fn wait(&self, seconds: u32) {
         self.clock.fetch_add(i64::from(seconds) * 1_000_000, Ordering::Relaxed);
     }
 
-    /// Waits until lists show everything.
+    /// Waits until lists are up to date.
     pub async fn settle(&self) {
         self.harness.settle(self.store.as_ref()).await;
     }
 
-    /// A ready tenant: organization, users, teams, role, two pipelines. One commit.
+    /// Creates a tenant with organization, users, teams, role and two pipelines, in one commit.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn tenant(&self) -> Result<World, Failure> {
         let (world, commit) = self.world();
         self.store.commit(&commit).await.map_err(|error| Failure::from(error).at("making a tenant"))?;
         Ok(world)
     }
 
-    /// A tenant in the making, and the commit that makes it.
+    /// Returns a new tenant, and the commit that creates it.
     pub(super) fn world(&self) -> (World, Commit) {
         let world = World {
             tenant: self.id(),
@@ -195,35 +195,35 @@ impl<'a> Lab<'a> {
         (world, commit)
     }
 
-    /// A commit in the making.
+    /// Returns an empty commit.
     pub fn step(&self, tenant: Id) -> Step<'_> {
         Step::new(self, tenant)
     }
 
-    /// A new record of a kind, with what the kind cannot be without. Nothing is stored yet.
+    /// Returns a new record of a kind with its required fields. Nothing is stored yet.
     pub fn new_record(&self, tenant: Id, kind: Kind) -> Edit {
         sample(tenant, Ref::new(kind, self.id()), self.now())
     }
 
-    /// A change of a record as it was read. Nothing is stored yet.
+    /// Returns a change of a record as it was read. Nothing is stored yet.
     pub fn change(&self, before: &Arc<Image>) -> Edit {
         Edit::of(before, self.now())
     }
 
-    /// Commits one write and returns the record as it is then.
+    /// Commits one write, and returns the after-image.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn put(&self, edit: Edit) -> Result<Arc<Image>, StoreError> {
         let after = edit.after();
         self.step(after.tenant).write(edit).send().await?;
         Ok(after)
     }
 
-    /// Commits many new records or changes of many tenants, in as few commits as the budget allows.
+    /// Commits new records or changes of any number of tenants, in as few commits as the budget allows.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn put_all(&self, edits: Vec<Edit>) -> Result<Vec<Arc<Image>>, StoreError> {
         let images: Vec<Arc<Image>> = edits.iter().map(Edit::after).collect();
         let mut step: Option<Step<'_>> = None;
@@ -243,18 +243,18 @@ impl<'a> Lab<'a> {
         Ok(images)
     }
 
-    /// A record by id.
+    /// Returns a record by id.
     ///
     /// # Errors
-    /// What the store says, or an answer of the wrong form.
+    /// Those of the store, or an answer of the wrong form.
     pub async fn get(&self, tenant: Id, record: Ref) -> Result<Option<Arc<Image>>, Failure> {
         self.get_want(tenant, Want::Record(record)).await
     }
 
-    /// The record that holds a claim, as a tenant sees it.
+    /// Returns the holder of a claim, as a tenant sees it.
     ///
     /// # Errors
-    /// What the store says, or an answer of the wrong form.
+    /// Those of the store, or an answer of the wrong form.
     pub async fn claimed(&self, tenant: Id, claim: &Claim) -> Result<Option<Arc<Image>>, Failure> {
         self.get_want(tenant, Want::Claimed(claim.clone())).await
     }
@@ -267,10 +267,10 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// What an idempotency key holds.
+    /// Returns the entry of an idempotency key.
     ///
     /// # Errors
-    /// What the store says, or an answer of the wrong form.
+    /// Those of the store, or an answer of the wrong form.
     pub async fn key(&self, tenant: Id, key: &str) -> Result<Option<KeyEntry>, Failure> {
         let mut answer = self.store.get(tenant, &[Want::Key(key.to_owned())]).await?;
         match (answer.got.pop(), answer.got.is_empty()) {
@@ -279,26 +279,26 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// The tenant's definitions epoch.
+    /// Returns the tenant's definitions epoch.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn epoch(&self, tenant: Id) -> Result<Id, Failure> {
         Ok(self.epochs(tenant).await?.definitions)
     }
 
-    /// The tenant's epochs.
+    /// Returns the tenant's epochs.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn epochs(&self, tenant: Id) -> Result<Epochs, Failure> {
         Ok(self.store.get(tenant, &[]).await?.epochs)
     }
 
-    /// Holds that a record is stored just so.
+    /// Requires that a record is stored exactly as given.
     ///
     /// # Errors
-    /// Where it is not.
+    /// Fails if it is not.
     pub async fn expect(&self, expected: &Image) -> Outcome {
         let record = expected.reference();
         match self.get(expected.tenant, record).await? {
@@ -310,10 +310,10 @@ impl<'a> Lab<'a> {
         }
     }
 
-    /// Holds that records of one tenant are stored just so.
+    /// Requires that records of one tenant are stored exactly as given.
     ///
     /// # Errors
-    /// Where one is not.
+    /// Fails if one is not.
     pub async fn expect_all(&self, expected: &[Arc<Image>]) -> Outcome {
         for images in expected.chunks(50) {
             let Some(first) = images.first() else { continue };
@@ -332,40 +332,40 @@ impl<'a> Lab<'a> {
         Ok(())
     }
 
-    /// Holds that a record is not there.
+    /// Requires that a record does not exist.
     ///
     /// # Errors
-    /// Where it is.
+    /// Fails if it does.
     pub async fn expect_none(&self, tenant: Id, record: Ref) -> Outcome {
         ensure!(self.get(tenant, record).await?.is_none(), "{record} is there and should not be");
         Ok(())
     }
 
-    /// Holds who holds a claim.
+    /// Requires that a claim has this holder.
     ///
     /// # Errors
-    /// Where another does.
+    /// Fails if it has another.
     pub async fn expect_holder(&self, claim: &Claim, holder: Option<Ref>) -> Outcome {
         let found = self.claimed(claim.tenant, claim).await?.map(|image| image.reference());
         ensure!(found == holder, "{claim:?}: expected to be held by {holder:?}, is held by {found:?}");
         Ok(())
     }
 
-    /// A query of all live records of a kind by the index of a name.
+    /// Returns a query of all live records of a kind by the index with a name.
     ///
     /// # Panics
-    /// Where the kind has no such index: a mistake in the case.
+    /// Panics if the kind has no such index, which is an error in the case.
     pub fn query(&self, tenant: Id, kind: Kind, index: &str, equals: Vec<Value>) -> Query {
         let decl = catalog::decl(kind);
         let index = decl.index(index).unwrap_or_else(|| panic!("{kind} has no index `{index}`"));
         Query { tenant, decl, index, equals, descending: false, filter: Predicate::always(), after: None, limit: 100 }
     }
 
-    /// Walks a list to its end and returns what all its pages showed. Each page must have no more than the limit, and
-    /// each position must lie after the one before.
+    /// Reads a list to its end, and returns the records of all its pages. No page may exceed the limit, and each
+    /// position must be after the previous one.
     ///
     /// # Errors
-    /// What the store says, or a walk that does not end.
+    /// Those of the store, or a list that does not end.
     pub async fn walk(&self, query: &Query) -> Result<Vec<Arc<Image>>, Failure> {
         let mut query = query.clone();
         let mut all = Vec::new();
@@ -389,10 +389,10 @@ impl<'a> Lab<'a> {
         Err(Failure::new(format!("a walk by `{}` does not end", query.index.name)))
     }
 
-    /// Holds that a list shows, over all its pages, what it must of these records.
+    /// Requires that a list contains, over all its pages, exactly the expected ones of these records.
     ///
     /// # Errors
-    /// Where it does not.
+    /// Fails if it does not.
     pub async fn expect_list(&self, records: &[Arc<Image>], query: &Query) -> Outcome {
         let expected = expected_list(records, query);
         let got = self.walk(query).await?;
@@ -414,10 +414,10 @@ impl<'a> Lab<'a> {
         Ok(())
     }
 
-    /// The whole history of a record, in pages of a size.
+    /// Returns the whole history of a record, in pages of the query's limit.
     ///
     /// # Errors
-    /// What the store says, or a walk that does not end.
+    /// Those of the store, or a history that does not end.
     pub async fn history(&self, query: &HistoryQuery) -> Result<Vec<Change>, Failure> {
         let mut query = query.clone();
         let mut all: Vec<Change> = Vec::new();
@@ -434,19 +434,19 @@ impl<'a> Lab<'a> {
         Err(Failure::new("the walk through a history does not end"))
     }
 
-    /// The whole history of a record in order, a hundred a page.
+    /// Returns the whole history of a record in order, with 100 changes per page.
     ///
     /// # Errors
-    /// What the store says, or a walk that does not end.
+    /// Those of the store, or a history that does not end.
     pub async fn changes(&self, tenant: Id, record: Ref) -> Result<Vec<Change>, Failure> {
         let query = HistoryQuery { tenant, record, field: None, descending: false, after: None, limit: 100 };
         self.history(&query).await
     }
 
-    /// The whole of a tenant's log between two moments.
+    /// Returns the whole log of a tenant between two times.
     ///
     /// # Errors
-    /// What the store says, or a walk that does not end.
+    /// Those of the store, or a log that does not end.
     pub async fn log(&self, query: &LogQuery) -> Result<Vec<Change>, Failure> {
         let mut query = query.clone();
         let mut all: Vec<Change> = Vec::new();
@@ -463,10 +463,10 @@ impl<'a> Lab<'a> {
         Err(Failure::new("the walk through a log does not end"))
     }
 
-    /// All stage moves of a pipeline between two moments.
+    /// Returns all stage moves of a pipeline between two times.
     ///
     /// # Errors
-    /// What the store says, or a walk that does not end.
+    /// Those of the store, or stage moves that do not end.
     pub async fn stage_moves(&self, query: &StageMoveQuery) -> Result<Vec<Change>, Failure> {
         let mut query = query.clone();
         let mut all: Vec<Change> = Vec::new();
@@ -483,11 +483,11 @@ impl<'a> Lab<'a> {
         Err(Failure::new("the walk through stage moves does not end"))
     }
 
-    /// Reads the feed after a cursor until it has told so many changes and then nothing more; where it never does, what
-    /// it told is returned all the same.
+    /// Reads the feed after a cursor until it has returned the expected number of changes followed by an empty page. If
+    /// it never does, the changes read so far are returned nevertheless.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn feed(
         &self,
         after: Option<FeedCursor>,
@@ -512,19 +512,19 @@ impl<'a> Lab<'a> {
         cursor.map(|cursor| (all, cursor)).ok_or_else(|| Failure::new("the feed gave no cursor"))
     }
 
-    /// Runs tasks side by side, as far as the harness can, and waits for all. None begins before all are there.
+    /// Runs tasks concurrently, as far as the harness supports it, and waits for all. They start together.
     pub async fn race(&self, tasks: Vec<Task>) {
         let (open, gate) = oneshot::channel::<()>();
         let gate = gate.shared();
         let runners = tasks.into_iter().map(|task| {
             let gate = gate.clone();
             self.harness.spawn(Box::pin(async move {
-                // Whether the gate was opened or lost, the race is on.
+                // The race starts whether the gate was opened or dropped.
                 let _ = gate.await;
                 task.await;
             }))
         });
-        // The runners are polled first, so all of them stand at the gate when it opens.
+        // The runners are polled first, so that all of them wait at the gate when it opens.
         join(join_all(runners), async {
             let _ = open.send(());
         })
@@ -532,17 +532,17 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// The place of a change in a log that is ordered by a time.
+/// Returns the position of a change in a log that is ordered by a time.
 pub(super) fn place(change: &Change, time: Time) -> LogPosition {
     LogPosition { time, record: change.record, group: change.group, version: change.version }
 }
 
-/// The place of a change in its record's history.
+/// Returns the position of a change in its record's history.
 pub(super) fn history_place(change: &Change) -> HistoryPosition {
     HistoryPosition { recorded_at: change.recorded_at, group: change.group, version: change.version }
 }
 
-/// Steele's splitmix64: every number once, in no order.
+/// Steele's splitmix64: a permutation of all numbers, in no apparent order.
 pub(super) const fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

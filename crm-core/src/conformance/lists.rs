@@ -1,4 +1,4 @@
-//! Lists by declared indexes: who stands where, in which order, and how pages follow one another.
+//! Lists by declared indexes: membership, order and paging.
 
 use std::sync::Arc;
 
@@ -49,7 +49,8 @@ pub(super) const CASES: &[Case] = &[
     case!("lists", listed_while_written, "a walk while records are written shows each record that was there, once"),
 ];
 
-/// Records of a kind that fill an index: every sort value of its type (and none), under several equals (and none).
+/// Creates records of a kind that fill an index: every sort value of its type (and missing ones), under several equals
+/// (and missing ones).
 async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Result<Vec<Arc<Image>>, Failure> {
     let decl = catalog::decl(kind);
     let mut sorts = if samples::is_kept_by_writes(index.sort) {
@@ -58,7 +59,7 @@ async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Re
         samples::values(decl.fields[index.sort].ty, world)
     };
     sorts.truncate(6);
-    // Ties: the first two sort values twice.
+    // Ties: the first two sort values occur twice.
     sorts.extend_from_within(..2);
     if samples::may_be_missing(decl, index.sort) {
         sorts.extend([Value::Null, Value::Null]);
@@ -83,7 +84,7 @@ async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Re
             edit = edit.set(decl.fields[index.sort].name, sort.clone());
         }
         for (which, (&at, values)) in index.equals.iter().zip(&equals).enumerate() {
-            // Most records stand under the first equals, so that pages have something to page.
+            // Most records have the first equals, so that these have several pages.
             let pick = if number % 3 < 2 { 0 } else { (number / 3 + which) % values.len().max(1) };
             if let Some(value) = values.get(pick) {
                 edit = edit.set(decl.fields[at].name, value.clone());
@@ -97,7 +98,7 @@ async fn fill(lab: &Lab<'_>, world: &World, kind: Kind, index: &IndexDecl) -> Re
     Ok(lab.put_all(edits).await?)
 }
 
-/// The different equals under which records stand in an index.
+/// Returns the distinct equals of the records in an index.
 fn all_equals(index: &IndexDecl, images: &[Arc<Image>]) -> Vec<Vec<Value>> {
     let mut all: Vec<Vec<Value>> = Vec::new();
     for entry in images.iter().flat_map(|image| index.entries(image)) {
@@ -212,7 +213,7 @@ async fn texts_by_sort_key(lab: &Lab<'_>) -> Outcome {
         ["ﬁne", "fine", "Fine", "ＦＩＮＥ", "\u{10000}", "\u{ffff}", "\u{e000}", "~", "é", "e\u{301}"]
             .map(str::to_owned),
     );
-    // Equal up to the 120th character, which is the last that counts.
+    // Equal up to the 120th character, the last one that is significant.
     names.extend([
         format!("{prefix}a"),
         format!("{prefix}b"),
@@ -303,7 +304,7 @@ async fn one_entry_per_element(lab: &Lab<'_>) -> Outcome {
         lab.expect_list(tasks, &nothing).await
     };
     check(&tasks).await?;
-    // Elements that come, stay and go, and a sort value that moves under those that stay.
+    // Elements that are added, kept and removed, and a changed sort value with elements that are kept.
     tasks[1] = lab.put(lab.change(&tasks[1]).set("links", linked(&[1, 2]))).await?;
     tasks[2] = lab.put(lab.change(&tasks[2]).set("due_at", samples::time(7))).await?;
     tasks[5] = lab.put(lab.change(&tasks[5]).set("links", linked(&[]))).await?;
@@ -371,7 +372,7 @@ async fn archived_only_there(lab: &Lab<'_>) -> Outcome {
     check(&leads).await?;
     leads[3] = lab.put(lab.change(&leads[3]).restore()).await?;
     leads[0] = lab.put(lab.change(&leads[0]).archive()).await?;
-    // An edit of an archived record leaves it where it is.
+    // An edit of an archived record does not move it.
     leads[1] = lab.put(lab.change(&leads[1]).set("owner_id", Value::Id(world.users[1]))).await?;
     leads[4] = lab.put(lab.change(&leads[4]).set("score", Value::Int(5))).await?;
     check(&leads).await
@@ -461,7 +462,7 @@ async fn listed_while_written(lab: &Lab<'_>) -> Outcome {
         seen.extend(page.items.iter().map(|image| image.id));
         let Some(next) = page.next else { break };
         query.after = Some(next);
-        // Between two pages: a new record far behind, and an edit of one that was shown.
+        // Between two pages: a new record much later in the order, and an edit of a record that was returned.
         lab.put(lab.new_record(world.tenant, Kind::Lead)).await?;
         if let Some(shown) = page.items.first() {
             let Some(whole) = lab.get(world.tenant, shown.reference()).await? else {

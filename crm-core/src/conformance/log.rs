@@ -1,4 +1,4 @@
-//! A tenant's log: the changes of all its records by the time they were recorded.
+//! A tenant's log: the changes of all its records, by the time at which they were recorded.
 
 use super::{Case, Lab, Outcome, World, case, ensure, history::same_changes, lab::place};
 use crate::{
@@ -23,7 +23,7 @@ fn whole(tenant: Id) -> LogQuery {
     LogQuery { tenant, from: Time::MIN, until: Time::MAX, descending: false, after: None, limit: 1000 }
 }
 
-/// A log of many records, with several changes at some moments: as written, in the log's order.
+/// Creates a log of many records, with several changes at some times, and returns it in its order.
 async fn busy(lab: &Lab<'_>) -> Result<(World, Vec<Change>), super::Failure> {
     let world = lab.tenant().await?;
     let mut all = Vec::new();

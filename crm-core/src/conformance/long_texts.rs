@@ -1,4 +1,4 @@
-//! Long texts: returned by get, left out of lists, and never lost by a write that does not name them.
+//! Long texts: returned by get, omitted from lists, and kept by writes that do not name them.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{

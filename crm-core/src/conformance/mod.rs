@@ -1,6 +1,6 @@
-//! The public conformance suite: what every store must do, as one list of named cases.
+//! The public conformance suite: the requirements on every store, as named cases.
 //!
-//! A store of one's own says how to make an empty store and runs the list:
+//! To test a store, implement [`Harness`], which creates an empty store, and run the cases:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -20,13 +20,13 @@
 //! # });
 //! ```
 //!
-//! Each case gets an empty store of its own, knows nothing of the others and says in one sentence what it holds. A case
-//! fails with a message that names the record, the field and what was expected; a panic inside a store is a failure of
-//! that case, not of the run. Nothing here reads a clock, and no random number decides anything (only the ids of commits
-//! are new in every run, since a store may remember them): a case does the same whenever it is run.
+//! Each case runs on its own empty store, is independent of the others and states its requirement in one sentence. The
+//! message of a failure names the record, the field and the expected value. A panic inside a store fails its case, not
+//! the run. Cases read no clock, and no random number affects them, so they are deterministic. Only the ids of commits
+//! differ in every run, since a store may remember them.
 //!
-//! Besides the list there is the model test ([`model`]): random sequences of operations, side by side on the memory
-//! store and on the store under test.
+//! In addition there is the model test ([`model`]), which executes random sequences of operations on the memory store
+//! and on the store under test.
 
 mod access;
 mod atomicity;
@@ -72,13 +72,13 @@ pub use step::Step;
 pub(crate) use case::case;
 pub(crate) use check::ensure;
 
-/// Every case there is, theme by theme.
+/// Returns all cases, theme by theme.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     THEMES.iter().flat_map(|theme| theme.iter())
 }
 
-/// The themes, from the simplest promise to the ones that build on the others: where a store is in the making, the
-/// first failure is the one to look at.
+/// The themes, from the most basic requirements to those that depend on others. When developing a store, start with the
+/// first failure.
 static THEMES: &[&[Case]] = &[
     commits::CASES,
     groups::CASES,

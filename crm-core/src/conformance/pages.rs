@@ -1,5 +1,4 @@
-//! Pages that an engine cuts on its own terms: lists of more than a megabyte, filters that let little through, and
-//! positions that nobody was given.
+//! Pages that a database cuts on its own terms: lists of more than a megabyte, selective filters, and forged positions.
 
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ pub(super) const CASES: &[Case] = &[
     case!("pages", with_the_epoch, "a page that tells the epoch is the same page, and the epoch the tenant's"),
 ];
 
-/// Leads of some fifty kilobytes each, without long texts: several megabytes that a list carries.
+/// Creates leads of about 50 kilobytes each, without long texts, so that a list transfers several megabytes.
 async fn heavy(lab: &Lab<'_>, world: &World, count: usize) -> Result<Vec<Arc<Image>>, Failure> {
     let filler = Value::text("f".repeat(50_000));
     let edits = (0..count).map(|number| {
@@ -61,7 +60,7 @@ async fn more_than_a_megabyte(lab: &Lab<'_>) -> Outcome {
 
 async fn few_among_many(lab: &Lab<'_>) -> Outcome {
     let world = lab.tenant().await?;
-    // More than four engine pages of a megabyte.
+    // More than four database pages of a megabyte.
     let leads = heavy(lab, &world, 90).await?;
     lab.settle().await;
     for filter in [source_is("rare"), source_is("none"), source_is("common"), Predicate::never()] {
@@ -76,7 +75,7 @@ async fn few_among_many(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// A value of every variant there is, none of which is fit for all fields.
+/// Returns a value of every variant, none of which is valid for all fields.
 fn one_of_each(lab: &Lab<'_>) -> Vec<Value> {
     vec![
         Value::NotLoaded,
@@ -155,7 +154,7 @@ async fn positions_far_out(lab: &Lab<'_>) -> Outcome {
         for id in [low, high, lab.mixed_id()] {
             for descending in [false, true] {
                 let query = Query { descending, limit: 4, ..lab.query(world.tenant, kind, index, vec![]) };
-                // What an honest reader would see after such a place.
+                // The expected result after such a position.
                 let expected: Vec<Arc<Image>> = super::expected_list(records, &query)
                     .into_iter()
                     .filter(|image| {
@@ -167,7 +166,8 @@ async fn positions_far_out(lab: &Lab<'_>) -> Outcome {
                 let what = format!("after {} by `{index}`", super::check::short(&sort));
                 let forged = Query { after, ..query };
                 if sort.as_text().is_some_and(|text| text.contains('\0')) {
-                    // No text has a NUL, so such a position is none: to be refused, or to be taken as a place.
+                    // Texts never contain NUL, so this position is invalid: it may be refused or treated as a place in
+                    // the order.
                     let listed = lab.store.list(&forged).await;
                     ensure!(matches!(listed, Ok(_) | Err(StoreError::BadQuery(_))), "{what}: {listed:?}");
                 } else {
@@ -253,7 +253,7 @@ async fn with_the_epoch(lab: &Lab<'_>) -> Outcome {
         for descending in [false, true] {
             let query = lab.query(tenant, Kind::Lead, index, equals.clone());
             let mut query = Query { limit: 2, descending, ..query };
-            // Six leads are three pages, and an engine may end on an empty one.
+            // Six leads are three pages, and a database may end with an empty one.
             for _ in 0..5 {
                 let (page, epochs) = lab.store.list_with_epochs(&query).await?;
                 ensure!(epochs == lab.epochs(tenant).await?, "by `{index}` the page tells {epochs:?}");

@@ -1,4 +1,4 @@
-//! Which failure is told where a commit fails for several reasons: callers decide what to do next by it.
+//! The error that is reported if a commit fails for several reasons. Callers depend on it to decide how to continue.
 
 use super::{
     Case, Lab, Outcome, case,
@@ -48,7 +48,7 @@ async fn versions_before_claims(lab: &Lab<'_>) -> Outcome {
     conflict(lab.step(tenant).write(stale()).release(&claim, old.reference()).send().await.map(drop))?;
     conflict(lab.step(tenant).guard(&old).take(&claim, holder.reference()).send().await.map(drop))?;
     conflict(lab.step(tenant).guard(&old).take(&claim, old.reference()).send().await.map(drop))?;
-    // A new record that exists already, and whose claim its own first creation holds.
+    // A new record that exists already, and whose claim is held by its own first creation.
     let again = super::edit::sample(tenant, holder.reference(), lab.now());
     let twice = lab.step(tenant).write(again).take(&claim, holder.reference()).send().await;
     expect_conflict(twice.map(drop), holder.reference(), Some(holder.versions))?;

@@ -1,7 +1,7 @@
-//! Races: many tasks at once on one thing, of which the versions and claims let the right ones through.
+//! Races: many concurrent tasks on one subject. Versions and claims must admit the right ones.
 //!
-//! A task sends the same commit again where the store says that it is unavailable or that the outcome is unknown, as a
-//! careful caller would; what it reports is the last answer.
+//! A task resends its commit if the store is unavailable or the outcome is unknown, as a careful caller would, and
+//! reports the last answer.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -40,10 +40,10 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 const TASKS: usize = 16;
-/// How often a task sends a commit again that may or may not have been stored.
+/// The limit of attempts of a task to send a commit whose outcome is unknown.
 const MAX_SENDS: usize = 200;
 
-/// What many tasks put together.
+/// Collected results of concurrent tasks.
 #[derive(Clone)]
 struct Pot<T>(Arc<Mutex<Vec<T>>>);
 
@@ -61,8 +61,8 @@ impl<T> Pot<T> {
     }
 }
 
-/// Sends a commit until the store gives an answer to act on. A commit whose answer was lost and that then meets its own
-/// work has been stored.
+/// Sends a commit until the store gives a definite answer. If an answer was lost and the resent commit conflicts with
+/// itself, it was stored.
 async fn send(store: &dyn Store, commit: &Commit) -> Result<(), StoreError> {
     let mut unknown = false;
     let mut last = Err(StoreError::unavailable("never sent"));
@@ -97,7 +97,7 @@ async fn own_work(store: &dyn Store, commit: &Commit, told: Result<(), StoreErro
     told
 }
 
-/// Sends commits at once, one a task, and returns each with its answer, in the order in which the answers came.
+/// Sends commits concurrently, one in each task, and returns each with its answer, in the order of the answers.
 async fn send_all(lab: &Lab<'_>, commits: Vec<Commit>) -> Vec<(Commit, Result<(), StoreError>)> {
     let pot = Pot::new();
     let tasks = commits.into_iter().map(|commit| -> Task {
@@ -111,7 +111,7 @@ async fn send_all(lab: &Lab<'_>, commits: Vec<Commit>) -> Vec<(Commit, Result<()
     pot.take()
 }
 
-/// The one commit that was stored; the failures of the others must be as said.
+/// Returns the only commit that was stored; the failures of the others must be the expected ones.
 fn one_winner(
     outcomes: &[(Commit, Result<(), StoreError>)],
     fits: impl Fn(&StoreError) -> bool,
@@ -201,7 +201,7 @@ async fn transfer_race(lab: &Lab<'_>) -> Outcome {
     lab.expect_holder(&claim, Some(winner.writes[0].record())).await
 }
 
-/// Ids and moments for tasks that decide as they go.
+/// Ids and times for concurrent decisions.
 #[derive(Clone)]
 struct Counter {
     ids: CommitIds,
@@ -225,7 +225,7 @@ fn commit_of(id: Id, at: Time, tenant: Id, edits: Vec<Edit>) -> Commit {
     commit
 }
 
-/// Reads one record.
+/// Returns one record.
 async fn read(store: &dyn Store, tenant: Id, record: Ref) -> Result<Arc<Image>, Failure> {
     for _ in 0..MAX_SENDS {
         match store.get(tenant, &[Want::Record(record)]).await.map(|mut answer| answer.got.pop()) {
@@ -237,7 +237,7 @@ async fn read(store: &dyn Store, tenant: Id, record: Ref) -> Result<Arc<Image>, 
     Err(Failure::new("reads stay unavailable"))
 }
 
-/// Counts a field up so many times: reads, decides, commits, and begins again on a conflict.
+/// Increments a field repeatedly: reads, decides, commits, and retries on a conflict.
 async fn count_up(
     store: Arc<dyn Store>,
     counter: Counter,
@@ -251,7 +251,7 @@ async fn count_up(
         let image = read(store.as_ref(), tenant, record).await?;
         let (id, at) = counter.next();
         let count = if let Value::Int(count) = image.get(field) { *count } else { 0 };
-        // Within a record, recording never runs backwards: the later of now and updated_at.
+        // Within a record, `recorded_at` never goes back: it is the later of now and `updated_at`.
         let at = image.get("updated_at").as_time().map_or(at, |updated| at.max(updated));
         let commit = commit_of(id, at, tenant, vec![Edit::of(&image, at).set(field, Value::Int(count + 1))]);
         match send(store.as_ref(), &commit).await {
@@ -373,7 +373,7 @@ async fn crossing_batches(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Raises every record by one, in one commit, twice.
+/// Increments a field of every record in one commit, twice.
 async fn raise_all(store: &dyn Store, counter: &Counter, tenant: Id, order: &[Ref]) -> Outcome {
     let mut done = 0;
     for _ in 0..100_000 {
@@ -478,7 +478,7 @@ async fn feed_meanwhile(lab: &Lab<'_>) -> Outcome {
     for outcome in pot.take() {
         outcome?;
     }
-    // What was told meanwhile, and what a consumer hears that goes on from there, is everything.
+    // The changes read during the race, and those read by a consumer that resumes from there, must be complete.
     let mut meanwhile = Vec::new();
     let mut reached = None;
     for heard in told.take() {

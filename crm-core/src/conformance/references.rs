@@ -1,4 +1,4 @@
-//! References between records: in one commit in any order, to archived records, and to nothing.
+//! References between records: within one commit in any order, to archived records, and to records that do not exist.
 
 use super::{Case, Edit, Lab, Outcome, Step, case, ensure};
 use crate::{
@@ -62,8 +62,8 @@ async fn archived_targets_stay_valid(lab: &Lab<'_>) -> Outcome {
     lab.expect(&cleared).await
 }
 
-/// Sends a step with a reference that names nothing of the tenant: it is refused as dangling, with nothing stored, or
-/// stored whole.
+/// Sends a step with a reference to a record that does not exist in the tenant. It must be refused as dangling with
+/// nothing stored, or stored completely.
 async fn whole_or_nothing(lab: &Lab<'_>, step: Step<'_>) -> Outcome {
     let commit = step.build();
     match lab.store.commit(&commit).await {

@@ -1,4 +1,4 @@
-//! The same commit sent again, as after an answer that was lost: no second effect, whatever the answer.
+//! A commit that is resent, as after a lost answer, has no second effect, whatever the answer.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
     case!("replay", own_commit_is_found, "the log tells whose commit made the change at base + 1"),
 ];
 
-/// Sends a commit again: it fails as a conflict or a used key, or succeeds.
+/// Resends a commit, which fails with a conflict or a used key, or succeeds.
 async fn send_again(lab: &Lab<'_>, commit: &Commit) -> Result<Result<(), StoreError>, Failure> {
     match lab.store.commit(commit).await {
         Ok(()) => Ok(Ok(())),
@@ -30,7 +30,7 @@ async fn expect_versions(lab: &Lab<'_>, commit: &Commit, record: Ref, versions: 
     let found: Vec<u64> = changes.iter().map(|change| change.version).collect();
     ensure!(found == versions, "the log holds the versions {found:?} in place of {versions:?}");
     lab.settle().await;
-    // The tenant's own ten records, and this one's changes.
+    // The tenant's own ten records, and the changes of this one.
     let (told, _) = lab.feed(None, 100, 10 + changes.len()).await?;
     let told = told.iter().filter(|(_, change)| change.record == record && change.commit == commit.id).count();
     let own = changes.iter().filter(|change| change.commit == commit.id).count();

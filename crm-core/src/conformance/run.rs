@@ -1,4 +1,4 @@
-//! Running the cases on a store, and the report of it.
+//! Runs the cases on a store, and reports the results.
 
 use std::{fmt, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
@@ -8,42 +8,42 @@ use futures::{FutureExt, StreamExt, stream};
 use super::{Case, Lab, cases};
 use crate::store::Store;
 
-/// One task of a race.
+/// A task of a race.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// How a kind of store is made for the suite.
+/// Creates stores of one kind for the suite.
 #[async_trait]
 pub trait Harness: Send + Sync {
-    /// An empty store that shares nothing with any other: a database, a schema, a table, a file of its own. What must
-    /// live as long as the store belongs into it. A panic here is reported as the failure of the case.
+    /// Returns an empty store that shares nothing with any other: its own database, schema, table or file. The store
+    /// must own all that has to live as long as it does. A panic here is reported as a failure of the case.
     async fn fresh(&self) -> Arc<dyn Store>;
 
-    /// Returns when lists, the tenant's log, stage moves and the feed show everything that was committed to the store
-    /// so far. Where they always do, there is nothing to wait for.
+    /// Returns when lists, the tenant's log, stage moves and the feed show everything committed to the store so far.
+    /// The default implementation returns at once, for stores that never lag.
     async fn settle(&self, _store: &dyn Store) {}
 
-    /// Runs a task of a race. As it stands, tasks take turns wherever they wait; give them to the runtime
-    /// (`tokio::spawn`) for threads that truly run side by side.
+    /// Runs a task of a race. By default, tasks alternate wherever they wait; spawn them on the runtime
+    /// (`tokio::spawn`) to run them in parallel.
     fn spawn(&self, task: Task) -> Task {
         task
     }
 
-    /// How many cases may run at once, each on a store of its own.
+    /// The number of cases that may run concurrently, each on its own store.
     fn concurrency(&self) -> usize {
         1
     }
 }
 
-/// A case that failed.
+/// A failed case.
 #[derive(Clone, Debug)]
 pub struct Failed {
-    /// Which.
+    /// The case.
     pub case: &'static Case,
-    /// What was expected, and what was found.
+    /// The expected and the actual result.
     pub message: String,
 }
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The cases that passed, in the suite's order.
@@ -53,10 +53,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Holds that at least one case ran and none failed.
+    /// Asserts that at least one case ran and none failed.
     ///
     /// # Panics
-    /// Naming every case that failed, with its message.
+    /// Panics with every failed case and its message.
     pub fn assert(&self) {
         assert!(!self.passed.is_empty() || !self.failed.is_empty(), "no case ran");
         assert!(self.failed.is_empty(), "{self}");
@@ -73,12 +73,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs every case.
+/// Runs all cases.
 pub async fn run(harness: &dyn Harness) -> Report {
     run_where(harness, |_| true).await
 }
 
-/// Runs the cases that are wanted.
+/// Runs the cases for which `wanted` returns `true`.
 pub async fn run_where(harness: &dyn Harness, wanted: impl Fn(&Case) -> bool) -> Report {
     let chosen: Vec<&'static Case> = cases().filter(|case| wanted(case)).collect();
     let mut outcomes =
@@ -105,7 +105,7 @@ async fn try_out(case: &'static Case, harness: &dyn Harness) -> (&'static Case, 
     (case, outcome)
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()

@@ -1,4 +1,4 @@
-//! Values of every type that a field or a custom property can have, the ordinary and the extreme.
+//! Ordinary and extreme values of every type that a field or a custom property can have.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     value::{Currency, Date, Decimal, Kind, Money, Ref, Time, Value},
 };
 
-/// Whether the field may be missing in a record that the core would write.
+/// Returns `true` if the field may be missing in a record written by the core.
 pub(super) fn may_be_missing(decl: &KindDecl, at: usize) -> bool {
     let mut defaults = vec![Value::Null; decl.fields.len()];
     catalog::write_defaults(decl.kind, &mut defaults);
@@ -17,32 +17,32 @@ pub(super) fn may_be_missing(decl: &KindDecl, at: usize) -> bool {
     !field.marks.required && field.section != Section::System && !is_kept_by_writes(at) && defaults[at].is_null()
 }
 
-/// A decimal from its text; nought where it is none, which only a mistake here can bring.
+/// Parses a decimal; 0 if the text is invalid, which would be an error in this file.
 pub(super) fn decimal(text: &str) -> Decimal {
     text.parse().unwrap_or(Decimal::ZERO)
 }
 
-/// An amount of a currency.
+/// Returns an amount of a currency.
 pub(super) fn money(amount: &str, currency: Currency) -> Value {
     Value::Money(Money { amount: decimal(amount), currency })
 }
 
-/// A time from microseconds since 1970, held within the years 1 to 9999.
+/// Returns a time from microseconds since 1970, within the years 1 to 9999.
 pub(super) fn time(micros: i64) -> Value {
     Value::Time(Time::EPOCH.plus_micros(micros))
 }
 
-/// A day from days since 1970-01-01; that day where there is no such one.
+/// Returns a day from days since 1970-01-01, or `Null` if it is out of range.
 pub(super) fn day(days: i32) -> Value {
     Date::from_days(days).map_or(Value::Null, Value::Date)
 }
 
-/// The first and the last day there is.
+/// Returns the first and the last valid day.
 pub(super) fn first_and_last_day() -> [Value; 2] {
     [Value::Date(Date::of(Time::MIN)), Value::Date(Date::of(Time::MAX))]
 }
 
-/// Texts that trip over one layer or another: quotes, patterns, other scripts, and no text at all.
+/// Texts that are difficult for some layer: quotes, patterns, other scripts, and the empty text.
 pub(super) const TEXTS: &[&str] = &[
     "plain",
     "Plain Text",
@@ -74,13 +74,13 @@ pub(super) const TEXTS: &[&str] = &[
     "NaN",
 ];
 
-/// A text of so many characters of which each has four bytes.
+/// Returns a text of this many characters with four bytes each.
 pub(super) fn wide_text(chars: usize) -> String {
     "𝄞".repeat(chars)
 }
 
-/// Values of a type, the most ordinary first. References name what is in the world; none where a type has no value
-/// that any field could hold.
+/// Returns values of a type, the most ordinary first. References name records of the world. Empty if no field can hold
+/// a value of the type.
 pub(super) fn values(ty: FieldType, world: &World) -> Vec<Value> {
     let texts = |list: &[&str]| list.iter().map(|text| Value::text(*text)).collect::<Vec<_>>();
     match ty {
@@ -158,7 +158,7 @@ pub(super) fn values(ty: FieldType, world: &World) -> Vec<Value> {
     }
 }
 
-/// Decimals, ordered by nothing: as text they would sort wrongly.
+/// Decimals in no order; as text they would sort incorrectly.
 pub(super) const DECIMALS: &[&str] = &[
     "1.5",
     "0",
@@ -176,7 +176,7 @@ pub(super) const DECIMALS: &[&str] = &[
     "12345678901234567.89012345678",
 ];
 
-/// Amounts, and whether they are of dollars (else of euros).
+/// Amounts, and whether they are in dollars (otherwise euros).
 const MONEY: &[(&str, bool)] = &[
     ("10.5", false),
     ("10.5", true),
@@ -192,12 +192,13 @@ const MONEY: &[(&str, bool)] = &[
     ("0.0000000000000000000000000001", false),
 ];
 
-/// The whole, the first and none of some values.
+/// Returns a list of all values, a list of the first, and an empty list.
 fn lists(all: &[Value]) -> Vec<Value> {
     vec![Value::list(all.iter().cloned()), Value::list(all.iter().take(1).cloned()), Value::list([])]
 }
 
-/// References that a field to a kind may have. Of the kinds that the world does not hold, none: a store may check.
+/// Returns references for a field that refers to a kind. Empty for kinds that the world does not contain, because a
+/// store may check references.
 fn ids(kind: Kind, world: &World) -> Vec<crate::value::Id> {
     match kind {
         Kind::Organization => vec![world.tenant],
@@ -214,7 +215,7 @@ fn refs(world: &World) -> Vec<Ref> {
     users.chain(world.teams.iter().map(|&id| Ref::new(Kind::Team, id))).collect()
 }
 
-/// A structured value: JSON with what JSON is difficult about. Numbers are whole, since engines normalise others.
+/// Returns a structured value that is difficult for JSON. Numbers are whole, since databases normalise others.
 fn structured(which: usize) -> Value {
     let json = if which == 0 {
         serde_json::json!({"kind": "office", "street": "Unter den Linden 1", "city": "Berlin"})
@@ -227,7 +228,7 @@ fn structured(which: usize) -> Value {
     Value::Json(Arc::new(json))
 }
 
-/// The types that custom properties can have, by the name of the property that has it in the suite's tables.
+/// The types of custom properties, by the name of the property in the suite's tables.
 pub(super) fn property_types() -> Vec<(&'static str, FieldType)> {
     vec![
         ("text", FieldType::Text(crate::schema::MAX_TEXT)),
@@ -247,7 +248,7 @@ pub(super) fn property_types() -> Vec<(&'static str, FieldType)> {
     ]
 }
 
-/// Whether the field is one of those that a write sets by itself.
+/// Returns `true` if writes set the field themselves.
 pub(super) fn is_kept_by_writes(position: usize) -> bool {
     matches!(
         position,

@@ -224,7 +224,7 @@ impl Story {
             if let Some(lab) = lab {
                 lab.settle().await;
             }
-            let swept = self.crm.score_keeper().sweep(self.admin.tenant(), LONG).await?;
+            let swept = self.crm.score_sweeper().sweep(self.admin.tenant(), LONG).await?;
             let _ = writeln!(self.told, "{what}: {} due, {} written", swept.due, swept.written);
         }
         if let Some(lab) = lab {

@@ -1,4 +1,4 @@
-//! Stage moves: which records moved in a pipeline, by the time it happened.
+//! Stage moves: the records that moved within a pipeline, by the time at which it occurred.
 
 use super::{Case, Failure, Lab, Outcome, World, case, ensure, history::same_changes, lab::place};
 use crate::{
@@ -29,7 +29,8 @@ fn whole(world: &World) -> StageMoveQuery {
     }
 }
 
-/// Deals with dated histories, leads in another pipeline, and edits that move nothing: the deals' moves in order.
+/// Creates deals with backdated histories, leads in another pipeline, and edits without moves, and returns the deals'
+/// moves in order.
 async fn moves(lab: &Lab<'_>) -> Result<(World, Vec<Change>), Failure> {
     let world = lab.tenant().await?;
     let mut all = Vec::new();

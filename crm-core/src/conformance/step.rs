@@ -1,4 +1,4 @@
-//! One commit, put together part by part.
+//! Builds a commit, part by part.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     value::{Id, Ref, Time},
 };
 
-/// A commit in the making.
+/// A commit being built.
 #[derive(Clone)]
 #[must_use = "a step does nothing until it is sent"]
 pub struct Step<'a> {
@@ -43,7 +43,7 @@ impl<'a> Step<'a> {
         self
     }
 
-    /// Guards a record at the version at which it was read.
+    /// Guards a record at the version of an image.
     pub fn guard(self, image: &Image) -> Self {
         self.guard_at(image.reference(), image.versions.person)
     }
@@ -66,13 +66,13 @@ impl<'a> Step<'a> {
         self
     }
 
-    /// Hands a claim over.
+    /// Transfers a claim.
     pub fn transfer(mut self, claim: &Claim, from: Ref, to: Ref) -> Self {
         self.commit.claims.push(ClaimOp::Transfer { claim: claim.clone(), from, to });
         self
     }
 
-    /// Stores an idempotency key that lives so many hours, with the records written so far.
+    /// Stores an idempotency key that expires after this many hours, with the records written so far.
     pub fn key(mut self, key: &str, hours: i64) -> Self {
         let records = self.commit.writes.iter().map(|write| (write.record(), write.after.versions)).collect();
         self.commit.key = Some(KeyEntry {
@@ -85,28 +85,28 @@ impl<'a> Step<'a> {
         self
     }
 
-    /// Decides at a moment of one's own; a key's life is counted from the moment that holds when it is added.
+    /// Sets the time of the commit. An idempotency key expires relative to the time that is set when the key is added.
     pub fn at(mut self, at: Time) -> Self {
         self.commit.at = at;
         self
     }
 
-    /// Whether one more write is of this commit's tenant, and within the budget.
+    /// Returns `true` if one more write belongs to this commit's tenant and fits in the budget.
     pub(super) fn has_room_for(&self, edit: &Edit) -> bool {
         let with = self.clone().write(edit.clone());
         edit.after().tenant == self.commit.tenant && with.commit.check_budget().is_ok()
     }
 
-    /// The commit, in the one order.
+    /// Returns the commit, in canonical order.
     pub fn build(mut self) -> Commit {
         self.commit.sort();
         self.commit
     }
 
-    /// Sends it and returns it.
+    /// Sends the commit and returns it.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn send(self) -> Result<Commit, StoreError> {
         let store = Arc::clone(self.store);
         let commit = self.build();

@@ -1,4 +1,4 @@
-//! Walls between tenants: every method, asked with another tenant's ids, finds nothing and touches nothing.
+//! Tenant isolation: every method, called with another tenant's ids, finds nothing and changes nothing.
 
 use super::{Case, Lab, Outcome, case, ensure, lab::place};
 use crate::{
@@ -33,7 +33,7 @@ async fn get_of_anothers(lab: &Lab<'_>) -> Outcome {
     }
     ensure!(lab.key(two.tenant, "key").await?.is_none(), "tenant two got a key of tenant one");
     ensure!(lab.key(one.tenant, "key").await?.is_some(), "tenant one lost its key");
-    // The same key and the same value are free for tenant two.
+    // Tenant two may use the same key and the same value.
     let edit = lab.new_record(two.tenant, Kind::Contact);
     let own = edit.record();
     let same = Claim { tenant: two.tenant, ..claim.clone() };
@@ -57,7 +57,7 @@ async fn lists_of_anothers(lab: &Lab<'_>) -> Outcome {
     lab.settle().await;
     for decl in catalog::all() {
         for index in &decl.indexes {
-            // What the records of either tenant stand under.
+            // The equals of the records of both tenants.
             let mut all = vec![vec![Value::Null; index.equals.len()]];
             all.extend(own.iter().filter(|image| image.kind() == decl.kind).flat_map(|image| index.entries(image)));
             if index.equals.len() == 1 {
@@ -67,7 +67,7 @@ async fn lists_of_anothers(lab: &Lab<'_>) -> Outcome {
             for equals in all {
                 let query = lab.query(two.tenant, decl.kind, &index.name, equals.clone());
                 if equals.iter().any(|value| value.as_id().is_some()) {
-                    // A value of the wrong type may be refused; it must not be answered with another's records.
+                    // A value of the wrong type may be refused, but must not return another tenant's records.
                     if let Ok(page) = lab.store.list(&query).await {
                         let foreign = page.items.iter().find(|image| image.tenant != two.tenant);
                         ensure!(foreign.is_none(), "`{}` lists {foreign:?}", index.name);
@@ -143,7 +143,7 @@ async fn writes_of_anothers(lab: &Lab<'_>) -> Outcome {
     let edit = lab.new_record(one.tenant, Kind::Company);
     let company = edit.after();
     lab.step(one.tenant).write(edit).take(&claim, company.reference()).send().await?;
-    // Tenant two has read it somehow, and says that it is its own.
+    // Tenant two has obtained the image and claims it as its own.
     let mut stolen = company.as_ref().clone();
     stolen.tenant = two.tenant;
     let stolen = std::sync::Arc::new(stolen);

@@ -255,9 +255,9 @@ async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Ou
         let found = scene.crm.companies(&scene.admin).get(company).await?.lifetime_value.to_string();
         if found == expected {
             // From the beginning once more: the same.
-            let again = scene.crm.totals().run(None, Duration::from_mins(1)).await?;
-            let here = again.without_rate.iter().any(|(of, ..)| *of == tenant);
-            ensure!(!here, "a rate is missing where all is in one currency: {again:?}");
+            scene.crm.totals().run(None, Duration::from_mins(1)).await?;
+            let again = scene.crm.totals().recompute(tenant, Ref::new(Kind::Company, company)).await?;
+            ensure!(again.without_rate.is_empty(), "a rate is missing where all is in one currency: {again:?}");
             let found = scene.crm.companies(&scene.admin).get(company).await?.lifetime_value.to_string();
             ensure!(found == expected, "followed twice, the feed makes {found} of {expected}");
             return Ok(());
@@ -347,24 +347,35 @@ async fn jobs_over_lists(lab: &Lab<'_>) -> Outcome {
     // Given to somebody else: a list that lags still shows it where it was.
     leads.update(ids[0], LeadPatch::new().owner_id(scene.admin.user())).await?;
     let soon = || scene.clock.now().plus_micros(60_000_000);
-    let job = jobs.go_on(first.id, soon()).await?;
+    let job = jobs.resume(first.id, soon()).await?;
     let found = (job.status, job.done, job.held_back.len());
     ensure!(found == (JobStatus::Completed, 4, 0), "handing over came to {found:?}: {:?}", job.failure);
     for (at, id) in ids.iter().enumerate() {
         let owner = leads.get(*id).await?.owner_id;
         let expected = if at == 0 { scene.admin.user() } else { Some(sue) };
         ensure!(owner == expected, "lead {at} is {owner:?}'s");
+        let history = leads.history(*id).await?;
+        let moves = history.iter().filter(|change| change.action == "hand_over").count();
+        ensure!(moves == usize::from(at > 0), "lead {at} was handed over {moves} times");
     }
     let Some(pipeline) = leads.get(ids[0]).await?.pipeline_id else { return Err(Failure::new("no pipeline")) };
     let job = jobs.retire_stage(pipeline, "new", "contacted", Some("r")).await?;
     lab.settle().await;
     leads.move_to(ids[2], "qualified").await?;
-    let job = jobs.go_on(job.id, soon()).await?;
+    let job = jobs.resume(job.id, soon()).await?;
     ensure!(job.status == JobStatus::Completed && job.held_back.is_empty(), "retiring came to {job:?}");
     let status = leads.get(ids[2]).await?.status.clone();
     ensure!(status == "qualified", "what had left the stage is {status}");
     let status = leads.get(ids[4]).await?.status.clone();
     ensure!(status == "contacted", "what stood in the stage is {status}");
+    let cancelled = jobs.retire_stage(pipeline, "contacted", "qualified", None).await?;
+    let cancelled = jobs.cancel(cancelled.id).await?;
+    let left = jobs.resume(cancelled.id, soon()).await?;
+    ensure!(
+        (left.status, left.due_at, left.done) == (JobStatus::Cancelled, None, 0),
+        "a job that was cancelled is {:?}",
+        left.status
+    );
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Values of every type, the ordinary and the extreme, come back as they went in: from get, from lists, from the log.
+//! Ordinary and extreme values of every type are returned unchanged by get, by lists and by the log.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Whether the table of values may be tried on a field.
+/// Returns `true` if the table of values can be used for a field.
 fn is_free(at: usize, field: &FieldDecl) -> bool {
     !samples::is_kept_by_writes(at) && !matches!(field.name, "merged_into")
 }
@@ -66,7 +66,7 @@ async fn expect_everywhere(lab: &Lab<'_>, images: &[Arc<Image>], logged: &[Chang
     for image in images {
         let expected: Vec<Change> =
             logged.iter().filter(|change| change.record == image.reference()).cloned().collect();
-        // Which commits the changes went into is not what is tried here.
+        // The ids of the commits are not compared.
         let mut found = lab.changes(image.tenant, image.reference()).await?;
         for change in &mut found {
             change.commit = Id::NIL;
@@ -76,7 +76,7 @@ async fn expect_everywhere(lab: &Lab<'_>, images: &[Arc<Image>], logged: &[Chang
     Ok(())
 }
 
-/// Commits edits and returns the images and changes.
+/// Commits edits, and returns the images and changes.
 async fn put_logged(lab: &Lab<'_>, edits: Vec<super::Edit>) -> Result<(Vec<Arc<Image>>, Vec<Change>), Failure> {
     let changes = edits.iter().flat_map(|edit| edit.clone().into_write(Id::NIL).changes).collect();
     let names: Vec<String> = edits.iter().map(|edit| super::check::cut(&format!("{:?}", edit.after()), 1000)).collect();
@@ -169,7 +169,7 @@ async fn times_to_the_microsecond(lab: &Lab<'_>) -> Outcome {
     let moments =
         [0, 1, -1, 999_999, -999_999, 1_704_067_200_123_456, 253_402_300_799_999_999, -62_135_596_800_000_000];
     let times = moments.map(|micros| Time::EPOCH.plus_micros(micros));
-    // Of changes too: what was true in the year 1 and is recorded at the end of time.
+    // Also for changes: one that occurred in the year 1 and is recorded at the end of time.
     let edits = times.map(|time| {
         super::edit::sample(world.tenant, Ref::new(Kind::Task, lab.id()), time.max(Time::EPOCH))
             .set("due_at", Value::Time(time))

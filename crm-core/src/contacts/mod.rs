@@ -1,6 +1,32 @@
-//! Contacts: the people one deals with.
+//! Contacts: people outside the organization.
 
 pub mod record;
 mod rules;
 
 pub use record::*;
+
+use crate::{
+    access::{
+        Action, BuiltInRole, Grant, Scope,
+        built_in::{WRITE, sold_by},
+    },
+    filter::Filter,
+    value::Kind,
+};
+
+/// What it adds to the engine.
+pub(crate) fn system() -> crate::system::System {
+    crate::system::System::new("contacts").kinds(&[Kind::Contact]).grants(grants)
+}
+
+/// What built-in roles may do with them.
+fn grants(role: BuiltInRole) -> Vec<Grant> {
+    match role {
+        BuiltInRole::Marketing => Grant::of(Kind::Contact, &WRITE, Scope::All),
+        BuiltInRole::Support => {
+            let customers = Some(Filter::eq("lifecycle", "customer"));
+            vec![Grant { condition: customers, ..Grant::new(Kind::Contact, Action::Read, Scope::All) }]
+        }
+        role => sold_by(Kind::Contact, role),
+    }
+}

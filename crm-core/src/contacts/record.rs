@@ -9,7 +9,7 @@ use crate::{
 };
 
 choices! {
-    /// What an e-mail address is for.
+    /// Type of an email address.
     #[derive(Default)]
     pub enum EmailKind {
         /// Work.
@@ -20,24 +20,24 @@ choices! {
         /// Anything else.
         Other = "other",
     }
-    /// What a phone number is for.
+    /// Type of a phone number.
     #[derive(Default)]
     pub enum PhoneKind {
         /// Work.
         #[default]
         Work = "work",
-        /// On the move.
+        /// Mobile.
         Mobile = "mobile",
         /// Private.
         Home = "home",
-        /// Paper.
+        /// Fax.
         Fax = "fax",
         /// Anything else.
         Other = "other",
     }
 }
 
-/// One e-mail address of a contact.
+/// An email address of a contact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContactEmail {
@@ -46,12 +46,12 @@ pub struct ContactEmail {
     /// What it is for.
     #[serde(default)]
     pub kind: EmailKind,
-    /// Whether it is the one to write to; the first is where none is marked.
+    /// Whether it is the primary address; if none is marked, the first is.
     #[serde(default)]
     pub primary: bool,
 }
 
-/// One phone number of a contact.
+/// A phone number of a contact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContactPhone {
@@ -60,7 +60,7 @@ pub struct ContactPhone {
     /// What it is for.
     #[serde(default)]
     pub kind: PhoneKind,
-    /// Whether it is the one to call; the first is where none is marked.
+    /// Whether it is the primary number; if none is marked, the first is.
     #[serde(default)]
     pub primary: bool,
 }
@@ -79,63 +79,64 @@ impl From<&str> for ContactPhone {
 }
 
 record! {
-    /// A person one deals with.
+    /// A person outside the organization.
     Contact, NewContact, ContactPatch, ContactFields {
+        creator_owns: true,
         own: [owner_id], team: [team_id],
         person {
             /// Given name.
             first_name: Option<String> = Text(MAX_TEXT), [personal];
             /// Family name.
             last_name: Option<String> = Text(MAX_TEXT), [personal];
-            /// The name shown: given, or first and last name.
+            /// Display name: given, or first and last name.
             name: String = Text(MAX_TEXT), [required, searchable, personal] from [first_name, last_name];
-            /// Mr, Ms, Dr.
+            /// Salutation, such as Mr, Ms, Dr.
             salutation: Option<String> = Text(64), [personal];
-            /// E-mail addresses, each unique among live contacts.
+            /// Email addresses, each unique among active contacts.
             emails: Vec<ContactEmail> = Structs(10), [personal];
             /// Phone numbers.
             phones: Vec<ContactPhone> = Structs(10), [personal];
             /// Postal addresses.
             addresses: Vec<Address> = Structs(5), [personal];
-            /// Pages on social networks.
+            /// Profiles on social networks.
             social: Vec<SocialLink> = Structs(20), [personal];
-            /// The company they work for; others by association.
+            /// Company; other companies by association.
             company_id: Option<Id> = FieldType::Id(Kind::Company), [reportable];
             /// Job title.
             job_title: Option<String> = Text(MAX_TEXT), [];
             /// Department.
             department: Option<String> = Text(MAX_TEXT), [];
-            /// How far they have come.
+            /// Lifecycle stage.
             lifecycle: Lifecycle = FieldType::Choice(Lifecycle::NAMES), [reportable];
-            /// Where they came from.
+            /// Source.
             source: Option<String> = Text(MAX_TEXT), [reportable];
-            /// About them.
+            /// Description.
             description: Option<String> = LongText, [personal];
             /// Their time zone.
             time_zone: Option<String> = TimeZone, [];
             /// Their language.
             language: Option<String> = Text(35), [];
-            /// They do not want e-mail.
+            /// Opted out of email.
             do_not_email: bool = Bool, [restricts];
-            /// They do not want calls.
+            /// Opted out of calls.
             do_not_call: bool = Bool, [restricts];
-            /// Who looks after them; `None` is the unassigned queue.
+            /// Owner; `None` for the unassigned queue.
             owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
-            /// Whose team it is; the owner's first team when not given.
+            /// Team; default: the owner's first team.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
-            /// Free labels.
+            /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }
         read_only {}
         machine {
-            /// Points.
+            /// Score in thousandths of a point.
             score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
-            /// The sum of their won deals, in the base currency.
+            /// Sum of their won deals in the base currency.
             lifetime_value: Decimal = FieldType::Decimal, []
                 from [Deal::value, Deal::stage_id, Deal::actual_close_date, Deal::primary_contact_id];
         }
         derived {
-            /// The primary e-mail address.
+            /// Primary email address.
             email: Option<String> = Email, [searchable, personal] from [emails];
             /// The primary phone number.
             phone: Option<String> = Phone, [searchable, personal] from [phones];

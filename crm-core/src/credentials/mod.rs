@@ -1,6 +1,7 @@
-//! Credentials: what a user signs in with. The log holds only that it changed.
+//! Credentials: password hashes and second factors of users. The log records only that they changed.
 
 pub mod record;
 mod rules;
 
 pub use record::*;
+pub(crate) use rules::next_generation;

@@ -20,6 +20,7 @@ choices! {
 record! {
     /// What a user signs in with. Its id is the user's. Everything in it is written by use cases of sign-in alone.
     Credential, NewCredential, CredentialPatch, CredentialFields {
+        made_by_use_cases: true,
         own: [], team: [],
         person {}
         read_only {

@@ -1,13 +1,17 @@
 //! The rules of credentials: only the use cases of sign-in make and write them.
 
-use super::record::Credential;
+use super::record::{Credential, CredentialFields};
 use crate::{
-    rules::{Rules, Settle},
-    schema::Record,
+    draft::Stop,
+    rules::Rules,
+    schema::Image,
+    value::{FieldValue as _, Value},
 };
 
-impl Rules for Credential {
-    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
-        cx.refuse_plain_creation(before.is_none());
-    }
+impl Rules for Credential {}
+
+/// What ends every session of a credential's user.
+pub(crate) fn next_generation(credential: &Image) -> Result<(usize, Value), Stop> {
+    let generation = i64::from_value(credential.at(CredentialFields::session_generation))?;
+    Ok((CredentialFields::session_generation as usize, Value::Int(generation.saturating_add(1))))
 }

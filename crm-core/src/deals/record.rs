@@ -9,86 +9,88 @@ use crate::{
 choices! {
     /// What kind of sale.
     pub enum DealType {
-        /// To a new customer.
+        /// New business.
         NewBusiness = "new_business",
-        /// The same again.
+        /// Renewal.
         Renewal = "renewal",
-        /// More, to a customer.
+        /// Expansion of an existing customer.
         Expansion = "expansion",
     }
 }
 
 record! {
-    /// A sale that may happen, on its way through a pipeline's stages.
+    /// A sales opportunity that moves through the stages of a pipeline.
     Deal, NewDeal, DealPatch, DealFields {
+        announced_at: scored_at,
+        creator_owns: true,
         own: [owner_id], team: [team_id],
         person {
-            /// What it is about.
+            /// Title.
             title: String = Text(MAX_TEXT), [required, searchable];
-            /// More about it.
+            /// Description.
             description: Option<String> = LongText, [searchable];
-            /// What it is worth; not negative.
+            /// Value; not negative.
             value: Option<Money> = FieldType::Money, [reportable];
-            /// The pipeline it goes through; the default one of deals when not given.
+            /// The pipeline; default: the default deal pipeline.
             pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
-            /// The stage it is in; the pipeline's first when not given.
+            /// The current stage; default: the first stage of the pipeline.
             stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
-            /// 0 to 100; the stage's when not given.
+            /// Win probability, 0 to 100; default: the stage's.
             probability: Option<i64> = Int(0, 100), [] follows [stage_id];
-            /// When it should close.
+            /// Expected close date.
             expected_close_date: Option<Date> = FieldType::Date, [];
-            /// When it closed; set on entering a won or lost stage.
+            /// Actual close date; set on entry into a won or lost stage.
             actual_close_date: Option<Date> = FieldType::Date, [] follows [stage_id];
-            /// Why it was won or lost; needed for a lost stage.
+            /// Close reason; required for a lost stage.
             close_reason: Option<String> = Text(MAX_TEXT), [reportable] follows [stage_id];
-            /// More on that.
+            /// Note on the close reason.
             close_note: Option<String> = Text(2000), [] follows [stage_id];
-            /// Who buys.
+            /// Company.
             company_id: Option<Id> = FieldType::Id(Kind::Company), [reportable];
-            /// Whom one talks to; others by association.
+            /// Primary contact; other contacts by association.
             primary_contact_id: Option<Id> = FieldType::Id(Kind::Contact), [];
             /// What kind of sale.
             r#type: Option<DealType> = FieldType::Choice(DealType::NAMES), [reportable];
-            /// How sure a forecast is; the stage's when not given.
+            /// Forecast category; default: the stage's.
             forecast_category: Option<ForecastCategory> = FieldType::Choice(ForecastCategory::NAMES), [reportable]
                 follows [stage_id];
-            /// Where it came from.
+            /// Source.
             source: Option<String> = Text(MAX_TEXT), [reportable];
-            /// What to do next.
+            /// Next step.
             next_step: Option<String> = Text(2000), [];
-            /// Who works on it; `None` is the unassigned queue.
+            /// Owner; `None` for the unassigned queue.
             owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
-            /// Whose team it is; the owner's first team when not given.
+            /// Team; default: the owner's first team.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
-            /// Free labels.
+            /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }
         read_only {
-            /// The lead it came from.
+            /// The converted lead.
             lead_id: Option<Id> = FieldType::Id(Kind::Lead), [];
         }
         machine {
             /// The score, in thousandths of a point.
             score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
             /// The grade, such as `A1`.
-            grade: Option<String> = Text(8), [] from [score];
-            /// Whether the score is past the hot threshold.
-            is_hot: bool = Bool, [] from [score];
-            /// Which model version made the score.
+            grade: Option<String> = Text(8), [announced] from [score];
+            /// Whether the score has reached the hot threshold.
+            is_hot: bool = Bool, [announced] from [score];
+            /// Model and version of the score.
             model_version: Option<String> = Text(64), [] from [score];
-            /// When the score was made.
+            /// Time of the score.
             scored_at: Option<Time> = FieldType::Time, [] from [score];
         }
         derived {
             /// The stage's key.
             status: String = Text(63), [reportable] from [stage_id];
-            /// What the stage means.
+            /// Kind of the stage.
             stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable] from [stage_id];
-            /// When the stage was entered.
+            /// Time of entry into the stage.
             stage_entered_at: Option<Time> = FieldType::Time, [] from [stage_id];
-            /// Value times probability.
+            /// Value × probability.
             weighted_value: Option<Money> = FieldType::Money, [] from [value, probability];
-            /// When it closed, else when it should.
+            /// Actual close date, or the expected one.
             close_date: Option<Date> = FieldType::Date, [] from [actual_close_date, expected_close_date];
         }
         indexes {

@@ -64,7 +64,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
     if stage.kind.is_open() {
         let sent_back = entered && before.is_some_and(|before| before.actual_close_date == after.actual_close_date);
         if after.actual_close_date.is_some() && named(F::actual_close_date) && !sent_back {
-            cx.faults.push("actual_close_date", "not_closed", "is for deals that are won or lost");
+            cx.faults.push("actual_close_date", "not_closed", "can only be set on a won or lost deal");
         }
         after.actual_close_date = None;
         return;

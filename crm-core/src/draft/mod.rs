@@ -6,6 +6,8 @@
 
 mod claims;
 mod gate;
+mod hook;
+mod open;
 mod pending;
 mod references;
 mod run;
@@ -17,14 +19,16 @@ mod tests;
 mod undo;
 
 pub(crate) use claims::{claim_of_value, claims};
-#[cfg(feature = "auth")]
-pub(crate) use gate::{demand, next_generation};
+pub(crate) use gate::demand;
+pub use hook::CommitHook;
+pub use open::{Changed, DraftOf};
+pub(crate) use pending::asked_for;
 pub use pending::{Answer, Pending, Plan, Saved};
-pub(crate) use pending::{Asked, asked_for};
 pub(crate) use references::parent;
 #[cfg(feature = "auth")]
 pub(crate) use run::run;
 pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history};
-pub(crate) use sheet::{Context, Draft, Moved, Sets, Step};
-pub(crate) use stop::{Lookup, Stop};
+pub use sheet::Draft;
+pub(crate) use sheet::{Context, Moved, Sets, Step};
+pub use stop::{Lookup, Stop};
 pub(crate) use undo::{roll_back, try_undo, undo};

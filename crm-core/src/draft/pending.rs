@@ -1,4 +1,4 @@
-//! A write that has been described and not yet done: options, retry and dry run, written once for every use case.
+//! A write that has not been executed: options, retries and dry run, shared by all use cases.
 
 use std::{
     fmt,
@@ -20,29 +20,28 @@ use crate::{
     change::{Change, Origin},
     engine::Engine,
     error::Error,
-    filter::Filter,
     schema::{Image, Record, RecordKind},
     value::{Id, Ref, Time},
     view::View,
 };
 
-/// What a write answers: the value, and the commit that made it so.
+/// The result of a write: the value and its commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saved<T> {
-    /// The commit; `None` where nothing had to change.
+    /// The commit; `None` if nothing had to be changed.
     pub commit: Option<Id>,
-    /// True where it made the record that it answers: of an upsert, that there was none.
+    /// `true` if the write created the record, for example in an upsert.
     pub created: bool,
     inner: T,
 }
 
 impl<T> Saved<T> {
-    /// True where something was written.
+    /// Returns `true` if something was written.
     pub const fn changed(&self) -> bool {
         self.commit.is_some()
     }
 
-    /// The value alone, as the store now holds it.
+    /// Returns the value as it is stored now.
     pub fn into_value(self) -> T {
         self.inner
     }
@@ -55,12 +54,12 @@ impl<T> ops::Deref for Saved<T> {
     }
 }
 
-/// What a write would do: the typed difference. Nothing was written.
+/// The changes that a write would make. Nothing was written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The changes, with fields' old and new values as the actor may see them. Empty where nothing would change.
+    /// The changes with old and new values, as far as the actor may see them. Empty if nothing would change.
     pub changes: Vec<Change>,
-    /// How many items of the commit's budget of 100 it needs.
+    /// The number of items that the commit would have, of at most 100.
     pub items: usize,
 }
 
@@ -101,7 +100,7 @@ pub(crate) fn asked_for<T: Serialize + Clone + Send + Sync + 'static>(value: &T)
 
 type MakeStep = dyn Fn(Step) -> Box<Decide<'static>> + Send + Sync;
 
-/// A write that has been described and not yet done. `.await` does it; [`Pending::plan`] says what it would do.
+/// A write that has not been executed. `.await` executes it; [`Pending::plan`] returns the changes that it would make.
 #[must_use = "nothing is written until it is awaited"]
 pub struct Pending<T> {
     engine: Arc<Engine>,
@@ -176,38 +175,30 @@ impl<T> Pending<T> {
         self
     }
 
-    /// When it was true in the world, where that is not now: between the record's creation and now. Needs the
-    /// permission `backdate`.
+    /// Sets the time at which the change took effect, between the record's creation and now. The default is now.
+    /// Requires the permission `backdate`.
     pub fn occurred_at(mut self, time: Time) -> Self {
         self.occurred_at = Some(time);
         self
     }
 
-    /// Only while the record is at this version; else [`Error::Conflict`]. Without it, a write is decided again on
-    /// the newest version where somebody else was faster.
+    /// Writes only if the record is at this version, otherwise fails with [`Error::Conflict`]. Without this option, a
+    /// write that loses a race is retried on the newest version.
     pub fn if_version(mut self, version: u64) -> Self {
         self.options.no_subject |= self.subject.is_none();
         self.options.if_version = self.subject.map(|subject| (subject, version));
         self
     }
 
-    /// Made from this version: later changes of other fields are merged with; of the same fields they are an
-    /// [`Error::Conflict`] that names them.
+    /// Sets the version on which the input is based. Later changes of other fields are merged; later changes of the
+    /// same fields are an [`Error::Conflict`] that names them.
     pub fn based_on(mut self, version: u64) -> Self {
         self.options.no_subject |= self.subject.is_none();
         self.options.based_on = self.subject.map(|subject| (subject, version, self.fields.clone()));
         self
     }
 
-    /// Only while the record, as it is read for the decision, is live and fits this filter: what a list showed may have
-    /// changed since. Where it does not fit, nothing is changed and the answer says so.
-    pub(crate) fn only_while(mut self, filter: Filter) -> Self {
-        self.options.no_subject |= self.subject.is_none();
-        self.options.only_while = self.subject.map(|subject| (subject, filter));
-        self
-    }
-
-    /// With an idempotency key: for 24 hours the same key answers the same, and writes nothing again.
+    /// Sets an idempotency key. For 24 hours the same key returns the same result and writes nothing again.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.options.key = Some((key.into(), String::new()));
         self
@@ -236,7 +227,7 @@ impl<T> Pending<T> {
         Ok(fingerprint)
     }
 
-    /// Through something: an import, a workflow, an API key.
+    /// Sets the origin of the change: an import, a workflow, an API key.
     pub fn through(mut self, origin: Origin) -> Self {
         self.actor = self.actor.through(origin);
         self
@@ -250,11 +241,15 @@ impl<T> Pending<T> {
                 return Err(Error::invalid("idempotency_key", "too_long", "must have 1 to 255 characters"));
             }
             *fingerprint = self.fingerprint().map_err(|error| {
-                Error::invalid("idempotency_key", "unfit", format!("what is asked cannot be written: {error}"))
+                Error::invalid("idempotency_key", "unfit", format!("the request cannot be serialized: {error}"))
             })?;
         }
         if options.no_subject {
-            return Err(Error::invalid("version", "no_record", "this write is of no one record to hold to a version"));
+            return Err(Error::invalid(
+                "version",
+                "no_record",
+                "this write does not apply to a single record and takes no version",
+            ));
         }
         let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await;
         outcome.map_err(|error| match self.engine.cached_for(&self.actor) {
@@ -263,10 +258,10 @@ impl<T> Pending<T> {
         })
     }
 
-    /// What it would do, without doing it.
+    /// Returns the changes that the write would make, without writing.
     ///
     /// # Errors
-    /// As doing it.
+    /// The same as when the write is executed.
     pub async fn plan(self) -> Result<Plan, Error> {
         let outcome = self.run(true).await?;
         let access = Access::new(&self.actor, &outcome.definitions, outcome.now);
@@ -279,8 +274,8 @@ impl<T> Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// The same write, answering with views of the records it touched: of a conversion the lead, the contact, the
-    /// company and the deal; of most others the one record.
+    /// Changes the result to views of the written records: lead, contact, company and deal for a conversion, one record
+    /// for most other writes.
     pub fn viewed(self) -> Pending<Vec<View>> {
         self.answering(|images, access| Ok(images.iter().map(|image| View::new(image, access)).collect()))
     }

@@ -26,7 +26,7 @@ pub(crate) fn check(
 ) -> Result<(), Stop> {
     for (field, target) in new_references(draft, before, after) {
         if field == "shared_with" && !matches!(target.kind, Kind::User | Kind::Team) {
-            faults.push(field, "wrong_kind", "may name users and teams");
+            faults.push(field, "wrong_kind", "must refer to users or teams");
             continue;
         }
         if let Some(exists) = draft.cx.definitions.may_refer(target.kind, target.id) {
@@ -61,10 +61,10 @@ pub(crate) fn check(
         match found.filter(|_| may_name) {
             None => missing(&field, target, faults),
             Some(image) if image.is_archived() => {
-                faults.push(field, "archived", format!("names an archived {}", target.kind));
+                faults.push(field, "archived", format!("refers to an archived {}", target.kind));
             }
             Some(image) if target.kind == Kind::User && image.at(UserFields::is_active) == &Value::Bool(false) => {
-                faults.push(field, "inactive", "names a user who is not active");
+                faults.push(field, "inactive", "refers to an inactive user");
             }
             Some(_) => {}
         }
@@ -73,7 +73,7 @@ pub(crate) fn check(
 }
 
 fn missing(field: &str, target: Ref, faults: &mut Faults) {
-    faults.push(field, "not_found", format!("there is no such {}", target.kind));
+    faults.push(field, "not_found", format!("{} not found", target.kind));
 }
 
 /// Every reference in `after` that was not in `before`, with its field.
@@ -95,11 +95,11 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
             }
             continue;
         }
-        if after.kind() == Kind::Interaction && field.name == "participants" {
+        if field.marks.refers {
             for (place, item) in value.items().iter().enumerate().filter(|(_, item)| !old.items().contains(item)) {
                 let Value::Json(json) = item else { continue };
                 if let Some(Ok(target)) = json.get("ref").map(Ref::deserialize) {
-                    found.push((format!("participants[{place}].ref"), target));
+                    found.push((format!("{}[{place}].ref", field.name), target));
                 }
             }
             continue;
@@ -126,12 +126,8 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
 
 /// The parent of a record of a kind that forms a tree.
 pub(crate) fn parent(image: &Image) -> Option<(&'static str, Ref)> {
-    let field = match image.kind() {
-        Kind::Team | Kind::Company => "parent_id",
-        Kind::User => "manager_id",
-        _ => return None,
-    };
-    image.get(field).as_id().map(|id| (field, Ref::new(image.kind(), id)))
+    let at = image.decl.behavior.parent?;
+    image.values[at].as_id().map(|id| (image.decl.fields[at].name, Ref::new(image.kind(), id)))
 }
 
 /// How many levels a record makes with all that is known to hang below it: 1 where nothing does. Of teams, which are
@@ -173,13 +169,13 @@ fn check_hierarchy(
         return Ok(());
     }
     let too_deep = |faults: &mut Faults| {
-        faults.push(field, "too_deep", format!("a hierarchy is at most {MAX_HIERARCHY} deep"));
+        faults.push(field, "too_deep", format!("a hierarchy may be at most {MAX_HIERARCHY} levels deep"));
     };
     let mut next = Some(first);
     let mut above = 0;
     while let Some(ancestor) = next {
         if ancestor == after.reference() {
-            faults.push(field, "cycle", "cannot be the record itself or one below it");
+            faults.push(field, "cycle", "must not be the record itself or one of its descendants");
             return Ok(());
         }
         above += 1;

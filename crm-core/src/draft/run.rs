@@ -5,17 +5,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use foldhash::HashMap;
 
-use super::{Context, Draft, Lookup, Stop};
+use super::{CommitHook, Context, Draft, Lookup, Stop};
 use crate::{
     access::{Access, Action, Actor, Authority, Permission},
     change::Change,
     definitions::Definitions,
     engine::Engine,
     error::Error,
-    filter::Filter,
     organizations::record::OrganizationStatus,
-    schema::{FieldType, Group, Image},
-    scoring,
+    schema::{FieldType, Group, Image, Visibility},
     store::{Claim, Commit, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
     value::{Id, Kind, Ref, Time},
 };
@@ -65,8 +63,6 @@ pub(crate) struct Options {
     pub(crate) if_version: Option<(Ref, u64)>,
     /// Made from this version: later changes of other fields are merged with, of the same fields a conflict.
     pub(crate) based_on: Option<(Ref, u64, Vec<String>)>,
-    /// Only while the record is live and fits this filter; else nothing is changed.
-    pub(crate) only_while: Option<(Ref, Filter)>,
     /// The idempotency key and the fingerprint of what is asked.
     pub(crate) key: Option<(String, String)>,
     /// A version was named for a write that has no one record.
@@ -119,13 +115,7 @@ pub(crate) async fn run(
     decide: &Decide<'_>,
 ) -> Result<Outcome, Error> {
     let (mut tries, most) = (0, options.tries.unwrap_or(CONFLICT_TRIES));
-    // What keeping scores will ask for is read along, in the one round trip.
-    let along = if options.dry_run {
-        Vec::new()
-    } else {
-        engine.cached(actor.tenant()).map_or_else(Vec::new, |cached| scoring::also_read(&cached, hints))
-    };
-    let hints: Cow<'_, [Lookup]> = if along.is_empty() { hints.into() } else { [hints, &along].concat().into() };
+    let hints = if options.dry_run { hints.into() } else { with_hooks(engine, actor, hints) };
     loop {
         tries += 1;
         let now = engine.clock.now();
@@ -146,10 +136,9 @@ pub(crate) async fn run(
                     ids: engine.ids.as_ref(),
                     validators: &engine.validators,
                     max_clock_skew: engine.max_clock_skew,
-                    shared_hosts: &engine.shared_hosts,
                 };
                 let mut draft = Draft::new(&cx, &loaded);
-                let refs = match decide_guarded(&mut draft, options, decide) {
+                let refs = match decide_guarded(engine, &mut draft, options, decide) {
                     Ok(refs) => refs,
                     Err(Stop::Refuse(error)) => return Err(error),
                     Err(Stop::Need(lookups)) => {
@@ -176,7 +165,7 @@ pub(crate) async fn run(
                 let commit_id = (!draft.is_empty()).then_some(id);
                 break 'rounds (draft.into_commit(id, key)?, images, commit_id, created);
             }
-            return Err(Error::TooLarge { what: "the rounds of reading of one decision", limit: MAX_ROUNDS });
+            return Err(Error::TooLarge { what: "the number of read rounds of one use case", limit: MAX_ROUNDS });
         };
         if options.dry_run {
             return Ok(Outcome { commit: Some(commit), commit_id, created, images, definitions, now });
@@ -205,7 +194,7 @@ fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) ->
     }
     match definitions.organization() {
         Some(organization) if organization.status != OrganizationStatus::Active => {
-            Err(Error::invalid("organization", "suspended", "the organization is suspended: nobody may write"))
+            Err(Error::invalid("organization", "suspended", "the organization is suspended: writes are not allowed"))
         }
         Some(_) => Ok(()),
         None => Err(Error::NotFound(Kind::Organization)),
@@ -213,13 +202,12 @@ fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) ->
 }
 
 /// Decides, after holding the subject to the version that the caller named.
-fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>) -> Result<Vec<Ref>, Stop> {
-    if let Some((subject, filter)) = &options.only_while
-        && let Some(image) = draft.peek(*subject)?
-        && (image.is_archived() || !draft.cx.access.compile(image.decl, filter)?.holds(&image))
-    {
-        return Ok(vec![*subject]);
-    }
+fn decide_guarded(
+    engine: &Engine,
+    draft: &mut Draft<'_>,
+    options: &Options,
+    decide: &Decide<'_>,
+) -> Result<Vec<Ref>, Stop> {
     if let Some((subject, version)) = options.if_version {
         let image = draft.read(subject)?;
         if image.versions.person != version {
@@ -245,8 +233,22 @@ fn decide_guarded(draft: &mut Draft<'_>, options: &Options, decide: &Decide<'_>)
         }
     }
     let refs = decide(draft)?;
-    scoring::mark(draft)?;
+    if !draft.is_empty() {
+        hooks(engine).try_for_each(|hook| hook.after(draft))?;
+    }
     Ok(refs)
+}
+
+/// What takes part in commits, in the order of systems.
+fn hooks(engine: &Engine) -> impl Iterator<Item = &dyn CommitHook> {
+    engine.systems.iter().flat_map(|system| &system.hooks).map(AsRef::as_ref)
+}
+
+/// The hints, with what hooks will ask for: it is read along, in the one round trip.
+fn with_hooks<'a>(engine: &Engine, actor: &Actor, hints: &'a [Lookup]) -> Cow<'a, [Lookup]> {
+    let Some(definitions) = engine.cached(actor.tenant()) else { return hints.into() };
+    let along: Vec<Lookup> = hooks(engine).flat_map(|hook| hook.also_read(&definitions, hints)).collect();
+    if along.is_empty() { hints.into() } else { [hints, &along].concat().into() }
 }
 
 /// Reads what is wanted in one round trip (histories page by page besides), and definitions and rights where their epochs
@@ -352,8 +354,6 @@ fn is_of_the_core(claim: &Claim) -> bool {
     crate::catalog::decl(claim.kind).field(&claim.name).is_some_and(|field| field.ty == FieldType::Folded)
 }
 
-/// Kinds that may be seen without a grant on them: through what they are tied to, by whom they are of or for.
-const WITHOUT_GRANT: [Kind; 6] = [Kind::Task, Kind::Interaction, Kind::Note, Kind::Association, Kind::Job, Kind::User];
 /// What somebody must be able to do with one of them to be told of it again.
 const BY_ACTION: [Action; 4] = [Action::Read, Action::Create, Action::Update, Action::Archive];
 
@@ -391,7 +391,7 @@ async fn answer_again(
     // kind at all is enough: who gives a record away may ask again whether that was done.
     let access = Access::new(actor, &definitions, now);
     for image in &images {
-        let needs_grant = !WITHOUT_GRANT.contains(&image.kind());
+        let needs_grant = image.decl.behavior.visibility == Visibility::ByGrant;
         let may = |action| {
             let permission = Permission::new(image.kind(), action);
             if needs_grant { access.has(permission) } else { access.is_within_limits(permission) }

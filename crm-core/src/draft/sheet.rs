@@ -6,18 +6,16 @@ use super::{
     Loaded, Lookup, Stop,
     claims::{ClaimBook, claims},
     gate,
+    open::NO_STEP,
 };
 use crate::{
     access::{Access, Action, Actor, Permission},
     ambient::IdSource,
     catalog,
     change::{Change, FieldChange, Origin},
-    companies::shared_hosts::SharedHosts,
-    deals::record::DealFields,
     definitions::Definitions,
     error::{Error, Faults},
-    leads::record::LeadFields,
-    pipelines::gates::Passage,
+    pipelines::{gates::Passage, place},
     rules::{self, Settle, Validator},
     schema::{FieldType, Group, Image, Record, RecordKind, Section, common},
     store::{Commit, Guard, KeyEntry, Want, Write},
@@ -34,7 +32,6 @@ pub(crate) struct Context<'a> {
     pub(crate) validators: &'a [Arc<dyn Validator>],
     /// How far ahead of `now` what is stored may be, in microseconds.
     pub(crate) max_clock_skew: i64,
-    pub(crate) shared_hosts: &'a SharedHosts,
 }
 
 /// One step of a use case: why, and when it was true.
@@ -56,6 +53,7 @@ impl Step {
 }
 
 /// A record as it is being changed.
+#[derive(Clone)]
 struct Edit {
     before: Option<Arc<Image>>,
     after: Arc<Image>,
@@ -63,7 +61,7 @@ struct Edit {
 }
 
 /// The records a decision has read, and what it makes of them.
-pub(crate) struct Draft<'a> {
+pub struct Draft<'a> {
     pub(crate) cx: &'a Context<'a>,
     loaded: &'a Loaded,
     /// When set, the version at which the subject must be.
@@ -72,6 +70,8 @@ pub(crate) struct Draft<'a> {
     missing: Vec<Lookup>,
     /// Through what the next changes come, where that is not what the actor acts through.
     origin: Option<Arc<Origin>>,
+    /// The use case, as [`Draft::of`] names it in the log.
+    pub(super) step: Step,
 }
 
 /// What people's changes made of a record.
@@ -109,7 +109,15 @@ impl<'a> Sets<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, loaded: &'a Loaded) -> Self {
-        Self { cx, loaded, edits: BTreeMap::new(), guards: BTreeMap::new(), missing: Vec::new(), origin: None }
+        Self {
+            cx,
+            loaded,
+            edits: BTreeMap::new(),
+            guards: BTreeMap::new(),
+            missing: Vec::new(),
+            origin: None,
+            step: NO_STEP,
+        }
     }
 
     /// Another draft of the same records as they were read, to try something in.
@@ -239,7 +247,7 @@ impl<'a> Draft<'a> {
                         Err(fault) => faults.add(field.name, fault),
                     }
                 }
-                _ => faults.push(at.to_string(), "not_computed", "is no field that the machine computes"),
+                _ => faults.push(at.to_string(), "not_computed", "is not a computed field"),
             }
         }
         faults.into_result()?;
@@ -307,11 +315,10 @@ impl<'a> Draft<'a> {
     }
 
     /// When a change of a record is recorded: now, or where another process' clock is ahead, when the last one was. So no
-    /// group's changes run backwards in the log. The machine's announcements go with its scores.
+    /// group's changes run backwards in the log. The machine announces at a time of its own.
     pub(crate) fn not_before(&self, before: &Image) -> Time {
-        let scored_at = before.at(LeadFields::scored_at);
-        let updated_at = &before.values[common::UPDATED_AT];
-        [updated_at, scored_at].into_iter().filter_map(Value::as_time).fold(self.cx.now, Time::max)
+        let times = [Some(common::UPDATED_AT), before.decl.behavior.announced_at].into_iter().flatten();
+        times.filter_map(|at| before.values[at].as_time()).fold(self.cx.now, Time::max)
     }
 
     /// True where a record of this id is new in this draft.
@@ -345,7 +352,7 @@ impl<'a> Draft<'a> {
             entered: edit
                 .changes
                 .iter()
-                .filter_map(|change| Some((change.occurred_at, change.field("stage_id")?.new.as_id()?)))
+                .filter_map(|change| Some((change.occurred_at, change.field(place::STAGE)?.new.as_id()?)))
                 .collect(),
         };
         self.edits.values().filter(by_people).map(moved).collect()
@@ -402,6 +409,7 @@ impl<'a> Draft<'a> {
         if before.is_none() {
             after.values[common::CREATED_AT] = Value::Time(occurred_at);
             after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
+            gate::refuse_plain_creation(&after, step, &mut faults);
             gate::own_what_one_creates(self, &mut after);
             gate::fill_defaults(self.cx.definitions, &mut after);
         }
@@ -430,7 +438,7 @@ impl<'a> Draft<'a> {
         let changed = |name: &str| fields.iter().any(|field| field.field == name);
         let stamp = rules::Stamp { changed: &changed, occurred_at, by: self.cx.actor.user() };
         rules::derive(&mut after, Some(&stamp), self.cx.definitions)?;
-        gate::hold_name(self, before.map(Arc::as_ref), &mut after)?;
+        rules::complete(self, before.map(Arc::as_ref), &mut after, &mut faults)?;
         gate::check_record(self, before.map(Arc::as_ref), &after, &mut faults);
         super::references::check(self, before.map(Arc::as_ref), &after, &mut faults)?;
         self.stop_if_missing()?;
@@ -455,11 +463,13 @@ impl<'a> Draft<'a> {
             gate::demand_creation(self, &after)?;
         }
         self.cx.access.mask_faults(record.kind, faults).into_result()?;
-        gate::check_roles(self, before.map(Arc::as_ref), &after)?;
+        if !self.cx.actor.is_system() {
+            rules::permit(self, before.map(Arc::as_ref), &after)?;
+        }
         after.values[common::UPDATED_AT] = Value::Time(recorded_at);
         after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
         after.versions.person += 1;
-        let stage_move = changed("stage_id").then(|| after.at(DealFields::pipeline_id).as_id()).flatten();
+        let stage_move = changed(place::STAGE).then(|| after.get(place::PIPELINE).as_id()).flatten();
         let change = Change {
             record,
             group: Group::Person,
@@ -484,9 +494,7 @@ impl<'a> Draft<'a> {
         edit.after = Arc::clone(&after);
         edit.changes.push(change);
         self.guards.remove(&record);
-        gate::keep_foundations(self, before.map(Arc::as_ref), &after, step)?;
-        gate::end_sessions(self, before.map(Arc::as_ref), &after, step)?;
-        gate::keep_admins(self, before.map(Arc::as_ref), &after, step)
+        rules::follow(self, before.map(Arc::as_ref), &after, step)
     }
 
     /// Puts values into their fields, in normal form. A value that is there already is no fault, whatever has become of
@@ -508,7 +516,7 @@ impl<'a> Draft<'a> {
                 continue;
             }
             if !by_use_case && field.section != Section::Person {
-                faults.push(field.name, "read_only", "cannot be set: the CRM keeps it");
+                faults.push(field.name, "read_only", "is read-only");
                 continue;
             }
             if matches!(value, Value::NotLoaded | Value::Redacted) {
@@ -566,14 +574,24 @@ impl<'a> Draft<'a> {
         }
         if let Some(before) = before {
             if before.values[common::CREATED_AT].as_time().is_some_and(|created| occurred_at < created) {
-                faults.push("occurred_at", "too_small", "must not be before the record's creation");
+                faults.push("occurred_at", "too_small", "must not be before the record was created");
             }
-            let entered = before.at(DealFields::stage_entered_at).as_time();
-            if changed("stage_id") && entered.is_some_and(|entered| occurred_at < entered) {
+            let entered = before.get(place::ENTERED_AT).as_time();
+            if changed(place::STAGE) && entered.is_some_and(|entered| occurred_at < entered) {
                 faults.push("occurred_at", "too_small", "must not be before the current stage was entered");
             }
         }
         Ok(())
+    }
+
+    /// Decides a part of the whole: where it stops, what it had made of the draft is taken back.
+    pub(crate) fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
+        let before = (self.edits.clone(), self.guards.clone(), self.origin.clone());
+        let decided = part(self);
+        if decided.is_err() {
+            (self.edits, self.guards, self.origin) = before;
+        }
+        decided
     }
 
     /// Ties the records written so far together as one step, which is undone as one.
@@ -611,7 +629,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn into_commit(self, id: Id, key: Option<KeyEntry>) -> Result<Commit, Error> {
         if let Some(record) = self.guards.keys().find(|record| self.edits.contains_key(record)) {
             // A commit names a record once: as written in one of its groups, or as unchanged.
-            let message = format!("{record} cannot be computed and relied on in one commit");
+            let message = format!("{record} cannot be computed and guarded in the same commit");
             return Err(Error::invalid("machine", "guarded", message));
         }
         let mut book = ClaimBook::default();

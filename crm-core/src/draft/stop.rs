@@ -8,7 +8,7 @@ use crate::{
 
 /// Something a decision needs to have read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Lookup {
+pub enum Lookup {
     /// A record or a key.
     Want(Want),
     /// The whole history of a record.
@@ -23,7 +23,7 @@ impl From<Ref> for Lookup {
 
 /// Why a decision stops.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// It needs these; then it decides again.
     Need(Vec<Lookup>),
     /// It refuses.

@@ -12,7 +12,7 @@ use crate::{
     catalog,
     change::Change,
     error::{ChangedSince, Error, UndoRefusal},
-    pipelines::gates::Passage,
+    pipelines::{gates::Passage, record::PipelineKind},
     schema::{Group, Image, Section, common},
     value::{Id, Kind, Ref, Value},
 };
@@ -112,7 +112,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
         }
         // That somebody wants no e-mail is never taken back by a way back of something else.
         let restricts = current.decl.field(name).is_some_and(|field| field.marks.restricts);
-        if restricts && step.passage == Passage::Unconvert && record.kind != Kind::Lead {
+        if restricts && step.passage == Passage::Unconvert && PipelineKind::Lead.record_kind() != Some(record.kind) {
             continue;
         }
         if matches!((old, new), (Value::Redacted, _) | (_, Value::Redacted)) {

@@ -1,4 +1,4 @@
-//! Compiling a filter: fields resolved, literals typed, limits held. Everything wrong is reported at once.
+//! Compilation of filters: resolves fields, types literals and enforces limits. All faults are reported at once.
 
 use std::sync::Arc;
 
@@ -8,44 +8,44 @@ use crate::{
     value::{Calendar, Date, Fault, Id, Kind, Place, Time, Unit, Value, part_of_domain, part_of_phone, parts_of_url},
 };
 
-/// How deep a filter may nest.
+/// The maximum nesting depth of a filter.
 pub const MAX_DEPTH: usize = 8;
-/// How many conditions it may have.
+/// The maximum number of conditions in a filter.
 pub const MAX_CONDITIONS: usize = 100;
-/// How many values `in` may have.
+/// The maximum number of values for `in`.
 pub const MAX_IN: usize = 100;
-/// How many groups (and, or, not) it may have.
+/// The maximum number of groups (and, or, not) in a filter.
 const MAX_GROUPS: usize = 200;
-/// How many bytes its operands and names may have in all.
+/// The maximum total size of operands and names in a filter, in bytes.
 const MAX_BYTES: usize = 4096;
 
-/// What the compiler must know of a tenant's custom properties and of the actor's field rules.
+/// The information the compiler needs about a tenant's custom properties and the actor's field permissions.
 pub trait PropertyTypes {
-    /// The type of the custom property of a key, where the tenant has defined it.
+    /// Returns the type of the custom property with this key, or `None` if the tenant has not defined it.
     fn property_type(&self, key: &str) -> Option<FieldType>;
-    /// The values that a text field (or `properties.key`) can have, where they are known and few. One that is none of
-    /// them is then a fault of the filter.
+    /// Returns the values that a text field (or `properties.key`) can have, if they are a small known set. Any other
+    /// value is then a fault of the filter.
     fn allowed(&self, _field: &str) -> Option<Vec<String>> {
         None
     }
-    /// Whether the field (or `properties.key`) does not exist for whoever asks.
+    /// Returns `true` if the field (or `properties.key`) is hidden from the actor, for whom it does not exist.
     fn is_hidden(&self, field: &str) -> bool;
 }
 
 /// Compiles filters on one kind.
 #[derive(Clone, Copy)]
 pub struct Compiler<'a> {
-    /// The kind.
+    /// The declaration of the kind.
     pub decl: &'a KindDecl,
-    /// Its custom properties, and what is hidden.
+    /// The custom properties and hidden fields.
     pub properties: &'a dyn PropertyTypes,
-    /// The moment that relative times are relative to.
+    /// The time that relative times are based on.
     pub now: Time,
     /// The organization's calendar, for days, spans and named periods.
     pub calendar: Calendar,
-    /// Whom `me` stands for.
+    /// The user that `me` stands for.
     pub me: Option<Id>,
-    /// Two letters, for phone numbers.
+    /// The default country for phone numbers, as two letters.
     pub default_country: Option<&'a str>,
 }
 
@@ -57,10 +57,10 @@ struct State {
 }
 
 impl Compiler<'_> {
-    /// The predicate of a filter.
+    /// Compiles a filter into a predicate.
     ///
     /// # Errors
-    /// Every fault, by field: an unknown field, a wrong type, an operator that the type has not, a limit passed.
+    /// All faults, by field: unknown fields, wrong types, operators that the type does not support, exceeded limits.
     pub fn compile(&self, filter: &Filter) -> Result<Predicate, Vec<(String, Fault)>> {
         let mut state = State { conditions: 0, groups: 0, bytes: 0, faults: Vec::new() };
         let predicate = self.part(filter, 1, &mut state);
@@ -68,16 +68,17 @@ impl Compiler<'_> {
             let fault = Fault::new("too_large", format!("a filter may have at most {MAX_CONDITIONS} conditions"));
             state.faults = vec![("filter".to_owned(), fault)];
         } else if state.bytes > MAX_BYTES {
-            let fault = Fault::new("too_large", format!("a filter's values may have at most {MAX_BYTES} bytes in all"));
+            let fault =
+                Fault::new("too_large", format!("the values of a filter may have at most {MAX_BYTES} bytes in total"));
             state.faults = vec![("filter".to_owned(), fault)];
         }
         if state.faults.is_empty() { Ok(predicate) } else { Err(state.faults) }
     }
 
-    /// Where the field of a name is, and its type.
+    /// Returns the path and type of the field with this name.
     ///
     /// # Errors
-    /// `unknown_field`, also for a hidden one.
+    /// `unknown_field`, also if the field is hidden.
     pub fn resolve(&self, name: &str) -> Result<(Path, FieldType), Fault> {
         let unknown = || {
             let shown: String = name.chars().take(80).collect();
@@ -101,7 +102,7 @@ impl Compiler<'_> {
     fn part(&self, filter: &Filter, depth: usize, state: &mut State) -> Predicate {
         if depth > MAX_DEPTH {
             if state.faults.is_empty() {
-                let fault = Fault::new("too_deep", format!("a filter may nest at most {MAX_DEPTH} deep"));
+                let fault = Fault::new("too_deep", format!("a filter may be nested at most {MAX_DEPTH} levels deep"));
                 state.faults.push(("filter".to_owned(), fault));
             }
             return Predicate::never();
@@ -117,7 +118,7 @@ impl Compiler<'_> {
             Filter::Unknown(_) => {
                 let fault = Fault::new(
                     "unknown_condition",
-                    "holds a condition that this program does not know: write it anew, or use the program that stored it",
+                    "contains a condition that this version of the program does not know: replace it, or upgrade the program",
                 );
                 state.faults.push(("filter".to_owned(), fault));
                 Predicate::never()
@@ -178,7 +179,6 @@ impl Compiler<'_> {
         Ok(if condition.op == Op::Ne { Predicate::Not(Box::new(compared)) } else { compared })
     }
 
-    /// A condition on the record's own id.
     fn ids(&self, op: Op, literals: &[&serde_json::Value], state: &mut State) -> Result<Predicate, Fault> {
         let mut ids = Vec::with_capacity(literals.len());
         for literal in literals {
@@ -196,11 +196,11 @@ impl Compiler<'_> {
             Op::Eq | Op::In | Op::Written => {
                 Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")))
             }
-            _ => Err(Fault::new("wrong_operator", "`id` is compared by `eq`, `ne` and `in` alone")),
+            _ => Err(Fault::new("wrong_operator", "`id` supports only `eq`, `ne` and `in`")),
         }
     }
 
-    /// Equal to one of some values written as texts.
+    /// Compiles equality with one of several values written as texts.
     fn written(
         &self,
         field: &Field<'_>,
@@ -231,9 +231,9 @@ impl Compiler<'_> {
         Ok(if missing { field.test(Compare::Missing, Vec::new()).or(equal) } else { equal })
     }
 
-    /// The tests of a field against operands, of which one has to hold.
+    /// Compiles the tests of a field against operands, at least one of which must hold.
     fn compared(&self, field: &Field<'_>, compare: Compare, operands: Vec<Operand>, state: &mut State) -> Predicate {
-        // Where a field is the first of several, all of them count.
+        // For the first of several member fields, all members count.
         let all =
             self.decl.members_of(field.path.field).filter(|_| field.path.property.is_none()).filter(|&(at, _)| {
                 matches!(compare, Compare::Eq | Compare::In | Compare::Contains | Compare::StartsWith)
@@ -262,7 +262,7 @@ impl Compiler<'_> {
         }
         match compare {
             _ if values.is_empty() => {}
-            // An alternative each.
+            // One alternative per operand.
             Compare::Contains | Compare::StartsWith => {
                 any.extend(values.into_iter().map(|value| field.test(compare, vec![value])));
             }
@@ -271,15 +271,17 @@ impl Compiler<'_> {
         if any.len() == 1 { any.remove(0) } else { Predicate::Any(any) }
     }
 
-    /// What a literal stands for: one operand, or for a part of a text each form that the stored one can have.
+    /// Returns the operands of a literal: one, or for a partial text one for each form it can have in the stored text.
     fn operands(&self, field: &Field<'_>, compare: Compare, json: &serde_json::Value) -> Result<Vec<Operand>, Fault> {
         if json.is_null() {
-            return Err(Fault::new("wrong_type", "a missing value is tested by `missing`"));
+            return Err(Fault::new("wrong_type", "use `missing` to test for a missing value"));
         }
         let value = match field.ty {
             FieldType::Time | FieldType::Date => return Ok(vec![self.moment(field.ty, json)?]),
             FieldType::Id(Kind::User) if json == "me" => {
-                let me = self.me.ok_or_else(|| Fault::new("wrong_type", "`me` is nobody here: there is no user"))?;
+                let me = self
+                    .me
+                    .ok_or_else(|| Fault::new("wrong_type", "`me` is not available: the caller is not a user"))?;
                 return Ok(vec![Operand::Value(Value::Id(me))]);
             }
             ty => ty.read_json(json)?,
@@ -289,7 +291,7 @@ impl Compiler<'_> {
             return Ok(parts.into_iter().map(|part| Operand::Value(Value::text(part))).collect());
         }
         let normal = match field.ty {
-            // The bounds of a whole number are for what is stored, not for what is asked.
+            // The bounds of an integer field restrict stored values, not operands.
             FieldType::Int(..) => value,
             ty => ty.normalize(value, self.default_country)?,
         };
@@ -305,14 +307,14 @@ impl Compiler<'_> {
         Ok(vec![Operand::Value(normal)])
     }
 
-    /// A time or a day: `2026-11-01T09:30:00Z`, `2026-11-01`, `"now"`, `{"days": -7}`, `{"hours": 3}`, or a named period
-    /// such as `"today"` or `"last_quarter"`. Days and periods are the organization's own.
+    /// Reads a time or a date: `2026-11-01T09:30:00Z`, `2026-11-01`, `"now"`, `{"days": -7}`, `{"hours": 3}`, or a
+    /// named period such as `"today"` or `"last_quarter"`. Days and periods are in the organization's calendar.
     fn moment(&self, ty: FieldType, json: &serde_json::Value) -> Result<Operand, Fault> {
         let wrong = || {
             Fault::new(
                 "wrong_type",
                 format!(
-                    "must be {}, a day, `now`, a span such as {{\"days\": -7}} (minutes, hours, days, weeks, months, quarters, \
+                    "must be {}, a day, `now`, an offset such as {{\"days\": -7}} (minutes, hours, days, weeks, months, quarters, \
                      years), or a period such as today, this_week, last_quarter or last_7_days",
                     ty.describe()
                 ),
@@ -341,7 +343,8 @@ impl Compiler<'_> {
             }
             serde_json::Value::Object(map) if map.len() == 1 => {
                 let (unit, count) = map.iter().next().ok_or_else(wrong)?;
-                let count = count.as_i64().ok_or_else(|| Fault::new("wrong_type", "a span takes a whole number"))?;
+                let count =
+                    count.as_i64().ok_or_else(|| Fault::new("wrong_type", "an offset must be a whole number"))?;
                 let exact = |micros: i64| at(self.now.plus_micros(count.saturating_mul(micros)));
                 match (unit.as_str(), Unit::of(unit), ty) {
                     ("minutes", ..) => Ok(exact(60_000_000)),
@@ -356,20 +359,18 @@ impl Compiler<'_> {
     }
 }
 
-/// What a field is compared with.
 enum Operand {
-    /// One value.
+    /// A single value.
     Value(Value),
-    /// Every value from the first to the last: the days of a period, the instants of a day.
+    /// All values from the first to the last: the days of a period, the instants of a day.
     Between(Value, Value),
 }
 
-/// The field of a condition.
 #[derive(Clone)]
 struct Field<'a> {
     name: &'a str,
     path: Path,
-    /// Of its elements, where it is a list.
+    /// The type of the elements if the field is a list.
     ty: FieldType,
     list: bool,
 }
@@ -379,8 +380,8 @@ impl Field<'_> {
         if takes(self.ty, compare, self.list) {
             return Ok(());
         }
-        let list = if self.list { "a list of which each is " } else { "" };
-        let message = format!("`{}` is {list}{} and cannot be compared so", self.name, self.ty.describe());
+        let list = if self.list { "a list with elements that are each " } else { "" };
+        let message = format!("`{}` is {list}{} and does not support this operator", self.name, self.ty.describe());
         Err(Fault::new("wrong_operator", message))
     }
 
@@ -389,10 +390,10 @@ impl Field<'_> {
     }
 }
 
-/// The forms that a part of a text can have in the stored one.
+/// Returns the forms that a partial text can have in the stored text.
 fn parts(ty: FieldType, compare: Compare, part: &str, default_country: Option<&str>) -> Result<Vec<String>, Fault> {
     if part.contains('\0') {
-        return Err(Fault::new("nul", "must not contain the character NUL"));
+        return Err(Fault::new("nul", "must not contain NUL characters"));
     }
     let place = if compare == Compare::StartsWith { Place::Start } else { Place::Within };
     Ok(match ty {
@@ -406,7 +407,7 @@ fn parts(ty: FieldType, compare: Compare, part: &str, default_country: Option<&s
     })
 }
 
-/// The values in a literal that is written as text: those between its commas, where commas separate.
+/// Returns the values in a literal written as text, split at commas if the type allows it.
 fn pieces(
     literal: &serde_json::Value,
     separates: bool,
@@ -414,16 +415,16 @@ fn pieces(
 ) -> Result<Vec<serde_json::Value>, Fault> {
     match literal {
         serde_json::Value::String(text) if separates && !is_whole(text) && text.contains(',') => {
-            // An empty piece is a slip of the pen, not a question for what is missing.
+            // An empty piece is a typing error, not a test for a missing value.
             let pieces = text.split(',').map(str::trim).filter(|piece| !piece.is_empty());
             Ok(pieces.map(|piece| serde_json::Value::String(piece.to_owned())).collect())
         }
         serde_json::Value::String(_) => Ok(vec![literal.clone()]),
-        _ => Err(Fault::new("wrong_type", "must be a text or a list of texts")),
+        _ => Err(Fault::new("wrong_type", "must be a string or a list of strings")),
     }
 }
 
-/// True for types whose written values have no comma, so that commas separate them.
+/// Returns `true` for types whose written values contain no comma, so that commas can separate them.
 const fn is_separable(ty: FieldType) -> bool {
     matches!(
         ty,
@@ -441,7 +442,7 @@ const fn is_separable(ty: FieldType) -> bool {
     )
 }
 
-/// A value written as text, in the field's own JSON form.
+/// Converts a value written as text to the JSON form of the field.
 fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
     let wrong = || Fault::new("wrong_type", format!("must be {}", ty.describe()));
     let object = || serde_json::from_str::<serde_json::Value>(text).ok().filter(serde_json::Value::is_object);
@@ -452,7 +453,7 @@ fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
             Some(object) => object,
             None => Value::Money(
                 text.parse()
-                    .map_err(|_| Fault::new("wrong_type", "must be an amount and its currency such as 10.50 EUR"))?,
+                    .map_err(|_| Fault::new("wrong_type", "must be an amount and a currency such as 10.50 EUR"))?,
             )
             .to_json(),
         },
@@ -461,7 +462,7 @@ fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
                 return Ok(object);
             }
             let (kind, id) = text.trim().split_once(':').ok_or_else(|| {
-                Fault::new("wrong_type", "must be a kind and an id such as lead:0190c0de-0000-7000-8000-000000000000")
+                Fault::new("wrong_type", "must be a kind and an id, such as lead:0190c0de-0000-7000-8000-000000000000")
             })?;
             serde_json::json!({"kind": kind, "id": id})
         }
@@ -469,7 +470,7 @@ fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
     })
 }
 
-/// Which comparisons a type has.
+/// Returns `true` if a type supports a comparison.
 fn takes(ty: FieldType, compare: Compare, list: bool) -> bool {
     let text = matches!(
         ty,
@@ -483,7 +484,7 @@ fn takes(ty: FieldType, compare: Compare, list: bool) -> bool {
             | FieldType::TimeZone
     );
     match compare {
-        // Lists leave long text out, so nothing can be asked of it there.
+        // Lists omit long text, so it cannot be tested there.
         Compare::Missing => !matches!(ty, FieldType::LongText),
         Compare::Contains | Compare::StartsWith => text && !list,
         Compare::Lt | Compare::Le | Compare::Gt | Compare::Ge => {
@@ -500,7 +501,7 @@ fn takes(ty: FieldType, compare: Compare, list: bool) -> bool {
     }
 }
 
-/// For tests and stores' own use: no custom properties, nothing hidden.
+/// No custom properties and no hidden fields, for tests and for use by stores.
 impl PropertyTypes for () {
     fn property_type(&self, _: &str) -> Option<FieldType> {
         None

@@ -1,7 +1,8 @@
-//! The one condition language: queries, segments, stage gates, grants, scoring rules.
+//! The filter language shared by queries, segments, stage gates, grants and scoring rules.
 //!
-//! A [`Filter`] is plain data. Compiling it against a kind's declaration types every literal and gives a [`Predicate`],
-//! which the core evaluates ([`Predicate::holds`]) and stores translate into their engine's language.
+//! A [`Filter`] is plain data. Compiling it against the declaration of a kind types every literal and returns a
+//! [`Predicate`], which the core evaluates ([`Predicate::holds`]) and stores translate into the language of their
+//! engine.
 
 mod compile;
 mod predicate;

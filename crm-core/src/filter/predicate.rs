@@ -1,4 +1,4 @@
-//! Compiled filters: every literal typed, every field resolved. The core evaluates them; stores translate them.
+//! Compiled filters, with every field resolved and every literal typed. The core evaluates them; stores translate them.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -10,83 +10,84 @@ use crate::{
 /// A compiled filter over images of one kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Predicate {
-    /// All hold; true when empty.
+    /// All parts match; `true` if empty.
     All(Vec<Predicate>),
-    /// At least one holds; false when empty.
+    /// At least one part matches; `false` if empty.
     Any(Vec<Predicate>),
     /// The exact complement.
     Not(Box<Predicate>),
-    /// One test of one field.
+    /// A test of one field.
     Test(Test),
-    /// The record is one of these.
+    /// The record has one of these ids.
     Ids(Vec<Id>),
 }
 
-/// Where a tested value is: a declared field, a custom property in the field `properties`, or a member of each of a
-/// field's structured values (then [`Test::list`]: one of them has to fit).
+/// The location of a tested value: a declared field, a custom property in the field `properties`, or a member of each
+/// of a field's structured values (then [`Test::list`] is set, and at least one must match).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
-    /// The field's position in the declaration.
+    /// The position of the field in the declaration.
     pub field: usize,
-    /// The property's key, where the field is `properties`; the member's name, where it has structured values.
+    /// The key of the property if the field is `properties`; the name of the member if the field has structured values.
     pub property: Option<Arc<str>>,
 }
 
-/// How a value is tested. Every test is two-valued: a missing value makes all but `Missing` false.
+/// A comparison. Every test is two-valued: a missing value makes all comparisons except `Missing` false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
-    /// Equal to the operand; on a list: has it.
+    /// Equal to the operand; for a list, contains it.
     Eq,
     /// Less than the operand, by [`Value::compare`].
     Lt,
-    /// Less or equal.
+    /// Less than or equal to the operand.
     Le,
-    /// Greater.
+    /// Greater than the operand.
     Gt,
-    /// Greater or equal.
+    /// Greater than or equal to the operand.
     Ge,
-    /// Equal to one of the operands (a list: has one of them).
+    /// Equal to one of the operands; for a list, contains one of them.
     In,
-    /// A text that contains the operand, letter for letter.
+    /// Contains the operand (text, case-sensitive).
     Contains,
-    /// A text that begins with the operand, letter for letter.
+    /// Starts with the operand (text, case-sensitive).
     StartsWith,
-    /// Missing: null, or an empty list.
+    /// Missing: null or an empty list.
     Missing,
 }
 
-/// One test of one field.
+/// A test of one field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
-    /// Of what.
+    /// The location of the tested value.
     pub path: Path,
-    /// The type of what is there (of the elements, where [`Test::list`]).
+    /// The type of the tested value (of the elements if [`Test::list`] is set).
     pub ty: FieldType,
-    /// True where the field is a list.
+    /// `true` if the field is a list.
     pub list: bool,
-    /// How.
+    /// The comparison.
     pub compare: Compare,
-    /// Against what: one for most, up to 100 for `In`, none for `Missing`. Every one is of type `ty`, never null.
+    /// The operands: one for most comparisons, up to 100 for `In`, none for `Missing`. All have the type `ty` and are
+    /// not null.
     pub operands: Vec<Value>,
 }
 
 impl Predicate {
-    /// What holds of every record.
+    /// Returns the predicate that matches every record.
     pub const fn always() -> Self {
         Predicate::All(Vec::new())
     }
 
-    /// What holds of none.
+    /// Returns the predicate that matches no record.
     pub const fn never() -> Self {
         Predicate::Any(Vec::new())
     }
 
-    /// True where this holds of every record by its form.
+    /// Returns `true` if this trivially matches every record.
     pub fn is_always(&self) -> bool {
         matches!(self, Predicate::All(parts) if parts.iter().all(Predicate::is_always))
     }
 
-    /// True where this holds of no record by its form.
+    /// Returns `true` if this trivially matches no record.
     pub fn is_never(&self) -> bool {
         match self {
             Predicate::Any(parts) => parts.iter().all(Predicate::is_never),
@@ -95,7 +96,7 @@ impl Predicate {
         }
     }
 
-    /// Both.
+    /// Matches if both match.
     #[must_use]
     pub fn and(self, other: Predicate) -> Self {
         match (self, other) {
@@ -117,7 +118,7 @@ impl Predicate {
         }
     }
 
-    /// At least one of the two.
+    /// Matches if at least one of the two matches.
     #[must_use]
     pub fn or(self, other: Predicate) -> Self {
         match (self, other) {
@@ -139,7 +140,7 @@ impl Predicate {
         }
     }
 
-    /// The test that a field equals a value.
+    /// Creates the test that a field equals a value.
     pub fn field_eq(image_field: usize, ty: FieldType, value: Value) -> Self {
         Predicate::Test(Test {
             path: Path { field: image_field, property: None },
@@ -150,7 +151,7 @@ impl Predicate {
         })
     }
 
-    /// Whether it holds of a record.
+    /// Returns `true` if this matches a record.
     pub fn holds(&self, image: &Image) -> bool {
         match self {
             Predicate::All(parts) => parts.iter().all(|part| part.holds(image)),
@@ -163,7 +164,7 @@ impl Predicate {
 }
 
 impl Path {
-    /// The value at this place; missing where there is none.
+    /// Returns the value at this path, or null if there is none.
     pub fn value<'a>(&self, image: &'a Image) -> &'a Value {
         let field = image.values.get(self.field).unwrap_or(&Value::Null);
         match &self.property {
@@ -174,7 +175,7 @@ impl Path {
 }
 
 impl Test {
-    /// Whether it holds of a record.
+    /// Returns `true` if this matches a record.
     pub fn holds(&self, image: &Image) -> bool {
         let value = self.path.value(image);
         if self.compare == Compare::Missing {
@@ -210,7 +211,7 @@ impl Test {
     }
 }
 
-/// As [`Value::compare`] saying equal. Texts of different lengths are told apart without a look at them.
+/// Equivalent to [`Value::compare`] returning equal, but compares lengths of texts first.
 fn same(value: &Value, operand: &Value) -> bool {
     match (value, operand) {
         (Value::Text(one), Value::Text(other)) => one == other,

@@ -1,4 +1,4 @@
-//! The condition language as plain data: fields, operators, values, and / or / not, relative times.
+//! The filter language as plain data: fields, operators, values, relative times, and / or / not.
 //!
 //! ```
 //! # use crm_core::filter::{Filter, Op};
@@ -20,29 +20,30 @@ use crate::value::stored;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Filter {
-    /// All hold; true when empty.
+    /// All parts match; `true` if empty.
     All {
         /// The parts.
         and: Vec<Filter>,
     },
-    /// At least one holds; false when empty.
+    /// At least one part matches; `false` if empty.
     Any {
         /// The parts.
         or: Vec<Filter>,
     },
     /// The exact complement.
     Not {
-        /// What must not hold.
+        /// The part that must not match.
         not: Box<Filter>,
     },
-    /// One field against one value.
+    /// A comparison of one field with a value.
     Is(Condition),
-    /// A condition that a newer program stored and this one does not know, as it is stored. It never compiles, so what
-    /// depends on it is closed: a stage's gate lets nothing in, a grant grants nothing. From JSON it is read at rest only.
+    /// A stored condition that a newer program wrote and this one does not know, kept as stored. It never compiles, so
+    /// everything that depends on it is closed: a stage gate admits nothing, a grant grants nothing. Deserialized from
+    /// the store only.
     Unknown(serde_json::Value),
 }
 
-/// A condition as it is written from outside.
+/// The form of a condition in input.
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 #[serde(expecting = "must be a condition: {field, op, value}, {and: [...]}, {or: [...]} or {not: {...}}")]
@@ -83,84 +84,85 @@ impl<'de> Deserialize<'de> for Filter {
     }
 }
 
-/// One field against one value.
+/// A comparison of one field with a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
-    /// The field's name, or `properties.key`.
+    /// The name of the field, or `properties.key`.
     pub field: String,
-    /// How they compare.
+    /// The operator.
     pub op: Op,
-    /// The value in the field's own JSON form. For a time or a date also `"now"`, a span such as `{"days": -7}` (minutes,
-    /// hours, days, weeks, months, quarters, years) from the moment the filter is used, or a period such as `"today"`,
-    /// `"this_week"`, `"last_quarter"` or `"last_7_days"`: `eq` is within it, `ge` from its beginning, `gt` after its end.
-    /// Of a time a day is such a period. `"me"` for a user is who asks. An array for `in`; absent for `missing`.
+    /// The value in the field's JSON form. Times and dates also accept `"now"`, an offset such as `{"days": -7}`
+    /// (minutes, hours, days, weeks, months, quarters, years) from the time at which the filter is evaluated, or a
+    /// period such as `"today"`, `"this_week"`, `"last_quarter"` or `"last_7_days"`: `eq` matches times within the
+    /// period, `ge` from its start, `gt` after its end. For a time, a day is such a period. `"me"` stands for the
+    /// current user. An array for `in`; absent for `missing`.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub value: serde_json::Value,
 }
 
-/// How a field and a value compare. All are false for a missing field but `missing` and `ne`.
+/// A comparison operator. For a missing field, all operators except `missing` and `ne` are false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
-    /// Equal; a list contains it.
+    /// Equal to the value; a list contains it.
     Eq,
-    /// Not `eq`.
+    /// Not equal to the value, or missing.
     Ne,
-    /// Less.
+    /// Less than the value.
     Lt,
-    /// Less or equal.
+    /// Less than or equal to the value.
     Le,
-    /// Greater.
+    /// Greater than the value.
     Gt,
-    /// Greater or equal.
+    /// Greater than or equal to the value.
     Ge,
     /// Equal to one of up to 100 values.
     In,
-    /// A text that contains the value, letter for letter; a list that has it.
+    /// The text contains the value (case-sensitive), or the list contains it.
     Contains,
-    /// A text that begins with the value, letter for letter.
+    /// The text starts with the value (case-sensitive).
     StartsWith,
-    /// The field is missing (or an empty list).
+    /// The field is missing or an empty list.
     Missing,
-    /// Equal to one of the values (a text, or an array of texts), each written as in a query parameter: `5`, `true`,
-    /// `10.50 EUR`, `lead:0190…`; an empty text asks for a missing value. Commas separate ids, numbers, times and the
-    /// values of closed lists.
+    /// Equal to one of the values (a text or an array of texts), each written as in a query parameter: `5`, `true`,
+    /// `10.50 EUR`, `lead:0190…`; an empty text matches a missing value. Commas separate ids, numbers, times and
+    /// choices.
     Written,
 }
 
 impl Filter {
-    /// One field against one value.
+    /// Compares a field with a value.
     pub fn is(field: impl Into<String>, op: Op, value: impl Into<serde_json::Value>) -> Self {
         Filter::Is(Condition { field: field.into(), op, value: value.into() })
     }
 
-    /// The field equals the value.
+    /// Matches records whose field equals the value.
     pub fn eq(field: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
         Self::is(field, Op::Eq, value)
     }
 
-    /// The field is missing.
+    /// Matches records without a value in the field.
     pub fn missing(field: impl Into<String>) -> Self {
         Self::is(field, Op::Missing, serde_json::Value::Null)
     }
 
-    /// The field equals one of the values.
+    /// Matches records whose field equals one of the values.
     pub fn one_of<V: Into<serde_json::Value>>(field: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
         Self::is(field, Op::In, serde_json::Value::Array(values.into_iter().map(Into::into).collect()))
     }
 
-    /// All of the parts.
+    /// Matches if all parts match.
     pub fn all(parts: impl IntoIterator<Item = Filter>) -> Self {
         Filter::All { and: parts.into_iter().collect() }
     }
 
-    /// At least one of the parts.
+    /// Matches if at least one part matches.
     pub fn any(parts: impl IntoIterator<Item = Filter>) -> Self {
         Filter::Any { or: parts.into_iter().collect() }
     }
 
-    /// Both.
+    /// Matches if both match.
     #[must_use]
     pub fn and(self, other: Filter) -> Self {
         match self {
@@ -172,7 +174,7 @@ impl Filter {
         }
     }
 
-    /// A stored condition, part by part: what is unknown in it stands where it stood.
+    /// Reads a stored condition part by part; unknown parts stay in place.
     fn of_stored(json: serde_json::Value) -> Self {
         let parts = |json: &mut serde_json::Value| {
             Some(json.as_array_mut()?.iter_mut().map(|part| Filter::of_stored(part.take())).collect())
@@ -189,7 +191,7 @@ impl Filter {
         known.unwrap_or(Filter::Unknown(whole))
     }
 
-    /// Whether some part of it is unknown.
+    /// Returns `true` if any part is unknown.
     pub(crate) fn is_unknown(&self) -> bool {
         match self {
             Filter::All { and: parts } | Filter::Any { or: parts } => parts.iter().any(Filter::is_unknown),
@@ -199,7 +201,8 @@ impl Filter {
         }
     }
 
-    /// Whether some condition is on the field of this name. Of what is unknown, whether it has the name in it.
+    /// Returns `true` if any condition is on the field with this name. For an unknown part, `true` if the name occurs
+    /// in it.
     pub fn names(&self, field: &str) -> bool {
         fn has(json: &serde_json::Value, text: &str) -> bool {
             match json {
@@ -217,7 +220,7 @@ impl Filter {
         }
     }
 
-    /// The complement.
+    /// Matches if this does not match.
     #[must_use]
     pub fn negate(self) -> Self {
         Filter::Not { not: Box::new(self) }

@@ -53,43 +53,44 @@ pub const BUILT_IN_TYPES: &[&str] = &["email", "call", "meeting", "sms", "social
 record! {
     /// An e-mail, call, meeting or message that happened or is planned.
     Interaction, NewInteraction, InteractionPatch, InteractionFields {
+        visibility: Visibility::ByLinks(InteractionFields::links as usize),
         own: [user_id], team: [team_id],
         person {
             /// `email`, `call`, `meeting`, `sms`, `social`, `website`, or one the organization added.
             r#type: String = Key, [required, reportable];
-            /// From whom to whom; needed for e-mail, call and SMS.
+            /// Direction; required for email, call and SMS.
             direction: Option<Direction> = FieldType::Choice(Direction::NAMES), [reportable];
-            /// What it was about.
+            /// Subject.
             subject: String = Text(MAX_TEXT), [required, searchable];
-            /// What was said.
+            /// Content.
             content: Option<String> = LongText, [searchable, personal];
-            /// When it is planned.
+            /// Planned time.
             scheduled_at: Option<Time> = FieldType::Time, [];
-            /// When it took place; where neither this nor `scheduled_at` is given: now.
+            /// Time at which it took place; default: now, unless `scheduled_at` is given.
             completed_at: Option<Time> = FieldType::Time, [];
-            /// How long it took.
+            /// Duration.
             duration_seconds: Option<i64> = Int(0, 31_536_000), [];
-            /// How it went, such as `connected`, `voicemail`, `no_answer`, `held`, `no_show`.
+            /// Outcome, such as `connected`, `voicemail`, `no_answer`, `held`, `no_show`.
             outcome: Option<String> = Text(MAX_TEXT), [reportable];
             /// Where.
             location: Option<String> = Text(MAX_TEXT), [];
-            /// Where a recording is.
+            /// URL of a recording.
             recording_url: Option<String> = Url, [];
-            /// Whose it is; the actor's when not given.
+            /// User; default: the actor.
             user_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
-            /// Whose team's; the user's first when not given.
+            /// Team; default: the user's first team.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
-            /// Who took part.
-            participants: Vec<Participant> = Structs(50), [personal];
-            /// What it is about; at least one record.
+            /// Participants.
+            participants: Vec<Participant> = Structs(50), [personal, refers];
+            /// Linked records; at least one.
             links: Vec<Ref> = Refs(Kind::LINKED, 20), [required];
         }
         read_only {}
         machine {}
         derived {
-            /// When it took place, else when it is planned, else when it was recorded.
+            /// Time at which it took place, is planned, or was recorded.
             happens_at: Option<Time> = FieldType::Time, [] from [completed_at, scheduled_at];
-            /// Planned and not yet held.
+            /// Whether it is planned and not yet held.
             is_open: bool = Bool, [] from [completed_at, scheduled_at];
         }
         indexes {

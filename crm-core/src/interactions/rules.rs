@@ -19,7 +19,7 @@ impl Rules for Interaction {
             cx.faults.push("type", "unknown_choice", format!("must be one of {}", names.join(", ")));
         }
         if matches!(after.r#type.as_str(), "email" | "call" | "sms") && after.direction.is_none() {
-            cx.faults.push("direction", "required", "is needed for an e-mail, a call and an SMS: inbound or outbound");
+            cx.faults.push("direction", "required", "is required for an email, call or SMS: inbound or outbound");
         }
         if before.is_none() && after.user_id.is_none() {
             after.user_id = cx.user;
@@ -29,18 +29,24 @@ impl Rules for Interaction {
             if before.is_none() {
                 after.completed_at = Some(cx.occurred_at);
             } else {
-                let message = "is needed: when it took place, or in scheduled_at when it is planned";
+                let message = "is required, unless the interaction is planned with scheduled_at";
                 cx.faults.push("completed_at", "required", message);
             }
         }
         if after.user_id.is_none() {
-            cx.faults.push("user_id", "required", "is needed: whose interaction it is");
+            cx.faults.push("user_id", "required", "is required: the user who had the interaction");
         }
         for (at, participant) in after.participants.iter().enumerate() {
             if participant.reference.is_none() && participant.address.as_deref().is_none_or(|a| a.trim().is_empty()) {
-                cx.faults.push(format!("participants[{at}]"), "required", "needs a ref or an address");
+                cx.faults.push(format!("participants[{at}]"), "required", "requires a ref or an address");
             }
         }
+    }
+
+    fn choices(field: &str, definitions: &Definitions) -> Option<Vec<String>> {
+        let own = definitions.organization().map_or(&[][..], |org| org.interaction_types.as_slice());
+        let names = BUILT_IN_TYPES.iter().map(|&name| name.to_owned());
+        (field == "type").then(|| names.chain(own.iter().cloned()).collect())
     }
 
     fn derive(&mut self, created_at: Time, _: &Definitions) {

@@ -1,7 +1,29 @@
-//! Jobs: long work, done piece by piece, that tells how far it is and goes on where it was interrupted.
+//! Jobs: long work, done piece by piece, each piece in one commit with the place it reached.
+//!
+//! | file | what |
+//! |---|---|
+//! | `handler` | what a type of job does: [`JobHandler`] |
+//! | `start` | starting and cancelling a job |
+//! | `run` | resuming a job: its pieces, refusals, failures |
+//! | `due` | resuming all that are due, of all tenants |
+//! | `lists` | pieces of the records that some lists show |
 
+mod due;
+mod handler;
+pub(crate) mod lists;
 pub mod record;
 mod rules;
 mod run;
+mod start;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
 
+pub(crate) use due::resume_due;
+pub use handler::{JobContext, JobHandler, Piece, Row, Verdict};
 pub use record::*;
+pub use run::MAX_ATTEMPTS;
+
+/// What it adds to the engine.
+pub(crate) fn system() -> crate::system::System {
+    crate::system::System::new("jobs").kinds(&[crate::value::Kind::Job])
+}

@@ -1,25 +1,14 @@
-//! Jobs: long work, done piece by piece, that tells how far it is and goes on where it was interrupted.
+//! The record of a job.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
+    error::Error,
     schema::record,
-    scoring::Trial,
     value::{Choice, Id, Kind, Time, choices, structured},
 };
 
 choices! {
-    /// What is to be done.
-    #[derive(Default)]
-    pub enum JobType {
-        /// Deactivate a user and hand over what is theirs.
-        #[default]
-        DeactivateUser = "deactivate_user",
-        /// Retire a stage and move what stands in it.
-        RetireStage = "retire_stage",
-        /// Try a scoring model.
-        TryModel = "try_model",
-        /// Learn from outcomes (feature `predictive`).
-        Train = "train",
-    }
     /// How far it is.
     #[derive(Default)]
     pub enum JobStatus {
@@ -28,60 +17,41 @@ choices! {
         Running = "running",
         /// It is done.
         Completed = "completed",
-        /// It was refused, and will not go on.
+        /// It was refused, and is not tried again.
         Failed = "failed",
+        /// Somebody cancelled it. What it had done stays.
+        Cancelled = "cancelled",
     }
 }
 
-/// What a job is about: as its type needs it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct JobTarget {
-    /// The user to deactivate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<Id>,
-    /// To whom the user's records go; they stay where it is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transfer_to: Option<Id>,
-    /// The pipeline of the stage to retire.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pipeline_id: Option<Id>,
-    /// The stage to retire.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage_id: Option<Id>,
-    /// The stage to move to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to_stage_id: Option<Id>,
-    /// The scoring model to try.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_id: Option<Id>,
-    /// Of which kind of record outcomes are learned from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Kind>,
-    /// Fields that are not learned from.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
+/// A structure whose members are known to the job's handler alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobData(pub serde_json::Value);
+
+impl JobData {
+    /// Reads it as a type.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is not of that type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        read(&self.0)
+    }
 }
 
-/// How far a job over many records has come.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Progress {
-    /// In which of its lists it is.
-    pub(crate) list: usize,
-    /// After which place of that list it goes on, sealed: whoever may read the job may not see what it walks over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) after: Option<String>,
-    /// True where this pass over the lists has changed a record.
-    pub(crate) changed: bool,
+/// Reads a structure of a job as a type.
+pub(crate) fn read<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, Error> {
+    T::deserialize(json).map_err(|error| Error::invalid("target", "wrong_type", error.to_string()))
 }
-/// What a job has made, as JSON: of training a `crm_core::scoring::Learned`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Product(pub serde_json::Value);
+
+/// A structure of a job as JSON.
+pub(crate) fn written<T: Serialize>(value: &T) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(value)
+        .map_err(|error| Error::invalid("product", "unfit", format!("cannot be written: {error}")))
+}
 
 /// A record that a job could not change, and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldBack {
     /// Which record.
@@ -89,20 +59,39 @@ pub struct HeldBack {
     /// Why.
     pub reason: String,
 }
-structured!(HeldBack, Product; whole JobTarget, Progress);
+structured!(HeldBack, JobData);
+
+/// Of a job that was done in one go: what became of the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// How many records it changed.
+    pub moved: u64,
+    /// The first hundred that it could not change, and why.
+    pub held_back: Vec<HeldBack>,
+    /// How many it could not change.
+    pub held_back_count: u64,
+    /// True where a worker of another process has taken the job: that one does the rest.
+    pub unfinished: bool,
+}
 
 record! {
-    /// Long work. It is done on behalf of the user who asked for it, with what that user may do.
+    /// Long work. It is done on behalf of the user who asked for it, with the rights that the user has while it is done.
     Job, NewJob, JobPatch, JobFields {
+        due: due_at,
+        visibility: Visibility::ByUser(JobFields::user_id as usize),
+        made_by_use_cases: true,
         own: [user_id], team: [],
         person {}
         read_only {
-            /// What is to be done.
-            r#type: JobType = FieldType::Choice(JobType::NAMES), [required];
+            /// What is to be done: the name of a [`JobHandler`](crate::jobs::JobHandler).
+            r#type: String = Text(100), [required];
             /// Who asked for it.
             user_id: Option<Id> = FieldType::Id(Kind::User), [];
-            /// What it is about.
-            target: Option<JobTarget> = Struct, [required];
+            /// The arguments, as its type needs them.
+            target: Option<JobData> = Struct, [required];
+            /// Of which kinds (`lead`) or fields (`lead.score`) its place and product tell: they are shown to nobody from
+            /// whom such a field, or any field of such a kind, is hidden.
+            discloses: Vec<String> = Texts(50, 120), [];
             /// How far it is.
             status: JobStatus = FieldType::Choice(JobStatus::NAMES), [];
             /// When it ended.
@@ -117,16 +106,16 @@ record! {
             held_back: Vec<HeldBack> = Structs(100), [] from [];
             /// How many it could not change.
             held_back_count: i64 = Int(0, i64::MAX), [] from [];
-            /// Of work over many records: where it goes on.
-            progress: Option<Progress> = Struct, [] from [];
-            /// Of a trial of a scoring model: what it has come to.
-            trial: Option<Trial> = Struct, [] from [];
-            /// What it has made, where it makes something: of training the model and the report.
-            product: Option<Product> = Struct, [] from [];
-            /// Until when a worker has taken it.
-            taken_until: Option<Time> = FieldType::Time, [] from [];
+            /// After which place it continues, as its type needs it.
+            place: Option<JobData> = Struct, [] from [];
+            /// Its result, where its type has one: of training the model and the report, of trying a model the trial.
+            product: Option<JobData> = Struct, [] from [];
+            /// How often it was begun since it last made progress.
+            attempts: i64 = Int(0, i64::MAX), [] from [];
+            /// When it is to be resumed: while a worker has it, when another may take it; missing once it has ended.
+            due_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}
-        indexes { (status) -> created_at; (user_id) -> created_at; }
+        indexes { (status) -> created_at; (user_id) -> created_at; () -> due_at; }
     }
 }

@@ -1,182 +1,54 @@
-//! Starting jobs and going on with them: each stint does what it can until its time is over, and the next goes on where
-//! it stopped. What a job does is what its use case does when it is called directly, record by record, so that an
-//! interrupted one has lost nothing.
+//! Resuming a job: its pieces, until a slice of time is over.
 //!
-//! A job is made in the one commit that takes its first step (the user is deactivated, the stage closed) and the
-//! idempotency key: what is refused has no effect.
+//! The machine's version of the job's record is the fence. Each piece is a commit that moves it, so of two workers one
+//! commits and the other conflicts and stops, and what is killed between two commits has lost nothing.
 
-use super::record::{HeldBack, Job, JobFields, JobStatus, JobTarget, JobType, Product};
+use std::sync::Arc;
+
+use super::{
+    handler::{JobContext, JobHandler, Piece, Then, Verdict},
+    record::{HeldBack, Job, JobData, JobFields, JobStatus, Moved},
+    start::{end, handler_of},
+};
 use crate::{
     access::{Access, Actor},
     collection::Collection,
-    draft::{Asked, Draft, Lookup, Pending, Sets, Step, Stop, asked_for, decide_only},
+    crm::Crm,
+    draft::{Draft, Lookup, Pending, Step, Stop, asked_for, decide_only},
     error::Error,
-    pipelines::{moves::close_stage, record::Pipeline},
     schema::{Image, Record},
-    scoring::{Scoring, Trial},
-    users::{Handover, record::User, set_active, signed_in::actor_of},
-    value::{Choice, FieldValue, Id, Kind, Ref, Time, Value},
-    walk::Walk,
+    users::signed_in::actor_of,
+    value::{FieldValue, Id, Kind, Ref, Time, Value},
 };
 
-/// Microseconds for which a stint has a job to itself beyond its own end, should its process die.
-const TAKEN_FOR: i64 = 30_000_000;
-/// Records that could not be changed, of which a job tells.
+/// How often a job is begun without making progress: then it fails. The delays between add up to about eight hours.
+pub const MAX_ATTEMPTS: i64 = 20;
+/// Microseconds for which a job is left to who took it or committed its last piece.
+const LEASE: i64 = 60_000_000;
+/// Seconds after which a job is tried again that could not make progress, at most; one at first, doubled each time.
+const MAX_DELAY: i64 = 3_600;
+/// Rows of a piece at most: each is an image, a change, perhaps a mark or two, of a commit's hundred items.
+const MAX_ROWS: usize = 25;
+/// Refused records that a job names.
 const MAX_HELD_BACK: usize = 100;
-
-/// What a stint came to.
-#[derive(Default)]
-struct Worked {
-    /// Records that it changed.
-    done: u64,
-    unfinished: bool,
-    /// Of work over many records: what it held back, and where to go on.
-    walk: Option<Walk>,
-    /// Of a trial: how far it is.
-    trial: Option<Trial>,
-    /// What it made.
-    product: Option<Product>,
-}
-
-impl From<Walk> for Worked {
-    fn from(walk: Walk) -> Self {
-        Self { done: walk.moved.moved, unfinished: walk.is_unfinished(), walk: Some(walk), ..Self::default() }
-    }
-}
+/// How often a piece is decided because somebody else changed one of its records.
+const TRIES: usize = 8;
 
 impl Collection<'_, Job> {
-    /// Deactivates a user at once, and makes a job of handing over what is theirs, in one commit. [`Collection::go_on`]
-    /// does it.
+    /// Continues a job until a moment by the CRM's clock, at least one piece of it, and answers how far it is. Only who asked
+    /// for it, or the system on their behalf, continues it; for others this is [`Collection::get`], and so it is of a job that
+    /// somebody else has, that waits to be tried again, or that this program does not understand.
     ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    /// What is refused for good fails the job, which says why. What passes has it tried again later: after a second at
+    /// first, twice as long each time, up to an hour; after [`MAX_ATTEMPTS`] attempts without progress it fails.
     ///
-    /// # Errors
-    /// As [`Collection::deactivate`]; [`Error::KeyReused`] for a key that was used for something else, and
-    /// [`Error::Invalid`] for one of more than 255 characters: then nothing was done.
-    pub async fn deactivate_user(&self, user: Id, handover: Handover, key: Option<&str>) -> Result<Record<Job>, Error> {
-        let transfer_to = if let Handover::TransferTo(to) = handover { Some(to) } else { None };
-        let target = JobTarget { user_id: Some(user), transfer_to, ..JobTarget::default() };
-        let hints = vec![Ref::new(Kind::User, user).into(), Ref::new(Kind::Credential, user).into()];
-        let asked = asked_for(&target);
-        self.start(JobType::DeactivateUser, asked, hints, key, move |draft, step| {
-            set_active(draft, user, false, handover, Step { action: "deactivate", ..step })?;
-            Ok(target.clone())
-        })
-        .await
-    }
-
-    /// Lets nothing enter a stage any more, at once, and makes a job of moving what is in it, in one commit.
-    ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    /// Costs two reads, a commit to take it, and for each piece what the handler reads and one commit.
     ///
     /// # Errors
-    /// As [`Collection::retire_stage`]; of the key as [`Collection::deactivate_user`].
-    pub async fn retire_stage(
-        &self,
-        pipeline: Id,
-        stage: &str,
-        target: &str,
-        key: Option<&str>,
-    ) -> Result<Record<Job>, Error> {
-        let (from, to) = (stage.to_owned(), target.to_owned());
-        let asked = asked_for(&(pipeline, from.clone(), to.clone()));
-        let hints = vec![Ref::new(Kind::Pipeline, pipeline).into()];
-        self.start(JobType::RetireStage, asked, hints, key, move |draft, step| {
-            let (from, to) = close_stage(draft, pipeline, &from, &to, Step { action: "retire_stage", ..step })?;
-            Ok(JobTarget {
-                pipeline_id: Some(pipeline),
-                stage_id: Some(from),
-                to_stage_id: Some(to),
-                ..JobTarget::default()
-            })
-        })
-        .await
-    }
-
-    /// Makes a job of learning from the outcomes of leads or deals, but for some fields. The model and the report stand in
-    /// the job's `product` when it is done. It is done in one stint.
-    ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] without `scoring_model.create`; of the key as [`Collection::deactivate_user`]. What there is too
-    /// little of, the job tells.
-    #[cfg(feature = "predictive")]
-    pub async fn train(&self, kind: Kind, exclude: Vec<String>, key: Option<&str>) -> Result<Record<Job>, Error> {
-        let target = JobTarget { kind: Some(kind), exclude, ..JobTarget::default() };
-        self.start(JobType::Train, asked_for(&target), Vec::new(), key, move |draft, _| {
-            let access = &draft.cx.access;
-            access.demand(crate::access::Permission::new(Kind::ScoringModel, crate::access::Action::Create))?;
-            Ok(target.clone())
-        })
-        .await
-    }
-
-    /// Makes a job of trying a scoring model: how records would move, and how well it would have ranked. What it comes to
-    /// stands in the job's `trial`.
-    ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
-    ///
-    /// # Errors
-    /// As [`Scoring::begin_trial`]; of the key as [`Collection::deactivate_user`].
-    pub async fn try_model(&self, model: Id, key: Option<&str>) -> Result<Record<Job>, Error> {
-        let target = JobTarget { model_id: Some(model), ..JobTarget::default() };
-        self.start(JobType::TryModel, asked_for(&target), Vec::new(), key, move |draft, _| {
-            Trial::begin(&draft.cx.access, model, draft.cx.now)?;
-            Ok(target.clone())
-        })
-        .await
-    }
-
-    /// Makes a job together with its first step, which says what it is about.
-    async fn start<F>(
-        &self,
-        ty: JobType,
-        asked: Asked,
-        hints: Vec<Lookup>,
-        key: Option<&str>,
-        first: F,
-    ) -> Result<Record<Job>, Error>
-    where
-        F: Fn(&mut Draft<'_>, Step) -> Result<JobTarget, Stop> + Send + Sync + Clone + 'static,
-    {
-        let user = self.actor.user();
-        let decide = move |draft: &mut Draft<'_>, step: Step| {
-            let target = first(draft, step)?;
-            let sets = [
-                (JobFields::r#type as usize, Value::text(ty.name())),
-                (JobFields::user_id as usize, user.into_value()),
-                (JobFields::target as usize, Some(target).into_value()),
-                (JobFields::status as usize, Value::text(JobStatus::Running.name())),
-            ];
-            let id = draft.new_id();
-            let job = draft.create(Kind::Job, id, Sets::own(&sets), Step { action: "start", ..step })?;
-            Ok(vec![job])
-        };
-        let pending: Pending<Record<Job>> = Pending::new(self.engine, self.actor, ty.name(), asked, hints, decide);
-        let Some(key) = key else { return Ok(pending.await?.into_value()) };
-        let job = pending.idempotency_key(key).await?.into_value();
-        // A key that is known answers what was then; how far the job is, the job tells.
-        self.get(job.id).await
-    }
-
-    fn as_system(&self) -> Actor {
-        let system = Actor::system(self.actor.tenant());
-        match self.actor.origin() {
-            Some(origin) => system.through(origin.as_ref().clone()),
-            None => system,
-        }
-    }
-
-    /// Goes on with a job until a moment, and answers how far it is. Only who asked for it, or the system on their
-    /// behalf, goes on with it; for others this is [`Collection::get`], and so it is of a job that a newer program made
-    /// and this one does not understand as a whole. Of many at once one works; the others answer how far it was.
-    ///
-    /// # Errors
-    /// As [`Collection::get`], and what the store says: then the job goes on with the next call.
-    pub async fn go_on(&self, id: Id, until: Time) -> Result<Record<Job>, Error> {
-        // As it is stored: what the actor may see of it says nothing of what is to be done.
+    /// As [`Collection::get`], and what the store says where it passes: then the job is tried again later.
+    pub async fn resume(&self, id: Id, until: Time) -> Result<Record<Job>, Error> {
         let record = Ref::new(Kind::Job, id);
+        // As it is stored: what the actor may see of it says nothing of what is to be done.
         let outcome = decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
             draft.read(record)?;
             Ok(vec![record])
@@ -184,194 +56,268 @@ impl Collection<'_, Job> {
         .await?;
         let image = outcome.images.first().ok_or(Error::NotFound(Kind::Job))?;
         let job: Record<Job> = Record::from_image(image)?;
-        let mine = self.actor.is_system() || job.user_id.is_some() && job.user_id == self.actor.user();
         let now = self.engine.clock.now();
-        let is_mine_to_do = mine && !is_beyond(&job, image);
-        if job.status != JobStatus::Running || !is_mine_to_do || job.taken_until.is_some_and(|taken| taken > now) {
+        let is_mine = self.actor.is_system() || job.user_id.is_some() && job.user_id == self.actor.user();
+        let is_due = job.status == JobStatus::Running && job.due_at.is_none_or(|due| due <= now) && now < until;
+        let handler = handler_of(self.engine, &job.r#type)
+            .filter(|handler| is_mine && is_due && is_understood(handler.as_ref(), image));
+        let Some(handler) = handler else {
             let access = Access::new(self.actor, &outcome.definitions, now);
             return Ok(Record::from_image(&access.mask(image))?);
-        }
-        let taken_until = Time::from_micros(until.micros() + TAKEN_FOR).unwrap_or(Time::MAX);
-        let take = vec![(JobFields::taken_until as usize, Some(taken_until).into_value())];
-        match self.note(id, Some(job.machine_version), take, None).await {
-            Ok(_) => {}
-            // Somebody else has taken it.
-            Err(Error::Conflict { .. }) => return self.get(id).await,
-            Err(error) => return Err(error),
-        }
-        let mut worked = Worked::default();
-        let ended = match self.work(&job, until, &mut worked).await {
-            Ok(()) if worked.unfinished => None,
-            Ok(()) => Some(Ok((JobStatus::Completed, None))),
-            Err(error) if passes(&error) => Some(Err(error)),
-            Err(error) => Some(Ok(failed(&error))),
         };
-        // What was done is noted, whatever kept the rest from being done.
-        let (waits, end) = match ended {
-            None => (None, None),
-            Some(Ok(end)) => (None, Some(end)),
-            Some(Err(error)) => (Some(error), None),
-        };
-        let noted = match self.note(id, None, progress_of(&job, worked), end).await {
-            // Its own record has no room for what it came to: it would have none the next time.
-            Err(error) if !passes(&error) => {
-                let free = vec![(JobFields::taken_until as usize, Value::Null)];
-                self.note(id, None, free, Some(failed(&error))).await
+        let mut slice = Slice { jobs: self, handler, until, job };
+        match slice.run().await {
+            Ok(()) => {}
+            // Somebody else has it, or it was cancelled.
+            Err(Error::Conflict { record: other, .. }) if other == record => {}
+            Err(error) if passes(&error) && slice.job.attempts < MAX_ATTEMPTS => {
+                // Where this cannot be stored either, the job is due again when its lease ends.
+                let _ = slice.put_off().await;
+                return Err(error);
             }
-            noted => noted,
-        };
-        match (noted, waits) {
-            (Err(error), _) | (Ok(_), Some(error)) => Err(error),
-            (Ok(_), None) => self.get(id).await,
+            Err(error) => slice.fail(shortened(&error)).await?,
         }
+        self.get(id).await
     }
 
-    async fn work(&self, job: &Record<Job>, until: Time, worked: &mut Worked) -> Result<(), Error> {
+    /// Resumes a job until it has ended, unless somebody else has it.
+    pub(crate) async fn complete(&self, job: Record<Job>) -> Result<Moved, Error> {
+        let job = self.resume(job.id, Time::MAX).await?;
+        let unfinished = match job.status {
+            JobStatus::Completed => false,
+            JobStatus::Running => true,
+            JobStatus::Failed | JobStatus::Cancelled | JobStatus::Unknown(_) => {
+                let why = job.failure.clone().unwrap_or_else(|| "the job was cancelled".into());
+                return Err(Error::invalid("job", "failed", why));
+            }
+        };
+        let of = |count: i64| u64::try_from(count).unwrap_or_default();
+        let (moved, held_back_count) = (of(job.done), of(job.held_back_count));
+        Ok(Moved { moved, held_back: job.held_back.clone(), held_back_count, unfinished })
+    }
+}
+
+/// A slice of time in which a job is continued.
+struct Slice<'a> {
+    jobs: &'a Collection<'a, Job>,
+    handler: Arc<dyn JobHandler>,
+    until: Time,
+    /// The job as this worker stored it last.
+    job: Record<Job>,
+}
+
+impl Slice<'_> {
+    async fn run(&mut self) -> Result<(), Error> {
+        if self.job.attempts >= MAX_ATTEMPTS {
+            return self.fail(format!("it made no progress in {MAX_ATTEMPTS} attempts")).await;
+        }
+        let attempts = self.job.attempts + 1;
+        self.commit(&self.system(), move |draft, record| {
+            let due = Value::Time(draft.cx.now.plus_micros(LEASE));
+            draft.compute(
+                record,
+                &[(JobFields::attempts as usize, attempts.into_value()), (JobFields::due_at as usize, due)],
+            )
+        })
+        .await?;
         let on_behalf;
-        let actor = match job.user_id {
+        let actor = match self.job.user_id {
             // With the rights that they have now.
-            Some(user) if self.actor.is_system() => {
-                on_behalf =
-                    actor_of(self.engine, self.actor.tenant(), Lookup::from(Ref::new(Kind::User, user))).await?;
+            Some(user) if self.jobs.actor.is_system() => {
+                let user = Lookup::from(Ref::new(Kind::User, user));
+                on_behalf = actor_of(self.jobs.engine, self.jobs.actor.tenant(), user).await?;
                 &on_behalf
             }
-            _ => self.actor,
+            _ => self.jobs.actor,
         };
-        let target = job.target.clone().unwrap_or_default();
-        let mut walk = Walk::slice(Some(until), job.progress.clone().unwrap_or_default());
-        let walked = match (job.r#type, target) {
-            (JobType::TryModel, JobTarget { model_id: Some(model), .. }) => {
-                let scoring = Scoring::new(self.engine, actor);
-                let trial = match &job.trial {
-                    Some(trial) => trial.clone(),
-                    None => scoring.begin_trial(model).await?,
-                };
-                let before = trial.scored;
-                let trial = scoring.go_on(model, trial, until).await?;
-                worked.done = trial.scored - before;
-                worked.unfinished = !trial.is_done();
-                worked.trial = Some(trial);
+        let args = self.job.target.clone().unwrap_or_default().0;
+        let crm = Crm { engine: Arc::clone(self.jobs.engine) };
+        let mut cx = JobContext { crm, actor, args: &args, done: 0, limit: MAX_ROWS, until: self.until };
+        loop {
+            cx.done = u64::try_from(self.job.done).unwrap_or_default();
+            let piece = self.handler.next(&cx, self.job.place.as_ref().map(|place| &place.0)).await?;
+            if piece.rows.len() > cx.limit {
+                return Err(Error::TooLarge { what: "the number of rows in one piece of a job", limit: cx.limit });
+            }
+            let (rows, is_last) = (piece.rows.len(), matches!(piece.then, Then::Done(_)) || cx.is_over());
+            let piece = Arc::new(piece);
+            match self.piece(&cx, &piece, is_last, None).await {
+                Ok(()) => cx.limit = (cx.limit + 1).min(MAX_ROWS),
+                Err(error) if self.is_lost(&error) || is_of_the_store(&error) || rows == 0 => return Err(error),
+                // Too large, or a value is taken: by which row, smaller pieces tell.
+                Err(_) if rows > 1 => {
+                    cx.limit = rows / 2;
+                    continue;
+                }
+                Err(error) if passes(&error) => return Err(error),
+                Err(error) => self.piece(&cx, &piece, is_last, Some(shortened(&error))).await?,
+            }
+            if is_last {
                 return Ok(());
             }
-            (JobType::Train, target) => {
-                *worked = learn(&Scoring::new(self.engine, actor), target, until).await?;
-                return Ok(());
-            }
-            (JobType::DeactivateUser, JobTarget { user_id: Some(user), transfer_to: Some(to), .. }) => {
-                Collection::<User>::new(self.engine, actor).hand_over_all(user, to, &mut walk).await
-            }
-            (
-                JobType::RetireStage,
-                JobTarget { pipeline_id: Some(pipeline), stage_id: Some(from), to_stage_id: Some(to), .. },
-            ) => Collection::<Pipeline>::new(self.engine, actor).empty_stage(pipeline, from, to, &mut walk).await,
-            // Nothing is to be handed over.
-            _ => Ok(()),
-        };
-        *worked = walk.into();
-        walked
+        }
     }
 
-    /// Notes how far a job is; `at` holds it to the version of its progress.
-    async fn note(
-        &self,
-        id: Id,
-        at: Option<u64>,
-        progress: Vec<(usize, Value)>,
-        end: Option<(JobStatus, Option<String>)>,
-    ) -> Result<Record<Job>, Error> {
-        let record = Ref::new(Kind::Job, id);
-        let pending: Pending<Record<Job>> = Pending::new(
-            self.engine,
-            &self.as_system(),
-            "finish",
-            asked_for(&id),
-            vec![record.into()],
-            move |draft: &mut Draft<'_>, step: Step| {
-                let job = draft.record::<Job>(id)?;
-                if at.is_some_and(|version| version != job.machine_version) {
+    fn reference(&self) -> Ref {
+        Ref::new(Kind::Job, self.job.id)
+    }
+
+    /// Whether somebody else has the job.
+    fn is_lost(&self, error: &Error) -> bool {
+        matches!(error, Error::Conflict { record, .. } if *record == self.reference())
+    }
+
+    /// Commits a piece: its rows as they are decided, the place after them, the counts. Where it is `refused` as a whole,
+    /// its one row is noted with the reason.
+    async fn piece(
+        &mut self,
+        cx: &JobContext<'_>,
+        piece: &Arc<Piece>,
+        is_last: bool,
+        refused: Option<String>,
+    ) -> Result<(), Error> {
+        let (handler, piece, args, before) = (
+            Arc::clone(&self.handler),
+            Arc::clone(piece),
+            Arc::new(cx.args.clone()),
+            Arc::new(self.job.body().clone()),
+        );
+        self.commit_with(cx.actor, piece.rows.iter().map(|row| row.record.into()).collect(), move |draft, record| {
+            let mut done = before.done.saturating_add(i64::try_from(piece.counted).unwrap_or(i64::MAX));
+            let (mut held_back, mut count) =
+                if piece.is_new_pass { (Vec::new(), 0) } else { (before.held_back.clone(), before.held_back_count) };
+            for row in &piece.rows {
+                let verdict = match &refused {
+                    Some(reason) => Err(reason.clone()),
+                    None => match draft.attempt(|draft| handler.decide(draft, &args, row)) {
+                        Ok(verdict) => Ok(verdict),
+                        Err(Stop::Refuse(error)) => Err(shortened(&draft.cx.access.mask_error(error))),
+                        // All rows say what they need before it is read.
+                        Err(Stop::Need(lookups)) => {
+                            draft.want_all(lookups);
+                            continue;
+                        }
+                    },
+                };
+                match verdict {
+                    Ok(Verdict::Changed) => done += 1,
+                    Ok(Verdict::Unchanged) => {}
+                    Err(reason) => {
+                        count += 1;
+                        if held_back.len() < MAX_HELD_BACK {
+                            held_back.push(HeldBack { id: row.record.id, reason });
+                        }
+                    }
+                }
+            }
+            draft.stop_if_missing()?;
+            let lease = if is_last { 0 } else { LEASE };
+            let (place, product) = match &piece.then {
+                Then::Place(place) => (Some(JobData(place.clone())), None),
+                Then::Done(result) => (None, result.clone().map(JobData)),
+            };
+            draft.compute(
+                record,
+                &[
+                    (JobFields::done as usize, done.into_value()),
+                    (JobFields::held_back as usize, held_back.into_value()),
+                    (JobFields::held_back_count as usize, count.into_value()),
+                    (JobFields::place as usize, place.into_value()),
+                    (JobFields::product as usize, product.into_value()),
+                    (JobFields::attempts as usize, 0_i64.into_value()),
+                    (JobFields::due_at as usize, Value::Time(draft.cx.now.plus_micros(lease))),
+                ],
+            )?;
+            match piece.then {
+                Then::Done(_) => end(draft, record, JobStatus::Completed, None, Step::new("finish", None)),
+                Then::Place(_) => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Has the job tried again later.
+    async fn put_off(&mut self) -> Result<(), Error> {
+        let doubled = 1_i64 << (self.job.attempts - 1).clamp(0, 30);
+        let delay = doubled.min(MAX_DELAY) * 1_000_000;
+        self.commit(&self.system(), move |draft, record| {
+            let due = Value::Time(draft.cx.now.plus_micros(delay));
+            draft.compute(record, &[(JobFields::due_at as usize, due)])
+        })
+        .await
+    }
+
+    /// Ends the job, with the reason.
+    async fn fail(&mut self, why: String) -> Result<(), Error> {
+        let failed = self
+            .commit(&self.system(), move |draft, record| {
+                end(draft, record, JobStatus::Failed, Some(why.clone()), Step::new("finish", None))
+            })
+            .await;
+        if failed.as_ref().is_err_and(|error| self.is_lost(error)) { Ok(()) } else { failed }
+    }
+
+    /// Who stores what is not of the user on whose behalf the job is done.
+    fn system(&self) -> Actor {
+        let system = Actor::system(self.jobs.actor.tenant());
+        match self.jobs.actor.origin() {
+            Some(origin) => system.through(origin.as_ref().clone()),
+            None => system,
+        }
+    }
+
+    async fn commit<F>(&mut self, actor: &Actor, decide: F) -> Result<(), Error>
+    where
+        F: Fn(&mut Draft<'_>, Ref) -> Result<(), Stop> + Send + Sync + Clone + 'static,
+    {
+        self.commit_with(actor, Vec::new(), decide).await
+    }
+
+    /// A commit that holds the job at the version at which this worker stored it last, and moves it.
+    async fn commit_with<F>(&mut self, actor: &Actor, mut hints: Vec<Lookup>, decide: F) -> Result<(), Error>
+    where
+        F: Fn(&mut Draft<'_>, Ref) -> Result<(), Stop> + Send + Sync + Clone + 'static,
+    {
+        let (record, version) = (self.reference(), self.job.machine_version);
+        hints.push(record.into());
+        let pending: Pending<Record<Job>> =
+            Pending::new(self.jobs.engine, actor, "resume", asked_for(&record), hints, move |draft, _| {
+                let image = draft.peek(record)?.ok_or(Stop::not_found(Kind::Job))?;
+                if image.versions.machine != version {
                     return Err(Error::Conflict { record, current: None, fields: Vec::new() }.into());
                 }
-                draft.compute(record, &progress)?;
-                if let Some((status, why)) = &end {
-                    let own = [
-                        (JobFields::status as usize, Value::text(status.name())),
-                        (JobFields::finished_at as usize, Value::Time(draft.cx.now)),
-                        (JobFields::failure as usize, why.clone().into_value()),
-                    ];
-                    draft.update_for_rule(record, &own, step)?;
-                }
+                decide(draft, record)?;
                 Ok(vec![record])
-            },
-        );
-        Ok(pending.await?.into_value())
+            });
+        // As it is stored, whatever the actor may see of it.
+        let unmasked = pending.tries(TRIES).answering(|images, _| {
+            let image = images.first().ok_or(Error::NotFound(Kind::Job))?;
+            Ok(Record::<Job>::from_image(image)?)
+        });
+        self.job = unmasked.await?.into_value();
+        Ok(())
     }
 }
 
-/// True for a job that a newer program made and this one does not understand as a whole: it is left to that one.
-fn is_beyond(job: &Job, image: &Image) -> bool {
-    let parts = [
-        (JobFields::target, job.target.is_some()),
-        (JobFields::progress, job.progress.is_some()),
-        (JobFields::trial, job.trial.is_some()),
-    ];
-    let is_unread = |(field, is_read): (JobFields, bool)| !is_read && !image.values[field as usize].is_null();
-    matches!(job.r#type, JobType::Unknown(_)) || parts.into_iter().any(is_unread)
+/// False for a job that a newer program made and this one does not understand as a whole.
+fn is_understood(handler: &dyn JobHandler, image: &Image) -> bool {
+    let json = |field: JobFields| match image.at(field) {
+        Value::Json(json) => Some(json.as_ref()),
+        _ => None,
+    };
+    json(JobFields::target).is_some_and(|args| handler.understands(args, json(JobFields::place)))
 }
 
-/// True for failures that the next stint may be spared.
-fn passes(error: &Error) -> bool {
-    matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Conflict { .. })
+/// True for what the store says of itself.
+const fn is_of_the_store(error: &Error) -> bool {
+    matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown { .. })
 }
 
-/// How a job ends that was refused.
-fn failed(error: &Error) -> (JobStatus, Option<String>) {
-    (JobStatus::Failed, Some(shortened(error)))
+/// True for failures that the next attempt may be spared.
+const fn passes(error: &Error) -> bool {
+    is_of_the_store(error) || matches!(error, Error::Conflict { .. })
 }
 
 fn shortened(error: &Error) -> String {
     error.to_string().chars().take(255).collect()
-}
-
-/// The fields of a job that say how far it is, after a stint.
-fn progress_of(job: &Job, worked: Worked) -> Vec<(usize, Value)> {
-    let done = job.done.saturating_add(i64::try_from(worked.done).unwrap_or(i64::MAX));
-    let mut fields =
-        vec![(JobFields::done as usize, done.into_value()), (JobFields::taken_until as usize, Value::Null)];
-    if let Some(walk) = worked.walk {
-        let (mut held_back, mut count) =
-            if walk.began_again { (Vec::new(), 0) } else { (job.held_back.clone(), job.held_back_count) };
-        count = count.saturating_add(i64::try_from(walk.moved.held_back.len()).unwrap_or(i64::MAX));
-        let room = MAX_HELD_BACK.saturating_sub(held_back.len());
-        let more = walk.moved.held_back.iter().take(room);
-        held_back.extend(more.map(|(id, error)| HeldBack { id: *id, reason: shortened(error) }));
-        fields.extend([
-            (JobFields::held_back as usize, held_back.into_value()),
-            (JobFields::held_back_count as usize, count.into_value()),
-            (JobFields::progress as usize, Some(walk.progress).into_value()),
-        ]);
-    }
-    if worked.trial.is_some() {
-        fields.push((JobFields::trial as usize, worked.trial.into_value()));
-    }
-    if worked.product.is_some() {
-        fields.push((JobFields::product as usize, worked.product.into_value()));
-    }
-    fields
-}
-
-/// Learns from the outcomes that can be read within the stint.
-#[cfg(feature = "predictive")]
-async fn learn(scoring: &Scoring<'_>, target: JobTarget, until: Time) -> Result<Worked, Error> {
-    let options = crate::predict::Options { exclude: target.exclude, ..crate::predict::Options::default() };
-    let learned = scoring.train_until(target.kind.unwrap_or(Kind::Lead), &options, until).await?;
-    let done = learned.report.rows as u64;
-    let json = serde_json::to_value(&learned)
-        .map_err(|error| Error::invalid("model", "unfit", format!("the model cannot be written: {error}")))?;
-    Ok(Worked { done, product: Some(Product(json)), ..Worked::default() })
-}
-
-/// This program was built without what learns: another one goes on.
-#[cfg(not(feature = "predictive"))]
-async fn learn(_: &Scoring<'_>, _: JobTarget, _: Time) -> Result<Worked, Error> {
-    Err(Error::Unavailable(crate::store::StoreError::unavailable("this program was built without training")))
 }

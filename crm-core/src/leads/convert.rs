@@ -7,6 +7,7 @@ use crate::{
     companies::{
         name::{self, NameKeys},
         record::{Company, CompanyFields, Lifecycle, NewCompany},
+        shared_hosts::SharedHosts,
     },
     contacts::record::{Contact, ContactEmail, ContactFields, ContactPhone, NewContact, PhoneKind},
     deals::record::{Deal, DealFields, NewDeal},
@@ -108,8 +109,9 @@ impl Collection<'_, Lead> {
             }
         }
         let asked = draft::asked_for(&(id, how.clone()));
+        let shared = Arc::clone(&self.engine.shared_hosts);
         Pending::new(self.engine, self.actor, "convert", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
-            convert(draft, id, &how, Step { passage: Passage::Convert, ..step })
+            convert(draft, id, &how, &shared, Step { passage: Passage::Convert, ..step })
         })
         .on(lead, vec!["stage_id".to_owned()])
         .again_where_taken()
@@ -143,7 +145,13 @@ impl Collection<'_, Lead> {
     }
 }
 
-fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Result<Vec<Ref>, Stop> {
+fn convert(
+    draft: &mut Draft<'_>,
+    id: Id,
+    how: &ConvertLead,
+    shared: &SharedHosts,
+    step: Step,
+) -> Result<Vec<Ref>, Stop> {
     let lead_ref = Ref::new(Kind::Lead, id);
     let image = draft.read(lead_ref)?;
     if !draft.cx.access.allows(Action::Update, &image) {
@@ -154,9 +162,9 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
     let seen = draft.cx.access.mask(&image);
     let lead = Record::<Lead>::from_image(&seen)?;
     if Record::<Lead>::from_image(&image)?.converted_at.is_some() {
-        return Err(Error::invalid("stage_id", "converted", "the lead is converted already").into());
+        return Err(Error::invalid("stage_id", "converted", "the lead is already converted").into());
     }
-    let looked = Looked::new(draft, &lead, how);
+    let looked = Looked::new(draft, &lead, how, shared);
     for claim in looked.companies.iter().map(|(_, claim)| claim).chain(&looked.contact).chain(&looked.domain()) {
         draft.want(Lookup::Want(Want::Claimed(claim.clone())));
     }
@@ -167,7 +175,7 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
     let contact = part(&mut faults, "contact", contact_of(draft, &lead, how, company.map(|(made, _)| made), step))?;
     let contact = contact.flatten();
     if contact.is_none() && company.is_none() && faults.is_empty() {
-        return Err(Error::invalid("contact", "required", "a conversion makes or names a contact or a company").into());
+        return Err(Error::invalid("contact", "required", "a conversion requires a contact or a company").into());
     }
     let ends = (company.map(|(made, _)| made), contact.map(|(made, _)| made));
     let deal = match &how.open_deal {
@@ -177,9 +185,9 @@ fn convert(draft: &mut Draft<'_>, id: Id, how: &ConvertLead, step: Step) -> Resu
     faults.into_result()?;
     let definitions = draft.cx.definitions;
     let pipeline = image.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id));
-    let won = pipeline.and_then(|pipeline| pipeline.first_of(StageKind::Won)).ok_or_else(|| {
-        Error::invalid("stage_id", "no_won_stage", "the lead's pipeline has no won stage to convert into")
-    })?;
+    let won = pipeline
+        .and_then(|pipeline| pipeline.first_of(StageKind::Won))
+        .ok_or_else(|| Error::invalid("stage_id", "no_won_stage", "the lead's pipeline has no won stage"))?;
     let at = step.occurred_at.unwrap_or(draft.cx.now);
     let id_or_null = |made: Option<Ref>| made.map_or(Value::Null, |made| Value::Id(made.id));
     let asked = [(LeadFields::stage_id as usize, Value::Id(won.id))];
@@ -232,11 +240,11 @@ struct Looked {
 }
 
 impl Looked {
-    fn new(draft: &Draft<'_>, lead: &Record<Lead>, how: &ConvertLead) -> Self {
+    fn new(draft: &Draft<'_>, lead: &Record<Lead>, how: &ConvertLead, shared: &SharedHosts) -> Self {
         let tenant = draft.cx.actor.tenant();
         let given = |field: CompanyFields| how.company_fields.sets().iter().find(|(at, _)| *at == field as usize);
         let text = |field: CompanyFields| given(field).map(|(_, value)| value.as_text().map(str::to_owned));
-        let own = |host: &str| normalize_domain(host).ok().filter(|host| !draft.cx.shared_hosts.is_shared(host));
+        let own = |host: &str| normalize_domain(host).ok().filter(|host| !shared.is_shared(host));
         let website = text(CompanyFields::website).unwrap_or_else(|| lead.website.clone());
         let site = match text(CompanyFields::domain) {
             Some(domain) => domain.and_then(|domain| normalize_domain(&domain).ok()),

@@ -7,111 +7,113 @@ use crate::{
 };
 
 choices! {
-    /// How a conversion came to one of its records.
+    /// How a conversion found one of its records.
     pub enum Matched {
-        /// It has the lead's e-mail address.
+        /// Matched by the lead's email address.
         Email = "email",
-        /// It has the lead's domain.
+        /// Matched by the lead's domain.
         Domain = "domain",
-        /// It has the name of the lead's company.
+        /// Matched by the name of the lead's company.
         Name = "name",
-        /// It was named.
+        /// Specified in the request.
         Named = "named",
-        /// It is new.
+        /// Newly created.
         New = "new",
     }
 }
 
 record! {
-    /// Somebody who may become a customer, on their way through a pipeline's stages.
+    /// A potential customer who moves through the stages of a pipeline.
     Lead, NewLead, LeadPatch, LeadFields {
+        announced_at: scored_at,
+        creator_owns: true,
         own: [owner_id], team: [team_id],
         person {
-            /// The name shown; made from first and last name where absent, and follows them while it equals them.
+            /// Display name; derived from first and last name if not given, and updated with them as long as it equals them.
             name: String = Text(MAX_TEXT), [required, searchable, personal] from [first_name, last_name];
             /// Given name.
             first_name: Option<String> = Text(MAX_TEXT), [personal];
             /// Family name.
             last_name: Option<String> = Text(MAX_TEXT), [personal];
-            /// E-mail address; several leads may have one.
+            /// Email address; not unique among leads.
             email: Option<String> = Email, [searchable, personal];
             /// Phone number, E.164.
             phone: Option<String> = Phone, [searchable, personal];
             /// Mobile phone number, E.164.
             mobile_phone: Option<String> = Phone, [searchable, personal];
-            /// Where they work.
+            /// Name of the company.
             company_name: Option<String> = Text(MAX_TEXT), [searchable];
             /// Job title.
             job_title: Option<String> = Text(MAX_TEXT), [];
-            /// The company's site.
+            /// Website of the company.
             website: Option<String> = Url, [];
-            /// What the company does.
+            /// Industry of the company.
             industry: Option<String> = Text(MAX_TEXT), [reportable];
-            /// How many work there.
+            /// Number of employees.
             employee_count: Option<i64> = Int(0, 100_000_000), [];
-            /// What the company earns a year.
+            /// Annual revenue of the company.
             annual_revenue: Option<Money> = FieldType::Money, [];
             /// Postal address.
             address: Option<Address> = Struct, [personal];
-            /// Where they came from, such as `web`.
+            /// Lead source, such as `web`.
             source: Option<String> = Text(MAX_TEXT), [reportable];
-            /// More on the source, such as the campaign.
+            /// Details of the source, such as the campaign.
             source_detail: Option<String> = Text(MAX_TEXT), [];
-            /// The pipeline they go through; the default one of leads when not given.
+            /// The pipeline; default: the default lead pipeline.
             pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
-            /// The stage they are in; the pipeline's first when not given.
+            /// The current stage; default: the first stage of the pipeline.
             stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
-            /// Why they are no customer.
+            /// Reason for disqualification.
             unqualified_reason: Option<String> = Text(MAX_TEXT), [reportable] follows [stage_id];
-            /// About them.
+            /// Description.
             description: Option<String> = LongText, [personal];
-            /// They do not want e-mail.
+            /// Opted out of email.
             do_not_email: bool = Bool, [restricts];
-            /// They do not want calls.
+            /// Opted out of calls.
             do_not_call: bool = Bool, [restricts];
-            /// Who works on them; `None` is the unassigned queue.
+            /// Owner; `None` for the unassigned queue.
             owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
-            /// Whose team it is; the owner's first team when not given.
+            /// Team; default: the owner's first team.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
-            /// Free labels.
+            /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }
         read_only {
-            /// When they were converted.
+            /// Time of the conversion.
             converted_at: Option<Time> = FieldType::Time, [] follows [stage_id];
-            /// The contacts they became.
+            /// Contacts created or matched by the conversion.
             converted_contact_ids: Vec<Id> = Ids(Kind::Contact, 20), [] follows [stage_id];
-            /// The company they became.
+            /// Company created or matched by the conversion.
             converted_company_id: Option<Id> = FieldType::Id(Kind::Company), [] follows [stage_id];
-            /// How the contact was come to.
+            /// How the contact was matched.
             converted_contact_by: Option<Matched> = FieldType::Choice(Matched::NAMES), [] follows [stage_id];
-            /// How the company was come to.
+            /// How the company was matched.
             converted_company_by: Option<Matched> = FieldType::Choice(Matched::NAMES), [] follows [stage_id];
-            /// The deal that was opened.
+            /// Deal opened by the conversion.
             converted_deal_id: Option<Id> = FieldType::Id(Kind::Deal), [] follows [stage_id];
         }
         machine {
-            /// Points.
+            /// Score in thousandths of a point.
             score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
-            /// Fit and engagement, such as `A1`.
-            grade: Option<String> = Text(8), [] from [score];
-            /// Whether the score is past the hot threshold.
-            is_hot: bool = Bool, [] from [score];
-            /// Which model version made the score.
+            /// Grade for fit and engagement, such as `A1`.
+            grade: Option<String> = Text(8), [announced] from [score];
+            /// Whether the score has reached the hot threshold.
+            is_hot: bool = Bool, [announced] from [score];
+            /// Model and version of the score.
             model_version: Option<String> = Text(64), [] from [score];
-            /// When the score was made.
+            /// Time of the score.
             scored_at: Option<Time> = FieldType::Time, [] from [score];
-            /// When something last happened.
+            /// Time of the last activity.
             last_activity_at: Option<Time> = FieldType::Time, [] from [Interaction::completed_at, Interaction::links];
-            /// When the next open task is due.
+            /// Due date of the next open task.
             next_task_due_at: Option<Time> = FieldType::Time, [] from [Task::due_at, Task::status, Task::links];
         }
         derived {
             /// The stage's key.
             status: String = Text(63), [reportable] from [stage_id];
-            /// What the stage means.
+            /// Kind of the stage.
             stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable] from [stage_id];
-            /// When the stage was entered.
+            /// Time of entry into the stage.
             stage_entered_at: Option<Time> = FieldType::Time, [] from [stage_id];
         }
         indexes {

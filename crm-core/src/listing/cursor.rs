@@ -48,7 +48,7 @@ pub(crate) fn open<T: DeserializeOwned>(
     query: &str,
     cursor: &str,
 ) -> Result<T, Error> {
-    let bad = || Error::invalid("cursor", "bad_cursor", "is no cursor of this list: begin again without one");
+    let bad = || Error::invalid("cursor", "bad_cursor", "is not a cursor of this list: start again without one");
     if cursor.len() > MAX_CURSOR {
         return Err(bad());
     }

@@ -31,9 +31,6 @@ use crate::{
 const MAX_EXAMINED: usize = 500;
 /// Histories that are read at once.
 const AT_ONCE: usize = 8;
-/// What the machine computes and the log tells all the same: every change of it is announced (`scoring`).
-const ANNOUNCED: [&str; 2] = ["is_hot", "grade"];
-
 /// A moment to look back at, and by when what counts had to be recorded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
@@ -81,17 +78,21 @@ pub(crate) fn plan_past(
     demand_ends(access, decl)?;
     let seen = permitted(access, decl, action)?;
     if query.archived {
-        return Err(Error::invalid("archived", "not_in_the_past", "a list of the past has what was live then"));
+        return Err(Error::invalid(
+            "archived",
+            "not_in_the_past",
+            "cannot be combined with as_of: an as-of list contains the records that were not archived then",
+        ));
     }
     if query.sort.as_deref().is_some_and(|sort| sort != "created_at") {
-        let message = "a list of the past has one order, that of created_at, which never changes";
+        let message = "an as-of list can only be sorted by created_at";
         return Err(Error::invalid("sort", "unknown_sort", message));
     }
     // What is relative to now in it is relative to the moment.
     let then = access.at(relative_to);
     let mut filter = then.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
     if let Some(name) = untold(decl, &filter) {
-        let message = "is what the machine computes: the log does not tell what it was";
+        let message = "is a computed field, whose past values are not in the log";
         return Err(Error::invalid(name, "not_in_the_past", message));
     }
     let now = if is_settled_alike(decl, &filter) { filter.clone() } else { Predicate::always() };
@@ -257,7 +258,7 @@ fn kept(image: &Image, definitions: &Definitions) -> Result<Arc<Image>, Error> {
 fn untold(decl: &KindDecl, filter: &Predicate) -> Option<&'static str> {
     let untold = |test: &Test| {
         let field = &decl.fields[test.path.field];
-        (field.section == Section::Machine && !ANNOUNCED.contains(&field.name)).then_some(field.name)
+        (field.section == Section::Machine && !field.marks.announced).then_some(field.name)
     };
     find(filter, &untold)
 }

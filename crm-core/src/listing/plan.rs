@@ -9,10 +9,10 @@ use crate::{
     access::{Access, Action, Permission},
     error::Error,
     filter::{Compare, Filter, Path, Predicate, Test},
-    schema::{FieldType, Image, IndexDecl, KindDecl},
+    schema::{FieldType, Image, IndexDecl, KindDecl, Visibility},
     search::Asked,
     store::Position,
-    value::{Choice, Kind, Value},
+    value::{Choice, Value},
 };
 
 /// Reads of indexes that are merged at most.
@@ -62,8 +62,8 @@ impl TextSearch {
 /// Plans a list.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without any grant of the action on the kind, and for an export also of reading it (of associations: without one to read all of what they may
-/// tie), [`Error::Invalid`] for a filter that does not compile or a
+/// [`Error::Forbidden`] without any grant of the action on the kind, and for an export also of reading it (of what ties two records: without one to read
+/// all that can be at an end), [`Error::Invalid`] for a filter that does not compile or a
 /// sort that no index serves (naming those that are served).
 pub(crate) fn plan(
     access: &Access<'_>,
@@ -87,18 +87,14 @@ pub(crate) fn plan(
     Ok(Plan { decl, reads, filter, extra, descending: query.descending })
 }
 
-/// Associations are seen by who may read both their ends, which no index knows: they are counted, exported and listed as they
-/// were by who may read all that can be one. A plain list leaves out what its reader may not see, page by page.
+/// What ties two records is seen by who may read both, which no index knows: it is counted, exported and listed as it was by
+/// who may read all that can be at an end. A plain list leaves out what its reader may not see, page by page.
 ///
 /// # Errors
 /// [`Error::Forbidden`] for anybody else.
 pub(crate) fn demand_ends(access: &Access<'_>, decl: &KindDecl) -> Result<(), Error> {
-    if decl.kind != Kind::Association {
-        return Ok(());
-    }
-    crate::associations::END_KINDS
-        .into_iter()
-        .try_for_each(|kind| access.demand_all(Permission::new(kind, Action::Read)))
+    let Visibility::ByEnds(_, kinds) = decl.behavior.visibility else { return Ok(()) };
+    kinds.iter().try_for_each(|&kind| access.demand_all(Permission::new(kind, Action::Read)))
 }
 
 /// What the actor may list of a kind, as a condition.
@@ -117,15 +113,14 @@ pub(super) fn permitted(access: &Access<'_>, decl: &'static KindDecl, action: Ac
 }
 
 /// What the actor may see of a kind, as a condition: the decision by id (`gate::may_read`), less what is seen through
-/// links alone. Private notes are their author's and an auditor's.
+/// links alone. What is private is its author's and an auditor's.
 fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predicate {
     let seen = access.predicate(action, decl);
-    let Some(private) = decl.position("is_private").filter(|_| !access.actor().is_system()) else { return seen };
-    let is_private = || Predicate::field_eq(private, FieldType::Bool, Value::Bool(true));
-    let author =
-        access.actor().user().zip(decl.own.first()).map_or_else(Predicate::never, |(user, &own)| {
-            Predicate::field_eq(own, decl.fields[own].ty, Value::Id(user))
-        });
+    let Some(private) = decl.behavior.private.filter(|_| !access.actor().is_system()) else { return seen };
+    let is_private = || Predicate::field_eq(private.flag, FieldType::Bool, Value::Bool(true));
+    let author = access.actor().user().map_or_else(Predicate::never, |user| {
+        Predicate::field_eq(private.author, decl.fields[private.author].ty, Value::Id(user))
+    });
     let audit = access.predicate(Action::ReadPrivate, decl);
     seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))
 }
@@ -290,7 +285,7 @@ fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
         .filter(|index| !index.archived && visible(&index.sort) && index.equals.iter().all(&visible))
         .map(|index| index.describe(decl))
         .collect();
-    let message = format!("cannot sort by `{shown}` under this filter; declared are: {}", known.join("; "));
+    let message = format!("cannot sort by `{shown}` with this filter; available sorts: {}", known.join("; "));
     Error::invalid("sort", "unknown_sort", message)
 }
 

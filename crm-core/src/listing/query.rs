@@ -1,4 +1,4 @@
-//! What is asked of a list, and a page of it.
+//! List queries and pages.
 
 use crate::filter::Filter;
 
@@ -7,7 +7,7 @@ pub(crate) const DEFAULT_LIMIT: usize = 20;
 /// Records on a page at most.
 pub(crate) const MAX_LIMIT: usize = 200;
 
-/// A list of one kind: which records, in which order, from where on.
+/// A list of one kind: filter, sort, limit and cursor.
 ///
 /// ```
 /// # use crm_core::{filter::{Filter, Op}, listing::ListQuery};
@@ -25,12 +25,12 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Everything that the actor may see, in the order of the kind's first index.
+    /// All records that the actor may see, in the order of the kind's first index.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only records of which this holds. Called twice, both hold.
+    /// Restricts the list to records that match the filter. Repeated calls are combined with AND.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(match self.filter {
@@ -40,44 +40,44 @@ impl ListQuery {
         self
     }
 
-    /// Only records that have each of these words, or words that begin so, in whatever order, case and accents: of their
-    /// names, addresses, numbers and texts. At most 8 words of 200 characters in all.
+    /// Restricts the list to records that contain all words, as a word or as the beginning of one, in any order,
+    /// ignoring case and accents, in names, addresses, numbers and texts. At most 8 words and 200 characters.
     #[must_use]
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
     }
 
-    /// By this field; `created_at` where not given. It must be the sort field of a declared index whose equal fields
-    /// the filter gives.
+    /// Sets the sort field; the default is `created_at`. It must be the sort field of a declared index whose equal
+    /// fields are set by the filter.
     #[must_use]
     pub fn sort(mut self, field: impl Into<String>) -> Self {
         self.sort = Some(field.into());
         self
     }
 
-    /// The exact reverse: missing values first.
+    /// Reverses the order: missing values come first.
     #[must_use]
     pub const fn descending(mut self) -> Self {
         self.descending = true;
         self
     }
 
-    /// So many records at most: 1 to 200; 20 where not given.
+    /// Sets the maximum number of records: 1 to 200; the default is 20.
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// From where an earlier page ended.
+    /// Continues after an earlier page.
     #[must_use]
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
         self.cursor = Some(cursor.into());
         self
     }
 
-    /// Archived records in place of live ones, by the time of archiving.
+    /// Lists archived records instead of active ones, by archiving time.
     #[must_use]
     pub const fn archived(mut self) -> Self {
         self.archived = true;
@@ -90,6 +90,6 @@ impl ListQuery {
 pub struct ListPage<T> {
     /// The records, in order. A page may be short, even empty, and still have a cursor.
     pub items: Vec<T>,
-    /// Where to go on; `None` where the list is exhausted.
+    /// The cursor of the next page; `None` if there are no more.
     pub next_cursor: Option<String>,
 }

@@ -8,6 +8,8 @@ use crate::{
 record! {
     /// A text about records.
     Note, NewNote, NotePatch, NoteFields {
+        visibility: Visibility::ByLinks(NoteFields::links as usize),
+        private: is_private by author_id,
         own: [author_id], team: [],
         person {
             /// A heading.

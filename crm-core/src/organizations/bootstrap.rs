@@ -8,7 +8,7 @@ use std::{
 
 use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
-    access::{Actor, BuiltInRole, built_in_roles},
+    access::{Actor, BuiltInRole},
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     engine::Engine,
     error::Error,
@@ -104,12 +104,13 @@ pub(crate) fn first_commit(
     draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
     let mut admin_role = Id::NIL;
     // What they grant is the program's to say, and not stored.
-    for BuiltInRole { key, name, .. } in built_in_roles() {
+    for built_in in BuiltInRole::ALL {
         let id = draft.new_id();
-        let role: Patch<Role> = NewRole { key: (*key).into(), name: (*name).into(), ..NewRole::default() }.into();
+        let role: Patch<Role> =
+            NewRole { key: built_in.key().into(), name: built_in.name().into(), ..NewRole::default() }.into();
         let own = [(RoleFields::is_builtin as usize, Value::Bool(true))];
         draft.create(Kind::Role, id, Sets::both(role.sets(), &own), step)?;
-        if *key == "admin" {
+        if built_in == BuiltInRole::Admin {
             admin_role = id;
         }
     }

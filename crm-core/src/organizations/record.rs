@@ -12,7 +12,7 @@ choices! {
         /// It may.
         #[default]
         Active = "active",
-        /// Nobody but the system may write.
+        /// Suspended: only the system may write.
         Suspended = "suspended",
     }
     /// The first day of a week.
@@ -28,17 +28,17 @@ choices! {
     }
 }
 
-/// How the product looks to the organization's users.
+/// Branding of the product for the organization's users.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Branding {
-    /// Where the logo is.
+    /// URL of the logo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_url: Option<String>,
     /// A colour such as `#1a73e8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
-    /// What the product is called.
+    /// Name of the product.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product_name: Option<String>,
 }
@@ -50,35 +50,35 @@ record! {
         definition: true,
         own: [], team: [],
         person {
-            /// What it is called.
+            /// Name.
             name: String = Text(MAX_TEXT), [required, searchable];
-            /// The name it signs in under, unique among all organizations of the store.
+            /// Slug for sign-in, unique across all organizations of the store.
             slug: Option<String> = Key, [];
-            /// The currency sums are given in; USD when not given.
+            /// Base currency of sums; default USD.
             base_currency: Option<Currency> = FieldType::Currency, [];
-            /// The calendar that days and quarters go by; UTC when not given.
+            /// Time zone of days and periods; default UTC.
             time_zone: Option<String> = TimeZone, [];
             /// Language and region, such as `en` or `de-CH`.
             locale: Option<String> = Text(35), [];
-            /// Two letters of ISO 3166: the country of phone numbers written without one.
+            /// Default country of phone numbers (ISO 3166, two letters).
             default_country: Option<String> = Text(2), [];
-            /// 1 to 12; January when not given.
+            /// First month of the fiscal year, 1 to 12; default January.
             fiscal_year_start_month: Option<i64> = Int(1, 12), [];
             /// The first day of a week.
             week_start: WeekStart = FieldType::Choice(WeekStart::NAMES), [];
             /// Whether the tenant may be used.
             status: OrganizationStatus = FieldType::Choice(OrganizationStatus::NAMES), [];
-            /// How the product looks.
+            /// Branding.
             branding: Option<Branding> = Struct, [];
-            /// Types of interaction beyond the built-in ones.
+            /// Additional types of interactions.
             interaction_types: Vec<String> = Texts(50, 63), [];
-            /// Whether two live contacts may have one e-mail address.
+            /// Whether active contacts may share an email address.
             allow_shared_emails: bool = Bool, [];
         }
         read_only {
             /// Its administrators: users with the role `admin`.
             admin_ids: Vec<Id> = Ids(Kind::User, 50), [];
-            /// The key its cursors are sealed with.
+            /// Key that seals cursors.
             seal_key: Option<String> = Text(64), [secret];
         }
         machine {}

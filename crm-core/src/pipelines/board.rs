@@ -42,7 +42,7 @@ async fn columns<K: RecordKind, T>(
     show: impl Fn(&std::sync::Arc<Image>, &Access<'_>) -> Result<T, Error>,
 ) -> Result<Vec<Column<T>>, Error> {
     if query.cursor.is_some() {
-        let message = "a board has no cursor of its own: go on with one of its columns";
+        let message = "a board takes no cursor: use the cursor of a column with the list of the kind";
         return Err(Error::invalid("cursor", "bad_cursor", message));
     }
     let (engine, actor) = (collection.engine, collection.actor);

@@ -2,11 +2,13 @@
 //! stage, so no writer gets round them.
 
 use crate::{
-    deals::record::DealFields,
     definitions::Definitions,
     error::Faults,
     filter::{Compiler, Filter, Predicate, PropertyTypes},
-    pipelines::record::{PipelineKind, Stage, StageKind},
+    pipelines::{
+        place::{PIPELINE, STAGE},
+        record::{PipelineKind, Stage, StageKind},
+    },
     properties::typing::property_type,
     schema::{FieldType, Image, KindDecl},
     value::{Fault, Kind, Time, Value},
@@ -71,20 +73,19 @@ pub(crate) fn check(
     faults: &mut Faults,
 ) {
     let Some(kind) = PipelineKind::of(after.kind()) else { return };
-    let (old, new) = (before.map(|image| image.at(DealFields::stage_id)), after.at(DealFields::stage_id));
-    let same_pipeline =
-        before.is_none_or(|image| image.at(DealFields::pipeline_id) == after.at(DealFields::pipeline_id));
+    let (old, new) = (before.map(|image| image.get(STAGE)), after.get(STAGE));
+    let same_pipeline = before.is_none_or(|image| image.get(PIPELINE) == after.get(PIPELINE));
     if old == Some(new) && same_pipeline {
         return;
     }
-    let pipeline = after.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id));
+    let pipeline = after.get(PIPELINE).as_id().and_then(|id| definitions.pipeline(id));
     let Some(pipeline) = pipeline.filter(|pipeline| pipeline.kind == kind) else {
         let message = format!("must be a pipeline for {}", after.kind().plural());
         faults.push("pipeline_id", "unknown_pipeline", message);
         return;
     };
     if pipeline.archived_at.is_some() && !(before.is_some() && same_pipeline) {
-        faults.push("pipeline_id", "archived", "is archived and takes no new records");
+        faults.push("pipeline_id", "archived", "is archived and accepts no new records");
     }
     let Some(stage) = new.as_id().and_then(|id| pipeline.stage(id)) else {
         let keys: Vec<&str> =
@@ -94,7 +95,7 @@ pub(crate) fn check(
         return;
     };
     if stage.retired {
-        faults.push("stage_id", "retired", format!("the stage `{}` is retired and takes no records", stage.key));
+        faults.push("stage_id", "retired", format!("the stage `{}` is retired and accepts no records", stage.key));
     }
     let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
     // Nor is a stage of another pipeline left, whose kind is unknown.
@@ -102,7 +103,7 @@ pub(crate) fn check(
     for unknown in [Some(stage), left].into_iter().flatten() {
         if let StageKind::Unknown(kind) = unknown.kind {
             let message = format!(
-                "the stage `{}` is of the kind `{}`, which this program does not know: a newer one moves its records",
+                "the stage `{}` is of the kind `{}`, which requires a newer version of the program",
                 unknown.key,
                 kind.as_str()
             );
@@ -116,7 +117,7 @@ pub(crate) fn check(
     check_lead(before, kind, stage, passage, definitions, faults);
     for name in &stage.required_fields {
         if is_empty(after, name) {
-            faults.push(name.as_str(), "required_by_stage", format!("is needed to enter the stage `{}`", stage.key));
+            faults.push(name.as_str(), "required_by_stage", format!("is required to enter the stage `{}`", stage.key));
         }
     }
     if let Some(gate) = &stage.gate {
@@ -125,7 +126,7 @@ pub(crate) fn check(
             faults.push(
                 "stage_id",
                 "gate",
-                format!("the record does not fulfil the gate of the stage `{}`", stage.key),
+                format!("the record does not meet the entry condition of the stage `{}`", stage.key),
             );
         }
     }
@@ -137,7 +138,7 @@ fn check_move(from: Option<&Stage>, to: &Stage, faults: &mut Faults) {
     }
     let from = from.map_or("outside", |from| from.key.as_str());
     let message =
-        format!("the stage `{}` is entered from {} only, not from {from}", to.key, to.allowed_from.join(", "));
+        format!("the stage `{}` can only be entered from {}, not from {from}", to.key, to.allowed_from.join(", "));
     faults.push("stage_id", "move_not_allowed", message);
 }
 
@@ -153,12 +154,12 @@ fn check_lead(
     if kind != PipelineKind::Lead {
         return;
     }
-    let was = before.and_then(|image| image.at(DealFields::stage_id).as_id()).and_then(|id| definitions.stage(id));
+    let was = before.and_then(|image| image.get(STAGE).as_id()).and_then(|id| definitions.stage(id));
     if to.kind == StageKind::Won && passage != Passage::Convert {
-        faults.push("stage_id", "convert_only", "a lead is converted by its conversion, not by a move");
+        faults.push("stage_id", "convert_only", "a lead cannot be moved to this stage: convert it instead");
     }
     if was.is_some_and(|(_, stage)| stage.kind == StageKind::Won) && passage != Passage::Unconvert {
-        faults.push("stage_id", "converted", "a converted lead goes back by unconverting it, not by a move");
+        faults.push("stage_id", "converted", "a converted lead cannot be moved: revert the conversion instead");
     }
 }
 

@@ -3,6 +3,13 @@
 use super::record::{PipelineKind, Stage, StageKind};
 use crate::{definitions::Definitions, value::Id};
 
+/// The field of the pipeline that a record is in, of every kind that goes through one.
+pub(crate) const PIPELINE: &str = "pipeline_id";
+/// The field of the stage.
+pub(crate) const STAGE: &str = "stage_id";
+/// The field of the time at which it entered the stage.
+pub(crate) const ENTERED_AT: &str = "stage_entered_at";
+
 /// What explains why a record is in a closed stage (a reason, a note) is kept while it moves among stages of the same
 /// kind, and goes with any other move out of a closed stage: it says nothing of the next one, and what that asks for is
 /// asked again. What the input names stays, except where it is only sent back with a move to an open stage.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 choices! {
-    /// What goes through a pipeline.
+    /// The kind of records in a pipeline.
     #[derive(Default)]
     pub enum PipelineKind {
         /// Leads.
@@ -18,70 +18,70 @@ choices! {
         #[default]
         Deal = "deal",
     }
-    /// What a stage means. Of leads, won is converted and lost is unqualified.
+    /// The kind of a stage. For leads, won is converted and lost is unqualified.
     #[derive(Default)]
     pub enum StageKind {
-        /// Still going on.
+        /// Open.
         #[default]
         Open = "open",
-        /// Ended well.
+        /// Won.
         Won = "won",
-        /// Ended badly.
+        /// Lost.
         Lost = "lost",
     }
-    /// How sure a forecast is.
+    /// Forecast category.
     #[derive(Default)]
     pub enum ForecastCategory {
-        /// It may come.
+        /// Possible.
         #[default]
         Pipeline = "pipeline",
-        /// It comes if all goes well.
+        /// Best case.
         BestCase = "best_case",
-        /// It comes.
+        /// Committed.
         Commit = "commit",
-        /// It is left out.
+        /// Omitted from forecasts.
         Omitted = "omitted",
     }
 }
 
-/// One stage of a pipeline. Its kind never changes: retire it and add another.
+/// A stage of a pipeline. Its kind cannot be changed: retire it and add another.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stage {
-    /// Which one; made by the core when nil.
+    /// Id; generated if nil.
     pub id: Id,
-    /// Its stable name, unique in the pipeline.
+    /// Stable key, unique in the pipeline.
     pub key: String,
-    /// What it is called.
+    /// Name.
     pub name: String,
-    /// Its place in the order.
+    /// Position.
     pub position: i64,
-    /// What it means.
+    /// Kind.
     pub kind: StageKind,
-    /// 0 to 100: the share of records here that are won in the end.
+    /// Win probability of records in this stage, 0 to 100.
     pub probability: i64,
     /// Fields that must be filled to enter.
     pub required_fields: Vec<String>,
-    /// Keys of the stages from which it may be entered; empty for any.
+    /// Keys of the stages from which it can be entered; empty for any.
     pub allowed_from: Vec<String>,
     /// What must hold of the record to enter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Filter>,
-    /// Days after which a record that stays here is stale.
+    /// Number of days after which a record in this stage is stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotting_days: Option<i64>,
-    /// How sure a forecast is of a record here.
+    /// Forecast category of records in this stage.
     pub forecast_category: ForecastCategory,
     /// A colour such as `#1a73e8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
-    /// True where nothing may enter any more.
+    /// `true` if no records can enter.
     pub retired: bool,
 }
 structured!(Stage);
 
 impl Stage {
-    /// A stage of a key, name, kind and probability.
+    /// Creates a stage with key, name, kind and probability.
     pub fn new(key: &str, name: &str, kind: StageKind, probability: i64) -> Self {
         Self { key: key.into(), name: name.into(), kind, probability, ..Self::default() }
     }
@@ -114,13 +114,13 @@ record! {
         definition: true,
         own: [], team: [],
         person {
-            /// What it is called, unique per kind.
+            /// Name, unique per kind.
             name: String = Text(MAX_TEXT), [required, searchable];
-            /// What goes through it.
+            /// Kind of its records.
             kind: PipelineKind = FieldType::Choice(PipelineKind::NAMES), [];
-            /// True for the one that records of its kind get when they name none.
+            /// `true` for the default pipeline of its kind.
             is_default: bool = Bool, [];
-            /// Its place among the pipelines of its kind.
+            /// Position among the pipelines of its kind.
             position: i64 = Int(0, 10_000), [];
             /// 1 to 50 stages.
             stages: Vec<Stage> = Structs(50), [required];
@@ -140,17 +140,17 @@ impl StageKind {
 }
 
 impl Pipeline {
-    /// The stage of an id.
+    /// Returns the stage with this id.
     pub fn stage(&self, id: Id) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.id == id)
     }
 
-    /// The stage of a key.
+    /// Returns the stage with this key.
     pub fn stage_by_key(&self, key: &str) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.key == key)
     }
 
-    /// The stage new records enter: the first open one that is not retired.
+    /// Returns the stage for new records: the first open one that is not retired.
     pub fn first_stage(&self) -> Option<&Stage> {
         self.stages
             .iter()
@@ -158,7 +158,7 @@ impl Pipeline {
             .min_by_key(|stage| stage.position)
     }
 
-    /// The first stage of a kind that is not retired.
+    /// Returns the first stage of a kind that is not retired.
     pub fn first_of(&self, kind: StageKind) -> Option<&Stage> {
         self.stages.iter().filter(|stage| !stage.retired && stage.kind == kind).min_by_key(|stage| stage.position)
     }

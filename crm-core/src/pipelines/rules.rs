@@ -1,12 +1,14 @@
 //! The rules of pipelines and their stages.
 
-use super::record::{Pipeline, PipelineKind, StageKind};
+use super::record::{Pipeline, PipelineFields, PipelineKind, StageKind};
 use crate::{
     catalog,
+    draft::{Draft, Step, Stop},
+    error::Error,
     filter::Filter,
     rules::{ClaimsOf, Rules, Settle},
-    schema::{MAX_TEXT, Record, one_line},
-    value::{Kind, fold, normalize_slug},
+    schema::{Image, MAX_TEXT, Record, one_line},
+    value::{FieldValue as _, Kind, Ref, Value, fold, normalize_slug},
 };
 
 impl PipelineKind {
@@ -32,7 +34,7 @@ impl PipelineKind {
 impl Rules for Pipeline {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if before.is_some_and(|before| before.kind != after.kind) {
-            cx.faults.push("kind", "fixed", "cannot change: add another pipeline");
+            cx.faults.push("kind", "fixed", "cannot be changed: create another pipeline");
         }
         for (at, stage) in after.stages.iter_mut().enumerate() {
             let field = |name: &str| format!("stages[{at}].{name}");
@@ -42,7 +44,7 @@ impl Rules for Pipeline {
                 && cx.definitions.stage(stage.id).is_some()
             {
                 // What a stage means is looked up by its id alone.
-                cx.faults.push(field("id"), "duplicate", "is another pipeline's stage: leave it out for a new one");
+                cx.faults.push(field("id"), "duplicate", "belongs to another pipeline: omit it for a new stage");
             }
             match normalize_slug(&stage.key) {
                 Ok(key) => stage.key = key,
@@ -71,14 +73,22 @@ impl Rules for Pipeline {
             }
             let old = before.and_then(|before| before.stage(stage.id));
             if stage.retired && old.is_some_and(|old| !old.retired) && cx.action != "retire_stage" {
-                let message = "is retired by `retire_stage`, which says where its records go";
+                let message = "cannot be set directly: use `retire_stage`, which moves the records of the stage";
                 cx.faults.push(field("retired"), "needs_target", message);
             }
             if old.is_some_and(|old| old.kind != stage.kind) {
-                cx.faults.push(field("kind"), "fixed", "of a stage never changes: retire it and add another");
+                cx.faults.push(
+                    field("kind"),
+                    "fixed",
+                    "of a stage cannot be changed: retire the stage and add another",
+                );
             }
         }
         check_stages(before, after, cx);
+    }
+
+    fn follow(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+        keep_default(draft, before, after, step)
     }
 
     const CLAIMS: Option<ClaimsOf<Self>> = Some(|pipeline, _| {
@@ -95,19 +105,19 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
     let mut keys: Vec<&str> = after.stages.iter().map(|stage| stage.key.as_str()).collect();
     keys.sort_unstable();
     if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-        cx.faults.push("stages", "duplicate", "must differ in their keys");
+        cx.faults.push("stages", "duplicate", "must have unique keys");
     }
     let mut ids: Vec<_> = after.stages.iter().map(|stage| stage.id).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-        cx.faults.push("stages", "duplicate", "must differ in their ids");
+        cx.faults.push("stages", "duplicate", "must have unique ids");
     }
     if !after.stages.is_empty() && after.first_stage().is_none() {
-        cx.faults.push("stages", "required", "must have an open stage, which new records enter");
+        cx.faults.push("stages", "required", "must contain an open stage for new records");
     }
     for old in before.into_iter().flat_map(|before| before.stages.iter()) {
         if after.stage(old.id).is_none() {
-            let message = format!("cannot lose the stage `{}`: retire it, so that history keeps its name", old.key);
+            let message = format!("must contain the stage `{}`: retire a stage instead of removing it", old.key);
             cx.faults.push("stages", "fixed", message);
         }
     }
@@ -115,7 +125,7 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
     for (at, stage) in after.stages.iter().enumerate() {
         for key in &stage.allowed_from {
             if !keys.contains(&key.as_str()) {
-                let message = format!("`{key}` is no stage of this pipeline");
+                let message = format!("`{key}` is not a stage of this pipeline");
                 cx.faults.push(format!("stages[{at}].allowed_from"), "unknown_stage", message);
             }
         }
@@ -143,4 +153,31 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
             }
         }
     }
+}
+
+/// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
+fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+    let is_default = |image: &Image| !image.is_archived() && image.at(PipelineFields::is_default) == &Value::Bool(true);
+    let kind = |image: &Image| image.at(PipelineFields::kind).clone();
+    let (was, is) = (before.is_some_and(is_default), is_default(after));
+    if was && !is && !draft.written().any(|other| is_default(other) && kind(other) == kind(after)) {
+        return Err(Error::invalid("is_default", "needs_another", "set another pipeline as the default instead").into());
+    }
+    if was || !is {
+        return Ok(());
+    }
+    let all = PipelineKind::from_value(&kind(after))?;
+    let old: Vec<Ref> = draft
+        .cx
+        .definitions
+        .pipelines(all)
+        .iter()
+        .filter(|pipeline| pipeline.is_default && pipeline.id != after.id)
+        .map(|pipeline| Ref::new(Kind::Pipeline, pipeline.id))
+        .collect();
+    let at = PipelineFields::is_default as usize;
+    for pipeline in old {
+        draft.update_for_rule(pipeline, &[(at, Value::Bool(false))], Step::new(step.action, None))?;
+    }
+    Ok(())
 }

@@ -1,9 +1,10 @@
-//! The default learner: an additive model of a shape for each column and of a few pairs of columns.
+//! The default learner: an additive model with a shape function for each column and interactions of a few pairs of
+//! columns.
 //!
-//! The log-odds of a row are a sum: what each column's value is worth, and what some pairs of values are worth besides. A
-//! shape is a step function over bins or levels. Neighbouring bins are held together and levels are held to nothing, each
-//! as strongly as the training rows bear out (`newton.rs`), so no rows have to be set aside for tuning, and what is not
-//! borne out disappears. Pairs are those of which the shapes alone leave the most unexplained (`pairs.rs`).
+//! The log-odds of a row are the sum of the contribution of each column's value and of some pairs of values. A shape is
+//! a step function over bins or levels. Differences of neighbouring bins, and the weights of levels, are penalised with
+//! strengths that are estimated from the training rows (`newton.rs`), so no rows are set aside for tuning, and effects
+//! without evidence vanish. The pairs are those with the most unexplained by the shapes alone (`pairs.rs`).
 
 use super::{
     inputs::{Coding, Input, Ready, learn_bins, learn_column_levels},
@@ -14,19 +15,19 @@ use super::{
     terms::{Fitted, centred},
 };
 
-/// Bins of a number, where there is room for them.
+/// The number of bins of a number, if the limit of coefficients allows it.
 const BINS: usize = 32;
-/// Names that fewer training rows have are pooled.
+/// Names with fewer training rows are pooled.
 const RARE: usize = 10;
-/// Coefficients of all names together, and of everything together: a step's work grows with the cube.
+/// Limits of the coefficients of all names and of all coefficients: the cost of a step grows with their cube.
 const MOST_LEVELS: usize = 240;
 const MOST_COEFFICIENTS: usize = 480;
-/// Rounds at most of each of the two stages; it takes about ten.
+/// The limit of rounds of each of the two stages; about ten are needed.
 const ROUNDS: usize = 16;
-/// Weights are kept in millionths of log-odds, so that a model stays short when it is written down.
+/// Weights are rounded to millionths of log-odds, to keep serialized models short.
 const FINENESS: f64 = 1e6;
 
-/// Learns the model from these rows.
+/// Fits the model to these rows.
 pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize]) -> Fitted {
     let outcome: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(table.outcome()[*row]))).collect();
     let inputs = inputs(table, columns, rows);
@@ -65,7 +66,7 @@ pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize]) -> Fitted {
     for (pair, block) in pairs.into_iter().zip(blocks) {
         let cells = pair.cells(&codes);
         let (values, mean) = centred(&block.weights, &cells, FINENESS, false);
-        // Where the rows bear nothing out, the pair is gone.
+        // A pair without evidence in the rows is dropped.
         if values.iter().any(|value| *value != 0.0) {
             terms.push(Term::Pair { one: pair.one, two: pair.two, values });
         }
@@ -74,7 +75,7 @@ pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize]) -> Fitted {
     Fitted { intercept, inputs, terms }
 }
 
-/// Bins and levels, as fine as the rows and the work allow.
+/// Returns bins and levels, as fine as the rows and the limits allow.
 fn inputs(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<Input> {
     let levels = learn_column_levels(table, columns, rows, RARE, MOST_LEVELS);
     let taken: usize = levels.iter().flatten().map(Coding::width).sum();
@@ -94,7 +95,7 @@ fn inputs(table: &Table, columns: &[usize], rows: &[usize]) -> Vec<Input> {
         .collect()
 }
 
-/// The intercept and a shape for each column, to be solved at once.
+/// Returns the intercept and a shape for each column, to be solved jointly.
 fn shapes(inputs: &[Input], codes: &[Vec<u16>], rows: usize) -> Block {
     let mut parts = vec![Part::Codes { codes: vec![0; rows], width: 1 }];
     let mut penalties = Vec::new();
@@ -126,16 +127,16 @@ fn of_pair(pair: &Pair, inputs: &[Input], codes: &[Vec<u16>]) -> Block {
     Block::new(vec![Part::Codes { codes: pair.cells(codes), width }], vec![penalty])
 }
 
-/// Solves block after block until neither the weights nor what holds them move any more.
+/// Solves the blocks in turn until the weights and the penalty strengths converge.
 fn settle(blocks: &mut [Block], rows: &mut Rows) {
     for round in 0..ROUNDS {
         let (mut decrement, mut change) = (0.0, 0.0_f64);
         for block in &mut *blocks {
             decrement += block.step(rows).decrement;
-            // The first steps are too far from the optimum to learn from.
+            // The first steps are too far from the optimum to estimate strengths from.
             change = change.max(if round > 0 { block.relearn() } else { f64::INFINITY });
         }
-        // A nat over all rows, and half a coefficient: less than what chance moves.
+        // Converged: changes below one nat over all rows and below half a coefficient are within noise.
         if decrement < 1.0 && change < 0.5 {
             break;
         }

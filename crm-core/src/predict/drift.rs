@@ -1,4 +1,4 @@
-//! Drift: whether the newest rows are still like the older ones, in how often things come true and in their columns.
+//! Drift: whether the newest rows differ from the older ones in their base rate or in the values of their columns.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,41 +7,41 @@ use super::{
     table::{Table, Values},
 };
 
-/// How the newest three tenths of the rows differ from the seven tenths before.
+/// The difference between the newest three tenths of the rows and the seven tenths before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
     /// The base rate of the older rows.
     pub before: f64,
-    /// The base rate of the newest.
+    /// The base rate of the newest rows.
     pub after: f64,
-    /// How many standard errors they are apart.
+    /// The difference of the two rates, in standard errors.
     pub deviations: f64,
-    /// Whether that is to be warned of: no chance, and a tenth or more of the older rate.
+    /// `true` if the difference is significant and at least a tenth of the older rate.
     pub base_rate_moved: bool,
     /// The base rate of each tenth of the rows, the oldest first.
     pub tenths: Vec<f64>,
-    /// The columns whose values have moved, the farthest first.
+    /// The columns whose distribution has drifted, the largest drift first.
     pub columns: Vec<ColumnDrift>,
 }
 
-/// A column whose values have moved.
+/// A column whose distribution has drifted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDrift {
-    /// The column.
+    /// The name of the column.
     pub column: String,
-    /// The population stability index, Σ (after − before) · ln(after / before) over its bins or levels: below 0.1 is
-    /// usual, and from 0.25 on a column is named here.
+    /// The population stability index, Σ (after − before) · ln(after / before) over bins or levels. Below 0.1 is
+    /// common; columns are listed from 0.25.
     pub stability: f64,
 }
 
-/// The index from which a column is named.
+/// The index from which a column is listed.
 const MOVED: f64 = 0.25;
-/// Apart by chance once in a thousand.
+/// The quantile of the normal distribution that is exceeded by chance once in a thousand.
 const NO_CHANCE: f64 = 3.29;
 const BINS: usize = 10;
 const MOST_LEVELS: usize = 1000;
 
-/// Compares the newest rows with the older ones; `None` where the order is not known, or there is nothing to compare.
+/// Compares the newest rows with the older ones. Returns `None` if the order is unknown or there is nothing to compare.
 pub(super) fn look(table: &Table, columns: &[usize]) -> Option<Drift> {
     let mut older = table.by_time()?;
     let all = older.clone();
@@ -61,7 +61,7 @@ pub(super) fn look(table: &Table, columns: &[usize]) -> Option<Drift> {
         .map(rate)
         .collect();
 
-    // A name that one row in a hundred has not is pooled.
+    // Names with less than one row in a hundred are pooled.
     let levels = learn_column_levels(table, columns, &older, (older.len() / 100).max(1), MOST_LEVELS);
     let mut moved: Vec<ColumnDrift> = Vec::new();
     for (place, levels) in columns.iter().zip(levels) {
@@ -82,7 +82,7 @@ pub(super) fn look(table: &Table, columns: &[usize]) -> Option<Drift> {
         };
         let (one, two) = (shares(&older), shares(&newer));
         let stability = one.iter().zip(&two).map(|(one, two)| (two - one) * libm::log(two / one)).sum::<f64>();
-        // What so many rows give where nothing has moved.
+        // The index expected for this many rows without any drift.
         let chance = as_f64(coding.width()) * (1.0 / as_f64(older.len()) + 1.0 / as_f64(newer.len()));
         if stability >= MOVED && stability >= 3.0 * chance {
             moved.push(ColumnDrift { column: column.name.clone(), stability });

@@ -1,50 +1,50 @@
-//! How a column becomes what a model computes with: numbers as standard scores or bins, categories as codes.
+//! The encoding of columns for models: numbers as standard scores or bins, categories as codes.
 //!
-//! Everything here is learned from the training rows alone and kept in the model, so that a row is prepared for it in
-//! the same way ever after.
+//! All encodings are learned from the training rows alone and stored in the model, so that every later row is encoded
+//! in the same way.
 
 use serde::{Deserialize, Serialize};
 
 use super::table::{Categories, Cell, Column, Table, Values, number_of};
 
-/// A column as a model reads it.
+/// An input of a model: a column and its encoding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Input {
-    /// The column's name.
+    /// The name of the column.
     pub column: String,
-    /// How its values are read.
+    /// The encoding of its values.
     pub coding: Coding,
 }
 
-/// How the values of a column are read.
+/// The encoding of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coding {
-    /// A number as its distance from the mean in standard deviations.
+    /// A number as a standard score: its distance from the mean in standard deviations.
     Standard {
-        /// What stands for a missing value: the median of the training rows.
+        /// The replacement for missing values: the median of the training rows.
         median: f64,
-        /// Mean of the training rows, missing ones filled in.
+        /// The mean of the training rows, after replacing missing values.
         mean: f64,
         /// Their population standard deviation.
         deviation: f64,
     },
-    /// A number as the bin it falls into. Bin `i` ends with `edges[i]` (included); the last is open; then comes one for
-    /// missing values.
+    /// A number as the bin that contains it. Bin `i` ends with `edges[i]` (inclusive); the last is open and is followed
+    /// by one for missing values.
     Bins {
-        /// The upper ends, rising.
+        /// The upper ends, ascending.
         edges: Vec<f64>,
     },
-    /// A category as its place in a list; then come one for every other name and one for missing values.
+    /// A category as its index in a list, which is followed by one code for all other names and one for missing values.
     Levels {
         /// The names, sorted.
         levels: Vec<String>,
-        /// How many rarer names of the training rows count as "every other name".
+        /// The number of rarer names of the training rows that are pooled as other names.
         pooled: usize,
     },
 }
 
-/// The values of one column, ready for a model: standard scores or codes.
+/// The encoded values of one column: standard scores or codes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ready {
     Scores(Vec<f64>),
@@ -52,7 +52,7 @@ pub(super) enum Ready {
 }
 
 impl Coding {
-    /// How many codes there are; 0 of standard scores.
+    /// Returns the number of codes; 0 for standard scores.
     pub(super) fn width(&self) -> usize {
         match self {
             Self::Standard { .. } => 0,
@@ -61,12 +61,12 @@ impl Coding {
         }
     }
 
-    /// Whether neighbouring codes are alike.
+    /// Returns `true` if neighbouring codes are similar.
     pub(super) fn is_ordered(&self) -> bool {
         matches!(self, Self::Bins { .. })
     }
 
-    /// What a code means, to be read by people.
+    /// Returns a human-readable label of a code.
     pub(super) fn label(&self, code: usize) -> String {
         match self {
             Self::Standard { .. } => "per standard deviation".to_owned(),
@@ -85,7 +85,7 @@ impl Coding {
         }
     }
 
-    /// The standard score of a number (NaN is missing).
+    /// Returns the standard score of a number (NaN is missing).
     fn score(median: f64, mean: f64, deviation: f64, number: f64) -> f64 {
         ((if number.is_nan() { median } else { number }) - mean) / deviation
     }
@@ -99,7 +99,7 @@ impl Coding {
         code(levels.binary_search_by(|level| level.as_str().cmp(name)).unwrap_or(levels.len()))
     }
 
-    /// One cell: its standard score, or its code.
+    /// Encodes one cell.
     pub(super) fn one(&self, cell: Cell<'_>) -> One {
         match self {
             Self::Standard { median, mean, deviation } => {
@@ -115,7 +115,7 @@ impl Coding {
         }
     }
 
-    /// These rows of a column; a column of the other kind is read as if all were missing.
+    /// Encodes these rows of a column. A column of the other kind is encoded as missing.
     pub(super) fn ready(&self, column: Option<&Column>, rows: &[usize]) -> Ready {
         let values = column.map(|column| &column.values);
         match self {
@@ -148,19 +148,19 @@ impl Coding {
     }
 }
 
-/// One value, ready for a model.
+/// One encoded value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum One {
     Score(f64),
     Code(u16),
 }
 
-/// Codes are few: the learners see to that.
+/// The learners limit the number of codes, so this does not saturate.
 fn code(place: usize) -> u16 {
     u16::try_from(place).unwrap_or(u16::MAX)
 }
 
-/// Mean and deviation of the training rows; `None` where they are all alike, or none has a value.
+/// Returns the mean and deviation of the training rows; `None` if all are equal or none has a value.
 pub(super) fn learn_standard(numbers: &[f64], rows: &[usize]) -> Option<Coding> {
     let mut known: Vec<f64> = rows.iter().map(|row| numbers[*row]).filter(|number| !number.is_nan()).collect();
     known.sort_unstable_by(f64::total_cmp);
@@ -175,7 +175,7 @@ pub(super) fn learn_standard(numbers: &[f64], rows: &[usize]) -> Option<Coding> 
         return None;
     }
     let count = as_f64(rows.len());
-    // Scaled first: numbers near the largest there are must not overflow.
+    // Scaled first, so that numbers near the maximum do not overflow.
     let mean = filled().map(|number| number / count).sum::<f64>();
     let largest = filled().map(|number| (number - mean).abs()).fold(0.0, f64::max);
     if largest == 0.0 || !largest.is_finite() {
@@ -187,7 +187,7 @@ pub(super) fn learn_standard(numbers: &[f64], rows: &[usize]) -> Option<Coding> 
     (deviation > 0.0 && deviation.is_finite()).then_some(Coding::Standard { median, mean, deviation })
 }
 
-/// At most `most` bins of about equal numbers of training rows; equal numbers share a bin.
+/// Returns at most `most` bins with about equal numbers of training rows; equal numbers share a bin.
 pub(super) fn learn_bins(numbers: &[f64], rows: &[usize], most: usize) -> Coding {
     let mut known: Vec<f64> = rows.iter().map(|row| numbers[*row]).filter(|number| !number.is_nan()).collect();
     known.sort_unstable_by(f64::total_cmp);
@@ -202,7 +202,7 @@ pub(super) fn learn_bins(numbers: &[f64], rows: &[usize], most: usize) -> Coding
     let (mut held, mut left, mut bins) = (0, known.len(), most);
     for (at, (number, count)) in runs.iter().enumerate() {
         let alone = runs.len() <= most;
-        // A value so frequent that it fills a bin gets one of its own.
+        // A value frequent enough to fill a bin gets its own.
         if !alone && held > 0 && bins > 1 && *count * bins >= left {
             edges.push(runs[at - 1].0);
             left -= held;
@@ -220,8 +220,8 @@ pub(super) fn learn_bins(numbers: &[f64], rows: &[usize], most: usize) -> Coding
     Coding::Bins { edges }
 }
 
-/// The names of the categories among these columns (`None` for numbers): those that at least `least` training rows have,
-/// and more where it takes that to keep all names together to `most`. The others are pooled.
+/// Returns the names of the categories among these columns (`None` for numbers): those with at least `least` training
+/// rows, or more if that is required to keep the total at `most`. The others are pooled.
 pub(super) fn learn_column_levels(
     table: &Table,
     columns: &[usize],
@@ -250,7 +250,7 @@ pub(super) fn learn_column_levels(
     counts.into_iter().map(|counts| counts.map(kept)).collect()
 }
 
-/// How many of the rows have each name that any has.
+/// Returns the number of rows for each name that occurs.
 fn count<'a>(categories: &'a Categories, rows: &[usize]) -> Vec<(usize, &'a str)> {
     let mut counts = vec![0; categories.levels.len()];
     for row in rows {
@@ -262,7 +262,7 @@ fn count<'a>(categories: &'a Categories, rows: &[usize]) -> Vec<(usize, &'a str)
     seen.map(|(count, name)| (count, name.as_str())).collect()
 }
 
-/// A count as a number: exact below 2⁵³.
+/// Converts a count to a number, exactly below 2⁵³.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows are below 2⁵³")]
 pub(super) fn as_f64(count: usize) -> f64 {
     count as f64

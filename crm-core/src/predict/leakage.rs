@@ -1,9 +1,9 @@
-//! Warnings of leakage: columns that seem to know the outcome because they were filled in after it.
+//! Warnings of target leakage: columns that appear to contain the outcome because they were filled in after it.
 //!
-//! A change log says so outright. A bare table can only be suspected, by rules that know no column's name: a column that
-//! alone ranks the outcomes very well, one whose being filled does, and a value that is as good as proof. A warning is a
-//! question (when is this column filled in?), not a verdict: an honest column may be that strong. And a column that was
-//! filled in afterwards but says little passes these rules.
+//! A change log proves leakage. In a bare table it can only be suspected, by rules that do not depend on column names:
+//! a column that ranks the outcomes very well on its own, a column whose presence alone does, and a value that all but
+//! determines the outcome. A warning prompts the question of when a column is filled in; a legitimate column can be as
+//! strong. A column that was filled in afterwards and has little predictive power passes these rules.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,82 +13,82 @@ use super::{
     table::{Column, Table, Values},
 };
 
-/// How sure a warning is.
+/// The certainty of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Suspicion {
-    /// Strong for a single column: find out when it is filled in.
+    /// Strong for a single column: verify when it is filled in.
     Possible,
-    /// Too good to be true, or the change log has it.
+    /// Implausibly strong, or proven by the change log.
     Likely,
 }
 
-/// What gives a column away.
+/// The evidence of leakage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeakReason {
-    /// It alone ranks the outcomes well.
+    /// The column alone ranks the outcomes well.
     RanksAlone {
-        /// The area under the ROC curve of this column alone, on rows that it was not learned from.
+        /// The cross-validated area under the ROC curve of this column alone.
         auc: f64,
     },
-    /// That it is filled in, whatever with, ranks the outcomes well.
+    /// The presence of a value in the column ranks the outcomes well.
     FilledTells {
-        /// The area under the ROC curve of that alone.
+        /// The area under the ROC curve of the column's presence alone.
         auc: f64,
-        /// The share that came true where it is filled in.
+        /// The rate of positive outcomes among rows with a value.
         filled: f64,
-        /// The share that came true where it is missing.
+        /// The rate of positive outcomes among rows without a value.
         missing: f64,
     },
     /// With this value, the rarer outcome is all but certain.
     Proof {
         /// The value.
         value: String,
-        /// How many rows have it.
+        /// The number of rows with the value.
         rows: usize,
-        /// The share of them with the rarer outcome.
+        /// The rate of the rarer outcome among them.
         rate: f64,
     },
-    /// The change log: it was filled in or changed after the outcome was known.
+    /// According to the change log, the column was filled in or changed after the outcome was known.
     WrittenAfter {
-        /// Of the rows that have a value, the share in which that was so.
+        /// The share of the rows with a value for which this holds.
         share: f64,
     },
 }
 
-/// A column that seems to know the outcome.
+/// A column with suspected leakage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Leak {
-    /// The column.
+    /// The name of the column.
     pub column: String,
-    /// How sure that is.
+    /// The certainty.
     pub suspicion: Suspicion,
-    /// Why.
+    /// The evidence.
     pub reasons: Vec<LeakReason>,
 }
 
-/// A column that alone surely reaches this area under the ROC curve is looked at twice …
+/// The lower bound of a single column's area under the ROC curve from which leakage is possible.
 const POSSIBLE: f64 = 0.67;
-/// … and one that reaches this is hardly honest.
+/// The lower bound from which leakage is likely.
 const LIKELY: f64 = 0.78;
-/// The same of a column's being filled in, which is less to rank by.
+/// The lower bound for the presence of a value, which is a weaker ranking.
 const FILLED: f64 = 0.6;
-/// A value is as good as proof when the rate is surely above this,
+/// The lower bound of the rate from which a value all but determines the outcome.
 const PROOF: f64 = 0.96;
-/// and when it is no rarity: this share of the rows.
+/// The minimum share of the rows with such a value.
 const NO_RARITY: f64 = 0.01;
-/// The change log's share from which a column is named, and from which it is as good as sure.
+/// The shares of rows written after the outcome from which leakage is possible and likely.
 const WRITTEN: f64 = 0.05;
 const MOSTLY_WRITTEN: f64 = 0.25;
-/// "Surely": with 97.5 of 100.
+/// The quantile of the confidence bounds: 97.5 %.
 const SURELY: f64 = 1.96;
 const BINS: usize = 20;
 const FOLDS: usize = 5;
-/// Each code is held to the base rate by as much as so many rows.
+/// The rate of each code is shrunk to the base rate by this many rows.
 const HELD: f64 = 5.0;
 
-/// What the change log says of a column.
+/// Returns the evidence of the change log for a column.
 fn written_after(column: &Column) -> Option<(Suspicion, LeakReason)> {
     let known = column.known_after.filter(|known| known.filled > 0)?;
     let share = as_f64(known.after) / as_f64(known.filled);
@@ -96,8 +96,8 @@ fn written_after(column: &Column) -> Option<(Suspicion, LeakReason)> {
     (share >= WRITTEN).then_some((sure, LeakReason::WrittenAfter { share }))
 }
 
-/// Looks at each of these columns alone, over all rows; of the silent ones, in which nothing differs, at what the change log
-/// says.
+/// Returns the warnings for these columns, each alone, over all rows. The silent columns, which are constant, are
+/// checked against the change log only.
 pub(super) fn warnings(table: &Table, columns: &[usize], silent: &[usize]) -> Vec<Leak> {
     let rows: Vec<usize> = (0..table.rows()).collect();
     let folds: Vec<usize> = rows.iter().map(|row| Random::new(*row as u64).below(FOLDS)).collect();
@@ -122,7 +122,7 @@ pub(super) fn warnings(table: &Table, columns: &[usize], silent: &[usize]) -> Ve
             leaks.push((counts.auc_alone(), Leak { column: input.column, suspicion, reasons }));
         }
     }
-    // What nothing was known of before the outcome is no feature, and the change log tells of it all the same.
+    // A column that is always empty before the outcome is no feature, but the change log still proves leakage.
     for column in silent.iter().map(|place| &table.columns()[*place]) {
         if let Some((suspicion, reason)) = written_after(column) {
             leaks.push((0.5, Leak { column: column.name.clone(), suspicion, reasons: vec![reason] }));
@@ -154,7 +154,7 @@ fn look_at(counts: &Counts, coding: &Coding) -> (Suspicion, Vec<LeakReason>) {
             reasons.push(LeakReason::FilledTells { auc, filled: rate(filled), missing: rate(missing) });
         }
     }
-    // The rarer outcome: of the common one, any value may be nearly sure.
+    // Only the rarer outcome counts: almost any value nearly determines a common one.
     let rarer = |(rows, came): (usize, usize)| if counts.came * 2 <= counts.rows { came } else { rows - came };
     let proof = |count: (usize, usize)| {
         as_f64(count.0) >= NO_RARITY * as_f64(counts.rows) && surely_above(rarer(count), count.0) >= PROOF
@@ -172,7 +172,7 @@ fn look_at(counts: &Counts, coding: &Coding) -> (Suspicion, Vec<LeakReason>) {
     (suspicion, reasons)
 }
 
-/// Rows and those that came true, by code: all, and by fold.
+/// Counts of rows and of positive outcomes by code: in total, and by fold.
 struct Counts {
     rows: usize,
     came: usize,
@@ -195,7 +195,7 @@ impl Counts {
         Self { rows: outcome.len(), came, all, folds: by_fold }
     }
 
-    /// The area under the ROC curve when the rows of each fold are ranked by the rates of the other folds.
+    /// Returns the area under the ROC curve if the rows of each fold are ranked by the rates of the other folds.
     fn auc_alone(&self) -> f64 {
         let base = as_f64(self.came) / as_f64(self.rows);
         let mut cells = Vec::new();
@@ -208,7 +208,7 @@ impl Counts {
         area(&mut cells)
     }
 
-    /// The standard error of an area under the curve over these rows (Hanley and `McNeil`, 1982).
+    /// Returns the standard error of an area under the curve over these rows (Hanley and `McNeil`, 1982).
     fn auc_error(&self, auc: f64) -> f64 {
         let (yes, no) = (as_f64(self.came), as_f64(self.rows - self.came));
         if yes == 0.0 || no == 0.0 {
@@ -221,7 +221,7 @@ impl Counts {
     }
 }
 
-/// Rows that are ranked alike.
+/// Rows with equal rank.
 struct Ranked {
     score: f64,
     yes: f64,
@@ -244,7 +244,7 @@ fn area(cells: &mut [Ranked]) -> f64 {
     if came > 0.0 && below > 0.0 { won / (came * below) } else { 0.5 }
 }
 
-/// What a rate surely exceeds (Wilson, 1927).
+/// Returns the lower confidence bound of a rate (Wilson, 1927).
 fn surely_above(came: usize, rows: usize) -> f64 {
     let (rows, square) = (as_f64(rows), SURELY * SURELY);
     let rate = as_f64(came) / rows;

@@ -1,8 +1,8 @@
 //! The plain learner: logistic regression with an L2 penalty, solved to the optimum.
 //!
-//! Numbers as standard scores (missing: the median), categories one-hot with missing as a level of its own, none dropped,
-//! an unseen name all zeros: what scikit-learn's pipeline of `StandardScaler`, `OneHotEncoder` and `LogisticRegression`
-//! computes, so that figures can be held against it.
+//! Numbers are standard scores (missing: the median). Categories are one-hot with missing as its own level, none is
+//! dropped, and an unknown name is all zeros. This matches scikit-learn's pipeline of `StandardScaler`, `OneHotEncoder`
+//! and `LogisticRegression`, so that results can be compared.
 
 use super::{
     inputs::{Input, Ready, learn_column_levels, learn_standard},
@@ -12,15 +12,16 @@ use super::{
     terms::{Fitted, centred, rounded},
 };
 
-/// Coefficients of all names together: beyond, the rarest are pooled. A step's work grows with the cube.
+/// The limit of coefficients of all names, beyond which the rarest are pooled: the cost of a step grows with its cube.
 const MOST_LEVELS: usize = 1000;
 const ROUNDS: usize = 50;
-/// A step that promises less than this is the last.
+/// The expected improvement below which a step is the last.
 const DONE: f64 = 1e-13;
-/// Weights are kept in billionths of log-odds.
+/// Weights are rounded to billionths of log-odds.
 const FINENESS: f64 = 1e9;
 
-/// Learns the model from these rows: the sum of their log-losses + ½ |weights|² / `c` is least; the intercept is free.
+/// Fits the model to these rows. It minimises the sum of their log-losses + ½ |weights|² / `c`; the intercept is not
+/// penalised.
 pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize], c: f64) -> Fitted {
     let outcome: Vec<f64> = rows.iter().map(|row| f64::from(u8::from(table.outcome()[*row]))).collect();
     let levels = learn_column_levels(table, columns, rows, 1, MOST_LEVELS);
@@ -33,7 +34,7 @@ pub(super) fn fit(table: &Table, columns: &[usize], rows: &[usize], c: f64) -> F
             (Values::Number(numbers), _) => learn_standard(numbers, rows),
             (Values::Category(_), levels) => levels,
         };
-        // Numbers that are all alike, missing ones filled in, say nothing here.
+        // Numbers that are constant after replacing missing values carry no information here.
         let Some(coding) = coding else { continue };
         parts.push(match coding.ready(Some(column), rows) {
             Ready::Scores(scores) => Part::Number(scores),

@@ -1,65 +1,68 @@
-//! How good probabilities are, against outcomes that the model has not seen.
+//! Metrics of predicted probabilities against outcomes that the model has not seen.
 
 use serde::{Deserialize, Serialize};
 
 use super::{inputs::as_f64, random::Random};
 
-/// From where to where a figure lies in 95 of 100 resamplings of the rows.
+/// A 95 % bootstrap interval of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// 2.5 % of the resamplings lie below.
+    /// The lower end: the 2.5 % quantile of the resamplings.
     pub low: f64,
-    /// 2.5 % lie above.
+    /// The upper end: the 97.5 % quantile.
     pub high: f64,
 }
 
-/// A tenth of the scale of probabilities.
+/// A calibration bin: a tenth of the range of probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationBin {
-    /// Probabilities from here …
+    /// The lower end, inclusive.
     pub from: f64,
-    /// … to here. Only the last bin holds its end.
+    /// The upper end, exclusive except in the last bin.
     pub to: f64,
-    /// Rows whose probability lies there.
+    /// The number of rows with a probability in the bin.
     pub rows: usize,
-    /// What was said of them on average.
+    /// The mean probability of these rows.
     pub mean_probability: f64,
-    /// The share of them that came true.
+    /// The rate of positive outcomes among these rows.
     pub rate: f64,
 }
 
-/// How good the probabilities of some rows are.
+/// The quality of the probabilities of some rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// How many rows.
+    /// The number of rows.
     pub rows: usize,
-    /// How many of them came true.
+    /// The number of rows with a positive outcome.
     pub positives: usize,
-    /// The chance that of one row that came true and one that did not the first has the higher probability; equal ones
-    /// count half. 0.5 is worthless, 1 perfect. `None` where all outcomes are alike.
+    /// The area under the ROC curve: the probability that a random positive row is ranked above a random negative one,
+    /// with ties as one half. 0.5 is random, 1 perfect. `None` if all outcomes are equal.
     pub auc: Option<f64>,
-    /// Average precision: Σ (recall − recall before) · precision over falling thresholds. The share of rows that came
-    /// true is worthless, 1 perfect. `None` where nothing came true.
+    /// Average precision: Σ (recall − previous recall) · precision over falling thresholds. The rate of positive
+    /// outcomes is random, 1 perfect. `None` without positive outcomes.
     pub pr_auc: Option<f64>,
-    /// Of the tenth with the highest probabilities, the share that came true; 0 of fewer than ten rows.
+    /// The rate of positive outcomes in the tenth of the rows with the highest probabilities; 0 for fewer than ten
+    /// rows.
     pub top_tenth: f64,
-    /// The mean of −ln(the probability given to what happened).
+    /// The mean of −ln(the probability of the actual outcome).
     pub log_loss: f64,
-    /// The mean squared distance of probability and outcome.
+    /// The mean squared difference of probability and outcome.
     pub brier: f64,
-    /// Expected calibration error: the mean over the rows of how far their bin's rate is from what was said of it.
+    /// The expected calibration error: the mean over the rows of the difference between rate and mean probability of
+    /// their bin.
     pub ece: f64,
-    /// The bins of that, those without rows left out.
+    /// The calibration bins that contain rows.
     pub calibration: Vec<CalibrationBin>,
 }
 
 impl Metrics {
-    /// The share of the rows that came true.
+    /// Returns the rate of positive outcomes.
     pub fn rate(&self) -> f64 {
         as_f64(self.positives) / as_f64(self.rows.max(1))
     }
 
-    /// Judges probabilities. Both are as long as one another and not empty, or everything is 0.
+    /// Computes the metrics of probabilities. Both slices have the same length and are not empty; otherwise everything
+    /// is 0.
     pub fn of(outcome: &[bool], probability: &[f64]) -> Self {
         let rows = as_f64(outcome.len().max(1));
         let pairs = || outcome.iter().zip(probability);
@@ -86,7 +89,7 @@ impl Metrics {
     }
 }
 
-/// −ln of what was given to what happened; a probability of nothing counts as 10⁻¹⁵.
+/// Returns −ln of the probability of the actual outcome, which is at least 10⁻¹⁵.
 pub(super) fn log_loss(outcome: bool, probability: f64) -> f64 {
     -libm::log((if outcome { probability } else { 1.0 - probability }).max(1e-15))
 }
@@ -110,10 +113,10 @@ fn calibration(outcome: &[bool], probability: &[f64]) -> Vec<CalibrationBin> {
     bins.iter().enumerate().filter(|(_, bin)| bin.0 > 0).map(bin).collect()
 }
 
-/// Rows by rising probability, in groups of equal ones. Sorted once, it serves any resampling of the rows.
+/// Rows by ascending probability, in groups of equal ones. It is sorted once for all resamplings of the rows.
 pub(super) struct Ranking {
     order: Vec<u32>,
-    /// Where each group ends in `order`.
+    /// The end of each group in `order`.
     ends: Vec<usize>,
 }
 
@@ -127,7 +130,7 @@ impl Ranking {
         Self { order, ends }
     }
 
-    /// The area under the ROC curve, each row as often as `times` says (once).
+    /// Returns the area under the ROC curve, with each row weighted by `times` (default: once).
     pub(super) fn auc(&self, outcome: &[bool], times: Option<&[u32]>) -> Option<f64> {
         let (mut below, mut won, mut came) = (0.0, 0.0, 0.0);
         let mut from = 0;
@@ -170,7 +173,7 @@ impl Ranking {
     }
 }
 
-/// How often each row is drawn when as many rows are drawn as there are, each time anew.
+/// Returns how often each row is drawn in a sample of equal size with replacement.
 fn resample(rows: usize, random: &mut Random) -> Vec<u32> {
     let mut times = vec![0; rows];
     for _ in 0..rows {
@@ -179,20 +182,20 @@ fn resample(rows: usize, random: &mut Random) -> Vec<u32> {
     times
 }
 
-/// The middle 95 of 100.
+/// Returns the middle 95 %.
 fn interval(mut figures: Vec<f64>) -> Option<Interval> {
     figures.sort_unstable_by(f64::total_cmp);
     let at = |share: usize| figures.get((figures.len() * share / 1000).min(figures.len() - 1)).copied();
     if figures.is_empty() { None } else { Some(Interval { low: at(25)?, high: at(975)? }) }
 }
 
-/// The mean over the rows, each as often as it was drawn.
+/// Returns the mean over the rows, each weighted by how often it was drawn.
 fn mean(figures: &[f64], times: &[u32]) -> f64 {
     let sum: f64 = figures.iter().zip(times).map(|(figure, times)| figure * f64::from(*times)).sum();
     sum / as_f64(figures.len())
 }
 
-/// Where the area under the ROC curve and the log-loss lie, by resampling the rows (the bootstrap of percentiles).
+/// Returns the intervals of the area under the ROC curve and of the log-loss (percentile bootstrap).
 pub(super) fn intervals(
     outcome: &[bool],
     probability: &[f64],
@@ -211,21 +214,21 @@ pub(super) fn intervals(
     Some((interval(areas)?, interval(means)?))
 }
 
-/// How much better the second of two models is than the first, on the same rows.
+/// The improvement of one model over another on the same rows.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
-    /// Its area under the ROC curve, less the first's.
+    /// The area under the ROC curve of the second model minus that of the first.
     pub auc: f64,
-    /// Where that lies.
+    /// The interval of `auc`.
     pub auc_interval: Interval,
-    /// Its log-loss, less the first's: below 0 is better.
+    /// The log-loss of the second model minus that of the first: below 0 is better.
     pub log_loss: f64,
-    /// Where that lies.
+    /// The interval of `log_loss`.
     pub log_loss_interval: Interval,
 }
 
-/// Compares the probabilities of two models for the same rows, with intervals by resampling the rows for both alike.
-/// `None` where the lengths differ, or all outcomes are alike, or nothing is resampled.
+/// Compares the probabilities of two models for the same rows, with intervals from the same resamplings for both.
+/// Returns `None` if the lengths differ, all outcomes are equal, or `resamplings` is 0.
 pub fn difference(
     outcome: &[bool],
     first: &[f64],
@@ -274,7 +277,7 @@ mod tests {
         assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
     }
 
-    /// The example of scikit-learn's documentation of `roc_auc_score` and `average_precision_score`.
+    /// The example in scikit-learn's documentation of `roc_auc_score` and `average_precision_score`.
     #[test]
     fn the_documented_example() {
         let metrics = Metrics::of(&OUTCOME, &PROBABILITY);
@@ -323,7 +326,7 @@ mod tests {
         near(Metrics::of(&outcome, &probability).top_tenth, 0.5);
     }
 
-    /// Of a mean, the interval is known: ±1.96 standard errors.
+    /// The interval of a mean is known: ±1.96 standard errors.
     #[test]
     fn intervals_are_as_wide_as_they_should_be() {
         let outcome: Vec<bool> = (0..2000).map(|at| at % 4 == 0).collect();

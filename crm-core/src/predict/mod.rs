@@ -1,13 +1,13 @@
-//! Predictive scoring: a model learned from outcomes, which says how likely a row is to come true and why.
+//! Predictive scoring: trains a model from past outcomes, which predicts the probability of an outcome and explains it.
 //!
-//! A room of its own that computes and knows nothing else: no records, no stores, no actors, no clock and no chance but
-//! from a seed. Whoever has outcomes makes a [`Table`] of them and calls [`train`]; what comes back is a [`Model`], a plain
-//! value that can be kept, compared and asked, and a [`Report`] of how good it is on rows that it has not seen, which
-//! columns seem to know the outcome beforehand ([`Leak`]), and what has moved over time ([`Drift`]).
+//! The module is pure computation. It knows no records, stores, actors or clock, and its only randomness comes from a
+//! seed. Build a [`Table`] of outcomes and call [`train`]. The result is a [`Model`], a plain value that can be stored,
+//! compared and evaluated, and a [`Report`] on its quality on held-out rows, on columns with suspected target leakage
+//! ([`Leak`]) and on changes over time ([`Drift`]).
 //!
-//! Every score is a sum of contributions in a stated order, and the same rows give the same bits on every processor: exp
-//! and ln are libm's, sums run in a fixed order. A model that is no better than the base rate says so and answers the base
-//! rate.
+//! Every score is a sum of contributions in a documented order, and the same rows give the same bits on every
+//! processor: exp and ln are libm's, and sums have a fixed order. A model that is no better than the base rate reports
+//! so and predicts the base rate.
 //!
 //! ```
 //! use crm_core::predict::{Cell, Kind, Options, TableBuilder, train};

@@ -1,7 +1,7 @@
 //! A trained model: a plain value that scores rows and explains each score.
 //!
-//! It holds everything that a score needs, reads back from JSON exactly as it was written, and refuses to be read where
-//! its parts do not fit together, so that an imported one can be trusted to answer (if not to be right).
+//! A model is self-contained and its JSON round-trips exactly. Deserialization fails if the parts are inconsistent, so
+//! an imported model can always score rows, whatever its quality.
 
 use std::collections::BTreeMap;
 
@@ -20,174 +20,174 @@ use super::{
 /// The format that this version writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
 
-/// One term of the sum that is the log-odds.
+/// A term of the log-odds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
-    /// So much for each standard deviation of a number above the mean.
+    /// A weight for each standard deviation of a number above the mean.
     Linear {
-        /// The place of the input.
+        /// The index of the input.
         input: usize,
-        /// Log-odds a standard deviation.
+        /// Log-odds per standard deviation.
         weight: f64,
     },
-    /// So much for each bin or level of one column.
+    /// A weight for each bin or level of a column.
     Shape {
-        /// The place of the input.
+        /// The index of the input.
         input: usize,
-        /// Log-odds of each code.
+        /// The log-odds of each code.
         values: Vec<f64>,
     },
-    /// So much besides for two values together.
+    /// An additional weight for each combination of two values.
     Pair {
         /// The side whose groups are the rows of the grid.
         one: Side,
-        /// The side whose groups are its columns.
+        /// The side whose groups are the columns of the grid.
         two: Side,
-        /// Log-odds of each cell, row by row.
+        /// The log-odds of each cell, row by row.
         values: Vec<f64>,
     },
 }
 
-/// What a model consists of. [`Model`] is one whose parts have been checked.
+/// The parts of a model, not validated. [`Model`] is validated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parts {
-    /// Which format this is: [`FORMAT`].
+    /// The format: [`FORMAT`].
     pub format: u32,
-    /// What learned it.
+    /// The learner that trained the model.
     pub learner: Learner,
-    /// How many rows it was trained on.
+    /// The number of training rows.
     pub trained_on: usize,
-    /// The share of those that came true.
+    /// The rate of positive outcomes in the training rows.
     pub base_rate: f64,
-    /// The log-odds of the average row of training, before any term.
+    /// The log-odds of the average training row, before any term.
     pub intercept: f64,
-    /// The columns that it reads, and how.
+    /// The inputs: columns and their encodings.
     pub inputs: Vec<Input>,
-    /// What is added, in this order.
+    /// The terms, in the order of summation.
     pub terms: Vec<Term>,
-    /// How the rows were divided that judged it.
+    /// The split into training and held-out rows.
     pub split: Split,
-    /// How good it was on the rows that were held back.
+    /// The metrics on the held-out rows.
     pub held_back: Metrics,
-    /// Whether it may be relied on.
+    /// The verdict on whether the model is reliable.
     pub verdict: Verdict,
 }
 
-/// A model whose parts fit together. It is cheap to score with, and costs some tens of kilobytes.
+/// A validated model. It is cheap to evaluate and takes some tens of kilobytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
 pub struct Model {
     parts: Parts,
 }
 
-/// Why parts are no model.
+/// The error of an invalid model or row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    /// It was written by a newer version, or is none of ours.
-    #[error("this is a model of format {0}, and formats up to {FORMAT} are read")]
+    /// The model was written by a newer version, or is in no known format.
+    #[error("the model has format {0}, but only formats up to {FORMAT} are supported")]
     Format(u32),
-    /// A part does not fit the others.
-    #[error("the model does not fit together: {0}")]
+    /// The parts are inconsistent.
+    #[error("the model is inconsistent: {0}")]
     Broken(String),
-    /// A row has another number of cells than the model has inputs.
-    #[error("{found} cells were given, and the model has {expected} inputs")]
+    /// The number of cells of a row differs from the number of inputs.
+    #[error("{found} cells were given, but the model has {expected} inputs")]
     Width {
-        /// Cells given.
+        /// The number of cells.
         found: usize,
-        /// Inputs there are.
+        /// The number of inputs.
         expected: usize,
     },
 }
 
-/// What one term adds to the log-odds of a row.
+/// The contribution of one term to the log-odds of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Contribution<'a> {
-    /// The column.
+    /// The name of the column.
     pub column: &'a str,
-    /// The other column, where it is what both values together add to what each adds alone.
+    /// The other column, for the interaction of two columns.
     pub with: Option<&'a str>,
-    /// How much it adds, against the average row of training.
+    /// The log-odds relative to the average training row.
     pub log_odds: f64,
 }
 
-/// A score and what it is made of.
+/// A prediction and its contributions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Prediction<'a> {
-    /// Whether the model is better than the base rate. Where it is not, the probability is the base rate and nothing
-    /// contributes.
+    /// `true` if the model is better than the base rate. Otherwise the probability is the base rate and there are no
+    /// contributions.
     pub confident: bool,
-    /// Log-odds of the average row.
+    /// The log-odds of the average row.
     pub base: f64,
-    /// What each term adds, in the model's order.
+    /// The contributions, in the model's order.
     pub contributions: Vec<Contribution<'a>>,
-    /// `base` and the contributions, added up one after the other in this order: bit for bit.
+    /// The sum of `base` and the contributions, added in this order, bit for bit.
     pub log_odds: f64,
-    /// 1 / (1 + e^−log-odds), by libm.
+    /// 1 / (1 + e^−log-odds), computed with libm.
     pub probability: f64,
 }
 
-/// Rows made ready for one model, to be scored as often as one likes.
+/// Rows encoded for one model, which can be scored repeatedly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prepared {
     rows: usize,
-    /// For each term its scores or codes.
+    /// The scores or codes of each term.
     terms: Vec<Ready>,
 }
 
 impl Prepared {
-    /// How many rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.rows
     }
 }
 
-/// How much a term moves scores.
+/// The effect of a term on scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Strength<'a> {
-    /// The column.
+    /// The name of the column.
     pub column: &'a str,
     /// The other column of a pair.
     pub with: Option<&'a str>,
-    /// The mean over rows of |what it adds|, in log-odds.
+    /// The mean absolute contribution over the rows, in log-odds.
     pub mean: f64,
 }
 
-/// A weight of a model, named.
+/// A weight of a model, with labels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Weight {
-    /// The column.
+    /// The name of the column.
     pub column: String,
     /// The other column of a pair.
     pub with: Option<String>,
-    /// For which values it counts, to be read by people.
+    /// A human-readable description of the values that have this weight.
     pub values: String,
-    /// Log-odds.
+    /// The weight in log-odds.
     pub weight: f64,
 }
 
-/// A weight that two models do not share.
+/// A weight that differs between two models.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WeightChange {
-    /// The column.
+    /// The name of the column.
     pub column: String,
     /// The other column of a pair.
     pub with: Option<String>,
-    /// For which values it counts.
+    /// A human-readable description of the values that have this weight.
     pub values: String,
-    /// In the first model; `None` where it has no such weight.
+    /// The weight in the first model; `None` if it has none.
     pub first: Option<f64>,
-    /// In the second.
+    /// The weight in the second model; `None` if it has none.
     pub second: Option<f64>,
 }
 
-/// How two models differ.
+/// The differences between two models.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Columns that only the first reads.
+    /// Columns that only the first model reads.
     pub only_first: Vec<String>,
-    /// Columns that only the second reads.
+    /// Columns that only the second model reads.
     pub only_second: Vec<String>,
     /// Weights that differ, by column and values.
     pub weights: Vec<WeightChange>,
@@ -195,14 +195,14 @@ pub struct Comparison {
     pub intercept: (f64, f64),
     /// Both base rates.
     pub base_rate: (f64, f64),
-    /// Both areas under the ROC curve on held-back rows, which need not be the same rows.
+    /// Both areas under the ROC curve on held-out rows, which can be different rows.
     pub auc: (Option<f64>, Option<f64>),
-    /// Both log-losses on held-back rows.
+    /// Both log-losses on held-out rows.
     pub log_loss: (f64, f64),
 }
 
 impl Comparison {
-    /// Whether both give every row the same score.
+    /// Returns `true` if both models give every row the same score.
     pub fn same_scores(&self) -> bool {
         let same = |(first, second): (f64, f64)| first.to_bits() == second.to_bits();
         self.only_first.is_empty() && self.only_second.is_empty() && self.weights.is_empty() && same(self.intercept)
@@ -210,35 +210,35 @@ impl Comparison {
 }
 
 impl Model {
-    /// What it consists of.
+    /// Returns the parts of the model.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// The columns that it reads, in the order in which [`Model::predict`] takes their cells.
+    /// Returns the columns of the model, in the order in which [`Model::predict`] expects their cells.
     pub fn columns(&self) -> impl ExactSizeIterator<Item = &str> {
         self.parts.inputs.iter().map(|input| input.column.as_str())
     }
 
-    /// A model of parts that a learner has made.
+    /// Creates a model from the parts of a learner, without validation.
     pub(super) fn of(parts: Parts) -> Self {
         Self { parts }
     }
 
-    /// Keeps how it did.
+    /// Stores the evaluation.
     pub(super) fn judge(&mut self, held_back: Metrics, verdict: Verdict) {
         self.parts.held_back = held_back;
         self.parts.verdict = verdict;
     }
 
-    /// Whether it is better than the base rate.
+    /// Returns `true` if the model is better than the base rate.
     pub fn is_confident(&self) -> bool {
         self.parts.verdict.confident
     }
 
-    /// Scores one row and explains it: a cell for each of [`Model::columns`]. A number where a name is due is read as
-    /// its text; a text where a number is due, and a number that is not finite, as missing; a name that training has not
-    /// seen counts as nothing is known of it (logistic: as none of the names).
+    /// Scores one row, with a cell for each of [`Model::columns`], and explains the score. A number in a categorical
+    /// column is read as its text. Text in a numeric column and numbers that are not finite are missing. An unknown
+    /// name counts as no information (logistic: as none of the names).
     pub fn predict(&self, cells: &[Cell<'_>]) -> Result<Prediction<'_>, ModelError> {
         let inputs = &self.parts.inputs;
         if cells.len() != inputs.len() {
@@ -280,8 +280,7 @@ impl Model {
         Ok(Prediction { confident: true, base, contributions, log_odds, probability: probability(log_odds) })
     }
 
-    /// Makes all rows of a table ready. Columns are found by name; one that is not there, or is of the other kind, is
-    /// read as missing.
+    /// Encodes all rows of a table. Columns are found by name; a column that is absent or of the other kind is missing.
     pub fn prepare(&self, table: &Table) -> Prepared {
         let rows: Vec<usize> = (0..table.rows()).collect();
         self.prepare_rows(table, &rows)
@@ -305,12 +304,12 @@ impl Model {
         Prepared { rows: rows.len(), terms: self.parts.terms.iter().map(of_term).collect() }
     }
 
-    /// The log-odds of prepared rows: the same bits as [`Model::predict`]'s. Tens of nanoseconds a row.
+    /// Returns the log-odds of prepared rows, bit for bit those of [`Model::predict`], in tens of nanoseconds per row.
     pub fn score(&self, prepared: &Prepared) -> Vec<f64> {
         if self.is_confident() { self.tried(prepared) } else { vec![self.base_log_odds(); prepared.rows] }
     }
 
-    /// The probabilities of prepared rows, likewise.
+    /// Returns the probabilities of prepared rows, bit for bit those of [`Model::predict`].
     pub fn probabilities(&self, prepared: &Prepared) -> Vec<f64> {
         if !self.is_confident() {
             return vec![self.parts.base_rate; prepared.rows];
@@ -322,7 +321,7 @@ impl Model {
         scores
     }
 
-    /// The log-odds as they are, whether or not they may be relied on.
+    /// Returns the log-odds, whether or not the model is reliable.
     pub(super) fn tried(&self, prepared: &Prepared) -> Vec<f64> {
         let mut sums = vec![self.parts.intercept; prepared.rows];
         for (term, ready) in self.parts.terms.iter().zip(&prepared.terms) {
@@ -333,7 +332,7 @@ impl Model {
                 (Term::Shape { values, .. } | Term::Pair { values, .. }, Ready::Codes(codes)) => {
                     sums.iter_mut().zip(codes).for_each(|(sum, code)| *sum += values[usize::from(*code)]);
                 }
-                // Parts that were checked do not go astray.
+                // Unreachable for validated parts.
                 _ => {}
             }
         }
@@ -345,7 +344,7 @@ impl Model {
         libm::log(rate / (1.0 - rate))
     }
 
-    /// How much each term moves a score: the mean of what it adds to these rows, whichever way.
+    /// Returns the effect of each term on scores: its mean absolute contribution over these rows.
     pub fn strengths(&self, prepared: &Prepared) -> Vec<Strength<'_>> {
         let name = |input: usize| self.parts.inputs[input].column.as_str();
         let rows = as_f64(prepared.rows.max(1));
@@ -361,7 +360,7 @@ impl Model {
                     let sum = codes.iter().map(|code| values[usize::from(*code)].abs()).sum();
                     (name(one.input), Some(name(two.input)), sum)
                 }
-                // Parts that were checked do not go astray.
+                // Unreachable for validated parts.
                 (Term::Linear { input, .. } | Term::Shape { input, .. }, _) => (name(*input), None, 0.0),
                 (Term::Pair { one, two, .. }, _) => (name(one.input), Some(name(two.input)), 0.0),
             };
@@ -370,7 +369,7 @@ impl Model {
         self.parts.terms.iter().zip(&prepared.terms).map(strength).collect()
     }
 
-    /// Every weight, term by term.
+    /// Returns all weights, term by term.
     pub fn weights(&self) -> Vec<Weight> {
         let inputs = &self.parts.inputs;
         let name = |input: usize| inputs[input].column.clone();
@@ -408,7 +407,7 @@ impl Model {
         all
     }
 
-    /// How it differs from another one.
+    /// Compares this model with another.
     pub fn compare(&self, other: &Self) -> Comparison {
         let only = |one: &Self, two: &Self| -> Vec<String> {
             one.columns().filter(|column| two.columns().all(|other| other != *column)).map(str::to_owned).collect()
@@ -447,7 +446,7 @@ fn cell(one: &Side, two: &Side, a: u16, b: u16) -> u16 {
     one.group(a) * two.size + two.group(b)
 }
 
-/// What the codes of a group mean together.
+/// Returns the combined label of the codes of a group.
 fn label(side: &Side, coding: &Coding, group: u16) -> String {
     let codes: Vec<usize> = (0..side.groups.len()).filter(|code| side.groups[*code] == group).collect();
     match coding {

@@ -1,15 +1,15 @@
-//! Penalised logistic regression solved exactly by Newton's method, over numbers and one-hot codes, block by block.
+//! Exact penalised logistic regression by Newton's method, over numbers and one-hot codes, in blocks.
 //!
-//! A [`Block`] is a set of coefficients that is solved at once, with what the others add to each row's log-odds given.
-//! Plain logistic regression is one block. How strongly a part is penalised can be learned from the training rows
-//! themselves: see [`Block::relearn`]. All sums run in a fixed order, and exp and ln are libm's: the same rows give the
-//! same bits on every processor.
+//! A [`Block`] is a set of coefficients that is solved jointly while the contributions of the others are fixed. Plain
+//! logistic regression is one block. The strength of a penalty can be estimated from the training rows: see
+//! [`Block::relearn`]. Sums have a fixed order, and exp and ln are libm's, so the same rows give the same bits on every
+//! processor.
 
 use std::ops::Range;
 
 use super::inputs::as_f64;
 
-/// What the coefficients of a block multiply: a number each row, or the one-hot of a code each row.
+/// The design matrix of a set of coefficients: a number for each row, or the one-hot encoding of a code for each row.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
     Number(Vec<f64>),
@@ -25,18 +25,18 @@ impl Part {
     }
 }
 
-/// What keeps coefficients small.
+/// The form of a penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// ½ strength Σ w².
     Ridge,
-    /// ½ strength Σ (w − its neighbour)², and a little of the ridge, so that there is one solution.
+    /// ½ strength Σ (w − its neighbour)², plus a small ridge, so that the solution is unique.
     Walk,
-    /// The same over a grid with so many columns: neighbours are to be alike along the rows, the columns, or both.
+    /// As `Walk`, over a grid with this many columns: differences are penalised along the rows, the columns, or both.
     Grid { columns: usize, down: bool, across: bool },
 }
 
-/// The part of the ridge in a walk.
+/// The weight of the ridge in a walk.
 const TETHER: f64 = 1e-3;
 
 /// A penalty on the coefficients `from..to`.
@@ -46,9 +46,9 @@ pub(super) struct Penalty {
     to: usize,
     shape: Shape,
     strength: f64,
-    /// Whether the strength is learned from the training rows.
+    /// `true` if the strength is estimated from the training rows.
     learned: bool,
-    /// How many coefficients it leaves free in effect, as last learned.
+    /// The effective degrees of freedom, as last estimated.
     free: f64,
 }
 
@@ -57,7 +57,7 @@ impl Penalty {
         Self { from: range.start, to: range.end, shape, strength, learned, free: 0.0 }
     }
 
-    /// The entries of its matrix at and below the diagonal: row, column, value.
+    /// Visits the entries of the penalty matrix at and below the diagonal: row, column, value.
     fn each(&self, mut entry: impl FnMut(usize, usize, f64)) {
         let tie = |entry: &mut dyn FnMut(usize, usize, f64), one: usize, two: usize| {
             entry(one, one, 1.0);
@@ -85,14 +85,14 @@ impl Penalty {
     }
 }
 
-/// The rows that are learned from, as the weights so far see them.
+/// The training rows, evaluated at the current weights.
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
-    /// 1 where it came true, 0 where not.
+    /// 1 for a positive outcome, 0 for a negative one.
     outcome: Vec<f64>,
-    /// What all blocks add up to.
+    /// The sum of all blocks.
     log_odds: Vec<f64>,
-    /// Outcome less probability.
+    /// Outcome minus probability.
     residual: Vec<f64>,
     /// Probability × (1 − probability).
     curvature: Vec<f64>,
@@ -101,7 +101,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// All rows at the log-odds of their base rate.
+    /// Creates rows at the log-odds of their base rate.
     pub(super) fn new(outcome: Vec<f64>) -> Self {
         let rate = outcome.iter().sum::<f64>() / as_f64(outcome.len());
         let (log_odds, nothing) = (vec![libm::log(rate / (1.0 - rate)); outcome.len()], vec![0.0; outcome.len()]);
@@ -110,25 +110,25 @@ impl Rows {
         rows
     }
 
-    /// The log-odds where all rows have one: where they begin.
+    /// Returns the initial log-odds, which all rows share.
     pub(super) fn base(&self) -> f64 {
         self.log_odds[0]
     }
 
-    /// 1 where a row came true, 0 where not.
+    /// Returns the outcomes: 1 for positive, 0 for negative.
     pub(super) fn outcome(&self) -> &[f64] {
         &self.outcome
     }
 
-    /// For each row how far it is missed, and with what curvature.
+    /// Returns the residual and the curvature of each row.
     pub(super) fn missed(&self) -> impl Iterator<Item = (f64, f64)> {
         self.residual.iter().copied().zip(self.curvature.iter().copied())
     }
 
-    /// Works out again what follows from the log-odds.
+    /// Recomputes the values derived from the log-odds.
     fn refresh(&mut self) {
-        // −ln of what is given to what happened is ln(1 + e^−|x|) + max(x, 0) − outcome · x. The logarithm of a product of
-        // a few factors of at most 2 does for all of them.
+        // The log-loss is ln(1 + e^−|x|) + max(x, 0) − outcome · x. One logarithm of a product of factors, each at most
+        // 2, replaces the logarithms of all of them.
         const TOGETHER: usize = 256;
         self.loss = 0.0;
         let mut from = 0;
@@ -149,21 +149,21 @@ impl Rows {
     }
 }
 
-/// Coefficients that are solved at once.
+/// Coefficients that are solved jointly.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     parts: Vec<(usize, Part)>,
     penalties: Vec<Penalty>,
     /// The coefficients, part after part.
     pub(super) weights: Vec<f64>,
-    /// The factor of the last step's Hessian.
+    /// The Cholesky factor of the last step's Hessian.
     factor: Vec<f64>,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    /// How much the penalised log-loss was to fall by the quadratic model: 0 at the optimum.
+    /// The decrease of the penalised log-loss predicted by the quadratic model: 0 at the optimum.
     pub(super) decrement: f64,
 }
 
@@ -181,7 +181,7 @@ impl Block {
         Self { parts, penalties, weights: vec![0.0; width], factor: Vec::new() }
     }
 
-    /// Adds `scale` times these weights' share to each row's log-odds.
+    /// Adds `scale` times the contribution of these weights to each row's log-odds.
     fn add(&self, weights: &[f64], scale: f64, log_odds: &mut [f64]) {
         for (from, part) in &self.parts {
             match part {
@@ -202,8 +202,8 @@ impl Block {
         self.penalties.iter().map(|penalty| 0.5 * penalty.strength * quadratic(penalty, weights)).sum()
     }
 
-    /// One step of Newton's method: the weights and the rows move together. It is halved until the penalised log-loss does
-    /// not rise.
+    /// Performs one step of Newton's method, which updates the weights and the rows. The step is halved until the
+    /// penalised log-loss does not increase.
     pub(super) fn step(&mut self, rows: &mut Rows) -> Step {
         let width = self.weights.len();
         let before = rows.loss + self.penalty(&self.weights);
@@ -253,7 +253,7 @@ impl Block {
                 break;
             }
             if scale < 1e-6 {
-                // Nothing is to be gained: stay.
+                // No improvement is possible: revert the step.
                 self.add(&direction, -scale, &mut rows.log_odds);
                 rows.refresh();
                 break;
@@ -264,10 +264,9 @@ impl Block {
         Step { decrement }
     }
 
-    /// Learns how strong each penalty is to be from the training rows: the strength under which the weights as they are
-    /// would be the most likely to be drawn (restricted maximum likelihood, by the update of Fellner and Schall; Wood and
-    /// Fasiolo, 2017). What the rows do not bear out so shrinks to nothing. Answers the largest change of what a part is free
-    /// to do, in coefficients.
+    /// Estimates the strength of each penalty from the training rows by restricted maximum likelihood (the update of
+    /// Fellner and Schall; Wood and Fasiolo, 2017). Effects without evidence shrink to zero. Returns the largest change
+    /// of the effective degrees of freedom of a penalty.
     pub(super) fn relearn(&mut self) -> f64 {
         let width = self.weights.len();
         let inverse = Inverse::of(&self.factor, width);
@@ -289,7 +288,7 @@ impl Block {
         most
     }
 
-    /// The parts, in the order of their coefficients.
+    /// Returns the parts, in the order of their coefficients.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.parts.iter().map(|(_, part)| part)
     }
@@ -304,7 +303,7 @@ fn quadratic(penalty: &Penalty, weights: &[f64]) -> f64 {
     sum
 }
 
-/// The probability of a log-odds, exp by libm.
+/// Returns the probability of a log-odds, with libm's exp.
 pub(super) fn probability(log_odds: f64) -> f64 {
     if log_odds >= 0.0 {
         1.0 / (1.0 + libm::exp(-log_odds))
@@ -314,7 +313,7 @@ pub(super) fn probability(log_odds: f64) -> f64 {
     }
 }
 
-/// Adds the share of two parts to the Hessian, at and below its diagonal.
+/// Adds the contribution of two parts to the Hessian, at and below its diagonal.
 fn accumulate(hessian: &mut [f64], width: usize, one: (usize, &Part), two: (usize, &Part), curvature: &[f64]) {
     let (row, column) = (one.0, two.0);
     match (one.1, two.1) {
@@ -347,7 +346,7 @@ fn accumulate(hessian: &mut [f64], width: usize, one: (usize, &Part), two: (usiz
     }
 }
 
-/// The scalar product, in eight lanes, so that it runs at full speed in a fixed order.
+/// The dot product, in eight lanes, so that it vectorizes with a fixed order of summation.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -360,7 +359,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-/// The Cholesky factor of a positive definite matrix, in place, at and below the diagonal.
+/// Computes the Cholesky factor of a positive definite matrix, in place, at and below the diagonal.
 fn factorise(matrix: &mut [f64], width: usize) {
     for row in 0..width {
         let (above, rest) = matrix.split_at_mut(row * width);
@@ -369,12 +368,12 @@ fn factorise(matrix: &mut [f64], width: usize) {
             let other = &above[column * width..=column * width + column];
             line[column] = (line[column] - dot(&line[..column], &other[..column])) / other[column];
         }
-        // The penalties keep it positive; rounding alone could not.
+        // The penalties keep the matrix positive definite; this guards against rounding.
         line[row] = (line[row] - dot(&line[..row], &line[..row])).max(1e-12).sqrt();
     }
 }
 
-/// Solves for a right side, in place, with the factor.
+/// Solves for a right-hand side, in place, given the factor.
 fn solve(factor: &[f64], width: usize, side: &mut [f64]) {
     for row in 0..width {
         let line = &factor[row * width..=row * width + row];
@@ -388,10 +387,10 @@ fn solve(factor: &[f64], width: usize, side: &mut [f64]) {
     }
 }
 
-/// The inverse of a matrix, by the inverse of its Cholesky factor: entries are computed when they are asked for.
+/// The inverse of a matrix, by the inverse of its Cholesky factor. Entries are computed on demand.
 struct Inverse {
     width: usize,
-    /// The factor's inverse, a line for each of its columns.
+    /// The inverse of the factor, a line for each of its columns.
     lines: Vec<f64>,
 }
 
@@ -435,7 +434,7 @@ mod tests {
         Part::Codes { codes: vec![0; rows], width: 1 }
     }
 
-    /// A free intercept alone gives the base rate.
+    /// An unpenalised intercept alone equals the base rate.
     #[test]
     fn an_intercept_is_the_base_rate() {
         let (block, log_odds) = solved(Block::new(vec![ones(4)], Vec::new()), &[1.0, 0.0, 0.0, 0.0]);
@@ -443,7 +442,7 @@ mod tests {
         assert!((probability(log_odds[0]) - 0.25).abs() < 1e-12);
     }
 
-    /// At the optimum the gradient of the penalised log-loss is nothing, whatever the parts.
+    /// At the optimum the gradient of the penalised log-loss is zero, whatever the parts.
     #[test]
     fn the_optimum_is_one() {
         let rows = 60;
@@ -463,7 +462,7 @@ mod tests {
         }
     }
 
-    /// What is kept of each row is what its definition says.
+    /// The values stored for each row equal their definitions.
     #[test]
     fn rows_are_what_they_are_said_to_be() {
         let outcome: Vec<f64> = (0..700).map(|at| f64::from(u8::from(at % 3 == 0))).collect();
@@ -476,7 +475,7 @@ mod tests {
             let probability = probability(rows.log_odds[at]);
             assert!((rows.residual[at] - (came - probability)).abs() < 1e-15);
             assert!((rows.curvature[at] - probability * (1.0 - probability)).abs() < 1e-15);
-            // The other way round, so that it holds for certain outcomes too.
+            // Computed independently of `refresh`, and valid for certain outcomes too.
             let given = if *came > 0.5 { rows.log_odds[at] } else { -rows.log_odds[at] };
             loss += (-given).exp().ln_1p();
         }
@@ -509,7 +508,7 @@ mod tests {
         }
     }
 
-    /// Outcomes that a code has nothing to do with leave it nothing; those that it decides leave it free.
+    /// Effects of a code that is unrelated to the outcome shrink to zero; those of a decisive code are not shrunk.
     #[test]
     fn strength_is_learned_from_the_rows() {
         let rows = 2000;
@@ -530,7 +529,7 @@ mod tests {
         assert!(free(&|at| at % 10 < 5 && at / 10 % 5 > 0) > 8.0, "much to learn");
     }
 
-    /// Rows that the weights separate do not run away: the penalty holds them, and a step never makes it worse.
+    /// Weights stay finite for separable rows: the penalty bounds them, and no step increases the loss.
     #[test]
     fn separated_rows_are_held() {
         let number: Vec<f64> = (0..20).map(|at| f64::from(at) - 9.5).collect();

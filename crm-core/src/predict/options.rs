@@ -1,29 +1,29 @@
-//! What training is asked for, what it refuses, and when a model may be relied on.
+//! The options of training, the errors of training, and the criterion for a reliable model.
 
 use serde::{Deserialize, Serialize};
 
 use super::{inputs::as_f64, metrics::log_loss, split::Split};
 
-/// What learns.
+/// The learning algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Learner {
-    /// A smooth shape for each column and a few pairs of columns.
+    /// An additive model: a smooth shape for each column and interactions of a few pairs of columns.
     #[default]
     Additive,
     /// Plain logistic regression: numbers linear in their standard scores, categories one-hot.
     Logistic {
-        /// The inverse of the L2 penalty's strength, more than 0; 1 is usual.
+        /// The inverse of the L2 penalty's strength, greater than 0; the usual value is 1.
         c: f64,
     },
 }
 
-/// How many outcomes training needs.
+/// The number of outcomes that training requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Minimum {
-    /// In all.
+    /// The total number of outcomes.
     pub outcomes: usize,
-    /// Of those that came true, and of those that did not.
+    /// The number of positive and of negative outcomes.
     pub of_each: usize,
 }
 
@@ -33,25 +33,26 @@ impl Default for Minimum {
     }
 }
 
-/// What training is asked for.
+/// The options of training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Which rows are held back to judge the model; `None`: by time where the table knows it, and else by chance.
+    /// The split into training and held-out rows; `None`: by time if the table's order is known, and otherwise random.
     pub split: Option<Split>,
-    /// What learns.
+    /// The learning algorithm.
     pub learner: Learner,
-    /// Columns that are never to be features.
+    /// Columns that are never features.
     pub exclude: Vec<String>,
-    /// Columns that are features although they look like identifiers, contact details or free text: of a declared amount
-    /// it is known that it is one. `exclude` goes before.
+    /// Columns that are features although their values look like identifiers, contact details or free text, such as
+    /// amounts that are declared as such. `exclude` takes precedence.
     pub keep: Vec<String>,
-    /// How many outcomes it takes. Less than 30 and 10 of each is taken for that: below it nothing can be judged.
+    /// The required number of outcomes. Values below 30 in total and 10 of each count as these, below which nothing can
+    /// be evaluated.
     pub minimum: Minimum,
-    /// Whether the other way of dividing (by time, or by chance) is tried and reported besides, which doubles the time.
+    /// `true` to evaluate and report the other split (by time, or random) too, which doubles the duration.
     pub both_ways: bool,
-    /// How many resamplings give the intervals; 0 for none.
+    /// The number of bootstrap resamplings for the intervals; 0 for none.
     pub resamplings: usize,
-    /// What chance there is comes from this.
+    /// The seed of all randomness.
     pub seed: u64,
 }
 
@@ -70,76 +71,76 @@ impl Default for Options {
     }
 }
 
-/// Why no model was trained.
+/// The error of training.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TrainError {
-    /// There is no row at all.
+    /// There are no rows.
     #[error("there are no outcomes to learn from")]
     NoOutcomes,
-    /// There are too few.
-    #[error("there are {found} outcomes, and training needs {needed}")]
+    /// There are too few outcomes.
+    #[error("there are {found} outcomes, but training requires {needed}")]
     TooFewOutcomes {
-        /// How many there are.
+        /// The number of outcomes.
         found: usize,
-        /// How many it takes.
+        /// The required number.
         needed: usize,
     },
-    /// All outcomes are alike, or nearly.
-    #[error("{found} outcomes are {}, and training needs {needed} of each kind", if *.came_true { "positive" } else { "negative" })]
+    /// All or nearly all outcomes are equal.
+    #[error("{found} outcomes are {}, but training requires {needed} of each class", if *.came_true { "positive" } else { "negative" })]
     TooFewOfOneKind {
-        /// Of which kind.
+        /// `true` if the positive outcomes are too few, `false` if the negative ones are.
         came_true: bool,
-        /// How many there are.
+        /// The number of these outcomes.
         found: usize,
-        /// How many it takes.
+        /// The required number.
         needed: usize,
     },
-    /// Divided like this, the rows to train on or those held back hold too few of one kind.
+    /// After the split, the training rows or the held-out rows have too few outcomes of one kind.
     #[error("divided this way, {} rows hold {positives} positive and {negatives} negative outcomes", if *.held_back { "the held-back" } else { "the training" })]
     OneSided {
-        /// Which rows.
+        /// `true` for the held-out rows, `false` for the training rows.
         held_back: bool,
-        /// How many of them came true.
+        /// The number of positive outcomes.
         positives: usize,
-        /// How many did not.
+        /// The number of negative outcomes.
         negatives: usize,
     },
-    /// The rows are to be divided by time, and their order is not known.
+    /// A split by time was requested, but the order of the rows is unknown.
     #[error("the rows cannot be divided by time: their order is not known")]
     OrderUnknown,
-    /// A column is to be excluded or kept that is not there.
+    /// `exclude` or `keep` names a column that does not exist.
     #[error("there is no column `{0}` to exclude or to keep")]
     UnknownColumn(String),
-    /// No column can be a feature.
+    /// No column is usable as a feature.
     #[error("no column can be a feature")]
     NoFeatures,
-    /// The penalty's inverse strength is no positive number.
-    #[error("`c` must be more than 0, and is {0}")]
+    /// The penalty's inverse strength is not a positive number.
+    #[error("`c` must be greater than 0, but is {0}")]
     Penalty(f64),
 }
 
-/// Whether a model may be relied on: whether it does better on held-back rows than the base rate of the training rows, and
-/// by enough to act on.
+/// The verdict on a model, which is reliable if it is better on held-out rows than the base rate of the training rows, by
+/// enough to act on.
 ///
-/// For each held-back row the log-loss of saying the base rate, less that of the model, is what the model gains. It is
-/// confident where the mean gain exceeds 2.326 of its standard errors (of models that know nothing, about one in a hundred
-/// would), and is a fiftieth or more of the log-loss of the base rate: with thousands of rows even what nobody could act on
-/// is surely more than nothing.
+/// The gain of a held-out row is the log-loss of predicting the base rate minus that of the model. The model is
+/// confident if the mean gain exceeds 2.326 of its standard errors (about one in a hundred uninformative models would)
+/// and is at least a fiftieth of the log-loss of the base rate: with thousands of rows, gains too small to act on are
+/// significant too.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Whether it is better than the base rate.
+    /// `true` if the model is better than the base rate.
     pub confident: bool,
-    /// The mean gain, in nats a row.
+    /// The mean gain, in nats per row.
     pub gain: f64,
-    /// Its standard error.
+    /// The standard error of the gain.
     pub error: f64,
     /// The gain as a share of the log-loss of the base rate.
     pub share: f64,
 }
 
-/// The quantile of the normal distribution beyond which lies one in a hundred.
+/// The 99 % quantile of the normal distribution.
 const ONE_IN_A_HUNDRED: f64 = 2.326;
-/// The least share of the base rate's log-loss that is worth acting on.
+/// The minimum gain, as a share of the base rate's log-loss.
 const WORTH: f64 = 0.02;
 
 impl Verdict {
@@ -162,7 +163,7 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    /// So many rows of which every other came true, and a model that gives what happened this probability.
+    /// Evaluates a model on rows with alternating outcomes; `given` is the probability of each row's actual outcome.
     fn verdict(rows: usize, given: impl Fn(usize) -> f64) -> Verdict {
         let outcome: Vec<bool> = (0..rows).map(|row| row % 2 == 0).collect();
         let probability: Vec<f64> =
@@ -176,10 +177,10 @@ mod tests {
         assert!(!verdict(1000, |_| 0.4).confident, "it is worse");
         let good = verdict(1000, |row| if row % 5 == 0 { 0.3 } else { 0.7 });
         assert!(good.confident && good.share > 0.1, "{good:?}");
-        // The same gain in fewer rows may be luck.
+        // The same gain in fewer rows can be chance.
         let lucky = verdict(10, |row| if row % 5 == 0 { 0.3 } else { 0.7 });
         assert!(!lucky.confident && (lucky.share - good.share).abs() < 1e-12, "{lucky:?}");
-        // Sure, and too little.
+        // Significant, but too small.
         let little = verdict(100_000, |row| if row % 10 < 4 { 0.48 } else { 0.52 });
         assert!(little.gain > 10.0 * little.error && !little.confident, "{little:?}");
     }
@@ -187,6 +188,6 @@ mod tests {
     #[test]
     fn errors_name_what_is_wrong() {
         let one_kind = TrainError::TooFewOfOneKind { came_true: false, found: 29, needed: 30 };
-        assert_eq!(one_kind.to_string(), "29 outcomes are negative, and training needs 30 of each kind");
+        assert_eq!(one_kind.to_string(), "29 outcomes are negative, but training requires 30 of each class");
     }
 }

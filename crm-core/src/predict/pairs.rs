@@ -1,35 +1,34 @@
-//! Which pairs of columns say more together than apart.
+//! The selection of pairs of columns with an interaction.
 //!
-//! For each pair the rows are counted into a coarse grid; how far the shapes alone miss in its cells is compared with how
-//! far they would miss by chance (after Lou, Caruana, Gehrke and Hooker, 2013, with a score test in place of a fit).
+//! For each pair the rows are counted in a coarse grid. The residuals of the shapes in its cells are compared with
+//! those expected by chance (after Lou, Caruana, Gehrke and Hooker, 2013, with a score test in place of a fit).
 
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{Coding, Input, as_f64};
 
-/// Pairs at most.
+/// The limit of pairs.
 const MOST_PAIRS: usize = 8;
-/// Columns that are looked at in pairs, the strongest first.
+/// The number of columns, the strongest first, that are considered in pairs.
 const MOST_COLUMNS: usize = 40;
-/// Groups of a side at most, besides missing values.
+/// The limit of groups of a side, in addition to missing values.
 const GROUPS: usize = 12;
-/// How far a pair must stand out, in standard deviations of what chance gives.
+/// The required significance of a pair, in standard deviations.
 const STANDS_OUT: f64 = 3.0;
-/// Cells are held to nothing by as much as so many units of curvature, while pairs are looked for.
+/// Cells are shrunk to zero by this many units of curvature while pairs are selected.
 const PRIOR: f64 = 10.0;
 
 /// One side of a pair: the codes of an input, merged into fewer groups.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Side {
-    /// The place of the input in the model.
+    /// The index of the input in the model.
     pub input: usize,
-    /// For each code of the input, its group.
+    /// The group of each code of the input.
     pub groups: Vec<u16>,
-    /// How many groups there are.
+    /// The number of groups.
     pub size: u16,
 }
 
-/// Two sides.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     pub(super) one: Side,
@@ -37,13 +36,13 @@ pub(super) struct Pair {
 }
 
 impl Side {
-    /// The group of a code.
+    /// Returns the group of a code.
     pub(super) fn group(&self, code: u16) -> u16 {
         self.groups[usize::from(code)]
     }
 
-    /// Bins next to one another are merged into groups of about equal numbers of rows; of categories the most frequent
-    /// keep a group of their own.
+    /// Merges neighbouring bins into groups with about equal numbers of rows. The most frequent categories keep their
+    /// own groups.
     fn of(input: usize, coding: &Coding, codes: &[u16]) -> Self {
         let width = coding.width();
         let mut counts = vec![0_usize; width];
@@ -86,15 +85,14 @@ impl Pair {
         usize::from(self.one.size) * usize::from(self.two.size)
     }
 
-    /// The cell of each row.
+    /// Returns the cell of each row.
     pub(super) fn cells(&self, codes: &[Vec<u16>]) -> Vec<u16> {
         let (one, two) = (&codes[self.one.input], &codes[self.two.input]);
         one.iter().zip(two).map(|(a, b)| self.one.group(*a) * self.two.size + self.two.group(*b)).collect()
     }
 }
 
-/// The pairs that stand out, the clearest first.
-/// Of each row it is told how far the shapes miss it, and with what curvature.
+/// Returns the significant pairs, the strongest first. `missed` contains the residual and the curvature of each row.
 pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], missed: &[(f64, f64)]) -> Vec<Pair> {
     let mut order: Vec<usize> = (0..inputs.len()).collect();
     if order.len() > MOST_COLUMNS {
@@ -124,7 +122,7 @@ pub(super) fn find(inputs: &[Input], codes: &[Vec<u16>], outcome: &[f64], missed
     found.into_iter().take(MOST_PAIRS).map(|(_, pair)| pair).collect()
 }
 
-/// How far apart the rates of a column's codes are: Σ (came − expected)² / rows.
+/// Returns the spread of the rates of a column's codes: Σ (positives − expected)² / rows.
 pub(super) fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
     let rate = outcome.iter().sum::<f64>() / as_f64(outcome.len());
     let mut counts = vec![(0.0, 0.0); codes.iter().map(|code| usize::from(*code) + 1).max().unwrap_or(0)];
@@ -136,7 +134,7 @@ pub(super) fn spread(codes: &[u16], outcome: &[f64]) -> f64 {
     counts.iter().filter(|(rows, _)| *rows > 0.0).map(|(rows, gap)| gap * gap / rows).sum()
 }
 
-/// How far the misses in the grid's cells exceed chance, in standard deviations.
+/// Returns by how much the residuals in the grid's cells exceed chance, in standard deviations.
 fn stands_out(one: &(Side, Vec<u16>), two: &(Side, Vec<u16>), missed: &[(f64, f64)]) -> f64 {
     let (height, width) = (usize::from(one.0.size), usize::from(two.0.size));
     let mut cells = vec![(0.0, 0.0); height * width];
@@ -152,7 +150,7 @@ fn stands_out(one: &(Side, Vec<u16>), two: &(Side, Vec<u16>), missed: &[(f64, f6
         free += share;
         square += share * share;
     }
-    // The shapes have already taken the grid's margins.
+    // The shapes already account for the grid's margins.
     let left = as_f64((height - 1) * (width - 1)) / as_f64(height * width);
     if square > 0.0 { (statistic - free * left) / libm::sqrt(2.0 * square) } else { 0.0 }
 }

@@ -1,6 +1,6 @@
-//! Chance from a seed, the same for ever and everywhere: `SplitMix64` (Steele, Lea, Flood, 2014).
+//! A seeded random number generator with the same sequence on every platform: `SplitMix64` (Steele, Lea, Flood, 2014).
 //!
-//! Its own few lines, because a model's split and intervals must not change with a library's version.
+//! It is implemented here because a model's split and intervals must not change with the version of a library.
 
 /// A generator that yields the same numbers for the same seed.
 #[derive(Clone, Debug)]
@@ -19,7 +19,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`, by the high bits of a product (the bias is below 2⁻³² for what fits in memory).
+    /// Returns a number below `bound`, by the high bits of a product (the bias is below 2⁻³² for bounds that fit in
+    /// memory).
     pub(super) fn below(&mut self, bound: usize) -> usize {
         let wide = u128::from(self.next()) * bound as u128;
         usize::try_from(wide >> 64).expect("it is below a usize")

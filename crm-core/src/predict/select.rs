@@ -1,8 +1,8 @@
-//! Which columns are features: not those that are empty or constant, and not those that look like identifiers, contact
-//! details or free text.
+//! The selection of features. Columns that are empty or constant, and columns that look like identifiers, contact
+//! details or free text, are excluded.
 //!
-//! It goes by the values, since it knows no column's name. Personal names of which many rows share each cannot be told
-//! from categories; who makes the table leaves such columns out.
+//! The selection considers values only, not column names. Personal names that are each shared by many rows cannot be
+//! distinguished from categories; omit such columns from the table.
 
 use std::collections::HashSet;
 
@@ -15,56 +15,56 @@ use super::{
     table::{Categories, Column, Table, Values},
 };
 
-/// Why a column is no feature.
+/// The reason why a column is not a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exclusion {
-    /// The caller said so.
+    /// Excluded by the caller.
     Asked,
     /// No row has a value.
     Empty,
-    /// All training rows are alike.
+    /// All training rows have the same value.
     Constant,
-    /// Nearly every row has a value of its own, or it is a running number.
+    /// Nearly every row has a distinct value, or the values are sequential numbers.
     Identifier,
-    /// The values are e-mail addresses.
+    /// The values are email addresses.
     Email,
     /// The values are phone numbers.
     Phone,
     /// The values are sentences.
     FreeText,
-    /// There are more columns than a model takes, and this one alone says less than those.
+    /// The columns exceed the limit, and this one alone has less predictive power than the others.
     Weak,
 }
 
 impl Exclusion {
-    /// Whether it was guessed from what the values look like.
+    /// Returns `true` if the reason was inferred from the values.
     fn is_a_guess(self) -> bool {
         matches!(self, Self::Identifier | Self::Email | Self::Phone | Self::FreeText)
     }
 }
 
-/// A column that is no feature, and why.
+/// A column that is not a feature, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excluded {
-    /// The column.
+    /// The name of the column.
     pub column: String,
-    /// Why.
+    /// The reason.
     pub why: Exclusion,
 }
 
-/// With fewer values, that all differ says nothing.
+/// The minimum number of values from which distinct ones are significant.
 const ENOUGH: usize = 20;
-/// Numbers from here on that are all whole and all different are numbered things: phones, customers, invoices.
+/// Numbers of at least this size that are all whole and distinct are identifiers: phones, customers, invoices.
 const LONG_NUMBER: f64 = 1e6;
-/// Features at most: the work grows with the square of them, and with the cube of their weights.
+/// The limit of features: the cost grows with their square, and with the cube of their weights.
 const MOST_FEATURES: usize = 64;
-/// Bins of a number, and rows of a name, where columns are compared.
+/// The number of bins, and the rows of a name, when columns are compared.
 const COARSE: usize = 10;
-/// A running number may be out of step in this share of the rows, and one that tells things apart be used twice.
+/// The tolerated share of rows that are out of sequence, or that repeat an identifier.
 const NEARLY_NONE: f64 = 0.1;
 
-/// The places of the features, and the other columns with why.
+/// Returns the indexes of the features, and the other columns with the reasons.
 pub(super) fn select(table: &Table, training: &[usize], options: &Options) -> (Vec<usize>, Vec<Excluded>) {
     let mut features = Vec::new();
     let mut excluded = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn select(table: &Table, training: &[usize], options: &Options) -> (V
     (features, excluded)
 }
 
-/// Those of too many features that say the least alone.
+/// Returns the features beyond the limit, those with the least predictive power alone.
 fn weakest(table: &Table, features: &[usize], training: &[usize]) -> Vec<usize> {
     if features.len() <= MOST_FEATURES {
         return Vec::new();
@@ -173,7 +173,7 @@ fn is_email(text: &str) -> bool {
     })
 }
 
-/// Seven digits or more with nothing but what phone numbers are punctuated with, and no date.
+/// Returns `true` for at least seven digits with only the punctuation of phone numbers, except dates.
 fn is_phone(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let punctuated = text.chars().all(|char| char.is_ascii_digit() || " +-/().".contains(char));
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::predict::{Cell, Kind, TableBuilder, random::Random};
 
-    /// What is said of a column of these values.
+    /// Returns the exclusion of a column with these values.
     fn of(kind: Kind, cells: &[Cell<'_>]) -> Option<Exclusion> {
         let mut builder = TableBuilder::new([("x", kind)]).unwrap();
         for cell in cells {
@@ -213,12 +213,12 @@ mod tests {
         assert_eq!(texts(|_| "always".into()), Some(Exclusion::Constant));
         assert_eq!(texts(|_| String::new()), Some(Exclusion::Empty));
         assert_eq!(texts(|at| format!("a{at}@example.com")), Some(Exclusion::Email));
-        // An address that many share is one all the same.
+        // Shared addresses are addresses too.
         assert_eq!(texts(|at| format!("a{}@example.com", at % 4)), Some(Exclusion::Email));
         assert_eq!(texts(|at| format!("+49 (30) 123-{at:04}")), Some(Exclusion::Phone));
         assert_eq!(texts(|at| format!("7927b2df-{at:04x}")), Some(Exclusion::Identifier));
         assert_eq!(texts(|at| format!("called on day {at} and left word")), Some(Exclusion::FreeText));
-        // A date that rows share is a category; it is not a phone number.
+        // Dates that rows share are categories, not phone numbers.
         assert_eq!(texts(|at| format!("2017-01-{:02}", at % 25 + 1)), None);
     }
 
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(numbers(|_| f64::INFINITY), Some(Exclusion::Empty));
     }
 
-    /// Of too many columns the weakest are left out, and what is guessed can be overruled.
+    /// The weakest columns beyond the limit are excluded, and inferred exclusions can be overridden.
     #[test]
     fn there_are_limits_and_exceptions() {
         let names: Vec<String> = (0..70).map(|at| format!("column {at}")).collect();
@@ -242,7 +242,7 @@ mod tests {
         let mut builder = TableBuilder::new(columns).unwrap();
         for row in 0..400_u32 {
             let came = row * 7919 % 401 < 200;
-            // Column 69 says it all, the others say nothing.
+            // Column 69 determines the outcome; the others are random.
             let value = |at: u32| if at == 69 { came } else { Random::new(u64::from(row * 100 + at)).below(2) == 0 };
             let mut cells: Vec<Cell<'_>> = (0..70).map(|at| Cell::Text(if value(at) { "yes" } else { "no" })).collect();
             cells.push(Cell::Number(2e6 + f64::from(row * 17 % 401)));

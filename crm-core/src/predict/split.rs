@@ -1,22 +1,22 @@
-//! Which rows a model is trained on and which are held back to judge it.
+//! The split of rows into those that a model is trained on and those that are held out to evaluate it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{random::Random, table::Table};
 
-/// How rows are divided: seven tenths to train on, three tenths held back.
+/// The method of the split: seven tenths are training rows, three tenths are held out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// The oldest seven tenths are trained on, as it will be in use. The table must know its order.
+    /// The oldest seven tenths are the training rows, as in production. The order of the table must be known.
     Time,
-    /// By chance from a seed.
+    /// Random, from a seed.
     Random {
-        /// The same seed divides the same number of rows the same way.
+        /// The seed. It splits the same number of rows in the same way.
         seed: u64,
     },
-    /// By the FNV-1a hash of the row's number in decimal, modulo 10: below 7 is trained on. It needs no seed, and any
-    /// program can repeat it.
+    /// By the FNV-1a hash of the row's number in decimal, modulo 10: rows below 7 are training rows. It requires no
+    /// seed, and any program can reproduce it.
     Fnv,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Sides {
 }
 
 impl Split {
-    /// Divides the rows; `None` where time is asked for and not known.
+    /// Splits the rows. Returns `None` if the split is by time and the order is unknown.
     pub(super) fn divide(self, table: &Table) -> Option<Sides> {
         let rows = table.rows();
         let first = rows * 7 / 10;

@@ -1,34 +1,34 @@
-//! What a model is trained on: columns of numbers or categories, one outcome a row, and what is known of their order.
+//! The training data: columns of numbers or categories, one outcome for each row, and the order of the rows.
 //!
-//! A table is built row by row from cells and knows nothing of where they come from. A missing value is an ordinary
-//! value. A number that is not finite, and a text where a number is due, are missing and counted.
+//! A table is built row by row from cells, independently of their origin. A missing value is an ordinary value. Numbers
+//! that are not finite and text in numeric columns are missing, and are counted.
 
 use std::collections::HashMap;
 
-/// One value of a row, borrowed from wherever it lives.
+/// A borrowed value of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// Nothing is known.
+    /// A missing value.
     Missing,
-    /// A number; one that is not finite counts as missing.
+    /// A number; one that is not finite is missing.
     Number(f64),
-    /// A category by its name. The empty text is missing.
+    /// The name of a category. The empty text is missing.
     Text(&'a str),
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Numbers, whose order and distance mean something.
+    /// Numbers with a meaningful order and distance.
     Number,
-    /// Names out of a set.
+    /// Names from a set.
     Category,
 }
 
-/// In which order the rows are.
+/// The order of the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// In none that is known: nothing can be held back by time, and no drift be seen.
+    /// Unknown order: rows cannot be held out by time, and drift cannot be detected.
     #[default]
     Unknown,
     /// By time, the oldest first.
@@ -37,30 +37,30 @@ pub enum Order {
     NewestFirst,
 }
 
-/// What a change log tells of a column, and a bare table cannot: how often it was written after the outcome was known.
+/// The information of a change log on how often a column was written after the outcome was known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AfterOutcome {
-    /// Rows in which the column has a value.
+    /// The number of rows in which the column has a value.
     pub filled: usize,
-    /// Rows in which that value was filled in, or was changed, only after the outcome was known.
+    /// The number of rows in which that value was filled in or changed only after the outcome was known.
     pub after: usize,
 }
 
-/// The values of a column, one a row.
+/// The values of a column, one for each row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Numbers; missing is NaN, and no other is not finite.
+    /// Numbers; a missing one is NaN, and all others are finite.
     Number(Vec<f64>),
     /// Categories.
     Category(Categories),
 }
 
-/// Names out of a set, kept as codes.
+/// Names from a set, stored as codes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Categories {
-    /// The names in order of first appearance.
+    /// The names in the order of first appearance.
     pub levels: Vec<String>,
-    /// For each row the place of its name in `levels`, or [`Categories::MISSING`].
+    /// The index of each row's name in `levels`, or [`Categories::MISSING`].
     pub codes: Vec<u32>,
 }
 
@@ -72,17 +72,17 @@ impl Categories {
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name, unique in the table.
+    /// The name, unique in the table.
     pub name: String,
-    /// Its values.
+    /// The values.
     pub values: Values,
-    /// Cells that held something unusable, which is missing: numbers that are not finite, texts in a column of numbers.
+    /// The number of unusable cells, which are missing: numbers that are not finite, and text in a numeric column.
     pub unusable: usize,
-    /// What the change log knows of it, where there is one.
+    /// The information of the change log, if available.
     pub known_after: Option<AfterOutcome>,
 }
 
-/// Columns and an outcome a row.
+/// Columns, and an outcome for each row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     columns: Vec<Column>,
@@ -90,54 +90,54 @@ pub struct Table {
     order: Order,
 }
 
-/// A row that does not fit its table.
+/// The error of building a table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// A row has another number of cells than the table has columns.
-    #[error("row {row} has {found} cells, and there are {expected} columns")]
+    /// The number of cells of a row differs from the number of columns.
+    #[error("row {row} has {found} cells, but there are {expected} columns")]
     Width {
-        /// The row, from 0.
+        /// The row, starting at 0.
         row: usize,
-        /// How many cells it has.
+        /// The number of cells.
         found: usize,
-        /// How many columns there are.
+        /// The number of columns.
         expected: usize,
     },
-    /// Two columns have one name.
+    /// Two columns have the same name.
     #[error("there are two columns named `{0}`")]
     DuplicateColumn(String),
-    /// A column is named that is not there.
+    /// The named column does not exist.
     #[error("there is no column named `{0}`")]
     UnknownColumn(String),
 }
 
 impl Table {
-    /// The columns.
+    /// Returns the columns.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
 
-    /// The outcomes, one a row.
+    /// Returns the outcomes, one for each row.
     pub fn outcome(&self) -> &[bool] {
         &self.outcome
     }
 
-    /// In which order the rows are.
+    /// Returns the order of the rows.
     pub fn order(&self) -> Order {
         self.order
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.outcome.len()
     }
 
-    /// The place of a column, by its name.
+    /// Returns the index of the column with a name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// The rows from the oldest to the newest, where their order is known.
+    /// Returns the rows from the oldest to the newest; `None` if the order is unknown.
     pub(super) fn by_time(&self) -> Option<Vec<usize>> {
         match self.order {
             Order::Unknown => None,
@@ -147,7 +147,7 @@ impl Table {
     }
 }
 
-/// Makes a [`Table`] row by row, each in time proportional to its cells.
+/// Builds a [`Table`] row by row. Each takes time proportional to its cells.
 #[derive(Debug)]
 pub struct TableBuilder {
     table: Table,
@@ -155,7 +155,7 @@ pub struct TableBuilder {
 }
 
 impl TableBuilder {
-    /// A table with these columns and no rows yet.
+    /// Creates a builder with these columns and no rows.
     pub fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, Kind)>) -> Result<Self, TableError> {
         let mut table = Table::default();
         for (name, kind) in columns {
@@ -204,30 +204,30 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// Says in which order the rows are.
+    /// Sets the order of the rows.
     #[must_use]
     pub fn order(mut self, order: Order) -> Self {
         self.table.order = order;
         self
     }
 
-    /// Says of a column how often it was written only after the outcome was known.
+    /// Sets how often a column was written only after the outcome was known.
     pub fn known_after(&mut self, name: &str, known: AfterOutcome) -> Result<(), TableError> {
         let place = self.table.position(name).ok_or_else(|| TableError::UnknownColumn(name.to_owned()))?;
         self.table.columns[place].known_after = Some(known);
         Ok(())
     }
 
-    /// The table.
+    /// Returns the table.
     pub fn build(self) -> Table {
         self.table
     }
 }
 
-/// The number of a cell (NaN is missing), and whether the cell was usable where a number is due.
+/// Returns the number in a cell (NaN if missing), and whether the cell is usable as a number.
 pub(super) fn number_of(cell: Cell<'_>) -> (f64, bool) {
     match cell {
-        // Minus zero and zero are one value.
+        // Minus zero and zero are the same value.
         Cell::Number(number) if number.is_finite() => (number + 0.0, true),
         Cell::Number(_) => (f64::NAN, false),
         Cell::Text(text) => (f64::NAN, text.is_empty()),

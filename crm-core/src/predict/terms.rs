@@ -1,19 +1,19 @@
-//! What every learner hands back, and how its weights are told: against the average row of training.
+//! The common output of the learners, with weights relative to the average training row.
 
 use super::{
     inputs::{Input, as_f64},
     model::Term,
 };
 
-/// A learned sum.
+/// A fitted sum.
 pub(super) struct Fitted {
     pub(super) intercept: f64,
     pub(super) inputs: Vec<Input>,
     pub(super) terms: Vec<Term>,
 }
 
-/// Weights by code, moved so that their mean over the training rows is 0 and rounded, and by how much they were moved.
-/// With `unseen_is_average`, codes that no training row has count for nothing.
+/// Returns the weights by code, shifted to a mean of 0 over the training rows and rounded, and the shift. With
+/// `unseen_is_average`, codes without training rows have weight 0.
 pub(super) fn centred(weights: &[f64], codes: &[u16], fineness: f64, unseen_is_average: bool) -> (Vec<f64>, f64) {
     let mut counts = vec![0_usize; weights.len()];
     for code in codes {
@@ -28,8 +28,8 @@ pub(super) fn centred(weights: &[f64], codes: &[u16], fineness: f64, unseen_is_a
     (weights.iter().zip(&counts).map(moved).collect(), mean)
 }
 
-/// A number in steps of 1 / `fineness`: short when written down.
+/// Rounds a number to steps of 1 / `fineness`, to keep its serialized form short.
 pub(super) fn rounded(number: f64, fineness: f64) -> f64 {
-    // Not minus zero.
+    // Avoids minus zero.
     (number * fineness).round() / fineness + 0.0
 }

@@ -1,4 +1,4 @@
-//! Training: from a table to a model, judged on rows that it has not seen, and a report of what was found.
+//! Training: fits a model to a table, evaluates it on held-out rows, and reports the findings.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,84 +18,85 @@ use super::{
     terms::Fitted,
 };
 
-/// What training yields.
+/// The result of training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
     /// The model.
     pub model: Model,
-    /// What was found.
+    /// The findings.
     pub report: Report,
-    /// What the model says of each row that was held back, in the table's order (by time: oldest first).
+    /// The predictions for the held-out rows, in the table's order (by time: oldest first).
     pub held_back: Vec<HeldBack>,
 }
 
-/// A row that was held back.
+/// A held-out row.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct HeldBack {
-    /// The row's place in the table.
+    /// The index of the row in the table.
     pub row: usize,
-    /// What came of it.
+    /// The outcome of the row.
     pub outcome: bool,
-    /// What the model gave it, also where the model turned out to be no better than the base rate.
+    /// The probability by the model, even if the model turned out to be no better than the base rate.
     pub probability: f64,
 }
 
-/// What training found.
+/// The findings of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// How many rows there were.
+    /// The number of rows.
     pub rows: usize,
-    /// The share of them that came true.
+    /// The rate of positive outcomes.
     pub base_rate: f64,
-    /// The model, judged.
+    /// The evaluation of the model.
     pub evaluation: Evaluation,
-    /// The same learner, judged the other way: in time order where the rows were divided by chance, and the reverse.
-    /// `None` where it was not asked for, or the rows do not allow it.
+    /// The evaluation of the same learner with the other split: by time if the rows were split at random, and vice
+    /// versa. `None` if it was not requested, or the rows do not allow it.
     pub other: Option<Evaluation>,
     /// The columns that are features.
     pub features: Vec<String>,
-    /// Those that are not, and why.
+    /// The columns that are not features, and the reasons.
     pub excluded: Vec<Excluded>,
-    /// Columns with unusable cells (numbers that are not finite, texts among numbers), which count as missing.
+    /// Columns with unusable cells (numbers that are not finite, text among numbers), which are missing, and their
+    /// number.
     pub unusable: Vec<(String, usize)>,
-    /// Columns that seem to know the outcome, the surest first.
+    /// Columns with suspected leakage, the most certain first.
     pub leakage: Vec<Leak>,
-    /// What has moved over time, where the order is known.
+    /// The drift over time, if the order is known.
     pub drift: Option<Drift>,
 }
 
-/// How a model did on rows that were held back.
+/// The evaluation of a model on held-out rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// How the rows were divided.
+    /// The split.
     pub split: Split,
-    /// How many rows it was trained on.
+    /// The number of training rows.
     pub trained_on: usize,
-    /// The share of those that came true.
+    /// The rate of positive outcomes in the training rows.
     pub base_rate: f64,
-    /// How good it was.
+    /// The metrics on the held-out rows.
     pub metrics: Metrics,
-    /// Where its area under the ROC curve lies.
+    /// The interval of the area under the ROC curve.
     pub auc_interval: Option<Interval>,
-    /// Where its log-loss lies.
+    /// The interval of the log-loss.
     pub log_loss_interval: Option<Interval>,
-    /// The log-loss of saying the base rate of the training rows of every row.
+    /// The log-loss of predicting the base rate of the training rows for every row.
     pub base_log_loss: f64,
-    /// Whether it may be relied on.
+    /// The verdict on whether the model is reliable.
     pub verdict: Verdict,
 }
 
-/// Fewer than these cannot be judged, whatever the caller's minimum.
+/// The minimum number of outcomes for an evaluation, whatever the caller's minimum.
 const LEAST_OUTCOMES: usize = 30;
 const LEAST_OF_EACH: usize = 10;
-/// What each side of a division needs of each kind.
+/// The minimum number of positive and of negative outcomes on each side of a split.
 const LEAST_OF_EACH_SIDE: usize = 3;
 
-/// Trains a model on the rows of a table that are not held back, and judges it on those that are.
+/// Trains a model on the training rows of a table, and evaluates it on the held-out rows.
 ///
-/// It uses no chance but what comes from `options.seed`, and no clock: the same table and options give the same model,
-/// bit for bit. Work grows with rows × columns², and with the cube of the number of coefficients (at most some 500): half
-/// a second for 32,000 rows of 15 columns.
+/// The only randomness comes from `options.seed`, and no clock is read: the same table and options give the same model,
+/// bit for bit. The cost grows with rows × columns², and with the cube of the number of coefficients (at most about
+/// 500): half a second for 32,000 rows of 15 columns.
 pub fn train(table: &Table, options: &Options) -> Result<Trained, TrainError> {
     check(table, options)?;
     let by_chance = Split::Random { seed: options.seed };
@@ -117,7 +118,8 @@ pub fn train(table: &Table, options: &Options) -> Result<Trained, TrainError> {
 
     let used = |column: &str| model.columns().any(|used| used == column);
     let name = |place: &usize| table.columns()[*place].name.clone();
-    // A learner may find that a column says nothing to it: numbers alike but for missing ones, to the logistic one.
+    // A learner can find a column uninformative, such as the logistic one for numbers that are constant except where
+    // missing.
     let unread = features.iter().map(name).filter(|column| !used(column));
     excluded.extend(unread.map(|column| Excluded { column, why: Exclusion::Constant }));
     let came = table.outcome().iter().filter(|outcome| **outcome).count();
@@ -188,7 +190,7 @@ fn divide(table: &Table, split: Split) -> Result<Sides, TrainError> {
     Ok(sides)
 }
 
-/// Learns from one side and judges on the other.
+/// Fits on one side and evaluates on the other.
 fn attempt(
     table: &Table,
     features: &[usize],

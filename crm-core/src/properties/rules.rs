@@ -5,8 +5,12 @@ use super::{
     typing::{check_property, property_type},
 };
 use crate::{
+    definitions::Definitions,
+    draft::{Draft, Step, Stop},
+    error::Faults,
+    pipelines::record::PipelineKind,
     rules::{ClaimsOf, Rules, Settle},
-    schema::{MAX_TEXT, Record, one_line},
+    schema::{Image, MAX_TEXT, Record, RecordKind as _, one_line},
     value::{Kind, Value},
 };
 
@@ -35,7 +39,7 @@ impl Rules for Property {
             ];
             for (field, changed) in fixed {
                 if changed {
-                    cx.faults.push(field, "fixed", "cannot change: archive the property and add another");
+                    cx.faults.push(field, "fixed", "cannot be changed: archive the property and create another");
                 }
             }
         }
@@ -45,14 +49,18 @@ impl Rules for Property {
         };
         if before.is_none() && after.kind.is_some_and(reused) {
             // Records still hold its values, of its type, claimed or not as it was.
-            cx.faults.push("key", "archived", "is the key of an archived property: restore that one, or take another");
+            cx.faults.push(
+                "key",
+                "archived",
+                "is used by an archived property: restore that property or choose another key",
+            );
         }
         if after.kind.is_some_and(|kind| !KINDS.contains(&kind)) {
-            cx.faults.push("kind", "unknown_choice", "has no custom properties");
+            cx.faults.push("kind", "unknown_choice", "does not support custom properties");
         }
         let is_select = matches!(after.r#type, PropertyType::Select | PropertyType::MultiSelect);
         if is_select && after.options.is_empty() {
-            cx.faults.push("options", "required", "a select needs at least one option");
+            cx.faults.push("options", "required", "must contain at least one option");
         }
         for (at, option) in after.options.iter_mut().enumerate() {
             match one_line(&option.value, MAX_TEXT) {
@@ -70,11 +78,11 @@ impl Rules for Property {
         let mut values: Vec<&str> = after.options.iter().map(|option| option.value.as_str()).collect();
         values.sort_unstable();
         if values.windows(2).any(|pair| pair[0] == pair[1]) {
-            cx.faults.push("options", "duplicate", "must differ in their values");
+            cx.faults.push("options", "duplicate", "must have unique values");
         }
         if let Some(rules) = after.rules.clone() {
             if rules.min.zip(rules.max).is_some_and(|(min, max)| min > max) {
-                cx.faults.push("rules.min", "too_large", "must not be more than rules.max");
+                cx.faults.push("rules.min", "too_large", "must not be greater than rules.max");
             }
             // What a newer program set stays, though this one cannot tell whether it is right.
             let was = before.and_then(|before| Some(&before.rules.as_ref()?.default));
@@ -87,10 +95,43 @@ impl Rules for Property {
             }
         }
         if after.unique && property_type(after).is_some_and(|ty| ty.is_list()) {
-            cx.faults.push("unique", "wrong_type", "a list cannot be unique");
+            cx.faults.push("unique", "wrong_type", "is not supported for lists");
         }
+    }
+
+    fn follow(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, _: Step) -> Result<(), Stop> {
+        let is_archived = after.is_archived() && !before.is_some_and(Image::is_archived);
+        if is_archived { keep_asked_for(draft.cx.definitions, after) } else { Ok(()) }
     }
 
     const CLAIMS: Option<ClaimsOf<Self>> =
         Some(|property, _| property.kind.iter().map(|kind| ("key", format!("{kind} {}", property.key))).collect());
+}
+
+/// A property that a stage asks for stays: without it nothing could enter the stage any more.
+fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> {
+    let property = Property::decode(&after.values)?;
+    let name = format!("properties.{}", property.key);
+    let mut faults = Faults::new();
+    for kind in [PipelineKind::Lead, PipelineKind::Deal] {
+        if property.kind != kind.record_kind() {
+            continue;
+        }
+        for pipeline in definitions.pipelines(kind) {
+            for stage in pipeline.stages.iter().filter(|stage| !stage.retired) {
+                let required = stage.required_fields.contains(&name);
+                if !required && !stage.gate.as_ref().is_some_and(|gate| gate.names(&name)) {
+                    continue;
+                }
+                let how = if required { "requires it" } else { "has a gate on it" };
+                let message = format!(
+                    "the stage `{}` of the pipeline `{}` {how}: update the stage first",
+                    stage.key, pipeline.name
+                );
+                faults.push("archived_at", "in_use", message);
+            }
+        }
+    }
+    faults.into_result()?;
+    Ok(())
 }

@@ -38,10 +38,7 @@ pub fn property_type(property: &Property) -> Option<FieldType> {
 /// `unknown_type`.
 pub(crate) fn written_type(property: &Property) -> Result<FieldType, Fault> {
     property_type(property).ok_or_else(|| {
-        let message = format!(
-            "is of the type `{}`, which this program does not know: write it by the program that does",
-            property.r#type
-        );
+        let message = format!("is of the type `{}`, which requires a newer version of the program", property.r#type);
         Fault::new("unknown_type", message)
     })
 }

@@ -10,7 +10,7 @@ use crate::{
 impl Rules for Rate {
     fn settle(_: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if after.rate <= Decimal::ZERO {
-            cx.faults.push("rate", "too_small", "must be more than 0");
+            cx.faults.push("rate", "too_small", "must be greater than 0");
         }
         if after.currency == Some(cx.definitions.base_currency()) {
             cx.faults.push("currency", "base_currency", "is the base currency, whose rate is always 1");

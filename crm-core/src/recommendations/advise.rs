@@ -1,4 +1,4 @@
-//! The rules of what to do next: pure, of what was read.
+//! The rules of recommendations: pure functions of the records that were read.
 
 use std::sync::Arc;
 
@@ -21,31 +21,31 @@ use crate::{
 
 const DAY: i64 = 86_400_000_000;
 
-/// What is known of a record, as its reader may see it.
+/// The information on a record, as its reader may see it.
 pub(super) struct Situation<'a> {
     pub(super) record: &'a Image,
-    /// Interactions that took place, by time; `None` where the reader may not see them.
+    /// Interactions that took place, by time; `None` if the reader may not see them.
     pub(super) held: Option<&'a [(Time, Arc<Image>)]>,
-    /// Interactions that were planned and have no outcome.
+    /// Planned interactions without an outcome.
     pub(super) planned: &'a [Arc<Image>],
-    /// Open tasks, by when they are due; `None` where the reader may not see them.
+    /// Open tasks, by due date; `None` if the reader may not see them.
     pub(super) tasks: Option<&'a [Arc<Image>]>,
-    /// What its score would do; none without a model, or where the reader may not see scores.
+    /// The outlook of the score; `None` without a model, or if the reader may not see scores.
     pub(super) prospect: Option<Prospect>,
     pub(super) definitions: &'a Definitions,
     pub(super) now: Time,
-    /// Whether the reader may see a field of the record.
+    /// Returns `true` if the reader may see a field of the record.
     pub(super) sees: &'a dyn Fn(&str) -> bool,
 }
 
-/// What a score would do.
+/// The outlook of a score.
 pub(super) struct Prospect {
     pub(super) gains: Vec<Gain>,
-    /// When a record that is hot ceases to be, if that is soon.
+    /// When a hot record ceases to be hot, if soon.
     pub(super) cools_at: Option<Time>,
 }
 
-/// What to do next.
+/// Returns the recommendations.
 pub(super) fn advise(situation: &Situation<'_>) -> Vec<Recommendation> {
     let mut all = situation.left_open();
     if situation.is_live() {
@@ -64,20 +64,20 @@ fn because(step: NextStep, reason: impl Into<String>, facts: Vec<Fact>) -> Recom
     Recommendation { step, reason: reason.into(), gain: None, rule: None, facts }
 }
 
-/// What rests on a rule of the model, with what it would bring.
+/// Adds a rule of the model, and the points it would yield, to a recommendation.
 fn by(gain: &Gain, recommendation: Recommendation) -> Recommendation {
     Recommendation { gain: Some(gain.points), rule: Some(Arc::clone(&gain.rule)), ..recommendation }
 }
 
 impl Situation<'_> {
-    /// Not archived, merged, won or lost.
+    /// Returns `true` if the record is not archived, merged, won or lost.
     fn is_live(&self) -> bool {
         let record = self.record;
         let is_over = self.current_stage().is_some_and(|stage| !stage.kind.is_open());
         !record.is_archived() && record.values[common::MERGED_INTO].is_null() && !is_over
     }
 
-    /// Overdue tasks, and planned interactions of which nobody said how they went.
+    /// Recommends to complete overdue tasks, and to record the outcome of planned interactions.
     fn left_open(&self) -> Vec<Recommendation> {
         let overdue =
             self.tasks.unwrap_or_default().iter().filter(|task| is_before(task, TaskFields::due_at, self.now));
@@ -95,7 +95,7 @@ impl Situation<'_> {
             let kind = planned.at(InteractionFields::r#type).as_text().unwrap_or("interaction");
             because(
                 NextStep::RecordOutcome,
-                format!("nobody has said how the planned {kind} went"),
+                format!("the planned {kind} has no recorded outcome"),
                 vec![interaction(planned, planned.at(InteractionFields::scheduled_at).as_time().unwrap_or(self.now))],
             )
         });
@@ -104,10 +104,10 @@ impl Situation<'_> {
 
     fn owner(&self) -> Option<Recommendation> {
         let unassigned = (self.sees)("owner_id") && self.record.at(LeadFields::owner_id).is_null();
-        unassigned.then(|| because(NextStep::Assign, "nobody owns it", vec![self.field("owner_id")]))
+        unassigned.then(|| because(NextStep::Assign, "there is no owner", vec![self.field("owner_id")]))
     }
 
-    /// Who is to be answered, met for the first time, or asked again.
+    /// Recommends to answer, to meet for the first time, or to follow up.
     fn contact(&self) -> Option<Recommendation> {
         let held = self.held?;
         if let Some((at, last)) = held.last()
@@ -115,7 +115,7 @@ impl Situation<'_> {
             && last.at(InteractionFields::r#type).as_text() != Some("website")
         {
             let kind = last.at(InteractionFields::r#type).as_text().unwrap_or("interaction");
-            let reason = format!("the last that happened was their {kind}, {}", since(self.now, *at));
+            let reason = format!("the latest event is their {kind}, {}", since(self.now, *at));
             return Some(because(NextStep::Reply, reason, vec![interaction(last, *at)]));
         }
         if self.wants_no_contact() || self.is_planned() {
@@ -123,17 +123,17 @@ impl Situation<'_> {
         }
         let Some((at, last)) = held.last() else {
             let created = self.record.values[common::CREATED_AT].as_time()?;
-            let reason = format!("nobody has been in touch since it was created, {}", since(self.now, created));
+            let reason = format!("there has been no contact since it was created, {}", since(self.now, created));
             return Some(because(NextStep::FirstContact, reason, vec![self.field("created_at")]));
         };
         let quiet = self.now.since(*at) / DAY;
         (quiet >= QUIET_DAYS).then(|| {
-            let reason = format!("nothing has happened for {}", counted(quiet));
+            let reason = format!("there has been no activity for {}", counted(quiet));
             because(NextStep::FollowUp, reason, vec![interaction(last, *at)])
         })
     }
 
-    /// What the stage it is in, and the one after it, ask for.
+    /// Recommends to fulfil the requirements of the current stage and the next.
     fn stage(&self) -> Vec<Recommendation> {
         if !(self.sees)("stage_id") {
             return Vec::new();
@@ -144,12 +144,8 @@ impl Situation<'_> {
         if let (Some(limit), Some(entered)) = (stage.rotting_days, entered) {
             let days = self.now.since(entered) / DAY;
             if days >= limit {
-                let reason = format!(
-                    "it has been in `{}` for {}, where {} are expected",
-                    stage.key,
-                    counted(days),
-                    counted(limit)
-                );
+                let reason =
+                    format!("it has been in `{}` for {}; the limit is {}", stage.key, counted(days), counted(limit));
                 all.push(because(NextStep::MoveOn, reason, vec![Fact::Stage { id: stage.id, at: entered }]));
             }
         }
@@ -161,7 +157,7 @@ impl Situation<'_> {
         }
         let missing: Vec<&str> = self.missing_for(next).into_iter().filter(|field| (self.sees)(field)).collect();
         if !missing.is_empty() {
-            let reason = format!("the next stage, `{}`, asks for {}", next.key, missing.join(", "));
+            let reason = format!("the next stage, `{}`, requires {}", next.key, missing.join(", "));
             let facts = missing.iter().map(|field| self.field(field)).collect();
             all.push(because(NextStep::FillIn, reason, facts));
         }
@@ -180,22 +176,23 @@ impl Situation<'_> {
     fn plan(&self) -> Option<Recommendation> {
         self.tasks?;
         self.held?;
-        (!self.is_planned()).then(|| because(NextStep::Plan, "no task is open and nothing is agreed", Vec::new()))
+        (!self.is_planned())
+            .then(|| because(NextStep::Plan, "there is no open task and no planned interaction", Vec::new()))
     }
 
-    /// What the scoring model would give points for.
+    /// Recommends actions for which the scoring model would give points.
     fn score(&self) -> Vec<Recommendation> {
         let Some(prospect) = &self.prospect else { return Vec::new() };
         let mut all = Vec::new();
         let may_contact = !self.wants_no_contact();
         if let Some(at) = prospect.cools_at.filter(|_| may_contact) {
             let days = at.since(self.now) / DAY;
-            let reason = format!("if nothing happens it ceases to be hot within {}", counted(days));
+            let reason = format!("without activity it is no longer hot within {}", counted(days));
             all.push(because(NextStep::KeepWarm, reason, Vec::new()));
         }
         let events = prospect.gains.iter().filter(|gain| gain.unknown.is_empty() && may_contact);
         all.extend(events.take(MOST_OF_A_KIND).map(|gain| {
-            let reason = format!("`{}` would bring {} points", gain.rule, points(gain.points));
+            let reason = format!("`{}` would add {} points", gain.rule, points(gain.points));
             by(gain, because(NextStep::Engage, reason, Vec::new()))
         }));
         let facts = prospect
@@ -205,7 +202,7 @@ impl Situation<'_> {
         all.extend(facts.take(MOST_OF_A_KIND).map(|gain| {
             let names: Vec<&str> = gain.unknown.iter().map(AsRef::as_ref).collect();
             let reason = format!(
-                "{} is not known: `{}` brings {} points where it applies",
+                "{} is missing: `{}` adds {} points if it matches",
                 names.join(", "),
                 gain.rule,
                 points(gain.points)
@@ -220,7 +217,8 @@ impl Situation<'_> {
         Fact::Field { on: On::Record, field: name.into(), value: self.record.named(name).clone() }
     }
 
-    /// Neither mail nor call; also where the reader may not see whether, so that nothing tells it.
+    /// Returns `true` if the record is neither to be mailed nor called, or if the reader may not see whether, so that
+    /// nothing reveals it.
     fn wants_no_contact(&self) -> bool {
         let opted = ["do_not_email", "do_not_call"].iter().filter(|field| self.record.decl.field(field).is_some());
         if opted.clone().any(|field| !(self.sees)(field)) {
@@ -229,7 +227,7 @@ impl Situation<'_> {
         ["do_not_email", "do_not_call"].iter().all(|field| *self.record.get(field) == Value::Bool(true))
     }
 
-    /// True where a task is open, or an interaction is agreed for a time to come.
+    /// Returns `true` if there is an open task or an interaction planned for the future.
     fn is_planned(&self) -> bool {
         self.tasks.is_some_and(|tasks| !tasks.is_empty())
             || self.planned.iter().any(|planned| !is_before(planned, InteractionFields::scheduled_at, self.now))
@@ -240,7 +238,7 @@ impl Situation<'_> {
         self.definitions.stage(id).map(|(_, stage)| stage)
     }
 
-    /// The stage that comes next in the pipeline, where it may be entered from here.
+    /// Returns the next stage of the pipeline, if it can be entered from this one.
     fn next_stage(&self, from: &Stage) -> Option<&Stage> {
         let (pipeline, _) = self.definitions.stage(from.id)?;
         let after = pipeline.stages.iter().filter(|stage| {
@@ -251,7 +249,7 @@ impl Situation<'_> {
         after.min_by_key(|stage| stage.position)
     }
 
-    /// The fields that a stage asks for and that are missing: as its own gates say.
+    /// Returns the missing fields that a stage requires, according to its gates.
     fn missing_for<'b>(&self, stage: &'b Stage) -> Vec<&'b str> {
         let mut there = self.record.clone();
         if let Some(at) = there.decl.position("stage_id") {
@@ -270,12 +268,12 @@ fn interaction(image: &Image, at: Time) -> Fact {
     Fact::Interaction { id: image.id, at }
 }
 
-/// `1 day`, `5 days`.
+/// Returns `1 day`, `5 days`.
 fn counted(days: i64) -> String {
     if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
-/// How long ago something was.
+/// Returns the time elapsed, as text.
 fn since(now: Time, then: Time) -> String {
     match now.since(then) / DAY {
         0 => "today".to_owned(),
@@ -283,7 +281,7 @@ fn since(now: Time, then: Time) -> String {
     }
 }
 
-/// Thousandths of a point as points.
+/// Formats thousandths of a point as points.
 fn points(thousandths: i64) -> String {
     let (whole, part) = (thousandths / 1_000, thousandths % 1_000);
     if part == 0 { whole.to_string() } else { format!("{whole}.{part:03}").trim_end_matches('0').to_owned() }

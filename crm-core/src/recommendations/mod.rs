@@ -19,7 +19,7 @@ use crate::{
     interactions::record::Interaction,
     listing::ListQuery,
     schema::{Image, RecordKind as _, TypedField},
-    scoring::{self, Compiled, Fact, KINDS, Needs, Reader},
+    scoring::{self, Compiled, Fact, KINDS, Models as _, Needs, Reader},
     tasks::record::Task,
     value::{Kind, Ref, Time, choices},
 };

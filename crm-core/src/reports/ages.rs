@@ -1,4 +1,4 @@
-//! The fold of ages: how long deals have been in a stage, by the change log.
+//! The aggregation of the age report: how long deals have been in a stage, by the change log.
 
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -6,37 +6,37 @@ use serde::Serialize;
 use super::spread::Spread;
 use crate::value::{Date, Id, Time};
 
-/// How long deals have been in a stage. See [`Reports::ages`](super::Reports::ages).
+/// The time that deals have been in a stage. See [`Reports::ages`](super::Reports::ages).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgeReport {
-    /// As of the end of this day.
+    /// The day, at whose end the ages are computed.
     pub on: Date,
-    /// The days since each deal in the stage entered it; `None` where none is in it.
+    /// The days since each deal in the stage entered it; `None` if no deal is in it.
     pub days: Option<Spread>,
-    /// For each number of days asked for, in its order: how many deals have been there for more than so many.
+    /// For each requested number of days, in the order of the request: the number of deals that have been there longer.
     pub older_than: Vec<OlderThan>,
 }
 
-/// The deals that have been in a stage for more than so many days.
+/// The deals that have been in a stage for more than a number of days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct OlderThan {
-    /// More than so many days.
+    /// The number of days that is exceeded.
     pub days: i64,
-    /// How many deals.
+    /// The number of deals.
     pub deals: u64,
 }
 
-/// A deal's entry of a stage.
+/// A deal's entry into a stage.
 pub(super) type Entry = (Time, Id);
 
-/// How many days a deal has been in a stage at the end of a day; `None` where it is not in it then. Its entries are in
-/// the order in which they happened.
+/// Returns the number of days that a deal has been in a stage at the end of a day; `None` if it is not in the stage
+/// then. The entries are in chronological order.
 pub(super) fn age(entries: &[Entry], stage: Id, on: Date, zone: Tz) -> Option<i64> {
     let (entered, last) = entries.iter().rev().find(|(at, _)| at.date_in(zone) <= on)?;
     (*last == stage).then(|| i64::from(on.since(entered.date_in(zone))))
 }
 
-/// The report from every age.
+/// Returns the report of all ages.
 pub(super) fn report(ages: Vec<i64>, on: Date, older_than: &[i64]) -> AgeReport {
     let count = |days: i64| ages.iter().filter(|&&age| age > days).count() as u64;
     let older_than = older_than.iter().map(|&days| OlderThan { days, deals: count(days) }).collect();
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(age_of(id(1), "2024-01-11"), None, "it left on that day");
         assert_eq!(age_of(id(2), "2024-01-30"), Some(19));
         assert_eq!(age_of(id(1), "2024-02-02"), Some(2), "it came back");
-        // The same moment is another day elsewhere.
+        // The same time is on another day in another time zone.
         assert_eq!(age(&entries, id(2), on("2024-01-30"), Tz::Pacific__Kiritimati), Some(18));
     }
 

@@ -1,4 +1,4 @@
-//! Groupings, made ready: each checked against what the actor may see, and the key of each deal in it.
+//! Planned groupings: validated against the fields that the actor may see, with the group keys of each deal.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,12 +24,12 @@ use crate::{
     value::{Calendar, Date, Fault, Id, Kind, Value},
 };
 
-/// Groupings of one table.
+/// The limit of groupings of one table.
 const MAX_KEYS: usize = 4;
-/// Tables of one report.
+/// The limit of tables of one report.
 const MAX_TABLES: usize = 32;
 
-/// One grouping, made ready.
+/// A validated grouping.
 #[derive(Clone, Debug)]
 pub(super) enum Dimension {
     Owner,
@@ -38,7 +38,7 @@ pub(super) enum Dimension {
     ParentTeam,
     Company,
     Stage,
-    /// Which of [`Plan::fields`].
+    /// The index in [`Plan::fields`].
     Field(usize),
     CompanyField(Path),
     CloseMonth,
@@ -47,30 +47,30 @@ pub(super) enum Dimension {
     EnteredQuarter(Id),
 }
 
-/// What a report must read for its groupings.
+/// The data that a report requires for its groupings.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// The dimensions of each table.
     pub(super) tables: Vec<Vec<Dimension>>,
     /// The deal's own fields that are grouped by.
     pub(super) fields: Vec<Path>,
-    /// The stages whose first entries are needed.
+    /// The stages whose first entries are required.
     pub(super) entries: BTreeSet<Id>,
     pub(super) managers: bool,
     pub(super) owners: bool,
     pub(super) companies: bool,
 }
 
-/// Checks groupings against the declarations and the actor's field rules.
+/// Validates groupings against the declarations and the actor's field rules.
 ///
 /// # Errors
-/// [`Error::Invalid`] with every fault: a hidden or unknown field, one that reports may not group by, an unknown
-/// stage, too many.
+/// [`Error::Invalid`] with every fault: a hidden or unknown field, one that reports cannot group by, an unknown stage,
+/// too many.
 pub(super) fn plan(access: &Access<'_>, pipeline: &Pipeline, tables: &[Vec<GroupBy>]) -> Result<Plan, Error> {
     let mut plan = Plan::default();
     let mut faults = Faults::new();
     if tables.len() > MAX_TABLES || tables.iter().any(|by| by.len() > MAX_KEYS) {
-        let message = format!("a report has at most {MAX_TABLES} tables, each by at most {MAX_KEYS}");
+        let message = format!("a report may have at most {MAX_TABLES} tables with at most {MAX_KEYS} groupings each");
         faults.push("group_by", "too_many", message);
         faults.into_result()?;
         return Ok(plan);
@@ -153,7 +153,7 @@ fn entered(pipeline: &Pipeline, key: &str, plan: &mut Plan) -> Result<Id, (Strin
     Ok(stage)
 }
 
-/// The stage of a key.
+/// Returns the stage with a key.
 pub(super) fn stage(pipeline: &Pipeline, key: &str) -> Result<Id, Fault> {
     pipeline.stage_by_key(key).map(|stage| stage.id).ok_or_else(|| {
         let keys: Vec<&str> = pipeline.stages.iter().map(|stage| stage.key.as_str()).collect();
@@ -161,12 +161,12 @@ pub(super) fn stage(pipeline: &Pipeline, key: &str) -> Result<Id, Fault> {
     })
 }
 
-/// A field that exists for the actor.
+/// Returns a field that exists for the actor.
 pub(super) fn seen(access: &Access<'_>, kind: Kind, name: &str) -> Result<(Path, FieldType), (String, Fault)> {
     access.resolve(catalog::decl(kind), name).map_err(|fault| (name.chars().take(80).collect(), fault))
 }
 
-/// A field by which reports may group, and the actor may see.
+/// Returns a field that reports can group by and the actor may see.
 fn reportable(access: &Access<'_>, kind: Kind, name: &str) -> Result<Path, (String, Fault)> {
     let (path, ty) = seen(access, kind, name)?;
     let decl: &KindDecl = catalog::decl(kind);
@@ -185,25 +185,25 @@ fn is_reportable(property: &Record<Property>) -> bool {
     property.reportable
 }
 
-/// Everything that the keys of deals are made from besides the deals.
+/// The data from which keys of deals are derived, other than the deals.
 pub(super) struct Keys<'a> {
     pub(super) definitions: &'a Definitions,
     pub(super) calendar: Calendar,
-    /// Owners and, where needed, their managers, as the actor sees them.
+    /// Owners and, if required, their managers, as the actor sees them.
     pub(super) users: HashMap<Id, Arc<Image>>,
     /// The deals' companies, as the actor sees them in reports.
     pub(super) companies: HashMap<Id, Arc<Image>>,
-    /// When each deal first entered each stage.
+    /// The time of each deal's first entry into each stage.
     pub(super) entries: HashMap<(Id, Id), crate::value::Time>,
 }
 
 impl Keys<'_> {
-    /// The keys of a deal in a table.
+    /// Returns the keys of a deal in a table.
     pub(super) fn of(&self, row: &Row, dimensions: &[Dimension]) -> Vec<Key> {
         dimensions.iter().map(|dimension| self.key(row, dimension)).collect()
     }
 
-    /// The day on which a deal first entered a stage.
+    /// Returns the day of a deal's first entry into a stage.
     pub(super) fn entered(&self, deal: Id, stage: Id) -> Option<Date> {
         self.entries.get(&(deal, stage)).map(|at| self.calendar.day(*at))
     }
@@ -234,7 +234,7 @@ impl Keys<'_> {
         }
     }
 
-    /// What a person calls a key.
+    /// Returns the display name of a key.
     pub(super) fn name(&self, dimension: &Dimension, key: &Key) -> Option<String> {
         let id = match key {
             Key::Missing => return None,
@@ -253,7 +253,7 @@ impl Keys<'_> {
     }
 }
 
-/// The key of a value: ids as they are, others as JSON shows them.
+/// Returns the key of a value: ids unchanged, other values in their JSON form.
 fn key_of(value: &Value) -> Key {
     match value {
         Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => Key::Missing,

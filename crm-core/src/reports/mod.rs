@@ -1,21 +1,22 @@
-//! Reports: pure folds over leads, deals and their stage moves, of what the actor may see.
+//! Reports: aggregations over the leads, deals and stage moves that the actor may see.
 //!
-//! | report | what | definition |
+//! | report | content | definition |
 //! |---|---|---|
 //! | [`Reports::sales`] | won, lost, open; win rate; won value; sales cycles; cohorts; velocity | [`Figures`], [`Cycle`], [`Sums`] |
 //! | [`Reports::pipeline`] | open deals by stage: count, value, weighted value | [`OpenDeals`] |
 //! | [`Reports::ages`] | how long deals have been in a stage, on any day | [`AgeReport`] |
-//! | [`Reports::life`] | of leads or deals in a period: entries and exits of stages, conversion, time in stage, velocity, reasons | [`LifeReport`] |
+//! | [`Reports::life`] | the funnel of leads or deals in a period: entries and exits of stages, conversion, time in stage, velocity, reasons | [`LifeReport`] |
 //!
-//! A deal is in a report where a grant of `deal.report` covers it and it is not archived, a lead by `lead.report`; what
-//! field rules hide from the actor does not exist there either. Sums are exact decimals, per currency and in the
-//! organization's base currency by its dated rates; ratios are floats. A figure leaves out what cannot be (a deal that
-//! closed before it was created, an amount of 10^18 or more), and its `left_out` or `out_of_range` says how many. Days, months and quarters are those of the
-//! organization's time zone and fiscal year. When a record entered a stage comes from the change log alone.
+//! A deal is in a report if a grant of `deal.report` covers it and it is not archived; for leads, the permission is
+//! `lead.report`. Fields hidden from the actor by field rules do not exist in reports either. Sums are exact decimals,
+//! for each currency and in the organization's base currency by its dated rates; ratios are floats. Metrics exclude
+//! impossible values (a deal that closed before it was created, an amount of 10^18 or more), and `left_out` or
+//! `out_of_range` counts them. Days, months and quarters are those of the organization's time zone and fiscal year. The
+//! times at which records entered stages come from the change log alone.
 //!
-//! Costs: reports fold over lists. A report reads every deal of the tenant that the actor may see in reports, 1,000 a
-//! round trip, and, where it looks at stage entries, every stage move of the pipeline, as many a round trip. On
-//! DynamoDB that is the whole kind, at half a read unit for each 4 KB.
+//! Costs: reports aggregate lists. A report reads every deal of the tenant that the actor may see in reports, 1,000 per
+//! round trip, and, if it uses stage entries, every stage move of the pipeline, 1,000 per round trip. On DynamoDB the
+//! whole kind is read, at half a read unit for each 4 KB.
 
 mod ages;
 mod groups;
@@ -66,7 +67,7 @@ use read::Row;
 use sales::{CycleDays, Fact, Tally};
 use table::Tallies;
 
-/// The reports that an actor may see.
+/// Reports, with the permissions of an actor.
 #[derive(Clone)]
 pub struct Reports<'a> {
     engine: &'a Arc<Engine>,
@@ -84,19 +85,20 @@ impl<'a> Reports<'a> {
         Self { engine, actor }
     }
 
-    /// What sold: won, lost and open deals of a pipeline, win rate, won value and sales cycles, of all together and of
-    /// each group of each table asked for. The definition of each figure stands at [`Figures`] and [`Cycle`].
+    /// Returns the sales report of a pipeline: won, lost and open deals, win rate, won value and sales cycles, for all
+    /// deals and for each group of each requested table. The figures are defined at [`Figures`] and [`Cycle`].
     ///
-    /// An amount that a won deal has in another currency is converted by the latest rate of its close date or before
-    /// (today's, where a won deal has no close date).
+    /// The amount of a won deal in another currency is converted with the latest rate on or before its close date (or
+    /// today, if a won deal has no close date).
     ///
     /// Costs one read for each 1,000 deals; with `cycle_from` or a cohort one for each 1,000 stage moves; with owners,
     /// managers or companies one each for each 1,000 of these; one for each foreign currency.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a pipeline that is none of deals, [`Error::Forbidden`] without any grant of
+    /// [`Error::NotFound`] for a pipeline that is not a deal pipeline, [`Error::Forbidden`] without any grant of
     /// `deal.report`, [`Error::Invalid`] with every fault of filter and groupings (`unknown_field` for a hidden field,
-    /// `not_reportable`, `unknown_stage`) and for a period that ends before it begins (`bad_period`), [`Error::TooLarge`] past 10,000 groups in a table or 28 digits in a sum.
+    /// `not_reportable`, `unknown_stage`) and for a period that ends before it starts (`bad_period`),
+    /// [`Error::TooLarge`] for more than 10,000 groups in a table or 28 digits in a sum.
     pub async fn sales(&self, query: &SalesQuery) -> Result<SalesReport, Error> {
         let now = self.engine.clock.now();
         let definitions = self.definitions().await?;
@@ -109,7 +111,7 @@ impl<'a> Reports<'a> {
             None => None,
         };
         plan.entries.extend(cycle_from);
-        // A value that the actor may not see is as if no deal had one.
+        // If the actor may not see values, deals have none.
         let value = groups::seen(&access, Kind::Deal, "value").ok().map(|(path, _)| path);
         let filter = query.narrow.condition()?;
         let rows = reader.deals(pipeline.id, filter.as_ref(), value.as_ref(), &plan.fields).await?;
@@ -143,15 +145,15 @@ impl<'a> Reports<'a> {
         })
     }
 
-    /// What is open: the open deals of a pipeline by stage, how many, what they are worth, and that times their
-    /// probability; of all together and of each group of each table asked for.
+    /// Returns the pipeline report: the open deals of a pipeline by stage, with count, value and value weighted by
+    /// probability, for all deals and for each group of each requested table.
     ///
-    /// Amounts of other currencies are converted by the latest rate of today or before.
+    /// Amounts in other currencies are converted with the latest rate on or before today.
     ///
     /// Costs as [`Reports::sales`].
     ///
     /// # Errors
-    /// As [`Reports::sales`]; [`Error::Invalid`] also for a value that is no amount and no number.
+    /// As [`Reports::sales`]; [`Error::Invalid`] also for a value that is neither an amount nor a number.
     pub async fn pipeline(&self, query: &PipelineQuery) -> Result<PipelineReport, Error> {
         let now = self.engine.clock.now();
         let definitions = self.definitions().await?;
@@ -194,9 +196,9 @@ impl<'a> Reports<'a> {
         })
     }
 
-    /// How long the deals that are in a stage at the end of a day have been there: day − day of the entry. Whether a
-    /// deal is there on that day, and since when, comes from the change log; which deals the actor may see, and which a
-    /// filter lets through, from the deals as they are now.
+    /// Returns how long the deals that are in a stage at the end of a day have been there: the day minus the day of
+    /// entry. Whether a deal is in the stage on that day, and since when, comes from the change log. Permissions and
+    /// filter use the deals as they are now.
     ///
     /// Costs one read for each 1,000 deals and one for each 1,000 stage moves.
     ///
@@ -230,7 +232,7 @@ impl<'a> Reports<'a> {
     }
 }
 
-/// The pipeline, after what every report asks: the permission, and the fields without which there is none.
+/// Returns the pipeline, after verifying the permission and the fields that every report requires.
 fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
     demand(access, Kind::Deal)?;
     access
@@ -240,7 +242,7 @@ fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, 
         .ok_or(Error::NotFound(Kind::Pipeline))
 }
 
-/// What every report asks: the permission, and the fields without which there is none.
+/// Verifies the permission and the fields that every report requires.
 fn demand(access: &Access<'_>, kind: Kind) -> Result<(), Error> {
     access.demand(Permission::new(kind, Action::Report))?;
     for name in ["pipeline_id", "stage_id", "stage_kind"] {
@@ -253,12 +255,12 @@ fn stage_of(pipeline: &Pipeline, key: &str, named: &str) -> Result<Id, Error> {
     groups::stage(pipeline, key).map_err(|fault| Error::invalid(named, fault.code, fault.message))
 }
 
-/// The field that a deal counts for.
+/// Returns the field that the report sums.
 fn measure(access: &Access<'_>, name: &str) -> Result<Path, Error> {
     let (path, ty) = groups::seen(access, Kind::Deal, name)
         .map_err(|(field, fault)| Error::invalid(field, fault.code, fault.message))?;
     if !matches!(ty, FieldType::Money | FieldType::Decimal | FieldType::Int(..)) {
-        return Err(Error::invalid(name, "wrong_type", "must be an amount or a number to be summed"));
+        return Err(Error::invalid(name, "wrong_type", "must be an amount or a number"));
     }
     Ok(path)
 }
@@ -271,7 +273,7 @@ fn valued(value: Option<Money>, day: Date, rates: &mut RateTable) -> Option<Valu
     value.map(|money| Valued { money, in_base: rates.convert(money, day) })
 }
 
-/// Reads what the keys of the rows are made from.
+/// Reads the data from which the keys of the rows are derived.
 async fn reader_keys<'d>(
     reader: &Reader<'_>,
     definitions: &'d Definitions,

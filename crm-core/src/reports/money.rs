@@ -1,4 +1,4 @@
-//! Sums of money: per currency as they are, and in the base currency by the dated rates.
+//! Sums of money: unconverted for each currency, and in the base currency by dated rates.
 
 use std::collections::BTreeMap;
 
@@ -9,70 +9,71 @@ use crate::{
     value::{Currency, Date, Decimal, ExactSum, Money, MoneyError, product},
 };
 
-/// Digits behind the point of a converted amount, and of an average or median past the currency's minor unit.
+/// Decimal places of a converted amount, and of an average or median beyond the currency's minor unit.
 const PLACES: u32 = 6;
 
-/// What some amounts come to. Sums are exact and rounded once, to the 28 digits of a decimal: they depend neither on the
+/// Sums of amounts. They are exact and rounded once, to the 28 digits of a decimal, so that they depend neither on the
 /// order nor on the grouping of the amounts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Sums {
-    /// The sum of each currency, nothing converted.
+    /// The sum for each currency, unconverted.
     pub by_currency: BTreeMap<Currency, Decimal>,
-    /// What they come to in the base currency; `None` where there is no amount, or none that a rate converts.
+    /// The amounts in the base currency; `None` without amounts, or if none can be converted.
     pub in_base: Option<Amounts>,
-    /// Amounts that are in [`Sums::by_currency`] and, for want of a rate, not in [`Sums::in_base`].
+    /// The number of amounts that are part of [`Sums::by_currency`] but, because a rate is missing, not of
+    /// [`Sums::in_base`].
     pub without_rate: u64,
-    /// Amounts left out because they are 10^18 or more in size ([`Decimal::BOUND`]): in neither, or, where only what
-    /// they come to in the base currency is as much, in [`Sums::by_currency`] alone.
+    /// The number of amounts excluded because they are 10^18 or more in size ([`Decimal::BOUND`]). They are excluded
+    /// from both sums or, if only the converted amount is that large, from [`Sums::in_base`].
     pub out_of_range: u64,
 }
 
-/// Some amounts in the base currency. Only ever of at least one.
+/// Amounts in the base currency, at least one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Amounts {
-    /// How many.
+    /// The number of amounts.
     pub n: u64,
-    /// All together.
+    /// The sum.
     pub sum: Decimal,
-    /// Sum ÷ n, rounded half to even to 6 digits past the currency's minor unit: to 8 for euros.
+    /// Sum ÷ n, rounded half to even to 6 digits beyond the currency's minor unit: to 8 for euros.
     pub average: Decimal,
-    /// The middle one; of an even number of them the mean of the two in the middle, rounded as the average.
+    /// The median, rounded as the average; for an even number of amounts, the mean of the two middle values.
     pub median: Decimal,
-    /// The least.
+    /// The smallest amount.
     pub min: Decimal,
-    /// The greatest.
+    /// The largest amount.
     pub max: Decimal,
 }
 
-/// A rate by which amounts were converted.
+/// A rate that amounts were converted with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RateUsed {
-    /// Of which currency.
+    /// The converted currency.
     pub currency: Currency,
-    /// Of which day. It stands until the next.
+    /// The day of the rate, which applies until the next.
     pub day: Date,
     /// Units of the base currency for one unit.
     pub rate: Decimal,
-    /// How many amounts were converted by it.
+    /// The number of amounts converted with it.
     pub amounts: u64,
 }
 
-/// Amounts of a currency for whose days there is no rate.
+/// Amounts of a currency without a rate for their day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MissingRate {
-    /// Of which currency.
+    /// The currency.
     pub currency: Currency,
-    /// How many.
+    /// The number of amounts.
     pub amounts: u64,
-    /// What they come to in that currency.
+    /// The sum of the amounts, in the currency.
     pub sum: Decimal,
-    /// The first day for which a rate is missing.
+    /// The first day without a rate.
     pub first_day: Date,
-    /// The last.
+    /// The last day without a rate.
     pub last_day: Date,
 }
 
-/// A sum of more digits than a decimal holds.
+/// Returns the error of a sum with more digits than a decimal holds.
 pub(crate) fn overflow(_: MoneyError) -> Error {
     Error::TooLarge { what: "the number of digits of a sum", limit: 28 }
 }
@@ -81,13 +82,13 @@ pub(crate) fn overflow(_: MoneyError) -> Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InBase {
     Amount(Decimal),
-    /// There is no rate for its day.
+    /// No rate is known for its day.
     NoRate,
-    /// It is no amount that reports sum, or comes to none.
+    /// The amount or the converted amount is out of range.
     OutOfRange,
 }
 
-/// The rates of some currencies, and which of them were used and missed.
+/// The rates of some currencies, and a record of the used and the missing ones.
 #[derive(Debug)]
 pub(crate) struct RateTable {
     base: Currency,
@@ -101,13 +102,13 @@ impl RateTable {
         Self { base, rates: BTreeMap::new(), used: BTreeMap::new(), missing: BTreeMap::new() }
     }
 
-    /// A rate that stands from a day on, until the next.
+    /// Adds a rate that applies from a day on, until the next.
     pub(super) fn add(&mut self, currency: Currency, day: Date, rate: Decimal) {
         self.rates.entry(currency).or_default().insert(day, rate);
     }
 
-    /// The amount in the base currency, by the latest rate of its day or before, rounded to 6 digits behind the point;
-    /// it is noted where there is none.
+    /// Converts an amount to the base currency, with the latest rate on or before its day, rounded to 6 decimal places.
+    /// Records a missing rate.
     pub(crate) fn convert(&mut self, money: Money, day: Date) -> InBase {
         if !money.amount.is_in_range() {
             return InBase::OutOfRange;
@@ -133,10 +134,10 @@ impl RateTable {
         InBase::NoRate
     }
 
-    /// What was used and what was missing since it was last asked.
+    /// Returns and clears the records of used and missing rates.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] past 28 digits in a sum.
+    /// [`Error::TooLarge`] for more than 28 digits in a sum.
     pub(crate) fn notes(&mut self) -> Result<(Vec<RateUsed>, Vec<MissingRate>), Error> {
         let used = std::mem::take(&mut self.used)
             .into_iter()
@@ -148,7 +149,7 @@ impl RateTable {
     }
 }
 
-/// An amount and what it is in the base currency.
+/// An amount and its value in the base currency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Valued {
     pub(super) money: Money,
@@ -177,7 +178,7 @@ impl MoneyTally {
         }
     }
 
-    /// The sums, those in the base currency rounded as is usual for it.
+    /// Returns the sums, those in the base currency rounded to its usual digits.
     pub(super) fn sums(mut self, base: Currency) -> Result<Sums, Error> {
         let places = base.minor_digits() + PLACES;
         self.in_base.sort_unstable();

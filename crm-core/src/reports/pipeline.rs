@@ -1,4 +1,4 @@
-//! The fold of the pipeline report: what is open, by stage.
+//! The aggregation of the pipeline report: open deals by stage.
 
 use serde::Serialize;
 
@@ -11,61 +11,61 @@ use crate::{
     value::{Currency, Date, Decimal, Id, Money},
 };
 
-/// What is open. See [`Reports::pipeline`](super::Reports::pipeline).
+/// The pipeline report: the open deals. See [`Reports::pipeline`](super::Reports::pipeline).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PipelineReport {
-    /// All open deals together.
+    /// All open deals.
     pub total: OpenDeals,
-    /// The open stages of the pipeline in their order, those without deals too; a retired one only with deals.
+    /// The open stages of the pipeline in order, including those without deals; a retired one only with deals.
     pub stages: Vec<OpenStage>,
-    /// The tables asked for, in their order.
+    /// The requested tables, in the order of the request.
     pub tables: Vec<Table<OpenDeals>>,
-    /// The currency that [`Sums::in_base`] is in.
+    /// The currency of [`Sums::in_base`].
     pub base_currency: Currency,
-    /// The day whose rates converted the amounts: today.
+    /// The day whose rates are used for conversion: today.
     pub day: Date,
-    /// The rates by which amounts were converted.
+    /// The rates used for conversion.
     pub rates: Vec<RateUsed>,
-    /// What could not be converted: in no [`Sums::in_base`].
+    /// Amounts that could not be converted and are not part of [`Sums::in_base`].
     pub missing_rates: Vec<MissingRate>,
 }
 
 /// The open deals of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OpenStage {
-    /// Which stage.
+    /// The id of the stage.
     pub id: Id,
-    /// Its key.
+    /// The key of the stage.
     pub key: String,
-    /// What it is called.
+    /// The name of the stage.
     pub name: String,
-    /// Its deals.
+    /// The deals of the stage.
     #[serde(flatten)]
     pub open: OpenDeals,
 }
 
-/// Some open deals.
+/// Metrics of open deals.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OpenDeals {
-    /// How many.
+    /// The number of deals.
     pub deals: u64,
-    /// What they count for.
+    /// The sum of the deals' values, or of the requested field.
     pub value: Sums,
-    /// What they count for × their probability ÷ 100; of nothing where the actor may not see probabilities.
+    /// The sum of value × probability ÷ 100; empty if the actor may not see probabilities.
     pub weighted: Sums,
-    /// Deals that count for nothing, since they have no such value (or none that the actor may see).
+    /// The number of deals without a value (or none that the actor may see).
     pub without_value: u64,
 }
 
-/// An open deal, as far as this report looks at it.
+/// The fields of an open deal that this report uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct OpenFact {
     pub(super) value: Option<Valued>,
-    /// 0 to 100; `None` where there is none, or none that the actor may see.
+    /// 0 to 100; `None` if there is none, or none that the actor may see.
     pub(super) probability: Option<i64>,
 }
 
-/// Open deals being counted.
+/// The state of the aggregation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenTally {
     deals: u64,
@@ -97,10 +97,10 @@ impl OpenTally {
     }
 }
 
-/// The part of an amount that its probability makes of it, in percent: as the deal's own `weighted_value`.
+/// Returns the amount weighted by its probability in percent, as the deal's own `weighted_value`.
 fn weigh(value: Valued, probability: i64) -> Valued {
     let share = Decimal::new(rust_decimal::Decimal::new(probability, 2));
-    // A part of what is in range has at most 28 digits once it is rounded, and so there always is one.
+    // A share of an amount in range has at most 28 digits after rounding, so this always succeeds.
     let part = |amount: Decimal| amount.times(share).unwrap_or(amount);
     let Valued { money, in_base } = value;
     let in_base = if let InBase::Amount(amount) = in_base { InBase::Amount(part(amount)) } else { in_base };

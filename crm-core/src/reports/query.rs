@@ -1,4 +1,4 @@
-//! What is asked of a report: whose deals, and by what they are put into groups.
+//! The queries of reports: filters and groupings.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,9 +8,9 @@ use crate::{
     value::{Date, Id},
 };
 
-/// By what deals are put into groups.
+/// The grouping of deals.
 ///
-/// Owner, team and company are those that the deal has now. A deal that has none is in the group of
+/// Owner, team and company are the deal's current ones. A deal without one is in the group of
 /// [`Key::Missing`](super::Key::Missing).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,28 +21,30 @@ pub enum GroupBy {
     Manager,
     /// The deal's team.
     Team,
-    /// The team above the deal's team.
+    /// The parent team of the deal's team.
     ParentTeam,
     /// The deal's company.
     Company,
-    /// The stage the deal is in.
+    /// The deal's current stage.
     Stage,
-    /// A field of the deal that reports may group by: `source`, `properties.product`.
+    /// A field of the deal that reports can group by: `source`, `properties.product`.
     Field(String),
-    /// Such a field of the deal's company: `industry`, `properties.country`. Missing where the actor may not see the
+    /// Such a field of the deal's company: `industry`, `properties.country`. Missing if the actor may not see the
     /// company in reports.
     CompanyField(String),
-    /// The month of the deal's close date, `2017-03`: when it closed; of an open deal, when it should.
+    /// The month of the deal's close date, `2017-03`: the actual date of a closed deal, the expected date of an open
+    /// one.
     CloseMonth,
-    /// The quarter of the organization's fiscal year in which that day is, `2017-Q1`; the year is the one it ends in.
+    /// The quarter of the organization's fiscal year of the close date, `2017-Q1`. The year is the one in which the
+    /// fiscal year ends.
     CloseQuarter,
-    /// The month in which the deal first entered the stage of this key.
+    /// The month of the deal's first entry into the stage with this key.
     EnteredMonth(String),
-    /// The quarter of the fiscal year in which the deal first entered the stage of this key: a cohort.
+    /// The quarter of the fiscal year of the deal's first entry into the stage with this key: a cohort.
     EnteredQuarter(String),
 }
 
-/// Which deals of a pipeline a report is about: all that is given has to hold.
+/// The restrictions of a report to deals of a pipeline, all of which must hold.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Narrow {
     filter: Option<Filter>,
@@ -54,10 +56,10 @@ pub(super) struct Narrow {
 impl Narrow {
     const NOT: Self = Self { filter: None, from: None, until: None, owners: None };
 
-    /// All of it as one filter; `None` where nothing is given.
+    /// Returns the restrictions as one filter; `None` without any.
     ///
     /// # Errors
-    /// [`Error::Invalid`] (`bad_period`) where the period ends before it begins.
+    /// [`Error::Invalid`] (`bad_period`) if the period ends before it starts.
     pub(super) fn condition(&self) -> Result<Option<Filter>, Error> {
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until < from
@@ -74,33 +76,36 @@ impl Narrow {
     }
 }
 
-/// What narrows a query, the same for each that has a [`Narrow`].
+/// The restrictions, for every query with a [`Narrow`].
 macro_rules! narrows {
     ($query:ident) => {
         impl $query {
-            /// Only deals of which this holds; all for `None`, as below.
+            /// Restricts the report to deals that match the filter. `None`, here and in the methods below, removes the
+            /// restriction.
             #[must_use]
             pub fn filter(mut self, filter: impl Into<Option<Filter>>) -> Self {
                 self.narrow.filter = filter.into();
                 self
             }
 
-            /// Only deals whose close date is this day or later: when it closed, as a day of the organization's time zone; of
-            /// an open deal, when it should.
+            /// Restricts the report to deals whose close date is this day or later, in the organization's time zone.
+            /// The close date is the actual one of a closed deal and the expected one of an open deal.
             #[must_use]
             pub fn from(mut self, day: impl Into<Option<Date>>) -> Self {
                 self.narrow.from = day.into();
                 self
             }
 
-            /// Only deals whose close date is this day or earlier: the day itself belongs to the period.
+            /// Restricts the report to deals whose close date is this day or earlier: the day itself is part of the
+            /// period.
             #[must_use]
             pub fn until(mut self, day: impl Into<Option<Date>>) -> Self {
                 self.narrow.until = day.into();
                 self
             }
 
-            /// Only deals of these owners, at most 100; of none: deals without an owner.
+            /// Restricts the report to deals of these owners, at most 100. An empty list selects deals without an
+            /// owner.
             #[must_use]
             pub fn owners(mut self, owners: impl Into<Option<Vec<Id>>>) -> Self {
                 self.narrow.owners = owners.into();
@@ -112,7 +117,7 @@ macro_rules! narrows {
 narrows!(SalesQuery);
 narrows!(PipelineQuery);
 
-/// What sold, how often, for how much, and how long it took: see [`Reports::sales`](super::Reports::sales).
+/// The query of the sales report: see [`Reports::sales`](super::Reports::sales).
 ///
 /// ```
 /// # use crm_core::{reports::{GroupBy, SalesQuery}, value::{Date, Id}};
@@ -139,14 +144,15 @@ impl SalesQuery {
         Self { pipeline, narrow: Narrow::NOT, cycle_from: None, tables: Vec::new() }
     }
 
-    /// A sales cycle begins when the deal first enters the stage of this key; without it, at the deal's creation.
+    /// Sets the stage whose first entry starts a sales cycle, by its key. Without it, a cycle starts with the deal's
+    /// creation.
     #[must_use]
     pub fn cycle_from(mut self, stage: impl Into<String>) -> Self {
         self.cycle_from = Some(stage.into());
         self
     }
 
-    /// One more table of groups. All tables come from one reading.
+    /// Adds a table of groups. All tables are computed from one read of the deals.
     #[must_use]
     pub fn by(mut self, groups: impl Into<Vec<GroupBy>>) -> Self {
         self.tables.push(groups.into());
@@ -154,7 +160,7 @@ impl SalesQuery {
     }
 }
 
-/// What is open, by stage: see [`Reports::pipeline`](super::Reports::pipeline).
+/// The query of the pipeline report: see [`Reports::pipeline`](super::Reports::pipeline).
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineQuery {
     pub(super) pipeline: Id,
@@ -169,15 +175,15 @@ impl PipelineQuery {
         Self { pipeline, narrow: Narrow::NOT, value: "value".to_owned(), tables: Vec::new() }
     }
 
-    /// What a deal counts for: an amount or a number (which is of the base currency), such as `properties.list_price`,
-    /// in place of its value.
+    /// Sets the field to sum in place of the deal's value: an amount or a number (in the base currency), such as
+    /// `properties.list_price`.
     #[must_use]
     pub fn value(mut self, field: impl Into<String>) -> Self {
         self.value = field.into();
         self
     }
 
-    /// One more table of groups. All tables come from one reading.
+    /// Adds a table of groups. All tables are computed from one read of the deals.
     #[must_use]
     pub fn by(mut self, groups: impl Into<Vec<GroupBy>>) -> Self {
         self.tables.push(groups.into());
@@ -185,7 +191,7 @@ impl PipelineQuery {
     }
 }
 
-/// How long deals have been in a stage: see [`Reports::ages`](super::Reports::ages).
+/// The query of the age report: see [`Reports::ages`](super::Reports::ages).
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgesQuery {
     pub(super) pipeline: Id,
@@ -196,26 +202,26 @@ pub struct AgesQuery {
 }
 
 impl AgesQuery {
-    /// The deals of a pipeline that are in the stage of this key.
+    /// The deals of a pipeline that are in the stage with this key.
     pub fn of(pipeline: Id, stage: impl Into<String>) -> Self {
         Self { pipeline, stage: stage.into(), filter: None, on: None, older_than: Vec::new() }
     }
 
-    /// Only deals of which this holds (now).
+    /// Restricts the report to deals that match the filter now.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);
         self
     }
 
-    /// As of the end of this day, by the change log; today where not given.
+    /// Sets the day at whose end the ages are computed, by the change log. The default is today.
     #[must_use]
     pub const fn on(mut self, day: Date) -> Self {
         self.on = Some(day);
         self
     }
 
-    /// Also count those that have been there for more than so many days.
+    /// Adds counts of deals that have been in the stage for more than these numbers of days.
     #[must_use]
     pub fn older_than(mut self, days: impl Into<Vec<i64>>) -> Self {
         self.older_than = days.into();

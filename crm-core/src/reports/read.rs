@@ -1,5 +1,5 @@
-//! What reports read: the deals and leads that the actor may see in reports, their stage moves, whom they belong to, the
-//! rates.
+//! The reads of reports: the deals and leads that the actor may see in reports, their stage moves, owners, teams and
+//! companies, and exchange rates.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -23,12 +23,12 @@ use crate::{
     value::{Choice, Currency, Date, Decimal, Id, Kind, Money, Ref, Time, Value},
 };
 
-/// Records that one read of the store brings.
+/// Records in one read of a list.
 const PAGE: usize = 1000;
-/// Records got by id at once.
+/// Records in one read by id.
 const BATCH: usize = 1000;
 
-/// A deal, as far as reports look at it: what the actor may see.
+/// The fields of a deal that reports use, as the actor may see them.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) id: Id,
@@ -46,7 +46,7 @@ pub(super) struct Row {
     pub(super) fields: Vec<Value>,
 }
 
-/// The value at a path; missing where there is none.
+/// Returns the value at a path, or `Null`.
 pub(super) fn value_at<'a>(image: &'a Image, path: &Path) -> &'a Value {
     const MISSING: &Value = &Value::Null;
     let value = image.values.get(path.field).unwrap_or(MISSING);
@@ -56,7 +56,7 @@ pub(super) fn value_at<'a>(image: &'a Image, path: &Path) -> &'a Value {
     }
 }
 
-/// What a value counts for: an amount as it is, a number of the base currency.
+/// Returns the money of a value: an amount unchanged, a number in the base currency.
 fn money_of(value: &Value, base: Currency) -> Option<Money> {
     match value {
         Value::Money(money) => Some(*money),
@@ -96,8 +96,8 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The live deals of a pipeline that the actor may see in reports and of which a filter holds. Walks the deals by
-    /// their creation: one read for each 1,000 deals examined.
+    /// Visits the live deals of a pipeline that the actor may see in reports and that match a filter, in the order of
+    /// their creation. One read for each 1,000 deals examined.
     pub(super) async fn deals(
         &self,
         pipeline: Id,
@@ -119,7 +119,7 @@ impl Reader<'_> {
         Ok(rows)
     }
 
-    /// Every record of a list, as the actor sees it. One read for each 1,000 records examined.
+    /// Visits every record of a list, as the actor sees it. One read for each 1,000 records examined.
     pub(crate) async fn walk<K: RecordKind>(
         &self,
         query: &ListQuery,
@@ -140,8 +140,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Every stage move within a pipeline before a moment, in the order in which they occurred. One read for each 1,000
-    /// moves.
+    /// Visits every stage move within a pipeline before a time, in the order in which they occurred. One read for each
+    /// 1,000 moves.
     pub(super) async fn moves(
         &self,
         pipeline: Id,
@@ -165,7 +165,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Every entry of a stage by a pipeline's deals, in the order in which they occurred, at the cost of
+    /// Visits every entry of a pipeline's deals into a stage, in the order in which they occurred, at the cost of
     /// [`Reader::moves`].
     pub(super) async fn entries(&self, pipeline: Id, mut each: impl FnMut(Id, Entry) + Send) -> Result<(), Error> {
         self.moves(pipeline, Time::MAX, |change| {
@@ -177,7 +177,7 @@ impl Reader<'_> {
         .await
     }
 
-    /// When each deal first entered each of some stages. No read where none is asked for.
+    /// Returns the time of each deal's first entry into each of some stages. No read if no stage is requested.
     pub(super) async fn first_entries(
         &self,
         pipeline: Id,
@@ -195,7 +195,8 @@ impl Reader<'_> {
         Ok(entries)
     }
 
-    /// The records of some ids that the actor may read, as the actor sees them. One round trip for each 1,000.
+    /// Returns the records with these ids that the actor may read, as the actor sees them. One round trip for each
+    /// 1,000.
     pub(super) async fn records(
         &self,
         kind: Kind,
@@ -223,15 +224,15 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    /// The companies of some ids that the actor may read and see in reports.
+    /// Returns the companies with these ids that the actor may read and see in reports.
     pub(super) async fn companies(&self, ids: impl IntoIterator<Item = Id>) -> Result<HashMap<Id, Arc<Image>>, Error> {
         let mut companies = self.records(Kind::Company, ids).await?;
         companies.retain(|_, image| self.access.allows(Action::Report, image));
         Ok(companies)
     }
 
-    /// All rates of some currencies. One read a currency; none where nothing is to be converted. An actor who may not
-    /// read rates has none.
+    /// Returns all rates of some currencies. One read for each currency, and none if nothing is to be converted.
+    /// Without the permission to read rates, the table is empty.
     pub(super) async fn rates(&self, currencies: &BTreeSet<Currency>) -> Result<RateTable, Error> {
         let mut table = RateTable::new(self.access.definitions().base_currency());
         self.add_rates(&mut table, currencies).await?;

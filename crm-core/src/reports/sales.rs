@@ -1,4 +1,4 @@
-//! The fold of the sales report: how many were won and lost, for how much, and how long it took.
+//! The aggregation of the sales report: deals won and lost, their value, and sales cycles.
 
 use serde::Serialize;
 
@@ -13,59 +13,60 @@ use crate::{
     value::{Currency, Date},
 };
 
-/// What sold. See [`Reports::sales`](super::Reports::sales).
+/// The sales report. See [`Reports::sales`](super::Reports::sales).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SalesReport {
-    /// Of all deals together.
+    /// The metrics of all deals.
     pub overall: Figures,
-    /// The tables asked for, in their order.
+    /// The requested tables, in the order of the request.
     pub tables: Vec<Table<Figures>>,
-    /// The currency that [`Sums::in_base`] is in.
+    /// The currency of [`Sums::in_base`].
     pub base_currency: Currency,
-    /// The rates by which won amounts were converted: each won deal's at its close date.
+    /// The rates used for conversion: each won deal's on its close date.
     pub rates: Vec<RateUsed>,
-    /// What could not be converted: in no [`Sums::in_base`].
+    /// Amounts that could not be converted and are not part of [`Sums::in_base`].
     pub missing_rates: Vec<MissingRate>,
 }
 
-/// The figures of some deals.
+/// The metrics of a group of deals.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
-    /// All of them: won + lost + open.
+    /// The number of deals: won + lost + open.
     pub deals: u64,
-    /// Those in a stage that means won.
+    /// Deals in a won stage.
     pub won: u64,
-    /// Those in a stage that means lost.
+    /// Deals in a lost stage.
     pub lost: u64,
-    /// Those in any other stage.
+    /// Deals in any other stage.
     pub open: u64,
-    /// Won ÷ (won + lost), by count; `None` where none is closed.
+    /// Won ÷ (won + lost), by count. `None` without closed deals.
     pub win_rate: Option<f64>,
     /// The values of the won deals.
     pub won_value: Sums,
-    /// Won deals that have no value (or none that the actor may see): in `won`, not in `won_value`.
+    /// Won deals without a value (or none that the actor may see). They are part of `won` and not of `won_value`.
     pub won_without_value: u64,
-    /// How long it took.
+    /// The sales cycles.
     pub cycle: Cycle,
 }
 
-/// Sales cycles: the days from the first entry of the stage where a cycle begins (or from the creation) to the actual
+/// Sales cycles: the days from the first entry into the stage where a cycle starts (or from the creation) to the actual
 /// close date, both as days of the organization's time zone. Deals that never were in that stage have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Cycle {
-    /// Of the won deals.
+    /// The cycles of won deals.
     pub won: Option<Spread>,
-    /// Of the lost ones.
+    /// The cycles of lost deals.
     pub lost: Option<Spread>,
-    /// Of both.
+    /// The cycles of both.
     pub closed: Option<Spread>,
-    /// Closed deals left out of these because their days cannot be: closed before the cycle began, or after today.
+    /// Closed deals that are excluded because their dates are impossible: closed before the cycle started, or after
+    /// today.
     pub left_out: u64,
 }
 
 impl Figures {
-    /// Sales velocity, in base currency a day: open deals × win rate × average won value ÷ mean cycle of won deals.
-    /// `None` where one of these is not known or the mean cycle is nought.
+    /// Returns the sales velocity, in the base currency per day: open deals × win rate × average won value ÷ mean cycle
+    /// of won deals. `None` if one of these is unknown or the mean cycle is zero.
     #[allow(clippy::cast_precision_loss)] // a count of deals is far below 2^53
     pub fn velocity(&self, open: u64) -> Option<f64> {
         let average = self.won_value.in_base.as_ref()?.average.to_f64();
@@ -74,7 +75,7 @@ impl Figures {
     }
 }
 
-/// A deal, as far as this report looks at it.
+/// The fields of a deal that this report uses.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Fact {
     pub(super) kind: StageKind,
@@ -86,9 +87,9 @@ pub(super) struct Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CycleDays {
     Days(i64),
-    /// The deal is open, or never was where cycles begin.
+    /// The deal is open, or never was in the stage where cycles start.
     None,
-    /// It is said to have closed before it began, or after today.
+    /// The close date is before the start of the cycle, or after today.
     Impossible,
 }
 
@@ -111,7 +112,7 @@ impl CycleDays {
     }
 }
 
-/// Deals being counted.
+/// The state of the aggregation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     open: u64,

@@ -1,26 +1,26 @@
-//! How numbers of days are spread: mean, median, least, greatest, sum.
+//! The distribution of numbers of days: mean, median, minimum, maximum, sum.
 
 use serde::Serialize;
 
-/// The spread of some numbers of days. Only ever of at least one number.
+/// The distribution of at least one number of days.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
-    /// How many.
+    /// The number of values.
     pub n: u64,
     /// Sum ÷ n.
     pub mean: f64,
-    /// The middle one; of an even number of them the mean of the two in the middle.
+    /// The median; for an even number of values, the mean of the two middle values.
     pub median: f64,
-    /// The least.
+    /// The minimum.
     pub min: i64,
-    /// The greatest.
+    /// The maximum.
     pub max: i64,
-    /// All together.
+    /// The sum.
     pub sum: i64,
 }
 
 impl Spread {
-    /// The spread of some days, in any order; `None` of none. O(n log n).
+    /// Returns the distribution of some days, in any order; `None` if empty. O(n log n).
     pub(super) fn of(mut days: Vec<i64>) -> Option<Self> {
         days.sort_unstable();
         let (&min, &max) = (days.first()?, days.last()?);
@@ -31,7 +31,7 @@ impl Spread {
     }
 }
 
-/// A ratio of whole numbers. Exact up to 2^53, which no count of days reaches.
+/// Returns a ratio of whole numbers, exact up to 2^53, which no count of days reaches.
 #[allow(clippy::cast_precision_loss)]
 fn ratio(a: i64, b: usize) -> f64 {
     a as f64 / b as f64

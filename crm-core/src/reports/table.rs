@@ -1,4 +1,4 @@
-//! Tables of groups: the keys that deals are grouped by, and the figures of each group.
+//! Tables of groups: the keys that deals are grouped by, and the metrics of each group.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use serde::Serialize;
 use super::query::GroupBy;
 use crate::{error::Error, value::Id};
 
-/// Groups that one table may have.
+/// The limit of groups of one table.
 pub(super) const MAX_GROUPS: usize = 10_000;
 
-/// What the deals of a group have in common.
+/// The key of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Key {
     /// A record: the owner, the team, the company, the stage.
     Id(Id),
-    /// A value, in the form that JSON shows it in, or a month or quarter.
+    /// A value in its JSON form, or a month or quarter.
     Text(String),
-    /// None, or none that the actor may see.
+    /// No value, or none that the actor may see.
     Missing,
 }
 
@@ -27,24 +27,24 @@ pub enum Key {
 pub struct Group<F> {
     /// One key for each [`Table::by`].
     pub keys: Vec<Key>,
-    /// What a person calls each key: the record's name, else the value; `None` where there is none, or the actor may
-    /// not see the record.
+    /// The display name of each key: the record's name, or the value; `None` if there is none, or if the actor may not
+    /// see the record.
     pub names: Vec<Option<String>>,
-    /// The figures.
+    /// The metrics.
     pub figures: F,
 }
 
-/// The groups of one grouping, each of at least one deal, ordered by names, then keys; missing ones last.
+/// The groups of one grouping, each with at least one deal, ordered by names, then keys; missing ones last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table<F> {
-    /// By what.
+    /// The groupings.
     pub by: Vec<GroupBy>,
     /// The groups.
     pub groups: Vec<Group<F>>,
 }
 
 impl<F> Table<F> {
-    /// The figures of the group whose keys have these names.
+    /// Returns the metrics of the group whose keys have these names.
     pub fn find(&self, names: &[&str]) -> Option<&F> {
         let same = |group: &&Group<F>| {
             group.names.len() == names.len()
@@ -54,7 +54,7 @@ impl<F> Table<F> {
     }
 }
 
-/// Groups being filled.
+/// The state of the aggregation.
 #[derive(Debug)]
 pub(super) struct Tallies<T> {
     groups: BTreeMap<Vec<Key>, T>,
@@ -65,7 +65,7 @@ impl<T: Default> Tallies<T> {
         Self { groups: BTreeMap::new() }
     }
 
-    /// The tally of some keys.
+    /// Returns the tally of some keys.
     pub(super) fn at(&mut self, keys: Vec<Key>) -> Result<&mut T, Error> {
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&keys) {
             return Err(Error::TooLarge { what: "the number of groups of a table", limit: MAX_GROUPS });
@@ -73,7 +73,7 @@ impl<T: Default> Tallies<T> {
         Ok(self.groups.entry(keys).or_default())
     }
 
-    /// The table: every key named, every tally finished.
+    /// Returns the table, with names for all keys and all tallies finished.
     pub(super) fn table<F>(
         self,
         by: Vec<GroupBy>,
@@ -85,7 +85,7 @@ impl<T: Default> Tallies<T> {
             let names = keys.iter().enumerate().map(|(at, key)| name(at, key)).collect();
             groups.push(Group { keys, names, figures: finish(tally)? });
         }
-        // What has no name goes last.
+        // Keys without a name come last.
         let order = |group: &Group<F>| -> Vec<(bool, Option<String>)> {
             group.names.iter().map(|name| (name.is_none(), name.clone())).collect()
         };

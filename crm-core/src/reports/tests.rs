@@ -1,4 +1,4 @@
-//! Reports through the use cases: who sees what, and what happens to money, days and archived deals.
+//! Tests of reports through the use cases: permissions, money, days and archived deals.
 
 use super::*;
 use crate::{
@@ -23,7 +23,7 @@ fn at(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-#[allow(clippy::unnecessary_wraps)] // as the field takes it
+#[allow(clippy::unnecessary_wraps)] // the signature of the field
 fn dollars(amount: i64) -> Option<Money> {
     Some(Money::new(amount, Currency::USD))
 }
@@ -37,7 +37,7 @@ struct Sale<'a> {
     closed: Option<(&'a str, bool)>,
 }
 
-/// A deal of the default pipeline with its history.
+/// Returns a deal of the default pipeline with its history.
 fn sale(ready: &Ready, sale: &Sale<'_>) -> NewWithHistory<crate::deals::Deal> {
     let stage = |kind| ready.deal_pipeline.first_of(kind).unwrap().id;
     let new = NewDeal {
@@ -62,7 +62,7 @@ fn sale(ready: &Ready, sale: &Sale<'_>) -> NewWithHistory<crate::deals::Deal> {
     history
 }
 
-/// The second stage of the pipeline.
+/// Returns the second stage of the pipeline.
 fn second(ready: &Ready) -> crate::pipelines::Stage {
     let mut open: Vec<_> =
         ready.deal_pipeline.stages.iter().filter(|stage| stage.kind == StageKind::Open).cloned().collect();
@@ -70,7 +70,7 @@ fn second(ready: &Ready) -> crate::pipelines::Stage {
     open[1].clone()
 }
 
-/// A representative's and a manager's deals, and those of somebody in another team.
+/// Creates deals of a representative, of a manager, and of a user in another team.
 async fn ready() -> Ready {
     let ready = Ready::in_memory().await.unwrap();
     let other = NewTeam { name: "South".into(), ..Default::default() };
@@ -132,14 +132,14 @@ fn sum(figures: &Figures) -> Option<Decimal> {
     figures.won_value.in_base.as_ref().map(|value| value.sum)
 }
 
-/// The one fault of a refusal: its field and code.
+/// Returns the field and code of the only fault of a refusal.
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, &'static str) {
     let Err(Error::Invalid(faults)) = result else { panic!("{result:?}") };
     let [fault] = faults.all() else { panic!("{faults}") };
     (fault.field.clone(), fault.fault.code)
 }
 
-/// An actor with a role of its own.
+/// Returns an actor with its own role.
 async fn with_role(ready: &Ready, grants: Vec<Grant>, field_rules: Vec<FieldRule>) -> Actor {
     let role = NewRole { key: "own".into(), name: "Own".into(), grants, field_rules, ..Default::default() };
     let role = ready.crm.roles(&ready.admin).create(role).await.unwrap();
@@ -159,7 +159,7 @@ fn everybody_sees_what_their_grants_of_report_cover() {
         assert_eq!((team.deals, sum(&team)), (4, Some(400.into())));
         let own = seen(&ready.rep).await;
         assert_eq!((own.deals, own.won, sum(&own)), (3, 1, Some(100.into())));
-        // To read is not to report.
+        // The permission to read does not include reports.
         let reader = with_role(&ready, vec![Grant::new(Kind::Deal, Action::Read, Scope::All)], Vec::new()).await;
         let refused = ready.crm.reports(&reader).sales(&query).await;
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
@@ -221,7 +221,7 @@ fn a_company_that_one_may_not_see_gives_nothing_away() {
 fn groups_cycles_and_cohorts_follow_the_log_and_the_organizations_calendar() {
     block_on(async {
         let ready = ready().await;
-        // Where it is already the second quarter when deal A is won, and the fiscal year begins in April.
+        // In this time zone it is already the second quarter when deal A is won; the fiscal year begins in April.
         let patch = OrganizationPatch::new().time_zone("Europe/Berlin").fiscal_year_start_month(4);
         ready.crm.organizations(&ready.admin).update(ready.admin.tenant(), patch).await.unwrap();
         let deals = ready.crm.deals(&ready.admin);
@@ -343,11 +343,11 @@ fn ages_are_those_of_the_day_by_the_log() {
         let now = ages(&ready.admin, "2026-01-05").await;
         assert_eq!(now.days.map(|days| (days.n, days.sum)), Some((1, 5)));
         assert_eq!(now.older_than.iter().map(|older| older.deals).collect::<Vec<_>>(), [0, 1]);
-        // Then A was there, which is won now.
+        // Deal A, which is won now, was in the stage then.
         let then = ages(&ready.admin, "2025-01-31").await;
         assert_eq!(then.days.map(|days| (days.n, days.sum)), Some((1, 20)));
         assert_eq!(ages(&ready.admin, "2024-01-01").await.days, None);
-        // C is the manager's: not the representative's to see.
+        // C belongs to the manager: the representative may not see it.
         assert_eq!(ages(&ready.manager, "2025-04-05").await.days.map(|days| days.n), Some(1));
         assert_eq!(ages(&ready.rep, "2025-04-05").await.days, None);
     });
@@ -373,7 +373,7 @@ fn the_life_of_deals_has_money_and_velocity() {
         assert_eq!((reasons[0].ending, reasons[0].records, reasons[0].rate), (Ending::Won, 3, 1.0));
         assert_eq!((reasons[1].ending, reasons[1].reason.as_deref()), (Ending::Lost, Some("price")));
         assert_eq!(reasons[1].value.in_base.as_ref().map(|value| value.sum), Some(50.into()));
-        // Of the first quarter: A and B; what its cohort became is followed beyond it.
+        // The first quarter: A and B. The outcomes of its cohort are followed beyond it.
         let quarter = query.from(Date::from_ymd(2025, 1, 1).unwrap()).until(Date::from_ymd(2025, 4, 1).unwrap());
         let report = ready.crm.reports(&ready.admin).life(&quarter).await.unwrap();
         assert_eq!((report.velocity.won, report.velocity.lost, report.cohort.records), (1, 1, 2));

@@ -3,7 +3,7 @@
 
 use super::record::Role;
 use crate::{
-    access::{Access, Action, Grant, Permission, built_in_roles},
+    access::{Access, Action, Grant, Permission},
     collection::Collection,
     draft,
     error::Error,
@@ -13,20 +13,6 @@ use crate::{
 };
 
 impl Role {
-    /// What the program gives to the role: nothing to a role of the organization's own.
-    pub fn built_in_grants(&self) -> &'static [Grant] {
-        let roles = if self.is_builtin { built_in_roles() } else { &[] };
-        roles.iter().find(|role| role.key == self.key).map_or(&[], |role| &role.grants)
-    }
-
-    /// What the role grants by itself, without what it inherits: of what the program gives all that is not withheld,
-    /// and what the organization adds. A withheld permission that this program does not know withholds nothing.
-    pub fn own_grants(&self) -> impl Iterator<Item = &Grant> {
-        let withheld: Vec<Permission> = self.withheld.iter().filter_map(|text| text.parse().ok()).collect();
-        let is_given = move |grant: &&Grant| !withheld.contains(&Permission::new(grant.resource, grant.action));
-        self.built_in_grants().iter().filter(is_given).chain(&self.grants)
-    }
-
     /// True where a stored grant could not be read: a newer program's, of an action or kind that this one does not know.
     pub(crate) fn has_unread(&self, stored: &Image) -> bool {
         stored.at(RoleFields::grants).items().len() > self.grants.len()

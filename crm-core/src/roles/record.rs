@@ -12,24 +12,24 @@ record! {
         definition: true,
         own: [], team: [],
         person {
-            /// Its stable name, unique, such as `sales_rep`.
+            /// Stable key, unique, such as `sales_rep`.
             key: String = Key, [required, unique];
-            /// What it is called, unique.
+            /// Name, unique.
             name: String = Text(MAX_TEXT), [required, unique, searchable];
-            /// What it is for.
+            /// Description.
             description: Option<String> = Text(2000), [];
-            /// Roles whose grants and field rules hold here too.
+            /// Inherited roles: their grants and field rules apply too.
             inherits: Vec<Id> = Ids(Kind::Role, 20), [];
-            /// What it allows; of a built-in role what the organization adds to what the program gives.
+            /// Grants; for a built-in role those that the organization adds to the program's.
             grants: Vec<Grant> = Structs(500), [];
             /// Permissions such as `lead.archive` that the program gives to the built-in role and the organization
             /// withholds.
             withheld: Vec<String> = Texts(500, 63), [];
-            /// What it hides or protects.
+            /// Rules that hide fields or make them read-only.
             field_rules: Vec<FieldRule> = Structs(200), [];
         }
         read_only {
-            /// True for the six that come with an organization.
+            /// `true` for the six built-in roles.
             is_builtin: bool = Bool, [];
         }
         machine {}

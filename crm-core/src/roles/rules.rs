@@ -1,11 +1,16 @@
 //! The rules of roles.
 
-use super::record::Role;
+use super::record::{Role, RoleFields};
 use crate::{
-    access::{FieldAccess, Permission},
+    access::{
+        FieldAccess, Permission, RoleSet,
+        escalation::{demand_no_more, hold_own_rights, raises},
+    },
     catalog,
+    draft::{Draft, Step, Stop},
+    error::Error,
     rules::{Rules, Settle},
-    schema::{Record, Section},
+    schema::{Image, Record, RecordKind as _, Section},
     value::{Id, Kind},
 };
 
@@ -13,13 +18,13 @@ impl Rules for Role {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if before.is_none_or(|before| (&before.grants, &before.withheld) != (&after.grants, &after.withheld)) {
             // What the program gives anyway is not stored besides. To give back what is withheld is to withhold it no more.
-            let given = after.built_in_grants();
+            let given = cx.definitions.given(after);
             after.grants.retain(|grant| !given.contains(grant));
             check_withheld(before, after, cx);
         }
         if let Some(before) = before.filter(|before| before.is_builtin) {
             if before.key != after.key {
-                cx.faults.push("key", "fixed", "of a built-in role cannot change");
+                cx.faults.push("key", "fixed", "of a built-in role cannot be changed");
             }
             if before.key == "admin" {
                 // It grants everything already: what it could inherit is what it must not have, a field rule.
@@ -30,7 +35,7 @@ impl Rules for Role {
                     ("inherits", before.inherits != after.inherits),
                 ];
                 for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-                    let message = "of the role `admin` cannot change: somebody must be able to see and do everything";
+                    let message = "of the role `admin` cannot be changed";
                     cx.faults.push(field, "fixed", message);
                 }
             }
@@ -68,9 +73,9 @@ impl Rules for Role {
             let defines = matches!(rule.kind, Kind::Organization | Kind::Pipeline | Kind::Property | Kind::Team);
             if (kept || defines) && rule.access == FieldAccess::Hidden {
                 let message = if kept {
-                    "cannot be hidden: a record's id and its history tell it"
+                    "cannot be hidden, because the record's id and history reveal it"
                 } else {
-                    "cannot be hidden: it is what records of other kinds are shown by"
+                    "cannot be hidden, because it is used to display other records"
                 };
                 cx.faults.push(format!("field_rules[{at}].field"), "not_hideable", message);
             }
@@ -80,7 +85,7 @@ impl Rules for Role {
             let mut seen: Vec<Id> = Vec::new();
             while let Some(id) = open.pop() {
                 if id == before.id {
-                    cx.faults.push("inherits", "cycle", "a role cannot inherit from itself, not even through others");
+                    cx.faults.push("inherits", "cycle", "a role cannot inherit from itself, directly or indirectly");
                     break;
                 }
                 if !seen.contains(&id) {
@@ -90,12 +95,49 @@ impl Rules for Role {
             }
         }
     }
+
+    /// Who grants something in a role must hold it, and be spared no field rule by the role; and nobody raises what a role of
+    /// their own grants.
+    fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+        let fields = [RoleFields::grants, RoleFields::withheld, RoleFields::inherits, RoleFields::field_rules];
+        let changed = |before: &Image| {
+            fields.into_iter().any(|field| before.at(field) != after.at(field))
+                || before.is_archived() != after.is_archived()
+        };
+        if !before.is_none_or(changed) {
+            return Ok(());
+        }
+        let definitions = draft.cx.definitions;
+        let role = Self::decode(&after.values)?;
+        let inherited = definitions.role_set(&role.inherits);
+        let rules = role.field_rules.iter().chain(inherited.rules());
+        let unread = inherited.unread().chain(role.has_unread(after).then_some(after.id));
+        let whole = RoleSet::new(definitions.granted_by(&role).chain(inherited.all()), rules).of(false, unread);
+        demand_no_more(draft, &whole, &whole)?;
+        if before.is_some() {
+            // Without the limits of a key: those are no less narrow afterwards.
+            let mine = draft.cx.access.role_ids();
+            let changed = Record::from_image(after)?;
+            if raises(&definitions.role_set(mine), &definitions.role_set_with(mine, &changed)) {
+                return Err(Error::OwnRights { field: "grants" }.into());
+            }
+        }
+        hold_own_rights(draft, after)
+    }
+
+    fn follow(_: &mut Draft<'_>, _: Option<&Image>, after: &Image, _: Step) -> Result<(), Stop> {
+        if after.is_archived() && after.at(RoleFields::key).as_text() == Some("admin") {
+            let message = "the role `admin` cannot be archived";
+            return Err(Error::invalid("archived_at", "fixed", message).into());
+        }
+        Ok(())
+    }
 }
 
 /// Only a built-in role withholds anything, and of what the program gives it. An entry that a newer program stored stays:
 /// to take it off would give what this program cannot name.
 fn check_withheld(before: Option<&Record<Role>>, after: &Role, cx: &mut Settle<'_>) {
-    let given = after.built_in_grants();
+    let given = cx.definitions.given(after);
     for (at, text) in after.withheld.iter().enumerate() {
         if before.is_some_and(|before| before.withheld.contains(text)) {
             continue;
@@ -105,14 +147,14 @@ fn check_withheld(before: Option<&Record<Role>>, after: &Role, cx: &mut Settle<'
             Err(message) => cx.faults.push(field, "unknown_permission", message),
             Ok(one) if given.iter().any(|grant| Permission::new(grant.resource, grant.action) == one) => {}
             Ok(one) => {
-                let message = format!("`{one}` cannot be withheld: the program does not give it to this role");
+                let message = format!("`{one}` cannot be withheld: the built-in role does not grant it");
                 cx.faults.push(field, "not_given", message);
             }
         }
     }
     let unknown = before.iter().flat_map(|before| &before.withheld).filter(|text| text.parse::<Permission>().is_err());
     for text in unknown.filter(|text| !after.withheld.contains(text)) {
-        let message = format!("must keep `{text}`, which a newer version of the program stored");
+        let message = format!("must contain `{text}`, which was stored by a newer version of the program");
         cx.faults.push("withheld", "unknown_permission", message);
     }
 }

@@ -4,7 +4,10 @@ use super::{Rules, Settle};
 use crate::{
     catalog::by_kind,
     definitions::Definitions,
+    draft::{Draft, Step, Stop},
+    error::Faults,
     schema::{Image, Record, common},
+    store::Claim,
     value::{Fault, FieldValue, Id, Kind, Time, Value, WrongType},
 };
 
@@ -68,6 +71,36 @@ pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: 
 /// such key.
 pub(crate) fn place_key(kind: Kind, key: &str, value: &str, definitions: &Definitions) -> Option<(usize, Value)> {
     by_kind!(kind, K => <K as Rules>::place_key(key, value, definitions))
+}
+
+/// The values that a field of a kind can have: see [`Rules::choices`].
+pub(crate) fn choices(kind: Kind, field: &str, definitions: &Definitions) -> Option<Vec<String>> {
+    by_kind!(kind, K => <K as Rules>::choices(field, definitions))
+}
+
+/// Claims that a write of these values takes besides its fields': see [`Rules::keys`].
+pub(crate) fn keys(kind: Kind, tenant: Id, sets: &[(usize, Value)]) -> Vec<Claim> {
+    by_kind!(kind, K => <K as Rules>::keys(tenant, sets))
+}
+
+/// See [`Rules::complete`].
+pub(crate) fn complete(
+    draft: &mut Draft<'_>,
+    before: Option<&Image>,
+    after: &mut Image,
+    faults: &mut Faults,
+) -> Result<(), Stop> {
+    by_kind!(after.kind(), K => <K as Rules>::complete(draft, before, after, faults))
+}
+
+/// See [`Rules::permit`].
+pub(crate) fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+    by_kind!(after.kind(), K => <K as Rules>::permit(draft, before, after))
+}
+
+/// See [`Rules::follow`].
+pub(crate) fn follow(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+    by_kind!(after.kind(), K => <K as Rules>::follow(draft, before, after, step))
 }
 
 /// A record's claims beyond one per unique field.

@@ -4,6 +4,8 @@
 mod dispatch;
 mod settle;
 
-pub(crate) use dispatch::{Stamp, claims, derive, faults, keep, place_key, settle};
+pub(crate) use dispatch::{
+    Stamp, choices, claims, complete, derive, faults, follow, keep, keys, permit, place_key, settle,
+};
 pub(crate) use settle::{ClaimsOf, Rules};
 pub use settle::{Settle, Validator};

@@ -2,8 +2,10 @@
 
 use crate::{
     definitions::Definitions,
+    draft::{Draft, Step, Stop},
     error::Faults,
     schema::{Image, Record, RecordKind},
+    store::Claim,
     value::{Id, Time, Value},
 };
 
@@ -27,16 +29,6 @@ pub struct Settle<'a> {
     pub faults: &'a mut Faults,
 }
 
-impl Settle<'_> {
-    /// What has to do with sign-in is made by its own use cases alone: by hand one could make a session that nobody
-    /// began, or an entry of the security log of what never happened.
-    pub(crate) fn refuse_plain_creation(&mut self, is_new: bool) {
-        if is_new && matches!(self.action, "create" | "upsert") {
-            self.faults.push("", "not_created", "cannot be created by itself: a use case of sign-in makes it");
-        }
-    }
-}
-
 /// The rules of one kind.
 pub(crate) trait Rules: RecordKind {
     /// Fills in what is missing, holds what must hold between fields. `before` is `None` for a new record.
@@ -53,6 +45,38 @@ pub(crate) trait Rules: RecordKind {
     /// written by itself: the field's position, and what to set there.
     fn place_key(_key: &str, _value: &str, _definitions: &Definitions) -> Option<(usize, Value)> {
         None
+    }
+
+    /// The values that a field can have, where its declaration leaves that open and the definitions say it.
+    fn choices(_field: &str, _definitions: &Definitions) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Claims that a write of these values takes by [`Rules::complete`]: who holds them is read along.
+    fn keys(_tenant: Id, _sets: &[(usize, Value)]) -> Vec<Claim> {
+        Vec::new()
+    }
+
+    /// Fills in and checks what takes more than the record to know: other records, common fields, the actor. Called when all
+    /// else is filled in. What it needs to read it wants ([`Draft::want_all`]), and the caller stops for all of it at once.
+    fn complete(
+        _draft: &mut Draft<'_>,
+        _before: Option<&Image>,
+        _after: &mut Image,
+        _faults: &mut Faults,
+    ) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    /// Refuses what the actor must not do, whatever they are granted: what would make somebody more than they are. Not asked
+    /// of the system.
+    fn permit(_draft: &mut Draft<'_>, _before: Option<&Image>, _after: &Image) -> Result<(), Stop> {
+        Ok(())
+    }
+
+    /// Follows the write in the same commit: writes what goes with it, or refuses what nobody may do.
+    fn follow(_draft: &mut Draft<'_>, _before: Option<&Image>, _after: &Image, _step: Step) -> Result<(), Stop> {
+        Ok(())
     }
 
     /// Claims beyond one per unique field, of a kind that has any. Called for live records only.

@@ -119,6 +119,10 @@ pub struct Marks {
     pub secret: bool,
     /// Something that somebody does not want (`do_not_email`): conversion, upsert, import and merge never take it back.
     pub restricts: bool,
+    /// Of a field of the machine: each of its changes is announced, so that the log tells it all the same.
+    pub announced: bool,
+    /// Of a list of structures: each may name a record as its `ref`.
+    pub refers: bool,
 }
 
 /// What a field is made of: whoever may not see the source may not see what is made of it.
@@ -208,10 +212,10 @@ impl FieldType {
         match self {
             FieldType::Bool => "true or false",
             FieldType::Int(..) => "a whole number",
-            FieldType::Decimal => "a decimal number as text",
+            FieldType::Decimal => "a decimal number as a string",
             FieldType::Money => "an amount such as {\"amount\": \"10.50\", \"currency\": \"EUR\"}",
-            FieldType::Text(_) | FieldType::LongText | FieldType::Folded => "a text",
-            FieldType::Email => "an e-mail address",
+            FieldType::Text(_) | FieldType::LongText | FieldType::Folded => "text",
+            FieldType::Email => "an email address",
             FieldType::Phone => "a phone number",
             FieldType::Domain => "a domain name",
             FieldType::Url => "a URL",
@@ -223,12 +227,12 @@ impl FieldType {
             FieldType::Date => "a date such as 2024-01-31",
             FieldType::Id(_) | FieldType::StageId => "an id",
             FieldType::Ref(_) => "a reference such as {\"kind\": \"lead\", \"id\": \"…\"}",
-            FieldType::Texts(..) => "a list of texts",
+            FieldType::Texts(..) => "a list of text values",
             FieldType::Ids(..) => "a list of ids",
             FieldType::Refs(..) => "a list of references",
             FieldType::Struct => "an object",
             FieldType::Structs(_) => "a list of objects",
-            FieldType::Properties => "an object of custom properties",
+            FieldType::Properties => "an object with custom properties",
         }
     }
 
@@ -253,8 +257,9 @@ impl FieldType {
                 let currency = json.get("currency").and_then(Json::as_str).ok_or_else(wrong)?;
                 let amount: Decimal =
                     json.get("amount").and_then(|a| serde_json::from_value(a.clone()).ok()).ok_or_else(wrong)?;
-                let currency: Currency =
-                    currency.parse().map_err(|_| Fault::new("unknown_currency", "must be a currency of ISO 4217"))?;
+                let currency: Currency = currency
+                    .parse()
+                    .map_err(|_| Fault::new("unknown_currency", "must be an ISO 4217 currency code"))?;
                 Value::Money(Money { amount, currency })
             }
             (
@@ -362,7 +367,7 @@ impl FieldType {
             (FieldType::Properties, Value::Map(map)) => {
                 let value = Value::Map(map);
                 if value.size() > MAX_PROPERTIES {
-                    return Err(Fault::new("too_long", format!("must be at most {MAX_PROPERTIES} bytes in all")));
+                    return Err(Fault::new("too_long", format!("must be at most {MAX_PROPERTIES} bytes in total")));
                 }
                 value
             }
@@ -392,7 +397,7 @@ impl FieldType {
     fn normalize_text(&self, text: &str, default_country: Option<&str>) -> Result<Value, Fault> {
         let too_long = |max: usize, unit: &str| Fault::new("too_long", format!("must have at most {max} {unit}"));
         if text.contains('\0') {
-            return Err(Fault::new("nul", "must not contain the character NUL"));
+            return Err(Fault::new("nul", "must not contain NUL characters"));
         }
         let trimmed = match self {
             FieldType::LongText => text,
@@ -431,7 +436,7 @@ impl FieldType {
             FieldType::Key => normalize_slug(trimmed)?.into(),
             FieldType::Currency => trimmed
                 .parse::<Currency>()
-                .map_err(|_| Fault::new("unknown_currency", "must be a currency of ISO 4217, such as EUR"))?
+                .map_err(|_| Fault::new("unknown_currency", "must be an ISO 4217 currency code such as EUR"))?
                 .code()
                 .into(),
             FieldType::TimeZone => trimmed
@@ -470,14 +475,14 @@ pub(crate) fn one_line(text: &str, max: usize) -> Result<&str, Fault> {
         return Err(Fault::new("control_character", "must not contain line breaks or control characters"));
     }
     if trimmed.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
-        return Err(Fault::new("direction_override", "must not contain characters that turn the direction of text"));
+        return Err(Fault::new("direction_override", "must not contain bidirectional text controls"));
     }
     if trimmed.chars().all(|c| c.is_whitespace() || is_invisible(c)) { Err(nothing_to_see()) } else { Ok(trimmed) }
 }
 
 /// What is said of a text of invisible characters.
 fn nothing_to_see() -> Fault {
-    Fault::new("invisible", "must have a character that can be seen")
+    Fault::new("invisible", "must contain a visible character")
 }
 
 /// Characters that show nothing by themselves: joiners, fillers, marks of direction, selectors.
@@ -501,7 +506,7 @@ fn structured(json: Arc<serde_json::Value>, max: usize) -> Result<Value, Fault> 
 }
 
 fn check_nul(json: &serde_json::Value) -> Result<(), Fault> {
-    let nul = || Fault::new("nul", "must not contain the character NUL");
+    let nul = || Fault::new("nul", "must not contain NUL characters");
     match json {
         serde_json::Value::String(text) if text.contains('\0') => Err(nul()),
         serde_json::Value::Array(items) => items.iter().try_for_each(check_nul),

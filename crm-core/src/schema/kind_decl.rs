@@ -2,7 +2,7 @@
 
 use foldhash::HashMap;
 
-use super::{ARCHIVED, ARCHIVED_WALK, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
+use super::{ARCHIVED, ARCHIVED_WALK, Behavior, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
 use crate::value::Kind;
 
 /// The positions of the fields that every kind has.
@@ -79,6 +79,8 @@ pub struct KindParts {
     pub forgotten_at: Option<&'static str>,
     /// The field that says from when on a record waits to be worked on: see [`KindDecl::due`].
     pub due: Option<&'static str>,
+    /// How the engine treats its records.
+    pub behavior: Behavior,
 }
 
 /// The declaration of a kind.
@@ -103,6 +105,8 @@ pub struct KindDecl {
     /// missing. Such records are found across tenants ([`Feed::due`](crate::store::Feed::due)), and the kind has an index
     /// `() → due`.
     pub due: Option<usize>,
+    /// How the engine treats its records.
+    pub behavior: Behavior,
     positions: HashMap<&'static str, usize>,
 }
 
@@ -149,6 +153,7 @@ impl KindDecl {
             team: find(parts.team).unwrap_or_default(),
             forgotten_at: parts.forgotten_at.and_then(at),
             due: parts.due.and_then(at),
+            behavior: parts.behavior,
             is_definition: parts.is_definition,
             fields,
             indexes,

@@ -1,6 +1,7 @@
 //! Declarations: what fields and indexes a kind of record has, once, for everybody: the struct, its patch, the checks,
 //! the filter language and the tables of every store are derived from them.
 
+mod behavior;
 mod field;
 mod hiding;
 mod image;
@@ -8,6 +9,7 @@ mod index;
 mod kind_decl;
 mod record;
 
+pub use behavior::{Behavior, Private, Visibility};
 pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_MADE, MAX_TEXT, Marks, Section, Source};
 pub(crate) use hiding::hidden_with;
 pub use image::{Group, Image, Versions};

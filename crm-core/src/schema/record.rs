@@ -233,6 +233,8 @@ fn by_name<S: Serializer>(decl: &KindDecl, sets: &[(usize, Value)], serializer: 
 /// for whatever the active scoring model reads, `[]` where no record's field is in it. A field that people write says so
 /// too where the core makes it while nobody else does: `from` where it is made of others, `follows` where another field
 /// only suggests it. Names of the same record that do not exist do not compile; a test of the catalogue holds the others.
+///
+/// What the engine does with its records besides, the block says before the fields: see [`Behavior`](super::Behavior).
 macro_rules! record {
     (
         $(#[$doc:meta])*
@@ -240,6 +242,12 @@ macro_rules! record {
             $(definition: $definition:literal,)?
             $(forgotten_at: $forgotten:ident,)?
             $(due: $due:ident,)?
+            $(visibility: $visibility:expr,)?
+            $(private: $private:ident by $author:ident,)?
+            $(parent: $parent:ident,)?
+            $(announced_at: $announced_at:ident,)?
+            $(creator_owns: $creator_owns:literal,)?
+            $(made_by_use_cases: $made_by_use_cases:literal,)?
             own: [$($own:ident),*], team: [$($team:ident),*],
             person { $(
                 $(#[$pdoc:meta])* $pf:ident: $pt:ty = $pd:expr, [$($pm:ident),*]
@@ -340,11 +348,11 @@ macro_rules! record {
             fn decl() -> &'static $crate::schema::KindDecl {
                 static DECL: std::sync::LazyLock<$crate::schema::KindDecl> = std::sync::LazyLock::new(|| {
                     #[allow(unused_imports)]
-                    use $crate::schema::{FieldDecl, FieldType::{self, *}, KindParts, MAX_TEXT, Marks, Section};
+                    use $crate::schema::{Behavior, FieldDecl, FieldType::{self, *}, KindParts, MAX_TEXT, Marks, Private, Section, Visibility};
                     const fn marks(list: &[Marks]) -> Marks {
                         let mut all = Marks {
                             required: false, unique: false, searchable: false, reportable: false, personal: false,
-                            secret: false, restricts: false,
+                            secret: false, restricts: false, announced: false, refers: false,
                         };
                         let mut at = 0;
                         while at < list.len() {
@@ -355,6 +363,8 @@ macro_rules! record {
                             all.personal |= list[at].personal;
                             all.secret |= list[at].secret;
                             all.restricts |= list[at].restricts;
+                            all.announced |= list[at].announced;
+                            all.refers |= list[at].refers;
                             at += 1;
                         }
                         all
@@ -397,6 +407,18 @@ macro_rules! record {
                         is_definition: false $(|| $definition)?,
                         forgotten_at: None::<&str> $(.or(Some(stringify!($forgotten))))?,
                         due: None::<&str> $(.or(Some(stringify!($due))))?,
+                        behavior: Behavior {
+                            $(visibility: $visibility,)?
+                            $(private: Some(Private {
+                                flag: $fields::$private as usize,
+                                author: $fields::$author as usize,
+                            }),)?
+                            $(parent: Some($fields::$parent as usize),)?
+                            $(announced_at: Some($fields::$announced_at as usize),)?
+                            $(creator_owns: $creator_owns,)?
+                            $(made_by_use_cases: $made_by_use_cases,)?
+                            ..Behavior::PLAIN
+                        },
                     })
                 });
                 &DECL
@@ -497,6 +519,8 @@ pub(crate) mod record_marks {
         personal: false,
         secret: false,
         restricts: false,
+        announced: false,
+        refers: false,
     };
     pub(crate) const required: Marks = Marks { required: true, ..NONE };
     pub(crate) const unique: Marks = Marks { unique: true, ..NONE };
@@ -505,4 +529,6 @@ pub(crate) mod record_marks {
     pub(crate) const personal: Marks = Marks { personal: true, ..NONE };
     pub(crate) const secret: Marks = Marks { secret: true, ..NONE };
     pub(crate) const restricts: Marks = Marks { restricts: true, ..NONE };
+    pub(crate) const announced: Marks = Marks { announced: true, ..NONE };
+    pub(crate) const refers: Marks = Marks { refers: true, ..NONE };
 }

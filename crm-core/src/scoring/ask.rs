@@ -9,6 +9,7 @@ use super::{
     course::{Known, Reader},
     facts::Facts,
     model::On,
+    models::Models as _,
     record::{ScoringModel, ScoringModelFields},
     score::{Contribution, Fact, Score},
 };
@@ -26,21 +27,22 @@ use crate::{
 /// How many moments of a course are told at once.
 pub(super) const MAX_MOMENTS: usize = 1_000;
 
-/// Which score: by which model, at which moment, of what was known by when.
+/// Selects a score: model, version, time, and the time up to which recorded changes are considered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScoreQuery {
-    /// By which model; the active one where not given.
+    /// The model; default: the active one.
     pub model: Option<Id>,
-    /// By which version of it; the newest where not given.
+    /// The version of the model; default: the newest.
     pub version: Option<u64>,
-    /// At which moment; now where not given.
+    /// The time of the score; default: now.
     pub at: Option<Time>,
-    /// Of what was known by when; now where not given. With `known_at` equal to `at`: the score as it was worked out then.
+    /// Only changes recorded by this time are considered; default: now. Equal to `at`, this is the score as it was
+    /// computed then.
     pub known_at: Option<Time>,
 }
 
 impl ScoreQuery {
-    /// The score as it was worked out at a moment: of what was known then.
+    /// The score as it was computed at a time, from what was known then.
     #[must_use]
     pub const fn as_it_was(at: Time) -> Self {
         Self { model: None, version: None, at: Some(at), known_at: Some(at) }
@@ -57,7 +59,7 @@ pub struct Moment {
     pub points: super::Points,
 }
 
-/// The course of a score.
+/// The score history of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Course {
     /// By which model and version, such as `starter@3`.
@@ -68,7 +70,7 @@ pub struct Course {
     pub moments: Vec<Moment>,
 }
 
-/// Scores, as an actor may see them.
+/// Scores, with the permissions of an actor.
 #[derive(Clone)]
 pub struct Scoring<'a> {
     pub(super) engine: &'a Arc<Engine>,
@@ -105,21 +107,22 @@ impl<'a> Scoring<'a> {
         Self { engine, actor }
     }
 
-    /// The score of a record, with contributions that sum to it. Facts of related records that the actor may not see are
-    /// left out of them: what remains is the rule and its points. A score that rests on a field that is hidden from the
-    /// actor is hidden as a whole: its rules and points would tell the field.
+    /// Returns the score of a record, with contributions that add up to it. Facts of related records that the actor may
+    /// not see are omitted: the rule and its points remain. A score that depends on a field hidden from the actor is
+    /// hidden completely, because its rules and points would reveal the field.
     ///
-    /// It is worked out, not looked up: from the record as it is, or from the change log for a past moment. With `at` and
-    /// `known_at` both at a record's `scored_at` and the model at its `model_version`, it is what the record carried then.
+    /// The score is computed, not looked up: from the current record, or from the change log for a past time. With `at`
+    /// and `known_at` both at a record's `scored_at` and the model at its `model_version`, it is the score stored on
+    /// the record then.
     ///
-    /// Costs a read of the record, and what the model looks at: related records, interactions (a thousand a round trip);
-    /// for a past moment their histories.
+    /// Costs a read of the record and of what the model reads: related records and interactions (a thousand per round
+    /// trip), and for a past time their histories.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the actor may not see the record or there is no such model (or none is active);
-    /// [`Error::Invalid`] for a kind that is not scored, a moment to come, a record that was not there, a version that
-    /// never was, `unknown_field` where the actor may not see scores, or not what the model makes this one of, and, naming
-    /// rule and field, for a model that has stopped to make sense.
+    /// [`Error::NotFound`] if the actor may not see the record or the model does not exist (or none is active);
+    /// [`Error::Invalid`] for a kind that is not scored, a future time, a time at which the record did not exist, an
+    /// unknown version, `unknown_field` if the actor may not see scores or a field that the model reads, and, naming
+    /// rule and field, for a model that is no longer valid.
     pub async fn score(&self, record: Ref, query: &ScoreQuery) -> Result<Score, Error> {
         let (image, definitions, now) = self.subject(record).await?;
         let (at, known) = when(query, now)?;
@@ -139,19 +142,19 @@ impl<'a> Scoring<'a> {
         Ok(Score { record, model, at, known_at: known, points, contributions })
     }
 
-    /// The course of a record's score: its figures at each of some moments, at most 1,000, in order, by what is known now
-    /// (or at `known_at`): of history that was imported too. Moments before the record's creation are left out.
+    /// Returns the score history of a record: its figures at up to 1,000 times, in order, from what is known now (or at
+    /// `known_at`), including imported history. Times before the record's creation are omitted.
     ///
-    /// Costs as one score of a past moment; the moments themselves cost no read.
+    /// Costs as much as one score at a past time; additional times cost no read.
     ///
     /// # Errors
-    /// As [`Scoring::score`]; [`Error::Invalid`] for moments out of order, or too many.
+    /// As [`Scoring::score`]; [`Error::Invalid`] for times out of order, or too many.
     pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Course, Error> {
         let known = Known::By(query.known_at.unwrap_or(self.engine.clock.now()));
         self.course_of(record, moments, query, known).await
     }
 
-    /// The same as each moment's score was worked out then: of what was known then.
+    /// Like [`Scoring::course`], with each score as it was computed then, from what was known then.
     ///
     /// # Errors
     /// As [`Scoring::course`].
@@ -168,10 +171,10 @@ impl<'a> Scoring<'a> {
     ) -> Result<Course, Error> {
         let (_, definitions, now) = self.subject(record).await?;
         if moments.len() > MAX_MOMENTS {
-            return Err(Error::invalid("moments", "too_many", format!("may be at most {MAX_MOMENTS}")));
+            return Err(Error::invalid("moments", "too_many", format!("may contain at most {MAX_MOMENTS} times")));
         }
         if !moments.is_sorted() || moments.last().is_some_and(|last| *last > now) {
-            return Err(Error::invalid("moments", "wrong_order", "must be in order, none of them in the future"));
+            return Err(Error::invalid("moments", "wrong_order", "must be in ascending order and not in the future"));
         }
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let mut compiled = chosen.compile(&definitions, now)?;
@@ -191,7 +194,7 @@ impl<'a> Scoring<'a> {
         Ok(Course { model, hot_threshold: compiled.hot_threshold, moments: told })
     }
 
-    /// Puts a model in force for its kind, in place of the one that is. In one commit; the next sweeps score the records.
+    /// Activates a model for its kind in place of the active one, in one commit. The next sweeps score the records.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`] without `scoring_model.update`.
@@ -200,7 +203,7 @@ impl<'a> Scoring<'a> {
         let active = ScoringModelFields::is_active as usize;
         Pending::new(self.engine, self.actor, "activate", asked_for(&model), vec![record.into()], move |draft, step| {
             let kind = Kind::from_value(draft.read(record)?.at(ScoringModelFields::kind)).ok();
-            let others = draft.cx.definitions.scoring_models().filter(|other| {
+            let others = draft.cx.definitions.of::<ScoringModel>().filter(|other| {
                 other.id != model && other.kind == kind && other.is_active && other.archived_at.is_none()
             });
             let others: Vec<Ref> = others.map(|other| Ref::new(Kind::ScoringModel, other.id)).collect();
@@ -245,7 +248,7 @@ impl<'a> Scoring<'a> {
     ) -> Result<Chosen, Error> {
         let missing = Error::NotFound(Kind::ScoringModel);
         let model = match query.model {
-            Some(id) => definitions.scoring_model(id).filter(|model| model.kind == Some(kind)),
+            Some(id) => definitions.get::<ScoringModel>(id).filter(|model| model.kind == Some(kind)),
             None => definitions.active_model(kind),
         };
         let model = model.ok_or(missing.clone())?;
@@ -315,13 +318,13 @@ fn no_score(kind: Kind) -> Error {
 fn when(query: &ScoreQuery, now: Time) -> Result<(Time, Time), Error> {
     let at = query.at.unwrap_or(now);
     if at > now {
-        return Err(Error::invalid("at", "too_large", "must not be in the future: what will happen is not known"));
+        return Err(Error::invalid("at", "too_large", "must not be in the future"));
     }
     Ok((at, query.known_at.unwrap_or(now)))
 }
 
 fn before_its_time(at: Time) -> Error {
-    Error::invalid("at", "too_small", format!("must not be before the record's creation, as {at} is"))
+    Error::invalid("at", "too_small", format!("must not be before the record was created, as {at} is"))
 }
 
 /// Nothing where the actor may see all that a model makes its score of.

@@ -12,9 +12,10 @@ use super::{
     course::Reader,
     facts::Facts,
     mark::{Next, mark_of},
+    models::Models as _,
     record::ScoringModel,
     score::Points,
-    swept::Swept,
+    sweep_report::SweepReport,
 };
 use crate::{
     access::{Actor, Authority},
@@ -102,8 +103,8 @@ impl<'a> Ready<'a> {
     /// a commit more for those that somebody else changed meanwhile.
     ///
     /// # Errors
-    /// What the store says where it cannot answer. What it refuses of one record is told in [`Swept::failed`].
-    pub(super) async fn score(&self, mut due: Vec<Due>, swept: &mut Swept) -> Result<(), Error> {
+    /// What the store says where it cannot answer. What it refuses of one record is told in [`SweepReport::failed`].
+    pub(super) async fn score(&self, mut due: Vec<Due>, swept: &mut SweepReport) -> Result<(), Error> {
         swept.scored += due.len() as u64;
         let mut tried = self.write(&due, swept).await?;
         for _ in 1..TRIES {
@@ -137,7 +138,7 @@ impl<'a> Ready<'a> {
     }
 
     /// Scores records of facts as they are, and writes what came of it; those records that need no further try.
-    async fn write(&self, due: &[Due], swept: &mut Swept) -> Result<Vec<Ref>, Error> {
+    async fn write(&self, due: &[Due], swept: &mut SweepReport) -> Result<Vec<Ref>, Error> {
         let scored = self.figures(due).await?;
         match self.commit(scored.clone()).await {
             Ok(Settled(done)) => {

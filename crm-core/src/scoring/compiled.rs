@@ -158,17 +158,17 @@ pub fn compile(
     let mut work =
         Work { kind, definitions, at, needs: Needs::default(), keys: BTreeSet::new(), faults: Faults::new() };
     if !KINDS.contains(&kind) {
-        work.faults.push("kind", "unknown_choice", "must be lead, contact, company or deal: others have no score");
+        work.faults.push("kind", "unknown_choice", "must be lead, contact, company or deal");
         return Err(work.faults);
     }
     let rules = definition.groups.iter().map(|group| group.rules.len() + group.behaviors.len()).sum::<usize>();
     match rules {
-        0 => work.faults.push("groups", "required", "needs at least one rule: a model without any scores nothing"),
+        0 => work.faults.push("groups", "required", "must contain at least one rule"),
         _ if rules > MAX_RULES => {
-            work.faults.push("groups", "too_many", format!("may have at most {MAX_RULES} rules in all"));
+            work.faults.push("groups", "too_many", format!("may have at most {MAX_RULES} rules in total"));
         }
         _ if definition.groups.len() > MAX_GROUPS => {
-            work.faults.push("groups", "too_many", format!("may be at most {MAX_GROUPS}"));
+            work.faults.push("groups", "too_many", format!("may contain at most {MAX_GROUPS} groups"));
         }
         _ => {}
     }
@@ -183,7 +183,7 @@ pub fn compile(
                 work.points(&place, points);
             }
             if !bounds.is_sorted_by(|higher, lower| higher > lower) {
-                work.faults.push(place, "wrong_order", "must fall from one bound to the next");
+                work.faults.push(place, "wrong_order", "must be in descending order");
             }
         }
     }
@@ -191,7 +191,7 @@ pub fn compile(
         work.points("hot_threshold", threshold);
         let most = definition.groups.iter().map(most_of).try_fold(0_i64, |sum, most| Some(sum + most?));
         if let Some(most) = most.filter(|most| *most < threshold) {
-            let message = format!("is more than the {most} thousandths that the groups can come to: none would be hot");
+            let message = format!("exceeds {most} thousandths, the highest total that the groups can reach");
             work.faults.push("hot_threshold", "too_large", message);
         }
     }
@@ -243,14 +243,10 @@ impl Work<'_> {
         // Without a bound of its own a group is bounded by what its rules and 10,000 events can give.
         let (floor, cap) = (bound("floor", group.floor, i64::MIN), bound("cap", group.cap, i64::MAX));
         if floor > 0 || cap < 0 {
-            let message = "must leave room for nought: of whom nothing is known, nothing is to be said";
+            let message = "must allow a score of zero";
             self.faults.push(format!("{place}.{}", if floor > 0 { "floor" } else { "cap" }), "contradiction", message);
         } else if floor == cap {
-            self.faults.push(
-                format!("{place}.cap"),
-                "contradiction",
-                "equals the floor: the group could only be nought",
-            );
+            self.faults.push(format!("{place}.cap"), "contradiction", "must be greater than the floor");
         }
         let rules = group.rules.iter().enumerate().map(|(at, rule)| {
             let place = format!("{place}.rules[{at}]");
@@ -259,7 +255,7 @@ impl Work<'_> {
             let (when, reads) = if let Some(kind) = kind_of(self.kind, rule.on) {
                 self.filter(&format!("{place}.when"), kind, &rule.when)
             } else {
-                let message = format!("a {} has no {} of its own to look at", self.kind, rule.on);
+                let message = format!("a {} has no {}", self.kind, rule.on);
                 self.faults.push(format!("{place}.on"), "unknown_choice", message);
                 (Predicate::never(), Vec::new())
             };
@@ -313,7 +309,7 @@ impl Work<'_> {
     /// The stages of some keys, of every pipeline that has one.
     fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id> {
         let Some(of) = PipelineKind::of(self.kind) else {
-            self.faults.push(place, "wrong_type", format!("a {} goes through no stages", self.kind));
+            self.faults.push(place, "wrong_type", format!("a {} has no stages", self.kind));
             return Vec::new();
         };
         let pipelines = self.definitions.pipelines(of);
@@ -358,7 +354,7 @@ impl Work<'_> {
         for name in names {
             let Ok((path, _)) = compiler.resolve(name) else { continue };
             if !is_fact(decl.fields[path.field].section, path.field) {
-                let message = "is computed by the CRM, not a fact about them: a score may not rest on it";
+                let message = "is computed by the CRM and cannot be used in a score";
                 self.faults.add(format!("{place}.{name}"), Fault::new("computed", message));
             }
             if reads.iter().all(|(known, _)| known.as_ref() != name) {

@@ -149,7 +149,7 @@ impl Scoring<'_> {
     /// As [`Scoring::train`].
     pub async fn train_until(&self, kind: Kind, options: &Options, until: Time) -> Result<Learned, Error> {
         if !matches!(kind, Kind::Lead | Kind::Deal) {
-            return Err(Error::invalid("kind", "unknown_choice", "must be lead or deal: others have no outcome"));
+            return Err(Error::invalid("kind", "unknown_choice", "must be lead or deal"));
         }
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
@@ -249,7 +249,7 @@ impl Scoring<'_> {
     /// the model's, a model that reads what is hidden from the actor (`unknown_field`), a moment to come or before the record's creation, a model that is none.
     pub async fn predict(&self, record: Ref, learned: &Learned, at: Option<Time>) -> Result<Likelihood, Error> {
         if record.kind != learned.kind {
-            let message = format!("is a {}, and the model is of {}", record.kind, learned.kind.plural());
+            let message = format!("is a {}, but the model is for {}", record.kind, learned.kind.plural());
             return Err(Error::invalid("record", "wrong_kind", message));
         }
         let hints = [record.into()];
@@ -274,7 +274,7 @@ impl Scoring<'_> {
             let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
             let mut course = reader.course(record, &Needs::default(), Known::By(now)).await?;
             let facts = course.at(moment, &definitions)?;
-            facts.ok_or_else(|| Error::invalid("at", "too_small", "must not be before the record's creation"))?.record
+            facts.ok_or_else(|| Error::invalid("at", "too_small", "must not be before the record was created"))?.record
         };
         let base = definitions.base_currency();
         let decl = catalog::decl(record.kind);

@@ -6,11 +6,13 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{carry::write_score, compiled, course::WITHDRAWN, facts::Facts, record::ScoringModelFields};
+use super::{
+    carry::write_score, compiled, course::WITHDRAWN, facts::Facts, models::Models as _, record::ScoringModelFields,
+};
 use crate::{
     change::FieldChange,
     definitions::Definitions,
-    draft::{Draft, Lookup, Moved, Stop},
+    draft::{CommitHook, Draft, Lookup, Moved, Stop},
     interactions::record::InteractionFields,
     rescorings::{Reached, RescoringFields},
     schema::common,
@@ -31,8 +33,21 @@ fn may_matter(kind: Kind) -> bool {
     compiled::KINDS.contains(&kind) || matches!(kind, Kind::Interaction)
 }
 
+/// Keeps the marks.
+pub(super) struct Marks;
+
+impl CommitHook for Marks {
+    fn also_read(&self, definitions: &Definitions, reads: &[Lookup]) -> Vec<Lookup> {
+        also_read(definitions, reads)
+    }
+
+    fn after(&self, draft: &mut Draft<'_>) -> Result<(), Stop> {
+        mark(draft)
+    }
+}
+
 /// The marks that a write is likely to touch, by what it reads first.
-pub(crate) fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lookup> {
+fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lookup> {
     if definitions.model_needs().is_empty() {
         return Vec::new();
     }
@@ -46,7 +61,7 @@ pub(crate) fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lo
 }
 
 /// Scores what is new, marks what is due, and notes on a record which interactions are no longer its own.
-pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
+fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
     let definitions = draft.cx.definitions;
     let matters = |image: &crate::schema::Image| may_matter(image.kind()) || image.kind() == Kind::ScoringModel;
     if !draft.written().any(matters) {
@@ -62,7 +77,7 @@ pub(crate) fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
                 due.insert(record);
             }
             Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal => {
-                let model = needs.iter().find(|(kind, _)| *kind == record.kind).map(|(_, needs)| needs);
+                let model = needs.of(record.kind);
                 if moved.before.is_none() && model.is_some() {
                     score_new(draft, &moved)?;
                 } else {
@@ -179,8 +194,7 @@ fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) ->
     }
     let counted = |kind: Kind| {
         let definitions = draft.cx.definitions;
-        definitions.model_needs().iter().any(|(of, needs)| *of == kind && needs.interactions)
-            || definitions.model_is_beyond(kind)
+        definitions.model_needs().of(kind).is_some_and(|needs| needs.interactions) || definitions.model_is_beyond(kind)
     };
     due.extend(before.union(&after).filter(|record| counted(record.kind)));
     Ok(())

@@ -10,13 +10,15 @@
 //! | `compiled` | a model made ready, with every fault found |
 //! | `facts`, `course` | what a score is made of, now and at any past moment |
 //! | `evaluate`, `score`, `gains` | from facts to points, what they are made of, and what would raise them |
+//! | `models` | the tenant's models, among its definitions |
 //! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
+//! | `jobs` | trying and learning a model as jobs |
 //! | `learn` | a model learned from the tenant's own outcomes, and what it says of a record |
-//! | `mark`, `keep`, `batch`, `swept`, `carry` | how the scores that records carry are kept up to date |
+//! | `mark`, `sweeper`, `batch`, `sweep_report`, `carry` | how the scores that records carry are kept up to date |
 //!
 //! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
 //! happened with it yet. Every later commit that touches what the active model reads marks the record as due, in the same
-//! commit, so that nothing is lost; [`Keeper::sweep`] scores what is due, and what is due because time passes. A score is
+//! commit, so that nothing is lost; [`Sweeper::sweep`] scores what is due, and what is due because time passes. A score is
 //! written to the machine's group of fields, by a commit of its own: rescoring never turns a person's edit into a
 //! conflict. Where a score crosses the model's threshold or its grade changes, that commit also writes a change that
 //! others can follow in the feed (`became_hot`, `cooled_down`, `grade_changed`).
@@ -29,15 +31,17 @@ mod course;
 mod evaluate;
 mod facts;
 mod gains;
-mod keep;
+mod jobs;
 #[cfg(feature = "predictive")]
 mod learn;
 mod mark;
 mod model;
+mod models;
 pub mod record;
 mod rules;
 mod score;
-mod swept;
+mod sweep_report;
+mod sweeper;
 mod trial;
 
 pub use ask::{Course, Moment, ScoreQuery, Scoring};
@@ -45,12 +49,26 @@ pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, co
 pub(crate) use course::Reader;
 pub use facts::Facts;
 pub use gains::Gain;
-pub use keep::Keeper;
 #[cfg(feature = "predictive")]
 pub use learn::{Learned, Likelihood, MAX_ROWS, Reason};
-pub(crate) use mark::{also_read, mark};
 pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
+pub(crate) use models::Models;
 pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModelPatch};
 pub use score::{Contribution, Fact, Points, Score, Source};
-pub use swept::{Swept, SweptAll};
+pub use sweep_report::{SweepAllReport, SweepReport};
+pub use sweeper::Sweeper;
 pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};
+
+/// What it adds to the engine.
+pub(crate) fn system() -> crate::system::System {
+    let system = crate::system::System::new("scoring")
+        .kinds(&[crate::value::Kind::ScoringModel, crate::value::Kind::Rescoring])
+        .grants(|_| crate::access::built_in::shared(crate::value::Kind::ScoringModel))
+        .hook(mark::Marks)
+        .hides(models::hidden_scores)
+        .background(sweeper::Sweep)
+        .job(jobs::TryModel);
+    #[cfg(feature = "predictive")]
+    let system = system.job(jobs::Train);
+    system
+}

@@ -15,12 +15,16 @@ impl Rules for ScoringModel {
         if let Some(before) = before {
             for (field, changed) in [("key", before.key != after.key), ("kind", before.kind != after.kind)] {
                 if changed {
-                    cx.faults.push(field, "fixed", "cannot change: scores name it; add another model");
+                    cx.faults.push(
+                        field,
+                        "fixed",
+                        "cannot be changed, because scores refer to it: create another model",
+                    );
                 }
             }
-        } else if cx.definitions.scoring_models().any(|other| other.key == after.key && other.archived_at.is_some()) {
+        } else if cx.definitions.of::<Self>().any(|other| other.key == after.key && other.archived_at.is_some()) {
             // Scores of long ago still name it.
-            cx.faults.push("key", "archived", "is the key of an archived model: restore that one, or take another");
+            cx.faults.push("key", "archived", "is used by an archived model: restore that model or choose another key");
         }
         if after.key.chars().count() > MAX_KEY {
             cx.faults.push("key", "too_long", format!("must have at most {MAX_KEY} characters"));

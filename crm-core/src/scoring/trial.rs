@@ -9,6 +9,8 @@ use super::{
     ask::{Chosen, ScoreQuery, Scoring, demand_seen},
     compiled::Compiled,
     course::{Known, Reader},
+    models::Models as _,
+    record::ScoringModel,
 };
 use crate::{
     access::{Access, Action, Permission},
@@ -18,7 +20,7 @@ use crate::{
     listing::{self, ListQuery},
     pipelines::record::{PipelineKind, StageKind},
     store::{LogPosition, Position, StageMoveQuery},
-    value::{Id, Kind, Ref, Time, structured},
+    value::{Id, Kind, Ref, Time},
 };
 
 /// Records that are told by name, of those that become hot and of those that cease to be.
@@ -36,47 +38,46 @@ const OUTERMOST: i64 = 500_000;
 /// Records that are read together.
 const PAGE: usize = 100;
 
-/// How often scores fall into each bar, by the bar's lower bound in thousandths. At most 201 bars, from -500 points to 500.
+/// Number of scores per bin, by the bin's lower bound in thousandths. At most 201 bins, from -500 to 500 points.
 pub type Histogram = BTreeMap<i64, u64>;
 
-/// What a trial has come to so far; whole when it is done.
+/// The result of a backtest so far; complete when it is done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Trial {
     /// The model that is tried, with its version, such as `ours@3`.
     pub model: String,
-    /// The model in force that it is held against; empty where there is none: then all scores were nought.
+    /// The active model that it is compared with; empty if there is none, in which case all scores were zero.
     pub against: String,
-    /// The moment that both score.
+    /// The time at which both models score.
     pub at: Option<Time>,
-    /// Records that were scored.
+    /// The number of scored records.
     pub scored: u64,
-    /// Those of them that would rise.
+    /// Records whose score would rise.
     pub up: u64,
-    /// Those of them that would fall.
+    /// Records whose score would fall.
     pub down: u64,
-    /// How scores are spread by the model in force, in bars of five points.
+    /// The distribution of scores with the active model, in bins of five points.
     pub before: Histogram,
-    /// How they would be spread.
+    /// The distribution of scores with the new model.
     pub after: Histogram,
-    /// How many would become hot.
+    /// The number of records that would become hot.
     pub becomes_hot: u64,
     /// The first hundred of them.
     pub becoming_hot: Vec<Id>,
-    /// How many would cease to be hot.
+    /// The number of records that would cease to be hot.
     pub ceases_hot: u64,
     /// The first hundred of them.
     pub ceasing_hot: Vec<Id>,
-    /// How well each version would have ranked the outcomes of the last quarter, each lead or deal scored a moment before
-    /// its outcome of what was known then. Contacts and companies have no outcomes.
+    /// How well each version would have ranked the outcomes of the last quarter, with each lead or deal scored just
+    /// before its outcome from what was known then. Contacts and companies have no outcomes.
     pub rankings: Vec<Ranking>,
     /// What is still to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
 }
-structured!(; whole Trial);
 
-/// How well one version ranks.
+/// How well one version ranks outcomes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ranking {
@@ -86,8 +87,8 @@ pub struct Ranking {
     pub won: u64,
     /// Records that were lost within it.
     pub lost: u64,
-    /// How likely it is that one that was won had the higher score than one that was lost (the area under the ROC
-    /// curve: 0.5 is chance, 1 is perfect; ties count half). Missing where there were not both.
+    /// The area under the ROC curve: the probability that a won record had a higher score than a lost one (0.5 is
+    /// chance, 1 is perfect; ties count half). `None` if there were not both.
     pub auc: Option<f64>,
     /// The scores of those that were won, while they are collected: apart from the others, they need less room in the job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -112,7 +113,7 @@ impl Trial {
     pub(crate) fn begin(access: &Access<'_>, model: Id, now: Time) -> Result<Self, Error> {
         let definitions = access.definitions();
         access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
-        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
+        let tried = definitions.get::<ScoringModel>(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
         let kind = tried.kind.unwrap_or(Kind::Lead);
         if access.is_hidden(kind, "score") {
             return Err(Error::forbidden(Permission::new(kind, Action::Read)));
@@ -141,25 +142,25 @@ struct Pair {
 }
 
 impl Scoring<'_> {
-    /// Begins to try a model that is there and need not be in force. [`Scoring::go_on`] does it.
+    /// Starts a backtest of a model, which need not be active. [`Scoring::go_on`] runs it.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] where there is no such model;
-    /// [`Error::Invalid`] where either model reads what is hidden from the actor.
+    /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] for an unknown model;
+    /// [`Error::Invalid`] if either model reads a field that is hidden from the actor.
     pub async fn begin_trial(&self, model: Id) -> Result<Trial, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
         Trial::begin(&Access::new(self.actor, &definitions, now), model, now)
     }
 
-    /// Goes on with a trial until it is done or a moment is reached by the CRM's clock; at least one step is done. The
+    /// Continues a backtest until it is done or a time is reached by the CRM's clock; at least one step is done. The
     /// records are those that the actor may see.
     ///
-    /// Costs for each record what a score costs; for each outcome of the last quarter, at most 1,000, the record's history
-    /// and interactions.
+    /// Costs one score per record, and for each outcome of the last quarter, at most 1,000, the record's history and
+    /// interactions.
     ///
     /// # Errors
-    /// As [`Scoring::begin_trial`], and what the store says: the trial is then where it was.
+    /// As [`Scoring::begin_trial`], and errors of the store; the backtest then keeps its previous state.
     pub async fn go_on(&self, model: Id, mut trial: Trial, until: Time) -> Result<Trial, Error> {
         loop {
             trial = match trial.next.clone() {
@@ -173,7 +174,7 @@ impl Scoring<'_> {
         }
     }
 
-    /// Tries a model to the end.
+    /// Runs a complete backtest of a model.
     ///
     /// # Errors
     /// As [`Scoring::go_on`].
@@ -186,7 +187,7 @@ impl Scoring<'_> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
         let access = Access::new(self.actor, &definitions, now);
-        let tried = definitions.scoring_model(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
+        let tried = definitions.get::<ScoringModel>(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
         let kind = tried.kind.unwrap_or(Kind::Lead);
         let at = trial.at.unwrap_or(now);
         let pair = Pair {
@@ -294,13 +295,13 @@ impl Scoring<'_> {
 
     async fn try_outcomes(&self, model: Id, mut trial: Trial, mut left: Vec<(Id, Time, bool)>) -> Result<Trial, Error> {
         let definitions = self.definitions().await?;
-        let kind = definitions.scoring_model(model).and_then(|tried| tried.kind).unwrap_or(Kind::Lead);
+        let kind = definitions.get::<ScoringModel>(model).and_then(|tried| tried.kind).unwrap_or(Kind::Lead);
         let mut chosen = Vec::new();
         for ranking in &trial.rankings {
             let version = ranking.model.rsplit_once('@').and_then(|(_, version)| version.parse().ok());
             let active = definitions.active_model(kind).map(|active| active.id);
             let tried = definitions
-                .scoring_model(model)
+                .get::<ScoringModel>(model)
                 .is_some_and(|tried| ranking.model.starts_with(&format!("{}@", tried.key)));
             let id = if tried { Some(model) } else { active };
             let query = ScoreQuery { model: id, version, ..ScoreQuery::default() };
@@ -339,7 +340,7 @@ impl Scoring<'_> {
 /// The versions that are ranked: the one that is tried, and the newest of the model in force.
 fn versions(model: Id, kind: Kind, definitions: &Definitions) -> Vec<Ranking> {
     let named = |model: String| Ranking { model, ..Ranking::default() };
-    let tried = definitions.scoring_model(model).map(|tried| named(tried.version_name(tried.version)));
+    let tried = definitions.get::<ScoringModel>(model).map(|tried| named(tried.version_name(tried.version)));
     let active = definitions.active_model(kind).into_iter();
     let others = active.flat_map(|active| {
         let oldest = active.version.saturating_sub(MAX_VERSIONS - 1).max(1);

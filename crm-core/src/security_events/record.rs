@@ -44,6 +44,7 @@ choices! {
 record! {
     /// One entry of the security log. When it happened is its `created_at`.
     SecurityEvent, NewSecurityEvent, SecurityEventPatch, SecurityEventFields {
+        made_by_use_cases: true,
         own: [], team: [],
         person {}
         read_only {

@@ -8,9 +8,8 @@ use crate::{
 
 impl Rules for SecurityEvent {
     fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
-        cx.refuse_plain_creation(before.is_none());
         if before.is_some() {
-            cx.faults.push("", "append_only", "an entry of the security log cannot be changed");
+            cx.faults.push("", "append_only", "security log entries cannot be changed");
         }
     }
 }

@@ -9,6 +9,7 @@ record! {
     /// Where a user is signed in. Archived once it is over.
     Session, NewSession, SessionPatch, SessionFields {
         forgotten_at: expires_at,
+        made_by_use_cases: true,
         own: [user_id], team: [],
         person {}
         read_only {

@@ -1,13 +1,28 @@
-//! The rules of sessions: only signing in makes one, and one that is over stays over (`draft/gate.rs`).
+//! The rules of sessions: only signing in makes one, and one that is over stays over.
 
 use super::record::Session;
 use crate::{
-    rules::{Rules, Settle},
-    schema::Record,
+    draft::{Draft, Step, Stop},
+    error::Error,
+    rules::Rules,
+    schema::Image,
 };
 
 impl Rules for Session {
-    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
-        cx.refuse_plain_creation(before.is_none());
+    fn follow(_: &mut Draft<'_>, before: Option<&Image>, after: &Image, _: Step) -> Result<(), Stop> {
+        stay_over(before, after)
     }
+}
+
+/// What is over is not brought back.
+pub(crate) fn stay_over(before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+    if before.is_some_and(Image::is_archived) && !after.is_archived() {
+        return Err(Error::invalid(
+            "archived_at",
+            "over",
+            "an ended session or key cannot be restored: create a new one",
+        )
+        .into());
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! A commit: everything one decision changes, stored whole or not at all.
+//! Commits: everything that one decision changes, stored atomically.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -16,30 +16,30 @@ use crate::{
     value::{Id, Kind, Ref, Time},
 };
 
-/// Items in one commit.
+/// The maximum number of items in a commit.
 pub const MAX_COMMIT_ITEMS: usize = 100;
-/// Bytes in one commit.
+/// The maximum size of a commit in bytes.
 pub const MAX_COMMIT_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes in one record.
+/// The maximum size of a record in bytes.
 pub const MAX_RECORD_BYTES: usize = 128 * 1024;
-/// A claimed value longer than this is claimed by its SHA-256.
+/// The maximum size in bytes of a value claimed as it is; a longer one is claimed by its SHA-256.
 const MAX_CLAIM_VALUE: usize = 256;
 
-/// A value that at most one live record has.
+/// A value that at most one live record holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Claim {
-    /// Whose; [`Id::NIL`] for what is unique among all tenants (an organization's slug).
+    /// The tenant; [`Id::NIL`] for values that are unique among all tenants (the slug of an organization).
     pub tenant: Id,
-    /// Among which kind: whoever holds it is of this kind.
+    /// The kind of the holder; the value is unique among the records of this kind.
     pub kind: Kind,
-    /// The field, or the name of a composite.
+    /// The name of the field or composite.
     pub name: String,
-    /// The value, or `sha256:…` of it where it is long.
+    /// The value, or `sha256:…` for a long one.
     pub value: String,
 }
 
 impl Claim {
-    /// The claim of a value; a value of more than 256 bytes is claimed by its SHA-256.
+    /// Creates a claim of a value; a value of more than 256 bytes is claimed by its SHA-256.
     pub fn new(tenant: Id, kind: Kind, name: impl Into<String>, value: &str) -> Self {
         let value = if value.len() > MAX_CLAIM_VALUE {
             let mut hash = String::from("sha256:");
@@ -54,43 +54,43 @@ impl Claim {
     }
 }
 
-/// What a commit does to one claim. A commit names a claim once.
+/// An operation on one claim. A commit names a claim at most once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimOp {
-    /// It must be free (or held by this very record), and is then held by the record.
+    /// Takes a claim, which must be free or held by the same record.
     Take {
-        /// Which.
+        /// The claim.
         claim: Claim,
-        /// By whom.
+        /// The new holder.
         holder: Ref,
     },
-    /// It must be held by the record, and is then free.
+    /// Releases a claim, which must be held by the record.
     Release {
-        /// Which.
+        /// The claim.
         claim: Claim,
-        /// By whom.
+        /// The current holder.
         holder: Ref,
     },
-    /// It must be held by the first, and is then held by the second.
+    /// Transfers a claim, which must be held by `from`.
     Transfer {
-        /// Which.
+        /// The claim.
         claim: Claim,
-        /// By whom.
+        /// The current holder.
         from: Ref,
-        /// By whom from now on.
+        /// The new holder.
         to: Ref,
     },
 }
 
 impl ClaimOp {
-    /// Which claim.
+    /// Returns the claim.
     pub const fn claim(&self) -> &Claim {
         match self {
             ClaimOp::Take { claim, .. } | ClaimOp::Release { claim, .. } | ClaimOp::Transfer { claim, .. } => claim,
         }
     }
 
-    /// Who must hold it before; `None` for [`ClaimOp::Take`].
+    /// Returns the required holder before the operation; `None` for [`ClaimOp::Take`].
     pub const fn held_before(&self) -> Option<Ref> {
         match self {
             ClaimOp::Take { .. } => None,
@@ -99,7 +99,7 @@ impl ClaimOp {
         }
     }
 
-    /// Who holds it afterwards; `None` for [`ClaimOp::Release`].
+    /// Returns the holder after the operation; `None` for [`ClaimOp::Release`].
     pub const fn held_after(&self) -> Option<Ref> {
         match self {
             ClaimOp::Take { holder, .. } => Some(*holder),
@@ -109,112 +109,113 @@ impl ClaimOp {
     }
 }
 
-/// One record's write: what it was, what it is to be, and its changes in version order.
+/// The write of one record: its states before and after, and its changes in version order.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// The record as it was read; `None` for a new one. Its versions are the write's condition: a new record must not
-    /// exist, and of an old one each *written* group must still be at the version given here.
+    /// The record as it was read; `None` for a new one. Its versions are the condition of the write: a new record must
+    /// not exist, and each *written* group of an existing one must still be at the version given here.
     pub before: Option<Arc<Image>>,
-    /// The record as it is to be. A group is written where its version is greater than before; the fields of a group
-    /// that is not written keep what is stored.
+    /// The new state of the record. A group is written if its version is greater than before; fields of other groups
+    /// keep their stored values.
     pub after: Arc<Image>,
-    /// The changes for the log. A machine write that is not worth logging has none.
+    /// The changes for the log. Machine writes that are not logged have none.
     pub changes: Vec<Change>,
 }
 
 impl Write {
-    /// The record.
+    /// Returns the record.
     pub fn record(&self) -> Ref {
         self.after.reference()
     }
 
-    /// The versions before; nought for a new record.
+    /// Returns the versions before the write; zero for a new record.
     pub fn base(&self) -> Versions {
         self.before.as_ref().map_or_else(Versions::default, |before| before.versions)
     }
 
-    /// Whether a group is written. A new record is written whole.
+    /// Returns `true` if a group is written. All groups of a new record are.
     pub fn writes(&self, group: Group) -> bool {
         self.before.is_none() || self.after.versions.of(group) > self.base().of(group)
     }
 
-    /// True for a record that must not exist yet.
+    /// Returns `true` for a record that must not exist yet.
     pub const fn is_new(&self) -> bool {
         self.before.is_none()
     }
 }
 
-/// A record that must still be at the person's version at which the decision read it.
+/// A condition that a record still has the version of its user group that the decision read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// Which record.
+    /// The record.
     pub record: Ref,
-    /// The version of its person's group.
+    /// The version of its user group.
     pub version: u64,
 }
 
-/// What is kept under an idempotency key for 24 hours: enough to answer again, no bodies.
+/// The data kept under an idempotency key for 24 hours: enough to replay the response, without bodies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyEntry {
-    /// The key, as the caller gave it, within the tenant.
+    /// The key as given by the caller, unique within the tenant.
     pub key: String,
-    /// A hash of what was asked.
+    /// A fingerprint (hash) of the request.
     pub fingerprint: String,
-    /// The commit that answered it.
+    /// The commit that completed the request.
     pub commit: Id,
-    /// The records of the answer, in its order, with the versions they had.
+    /// The records of the response, in order, with their versions at the time.
     pub records: Vec<(Ref, Versions)>,
-    /// When it may be forgotten. A key whose time has come counts as absent.
+    /// The expiration time. An expired key counts as absent.
     pub expires_at: Time,
 }
 
-/// Everything one decision changes. Writes and guards are sorted by kind and id, claims by their order: the one order
-/// in which stores lock.
+/// Everything that one decision changes. Writes and guards are sorted by kind and id, claims by their own order: the
+/// order in which stores take locks.
 #[derive(Clone, Debug)]
 pub struct Commit {
-    /// Its id. Sending a commit again after [`StoreError::OutcomeUnknown`] is safe.
+    /// The id of the commit. Retrying a commit after [`StoreError::OutcomeUnknown`] is safe.
     pub id: Id,
-    /// Whose.
+    /// The tenant.
     pub tenant: Id,
-    /// When it was decided.
+    /// The time of the decision.
     pub at: Time,
-    /// The records written, each once.
+    /// The written records, each once.
     pub writes: Vec<Write>,
-    /// The records that must not have changed, none of which is written.
+    /// The records that must be unchanged and are not written.
     pub guards: Vec<Guard>,
-    /// The claims taken, released and transferred, each once.
+    /// The operations on claims, one per claim.
     pub claims: Vec<ClaimOp>,
-    /// The idempotency key, stored with it.
+    /// The idempotency key stored with the commit.
     pub key: Option<KeyEntry>,
 }
 
 impl Commit {
-    /// Brings writes, guards and claims into the one order.
+    /// Sorts writes, guards and claims into the lock order.
     pub fn sort(&mut self) {
         self.writes.sort_by_key(Write::record);
         self.guards.sort_by_key(|guard| guard.record);
         self.claims.sort_by(|a, b| a.claim().cmp(b.claim()));
     }
 
-    /// True where a definition is written: the store then sets the tenant's definitions epoch to [`Commit::id`].
+    /// Returns `true` if a definition is written: the store then sets the tenant's definitions epoch to [`Commit::id`].
     pub fn touches_definitions(&self) -> bool {
         self.writes.iter().any(|write| write.after.decl.is_definition)
     }
 
-    /// True where it changes what somebody may do: the store then sets the tenant's access epoch to [`Commit::id`].
+    /// Returns `true` if the commit changes what a user may do: the store then sets the tenant's access epoch to
+    /// [`Commit::id`].
     ///
-    /// That is: roles, teams, activity, archiving or external id of a user; a session that somebody else than its user
-    /// ended; the generation of a user's sessions; anything of an API key but its last use; the status of the
-    /// organization. What is new gives nobody rights that were looked up before, so creation is none, but for the
-    /// organization's.
+    /// These are changes of roles, teams, activity, archiving or external id of a user; a session ended by someone
+    /// other than its user; the generation of a user's sessions; any change of an API key except its last use; and the
+    /// status of the organization. Creating a record does not affect permissions that are already cached and does not
+    /// count, except for an organization.
     pub fn touches_access(&self) -> bool {
         self.writes.iter().any(changes_access)
     }
 
-    /// How many items the costliest store writes for it: what [`MAX_COMMIT_ITEMS`] bounds.
+    /// Returns the number of items that the store with the highest cost writes, limited by [`MAX_COMMIT_ITEMS`].
     ///
-    /// Record images (and one more with long text), changes, claims, guards, the key, one entry for each element of a
-    /// list-valued index that changed, the epochs (one for both), and an entry for a new organization.
+    /// These are record images (one more for long text), changes, claims, guards, the key, one entry for each changed
+    /// element of a list-valued index, the epochs (one for both), and an entry for a new organization.
     pub fn items(&self) -> usize {
         let writes: usize = self
             .writes
@@ -229,20 +230,20 @@ impl Commit {
             + usize::from(self.makes_organization())
     }
 
-    /// True where it makes an organization: a store may have to note that the tenant is there.
+    /// Returns `true` if the commit creates an organization: a store may have to register the tenant.
     pub fn makes_organization(&self) -> bool {
         self.writes.iter().any(|write| write.is_new() && write.after.kind() == Kind::Organization)
     }
 
-    /// About how many bytes it has: what [`MAX_COMMIT_BYTES`] bounds.
+    /// Returns the approximate size in bytes, limited by [`MAX_COMMIT_BYTES`].
     pub fn size(&self) -> usize {
         self.writes.iter().map(|write| write.after.size() + write.changes.iter().map(Change::size).sum::<usize>()).sum()
     }
 
-    /// Holds the budget. The core calls this before every commit, and so does every store.
+    /// Checks the limits. The core and every store call this before every commit.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`].
+    /// [`StoreError::TooLarge`] if a limit is exceeded.
     pub fn check_budget(&self) -> Result<(), StoreError> {
         if self.items() > MAX_COMMIT_ITEMS {
             return Err(StoreError::TooLarge { what: "the number of items in one commit", limit: MAX_COMMIT_ITEMS });
@@ -283,8 +284,8 @@ fn changes_access(write: &Write) -> bool {
         Kind::Organization => differ(before, after, OrganizationFields::status),
         Kind::Credential => differ(before, after, CredentialFields::session_generation),
         Kind::ApiKey => true,
-        // Many users sign out of one tenant each day. Whoever ends their own session is not kept from what they may do:
-        // the session is looked at again after a while, and no one else's rights are read anew.
+        // Many users of a tenant sign out each day. A user who ends their own session does not lose permissions, and
+        // the session is revalidated after a while, so other users' permissions need not be reloaded.
         Kind::Session => {
             let user = before.at(SessionFields::user_id).as_id();
             let by_another = |change: &Change| change.by != user && change.action != "sign_out";
@@ -294,13 +295,13 @@ fn changes_access(write: &Write) -> bool {
     }
 }
 
-/// The items of one record's image: itself, its long texts, its entries in list-valued indexes.
+/// Returns the number of items of a record image: the image, its long texts, its entries in list-valued indexes.
 pub(crate) fn record_items(before: Option<&Image>, after: &Image) -> usize {
     let long = after.has_long_text() || before.is_some_and(Image::has_long_text);
     1 + usize::from(long) + element_entries(before, after)
 }
 
-/// The elements of list-valued indexes (links, teams of a user) that a write puts, moves or takes out.
+/// Returns the number of elements of list-valued indexes (links, teams of a user) that a write adds, moves or removes.
 fn element_entries(before: Option<&Image>, after: &Image) -> usize {
     let mut fields: Vec<usize> =
         after.decl.indexes.iter().filter(|index| index.per_element).map(|index| index.equals[0]).collect();

@@ -1,4 +1,4 @@
-//! Why a store could not do what it was asked: each variant tells the core what to do next.
+//! Errors of stores. Each variant determines how the core proceeds.
 
 use std::sync::Arc;
 
@@ -8,59 +8,60 @@ use crate::{
     value::{Ref, WrongType},
 };
 
-/// A boxed cause, shareable.
+/// A shareable boxed cause.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why a store could not do what it was asked.
+/// The reason a store could not carry out a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A write or guard names a version that is not the record's (or a new record exists already). Nothing was stored.
+    /// A write or guard names a version that is not the current one, or a new record already exists. Nothing was
+    /// stored.
     #[error("{record} has changed since it was read")]
     Conflict {
-        /// Which record; the first in the commit's order.
+        /// The record, the first in the commit's order.
         record: Ref,
-        /// The versions it has; `None` where it does not exist.
+        /// The current versions; `None` if the record does not exist.
         current: Option<Versions>,
     },
     /// A claim that the commit takes is held by another record. Nothing was stored.
-    #[error("a unique value of `{}` is taken", claim.name)]
+    #[error("a unique value of `{}` is already in use", claim.name)]
     Claimed {
-        /// Which claim.
+        /// The claim.
         claim: Claim,
-        /// Who holds it.
+        /// The holder of the claim.
         holder: Ref,
     },
-    /// The idempotency key of the commit is there already. Nothing was stored.
-    #[error("the idempotency key has been used")]
+    /// The idempotency key of the commit already exists. Nothing was stored.
+    #[error("the idempotency key was already used")]
     KeyUsed,
     /// A reference names a record that does not exist in the tenant. Nothing was stored. Only stores with foreign keys
-    /// find this; the core has checked references before.
-    #[error("a reference names a record that does not exist")]
+    /// detect this; the core has checked references before.
+    #[error("a referenced record does not exist")]
     Dangling,
-    /// Larger than a store can hold. Nothing was stored.
-    #[error("{what} is past the limit of {limit}")]
+    /// The item is larger than a store can hold. Nothing was stored.
+    #[error("{what} exceeds the limit of {limit}")]
     TooLarge {
-        /// What.
+        /// The item that is too large.
         what: &'static str,
-        /// How much there may be.
+        /// The limit.
         limit: usize,
     },
-    /// The query names an index or a position that cannot be: a fault of the caller.
+    /// The query contains an invalid index or position, which is an error of the caller.
     #[error("bad query: {0}")]
     BadQuery(String),
-    /// The store cannot be reached, or is too busy, and surely did nothing: safe to retry.
+    /// The store is unreachable or overloaded and stored nothing: retrying is safe.
     #[error("the store is unavailable: {0}")]
     Unavailable(Cause),
-    /// Nobody knows whether the commit was stored: the answer was lost. Send the same commit again.
+    /// The response was lost, and it is unknown whether the commit was stored. Retry with the same commit.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(Cause),
-    /// What is stored cannot be read as what is declared.
-    #[error("the store holds what cannot be read: {0}")]
+    /// The stored data does not match the declarations.
+    #[error("the store contains data that cannot be read: {0}")]
     Corrupt(Cause),
 }
 
 impl StoreError {
-    /// True where a commit was refused for what it asks or meets, so that nothing of it was stored by this try.
+    /// Returns `true` if a commit was refused for its content or its conditions, so that this attempt stored nothing.
     pub const fn is_verdict(&self) -> bool {
         matches!(
             self,
@@ -68,17 +69,17 @@ impl StoreError {
         )
     }
 
-    /// The store did nothing, for a reason given as text.
+    /// Creates a [`StoreError::Unavailable`] with a reason.
     pub fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable(text(reason))
     }
 
-    /// The outcome is unknown, for a reason given as text.
+    /// Creates a [`StoreError::OutcomeUnknown`] with a reason.
     pub fn outcome_unknown(reason: impl Into<String>) -> Self {
         Self::OutcomeUnknown(text(reason))
     }
 
-    /// What is stored cannot be read, for a reason given as text.
+    /// Creates a [`StoreError::Corrupt`] with a reason.
     pub fn corrupt(reason: impl Into<String>) -> Self {
         Self::Corrupt(text(reason))
     }

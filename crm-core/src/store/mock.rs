@@ -1,5 +1,5 @@
-//! One mock for all storage traits, for unit tests of the embedder's own code.
-#![allow(clippy::ref_option_ref)] // in the code that the macro writes
+//! A mock of all storage traits, for unit tests of an embedder's code.
+#![allow(clippy::ref_option_ref)] // in the code that the macro generates
 
 use async_trait::async_trait;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 mockall::mock! {
-    /// A store whose every answer the test sets: `store.expect_commit().returning(|_| Err(…))`.
+    /// A store whose responses are set by the test: `store.expect_commit().returning(|_| Err(…))`.
     #[derive(Debug)]
     pub Store {}
 

@@ -1,15 +1,15 @@
-//! What a store must do: three small traits, and the plain data that goes in and out.
+//! The storage interface: three small traits and the plain data that they exchange.
 //!
-//! A store of one's own implements [`Records`], [`History`] and [`Feed`] (required methods only) and [`Store`], and
-//! proves itself by one line: `crm_core::conformance::run(…)` (feature `conformance`). The contract stands in prose on
-//! each method; what users like (typed getters, decisions, cursors that are sealed) stands above it in the core.
+//! A custom store implements the required methods of [`Records`], [`History`] and [`Feed`], and [`Store`], and is
+//! tested with one line: `crm_core::conformance::run(…)` (feature `conformance`). The contract is documented on each
+//! method. Conveniences for users (typed getters, decisions, sealed cursors) are built on top in the core.
 //!
-//! # The contract in short
+//! # Summary of the contract
 //!
-//! - A store knows nobody's rights and no rules. It gets a tenant with every call and never lets anything of another
-//!   tenant into an answer.
-//! - It derives its tables and indexes from the declarations ([`crate::catalog`]), and writes only the fields they know.
-//! - [`Records::commit`] is all or nothing, and conditional on every version it names.
+//! - A store does not check permissions or rules. Every call names a tenant, and no response contains data of another
+//!   tenant.
+//! - It derives its tables and indexes from the declarations ([`crate::catalog`]), and writes only declared fields.
+//! - [`Records::commit`] is atomic, and conditional on every version it names.
 //! - [`Records::get`], [`Records::definitions`] and [`History::history`] see every finished commit. Lists may lag.
 
 mod commit;

@@ -1,4 +1,4 @@
-//! What is asked of a store, and what it answers.
+//! Requests to a store and their responses.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -12,37 +12,37 @@ use crate::{
     value::{Id, Ref, Time, Value},
 };
 
-/// One thing to get.
+/// An item to get.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Want {
     /// A record by id, archived or not, with its long texts.
     Record(Ref),
     /// The record that holds a claim, with its long texts.
     Claimed(Claim),
-    /// What an idempotency key holds. An expired one may still be there; the core looks at its time.
+    /// The entry of an idempotency key. An expired one may be returned; the core checks its time.
     Key(String),
 }
 
-/// What was got for one [`Want`].
+/// The result of one [`Want`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Got {
     /// The record, for [`Want::Record`] and [`Want::Claimed`].
     Record(Option<Arc<Image>>),
-    /// The key's entry, for [`Want::Key`].
+    /// The entry, for [`Want::Key`].
     Key(Option<KeyEntry>),
 }
 
-/// Which commits last changed what a process caches of a tenant. Both stand in one place and are read together.
+/// The commits that last changed the data that a process caches of a tenant. Both are stored and read together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {
-    /// The id of the commit that last changed a definition; nil where none did.
+    /// The id of the commit that last changed a definition; nil if none did.
     pub definitions: Id,
-    /// The id of the commit that last changed what somebody may do ([`Commit::touches_access`]); nil where none did.
+    /// The id of the commit that last changed what a user may do ([`Commit::touches_access`]); nil if none did.
     pub access: Id,
 }
 
 impl Epochs {
-    /// The epochs after a commit was stored.
+    /// Returns the epochs after a commit.
     #[must_use]
     pub fn after(self, commit: &Commit) -> Self {
         Self {
@@ -52,73 +52,74 @@ impl Epochs {
     }
 }
 
-/// What a get answers.
+/// The response to a get.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The tenant's epochs.
     pub epochs: Epochs,
-    /// One answer per want, in order.
+    /// One result per want, in order.
     pub got: Vec<Got>,
 }
 
-/// Everything a process caches of a tenant.
+/// All definitions of a tenant, as a process caches them.
 #[derive(Clone, Debug)]
 pub struct Definitions {
-    /// The tenant's epochs, read with them or before them.
+    /// The tenant's epochs, read together with the definitions or before them.
     pub epochs: Epochs,
-    /// Every record of the kinds that are definitions, archived ones too, in any order.
+    /// All records of the kinds that are definitions, including archived ones, in any order.
     pub images: Vec<Arc<Image>>,
 }
 
-/// A place in a list: the sort value and id of the last record examined.
+/// A position in a list: the sort value and id of the last record examined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Position {
-    /// Its [`IndexDecl::sort_value`].
+    /// The sort value of the record ([`IndexDecl::sort_value`]).
     #[serde(rename = "s")]
     pub sort: Value,
-    /// Its id.
+    /// The id of the record.
     #[serde(rename = "i")]
     pub id: Id,
 }
 
-/// A page of one kind by a declared index.
+/// A query for a page of one kind by a declared index.
 #[derive(Clone, Debug)]
 pub struct Query {
-    /// Whose.
+    /// The tenant.
     pub tenant: Id,
-    /// Of what kind.
+    /// The declaration of the kind.
     pub decl: &'static KindDecl,
-    /// By which of its indexes.
+    /// The index of the kind to use.
     pub index: &'static IndexDecl,
-    /// One value per equal field of the index; `Null` asks for records without one.
+    /// One value per equal field of the index; `Null` selects records without a value.
     pub equals: Vec<Value>,
-    /// Descending is the exact reverse of ascending, which has missing sort values last and ids breaking ties.
+    /// `true` for descending order, the exact reverse of ascending order, in which missing sort values are last and ids
+    /// break ties.
     pub descending: bool,
-    /// What must hold besides.
+    /// The additional condition.
     pub filter: Predicate,
-    /// Begin after this place.
+    /// The position after which to begin.
     pub after: Option<Position>,
-    /// How many records at most; at least 1.
+    /// The maximum number of records; at least 1.
     pub limit: usize,
 }
 
 /// A page of records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
-    /// The records, in order, long texts left out ([`Value::NotLoaded`] where there is one).
+    /// The records in order, without long texts ([`Value::NotLoaded`] in their place).
     pub items: Vec<Arc<Image>>,
-    /// Where to go on: the place of the last record examined (which need not be among the items). `None` where the
-    /// list is exhausted. A page may be short, even empty, and still have one.
+    /// The position to continue from, which is that of the last record examined and not necessarily of an item. `None`
+    /// if the list is exhausted. A page can be short or empty and still have a next position.
     pub next: Option<Position>,
 }
 
-/// A place in a record's history.
+/// A position in the history of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HistoryPosition {
-    /// When it was recorded.
+    /// The time at which the change was recorded.
     #[serde(rename = "t")]
     pub recorded_at: Time,
-    /// Of which group.
+    /// The group of fields.
     #[serde(rename = "g")]
     pub group: Group,
     /// The version.
@@ -127,39 +128,39 @@ pub struct HistoryPosition {
 }
 
 impl HistoryPosition {
-    /// Where a change stands.
+    /// Returns the position of a change.
     pub fn of(change: &Change) -> Self {
         Self { recorded_at: change.recorded_at, group: change.group, version: change.version }
     }
 }
 
-/// The changes of one record, ordered by `recorded_at`, group, version.
+/// A query for the changes of one record, ordered by `recorded_at`, group, version.
 #[derive(Clone, Debug)]
 pub struct HistoryQuery {
-    /// Whose.
+    /// The tenant.
     pub tenant: Id,
-    /// Of which record.
+    /// The record.
     pub record: Ref,
-    /// Only changes that touch this field (`properties.key` for a custom one).
+    /// Restricts the result to changes of this field (`properties.key` for a custom one).
     pub field: Option<String>,
-    /// Latest first.
+    /// `true` for the latest change first.
     pub descending: bool,
-    /// Begin after this place.
+    /// The position after which to begin.
     pub after: Option<HistoryPosition>,
-    /// How many at most; at least 1.
+    /// The maximum number of changes; at least 1.
     pub limit: usize,
 }
 
-/// A place in a tenant's log, ordered by time, the kind's name, id, group and version.
+/// A position in the log of a tenant, ordered by time, kind name, id, group and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPosition {
-    /// When it was recorded (in the tenant's log) or occurred (among stage moves).
+    /// The time at which the change was recorded (in the log) or occurred (among stage moves).
     #[serde(rename = "t")]
     pub time: Time,
-    /// Of which record.
+    /// The record.
     #[serde(rename = "r")]
     pub record: Ref,
-    /// Of which group.
+    /// The group of fields.
     #[serde(rename = "g")]
     pub group: Group,
     /// The version.
@@ -169,7 +170,7 @@ pub struct LogPosition {
 
 impl Ord for LogPosition {
     fn cmp(&self, other: &Self) -> Ordering {
-        // By name and not in the order of kinds: a new kind must not move what is stored.
+        // By name rather than in the declared order of kinds: a new kind must not change stored positions.
         let key = |at: &Self| (at.time, at.record.kind.name(), at.record.id, at.group, at.version);
         key(self).cmp(&key(other))
     }
@@ -181,94 +182,95 @@ impl PartialOrd for LogPosition {
     }
 }
 
-/// The changes of a tenant, ordered by [`LogPosition`]: `recorded_at`, the kind's name, id, group, version. May lag.
+/// A query for the changes of a tenant, ordered by [`LogPosition`]: `recorded_at`, kind name, id, group, version. May
+/// lag.
 #[derive(Clone, Debug)]
 pub struct LogQuery {
-    /// Whose.
+    /// The tenant.
     pub tenant: Id,
-    /// Recorded at this time or later.
+    /// The earliest recording time, inclusive.
     pub from: Time,
-    /// Recorded before this time.
+    /// The latest recording time, exclusive.
     pub until: Time,
-    /// Latest first.
+    /// `true` for the latest change first.
     pub descending: bool,
-    /// Begin after this place.
+    /// The position after which to begin.
     pub after: Option<LogPosition>,
-    /// How many at most; at least 1.
+    /// The maximum number of changes; at least 1.
     pub limit: usize,
 }
 
-/// The changes that moved a stage of one pipeline ([`Change::stage_move`]), ordered by `occurred_at`, the kind's name, id, version.
-/// May lag.
+/// A query for the stage moves in one pipeline ([`Change::stage_move`]), ordered by `occurred_at`, kind name, id,
+/// version. May lag.
 #[derive(Clone, Debug)]
 pub struct StageMoveQuery {
-    /// Whose.
+    /// The tenant.
     pub tenant: Id,
-    /// In which pipeline.
+    /// The pipeline.
     pub pipeline: Id,
-    /// Occurred at this time or later.
+    /// The earliest time of occurrence, inclusive.
     pub from: Time,
-    /// Occurred before this time.
+    /// The latest time of occurrence, exclusive.
     pub until: Time,
-    /// Begin after this place.
+    /// The position after which to begin.
     pub after: Option<LogPosition>,
-    /// How many at most; at least 1.
+    /// The maximum number of changes; at least 1.
     pub limit: usize,
 }
 
-/// A page of changes. It may be short and still have more.
+/// A page of changes. It can be short even if more follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangePage {
-    /// The changes, in order.
+    /// The changes in order.
     pub changes: Vec<Change>,
-    /// Whether more follow the last one.
+    /// `true` if more changes follow the last one.
     pub more: bool,
 }
 
-/// A place in the feed; what is inside is the store's own affair.
+/// A position in the feed, opaque outside the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedCursor(pub String);
 
 /// A page of the feed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedPage {
-    /// Changes of any tenant, with the tenant.
+    /// The changes, each with its tenant.
     pub changes: Vec<(Id, Change)>,
-    /// Where to go on, also where the page is empty.
+    /// The position to continue from, also if the page is empty.
     pub cursor: FeedCursor,
 }
 
-/// How large a [`FeedPlace`] may be, in bytes of its JSON form.
+/// The maximum size of a [`FeedPlace`], in bytes of its JSON form.
 pub const MAX_PLACE_BYTES: usize = 350_000;
 
-/// How far a consumer of the feed has come, with what it keeps for itself. Kept in the store by compare and set, so that
-/// of two that work at once one notices.
+/// The position of a consumer in the feed, with the consumer's own state. Stored by compare and set, so that concurrent
+/// writers detect each other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeedPlace {
-    /// Where to read on; `None` from the beginning of what is kept.
+    /// The position to continue reading from; `None` for the oldest available change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<FeedCursor>,
-    /// When the consumer began.
+    /// The time at which the consumer began.
     pub began: Time,
-    /// Everything recorded before this is done with.
+    /// All changes recorded before this time have been processed.
     pub settled: Time,
-    /// Since when a gap is being told again from the log; `None` where there is none.
+    /// The start of a gap that is being replayed from the log; `None` if there is no gap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap_since: Option<Time>,
-    /// Until when somebody works on it and others leave it alone; `None` where nobody does.
+    /// The time until which a worker holds the position exclusively; `None` if no worker does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_until: Option<Time>,
-    /// What the consumer keeps for itself, in a form of its own.
+    /// The consumer's own state, in its own format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<serde_json::Value>,
-    /// How many times it was kept; 0 where it was not.
+    /// The number of times the position was stored; 0 if it was not.
     #[serde(default)]
     pub fence: u64,
 }
 
 impl FeedPlace {
-    /// The place of a consumer that begins now, at the beginning of what the feed keeps. Nothing is done with yet, and
-    /// nothing is kept.
+    /// Returns the position of a consumer that begins now, at the oldest available change, with nothing processed and
+    /// no state.
     pub const fn beginning(now: Time) -> Self {
         Self { cursor: None, began: now, settled: Time::MIN, gap_since: None, taken_until: None, state: None, fence: 0 }
     }

@@ -1,11 +1,11 @@
-//! Secrets encrypted at rest: a store over any store, which encrypts the fields that are declared `secret` on their way
-//! in and decrypts them on their way out. Who reads the database, a backup or a stream without the deployment's key has
-//! no password hash, no secret of a second factor, and no key to forge a cursor or a token with.
+//! Encryption of secrets at rest: a store over another store that encrypts fields declared `secret` when writing and
+//! decrypts them when reading. Without the deployment's key, a reader of the database, a backup or a stream obtains no
+//! password hash, no second-factor secret, and no key for forging cursors or tokens.
 //!
-//! AES-256-GCM-SIV under a key that the deployment gives, bound to tenant, record and field: a value that is copied to
-//! another place does not open there. The nonce never changes, which this cipher is made to bear: all that shows is
-//! whether two values of one field of one record are equal. Secrets are in no index, filter, claim or change, so that
-//! nothing else of a store has to know.
+//! AES-256-GCM-SIV with a key provided by the deployment, bound to tenant, record and field: a value copied elsewhere
+//! cannot be decrypted. The nonce is constant, which this cipher is designed to tolerate: it reveals only whether two
+//! values of the same field of the same record are equal. Secrets are in no index, filter, claim or change, so the rest
+//! of a store is unaffected.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -25,13 +25,14 @@ use crate::{
     value::{Id, Ref, Time, Value},
 };
 
-/// How an encrypted text begins.
+/// The prefix of an encrypted text.
 const MARK: &str = "sealed:";
-/// Characters of a key's id.
+/// The maximum number of characters in a key id.
 const MAX_KEY_ID: usize = 32;
 
-/// The deployment's keys. New values are encrypted with the first and stored ones decrypted with whichever their key id
-/// names: to rotate, put a new key first, keep the old one, and drop it once every record has been written again.
+/// The deployment's keys. New values are encrypted with the first key, and stored ones are decrypted with the key whose
+/// id they name. To rotate keys, put the new key first, keep the old one, and remove it once every record has been
+/// written again.
 #[derive(Clone)]
 pub struct SealingKeys {
     first: String,
@@ -44,33 +45,33 @@ impl fmt::Debug for SealingKeys {
     }
 }
 
-/// Why keys were refused.
+/// The reason keys were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKeys {
-    /// The id has no character, more than 32, or another than letters, digits, `-` and `_`.
+    /// The id is empty, longer than 32 characters, or contains characters other than letters, digits, `-` and `_`.
     #[error("the id of a key must have 1 to 32 letters, digits, `-` and `_`")]
     Id,
-    /// All bytes of the key are the same.
+    /// All bytes of the key are equal.
     #[error("a key must be 32 random bytes")]
     Weak,
-    /// Two keys have one id.
+    /// Two keys have the same id.
     #[error("two keys have the same id")]
     Twice,
 }
 
 impl SealingKeys {
-    /// One key: its id, which is stored with each value, and 32 random bytes.
+    /// Creates a set with one key: its id, which is stored with each value, and 32 random bytes.
     ///
     /// # Errors
-    /// [`BadKeys`].
+    /// [`BadKeys`] if the id or the key is invalid.
     pub fn new(id: &str, key: &[u8; 32]) -> Result<Self, BadKeys> {
         Self { first: id.to_owned(), ciphers: Arc::default() }.and(id, key)
     }
 
-    /// And an older key, to decrypt with.
+    /// Adds an older key for decryption.
     ///
     /// # Errors
-    /// [`BadKeys`].
+    /// [`BadKeys`] if the id or the key is invalid or the id is already used.
     pub fn and(mut self, id: &str, key: &[u8; 32]) -> Result<Self, BadKeys> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if id.is_empty() || id.len() > MAX_KEY_ID || !id.chars().all(good) {
@@ -90,7 +91,7 @@ impl SealingKeys {
     fn seal(&self, place: &[u8], plain: &str) -> Result<Value, StoreError> {
         let payload = Payload { msg: plain.as_bytes(), aad: place };
         let sealed = self.ciphers.get(&self.first).and_then(|key| key.encrypt(&Nonce::default(), payload).ok());
-        // Never the plain text instead.
+        // Never store the plain text instead.
         let sealed = sealed.ok_or_else(|| StoreError::unavailable("a secret could not be encrypted"))?;
         Ok(Value::text(format!("{MARK}{}:{}", self.first, URL_SAFE_NO_PAD.encode(sealed))))
     }
@@ -104,7 +105,7 @@ impl SealingKeys {
     }
 }
 
-/// A store that encrypts secrets over one that keeps them.
+/// A store that encrypts secrets and delegates to another store.
 ///
 /// ```
 /// # use crm_core::{Crm, MemoryStore, store::sealed::{SealedStore, SealingKeys}};
@@ -127,19 +128,18 @@ impl fmt::Debug for SealedStore {
 }
 
 impl SealedStore {
-    /// Over a store.
+    /// Creates an encrypting store over a store.
     pub fn new(inner: impl Store + 'static, keys: SealingKeys) -> Self {
         Self::shared(Arc::new(inner), keys)
     }
 
-    /// Over a store that is shared.
+    /// Creates an encrypting store over a shared store.
     pub fn shared(inner: Arc<dyn Store>, keys: SealingKeys) -> Self {
         Self { inner, keys, takes_plain: false }
     }
 
-    /// Takes secrets that were stored before there was a key, as they are; each is encrypted with its record's next
-    /// write. Without this they are refused, so that who can write to the database cannot put a secret of their own
-    /// there.
+    /// Accepts plain-text secrets stored before encryption was enabled; each is encrypted at the next write of its
+    /// record. Otherwise they are refused, so that write access to the database does not allow planting a secret.
     #[must_use]
     pub const fn takes_plain(mut self) -> Self {
         self.takes_plain = true;
@@ -161,20 +161,20 @@ impl SealedStore {
         each_secret(image, |place, text| match self.keys.open(place, text) {
             Some(plain) => Ok(plain),
             None if self.takes_plain && !text.starts_with(MARK) => Ok(Value::text(text)),
-            // Which it is, it does not say: the value is no business of a log.
-            None => {
-                Err(StoreError::corrupt("a secret cannot be decrypted: it was sealed with another key or elsewhere"))
-            }
+            // The message does not identify the value: it does not belong in a log.
+            None => Err(StoreError::corrupt(
+                "a secret cannot be decrypted: it was encrypted with another key or for another record",
+            )),
         })
     }
 }
 
-/// Where the secrets of a kind are.
+/// Returns the positions of the secrets of a kind.
 fn secrets(decl: &'static KindDecl) -> impl Iterator<Item = usize> {
     decl.fields.iter().enumerate().filter(|(_, field)| field.marks.secret).map(|(at, _)| at)
 }
 
-/// The image with every text of its secrets replaced.
+/// Returns the image with every text in a secret field replaced.
 fn each_secret(
     image: &Arc<Image>,
     replace: impl Fn(&[u8], &str) -> Result<Value, StoreError>,

@@ -1,28 +1,28 @@
-//! What became of a commit that was sent more than once: a refusal may be its own earlier success.
+//! Determination of the outcome of a retried commit: a refusal may be due to its own earlier success.
 
 use super::{Commit, Got, HistoryPosition, HistoryQuery, Records, StoreError, Want, traits::History};
 use crate::schema::Group;
 
-/// Changes that one look into a history reads.
+/// The number of changes read from a history at a time.
 const PAGE: usize = 50;
 
-/// Whether a commit is in the store.
+/// The presence of a commit in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// It is.
+    /// The commit is stored.
     Yes,
-    /// It is not.
+    /// The commit is not stored.
     No,
-    /// What it wrote leaves no trace that tells it from others.
+    /// Unknown: its writes leave no distinguishable trace.
     Untold,
 }
 
-/// What to answer of a commit that was refused after an answer to it had been lost: success where it is stored; the refusal
-/// where it is not and the refusal says that it can no longer be; [`StoreError::OutcomeUnknown`] otherwise, also where the
-/// store cannot be asked. One read, of the log, the key or the records.
+/// Resolves the refusal of a commit for which an earlier response was lost. Succeeds if the commit is stored, returns
+/// the refusal if it is not stored and no longer can be, and [`StoreError::OutcomeUnknown`] otherwise, also if the
+/// store cannot be queried. One read, of the log, the key or the records.
 ///
 /// # Errors
-/// As said. Never [`StoreError::Unavailable`], which would promise that nothing was stored.
+/// As above. Never [`StoreError::Unavailable`], which would guarantee that nothing was stored.
 pub async fn settle<S: Records + History + ?Sized>(
     store: &S,
     commit: &Commit,
@@ -39,11 +39,12 @@ pub async fn settle<S: Records + History + ?Sized>(
     }
 }
 
-/// Whether the store holds this very commit: by its id in the log or under its key. What the machine writes without a
-/// change is compared with the records: as they are to be, they are stored; where they were written of again, nobody knows.
+/// Determines whether the store contains this very commit, by its id in the log or under its key. Machine writes
+/// without a change are compared with the records: if they match, the commit is stored; if they were overwritten, the
+/// outcome is unknown.
 ///
 /// # Errors
-/// What the store says of the reads.
+/// Any error of the store.
 pub async fn is_stored<S: Records + History + ?Sized>(store: &S, commit: &Commit) -> Result<Stored, StoreError> {
     if let Some(change) = commit.writes.iter().find_map(|write| write.changes.first()) {
         let mut query = HistoryQuery {
@@ -73,7 +74,7 @@ pub async fn is_stored<S: Records + History + ?Sized>(store: &S, commit: &Commit
         return Ok(if is_ours { Stored::Yes } else { Stored::No });
     }
     let Some(write) = commit.writes.first() else {
-        // Claims and guards alone: held as they are to be is what the next try finds out.
+        // Only claims and guards: the next attempt finds out whether they are as intended.
         return Ok(if commit.claims.is_empty() { Stored::No } else { Stored::Untold });
     };
     let answer = store.get(commit.tenant, &[Want::Record(write.record())]).await?;

@@ -82,11 +82,12 @@ structured!(ChecklistItem, Reminder);
 record! {
     /// Something to do.
     Task, NewTask, TaskPatch, TaskFields {
+        visibility: Visibility::ByLinks(TaskFields::links as usize),
         own: [assignee_id], team: [team_id],
         person {
             /// What.
             title: String = Text(MAX_TEXT), [required, searchable];
-            /// More about it.
+            /// Description.
             description: Option<String> = LongText, [searchable];
             /// What kind of work.
             r#type: TaskType = FieldType::Choice(TaskType::NAMES), [reportable];
@@ -104,7 +105,7 @@ record! {
             assignee_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
             /// Which team does it.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
-            /// What it is about.
+            /// Linked records.
             links: Vec<Ref> = Refs(Kind::LINKED, 20), [];
             /// Its parts.
             checklist: Vec<ChecklistItem> = Structs(100), [];

@@ -24,7 +24,11 @@ impl Rules for Task {
         }
         for (at, reminder) in after.reminders.iter().enumerate() {
             if !(0..=525_600).contains(&reminder.minutes_before) {
-                cx.faults.push(format!("reminders[{at}].minutes_before"), "too_large", "must be 0 to 525600 (a year)");
+                cx.faults.push(
+                    format!("reminders[{at}].minutes_before"),
+                    "too_large",
+                    "must be 0 to 525600 (one year)",
+                );
             }
         }
         if after.start_at.zip(after.due_at).is_some_and(|(start, due)| start > due) {

@@ -9,9 +9,10 @@ record! {
     /// A group of users. A grant of scope team covers a team and the teams below it.
     Team, NewTeam, TeamPatch, TeamFields {
         definition: true,
+        parent: parent_id,
         own: [], team: [parent_id],
         person {
-            /// What it is called, unique.
+            /// Name, unique.
             name: String = Text(MAX_TEXT), [required, unique, searchable];
             /// The team above.
             parent_id: Option<Id> = FieldType::Id(Kind::Team), [];

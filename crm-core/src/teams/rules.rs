@@ -1,6 +1,26 @@
 //! The rules of teams. That they form a tree, the draft holds for every kind with a parent.
 
-use super::record::Team;
-use crate::rules::Rules;
+use super::record::{Team, TeamFields};
+use crate::{
+    access::escalation::{depends_on_teams, hold_own_rights},
+    draft::{Draft, Stop},
+    error::Error,
+    rules::Rules,
+    schema::Image,
+};
 
-impl Rules for Team {}
+impl Rules for Team {
+    /// Nobody raises their own rights by a team that comes under theirs.
+    fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+        let parent = after.at(TeamFields::parent_id);
+        if before.is_some_and(|before| before.at(TeamFields::parent_id) != parent) {
+            let access = &draft.cx.access;
+            let mine = access.team_ids();
+            let is_gained = parent.as_id().is_some_and(|parent| mine.contains(&parent)) && !mine.contains(&after.id);
+            if is_gained && depends_on_teams(&draft.cx.definitions.role_set(access.role_ids())) {
+                return Err(Error::OwnRights { field: "parent_id" }.into());
+            }
+        }
+        hold_own_rights(draft, after)
+    }
+}

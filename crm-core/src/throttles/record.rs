@@ -7,6 +7,7 @@ record! {
     /// read and says nothing about who tried.
     Throttle, NewThrottle, ThrottlePatch, ThrottleFields {
         forgotten_at: expires_at,
+        made_by_use_cases: true,
         own: [], team: [],
         person {}
         read_only {}

@@ -1,13 +1,6 @@
 //! The rules of throttles: only the use cases of sign-in make and write them.
 
 use super::record::Throttle;
-use crate::{
-    rules::{Rules, Settle},
-    schema::Record,
-};
+use crate::rules::Rules;
 
-impl Rules for Throttle {
-    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
-        cx.refuse_plain_creation(before.is_none());
-    }
-}
+impl Rules for Throttle {}

@@ -3,17 +3,11 @@
 use super::record::{User, UserFields};
 use crate::{
     collection::Collection,
-    companies::record::{Company, CompanyPatch},
-    contacts::record::{Contact, ContactPatch},
-    deals::record::{Deal, DealPatch},
     draft::{Draft, Pending, Sets, Step, Stop, asked_for},
     error::Error,
-    filter::Filter,
-    leads::record::{Lead, LeadPatch},
-    schema::{Patch, Record, RecordKind},
-    tasks::record::{Task, TaskPatch},
+    jobs::{Job, Moved},
+    schema::Record,
     value::{Id, Kind, Ref, Value},
-    walk::{Moved, Walk},
 };
 
 /// What becomes of a deactivated user's open records.
@@ -27,35 +21,15 @@ pub enum Handover {
 
 impl Collection<'_, User> {
     /// Deactivates a user: they may no longer act, and nothing new may be given to them from this moment on. Then
-    /// their leads, contacts, companies, open deals and open tasks go to another user, one by one; what has been given to
-    /// somebody else meanwhile stays with them. Resumable: called again, it goes on. The last administrator stays.
+    /// their leads, contacts, companies, open deals and open tasks go to another user; what has been given to
+    /// somebody else meanwhile stays with them. The last administrator stays. This is the job
+    /// [`Collection::deactivate_user`], done to its end.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a target that is not active, or the user themselves.
+    /// As [`Collection::deactivate_user`] and [`Collection::resume`]; [`Error::Invalid`] where the job fails.
     pub async fn deactivate(&self, id: Id, handover: Handover) -> Result<Moved, Error> {
-        self.set_active(id, false, handover).await?;
-        let mut walk = Walk::whole();
-        if let Handover::TransferTo(to) = handover {
-            self.hand_over_all(id, to, &mut walk).await?;
-        }
-        Ok(walk.moved)
-    }
-
-    /// Gives what is a user's to another.
-    pub(crate) async fn hand_over_all(&self, id: Id, to: Id, walk: &mut Walk) -> Result<(), Error> {
-        let owner = || Filter::eq("owner_id", id.to_string());
-        let open = || owner().and(Filter::eq("stage_kind", "open"));
-        let assigned = || Filter::eq("assignee_id", id.to_string()).and(Filter::eq("is_open", true));
-        loop {
-            self.hand_over::<Lead>(0, owner(), "created_at", &LeadPatch::new().owner_id(to), walk).await?;
-            self.hand_over::<Contact>(1, owner(), "created_at", &ContactPatch::new().owner_id(to), walk).await?;
-            self.hand_over::<Company>(2, owner(), "name", &CompanyPatch::new().owner_id(to), walk).await?;
-            self.hand_over::<Deal>(3, open(), "close_date", &DealPatch::new().owner_id(to), walk).await?;
-            self.hand_over::<Task>(4, assigned(), "due_at", &TaskPatch::new().assignee_id(to), walk).await?;
-            if !walk.passes_again() {
-                return Ok(());
-            }
-        }
+        let jobs = Collection::<Job>::new(self.engine, self.actor);
+        jobs.complete(jobs.deactivate_user(id, handover, None).await?).await
     }
 
     /// Lets a user act again.
@@ -79,18 +53,6 @@ impl Collection<'_, User> {
             },
         )
         .on(record, vec!["is_active".to_owned()])
-    }
-
-    async fn hand_over<K: RecordKind>(
-        &self,
-        number: usize,
-        filter: Filter,
-        sort: &str,
-        patch: &Patch<K>,
-        walk: &mut Walk,
-    ) -> Result<(), Error> {
-        let records = Collection::<K>::new(self.engine, self.actor);
-        walk.list(number, &records, filter, sort, |id| records.change(id, "hand_over", patch.clone())).await
     }
 }
 

@@ -6,21 +6,23 @@ use crate::{
 };
 
 record! {
-    /// A person, or a program, that acts in the CRM.
+    /// A person or program that uses the CRM.
     User, NewUser, UserPatch, UserFields {
+        visibility: Visibility::BySelf,
+        parent: manager_id,
         own: [manager_id], team: [team_ids],
         person {
             /// Given name.
             first_name: Option<String> = Text(MAX_TEXT), [personal];
             /// Family name.
             last_name: Option<String> = Text(MAX_TEXT), [personal];
-            /// Unique; needed unless there is an `external_id`.
+            /// Email address, unique; required unless there is an `external_id`.
             email: Option<String> = Email, [unique, searchable, personal];
-            /// What the user may do; at least one.
+            /// Roles; at least one.
             role_ids: Vec<Id> = Ids(Kind::Role, 20), [required];
-            /// Where the user belongs; the first is the primary team.
+            /// Teams; the first is the primary team.
             team_ids: Vec<Id> = Ids(Kind::Team, 20), [];
-            /// Whom the user reports to.
+            /// Manager.
             manager_id: Option<Id> = FieldType::Id(Kind::User), [];
             /// Department.
             department: Option<String> = Text(MAX_TEXT), [];
@@ -28,23 +30,23 @@ record! {
             job_title: Option<String> = Text(MAX_TEXT), [];
             /// Phone number, E.164.
             phone: Option<String> = Phone, [personal];
-            /// The user's own time zone.
+            /// Time zone of the user.
             time_zone: Option<String> = TimeZone, [];
-            /// The user's own language.
+            /// Language of the user.
             locale: Option<String> = Text(35), [];
         }
         read_only {
-            /// False for a user who may no longer act.
+            /// `false` for a deactivated user.
             is_active: bool = Bool, [];
         }
         machine {
-            /// When the user last signed in.
+            /// Time of the last sign-in.
             last_login_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {
-            /// First and last name, or what else there is.
+            /// Display name: first and last name, or another identifier.
             name: String = Text(MAX_TEXT), [searchable, personal] from [first_name, last_name, email];
-            /// When the user was deactivated.
+            /// Time of deactivation.
             deactivated_at: Option<Time> = FieldType::Time, [] from [is_active];
         }
         indexes { () -> name; () [team_ids] -> name; () [role_ids] -> name; (manager_id) -> name; }

@@ -1,10 +1,16 @@
 //! The rules of users.
 
-use super::record::User;
+use super::{
+    record::{User, UserFields},
+    rights,
+};
 use crate::{
+    access::escalation::hold_own_rights,
     definitions::Definitions,
+    draft::{Draft, Step, Stop},
+    error::Faults,
     rules::{Rules, Settle},
-    schema::Record,
+    schema::{Image, Record, common},
     value::{Id, Time},
 };
 
@@ -25,6 +31,25 @@ impl Rules for User {
         self.name = full_name(self.first_name.as_deref(), self.last_name.as_deref())
             .or_else(|| self.email.clone())
             .unwrap_or_default();
+    }
+
+    fn complete(_: &mut Draft<'_>, _: Option<&Image>, after: &mut Image, faults: &mut Faults) -> Result<(), Stop> {
+        let is_known = !after.at(UserFields::email).is_null() || !after.values[common::EXTERNAL_ID].is_null();
+        if !is_known && !faults.all().iter().any(|fault| fault.field == "email") {
+            faults.push("email", "required", "is required unless the user has an external_id");
+        }
+        Ok(())
+    }
+
+    fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
+        rights::check_roles(draft, before, after)?;
+        before.map_or(Ok(()), |before| rights::keep_own_rights(draft, before, after))?;
+        hold_own_rights(draft, after)
+    }
+
+    fn follow(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
+        rights::end_sessions(draft, before, after, step)?;
+        rights::keep_admins(draft, before, after, step)
     }
 }
 

@@ -1,9 +1,9 @@
-//! [`Value`]: the one erased value that images, changes, filters and stores share.
+//! [`Value`]: the type-erased value used by images, changes, filters and stores.
 //!
-//! Its serde form carries a tag of its type (`{"t": "text"}`, `{"d": "2024-01-31"}`), so that a value read from a log
-//! years later needs no declaration to be understood and a text that looks like a date stays a text. The form without
-//! tags, as users see it, is [`Value::to_json`]. An object that this program does not understand (an unknown tag, several
-//! keys, a reference to an unknown kind, an unknown currency) is read as [`Value::Opaque`].
+//! The serde form is tagged with the type (`{"t": "text"}`, `{"d": "2024-01-31"}`), so that a value in an old log can
+//! be read without a declaration, and a text that looks like a date stays a text. [`Value::to_json`] returns the
+//! untagged form that users see. An object that this program cannot interpret (an unknown tag, several keys, a
+//! reference to an unknown kind, an unknown currency) is read as [`Value::Opaque`].
 
 use std::{cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 
@@ -15,17 +15,17 @@ use serde::{
 
 use super::{Date, Decimal, Id, Kind, Money, Time};
 
-/// A record, by kind and id: `{"kind": "lead", "id": "…"}`.
+/// A reference to a record by kind and id: `{"kind": "lead", "id": "…"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ref {
-    /// Of what kind.
+    /// The kind of the record.
     pub kind: Kind,
-    /// Which one.
+    /// The id of the record.
     pub id: Id,
 }
 
 impl Ref {
-    /// The record of a kind and an id.
+    /// Creates a reference from a kind and an id.
     pub const fn new(kind: Kind, id: Id) -> Self {
         Self { kind, id }
     }
@@ -37,88 +37,90 @@ impl fmt::Display for Ref {
     }
 }
 
-/// A value of any type a field can have. Cheap to clone: what is long is shared.
+/// A value of any type that a field can have. Cheap to clone: long content is shared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
-    /// Missing.
+    /// No value.
     #[default]
     Null,
-    /// A long text that a list left out; `get` returns it. Never written.
+    /// A long text that a list omitted; `get` returns it. Never written.
     NotLoaded,
-    /// Something that was there and is not told: a secret, or a personal value that was forgotten. In changes only.
+    /// A withheld value: a secret, or a personal value that was erased. In changes only.
     Redacted,
-    /// True or false.
+    /// A boolean.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
     /// A decimal number.
     Decimal(Decimal),
-    /// A text, or one of a field's choices.
+    /// A text, or a choice of a field.
     Text(Arc<str>),
-    /// A reference to a record of the kind that the field's declaration names.
+    /// A reference to a record of the kind named in the field's declaration.
     Id(Id),
     /// A reference to a record of any kind.
     Ref(Ref),
-    /// A moment.
+    /// A point in time.
     Time(Time),
-    /// A day.
+    /// A calendar date.
     Date(Date),
-    /// An amount of a currency.
+    /// An amount in a currency.
     Money(Money),
     /// A list.
     List(Arc<[Value]>),
     /// Custom properties by key.
     Map(Arc<BTreeMap<String, Value>>),
-    /// A structured value, such as an address: JSON of the shape that the field's Rust type gives it.
+    /// A structured value, such as an address, as JSON in the shape of the field's Rust type.
     Json(Arc<serde_json::Value>),
-    /// A value that a newer program stored and this one cannot read, in its tagged form, which is also its serde form:
-    /// it is written back unchanged. It is shown as null, compares with nothing, and no field takes it as a new value.
+    /// A value that a newer program stored and this one cannot read, in its tagged form, which is also its serde form.
+    /// It is written back unchanged. It is shown as null, does not compare with anything, and no field accepts it as a
+    /// new value.
     Opaque(Arc<serde_json::Value>),
 }
 
 impl Value {
-    /// A text.
+    /// Creates a text value.
     pub fn text(text: impl Into<Arc<str>>) -> Self {
         Value::Text(text.into())
     }
 
-    /// A list.
+    /// Creates a list value.
     pub fn list(items: impl IntoIterator<Item = Value>) -> Self {
         Value::List(items.into_iter().collect())
     }
 
-    /// True for [`Value::Null`].
+    /// Returns `true` for [`Value::Null`].
     pub const fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }
 
-    /// The text, where it is one.
+    /// Returns the text if this is a text value.
     pub fn as_text(&self) -> Option<&str> {
         if let Value::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The id, where it is one.
+    /// Returns the id if this is an id value.
     pub const fn as_id(&self) -> Option<Id> {
         if let Value::Id(id) = self { Some(*id) } else { None }
     }
 
-    /// The moment, where it is one.
+    /// Returns the time if this is a time value.
     pub const fn as_time(&self) -> Option<Time> {
         if let Value::Time(time) = self { Some(*time) } else { None }
     }
 
-    /// The elements of a list; nothing for any other value.
+    /// Returns the elements of a list, and an empty slice for any other value.
     pub fn items(&self) -> &[Value] {
         if let Value::List(items) = self { items } else { &[] }
     }
 
-    /// The properties of a map by key, where it is one.
+    /// Returns the properties by key if this is a map.
     pub fn as_map(&self) -> Option<&BTreeMap<String, Value>> {
         if let Value::Map(map) = self { Some(map) } else { None }
     }
 
-    /// The order of two values of one type, as filters compare them: numbers by size, texts by code point, amounts of
-    /// one currency by size. `None` where they do not compare: a missing or opaque value, two types, two currencies.
+    /// Compares two values of the same type as filters do: numbers by size, texts by code point, amounts in the same
+    /// currency by size. Returns `None` if the values are not comparable: a missing or opaque value, different types or
+    /// different currencies.
     pub fn compare(&self, other: &Value) -> Option<Ordering> {
         Some(match (self, other) {
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
@@ -134,7 +136,7 @@ impl Value {
         })
     }
 
-    /// The order in which lists are sorted, total: as [`Value::compare`], with missing values last.
+    /// Returns the total order by which lists are sorted: as [`Value::compare`], with missing values last.
     pub fn sort_order(&self, other: &Value) -> Ordering {
         match (self.is_null(), other.is_null()) {
             (true, true) => Ordering::Equal,
@@ -144,7 +146,7 @@ impl Value {
         }
     }
 
-    /// About how many bytes a store needs for this value: what budgets count.
+    /// Returns the approximate number of bytes that a store needs for this value, as counted by budgets.
     pub fn size(&self) -> usize {
         match self {
             Value::Null | Value::NotLoaded | Value::Redacted | Value::Bool(_) => 1,
@@ -158,15 +160,16 @@ impl Value {
         }
     }
 
-    /// The JSON that users see, without tags: decimals and times as text, money as an object, what is not loaded, not
-    /// told or opaque as null.
+    /// Returns the untagged JSON that users see: decimals and times as text, money as an object; values that are not
+    /// loaded, redacted or opaque as null.
     pub fn to_json(&self) -> serde_json::Value {
-        // It has no map but of texts, which is all that could fail.
+        // Cannot fail: maps have text keys only.
         serde_json::to_value(Plain(self)).unwrap_or_default()
     }
 }
 
-/// A value as users see it, to be written straight into JSON text: [`Value::to_json`] without the tree.
+/// A value in the form that users see, serialized directly into JSON text: [`Value::to_json`] without building the
+/// tree.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a>(pub &'a Value);
 
@@ -190,7 +193,7 @@ impl Serialize for Plain<'_> {
     }
 }
 
-/// The bytes of structured data as JSON text, escapes and all: so the dearest store keeps it.
+/// Returns the size in bytes of structured data as escaped JSON text, which is how the least compact store keeps it.
 fn json_size(json: &serde_json::Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
@@ -203,7 +206,7 @@ fn json_size(json: &serde_json::Value) -> usize {
         }
     }
     let mut count = Count(0);
-    // Nothing fails: keys are texts, and counting takes any bytes.
+    // Cannot fail: keys are texts, and the counter accepts any bytes.
     match serde_json::to_writer(&mut count, json) {
         Ok(()) => count.0,
         Err(_) => usize::MAX,
@@ -244,7 +247,7 @@ impl<'de> Deserialize<'de> for Value {
         impl<'de> de::Visitor<'de> for Tagged {
             type Value = Value;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("null or an object of one tag and its value")
+                f.write_str("null or an object with one tag and its value")
             }
             fn visit_unit<E>(self) -> Result<Value, E> {
                 Ok(Value::Null)

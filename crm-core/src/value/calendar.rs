@@ -1,9 +1,9 @@
-//! An organization's calendar: which instant a local day begins at, what lies so many days, weeks, months, quarters or
-//! years away, and the periods that have a name (`today`, `last_quarter`, `last_7_days`). One place for queries, grants,
-//! gates, scoring rules and reports.
+//! The calendar of an organization: the instant at which a local day begins, arithmetic in days, weeks, months,
+//! quarters and years, and named periods (`today`, `last_quarter`, `last_7_days`). Queries, grants, gates, scoring
+//! rules and reports share this module.
 //!
-//! A span of a day or more is calendar arithmetic: three days from now is the same local time on the third day, however
-//! many hours that is. Shorter spans are exact.
+//! Spans of a day or more use calendar arithmetic: three days from now is the same local time on the third day, however
+//! many hours that takes. Shorter spans are exact.
 
 use std::ops::RangeInclusive;
 
@@ -12,18 +12,18 @@ use chrono_tz::Tz;
 
 use super::{Date, Time};
 
-/// How an organization counts its days, weeks and quarters.
+/// The time zone, week and fiscal year of an organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Calendar {
-    /// Its time zone.
+    /// The time zone.
     pub zone: Tz,
     /// The first day of a week.
     pub week_start: Weekday,
-    /// The month in which its fiscal year begins, 1 to 12.
+    /// The month in which the fiscal year begins, 1 to 12.
     pub fiscal_start: u32,
 }
 
-/// UTC, weeks from Monday, the calendar's own year.
+/// UTC, weeks from Monday, the fiscal year equal to the calendar year.
 impl Default for Calendar {
     fn default() -> Self {
         Self { zone: Tz::UTC, week_start: Weekday::Mon, fiscal_start: 1 }
@@ -37,7 +37,7 @@ pub enum Unit {
     Days,
     /// Seven days.
     Weeks,
-    /// A calendar month; from the 31st to the last day of a shorter one.
+    /// A calendar month. The 31st becomes the last day of a shorter month.
     Months,
     /// Three months.
     Quarters,
@@ -46,7 +46,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit of a name, such as `days`.
+    /// Returns the unit with this name, such as `days`.
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
             "days" => Self::Days,
@@ -59,7 +59,7 @@ impl Unit {
     }
 }
 
-/// The periods that have a name of their own; besides them there are `last_N_days` and `next_N_days`.
+/// The named periods, in addition to `last_N_days` and `next_N_days`.
 pub const PERIODS: [&str; 21] = [
     "yesterday",
     "today",
@@ -84,22 +84,23 @@ pub const PERIODS: [&str; 21] = [
     "next_fiscal_year",
 ];
 
-/// The longest `last_N_days`.
+/// The maximum N in `last_N_days`.
 const MAX_DAYS: i32 = 3660;
 
 impl Calendar {
-    /// The local day of a moment.
+    /// Returns the local day of a time.
     pub fn day(&self, time: Time) -> Date {
         time.date_in(self.zone)
     }
 
-    /// The first instant that lies on the day or after it. Where the clock skips midnight, or a whole day, that is the
-    /// instant at which it skips.
+    /// Returns the first instant on or after the day. If the clock skips midnight or the whole day, that is the instant
+    /// of the skip.
     pub fn start_of(&self, day: Date) -> Time {
         instant(day.chrono().and_hms_opt(0, 0, 0).unwrap_or_default(), self.zone)
     }
 
-    /// The first and the last instant of some days. Empty (the first after the last) where the clock skipped all of them.
+    /// Returns the first and last instant of a range of days. The range is empty (first after last) if the clock
+    /// skipped all of them.
     pub fn instants(&self, days: &RangeInclusive<Date>) -> RangeInclusive<Time> {
         let (first, last) = (*days.start(), *days.end());
         let after = last + 1;
@@ -107,7 +108,7 @@ impl Calendar {
         self.start_of(first)..=end
     }
 
-    /// The day so many units later, held within the years 1 to 9999.
+    /// Returns the day `count` units later, clamped to the years 1 to 9999.
     pub fn later(&self, day: Date, unit: Unit, count: i64) -> Date {
         let months = |months: i64| {
             let count = Months::new(u32::try_from(months.unsigned_abs()).unwrap_or(u32::MAX));
@@ -132,12 +133,12 @@ impl Calendar {
         moved.unwrap_or(if count < 0 { Date::MIN } else { Date::MAX })
     }
 
-    /// The same local time so many units later. Of a local time that the clock shows twice it is the first; of one that
-    /// it skips, the instant at which it skips.
+    /// Returns the same local time `count` units later. If the clock shows that local time twice, the result is the
+    /// first; if it skips it, the instant of the skip.
     pub fn later_time(&self, time: Time, unit: Unit, count: i64) -> Time {
         let local = time.chrono().with_timezone(&self.zone).naive_local();
         let moved = instant(self.later(self.day(time), unit, count).chrono().and_time(local.time()), self.zone);
-        // At the ends of time the local day is held, and must not lead the wrong way.
+        // The local day is clamped at the limits of time, which must not reverse the direction.
         match count {
             0 => time,
             1.. => moved.max(time),
@@ -145,7 +146,7 @@ impl Calendar {
         }
     }
 
-    /// The days of a named period, as seen on a day; `None` where there is none of that name.
+    /// Returns the days of a named period relative to `today`, or `None` if the name is unknown.
     pub fn period(&self, name: &str, today: Date) -> Option<RangeInclusive<Date>> {
         match name {
             "yesterday" => return Some(today + -1..=today + -1),
@@ -189,16 +190,17 @@ impl Calendar {
         Some(self.later(first, unit, offset)..=self.later(first, unit, offset + 1) + -1)
     }
 
-    /// `2017-03`: the month of a day.
+    /// Returns the month of a day, as in `2017-03`.
     pub fn month_label(day: Date) -> String {
         let (year, month, _) = day.ymd();
         format!("{year:04}-{month:02}")
     }
 
-    /// `2017-Q1`: the quarter of the fiscal year, which is called by the calendar year it ends in.
+    /// Returns the fiscal quarter of a day, as in `2017-Q1`. A fiscal year is named after the calendar year in which it
+    /// ends.
     ///
-    /// A year that begins in April 2017 ends in March 2018: April 2017 is `2018-Q1`, and March 2018 `2018-Q4`. A year
-    /// that begins in January is the calendar year.
+    /// For a year that begins in April 2017 and ends in March 2018, April 2017 is `2018-Q1` and March 2018 is
+    /// `2018-Q4`. A year that begins in January is the calendar year.
     pub fn quarter_label(&self, day: Date) -> String {
         let (year, month, _) = day.ymd();
         let start = self.fiscal_start.clamp(1, 12);
@@ -208,12 +210,13 @@ impl Calendar {
     }
 }
 
-/// True for the words whose meaning changes as time passes, in filters on times and days.
+/// Returns `true` for words whose meaning depends on the current time, in filters on times and dates.
 pub(crate) fn is_relative(word: &str) -> bool {
     word == "now" || Calendar::default().period(word, Date::of(Time::EPOCH)).is_some()
 }
 
-/// The first instant at which a zone's clock shows this local time or a later one, held within the years 1 to 9999.
+/// Returns the first instant at which the clock of a zone shows this local time or a later one, clamped to the years 1
+/// to 9999.
 pub(super) fn instant(local: NaiveDateTime, zone: Tz) -> Time {
     let held = |time: chrono::DateTime<Utc>| {
         Time::from_chrono(time).unwrap_or(if time.year() < 1 { Time::MIN } else { Time::MAX })
@@ -221,7 +224,7 @@ pub(super) fn instant(local: NaiveDateTime, zone: Tz) -> Time {
     if let Some(time) = local.and_local_timezone(zone).earliest() {
         return held(time.with_timezone(&Utc));
     }
-    // The clock skips it: no zone is further than 26 hours from UTC, and within the gap the clock runs only forward.
+    // The clock skips it. No zone is more than 26 hours from UTC, and within the gap the clock only runs forward.
     let (mut before, mut after) = (-26 * 3600, 26 * 3600);
     let shows = |seconds: i64| {
         let at = (local + chrono::Duration::seconds(seconds)).and_utc();
@@ -231,7 +234,7 @@ pub(super) fn instant(local: NaiveDateTime, zone: Tz) -> Time {
         let middle = before + (after - before) / 2;
         if shows(middle).1 { after = middle } else { before = middle }
     }
-    // Transitions lie on whole seconds, which a local time with a fraction does not: the second is what is sought.
+    // Transitions occur on whole seconds; a local time with a fraction rounds down to one.
     let at = shows(after).0;
     held(chrono::DateTime::from_timestamp(at.timestamp(), 0).unwrap_or(at))
 }
@@ -256,10 +259,10 @@ mod tests {
     fn a_day_begins_at_the_first_instant_that_is_on_or_after_it() {
         let starts = |zone, on: &str| of(zone).start_of(day(on)).to_string();
         assert_eq!(starts(Tz::Europe__Berlin, "2026-03-29"), "2026-03-28T23:00:00Z");
-        // Midnight is skipped.
+        // The clock skips midnight.
         assert_eq!(starts(Tz::America__Sao_Paulo, "2018-11-04"), "2018-11-04T03:00:00Z");
         assert_eq!(starts(Tz::Asia__Beirut, "2021-03-28"), "2021-03-27T22:00:00Z");
-        // The whole day is.
+        // The clock skips the whole day.
         for on in ["2011-12-30", "2011-12-31"] {
             assert_eq!(starts(Tz::Pacific__Apia, on), "2011-12-30T10:00:00Z", "{on}");
         }
@@ -291,7 +294,7 @@ mod tests {
         let later = |at: &str, unit, count| berlin.later_time(time(at), unit, count).to_string();
         assert_eq!(later("2026-03-28T22:30:00Z", Unit::Days, 1), "2026-03-29T21:30:00Z");
         assert_eq!(later("2026-10-24T22:30:00Z", Unit::Days, 1), "2026-10-25T23:30:00Z");
-        // 02:30 is skipped on March 29, and shown twice on October 25.
+        // 02:30 is skipped on March 29 and shown twice on October 25.
         assert_eq!(later("2026-03-28T01:30:00.5Z", Unit::Days, 1), "2026-03-29T01:00:00Z");
         assert_eq!(later("2026-10-24T00:30:00Z", Unit::Days, 1), "2026-10-25T00:30:00Z");
         assert_eq!(later("2026-01-31T12:00:00Z", Unit::Months, 1), "2026-02-28T12:00:00Z");

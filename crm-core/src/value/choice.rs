@@ -1,7 +1,7 @@
-//! Fields with a fixed set of values: an enum whose variants are written in lower `snake_case` everywhere.
+//! Fields with a fixed set of values: enums whose variants are written in lower `snake_case` everywhere.
 //!
-//! The set grows from program to program. A stored name that this program does not know is read as the variant `Unknown`,
-//! which keeps the name; from outside it is refused, by serde and by fields alike.
+//! Newer programs may add variants. A stored name that this program does not know is read as the variant `Unknown`,
+//! which keeps the name. In input it is refused, by serde and by fields alike.
 
 use std::{
     collections::BTreeSet,
@@ -15,34 +15,35 @@ use serde::{
     de::{DeserializeSeed, EnumAccess, Error, VariantAccess, Visitor},
 };
 
-/// An enum that is a field's type.
+/// An enum that is the type of a field.
 pub trait Choice: Copy + Sized + 'static {
-    /// The names of all variants but `Unknown`: what may be written.
+    /// The names of all variants except `Unknown`: the names that may be written.
     const NAMES: &'static [&'static str];
-    /// The variant's name.
+    /// Returns the name of the variant.
     fn name(self) -> &'static str;
-    /// The variant of a name.
+    /// Returns the variant with this name.
     fn from_name(name: &str) -> Option<Self>;
 }
 
-/// The name of a choice that a newer program stored and this one does not know. Nobody can make one; it is written back
-/// as it was read.
+/// The name of a choice that a newer program stored and this one does not know. It cannot be constructed by users, and
+/// is written back unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnknownChoice(&'static str);
 
-/// Names that are kept, at most: programs add some dozens in their time, and what a damaged store holds is bounded.
+/// The maximum number of names kept: programs add a few dozen over time, and a damaged store must not grow it without
+/// bound.
 const MAX_KEPT: usize = 1_000;
-/// Bytes of a name that is kept.
+/// The maximum size in bytes of a name that is kept.
 const MAX_NAME: usize = 64;
 
 impl UnknownChoice {
-    /// The name.
+    /// Returns the name.
     pub const fn as_str(self) -> &'static str {
         self.0
     }
 
-    /// Of a stored name. Names are kept for as long as the process lives, each once, so that choices stay `Copy`; past the
-    /// bound all others are one.
+    /// Creates one from a stored name. Each name is leaked once, so that choices stay `Copy`; beyond the limit all
+    /// others become `unknown`.
     pub(crate) fn of(name: &str) -> Self {
         static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,8 +65,8 @@ impl fmt::Debug for UnknownChoice {
     }
 }
 
-/// Reads a choice by its name. One that is unknown is refused, except at rest, where it comes as bytes
-/// ([`read`](super::stored::read)), which no JSON has.
+/// Reads a choice by name. An unknown name is refused, except when read from the store, where it arrives as bytes
+/// ([`read`](super::stored::read)), which JSON never produces.
 pub(crate) fn read_choice<'de, C: Choice, D: Deserializer<'de>>(
     deserializer: D,
     unknown: fn(UnknownChoice) -> C,
@@ -98,14 +99,15 @@ pub(crate) fn read_choice<'de, C: Choice, D: Deserializer<'de>>(
     deserializer.deserialize_enum("choice", C::NAMES, ByName(unknown, PhantomData))
 }
 
-/// Declares such an enum with its names, its serde form and its place in records. `Unknown` comes before all others, so
-/// that it is the least of them where they are compared.
+/// Declares such an enum with its names, serde form and field conversion. `Unknown` comes first, so that it compares as
+/// the least.
 macro_rules! choices {
     ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            /// What a newer program stored and this one does not know. It is kept, and cannot be written anew.
+            /// A choice that a newer program stored and this one does not know. It is kept, and cannot be written as a
+            /// new value.
             Unknown($crate::value::UnknownChoice),
             $($(#[$doc])* $variant,)*
         }
@@ -148,7 +150,7 @@ macro_rules! choices {
                 }
             }
             fn from_value(value: &$crate::value::Value) -> Result<Self, $crate::value::WrongType> {
-                // A field that is not filled yet, or not told, reads as the first choice.
+                // A field that is not filled yet, or is withheld, reads as the first choice.
                 let name = match value {
                     $crate::value::Value::Null => <$name as $crate::value::Choice>::NAMES.first().copied(),
                     other => other.as_text(),
@@ -193,7 +195,7 @@ mod tests {
             assert!(serde_json::from_str::<StageKind>(&json!(given).to_string()).is_err());
         }
         assert_eq!(serde_json::from_value::<StageKind>(json!("won")).unwrap(), StageKind::Won);
-        // A name that is too long to be one is none of them, and stays where it stands.
+        // A name over the limit matches none of the choices and is kept as stored.
         let long = Value::text("x".repeat(MAX_NAME + 1));
         let mut there = long.clone();
         StageKind::from_value(&long).unwrap().write_into(&mut there);

@@ -1,60 +1,62 @@
-//! Rust types as field values: the bridge between a record's struct and the erased [`Value`]s that stores see.
+//! Conversion between Rust types and field values: the bridge between the struct of a record and the erased [`Value`]s
+//! that stores see.
 //!
-//! What a newer program stored and this one cannot read ([`FieldValue::is_beyond`]) is nothing to the typed side, and is
-//! left out of lists. Where a record is written it stays as it is, and so do the unknown keys of structures.
+//! A value that a newer program stored and this one cannot read ([`FieldValue::is_beyond`]) is absent on the typed side
+//! and left out of lists. When the record is written, it is kept unchanged, as are unknown keys of structures.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Currency, Date, Decimal, Fault, Id, Money, Ref, Time, Value, stored};
 
-/// A stored value is not of the type that its field declares: the store is damaged.
+/// The error for a stored value that is not of the type declared by its field: the store is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a stored value is not {expected}")]
 pub struct WrongType {
-    /// What was expected.
+    /// The expected type.
     pub expected: &'static str,
 }
 
 /// A Rust type that a field can have.
 pub trait FieldValue: Sized {
-    /// As a stored value.
+    /// Converts into a stored value.
     fn into_value(self) -> Value;
-    /// From a stored value; a missing value of a type that has a natural nothing (an empty list, `false`, 0, "") is that.
+    /// Converts from a stored value. A missing value becomes the empty value of the type if it has one (an empty list,
+    /// `false`, 0, "").
     ///
     /// # Errors
-    /// [`WrongType`].
+    /// [`WrongType`] if the value is of another type.
     fn from_value(value: &Value) -> Result<Self, WrongType>;
-    /// Writes it over what is there. A text that is there already stays, and stays shared with whoever else has it; so
-    /// does what is unknown in a structure.
+    /// Replaces the stored value `there` with this one. A text that is already equal is not replaced, so that it stays
+    /// shared; unknown parts of a structure are kept.
     fn write_into(self, there: &mut Value) {
         *there = self.into_value();
     }
-    /// As [`FieldValue::write_into`], of a list.
+    /// As [`FieldValue::write_into`], for a list.
     fn write_list(list: Vec<Self>, there: &mut Value) {
         *there = Vec::<Self>::keep(there, list.into_value());
     }
-    /// True for a stored value that no damage but a newer program explains.
+    /// Returns `true` for a stored value that only a newer program, and not damage, explains.
     fn is_beyond(value: &Value) -> bool {
         matches!(value, Value::Opaque(_))
     }
-    /// True for structures, whose parts may be unknown.
+    /// `true` for structures, whose parts may be unknown.
     const IS_STRUCTURE: bool = false;
-    /// A value as it is to be, with what was unknown in it as it was: unknown keys of structures, elements of lists that
-    /// cannot be read.
+    /// Returns the new value with the unknown parts of the held one: unknown keys of structures and unreadable elements
+    /// of lists.
     fn keep(_held: &Value, given: Value) -> Value {
         given
     }
-    /// What is wrong with a structure that somebody gives in place of what a record holds, each with its place below the
-    /// field as a JSON pointer. What is unknown and stands there just so already is nothing wrong.
+    /// Returns the faults of a structure given to replace the held one, each with its location below the field as a
+    /// JSON pointer. Unknown parts that are already held unchanged are not faults.
     fn faults(_held: &Value, _given: &Value) -> Vec<(String, Fault)> {
         Vec::new()
     }
 }
 
-/// What a patch's setter takes for a field of type `T`: the type itself and what is plainly meant by it, such as
+/// A type that a patch setter accepts for a field of type `T`: `T` itself or a type with an obvious conversion, such as
 /// `"text"` for an `Option<String>`.
 pub trait Setting<T> {
-    /// The field's value.
+    /// Converts into the value of the field.
     fn setting(self) -> T;
 }
 
@@ -167,7 +169,7 @@ impl FieldValue for Currency {
     }
 }
 
-/// What is read of a value; nothing of one that is beyond this program.
+/// Returns the value, or `None` if it is beyond this program.
 fn read_known<T: FieldValue>(value: &Value) -> Result<Option<T>, WrongType> {
     match T::from_value(value) {
         Err(_) if T::is_beyond(value) => Ok(None),
@@ -202,7 +204,7 @@ impl<T: FieldValue> FieldValue for Option<T> {
 
 impl<T: FieldValue> FieldValue for Vec<T> {
     fn into_value(self) -> Value {
-        // Most lists are empty, and share one allocation.
+        // Most lists are empty and share one allocation.
         if self.is_empty() { Value::List(Arc::default()) } else { Value::list(self.into_iter().map(T::into_value)) }
     }
     fn write_into(self, there: &mut Value) {
@@ -246,7 +248,7 @@ impl<T: FieldValue> FieldValue for Vec<T> {
     }
 }
 
-/// Whether two elements of a list of structures are the same one, of which one may have been changed.
+/// Returns `true` if two elements of a list of structures are the same element, possibly changed.
 fn are_one(held: &Value, given: &Value) -> bool {
     matches!((held, given), (Value::Json(held), Value::Json(given)) if stored::are_one(held, given))
 }
@@ -264,15 +266,14 @@ impl FieldValue for BTreeMap<String, Value> {
     }
 }
 
-/// What the `structured!` types have in common.
+/// The common behavior of `structured!` types.
 pub(crate) trait Structure: serde::Serialize + serde::de::DeserializeOwned + PartialEq {
-    /// What it is called where it cannot be read.
+    /// The name of the type in errors.
     const NAME: &'static str;
-    /// True where an unknown key or choice may change what the rest means: it is then not read at all, rather than in
-    /// part.
+    /// `true` if an unknown key or choice may change the meaning of the rest: the value is then not read at all rather
+    /// than in part.
     const WHOLE: bool;
 
-    /// Reads what is stored.
     fn read(value: &Value) -> Result<Self, WrongType> {
         let Value::Json(json) = value else { return Err(WrongType { expected: Self::NAME }) };
         match stored::read(json, stored::Mode::Stored) {
@@ -283,7 +284,7 @@ pub(crate) trait Structure: serde::Serialize + serde::de::DeserializeOwned + Par
 
     /// As [`FieldValue::keep`].
     fn kept(held: &Value, mut given: Value) -> Value {
-        // Of what is read as a whole, the new one stands for itself.
+        // A type that is read only as a whole is replaced as a whole.
         if let (Value::Json(held), Value::Json(given), false) = (held, &mut given, Self::WHOLE)
             && held != given
         {
@@ -316,8 +317,8 @@ pub(crate) trait Structure: serde::Serialize + serde::de::DeserializeOwned + Par
     }
 }
 
-/// Makes serde structs field values of the structured type: JSON of their own shape. Those after `whole` are read only
-/// where nothing in them is unknown.
+/// Makes serde structs field values of the structured type, stored as JSON in their own shape. Types after `whole` are
+/// read only if no part of them is unknown.
 macro_rules! structured {
     ($($ty:ty),* $(; whole $($whole:ty),*)?) => {
         $($crate::value::structured!(@ $ty, false);)*
@@ -331,7 +332,7 @@ macro_rules! structured {
         impl $crate::value::FieldValue for $ty {
             const IS_STRUCTURE: bool = true;
             fn into_value(self) -> $crate::value::Value {
-                // A struct of plain fields has no way to fail here; were it to, the field would read as missing.
+                // Cannot fail for a struct of plain fields; if it did, the field would read as missing.
                 serde_json::to_value(self)
                     .map_or($crate::value::Value::Null, |json| $crate::value::Value::Json(std::sync::Arc::new(json)))
             }

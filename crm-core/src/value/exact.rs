@@ -1,18 +1,17 @@
-//! Exact arithmetic on decimals: sums that lose nothing on the way, and products that are rounded once.
+//! Exact arithmetic on decimals: sums without intermediate rounding, and products that are rounded once.
 
 use std::cmp::Ordering;
 
 use super::{Decimal, MoneyError};
 
-/// Digits behind the point that any decimal can have.
+/// The maximum number of fractional digits of a decimal.
 const SCALE: u32 = 28;
-/// One whole, in units of the fraction.
+/// One whole in units of the fraction.
 const ONE: i128 = 10_i128.pow(SCALE);
-/// The largest mantissa of a decimal.
 const MAX_MANTISSA: u128 = (1 << 96) - 1;
 
-/// A sum of decimals that is exact until it is asked for, whatever the order and the grouping of what is added. Exact
-/// for up to 2^31 of the largest decimals there are, and for more of any others; 32 bytes.
+/// An exact sum of decimals, independent of the order and grouping of additions and rounded only when read. Exact for
+/// up to 2^31 of the largest decimals, and for more of smaller ones; 32 bytes.
 ///
 /// ```
 /// # use crm_core::value::{Decimal, ExactSum};
@@ -23,7 +22,7 @@ const MAX_MANTISSA: u128 = (1 << 96) - 1;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExactSum {
     whole: i128,
-    /// In units of 10^-28, of less than one whole.
+    /// In units of 10^-28; less than one whole.
     fraction: i128,
 }
 
@@ -35,7 +34,7 @@ impl ExactSum {
         self.carry(number.mantissa() / unit, number.mantissa() % unit * (ONE / unit));
     }
 
-    /// Adds another sum: groups add up to the same as their members.
+    /// Adds another sum.
     pub fn merge(&mut self, other: &ExactSum) {
         self.carry(other.whole, other.fraction);
     }
@@ -43,7 +42,7 @@ impl ExactSum {
     fn carry(&mut self, whole: i128, fraction: i128) {
         let fraction = self.fraction + fraction;
         let whole = whole.saturating_add(fraction / ONE);
-        // The sign of the fraction is that of the whole, so that equal sums are equal values.
+        // The fraction has the sign of the whole, so that equal sums are equal values.
         let (mut whole, mut fraction) = (self.whole.saturating_add(whole), fraction % ONE);
         if whole > 0 && fraction < 0 {
             (whole, fraction) = (whole - 1, fraction + ONE);
@@ -53,30 +52,31 @@ impl ExactSum {
         *self = Self { whole, fraction };
     }
 
-    /// The sum, rounded once (half to even) where it has more digits than a decimal holds.
+    /// Returns the sum, rounded once (half to even) if it has more digits than a decimal can hold.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] where the whole part alone has more.
+    /// [`MoneyError::Overflow`] if the whole part alone has more digits than a decimal can hold.
     pub fn total(&self) -> Result<Decimal, MoneyError> {
         self.divided(1, SCALE)
     }
 
-    /// The sum ÷ `n`, rounded once (half to even) to so many digits behind the point, or fewer where a decimal cannot
-    /// hold as many.
+    /// Returns the sum ÷ `n`, rounded once (half to even) to `places` fractional digits, or fewer if a decimal cannot
+    /// hold that many.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`] where the whole part has more digits than a decimal holds, or `n` is 0.
+    /// [`MoneyError::Overflow`] if the whole part has more digits than a decimal can hold, or `n` is 0.
     pub fn divided(&self, n: u64, places: u32) -> Result<Decimal, MoneyError> {
         let mantissa = |places| Some((places, self.quotient(n, places)?));
         let (places, mantissa) = (0..=places.min(SCALE)).rev().find_map(mantissa).ok_or(MoneyError::Overflow)?;
-        // A mantissa is below 2^96.
+        // The mantissa is below 2^96.
         let mantissa = i128::try_from(mantissa).map_err(|_| MoneyError::Overflow)?;
         let negative = self.whole < 0 || self.fraction < 0;
         let number = rust_decimal::Decimal::from_i128_with_scale(if negative { -mantissa } else { mantissa }, places);
         Ok(Decimal::new(number))
     }
 
-    /// The size of the sum ÷ `n` in units of 10^-places, by long division; `None` where no decimal can hold it.
+    /// Returns the absolute value of the sum ÷ `n` in units of 10^-places, by long division, or `None` if no decimal
+    /// can hold it.
     fn quotient(&self, n: u64, places: u32) -> Option<u128> {
         let n = u128::from(n);
         let (whole, mut fraction) = (self.whole.unsigned_abs(), self.fraction.unsigned_abs());
@@ -89,7 +89,7 @@ impl ExactSum {
             quotient = quotient.checked_mul(10)?.checked_add(rest / n)?;
             rest %= n;
         }
-        // What is left is rest + fraction ÷ unit, of which the second part is less than one: half of n, or not?
+        // The remainder is rest + fraction ÷ unit, where the second term is less than one. Compare it with half of n.
         let half = match n.checked_sub(rest * 2) {
             Some(1) => (fraction * 2).cmp(&unit),
             Some(2..) => Ordering::Less,
@@ -111,11 +111,11 @@ impl FromIterator<Decimal> for ExactSum {
     }
 }
 
-/// The exact product, rounded once (half away from zero, as SQL's `round` does) to at most so many digits behind the
-/// point.
+/// Returns the exact product, rounded once (half away from zero, like `round` in SQL) to at most `places` fractional
+/// digits.
 ///
 /// # Errors
-/// [`MoneyError::Overflow`] where a decimal cannot hold as many.
+/// [`MoneyError::Overflow`] if a decimal cannot hold the result.
 pub(crate) fn product(a: Decimal, b: Decimal, places: u32) -> Result<Decimal, MoneyError> {
     let (a, b) = (a.get(), b.get());
     let mut limbs = multiply(a.mantissa().unsigned_abs(), b.mantissa().unsigned_abs());
@@ -125,7 +125,7 @@ pub(crate) fn product(a: Decimal, b: Decimal, places: u32) -> Result<Decimal, Mo
         last = divide_by_ten(&mut limbs);
         scale -= 1;
     }
-    // Whether half or more is cut off, the first digit of it tells.
+    // The first digit that is cut off decides the rounding.
     let [low, high, top] = limbs;
     let mantissa = (u128::from(low) + (u128::from(high) << 64)).saturating_add(u128::from(last >= 5));
     if top > 0 || mantissa > MAX_MANTISSA {
@@ -137,7 +137,7 @@ pub(crate) fn product(a: Decimal, b: Decimal, places: u32) -> Result<Decimal, Mo
     number.map(Decimal::new).map_err(|_| MoneyError::Overflow)
 }
 
-/// The product of two numbers below 2^96, the low limb first.
+/// Returns the product of two numbers below 2^96, low limb first.
 #[allow(clippy::cast_possible_truncation)] // limbs are cut off one by one
 const fn multiply(a: u128, b: u128) -> [u64; 3] {
     const LOW: u128 = u64::MAX as u128;
@@ -148,8 +148,8 @@ const fn multiply(a: u128, b: u128) -> [u64; 3] {
     [low as u64, middle as u64, top as u64]
 }
 
-/// Divides in place and answers the digit that is cut off.
-#[allow(clippy::cast_possible_truncation)] // the quotient of a limb and a rest below ten is a limb
+/// Divides in place and returns the remainder.
+#[allow(clippy::cast_possible_truncation)] // the quotient of a limb and a remainder below ten is a limb
 fn divide_by_ten(limbs: &mut [u64; 3]) -> u64 {
     let mut rest = 0_u64;
     for limb in limbs.iter_mut().rev() {
@@ -173,7 +173,7 @@ mod tests {
         numbers.iter().map(|text| dec(text)).collect()
     }
 
-    /// Any decimal: of any size, with any number of digits behind the point.
+    /// Any decimal, of any size and number of fractional digits.
     fn number() -> impl Strategy<Value = Decimal> {
         (any::<u128>(), 0_u32..96, 0_u32..=28, any::<bool>()).prop_map(|(bits, small, scale, negative)| {
             let mantissa = i128::try_from((bits & MAX_MANTISSA) >> small).unwrap();
@@ -244,7 +244,7 @@ mod tests {
                 merged.merge(&group.iter().copied().collect());
             }
             prop_assert_eq!(merged, whole);
-            // What is taken away again leaves nothing.
+            // Subtracting every number leaves zero.
             let mut none = whole;
             for number in &all {
                 none.add(Decimal::new(-number.get()));

@@ -1,22 +1,23 @@
-//! Formats of text: what an e-mail address, a phone number, a domain, a URL and a slug are, and their one normal form.
+//! Formats of text: validation and normal form of email addresses, domains, URLs and slugs.
 
-/// Why a single value was refused: a stable code, and a message a person can act on.
+/// The reason a single value was refused: a stable code and a message that a person can act on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Fault {
-    /// Stable and translatable, such as `required`, `too_long`, `invalid_email`.
+    /// A stable, translatable code, such as `required`, `too_long`, `invalid_email`.
     pub code: &'static str,
-    /// In English, saying what would be right.
+    /// A message in English that says what is accepted.
     pub message: String,
 }
 
 impl Fault {
-    /// A fault of a code and a message.
+    /// Creates a fault from a code and a message.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }
 
-/// An e-mail address by RFC 5321, trimmed and in lower case as a whole (no mail provider in use tells case apart).
+/// Normalizes an email address (RFC 5321): trimmed and lower-cased as a whole, as no mail provider in use distinguishes
+/// case.
 ///
 /// # Errors
 /// `invalid_email`.
@@ -25,11 +26,11 @@ pub fn normalize_email(text: &str) -> Result<String, Fault> {
     let options = email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
     match email_address::EmailAddress::parse_with_options(&lower, options) {
         Ok(_) => Ok(lower),
-        Err(_) => Err(Fault::new("invalid_email", "must be an e-mail address such as ada@example.com")),
+        Err(_) => Err(Fault::new("invalid_email", "must be an email address such as ada@example.com")),
     }
 }
 
-/// A domain name: lower case, without scheme, path, trailing dot and `www.`, in its ASCII (punycode) form.
+/// Normalizes a domain name: lower case, without scheme, path, trailing dot and `www.`, in ASCII (punycode) form.
 ///
 /// # Errors
 /// `invalid_domain`.
@@ -43,12 +44,12 @@ pub fn normalize_domain(text: &str) -> Result<String, Fault> {
     if bare.contains('.') && bare.len() <= 253 { Ok(bare.to_owned()) } else { Err(fault()) }
 }
 
-/// An http or https URL. A text without a scheme is taken as https.
+/// Normalizes an http or https URL. A text without a scheme becomes an https URL.
 ///
 /// # Errors
 /// `invalid_url`.
 pub fn normalize_url(text: &str) -> Result<String, Fault> {
-    let fault = || Fault::new("invalid_url", "must be an http or https address such as https://example.com/page");
+    let fault = || Fault::new("invalid_url", "must be an http or https URL such as https://example.com/page");
     let text = text.trim();
     let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = url::Url::parse(&full).map_err(|_| fault())?;
@@ -61,7 +62,8 @@ pub fn normalize_url(text: &str) -> Result<String, Fault> {
     }
 }
 
-/// A slug or key: lower-case letters, digits, `-` and `_`, beginning with a letter or digit, at most 63 characters.
+/// Normalizes a slug or key: lower-case letters, digits, `-` and `_`, beginning with a letter or digit, at most 63
+/// characters.
 ///
 /// # Errors
 /// `invalid_key`.
@@ -73,6 +75,6 @@ pub fn normalize_slug(text: &str) -> Result<String, Fault> {
     if fine {
         Ok(lower)
     } else {
-        Err(Fault::new("invalid_key", "must be 1 to 63 letters, digits, '-' or '_', beginning with a letter or digit"))
+        Err(Fault::new("invalid_key", "must be 1 to 63 letters, digits, '-' or '_', starting with a letter or digit"))
     }
 }

@@ -1,4 +1,4 @@
-//! The kinds of record there are: name, plural and code, from the one table of them.
+//! The kinds of record, in a single table: name, plural and code.
 
 use std::{fmt, str::FromStr};
 
@@ -13,40 +13,40 @@ macro_rules! declare {
     };
     (@internal $($(#[$doc:meta])* $kind:ident($module:ident) = $plural:ident, $name:literal, $code:literal;)*) => {
         impl Kind {
-            /// True for what only use cases of sign-in, or the machine, read and write: no permission is on it, and nobody
-            /// is shown one.
+            /// Returns `true` for kinds that only authentication use cases or the CRM itself read and write: they have
+            /// no permissions and are never shown to users.
             pub const fn is_internal(self) -> bool {
                 matches!(self, $(Kind::$kind)|*)
             }
         }
     };
     (@kinds $($(#[$doc:meta])* $kind:ident($module:ident) = $plural:ident, $name:literal, $code:literal;)*) => {
-        /// A kind of record. What a kind's fields and indexes are, its declaration says (`crm_core::schema`).
+        /// A kind of record. Its fields and indexes are in its declaration (`crm_core::schema`).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Kind { $($(#[$doc])* $kind,)* }
 
         impl Kind {
-            /// Every kind, in declared order.
+            /// All kinds, in declared order.
             pub const ALL: &'static [Kind] = &[$(Kind::$kind,)*];
 
-            /// The name in `snake_case`: in JSON, in SQL, in permissions.
+            /// Returns the name in `snake_case`, as in JSON, SQL and permissions.
             pub const fn name(self) -> &'static str {
                 match self { $(Kind::$kind => $name,)* }
             }
 
-            /// The plural, as in routes.
+            /// Returns the plural, as in routes.
             pub const fn plural(self) -> &'static str {
                 match self { $(Kind::$kind => stringify!($plural),)* }
             }
 
-            /// Two characters, for stores whose keys are to be short. They are stored: a code that was given never changes.
-            /// Codes sort as names do, so that what is ordered by either is in one order.
+            /// Returns a two-character code, for stores with short keys. Codes are stored, so an assigned code never
+            /// changes. Codes sort as names do, so that ordering by either is the same.
             pub const fn code(self) -> &'static str {
                 match self { $(Kind::$kind => $code,)* }
             }
 
-            /// The kind of a [code](Kind::code).
+            /// Returns the kind with this [code](Kind::code).
             pub fn from_code(code: &str) -> Option<Self> {
                 match code { $($code => Some(Kind::$kind),)* _ => None }
             }
@@ -57,7 +57,7 @@ macro_rules! declare {
 kinds!(declare);
 
 impl Kind {
-    /// What people work with: what tasks, interactions, notes and associations may be about.
+    /// The kinds that tasks, interactions, notes and associations may refer to.
     pub const LINKED: &'static [Kind] = &[
         Kind::Team,
         Kind::User,
@@ -70,7 +70,7 @@ impl Kind {
         Kind::Note,
     ];
 
-    /// What records are merged and converted from.
+    /// The kinds that records are merged and converted from.
     pub const SOURCES: &'static [Kind] = &[Kind::Company, Kind::Contact, Kind::Lead, Kind::Deal];
 }
 
@@ -80,9 +80,9 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The error of a text that names no kind.
+/// The error for a text that does not name a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of record")]
+#[error("`{0}` is not a kind of record")]
 pub struct UnknownKind(pub String);
 
 impl FromStr for Kind {

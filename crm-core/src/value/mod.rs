@@ -1,6 +1,6 @@
-//! The values a record is made of: identifiers, times, money, text and the erased [`Value`] that stores see.
+//! The values that records consist of: identifiers, times, money, text and the erased [`Value`] that stores see.
 //!
-//! Everything here is pure and bounded: a value that exists is one that every store can hold and give back unchanged.
+//! All code here is pure and bounded: every store can hold any existing value and return it unchanged.
 
 mod any;
 pub(crate) mod calendar;

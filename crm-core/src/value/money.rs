@@ -4,98 +4,99 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A decimal number of up to 28 digits, always normalised (no trailing zeros). Carried as text everywhere: a JSON number
-/// would lose digits.
+/// A decimal number of up to 28 digits, always normalized (no trailing zeros). Serialized as text, because a JSON
+/// number would lose digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decimal(rust_decimal::Decimal);
 
-/// An ISO 4217 currency, by its three-letter code.
+/// An ISO 4217 currency, identified by its three-letter code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
 /// An amount in a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Money {
-    /// How much, in whole units of the currency (euros, not cents).
+    /// The amount in whole units of the currency (euros, not cents).
     pub amount: Decimal,
-    /// Of what.
+    /// The currency.
     pub currency: Currency,
 }
 
-/// Why an amount or a sum was refused.
+/// The reason an amount or a sum was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Not a decimal number of at most 28 digits.
-    #[error("must be a decimal number of at most 28 digits, such as \"1234.50\"")]
+    #[error("must be a decimal number with at most 28 digits, such as \"1234.50\"")]
     Malformed,
-    /// Not a currency of ISO 4217.
-    #[error("must be a currency code of ISO 4217, such as \"EUR\"")]
+    /// Not an ISO 4217 currency.
+    #[error("must be an ISO 4217 currency code such as \"EUR\"")]
     UnknownCurrency,
-    /// Two amounts of different currencies.
-    #[error("{0} and {1} cannot be added: convert one by a dated rate first")]
+    /// Amounts in different currencies.
+    #[error("{0} and {1} cannot be added: convert one of them with an exchange rate first")]
     Mixed(Currency, Currency),
-    /// A result of more than 28 digits.
+    /// The result has more than 28 digits.
     #[error("the result has more digits than a decimal can hold")]
     Overflow,
 }
 
 impl Decimal {
-    /// Nought.
+    /// Zero.
     pub const ZERO: Decimal = Decimal(rust_decimal::Decimal::ZERO);
     /// One hundred.
     pub const HUNDRED: Decimal = Decimal(rust_decimal::Decimal::ONE_HUNDRED);
-    /// 10^18. Amounts and decimals that users write are below it, and above its negative; reports leave out others.
+    /// 10^18. The absolute value of amounts and decimals written by users is below it; reports leave out others.
     pub const BOUND: Decimal = Decimal(rust_decimal::Decimal::from_parts(2_808_348_672, 232_830_643, 0, false, 0));
 
-    /// From any decimal; trailing zeros go.
+    /// Creates a decimal, removing trailing zeros.
     pub fn new(number: rust_decimal::Decimal) -> Self {
         let normal = number.normalize();
         Self(if normal.is_zero() { rust_decimal::Decimal::ZERO } else { normal })
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> rust_decimal::Decimal {
         self.0
     }
 
-    /// True below nought.
+    /// Returns `true` if the number is below zero.
     pub const fn is_negative(self) -> bool {
         self.0.is_sign_negative() && !self.0.is_zero()
     }
 
-    /// True where the size is below [`Decimal::BOUND`]: what users may write, and what reports sum.
+    /// Returns `true` if the absolute value is below [`Decimal::BOUND`]: the range that users may write and that
+    /// reports sum.
     pub fn is_in_range(self) -> bool {
         self.0.abs() < Self::BOUND.0
     }
 
-    /// The sum. Where it has more than 28 digits, those behind the point are rounded away: for more than two numbers
-    /// take [`ExactSum`](super::ExactSum), which does not depend on their order.
+    /// Returns the sum. If it has more than 28 digits, fractional digits are rounded away: to add more than two
+    /// numbers, use [`ExactSum`](super::ExactSum), which does not depend on their order.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`].
+    /// [`MoneyError::Overflow`] if the whole part has more than 28 digits.
     pub fn plus(self, other: Decimal) -> Result<Decimal, MoneyError> {
         self.0.checked_add(other.0).map(Self::new).ok_or(MoneyError::Overflow)
     }
 
-    /// The product, rounded to 28 digits.
+    /// Returns the product, rounded to 28 digits.
     ///
     /// # Errors
-    /// [`MoneyError::Overflow`].
+    /// [`MoneyError::Overflow`] if the whole part has more than 28 digits.
     pub fn times(self, other: Decimal) -> Result<Decimal, MoneyError> {
         self.0.checked_mul(other.0).map(Self::new).ok_or(MoneyError::Overflow)
     }
 
-    /// The nearest binary floating-point number: for ratios in reports, never for money that is stored.
+    /// Returns the nearest binary floating-point number: for ratios in reports, never for stored money.
     pub fn to_f64(self) -> f64 {
         use rust_decimal::prelude::ToPrimitive;
         self.0.to_f64().unwrap_or(f64::NAN)
     }
 }
 
-/// Reads a decimal: digits with an optional sign and point, at most 28 digits, no exponent, nothing lost.
+/// Parses a decimal: digits with an optional sign and point, at most 28 digits, no exponent, without loss.
 ///
 /// # Errors
-/// [`MoneyError::Malformed`].
+/// [`MoneyError::Malformed`] for any other text.
 pub fn parse_decimal(text: &str) -> Result<Decimal, MoneyError> {
     text.parse()
 }
@@ -119,7 +120,7 @@ impl FromStr for Decimal {
         if plain.is_empty() || plain.len() > 64 || !plain.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             return Err(MoneyError::Malformed);
         }
-        // Exact: a number of more digits than fit is refused, not rounded.
+        // Exact: a number with too many digits is refused, not rounded.
         rust_decimal::Decimal::from_str_exact(text).map(Self::new).map_err(|_| MoneyError::Malformed)
     }
 }
@@ -131,7 +132,7 @@ impl Serialize for Decimal {
 }
 
 impl<'de> Deserialize<'de> for Decimal {
-    /// From text; whole JSON numbers are taken too, fractions are not (they have lost digits already).
+    /// Accepts text and whole JSON numbers, but not fractional ones, which have lost digits already.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
         impl serde::de::Visitor<'_> for Text {
@@ -156,15 +157,16 @@ impl<'de> Deserialize<'de> for Decimal {
 impl Currency {
     /// The euro.
     pub const EUR: Currency = Currency(*b"EUR");
-    /// The dollar of the United States.
+    /// The United States dollar.
     pub const USD: Currency = Currency(*b"USD");
 
-    /// The three letters.
+    /// Returns the three-letter code.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
 
-    /// Digits of the minor unit: 2 of the euro, 0 of the yen, 3 of the Kuwaiti dinar; 2 where there is none (gold).
+    /// Returns the number of digits of the minor unit: 2 for the euro, 0 for the yen, 3 for the Kuwaiti dinar; 2 for
+    /// currencies without one (gold).
     pub fn minor_digits(&self) -> u32 {
         let exponent = iso_currency::Currency::from_code(self.code()).and_then(iso_currency::Currency::exponent);
         exponent.map_or(2, u32::from)
@@ -206,15 +208,15 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 impl Money {
-    /// An amount in a currency.
+    /// Creates an amount in a currency.
     pub fn new(amount: impl Into<Decimal>, currency: Currency) -> Self {
         Self { amount: amount.into(), currency }
     }
 
-    /// The sum of two amounts of one currency.
+    /// Returns the sum of two amounts in the same currency.
     ///
     /// # Errors
-    /// [`MoneyError::Mixed`] for two currencies, [`MoneyError::Overflow`] past 28 digits.
+    /// [`MoneyError::Mixed`] for different currencies, [`MoneyError::Overflow`] beyond 28 digits.
     pub fn plus(self, other: Money) -> Result<Money, MoneyError> {
         if self.currency != other.currency {
             return Err(MoneyError::Mixed(self.currency, other.currency));
@@ -231,7 +233,7 @@ impl fmt::Display for Money {
 
 impl FromStr for Money {
     type Err = MoneyError;
-    /// From `"1234.50 EUR"`.
+    /// Parses `"1234.50 EUR"`.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         let (amount, currency) = text.trim().split_once(' ').ok_or(MoneyError::Malformed)?;
         Ok(Money { amount: amount.parse()?, currency: currency.parse()? })

@@ -1,23 +1,24 @@
-//! Parts of texts that have a normal form: what somebody typed of an e-mail address, a phone number, a domain or a URL,
-//! brought into the form in which the whole is stored, so that `contains` and `starts_with` find it. A part that cannot
-//! be brought into it is refused with a reason: a filter never finds nothing in silence.
+//! Normalization of partial texts: a typed part of a phone number, domain or URL is converted to the form in which the
+//! whole is stored, so that `contains` and `starts_with` find it. A part that cannot be converted is refused with a
+//! reason rather than silently matching nothing.
 
 use super::Fault;
 
-/// Where in the whole a part stands.
+/// The position of a part within the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// At its beginning.
+    /// At the beginning.
     Start,
     /// Anywhere.
     Within,
 }
 
-/// A part of a phone number: digits as they stand in E.164. At the beginning a national form is completed by the
-/// organization's default country: `030` is `+4930` in Germany.
+/// Normalizes a part of a phone number to digits as in E.164. A national prefix at the beginning is completed with the
+/// organization's default country: `030` becomes `+4930` in Germany.
 ///
 /// # Errors
-/// `invalid_phone` for what has letters or no digit, and for a national beginning without a default country.
+/// `invalid_phone` if the part contains letters or no digits, or begins with a national prefix and there is no default
+/// country.
 pub fn part_of_phone(part: &str, place: Place, default_country: Option<&str>) -> Result<String, Fault> {
     let fault = |message: &str| Err(Fault::new("invalid_phone", message));
     let part = part.trim();
@@ -29,17 +30,17 @@ pub fn part_of_phone(part: &str, place: Place, default_country: Option<&str>) ->
             '0'..='9' => digits.push(c),
             '+' | '＋' if digits.is_empty() => {}
             ' ' | '\u{a0}' | '(' | ')' | '/' | '.' | '-' | '‐' | '‑' | '–' => {}
-            _ => return fault("must be digits of a phone number, such as +49 30"),
+            _ => return fault("must be part of a phone number, such as +49 30"),
         }
     }
     if digits.is_empty() && !international {
-        return fault("must have at least one digit");
+        return fault("must contain at least one digit");
     }
     if international {
         return Ok(format!("+{digits}"));
     }
     if place == Place::Within {
-        // What is dialled before a national number is not part of the stored one.
+        // The trunk prefix of a national number is not part of the stored one.
         let bare = digits.trim_start_matches('0');
         return Ok(if bare.is_empty() { digits } else { bare.to_owned() });
     }
@@ -48,22 +49,22 @@ pub fn part_of_phone(part: &str, place: Place, default_country: Option<&str>) ->
     }
     let plan = default_country.and_then(|code| phonenumber::metadata::DATABASE.by_id(code));
     let Some(plan) = plan else {
-        return fault("must begin with + and the country code, where the organization has no default country");
+        return fault("must start with + and the country code, because the organization has no default country");
     };
     let national = plan.national_prefix().and_then(|prefix| digits.strip_prefix(prefix)).unwrap_or(&digits);
     Ok(format!("+{}{national}", plan.country_code()))
 }
 
-/// A number as people write it with its country code, without the zero that is dialled within the country alone:
-/// "+49 (0)30". In Italy the zero is part of the number.
+/// Removes the trunk zero from a number written with its country code, as in "+49 (0)30". In Italy the zero is part of
+/// the number.
 pub(crate) fn without_trunk_zero(number: &str) -> String {
     if number.starts_with("+39") { number.to_owned() } else { number.replacen("(0)", "", 1) }
 }
 
-/// A part of a domain: in lower case, at the beginning without scheme and `www.`.
+/// Normalizes a part of a domain: lower case, and without scheme and `www.` at the beginning.
 ///
 /// # Errors
-/// `invalid_domain` for letters beyond ASCII, whose stored form (punycode) only a whole label has.
+/// `invalid_domain` for non-ASCII letters, whose stored form (punycode) exists only for whole labels.
 pub fn part_of_domain(part: &str, place: Place) -> Result<String, Fault> {
     let mut part = part.trim();
     if place == Place::Start {
@@ -74,21 +75,22 @@ pub fn part_of_domain(part: &str, place: Place) -> Result<String, Fault> {
     if !part.is_ascii() {
         return Err(Fault::new(
             "invalid_domain",
-            "must be in ASCII: a part of an international name has no stored form",
+            "must be ASCII: part of an internationalized domain name cannot be matched",
         ));
     }
     Ok(part.to_owned())
 }
 
-/// The forms that a part of a URL can have in the stored one; one of them has to be there. Without a scheme the
-/// beginning is that of an https or an http URL; within, it can be of the host (in lower case) or of the rest (as it is).
+/// Returns the forms that a part of a URL can have in the stored one; at least one must be present. At the beginning
+/// and without a scheme, it may be the start of an https or an http URL; elsewhere, part of the host (lower case) or of
+/// the rest (unchanged).
 ///
 /// # Errors
-/// `invalid_url` for letters beyond ASCII, whose stored form depends on where in the URL they are.
+/// `invalid_url` for non-ASCII letters, whose stored form depends on their position in the URL.
 pub fn parts_of_url(part: &str, place: Place) -> Result<Vec<String>, Fault> {
     let part = part.trim();
     if !part.is_ascii() || part.contains(char::is_whitespace) {
-        let message = "must be in ASCII and without spaces, as the stored URL is (punycode and percent-encoding)";
+        let message = "must be ASCII without spaces, like the stored URL (punycode and percent-encoding)";
         return Err(Fault::new("invalid_url", message));
     }
     // The host ends where the path, the query or the fragment begins.
@@ -102,7 +104,7 @@ pub fn parts_of_url(part: &str, place: Place) -> Result<Vec<String>, Fault> {
     let schemes = ["https://", "http://"];
     let begun = part.to_ascii_lowercase();
     if place == Place::Start {
-        // The scheme itself may be what is typed.
+        // The part may be the beginning of the scheme itself.
         if schemes.iter().any(|scheme| scheme.starts_with(&begun)) {
             return Ok(vec![begun]);
         }

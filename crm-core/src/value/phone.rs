@@ -1,9 +1,9 @@
-//! Phone numbers: E.164, by the public numbering plans (the metadata of libphonenumber).
+//! Phone numbers in E.164, validated against the public numbering plans (the metadata of libphonenumber).
 //!
-//! The library decides what a number is. It compiles the patterns of the plans as it needs them, keeps a hundred of them
-//! behind one lock, and takes the patterns of every country of a calling code to find whose number it is: several
-//! microseconds and more. A number that is in E.164 already, as programs and
-//! most forms send it, needs none of this where no plan of its calling code would take a national prefix off it.
+//! The library decides whether a text is a number. It compiles the patterns of the plans on demand, caches a bounded
+//! number of them behind one lock, and tries the patterns of every country of a calling code: several microseconds or
+//! more. A number that is already in E.164, as most programs and forms send it, skips the library if no plan of its
+//! calling code would remove a national prefix from it.
 
 use std::{str::FromStr, sync::OnceLock};
 
@@ -12,15 +12,15 @@ use regex::{Regex, RegexBuilder};
 
 use super::Fault;
 
-/// Patterns of the plans that the library may keep; it compiles others anew.
+/// The size of the library's pattern cache.
 const KEPT_PATTERNS: usize = 500;
-/// What stands between digits.
 const SEPARATORS: [u8; 5] = *b" -.()";
-/// Characters of a number as it is typed.
+/// The maximum number of characters in a typed number.
 const MAX_TYPED: usize = 40;
 
-/// A phone number in E.164 ("+4930123456"). Numbers without a country code need the organization's default country
-/// (two letters of ISO 3166). Costs below a microsecond for a number with its country code; some microseconds for others.
+/// Normalizes a phone number to E.164 ("+4930123456"). Numbers without a country code need the organization's default
+/// country (two letters of ISO 3166). Takes less than a microsecond for a number with a country code, and several
+/// microseconds for others.
 ///
 /// # Errors
 /// `invalid_phone`.
@@ -33,20 +33,20 @@ pub fn normalize_phone(text: &str, default_country: Option<&str>) -> Result<Stri
     if with_code && number.is_plain() {
         return Ok(number.e164);
     }
-    // Without separators, of which the library takes the first for the end of the country code.
+    // Without separators: the library mistakes the first one for the end of the country code.
     let made = by_plans(if with_code { &number.e164 } else { text }, default_country)?;
-    // The library takes the prefix also off a number that begins with the same digits (+7 800, toll-free in Russia). By
-    // libphonenumber it stays where the number is one and what is left of it is none.
+    // The library also removes the prefix from a number that begins with the same digits (+7 800, toll-free in Russia).
+    // According to libphonenumber it stays if the number is valid and the remainder is not.
     let left = made.get(number.code_end..).unwrap_or_default();
     let is_cut = made != number.e164 && number.plans_know(number.national()) && !number.plans_know(left);
     Ok(if is_cut { number.e164 } else { made })
 }
 
-/// A number that is written as digits and what stands between them, with its country code.
+/// A number with its country code, written as digits and separators.
 struct International {
     e164: String,
     code: u16,
-    /// Where the country code ends in `e164`.
+    /// The end of the country code in `e164`.
     code_end: usize,
 }
 
@@ -73,7 +73,7 @@ impl International {
             .map(|(code, code_end)| Self { e164, code, code_end })
     }
 
-    /// A number as it is dialled within the default country: without its trunk prefix, where it has one.
+    /// Reads a number as dialled within the default country, without its trunk prefix.
     fn of_country(text: &str, default_country: Option<&str>) -> Option<Self> {
         let plan = plans().by_id(default_country?)?;
         if text.len() > MAX_TYPED || !text.bytes().all(|byte| byte.is_ascii_digit() || SEPARATORS.contains(&byte)) {
@@ -92,22 +92,21 @@ impl International {
         &self.e164[self.code_end..]
     }
 
-    /// True where no plan of its calling code takes anything off it. A number that begins with nought has its noughts
-    /// counted: that is for the library.
+    /// Returns `true` if no plan of the calling code removes anything from the number. Leading zeros need counting,
+    /// which is left to the library.
     fn is_plain(&self) -> bool {
         let national = self.national();
         let keep = |prefixes: &[Prefix]| !prefixes.iter().any(|prefix| prefix.takes(national));
         !national.starts_with('0') && prefixes(self.code).is_some_and(keep)
     }
 
-    /// True where these digits are a number by a plan of its calling code.
+    /// Returns `true` if these digits are a valid number in a plan of the calling code.
     fn plans_know(&self, national: &str) -> bool {
         let plans = plans().by_code(&self.code).unwrap_or_default();
         plans.iter().any(|plan| plan.descriptors().general().is_match(national))
     }
 }
 
-/// The numbering plans.
 fn plans() -> &'static Database {
     static PLANS: OnceLock<&Database> = OnceLock::new();
     PLANS.get_or_init(|| {
@@ -118,7 +117,7 @@ fn plans() -> &'static Database {
     })
 }
 
-/// What a plan may take off the beginning of a national number.
+/// A prefix that a plan may remove from a national number.
 enum Prefix {
     Digits(String),
     Pattern(Regex),
@@ -128,13 +127,14 @@ impl Prefix {
     fn takes(&self, national: &str) -> bool {
         match self {
             Self::Digits(digits) => national.starts_with(digits.as_str()),
-            // An empty match takes nothing.
+            // An empty match removes nothing.
             Self::Pattern(pattern) => pattern.find(national).is_some_and(|found| !found.is_empty()),
         }
     }
 }
 
-/// The prefixes of all plans of a calling code; `None` where there is no such code. Made at the first number of it.
+/// Returns the prefixes of all plans of a calling code, or `None` if the code does not exist. Built on first use of the
+/// code.
 fn prefixes(code: u16) -> Option<&'static [Prefix]> {
     static ALL: [OnceLock<Option<Vec<Prefix>>>; 1000] = [const { OnceLock::new() }; 1000];
     let made = ALL.get(usize::from(code))?.get_or_init(|| {
@@ -152,7 +152,7 @@ fn prefixes(code: u16) -> Option<&'static [Prefix]> {
         patterns.dedup();
         prefixes.extend(digits.into_iter().map(|digits| Prefix::Digits(digits.to_owned())));
         for pattern in patterns {
-            // The library has compiled it with the same option; one that could not be would leave the code to it.
+            // The library compiles the pattern with the same option. If it fails here, the code is left to the library.
             let pattern = RegexBuilder::new(&format!("^(?:{pattern})")).ignore_whitespace(true).build().ok()?;
             prefixes.push(Prefix::Pattern(pattern));
         }
@@ -161,7 +161,6 @@ fn prefixes(code: u16) -> Option<&'static [Prefix]> {
     made.as_deref()
 }
 
-/// The number as the library reads it.
 fn by_plans(text: &str, default_country: Option<&str>) -> Result<String, Fault> {
     let fault = || {
         Fault::new(
@@ -173,8 +172,8 @@ fn by_plans(text: &str, default_country: Option<&str>) -> Result<String, Fault> 
     if text.len() > MAX_TYPED {
         return Err(fault());
     }
-    // A number that names its country is none of the default one's: the library would take that one's trunk prefix off
-    // it (of Paris's +33 1 the 1, in the United States).
+    // A number with a country code ignores the default country: the library would remove the trunk prefix of the
+    // default country (the 1 of +33 1, Paris, in the United States).
     let national = !text.starts_with(['+', '＋']);
     let country = default_country.filter(|_| national).and_then(|code| phonenumber::country::Id::from_str(code).ok());
     let number = phonenumber::parse_with(plans(), country, text).map_err(|_| fault())?;
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_number_with_its_country_code_is_the_same_wherever_one_is() {
-        // Paris, Moscow and Budapest: their numbers begin with what is dialled before a number in another country.
+        // Paris, Moscow and Budapest: these numbers begin with the trunk prefix of another country.
         for phone in ["+33199001234", "+74951234567", "+36612345678", "+493023125000", "+16175550142"] {
             for country in [None, Some("US"), Some("DE"), Some("FR"), Some("RU"), Some("HU")] {
                 assert_eq!(normalize_phone(phone, country).as_deref(), Ok(phone), "{country:?}");
@@ -206,7 +205,7 @@ mod tests {
         assert!(normalize_phone("030 23125 000", None).is_err());
     }
 
-    /// The number, where it is as it is written and no plan is asked.
+    /// Returns the number if it is accepted as written, without the library.
     fn plain(text: &str) -> Option<String> {
         International::read(text).filter(International::is_plain).map(|number| number.e164)
     }
@@ -240,7 +239,8 @@ mod tests {
 
     #[test]
     fn digits_like_a_trunk_prefix_are_not_cut_off() {
-        // What libphonenumber 9.0 makes of them: toll-free numbers of Russia, Belarus and Lithuania, which dial 8 first.
+        // The results of libphonenumber 9.0 for toll-free numbers of Russia, Belarus and Lithuania, whose trunk prefix
+        // is 8.
         for (text, country, number) in [
             ("+7 (800) 123-45-67", None, "+78001234567"),
             ("8 800 123 45 67", Some("RU"), "+78001234567"),
@@ -255,7 +255,6 @@ mod tests {
         }
     }
 
-    /// Every example of every plan.
     fn examples() -> Vec<String> {
         let mut all = Vec::new();
         for plan in plans().iter() {
@@ -286,7 +285,7 @@ mod tests {
             swapped in (2_usize..12, 0_u8..10),
             separators in prop::collection::vec((2_usize..14, prop::sample::select(vec![' ', '-', '.', '(', ')'])), 0..5),
         ) {
-            // A number like one that there is: shorter, longer, with another digit, with separators.
+            // A variation of an existing number: shorter, longer, with another digit, with separators.
             let mut text: Vec<char> = example.chars().take(example.len() - cut).chain(more.chars()).collect();
             if let Some(digit) = text.get_mut(swapped.0) {
                 *digit = char::from(b'0' + swapped.1);
@@ -299,7 +298,7 @@ mod tests {
             let text: String = text.into_iter().collect();
             if let Some(number) = plain(&text) {
                 prop_assert_eq!(by_plans(&number, None), Ok(number.clone()));
-                // With separators the library refuses some, and makes nothing else of any.
+                // The library refuses some texts with separators, and never returns another number.
                 let made = by_plans(&text, None);
                 prop_assert!(made.is_err() || made.as_ref() == Ok(&number), "{}: {:?}", text, made);
             }

@@ -1,21 +1,21 @@
-//! Structured values that several kinds share: addresses and social links.
+//! Structured values shared by several kinds: addresses and social links.
 
 use serde::{Deserialize, Serialize};
 
 use super::{choices, structured};
 
 choices! {
-    /// What an address is for.
+    /// The purpose of an address.
     #[derive(Default)]
     pub enum AddressKind {
-        /// Where invoices go.
+        /// The address for invoices.
         Billing = "billing",
-        /// Where goods go.
+        /// The address for deliveries.
         Shipping = "shipping",
-        /// Where one works.
+        /// A workplace.
         #[default]
         Office = "office",
-        /// Where one lives.
+        /// A residence.
         Home = "home",
     }
 }
@@ -24,32 +24,32 @@ choices! {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Address {
-    /// What it is for.
+    /// The purpose of the address.
     pub kind: AddressKind,
-    /// Street and number.
+    /// The street and house number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub street: Option<String>,
-    /// City.
+    /// The city.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub city: Option<String>,
-    /// State, province or region.
+    /// The state, province or region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Postal code.
+    /// The postal code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<String>,
-    /// Country.
+    /// The country.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
 }
 
-/// A page on a social network.
+/// A profile on a social network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SocialLink {
-    /// Which network.
+    /// The name of the network.
     pub network: String,
-    /// The page.
+    /// The URL of the profile.
     pub url: String,
 }
 

@@ -1,10 +1,10 @@
-//! Structures as they are stored: JSON that a newer program may have written, with keys and choices that this one does
+//! Reading of stored structures: JSON that a newer program may have written, with keys and choices that this one does
 //! not know.
 //!
-//! The types themselves are strict: they refuse unknown keys (`deny_unknown_fields`) and unknown choices. [`read`] reads
-//! them from what is stored all the same: it leaves out the keys that a type does not name, gives choices the text that
-//! they do not know, and tells of both where they stand. What comes from outside is read by it too, and refused where it
-//! tells of anything. [`keep`] puts what was left out back where a structure is written.
+//! The types themselves are strict and refuse unknown keys (`deny_unknown_fields`) and unknown choices. [`read`] reads
+//! them from stored JSON anyway: it skips keys that a type does not declare, passes the stored text to choices that do
+//! not know it, and reports the location of both. Input is read by the same function and refused if anything is
+//! reported. [`keep`] restores the skipped parts when a structure is written.
 
 use std::{cell::RefCell, fmt};
 
@@ -20,43 +20,42 @@ use serde_json::Value as Json;
 
 use super::Fault;
 
-/// The name of the newtype struct as which a type asks for itself that knows how to be read at rest: then it is given
-/// what is stored by `visit_some`.
+/// The newtype struct name that a type requests if it handles stored data itself; the reader then passes the stored
+/// value through `visit_some`.
 pub(crate) const AT_REST: &str = "crm_core at rest";
 
-/// The members by which elements of lists are told apart, the first that an element has: an address of a contact stays
-/// the same element where it becomes the primary one.
+/// The members that identify an element of a list; the first one present is used. An address of a contact stays the
+/// same element when it becomes the primary one.
 const KEYS: [&str; 9] = ["id", "key", "email", "phone", "url", "value", "ref", "address", "text"];
 
-/// Something that a type does not know, in the JSON it was read from.
+/// An element of the JSON that the type does not know.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unknown {
-    /// Where, as a JSON pointer.
+    /// The location, as a JSON pointer.
     pub(crate) at: String,
-    /// True for a key of an object, false for the text of a choice.
+    /// `true` for a key of an object, `false` for the text of a choice.
     is_key: bool,
-    /// The keys or choices that there are.
+    /// The known keys or choices.
     known: &'static [&'static str],
 }
 
 impl Unknown {
-    /// What is said of it to whoever wrote it.
+    /// Returns the fault to report to the caller.
     pub(crate) fn fault(&self) -> Fault {
         let known = self.known.join(", ");
         if self.is_key {
-            Fault::new("unknown_field", format!("is no field of this object: leave it out; there are {known}"))
+            Fault::new("unknown_field", format!("is not a field of this object; known fields: {known}"))
         } else {
             Fault::new("unknown_choice", format!("must be one of {known}"))
         }
     }
 }
 
-/// Why JSON could not be read as a type, and where in it.
+/// The reason JSON could not be read as a type, and its location.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// Where, as a JSON pointer.
+    /// The location, as a JSON pointer.
     pub(crate) at: String,
-    /// Why.
     pub(crate) why: String,
 }
 
@@ -74,26 +73,26 @@ impl de::Error for Unreadable {
     }
 }
 
-/// How a structure is read: by where it comes from.
+/// The source of the JSON, which determines how it is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// From the store: choices hold the names they do not know, and types that know how are read at rest.
+    /// From the store: choices keep names they do not know, and types that can handle stored data receive it.
     Stored,
-    /// From outside. It must hold nothing that is unknown; what is read has any choice in place of one.
+    /// From input, which must contain nothing unknown; an unknown choice is read as an arbitrary one.
     Given,
-    /// From outside, where what is stored has the same that is unknown: types that know how are read at rest.
+    /// From input, when the stored value contains the same unknown parts: types that can handle stored data receive it.
     GivenBack,
 }
 
-/// Reads a structure.
+/// Reads a structure, and returns its unknown parts as well.
 pub(crate) fn read<'a, T: Deserialize<'a>>(json: &'a Json, mode: Mode) -> (Result<T, Unreadable>, Vec<Unknown>) {
     let seen = Seen { mode, unknown: RefCell::default() };
     let read = T::deserialize(Reader { json, path: None, seen: &seen });
     (read, seen.unknown.into_inner())
 }
 
-/// Puts what is unknown in a structure as it was into the structure as it is to be: keys of objects that are still
-/// there. Elements of lists are found by what tells them apart, or by all that is known of them.
+/// Copies the unknown parts of the held structure into the new one: keys of objects that still exist. Elements of lists
+/// are matched by their identifying member, or by all their known parts.
 pub(crate) fn keep(unknown: &[Unknown], held: &Json, given: &mut Json) {
     let keys: Vec<&str> = unknown.iter().filter(|one| one.is_key).map(|one| one.at.as_str()).collect();
     if !keys.is_empty() {
@@ -127,7 +126,7 @@ fn keep_at(unknown: &[&str], at: &str, held: &Json, given: &mut Json) {
     }
 }
 
-/// JSON without the keys that are unknown.
+/// Returns the JSON without unknown keys.
 fn known(unknown: &[&str], at: &str, json: &Json) -> Json {
     match json {
         Json::Object(map) => {
@@ -144,17 +143,17 @@ fn known(unknown: &[&str], at: &str, json: &Json) -> Json {
     }
 }
 
-/// The member that tells an element of a list from the others, where it has one.
+/// Returns the member that identifies an element of a list.
 pub(crate) fn key_of(element: &Json) -> Option<&Json> {
     KEYS.iter().find_map(|name| element.get(name).filter(|key| !key.is_null()))
 }
 
-/// Whether two elements are the same one, of which one may have been changed.
+/// Returns `true` if two elements are the same element, possibly changed.
 pub(crate) fn are_one(held: &Json, given: &Json) -> bool {
     held == given || key_of(held).is_some_and(|key| key_of(given) == Some(key))
 }
 
-/// A JSON pointer below a field as faults name places: `stages[0].gate`.
+/// Formats a JSON pointer below a field as a location in faults: `stages[0].gate`.
 pub(crate) fn place(field: &str, pointer: &str) -> String {
     let mut place = field.to_owned();
     for step in pointer.split('/').skip(1) {
@@ -172,13 +171,12 @@ fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// What a reading comes upon.
 struct Seen {
     mode: Mode,
     unknown: RefCell<Vec<Unknown>>,
 }
 
-/// Where in the JSON a reading is.
+/// The position of a read in the JSON.
 struct Path<'p> {
     above: Option<&'p Path<'p>>,
     step: Step<'p>,
@@ -206,7 +204,6 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A piece of JSON that is being read.
 #[derive(Clone, Copy)]
 struct Reader<'a, 'p> {
     json: &'a Json,
@@ -215,7 +212,7 @@ struct Reader<'a, 'p> {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// Reads a part of it.
+    /// Reads a child.
     fn part<S: DeserializeSeed<'a>>(&self, step: Step<'_>, json: &'a Json, seed: S) -> Result<S::Value, Unreadable> {
         let path = Path { above: self.path, step };
         seed.deserialize(Reader { json, path: Some(&path), seen: self.seen })
@@ -269,7 +266,7 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
             Json::Object(map) => {
                 visitor.visit_map(Members { of: self, left: map.iter(), at: None, fields: Some(fields) })
             }
-            // Not the form without names, to which nobody could add.
+            // The sequence form without names is refused: fields could not be added to it.
             Json::Array(_) => Err(de::Error::custom("must be an object")),
             _ => self.deserialize_any(visitor),
         }
@@ -289,14 +286,14 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
                 self.note(None, variants);
                 match variants.first() {
                     _ if self.seen.mode == Mode::Stored => visitor.visit_bytes(name.as_bytes()),
-                    // It is refused: any will do to go on with.
+                    // It will be refused; any variant lets reading continue.
                     Some(any) => visitor.visit_enum(StrDeserializer::new(any)),
                     None => Err(de::Error::unknown_variant(name, variants)),
                 }
             }
             Json::Object(map) => match map.iter().next() {
                 Some((name, json)) if map.len() == 1 => visitor.visit_enum(OneOf { of: self, name, json }),
-                _ => Err(de::Error::custom("must be an object of one name and its value")),
+                _ => Err(de::Error::custom("must be an object with one key")),
             },
             _ => self.deserialize_any(visitor),
         }
@@ -309,7 +306,7 @@ impl<'a> Deserializer<'a> for Reader<'a, '_> {
     }
 }
 
-/// The name of a member: a text, or a number that is written as one.
+/// The name of a member: a text, or a number written as one.
 struct Key<'a>(&'a str);
 
 macro_rules! numbers {
@@ -377,7 +374,7 @@ struct Members<'a, 'p> {
     of: Reader<'a, 'p>,
     left: serde_json::map::Iter<'a>,
     at: Option<(&'a str, &'a Json)>,
-    /// The names that there are, where not every name is taken.
+    /// The known names, unless every name is accepted.
     fields: Option<&'static [&'static str]>,
 }
 
@@ -402,7 +399,7 @@ impl<'a> MapAccess<'a> for Members<'a, '_> {
     }
 }
 
-/// A variant that has a value: `{"name": value}`.
+/// A variant with a value: `{"name": value}`.
 struct OneOf<'a, 'p> {
     of: Reader<'a, 'p>,
     name: &'a str,
@@ -442,7 +439,7 @@ impl<'a> VariantAccess<'a> for OneOf<'a, '_> {
     }
 }
 
-/// A visitor as a seed, of a struct of these fields or of whatever comes.
+/// A visitor as a seed, for a struct with these fields or for any value.
 struct Shape<V>(V, Option<&'static [&'static str]>);
 
 impl<'a, V: Visitor<'a>> DeserializeSeed<'a> for Shape<V> {
@@ -493,7 +490,7 @@ mod tests {
         assert_eq!((read.key.as_str(), read.kind.to_string().as_str()), ("a", "paused"));
         assert_eq!(read.gate, Some(Filter::Unknown(json!({"field": "x", "op": "near"}))));
         let mut places: Vec<&str> = unknown.iter().map(|one| one.at.as_str()).collect();
-        // Features of serde_json decide in which order members come.
+        // The order of members depends on features of serde_json.
         places.sort_unstable();
         assert_eq!(places, ["/a~1b~0c", "/kind"]);
         assert_eq!(place("stages", "/2/a~1b~0c"), "stages[2].a/b~c");
@@ -553,7 +550,7 @@ mod tests {
         assert_eq!(Vec::<Grant>::from_value(&list).unwrap().len(), 1);
         assert!(Grant::is_beyond(&stage(&until)) && !Grant::is_beyond(&stage(&grant)));
         assert_eq!(Option::<Grant>::from_value(&stage(&until)).unwrap(), None);
-        // Damage is damage.
+        // Damaged data is still an error.
         assert!(Vec::<Grant>::from_value(&Value::list([Value::Int(1)])).is_err());
     }
 

@@ -1,16 +1,15 @@
-//! Text keys: how text is folded so that sorting and searching agree on every store, whatever its collation.
+//! Text keys: folding of text so that sorting and searching agree on every store, independent of collations.
 //!
-//! There are two foldings. [`fold`] tells texts apart as people who write carefully do (`Müller` is not `Muller`): unique
-//! values are claimed by it. [`plain`] is what search and sort keys are made by: the letters that one would type on any
-//! keyboard.
+//! There are two foldings. [`fold`] keeps diacritics (`Müller` is not `Muller`) and is used to claim unique values.
+//! [`plain`] reduces text to the letters of a plain keyboard and is used for search and sort keys.
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 
-/// A sort key is cut to so many characters.
+/// The maximum number of characters in a sort key.
 pub const SORT_KEY_CHARS: usize = 120;
 
-/// Compatibility-normalised (NFKC), case-folded text with single spaces: "ﬁrst  ÉTÉ" → "first été".
+/// Returns compatibility-normalized (NFKC), case-folded text with single spaces: "ﬁrst  ÉTÉ" → "first été".
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return ascii(text);
@@ -19,8 +18,8 @@ pub fn fold(text: &str) -> String {
     spaced(folded.split_whitespace())
 }
 
-/// Case-folded text in plain letters with single spaces: without diacritics, width, ligatures and typographic marks.
-/// "Ｍüller  O’Brien – Łódź" → "muller o'brien - lodz".
+/// Returns case-folded text in plain letters with single spaces: without diacritics, width variants, ligatures and
+/// typographic marks. "Ｍüller  O’Brien – Łódź" → "muller o'brien - lodz".
 pub fn plain(text: &str) -> String {
     if text.is_ascii() {
         return ascii(text);
@@ -33,12 +32,12 @@ pub fn plain(text: &str) -> String {
             None => plain.push(c),
         }
     }
-    // Together again what belongs together: syllables of Hangul, Kana with its marks.
+    // Recompose Hangul syllables and marked Kana.
     let plain: String = plain.nfc().collect();
     spaced(plain.split_whitespace())
 }
 
-/// ASCII is its own normal form and folds to lower case.
+/// ASCII is already normalized; folding is lower-casing.
 fn ascii(text: &str) -> String {
     let mut folded = spaced(text.split_whitespace());
     folded.make_ascii_lowercase();
@@ -56,8 +55,8 @@ fn spaced<'a>(words: impl Iterator<Item = &'a str>) -> String {
     spaced
 }
 
-/// Marks upon letters that are written without them too: of Latin, Greek and Cyrillic letters, of Hebrew and Arabic
-/// vowels. The marks of other scripts are letters of their own.
+/// Returns `true` for marks on letters that are also written without them: marks on Latin, Greek and Cyrillic letters,
+/// and Hebrew and Arabic vowels. Marks of other scripts are letters of their own.
 const fn is_mark(c: char) -> bool {
     matches!(
         c,
@@ -83,7 +82,7 @@ const fn is_mark(c: char) -> bool {
     )
 }
 
-/// The plain letters of what has no decomposition.
+/// Returns the plain letters for a character without a decomposition.
 const fn letters(c: char) -> Option<&'static str> {
     Some(match c {
         'ł' | 'ƚ' => "l",
@@ -113,7 +112,7 @@ const fn letters(c: char) -> Option<&'static str> {
     })
 }
 
-/// The key a text is sorted by: plain letters, cut to [`SORT_KEY_CHARS`] characters. `ä` stands at `a`.
+/// Returns the sort key of a text: plain letters, cut to [`SORT_KEY_CHARS`] characters. `ä` sorts as `a`.
 pub fn sort_key(text: &str) -> String {
     let mut key = plain(text);
     if let Some((end, _)) = key.char_indices().nth(SORT_KEY_CHARS) {

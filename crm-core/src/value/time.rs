@@ -1,38 +1,38 @@
-//! Moments and calendar dates: whole microseconds, years 1 to 9999, when made and when read.
+//! Times and calendar dates: whole microseconds in the years 1 to 9999, enforced on creation and on reading.
 
 use std::{fmt, ops, str::FromStr};
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z in microseconds since 1970.
+/// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999Z, in microseconds since 1970.
 const MIN_MICROS: i64 = -62_135_596_800_000_000;
 const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
-/// A moment in UTC, in whole microseconds, from the year 1 to the year 9999. Written as RFC 3339.
+/// A time in UTC, in whole microseconds, from the year 1 to the year 9999. Serialized as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
-/// Why a time or a date was refused.
+/// The reason a time or a date was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TimeError {
     /// Before the year 1 or after the year 9999.
-    #[error("must lie in the years 1 to 9999")]
+    #[error("must be in the years 1 to 9999")]
     OutOfRange,
     /// Not RFC 3339 (a time) or not YYYY-MM-DD (a date).
-    #[error("must be written as 2024-01-31T09:30:00Z (a time) or 2024-01-31 (a date)")]
+    #[error("must be a time such as 2024-01-31T09:30:00Z or a date such as 2024-01-31")]
     Malformed,
 }
 
 impl Time {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Time = Time(0);
-    /// The first moment there is.
+    /// The earliest time.
     pub const MIN: Time = Time(MIN_MICROS);
-    /// The last moment there is.
+    /// The latest time.
     pub const MAX: Time = Time(MAX_MICROS);
 
-    /// From microseconds since 1970.
+    /// Creates a time from microseconds since 1970.
     ///
     /// # Errors
     /// [`TimeError::OutOfRange`] outside the years 1 to 9999.
@@ -40,12 +40,12 @@ impl Time {
         if micros < MIN_MICROS || micros > MAX_MICROS { Err(TimeError::OutOfRange) } else { Ok(Self(micros)) }
     }
 
-    /// Microseconds since 1970.
+    /// Returns the microseconds since 1970.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// From a chrono time; what is finer than a microsecond is cut off.
+    /// Converts from a chrono time, truncating to microseconds.
     ///
     /// # Errors
     /// [`TimeError::OutOfRange`] outside the years 1 to 9999.
@@ -53,17 +53,17 @@ impl Time {
         Self::from_micros(time.timestamp_micros())
     }
 
-    /// As a chrono time.
+    /// Converts into a chrono time.
     pub fn chrono(self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.0).unwrap_or_default()
     }
 
-    /// Microseconds from `earlier` to this moment; negative when `earlier` is later.
+    /// Returns the microseconds from `earlier` to this time; negative if `earlier` is later.
     pub const fn since(self, earlier: Time) -> i64 {
         self.0 - earlier.0
     }
 
-    /// This moment moved by so many microseconds, held within the years 1 to 9999.
+    /// Returns this time plus `micros` microseconds, clamped to the years 1 to 9999.
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
         let moved = self.0.saturating_add(micros);
@@ -76,20 +76,20 @@ impl Time {
         }
     }
 
-    /// This moment moved by so many days of 24 hours.
+    /// Returns this time plus `days` days of 24 hours.
     #[must_use]
     pub const fn plus_days(self, days: i64) -> Self {
         self.plus_micros(days.saturating_mul(86_400_000_000))
     }
 
-    /// The calendar date in a time zone.
+    /// Returns the calendar date in a time zone.
     pub fn date_in(self, zone: chrono_tz::Tz) -> Date {
         let local = self.chrono().with_timezone(&zone).date_naive();
         Date::from_chrono(local).unwrap_or(Date::of(self))
     }
 }
 
-/// A text of digits in the making, of a length that is known: what a list of records has most of is times.
+/// A text of digits of known length, built without allocation: lists of records consist mostly of times.
 pub(crate) struct Digits<const N: usize> {
     text: [u8; N],
     length: usize,
@@ -100,7 +100,7 @@ impl<const N: usize> Digits<N> {
         Self { text: [b'0'; N], length: 0 }
     }
 
-    /// A number of so many digits, with zeros in front.
+    /// Appends a number, zero-padded to `digits` digits.
     fn number(&mut self, mut number: u32, digits: usize) {
         for place in self.text[self.length..self.length + digits].iter_mut().rev() {
             *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
@@ -129,7 +129,7 @@ impl<const N: usize> Digits<N> {
 }
 
 impl Time {
-    /// RFC 3339 with as many decimals as it needs: none, three or six.
+    /// Formats as RFC 3339 with the fewest fractional digits of none, three or six.
     pub(crate) fn digits(self) -> Digits<27> {
         let mut text = Digits::new();
         text.date(Date::of(self));
@@ -183,11 +183,11 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// A day of the Gregorian calendar, from 0001-01-01 to 9999-12-31, without a time zone. Written as YYYY-MM-DD.
+/// A date of the Gregorian calendar without a time zone, from 0001-01-01 to 9999-12-31. Serialized as YYYY-MM-DD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
 
-/// Days from 0000-12-31 to 1970-01-01 in chrono's count.
+/// Days from 0000-12-31 to 1970-01-01, as counted by chrono.
 const EPOCH_DAYS: i32 = 719_163;
 
 impl Date {
@@ -196,7 +196,7 @@ impl Date {
     /// 9999-12-31.
     pub const MAX: Date = Date(2_932_896);
 
-    /// From days since 1970-01-01.
+    /// Creates a date from days since 1970-01-01.
     ///
     /// # Errors
     /// [`TimeError::OutOfRange`] outside the years 1 to 9999.
@@ -205,20 +205,20 @@ impl Date {
         Self::from_chrono(date.ok_or(TimeError::OutOfRange)?)
     }
 
-    /// Days since 1970-01-01.
+    /// Returns the days since 1970-01-01.
     pub const fn days(self) -> i32 {
         self.0
     }
 
-    /// From year, month (1 to 12) and day (1 to 31).
+    /// Creates a date from year, month (1 to 12) and day (1 to 31).
     ///
     /// # Errors
-    /// [`TimeError::OutOfRange`] when there is no such day.
+    /// [`TimeError::OutOfRange`] if the day does not exist.
     pub fn from_ymd(year: i32, month: u32, day: u32) -> Result<Self, TimeError> {
         Self::from_chrono(NaiveDate::from_ymd_opt(year, month, day).ok_or(TimeError::OutOfRange)?)
     }
 
-    /// From a chrono date.
+    /// Converts from a chrono date.
     ///
     /// # Errors
     /// [`TimeError::OutOfRange`] outside the years 1 to 9999.
@@ -230,33 +230,33 @@ impl Date {
         }
     }
 
-    /// As a chrono date.
+    /// Converts into a chrono date.
     pub fn chrono(self) -> NaiveDate {
         NaiveDate::from_num_days_from_ce_opt(self.0 + EPOCH_DAYS).unwrap_or_default()
     }
 
-    /// The date of a moment in UTC.
+    /// Returns the date of a time in UTC.
     pub fn of(time: Time) -> Self {
         Self(i32::try_from(time.micros().div_euclid(86_400_000_000)).unwrap_or_default())
     }
 
-    /// Midnight of this day in UTC.
+    /// Returns midnight of this day in UTC.
     pub const fn midnight(self) -> Time {
         Time(self.0 as i64 * 86_400_000_000)
     }
 
-    /// Midnight of this day in a time zone: the first instant on the day or after it, where the clock skips midnight or
-    /// the whole day.
+    /// Returns midnight of this day in a time zone. If the clock skips midnight or the whole day, that is the first
+    /// instant on or after the day.
     pub fn midnight_in(self, zone: chrono_tz::Tz) -> Time {
         super::Calendar { zone, ..super::Calendar::default() }.start_of(self)
     }
 
-    /// Days from `earlier` to this date.
+    /// Returns the days from `earlier` to this date.
     pub const fn since(self, earlier: Date) -> i32 {
         self.0 - earlier.0
     }
 
-    /// Year, month (1 to 12) and day (1 to 31).
+    /// Returns the year, month (1 to 12) and day (1 to 31).
     pub fn ymd(self) -> (i32, u32, u32) {
         let date = self.chrono();
         (date.year(), date.month(), date.day())
@@ -265,7 +265,7 @@ impl Date {
 
 impl ops::Add<i32> for Date {
     type Output = Date;
-    /// So many days later, held within the years 1 to 9999.
+    /// Returns this date plus `days` days, clamped to the years 1 to 9999.
     fn add(self, days: i32) -> Date {
         Date::from_days(self.0.saturating_add(days)).unwrap_or(self)
     }
@@ -316,7 +316,7 @@ mod tests {
             random ^= random >> 7;
             random ^= random << 17;
             let whole = i64::try_from(random % MAX_MICROS.unsigned_abs()).expect("it fits") / 3 + MIN_MICROS;
-            // With and without what is finer than a second, or a thousandth of one.
+            // Whole seconds, whole milliseconds, and microseconds.
             [whole, whole / 1000 * 1000, whole / 1_000_000 * 1_000_000]
         });
         for micros in edges.into_iter().chain(many.take(10_000).flatten()) {

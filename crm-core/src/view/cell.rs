@@ -1,9 +1,9 @@
-//! Texts in the cells of a table that a spreadsheet may open: what it would run begins with an apostrophe, and is read back
-//! as it was.
+//! Escaping of texts in cells of tables opened in a spreadsheet: a text that the spreadsheet would evaluate is prefixed
+//! with an apostrophe, which is removed on reading.
 
-/// A text as a cell. What a spreadsheet would run gets an apostrophe in front: what begins with `=`, `@`, a tab or the end
-/// of a line, and what begins with a sign and is no number (`-5.25`) and no phone number (`+` and digits). So does what
-/// would otherwise read back as something else: an apostrophe before such a text.
+/// Escapes a text for a cell. A text that a spreadsheet would evaluate is prefixed with an apostrophe: one that begins
+/// with `=`, `@`, a tab or a line break, or with a sign unless it is a number (`-5.25`) or a phone number (`+` and
+/// digits). So is a text that consists of apostrophes followed by such a text, so that it is read back unchanged.
 ///
 /// ```
 /// use crm_core::view::{protect, unprotect};
@@ -15,17 +15,17 @@ pub fn protect(text: &str) -> String {
     if is_protected(text) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// The text of a cell that [`protect`] has made, exactly as it was.
+/// Reverses [`protect`] exactly.
 pub fn unprotect(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|text| is_protected(text)).unwrap_or(cell)
 }
 
-/// True for what gets an apostrophe in front: what would be run, behind any number of apostrophes.
+/// Returns `true` for texts to prefix: those that would be evaluated, after any number of apostrophes.
 fn is_protected(text: &str) -> bool {
     let plain = text.trim_start_matches('\'');
     let mut chars = plain.chars();
     match chars.next() {
-        // The wide forms are what some spreadsheets take for the plain ones.
+        // Some spreadsheets treat the full-width forms like the plain ones.
         Some('=' | '@' | '\t' | '\r' | '\n' | '＝' | '＠' | '＋' | '－') => true,
         Some('+') => !is_digits(chars.as_str()) && !is_number(chars.as_str()),
         Some('-') => !is_number(chars.as_str()),

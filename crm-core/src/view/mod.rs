@@ -1,5 +1,5 @@
-//! Records as JSON, for those outside the program: what goes out, without what its reader may not see, and what comes
-//! in, every fault of it at once.
+//! Records as JSON for users of the CRM: output without the fields that the reader may not see, and input with all its
+//! faults at once.
 
 mod cell;
 mod names;
@@ -26,27 +26,27 @@ use crate::{
 
 pub use crate::undoable::ViewedChange;
 
-/// A record as one actor sees it, to be written as JSON: fields that the actor may not see are not there, secrets never
-/// are, and long texts are there where they were read.
+/// A record as one actor sees it, serialized as JSON: without hidden fields and secrets, and with long texts if they
+/// were read.
 #[derive(Clone, Debug)]
 pub struct View {
     image: Arc<Image>,
-    /// Positions of the fields that are left out: as a rule those that nobody sees.
+    /// The positions of omitted fields; usually only those that are hidden from everyone.
     hidden: Cow<'static, [usize]>,
 }
 
-/// The fields of a kind that nobody sees: secrets, and the keys that the core makes.
+/// Returns the fields of a kind that are hidden from everyone: secrets and generated keys.
 fn unseen(kind: Kind) -> &'static [usize] {
     static ALL: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
         let unseen = |field: &FieldDecl| field.marks.secret || field.ty == FieldType::Folded;
         let of = |fields: &[FieldDecl]| (0..fields.len()).filter(|&at| unseen(&fields[at])).collect();
         catalog::all().map(|decl| of(&decl.fields)).collect()
     });
-    // Kinds are numbered in the order in which they are declared.
+    // Kinds are numbered in the order of declaration.
     &ALL[kind as usize]
 }
 
-/// The names of the fields of a kind that an actor is shown.
+/// Returns the names of the fields of a kind that are visible to an actor.
 pub(crate) fn shown(decl: &KindDecl, access: &Access<'_>) -> Vec<&'static str> {
     let (unseen, hidden) = (unseen(decl.kind), access.hidden(decl.kind));
     let fields = decl.fields.iter().enumerate();
@@ -69,35 +69,35 @@ impl View {
         Self { hidden, image: access.mask(image) }
     }
 
-    /// Which record.
+    /// Returns the reference to the record.
     pub fn reference(&self) -> Ref {
         self.image.reference()
     }
 
-    /// The versions of its groups.
+    /// Returns the versions of its groups.
     pub fn versions(&self) -> Versions {
         self.image.versions
     }
 
-    /// The names of the fields that are hidden, and of the custom properties that are shown: of one record at one version
-    /// they tell how it looks.
+    /// Returns the names of the hidden fields and of the visible custom properties, which together determine the view
+    /// of a record at a version.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let hidden = self.hidden.iter().map(|&at| self.image.decl.fields[at].name);
         let properties = self.image.values[common::PROPERTIES].as_map();
         hidden.chain(properties.into_iter().flat_map(|map| map.keys().map(String::as_str)))
     }
 
-    /// True where a field of this name is shown.
+    /// Returns `true` if the field with this name is visible.
     pub fn shows(&self, name: &str) -> bool {
         self.image.decl.position(name).is_some_and(|at| !self.hidden.contains(&at))
     }
 
-    /// The value of a field; [`Value::Null`] where it is hidden.
+    /// Returns the value of a field; [`Value::Null`] if it is hidden.
     pub fn value(&self, name: &str) -> &Value {
         self.image.get(name)
     }
 
-    /// The records that its field of this name refers to.
+    /// Returns the records that the field with this name refers to.
     pub fn targets(&self, name: &str) -> Vec<Ref> {
         let Some(field) = self.image.decl.field(name).filter(|_| self.shows(name)) else { return Vec::new() };
         let target = |value: &Value| match (field.ty.element(), value) {
@@ -111,13 +111,13 @@ impl View {
         }
     }
 
-    /// The view with the named fields alone, besides `id`, `version` and `machine_version`; with all where there are no
-    /// names.
+    /// Returns the view restricted to the named fields and `id`, `version` and `machine_version`; with `None`, all
+    /// fields.
     pub const fn only<'a>(&'a self, names: Option<&'a [String]>) -> Part<'a> {
         Part { view: self, names }
     }
 
-    /// The JSON object as a tree: for who looks into it. To write it down, serialise the view itself.
+    /// Returns the JSON object as a tree, for inspection. For output, serialize the view itself.
     pub fn to_json(&self, only: Option<&[String]>) -> Map<String, Json> {
         match serde_json::to_value(self.only(only)) {
             Ok(Json::Object(object)) => object,
@@ -132,24 +132,23 @@ impl Serialize for View {
     }
 }
 
-/// Some fields of a view, as [`View::only`] names them.
+/// Some fields of a view, as selected by [`View::only`].
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
     view: &'a View,
     names: Option<&'a [String]>,
 }
 
-/// A field of a view in JSON.
 enum Shown<'a> {
-    /// Custom properties where there is none: `{}`.
+    /// No custom properties: `{}`.
     NoProperties,
-    /// A list where there is nothing in it: `[]`.
+    /// An empty list: `[]`.
     NoElements,
     Value(&'a Value),
 }
 
 impl<'a> Part<'a> {
-    /// The fields that are shown, in declared order, each with its position.
+    /// Returns the visible fields in declared order, each with its position.
     fn fields(&self) -> impl Iterator<Item = (usize, &'a FieldDecl, Shown<'a>)> {
         let Self { view: View { image, hidden }, names } = *self;
         let all = image.decl.fields.iter().zip(&image.values).enumerate();
@@ -170,7 +169,7 @@ impl<'a> Part<'a> {
 }
 
 impl Serialize for Part<'_> {
-    /// The JSON object: `id`, `version` and `machine_version` first, then every field in declared order.
+    /// Serializes a JSON object: `id`, `version` and `machine_version` first, then every field in declared order.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let image = &self.view.image;
         let mut object = serializer.serialize_map(None)?;
@@ -188,7 +187,7 @@ impl Serialize for Part<'_> {
     }
 }
 
-/// A value of a change as JSON, without tags; what the log does not hold as `{"redacted": true}`.
+/// Returns a value of a change as untagged JSON; a value withheld from the log is `{"redacted": true}`.
 pub fn side_to_json(value: &Value) -> Json {
     match value {
         Value::Redacted => serde_json::json!({"redacted": true}),
@@ -196,7 +195,7 @@ pub fn side_to_json(value: &Value) -> Json {
     }
 }
 
-/// A change of a record as JSON, its values without tags.
+/// Returns a change of a record as JSON with untagged values.
 pub fn change_to_json(change: &Change) -> Json {
     let side = side_to_json;
     let fields: Vec<Json> = change
@@ -220,12 +219,12 @@ pub fn change_to_json(change: &Change) -> Json {
 }
 
 impl<K: RecordKind> Patch<K> {
-    /// The fields that a JSON object sets; `null` empties one. Custom properties stand in `properties`, those that are
+    /// Reads the fields that a JSON object sets; `null` clears a field. Custom properties are in `properties`; those
     /// not named are kept.
     ///
     /// # Errors
-    /// Every fault at once: `unknown_field` for what is no field that may be set, `wrong_type` for a value of another
-    /// type than the field's.
+    /// All faults at once: `unknown_field` for a field that does not exist or cannot be set, `wrong_type` for a value
+    /// of another type than the field's.
     pub fn from_json(object: &Map<String, Json>) -> Result<Self, Faults> {
         let mut patch = Self::new();
         let mut faults = Faults::new();
@@ -237,7 +236,7 @@ impl<K: RecordKind> Patch<K> {
             };
             let field = &K::decl().fields[at];
             if field.section != Section::Person {
-                faults.push(shown, "read_only", "cannot be set: the CRM keeps it");
+                faults.push(shown, "read_only", "is read-only");
                 continue;
             }
             let value = match (&field.ty, json) {
@@ -254,7 +253,8 @@ impl<K: RecordKind> Patch<K> {
     }
 }
 
-/// Custom properties whose types only the tenant's definitions tell: read when they are placed.
+/// Returns custom properties as they are: their types are known only from the tenant's definitions and are applied on
+/// writing.
 fn untyped(properties: &Map<String, Json>) -> Value {
     let value = |json: &Json| if json.is_null() { Value::Null } else { Value::Json(Arc::new(json.clone())) };
     Value::Map(Arc::new(properties.iter().map(|(key, json)| (key.clone(), value(json))).collect::<BTreeMap<_, _>>()))

@@ -1,4 +1,4 @@
-//! What ids in a page are called: users, stages, companies and whatever else changes and records refer to.
+//! Display names for the ids in a page: users, stages, companies and other records that changes and records refer to.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::{
     value::{Id, Kind, Ref, Value},
 };
 
-/// The fields that say what a record is called, the first that is filled.
+/// The naming fields of a record; the first filled one is used.
 const LABELS: [&str; 6] = ["name", "title", "subject", "email", "key", "external_id"];
 
-/// Ids to be named: records, and stages, which are parts of pipelines.
+/// The ids to name: records, and stages, which are parts of pipelines.
 #[derive(Debug, Default)]
 struct Ids {
     records: Vec<Ref>,
@@ -73,17 +73,17 @@ impl Ids {
 }
 
 impl View {
-    /// What the record is called: the first of its naming fields that is shown and filled.
+    /// Returns the display name of the record: its first naming field that is visible and filled.
     pub fn label(&self) -> Option<&str> {
         LABELS.iter().find_map(|name| self.value(name).as_text().filter(|text| self.shows(name) && !text.is_empty()))
     }
 }
 
 impl Crm {
-    /// The names of all that some changes refer to, by id: as [`Crm::names_in_timeline`].
+    /// Returns the names of everything that the changes refer to, by id, as [`Crm::names_in_timeline`] does.
     ///
     /// # Errors
-    /// What the store says.
+    /// Any error of the store.
     pub async fn names_in_history(
         &self,
         actor: &Actor,
@@ -97,11 +97,12 @@ impl Crm {
         .await
     }
 
-    /// The names of all that the entries of a timeline refer to, by id: users, stages, companies and other records.
-    /// What the actor may not read has no name here, nor has what the actor may not see the naming field of. One read.
+    /// Returns the names of everything that the entries of a timeline refer to, by id: users, stages, companies and
+    /// other records. Records that the actor may not read, or whose naming field is hidden from the actor, are left
+    /// out. One read.
     ///
     /// # Errors
-    /// What the store says.
+    /// Any error of the store.
     pub async fn names_in_timeline(
         &self,
         actor: &Actor,
@@ -129,7 +130,7 @@ impl Crm {
         collect(&mut ids, &definitions);
         let mut names = BTreeMap::new();
         for stage in ids.stages {
-            // Whoever sees in which stage a record is sees what the stage is called, as its `status`.
+            // An actor who sees the stage of a record also sees its name, as `status`.
             if let Some((_, stage)) = definitions.stage(stage) {
                 names.insert(stage.id, stage.name.clone());
             }

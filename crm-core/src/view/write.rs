@@ -1,9 +1,8 @@
-//! A view as JSON text, written straight into bytes: what serialising it gives, byte for byte, at a third of the price.
+//! Direct writing of a view as JSON text: byte for byte the output of serialization, at a third of the cost.
 //!
-//! A page of records is some thousand short pieces of text, and serde looks at each byte of each, also of the names of
-//! fields, for what JSON must escape. Here names come ready with their signs from a table of the kind; ids, times and
-//! numbers have nothing to escape; and a text is looked through once, many bytes at a time, before it is copied. Whatever
-//! is not so plain is left to serde.
+//! A page of records consists of about a thousand short texts, and serde checks every byte for escaping, even in field
+//! names. Here, field names come quoted from a table of the kind; ids, times and numbers need no escaping; and a text
+//! is scanned once, many bytes at a time, before it is copied. Everything else is left to serde.
 
 use std::{io, sync::LazyLock};
 
@@ -13,21 +12,21 @@ use crate::{
     value::{Kind, Plain, Value},
 };
 
-/// The names of a kind's fields as they stand in an object, after another: `,"name":`.
+/// Returns the names of a kind's fields as they appear in an object after another field: `,"name":`.
 fn names(kind: Kind) -> &'static [String] {
     static ALL: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
-        // A name is an identifier of Rust: nothing in it has to be escaped.
+        // Names are Rust identifiers and need no escaping.
         catalog::all().map(|decl| decl.fields.iter().map(|field| format!(",\"{}\":", field.name)).collect()).collect()
     });
-    // Kinds are numbered in the order in which they are declared.
+    // Kinds are numbered in the order of declaration.
     &ALL[kind as usize]
 }
 
 impl Part<'_> {
-    /// Writes the JSON object at the end of some bytes.
+    /// Appends the JSON object to `out`.
     ///
     /// # Errors
-    /// None is known: whatever a record holds can be written as JSON.
+    /// No known cause: every record can be written as JSON.
     pub fn write_json(&self, out: &mut Vec<u8>) -> io::Result<()> {
         let image = &self.view.image;
         let names = names(image.kind());
@@ -67,7 +66,8 @@ fn quoted(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// True where JSON escapes nothing of it. It looks at all bytes, whatever it has seen, so that many are looked at at once.
+/// Returns `true` if JSON escapes nothing in the text. Scans all bytes without an early exit, so that the loop is
+/// vectorized.
 fn is_plain(text: &str) -> bool {
     text.bytes().fold(0, |found, byte| found | u8::from(matches!(byte, 0..b' ' | b'"' | b'\\'))) == 0
 }
@@ -88,7 +88,7 @@ mod tests {
     const TEXTS: [&str; 6] =
         ["", "plain", "Käthe Müller 中", "a \"quoted\" one", "back\\slash", "line\nand\u{1}\u{7f}"];
 
-    /// A value of a type, another for each number.
+    /// A value of a type, different for each number.
     fn sample(ty: FieldType, number: usize) -> Value {
         let text = TEXTS[number % TEXTS.len()];
         let id = Id::from_parts(u64::try_from(number).unwrap(), [7; 10]);
@@ -126,7 +126,7 @@ mod tests {
                 let mut image = Image::empty(decl, Id::NIL, Id::from_parts(1, [9; 10]));
                 image.versions.person = 12;
                 for (at, field) in decl.fields.iter().enumerate() {
-                    // Every third is missing.
+                    // Every third field is missing.
                     if !(at + round).is_multiple_of(3) {
                         image.values[at] = sample(field.ty, at + round);
                     }

@@ -1,4 +1,4 @@
-//! Tables and options that are not as they should be: each has its answer.
+//! Invalid tables and options: each has a defined result.
 
 use crm_core::predict::{
     AfterOutcome, Cell, Exclusion, Kind, Learner, Minimum, ModelError, Options, Order, Split, Table, TableBuilder,
@@ -7,11 +7,11 @@ use crm_core::predict::{
 
 use super::data::{chance, dice, leads};
 
-/// A table of one good column, and so many outcomes of each kind.
+/// A table with one valid column, and the given numbers of outcomes.
 fn outcomes(positives: u32, negatives: u32) -> Table {
     let mut builder = TableBuilder::new([("visits", Kind::Number)]).expect("one column");
     for row in 0..positives + negatives {
-        // Spread through the rows.
+        // Spread evenly over the rows.
         let came = row * positives / (positives + negatives) != (row + 1) * positives / (positives + negatives);
         let visits = (chance(row, 1) * 5.0).floor() + if came { 2.0 } else { 0.0 };
         builder.push(&[Cell::Number(visits)], came).expect("it fits");
@@ -30,13 +30,13 @@ fn too_little_is_refused_and_said() {
     assert_eq!(error(&outcomes(50, 49), &options), TrainError::TooFewOutcomes { found: 99, needed: 100 });
     let one_kind = error(&outcomes(0, 500), &options);
     assert_eq!(one_kind, TrainError::TooFewOfOneKind { came_true: true, found: 0, needed: 30 });
-    assert_eq!(one_kind.to_string(), "0 outcomes are positive, and training needs 30 of each kind");
+    assert_eq!(one_kind.to_string(), "0 outcomes are positive, but training requires 30 of each class");
     assert_eq!(
         error(&outcomes(71, 29), &options),
         TrainError::TooFewOfOneKind { came_true: false, found: 29, needed: 30 }
     );
     assert!(train(&outcomes(70, 30), &options).is_ok());
-    // A tenant may ask for more, and for less only down to what can be judged at all.
+    // A tenant may require more; it may require less only down to what can be evaluated at all.
     let more = Options { minimum: Minimum { outcomes: 1000, of_each: 30 }, ..Options::default() };
     assert_eq!(error(&outcomes(500, 400), &more), TrainError::TooFewOutcomes { found: 900, needed: 1000 });
     let none = Options { minimum: Minimum { outcomes: 0, of_each: 0 }, ..Options::default() };
@@ -58,7 +58,7 @@ fn options_that_cannot_be_are_refused() {
     assert_eq!(error(&table, &by_time), TrainError::OrderUnknown);
 }
 
-/// All that came true came last: by time there is nothing to learn from.
+/// All positive outcomes are the newest rows: a split by time leaves nothing to learn from.
 #[test]
 fn a_division_that_separates_the_kinds_is_refused() {
     let mut builder = TableBuilder::new([("visits", Kind::Number)]).expect("one column").order(Order::OldestFirst);
@@ -69,7 +69,7 @@ fn a_division_that_separates_the_kinds_is_refused() {
     let refused = error(&table, &Options::default());
     assert_eq!(refused, TrainError::OneSided { held_back: false, positives: 0, negatives: 140 });
     assert_eq!(refused.to_string(), "divided this way, the training rows hold 0 positive and 140 negative outcomes");
-    // By chance it works, and says that the other way did not.
+    // With a random split it works, and the report has no comparison with the other split.
     let by_chance = Options { split: Some(Split::Random { seed: 3 }), ..Options::default() };
     assert_eq!(train(&table, &by_chance).expect("it trains").report.other, None);
 }
@@ -87,7 +87,7 @@ fn rows_and_columns_must_fit() {
     assert_eq!(builder.build().rows(), 1, "a row that does not fit leaves nothing behind");
 }
 
-/// What is no number is missing and counted; columns that say nothing are dropped and named.
+/// Cells that are not numbers are missing and counted; columns without information are excluded and named.
 #[test]
 fn unusable_cells_are_counted_and_empty_columns_named() {
     let columns = [
@@ -117,7 +117,8 @@ fn unusable_cells_are_counted_and_empty_columns_named() {
         let why: Vec<(&str, Exclusion)> = report.excluded.iter().map(|one| (one.column.as_str(), one.why)).collect();
         let mut expected =
             vec![("broken", Exclusion::Empty), ("empty", Exclusion::Empty), ("constant", Exclusion::Constant)];
-        // With the median for what is missing, it is constant to the plain learner; the other sees that it is missing.
+        // With missing values replaced by the median, the column is constant for the plain learner; the additive one
+        // sees that it is missing.
         if learner != Learner::Additive {
             expected.push(("one or none", Exclusion::Constant));
         }
@@ -126,7 +127,7 @@ fn unusable_cells_are_counted_and_empty_columns_named() {
     }
 }
 
-/// A name that training has not seen counts for nothing (additive), or as none of the names (plain).
+/// A value not seen in training contributes nothing (additive), or counts as none of the known values (plain).
 #[test]
 fn unseen_names_have_an_answer() {
     let additive = train(&leads(800), &Options::default()).expect("it trains").model;
@@ -148,7 +149,7 @@ fn unseen_names_have_an_answer() {
     );
 }
 
-/// Numbers at the ends of what there is do not overflow.
+/// Extreme numbers do not overflow.
 #[test]
 fn huge_numbers_are_learned_from() {
     let mut builder = TableBuilder::new([("huge", Kind::Number), ("tiny", Kind::Number)]).expect("two columns");
@@ -168,7 +169,7 @@ fn huge_numbers_are_learned_from() {
     assert!(additive.report.evaluation.metrics.auc > Some(0.7));
 }
 
-/// A thousand names are pooled to what the rows bear out, and the model stays small.
+/// A thousand values are pooled as far as the rows justify, and the model stays small.
 #[test]
 fn many_names_are_pooled() {
     let mut builder = TableBuilder::new([("town", Kind::Category), ("visits", Kind::Number)]).expect("two columns");

@@ -1,5 +1,6 @@
-//! Predictive scoring on real leads and customers, held against what scikit-learn reaches on the same rows, and its answers
-//! to bad input. The data lie beside the project and may not be copied into it (`data.rs` says what happens without).
+//! Predictive scoring on real leads and customers, compared with the results of scikit-learn on the same rows, and on
+//! invalid input. The data sets are not part of the repository and may not be copied into it (`data.rs` describes what
+//! happens without them).
 
 mod bad_input;
 mod data;

@@ -1,5 +1,5 @@
-//! What a model promises whatever it learned: contributions that sum to the score, the same bits each way and each time,
-//! and JSON that reads back exactly.
+//! The guarantees of a model, whatever it learned: contributions that sum to the score, bit-identical results, and
+//! lossless JSON.
 
 use crm_core::predict::{Cell, Learner, Model, ModelError, Options, Parts, Table, Term, Trained, Values, train};
 use proptest::prelude::*;
@@ -12,7 +12,6 @@ fn trained(rows: u32, learner: Learner) -> Trained {
     train(&leads(rows), &Options { learner, resamplings: 10, ..Options::default() }).expect("it trains")
 }
 
-/// A row of a table as cells.
 fn cells(table: &Table, row: usize) -> Vec<Cell<'_>> {
     let cell = |values: &'_ Values| match values {
         Values::Number(numbers) => Cell::Number(numbers[row]),
@@ -24,7 +23,7 @@ fn cells(table: &Table, row: usize) -> Vec<Cell<'_>> {
     table.columns().iter().map(|column| cell(&column.values)).collect()
 }
 
-/// Names of a test live as long as it.
+/// Column names of a test live as long as the process.
 fn leak(text: &str) -> &'static str {
     Box::leak(text.to_owned().into_boxed_str())
 }
@@ -48,7 +47,7 @@ fn contributions_sum_to_the_score_and_bulk_is_the_same_bits() {
     }
 }
 
-/// Against the average row of training, so the contributions of a column are nothing on average.
+/// Contributions are relative to the average row of training, so those of a column are zero on average.
 #[test]
 fn the_base_is_the_average_row() {
     for learner in LEARNERS {
@@ -73,7 +72,7 @@ fn the_same_rows_give_the_same_model() {
     }
 }
 
-/// It finds the law: what two columns do together, and that more is not always better.
+/// The learner finds interactions of two columns and non-monotonic effects.
 #[test]
 fn pairs_and_bends_are_found() {
     let Trained { model, report, .. } = trained(6000, Learner::Additive);
@@ -93,7 +92,7 @@ fn pairs_and_bends_are_found() {
     let plain = trained(6000, Learner::Logistic { c: 1.0 }).report.evaluation.metrics;
     let found = &report.evaluation.metrics;
     assert!(found.auc > plain.auc && found.log_loss < plain.log_loss - 0.01, "{found:?} {plain:?}");
-    // Few rows do not make it worse than the plain one.
+    // With few rows it is not worse than the plain learner.
     let few = |learner| trained(150, learner).report.evaluation.metrics.log_loss;
     assert!(few(Learner::Additive) < few(Learner::Logistic { c: 1.0 }) + 0.05);
 }
@@ -107,7 +106,7 @@ fn json_reads_back_exactly() {
         assert_eq!(again, model);
         assert_eq!(serde_json::to_string(&again).expect("it is written"), text);
         assert!(model.compare(&again).same_scores());
-        // Through a value, too, as stores keep it.
+        // Also through a JSON value, as stores keep it.
         let value = serde_json::to_value(&model).expect("it is written");
         assert_eq!(serde_json::from_value::<Model>(value).expect("it is read"), model);
         let report_text = serde_json::to_string(&report).expect("it is written");
@@ -132,7 +131,7 @@ fn two_models_are_compared_by_what_differs() {
     assert!(!one.compare(&Model::try_from(parts).expect("it fits together")).same_scores());
 }
 
-/// Every weight is listed, named so that people can read it.
+/// Every weight is listed under a readable name.
 #[test]
 fn weights_are_listed_by_name() {
     let Trained { model, .. } = trained(6000, Learner::Additive);
@@ -162,7 +161,7 @@ fn weights_are_listed_by_name() {
     assert!(pair.weight > 0.5);
 }
 
-/// What reads from JSON fits together, or is refused.
+/// A model read from JSON is consistent, or rejected.
 #[test]
 fn broken_models_are_refused() {
     let model = trained(6000, Learner::Additive).model;
@@ -204,7 +203,7 @@ fn broken_models_are_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever a row holds, it has an answer that is a number, and the parts of it sum to it.
+    /// Any row has a finite score, and its contributions sum to it.
     #[test]
     fn any_row_has_an_answer(
         rows in prop::collection::vec((any::<f64>(), any::<Option<f64>>(), ".{0,6}", any::<f64>()), 1..8),

@@ -1,4 +1,4 @@
-//! How good the models are on real data: not worse than the baselines', and how much better.
+//! The quality of models on real data: not worse than the baselines, and by how much better.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn trained(table: &Table, learner: Learner, split: Split) -> Trained {
     train(table, &options).expect("it trains")
 }
 
-/// The baseline's rows: number, outcome, probability.
+/// The rows of a baseline: number, outcome, probability.
 fn baseline(folder: &Path, name: &str) -> Vec<(usize, bool, f64)> {
     let text = std::fs::read_to_string(folder.join(format!("{name}.logistic.pred.csv"))).expect("the baseline");
     let row = |line: &str| {
@@ -24,7 +24,7 @@ fn baseline(folder: &Path, name: &str) -> Vec<(usize, bool, f64)> {
     text.lines().skip(1).map(row).collect()
 }
 
-/// Plain logistic regression is the baseline's, row by row, and so are the figures computed from it.
+/// Plain logistic regression equals the baseline row by row, and so do the metrics.
 fn plain_is_the_baselines(table: &Table, name: &str) -> Option<Trained> {
     let folder = folder("baseline")?;
     let found = trained(table, PLAIN, Split::Fnv);
@@ -35,7 +35,7 @@ fn plain_is_the_baselines(table: &Table, name: &str) -> Option<Trained> {
         assert_eq!((found.row, found.outcome), (*row, *outcome));
         farthest = farthest.max((found.probability - probability).abs());
     }
-    // Asked for are 0.0005; weights are kept to nine decimals.
+    // The requirement is 0.0005; weights are kept to nine decimals.
     assert!(farthest < 1e-8, "{name}: {farthest:e} apart");
 
     let results = std::fs::read_to_string(folder.join("results.json")).expect("the baseline's results");
@@ -58,7 +58,7 @@ fn plain_is_the_baselines(table: &Table, name: &str) -> Option<Trained> {
     Some(found)
 }
 
-/// The default learner is better than the plain one beyond what chance explains, and reaches this much.
+/// The default learner is significantly better than the plain one, and reaches these metrics.
 fn default_is_better(table: &Table, plain: &Trained, auc: f64, log_loss: f64) {
     let found = trained(table, Learner::Additive, Split::Fnv);
     let metrics = &found.report.evaluation.metrics;
@@ -91,7 +91,7 @@ fn customers_of_a_bank() {
     default_is_better(&table, &plain, 0.795, 0.285);
 }
 
-/// In time order, too: what was learned from the older leads holds of the newest.
+/// Also in time order: a model of the older leads is valid for the newest.
 #[test]
 fn leads_of_courses_in_time_order() {
     let Some(table) = xedu(|name| XEDU_CLEAN.contains(&name)) else { return };

@@ -1,4 +1,4 @@
-//! What a model is warned of: columns that know the outcome, what has moved, and that it knows nothing.
+//! The warnings of a model: columns that leak the outcome, drift, and a model without predictive power.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ fn columns_filled_in_by_the_sales_team_are_named() {
     for column in ["Lead Origin", "Lead Source", "City", "Country", "TotalVisits", "Do Not Email"] {
         assert!(!leaks.contains(&column), "{column} is honest, and in {leaks:?}");
     }
-    // What docs/prediction.md says a bare table does not show.
+    // docs/prediction.md explains why a table alone does not show these.
     assert!(!leaks.iter().any(|column| column.starts_with("Asymmetrique")), "{leaks:?}");
     assert_eq!(excluded(&report, Exclusion::Identifier), ["Prospect ID", "Lead Number"]);
     assert_eq!(excluded(&report, Exclusion::Constant).len(), 5);
@@ -63,7 +63,7 @@ fn without_it_nothing_is_named() {
     assert_eq!(named(&plain(&table, Split::Fnv).report.leakage), [""; 0]);
 }
 
-/// The closed deals of a sales team, with the month of closing where it is asked for; oldest engagement first.
+/// The closed deals of a sales team, oldest engagement first, with the month of closing if requested.
 fn deals(with_closing_month: bool) -> Option<Table> {
     let path = folder("maven")?.join("sales_pipeline.csv");
     let mut reader = csv::Reader::from_path(path).expect("the file is there");
@@ -83,7 +83,7 @@ fn deals(with_closing_month: bool) -> Option<Table> {
         cells.extend(with_closing_month.then(|| month("close_date")));
         builder.push(&cells, &row[at("deal_stage")] == "Won").expect("it fits");
     }
-    // A change log says when the month of closing came to be known.
+    // A change log shows when the month of closing was set.
     if with_closing_month {
         let all = AfterOutcome { filled: rows.len(), after: rows.len() };
         builder.known_after("closed", all).expect("the column is there");
@@ -121,7 +121,7 @@ fn the_month_of_closing_is_known_only_afterwards() {
     assert_eq!(report.leakage[0].reasons[0], LeakReason::WrittenAfter { share: 1.0 });
 }
 
-/// What no rule sees in a bare table, the change log does.
+/// The change log shows leaks that no rule finds in a table.
 #[test]
 fn the_change_log_sees_what_a_bare_table_hides() {
     let table = |known: Option<AfterOutcome>| {
@@ -129,7 +129,7 @@ fn the_change_log_sees_what_a_bare_table_hides() {
         let mut builder = TableBuilder::new(columns).expect("no two columns have one name");
         for row in 0..600 {
             let came = chance(row, 1) < 0.4;
-            // Weak, as what is filled in afterwards may be: 55 against 45 of a hundred.
+            // Weak, as fields filled in afterwards can be: 55 against 45 of a hundred.
             let profile = if chance(row, 2) < if came { 0.55 } else { 0.45 } { "high" } else { "low" };
             builder.push(&[Cell::Number(chance(row, 3).round()), Cell::Text(profile)], came).expect("it fits");
         }
@@ -148,7 +148,7 @@ fn the_change_log_sees_what_a_bare_table_hides() {
     assert_eq!(most[0].reasons, [LeakReason::WrittenAfter { share: 500.0 / 600.0 }]);
 }
 
-/// That something is filled in can say it all, and so can a single value.
+/// The presence of a value can leak the outcome, and so can a single value.
 #[test]
 fn being_filled_in_and_values_that_are_proof_are_named() {
     let columns = [("lost reason", Kind::Category), ("won by", Kind::Category), ("size", Kind::Category)];
@@ -171,7 +171,7 @@ fn being_filled_in_and_values_that_are_proof_are_named() {
     assert!(by_name["won by"].reasons.iter().any(proof), "{:?}", by_name["won by"]);
 }
 
-/// Where the order is not known, nothing is said of time.
+/// Without a known order no drift is reported.
 #[test]
 fn without_an_order_there_is_no_drift() {
     let ordered = train(&leads(400), &Options::default()).expect("it trains").report;

@@ -1,4 +1,4 @@
-//! Associations: seen by who may read both ends, and told of to nobody else, by whatever way.
+//! Associations are visible to users who can read both ends. Nobody else learns of them in any way.
 
 use crm_core::{
     access::{Action, Actor, Grant, Scope},
@@ -48,7 +48,7 @@ fn one_end_is_not_enough_by_any_way_to_a_record() {
         for (from, to, label) in [(mine, theirs, "works at"), (theirs, mine, "knows"), (other, theirs, "works at")] {
             let id = tied(&world, from, to, label).await;
             let commit = crm.associations(&world.admin).history(id).await.unwrap()[0].commit;
-            // A representative has grants on all associations, and may read, write and take back none of these.
+            // The representative has grants on all associations, and can read, write and undo none of these.
             let all = crm.associations(rep);
             assert_not_found(all.get(id).await);
             assert_not_found(all.update(id, AssociationPatch::new().role("boss")).await);
@@ -61,7 +61,7 @@ fn one_end_is_not_enough_by_any_way_to_a_record() {
             assert_not_found(all.as_of(id, world.clock.now()).await);
             assert_not_found(all.explain(id, Action::Read).await);
             assert_not_found(crm.timeline(rep).of(Ref::new(Kind::Association, id), None, 10).await);
-            // Nor learn of it by what would be tied to it in turn, which nobody may.
+            // Nor through links to the association, which nobody may create.
             let link = Ref::new(Kind::Association, id);
             let about = NewTask { title: "t".into(), links: vec![link], ..Default::default() };
             assert_fault(crm.tasks(rep).create(about.clone()).await, "links wrong_kind");
@@ -73,7 +73,7 @@ fn one_end_is_not_enough_by_any_way_to_a_record() {
         assert!(why.allowed && why.grant.is_none() && why.reason.contains("both"), "{why:?}");
         all.update(shown, AssociationPatch::new().role("boss")).await.unwrap();
         all.archive(shown).await.unwrap();
-        // Rights go by the ends as they are now.
+        // Access depends on the current access to the ends.
         let away = ContactPatch::new().owner_id(world.manager_user.id);
         crm.contacts(&world.admin).update(mine.id, away).await.unwrap();
         assert_not_found(all.get(shown).await);
@@ -94,7 +94,7 @@ fn both_ends_are_enough_without_a_grant_on_associations() {
         let all = world.crm.associations(&reader);
         assert_eq!(all.get(id).await.unwrap().from, Some(from));
         assert_eq!(all.of(to, None, 10).await.unwrap().items.len(), 1);
-        // To read is not to write.
+        // Read access does not imply write access.
         assert_forbidden(all.update(id, AssociationPatch::new().role("boss")).await);
         assert_forbidden(all.archive(id).await);
         assert_forbidden(all.create(tie(from, to, "knows")).await);
@@ -133,7 +133,7 @@ fn a_list_leaves_out_what_its_reader_may_not_see() {
             assert_forbidden(all.list_as_of(&ListQuery::new(), world.clock.now()).await);
             assert_forbidden(all.export(&ListQuery::new(), None).await);
         }
-        // Of many the pages are as full as what may be seen lets them be.
+        // Pages are full as far as enough associations are visible.
         let (mine, other) = (contact(&world, &world.rep, "M").await, contact(&world, admin, "O").await);
         let firm = company(&world, &world.rep, "F").await;
         let mut seen = Vec::new();
@@ -153,7 +153,7 @@ fn a_list_leaves_out_what_its_reader_may_not_see() {
             }
         }
         assert_eq!(found, seen);
-        // Who may read all that can be tied still needs the grant to list them.
+        // A user who can read all kinds that can be associated still needs the grant to list associations.
         let reads = grants(&[Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal], &[Action::Read], Scope::All);
         let reader = world.role("reader", reads, vec![]).await;
         let reader = world.actor_with("rob2", vec![reader.id]).await;
@@ -161,8 +161,8 @@ fn a_list_leaves_out_what_its_reader_may_not_see() {
     });
 }
 
-/// A contact of the representative's with associations both ways, of which the representative may see some: these, in
-/// the order of their labels.
+/// A contact of the representative with associations in both directions, some of them visible to the representative:
+/// these, ordered by label.
 async fn scene(world: &World, number: usize) -> (Ref, Vec<Id>) {
     let mine = contact(world, &world.rep, "Mine").await;
     let mut seen = Vec::new();
@@ -205,7 +205,8 @@ fn what_is_hidden_never_bends_a_page() {
                     let page = crm.associations(&world.rep).of(mine, cursor.as_deref(), limit).await.unwrap();
                     let left = seen.len() - found.len();
                     found.extend(page.items.iter().map(|item| item.id));
-                    // As if there were nothing else: full while there is enough, and a cursor only where more is to see.
+                    // As if the hidden ones did not exist: a page is full if enough are visible, and has a cursor only
+                    // if more are visible.
                     assert_eq!(page.items.len(), left.min(limit), "{what}, pages of {limit}");
                     assert_eq!(page.next_cursor.is_some(), left > limit, "{what}, pages of {limit}");
                     cursor = page.next_cursor;
@@ -218,7 +219,7 @@ fn what_is_hidden_never_bends_a_page() {
         }
         let all = world.crm.associations(&world.admin).of(mine, None, 200).await.unwrap();
         assert_eq!(all.items.len(), 60);
-        // Of what is all hidden there is nothing, and nothing says that there is.
+        // If all are hidden the page is empty, and nothing reveals that they exist.
         let lonely = contact(&world, &world.rep, "Lonely").await;
         for at in 0..5 {
             let other = contact(&world, &world.manager, "X").await;
@@ -249,7 +250,7 @@ fn the_associations_of_a_record_are_asked_for_by_who_may_see_it_with_what_is_the
         assert_fault(all.of(mine, Some("rubbish"), 1).await, "cursor bad_cursor");
         let other = World::on(world.store.clone(), 1).await;
         assert_not_found(other.crm.associations(&other.admin).of(mine, None, 10).await);
-        // What is archived is not there; hidden fields are not either.
+        // Archived associations and hidden fields are not shown.
         world.crm.associations(&world.admin).archive(seen[0]).await.unwrap();
         let left: Vec<Id> = all.of(mine, None, 10).await.unwrap().items.iter().map(|item| item.id).collect();
         assert_eq!(left, seen[1..]);

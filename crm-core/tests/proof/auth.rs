@@ -1,4 +1,4 @@
-//! Sign-in, attacked: sessions, lockout, second factors, tickets.
+//! Attacks on sign-in: sessions, lockout, second factors, reset and invitation tokens.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     support::{assert_fault, assert_refused, run},
 };
 
-/// What a caller is told, whole.
+/// The complete error that a caller receives.
 fn told<T: std::fmt::Debug>(result: Result<T, AuthError>) -> String {
     let error = result.expect_err("refused");
     format!("{error:?} {error}")
@@ -105,7 +105,7 @@ fn whatever_is_wrong_the_answer_and_the_work_are_the_same() {
         assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:?}");
         assert!(answers[0].0.starts_with("InvalidCredentials"));
         assert_eq!(scene.events(SecurityEventType::SignInFailed).await, 7);
-        // What was typed where an address belongs may be a password.
+        // A value in place of an address may be a password, so it is not stored.
         assert!(!format!("{:?}", scene.store).contains("hunter2"));
     });
 }
@@ -132,13 +132,13 @@ fn refreshing_rotates_and_a_lost_answer_signs_nobody_out() {
         let second = scene.auth().refresh(first).await.unwrap();
         assert_eq!(second.session.id, scene.admin.session.id);
         assert_ne!(&second.refresh_token, first);
-        // Within ten seconds the same token gets the same successor, without a write.
+        // Within ten seconds the same token returns the same successor, without a write.
         scene.clock.advance_seconds(10);
         let before = format!("{:?}", scene.crm.feed(None, 1000).await.unwrap());
         let again = scene.auth().refresh(first).await.unwrap();
         assert_eq!(again.refresh_token, second.refresh_token);
         assert_eq!(format!("{:?}", scene.crm.feed(None, 1000).await.unwrap()), before);
-        // An answer that the store lost, before or after it stored, is found or done again.
+        // A response lost before or after the commit is found or repeated.
         let mut last = again;
         for fault in [Fault::LostAfter, Fault::LostBefore, Fault::LostAfter] {
             scene.clock.advance_seconds(900);
@@ -160,7 +160,7 @@ fn a_refresh_whose_answer_is_lost_for_good_is_asked_again_and_answered() {
             for times in [1, 3, 5] {
                 let signed_in = scene.sign_in(PASSWORD).await.unwrap();
                 scene.store.faults().fail_commit_after(0, fault, times);
-                // Whatever a caller was told, the same token works within the grace, and its successor after it.
+                // Whatever a caller received, the same token works within the grace period, and its successor after it.
                 let mut told = Vec::new();
                 let last = loop {
                     match scene.auth().refresh(&signed_in.refresh_token).await {
@@ -195,7 +195,7 @@ fn a_token_that_comes_back_ends_its_family_and_no_other() {
         assert_eq!(scene.events(SecurityEventType::TokenReused).await, 1);
         assert!(scene.is_live(&other).await);
 
-        // A token from before the last two is ours too, and comes back just as badly.
+        // A token older than the last two is also recognized, and its reuse also ends the family.
         let second = scene.auth().refresh(&other.refresh_token).await.unwrap();
         scene.clock.advance_seconds(60);
         let third = scene.auth().refresh(&second.refresh_token).await.unwrap();
@@ -256,7 +256,7 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
             password: OTHER.into(),
             code: None,
         };
-        // Their own, by token and by id; another's only with the permission for it.
+        // A user's own session, by token and by id; those of others only with the permission.
         let second = scene.auth().sign_in(&with).await.unwrap();
         scene.auth().sign_out(&second.refresh_token).await.unwrap();
         scene.auth().sign_out(&second.refresh_token).await.unwrap();
@@ -270,11 +270,12 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
         let second = scene.auth().sign_in(&with).await.unwrap();
         scene.auth().end_session(admin, second.session.id).await.unwrap();
         assert!(!scene.is_live(&second).await);
-        // A session is of one user: under another's name it is none, and that one's password change leaves it alone.
+        // A session belongs to one user: it is invalid under another user's id, and that user's password change leaves
+        // it alone.
         let mine = scene.admin.user.id;
         assert!(!scene.auth().session_is_live(admin.tenant(), rep.session.id, mine).await.unwrap());
         assert!(scene.is_live(&rep).await);
-        // Once over, over: not restored, not undone, not made by hand.
+        // An ended session stays ended: it cannot be restored, undone or written.
         assert_refused(scene.crm.sessions(admin).restore(second.session.id, SessionPatch::new()).await);
         let history = scene.crm.sessions(admin).history(second.session.id).await.unwrap();
         assert_refused(scene.crm.sessions(admin).undo(second.session.id, history.last().unwrap().commit).await);
@@ -282,7 +283,7 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
         assert_refused(scene.crm.security_events(admin).create(NewSecurityEvent::default()).await);
         assert_refused(scene.crm.api_keys(admin).create(crm_core::api_keys::NewApiKey::default()).await);
 
-        // Everywhere at once, without a list.
+        // All sessions end at once, without reading a list.
         scene.store.faults().lag_lists();
         let [one, two] = [scene.auth().sign_in(&with).await.unwrap(), scene.auth().sign_in(&with).await.unwrap()];
         scene.auth().sign_out_everywhere(&rob(&one)).await.unwrap();
@@ -292,7 +293,7 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
         assert_invalid_token(scene.auth().refresh(&one.refresh_token).await);
         scene.store.faults().catch_up();
 
-        // Deactivated, and active again: signed out all the same. So is who was archived.
+        // Deactivation ends sessions even if the user is activated again. So does archiving.
         let one = scene.auth().sign_in(&with).await.unwrap();
         scene.crm.users(admin).deactivate(user.id, Handover::Leave).await.unwrap();
         assert_invalid_token(scene.auth().refresh(&one.refresh_token).await);
@@ -304,7 +305,7 @@ fn sessions_end_by_time_by_hand_and_with_their_user() {
         scene.crm.users(admin).restore(user.id, crm_core::users::UserPatch::new()).await.unwrap();
         assert!(!scene.is_live(&one).await);
 
-        // By time: refreshing does not prolong it.
+        // Sessions expire: refreshing does not prolong them.
         let one = scene.auth().sign_in(&with).await.unwrap();
         scene.clock.advance_days(29);
         let next = scene.auth().refresh(&one.refresh_token).await.unwrap();
@@ -334,12 +335,12 @@ fn a_changed_password_ends_all_other_sessions() {
         assert_eq!(scene.auth().sessions(&one.actor).await.unwrap().len(), 1);
         assert!(scene.sign_in(PASSWORD).await.is_err());
         assert!(scene.sign_in(OTHER).await.is_ok());
-        // Neither the system nor a limited actor has a password.
+        // The system and limited actors have no password.
         for actor in [Actor::system(one.actor.tenant()), one.actor.clone().limited_to([])] {
             let refused = scene.auth().set_password(&actor, &OTHER.into(), &PASSWORD.into()).await;
             assert!(matches!(refused, Err(AuthError::NotSignedIn)));
         }
-        // Who signs in with the old password while it is changed has a session that is over.
+        // A session begun with the old password during the change has ended.
         assert_eq!(scene.events(SecurityEventType::PasswordSet).await, 2);
     });
 }
@@ -371,7 +372,7 @@ fn no_more_passwords_are_tried_at_once_than_the_limit_allows() {
     assert_eq!((tried, refused), (10, 10), "{answers:?}");
     assert_eq!(scene.worker.0.load(Ordering::SeqCst) - looked, 10);
     assert_eq!(run(scene.events(SecurityEventType::LockedOut)), 1);
-    // Locked is locked, for the right password too, and whether or not there is such a user.
+    // A locked account is locked for the right password too, and whether or not the user exists.
     let until = scene.clock.now().plus_micros(15 * 60_000_000);
     assert!(matches!(run(scene.sign_in(PASSWORD)), Err(AuthError::Locked { until: told }) if told == until));
     let nobody = || SignIn { email: "nobody@acme.example".into(), ..as_ada(PASSWORD) };
@@ -379,7 +380,7 @@ fn no_more_passwords_are_tried_at_once_than_the_limit_allows() {
         assert!(matches!(run(scene.auth().sign_in(&nobody())), Err(AuthError::InvalidCredentials)));
     }
     assert!(matches!(run(scene.auth().sign_in(&nobody())), Err(AuthError::Locked { .. })));
-    // Until its time.
+    // Until the lock expires.
     scene.clock.advance_seconds(15 * 60 - 1);
     assert!(matches!(run(scene.sign_in(PASSWORD)), Err(AuthError::Locked { .. })));
     scene.clock.advance_seconds(1);
@@ -397,11 +398,11 @@ fn a_success_clears_the_name_and_takes_one_off_the_address() {
             }
             scene.sign_in(PASSWORD).await.unwrap();
         }
-        // An office signs in from one address: successes do not add up.
+        // An office signs in from one address: successful attempts are not counted.
         for _ in 0..30 {
             scene.from("192.0.2.1").sign_in(&as_ada(PASSWORD)).await.unwrap();
         }
-        // Failures do, over all names, and over one network of IPv6.
+        // Failures are counted per address over all names, and per network for IPv6.
         let guess = async |address: &str, at: usize| {
             let with = SignIn { email: format!("user{at}@acme.example"), ..as_ada("a wrong password") };
             scene.from(address).sign_in(&with).await
@@ -412,7 +413,7 @@ fn a_success_clears_the_name_and_takes_one_off_the_address() {
         assert!(matches!(guess("2001:db8::ffff", 99).await, Err(AuthError::Locked { .. })));
         assert!(matches!(guess("2001:db8:0:1::1", 99).await, Err(AuthError::InvalidCredentials)));
         assert!(scene.from("192.0.2.1").sign_in(&as_ada(PASSWORD)).await.is_ok());
-        // Asking for the password again is counted with the same name.
+        // Repeated password prompts count toward the same account.
         for _ in 0..10 {
             let wrong = scene.auth().begin_second_factor(&scene.admin.actor, &"wrong password".into()).await;
             assert!(matches!(wrong, Err(AuthError::InvalidCredentials)), "{wrong:?}");
@@ -447,7 +448,7 @@ fn a_second_factor_is_asked_for_and_each_code_is_taken_once() {
         assert_fault(crm(nothing), "second_factor not_begun");
         let factor = scene.auth().begin_second_factor(admin, &PASSWORD.into()).await.unwrap();
         assert!(factor.url.expose().contains(&format!("secret={}", factor.secret.expose())));
-        // Nothing is asked for until it is confirmed.
+        // A second factor is not required until it is confirmed.
         assert!(scene.sign_in(PASSWORD).await.is_ok());
         assert!(scene.auth().confirm_second_factor(admin, &"000000".into()).await.is_err());
         let codes = scene.auth().confirm_second_factor(admin, &code(&factor.secret, &scene.clock)).await.unwrap();
@@ -459,9 +460,9 @@ fn a_second_factor_is_asked_for_and_each_code_is_taken_once() {
         let sign_in =
             async |code: &Secret| scene.auth().sign_in(&SignIn { code: Some(code.clone()), ..as_ada(PASSWORD) }).await;
         assert!(matches!(scene.sign_in(PASSWORD).await, Err(AuthError::CodeRequired)));
-        // That there is a second factor is told to nobody without the password.
+        // The existence of a second factor is not revealed without the password.
         assert!(matches!(scene.sign_in("a wrong password").await, Err(AuthError::InvalidCredentials)));
-        // The code that confirmed it is used up.
+        // The code that confirmed it cannot be reused.
         assert!(matches!(sign_in(&code(&factor.secret, &scene.clock)).await, Err(AuthError::InvalidCredentials)));
         scene.clock.advance_seconds(30);
         let good = code(&factor.secret, &scene.clock);
@@ -469,7 +470,7 @@ fn a_second_factor_is_asked_for_and_each_code_is_taken_once() {
         assert!(signed_in.session.second_factor);
         assert!(matches!(sign_in(&good).await, Err(AuthError::InvalidCredentials)));
 
-        // A recovery code is good once, however it is typed.
+        // A recovery code is valid once, however it is formatted.
         let sloppy = Secret::from(codes[0].expose().to_uppercase().replace('-', " "));
         sign_in(&sloppy).await.unwrap();
         assert!(matches!(sign_in(&codes[0]).await, Err(AuthError::InvalidCredentials)));
@@ -560,7 +561,7 @@ fn an_invitation_is_good_once_for_its_purpose_and_its_time() {
         assert_eq!(letter.expires_at, scene.clock.now().plus_days(3));
         assert_invalid_token(auth.reset_password(&letter.ticket, &OTHER.into()).await);
         assert_fault(crm(auth.accept_invitation(&letter.ticket, &"short".into()).await), "password too_short");
-        // Another makes the one before void.
+        // A new invitation invalidates the previous one.
         auth.invite_again(admin, user.id).await.unwrap();
         assert_invalid_token(auth.accept_invitation(&letter.ticket, &OTHER.into()).await);
         let letter = scene.letter();
@@ -572,14 +573,14 @@ fn an_invitation_is_good_once_for_its_purpose_and_its_time() {
         assert_invalid_token(auth.accept_invitation(&letter.ticket, &PASSWORD.into()).await);
         assert_fault(crm(auth.invite_again(admin, user.id).await), "user has_password");
 
-        // Inviting is creating a user, under the same gates.
+        // An invitation creates a user, under the same gates.
         let with = SignIn { email: "rob@acme.example".into(), ..as_ada(OTHER) };
         let rob = auth.sign_in(&with).await.unwrap().actor;
         let refused = auth.invite(&rob, person("Eve", "eve@acme.example", Some(rep))).await;
         assert!(matches!(refused, Err(AuthError::Crm(Error::Forbidden { .. }))), "{refused:?}");
         let nowhere = auth.invite(admin, person("Eve", " ", Some(rep))).await;
         assert_fault(crm(nowhere), "email required");
-        // Without a mailer the user is there, and the answer says what is not.
+        // Without a mailer the user is created, and the error says that no email was sent.
         let none = Policy { mailer: std::sync::Arc::new(crm_core::auth::NoMailer), ..scene.policy.clone() };
         let unsent = scene.crm.auth(&none).invite(admin, person("Eve", "eve@acme.example", Some(rep))).await;
         assert!(matches!(unsent, Err(AuthError::Mail(_))));
@@ -616,7 +617,7 @@ fn a_forgotten_password_tells_nothing_and_ends_all_sessions() {
         scene.auth().forgot_password("umbrella", "ada@acme.example").await.unwrap();
         scene.auth().forgot_password("acme", "no address").await.unwrap();
         assert_eq!((letters(), scene.mails.pretended.load(Ordering::SeqCst)), (1, 3));
-        // Nobody's box is filled: three an hour.
+        // Emails are limited to three an hour.
         for _ in 0..5 {
             scene.auth().forgot_password("acme", "ada@acme.example").await.unwrap();
         }
@@ -634,7 +635,7 @@ fn a_forgotten_password_tells_nothing_and_ends_all_sessions() {
         scene.auth().reset_password(&ticket, &OTHER.into()).await.unwrap();
         assert_invalid_token(scene.auth().reset_password(&ticket, &PASSWORD.into()).await);
         assert!(!scene.is_live(&scene.admin).await);
-        // A ticket goes with the address it was sent to.
+        // A reset token is bound to the address it was sent to.
         scene.clock.advance_seconds(7200);
         scene.auth().forgot_password("acme", "ada@acme.example").await.unwrap();
         let ticket = scene.letter().ticket;
@@ -644,7 +645,7 @@ fn a_forgotten_password_tells_nothing_and_ends_all_sessions() {
         assert_invalid_token(scene.auth().reset_password(&ticket, &PASSWORD.into()).await);
         let back = crm_core::users::UserPatch::new().email("ada@acme.example");
         scene.crm.users(admin).update(admin.user().unwrap(), back).await.unwrap();
-        // Who reads the letters is the user: they are not locked out by who guessed.
+        // The recipient of the email is the user: a lockout caused by an attacker is lifted.
         assert!(scene.sign_in(OTHER).await.is_ok());
     });
 }
@@ -665,15 +666,15 @@ fn another_tenants_tokens_and_ids_find_nothing() {
         not_found(scene.auth().invite_again(admin, their_user).await);
         not_found(scene.auth().revoke_key(admin, theirs.session.id).await);
         assert!(!scene.auth().session_is_live(admin.tenant(), theirs.session.id, their_user).await.unwrap());
-        // A token is bound to its tenant: with another tenant's id in it, it is none.
+        // A token is bound to its tenant: with another tenant's id it is invalid.
         let secret = |token: &Secret| token.expose().to_owned();
         let (mine, foreign) = (secret(&scene.admin.refresh_token), secret(&theirs.refresh_token));
         let head = "crm_refresh_".len();
-        // 16 bytes are 21 characters and a third: exchange the tenant but for the character they share.
+        // 16 bytes are 21⅓ characters: replace the tenant's characters except the shared one.
         let mixed = format!("{}{}{}", &mine[..head], &foreign[head..head + 21], &mine[head + 21..]);
         assert_invalid_token(scene.auth().refresh(&mixed.into()).await);
         assert!(scene.is_live(&scene.admin).await && other.is_live(theirs).await);
-        // One person in two organizations: a password of one is none of the other's.
+        // The same person in two organizations: a password of one is not valid in the other.
         let set = other.auth().set_password(&theirs.actor, &PASSWORD.into(), &OTHER.into()).await;
         set.unwrap();
         assert!(scene.sign_in(OTHER).await.is_err());
@@ -776,12 +777,12 @@ fn no_secret_is_ever_shown() {
         {
             secrets.push(secret.expose().to_owned());
         }
-        // Everything that is stored as a secret: hashes, the organization's key.
+        // Every stored secret: hashes and the organization's key.
         let stored = crate::auth_support::secrets_of(&scene.store, next.actor.tenant()).await;
         assert!(stored.len() >= 19, "{}", stored.len());
         secrets.extend(stored);
 
-        // What users read: records, lists, histories, the log, the feed, the audit; as they are and as JSON.
+        // Everything users can read: records, lists, histories, the log, the feed, the audit; as values and as JSON.
         let admin = &next.actor;
         let all = ListQuery::new().limit(200);
         macro_rules! show_all {
@@ -803,7 +804,7 @@ fn no_secret_is_ever_shown() {
         for secret in &secrets {
             assert!(!shown.contains(secret.as_str()), "shown: {secret}");
         }
-        // And the store holds no token, no password and no recovery code in the clear.
+        // The store contains no token, password or recovery code in plain text.
         let kept = format!("{:?}", scene.store);
         for secret in [&signed_in.refresh_token, &next.refresh_token, &key_secret, &letter.ticket, &codes[4]] {
             assert!(!kept.contains(secret.expose()));
@@ -820,7 +821,7 @@ fn what_is_over_is_forgotten_and_nobody_is_let_in_for_it() {
         while !matches!(scene.sign_in("a wrong password").await, Err(AuthError::Locked { .. })) {}
         let sessions = async || scene.crm.sessions(&system).count_of(&ListQuery::new()).await.unwrap();
         assert_eq!(sessions().await, 1);
-        // While it counts it stays: what is forgotten too early would be tries for nothing.
+        // A throttle is kept while it counts: removing it early would allow more attempts.
         assert_eq!(scene.store.forget_expired(scene.crm.now()), 0);
         assert!(matches!(scene.sign_in(PASSWORD).await, Err(AuthError::Locked { .. })));
 
@@ -835,7 +836,7 @@ fn what_is_over_is_forgotten_and_nobody_is_let_in_for_it() {
         let old = &scene.admin.refresh_token;
         assert_invalid_token(scene.auth().refresh(old).await);
         assert!(!scene.is_live(&scene.admin).await);
-        // Counted anew, from the beginning.
+        // Counting starts again from zero.
         assert!(matches!(scene.sign_in("a wrong password").await, Err(AuthError::InvalidCredentials)));
         let fresh = scene.sign_in(PASSWORD).await.unwrap();
         assert!(scene.is_live(&fresh).await);

@@ -1,4 +1,4 @@
-//! API keys, the audit, the security log and secrets at rest, attacked.
+//! Attacks on API keys, the audit, the security log and secrets at rest.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,7 +36,7 @@ fn new_key(permissions: &[&str]) -> NewKey {
     }
 }
 
-/// A key of the administrator's, and the actor it is.
+/// A key of the administrator, and its actor.
 async fn key_of(scene: &Scene, permissions: &[&str]) -> (Record<crm_core::api_keys::ApiKey>, Secret, Actor) {
     let (key, secret) = scene.auth().create_key(&scene.admin.actor, &new_key(permissions)).await.unwrap();
     let actor = scene.auth().authenticate_key(&secret).await.unwrap();
@@ -57,14 +57,14 @@ fn a_key_may_do_what_it_names_of_what_its_user_may() {
         let (_, _, key) = key_of(&scene, &["lead.read"]).await;
         assert_eq!(key.user(), admin.user());
 
-        // What it names, by every way of reading.
+        // What its permissions allow, by every way of reading.
         assert!(crm.leads(&key).get(lead.id).await.is_ok());
         assert_eq!(crm.leads(&key).list(&ListQuery::new()).await.unwrap().items.len(), 1);
         assert_eq!(crm.leads(&key).count(Filter::all([])).await.unwrap(), 1);
         assert_eq!(crm.leads(&key).history(lead.id).await.unwrap().len(), 1);
         let timeline = crm.timeline(&key).of(Ref::new(Kind::Lead, lead.id), None, 50).await.unwrap();
         assert_eq!(timeline.items.len(), 1, "no notes: {timeline:?}");
-        // Nothing else: not to write, not another kind, not even what is the user's own.
+        // Nothing else: no writes, no other kinds, not even the user's own profile.
         assert_forbidden(crm.leads(&key).update(lead.id, LeadPatch::new().source("web")).await);
         assert_forbidden(crm.leads(&key).create(NewLead { name: "Eve".into(), ..Default::default() }).await);
         assert_forbidden(crm.leads(&key).move_to(lead.id, "contacted").await);
@@ -82,7 +82,7 @@ fn a_key_may_do_what_it_names_of_what_its_user_may() {
         assert!(!explained.allowed && explained.reason.contains("limited"), "{explained:?}");
         assert!(crm.leads(&key).explain(lead.id, Action::Read).await.unwrap().allowed);
 
-        // What it writes, the log knows it by.
+        // The log records the key of a write.
         let (record, _, key) = key_of(&scene, &["lead.read", "lead.update"]).await;
         crm.leads(&key).update(lead.id, LeadPatch::new().source("web")).await.unwrap();
         let last = crm.leads(admin).history(lead.id).await.unwrap().pop().unwrap();
@@ -114,7 +114,7 @@ fn a_key_is_bound_to_the_rights_its_user_has_now() {
         let role = crm.roles(admin).create(keys).await.unwrap();
         let (user, rob) = scene.member("Rob", "sales_rep").await;
         let auth = scene.auth();
-        // A representative may make no keys.
+        // A representative may not create keys.
         let refused = auth.create_key(&rob.actor, &new_key(&["lead.read"])).await;
         assert!(
             matches!(&refused, Err(AuthError::Crm(Error::Forbidden { permission, .. }))
@@ -140,16 +140,16 @@ fn a_key_is_bound_to_the_rights_its_user_has_now() {
             None,
             "hidden from the user, hidden from the key"
         );
-        // The role is taken from the user: the key has lost it too.
+        // The user loses a role, and the key loses it too.
         let rep = scene.role("support").await;
         crm.users(admin).update(user.id, crm_core::users::UserPatch::new().role_ids(vec![rep])).await.unwrap();
         let actor = auth.authenticate_key(&secret).await.unwrap();
         assert_not_found(crm.leads(&actor).get(lead.id).await);
-        // Its use is noted to the hour.
+        // Its last use is recorded with a resolution of one hour.
         let stored = crm.api_keys(admin).get(key.id).await.unwrap();
         assert_eq!(stored.last_used_at, Some(scene.clock.now()));
         assert_eq!(stored.version, 1);
-        // And with the user it goes.
+        // Deactivating the user invalidates it.
         crm.users(admin).deactivate(user.id, Handover::Leave).await.unwrap();
         assert!(matches!(auth.authenticate_key(&secret).await, Err(AuthError::InvalidToken)));
     });
@@ -165,11 +165,11 @@ fn a_key_opens_no_door_to_more() {
         let forbidden = |result: Result<(), AuthError>| {
             assert!(matches!(result, Err(AuthError::Crm(Error::Forbidden { .. }))), "{result:?}");
         };
-        // No key with more than it has, and none that rotates one that may do more.
+        // A key cannot create a key with more permissions, or rotate one that has more.
         forbidden(auth.create_key(&key, &new_key(&["deal.read"])).await.map(drop));
         forbidden(auth.rotate_key(&key, wide.id, Duration::ZERO).await.map(drop));
         auth.create_key(&key, &new_key(&["lead.read"])).await.unwrap();
-        // No password, no session, no second factor, nobody made more than the key is.
+        // A key cannot manage passwords, sessions or second factors, or grant more than it has.
         let password = || Secret::from(PASSWORD);
         let not_signed_in = |result: Result<(), AuthError>| {
             assert!(matches!(result, Err(AuthError::NotSignedIn)), "{result:?}");
@@ -187,12 +187,12 @@ fn a_key_opens_no_door_to_more() {
         forbidden(auth.invite(&key, eve).await.map(drop));
         assert!(matches!(auth.refresh(&secret).await, Err(AuthError::InvalidToken)));
         assert!(matches!(auth.authenticate_key(&scene.admin.refresh_token).await, Err(AuthError::InvalidToken)));
-        // The limits only narrow, and the system that is limited is the system no more.
+        // Limits only narrow, and a limited system actor loses the rights of the system.
         let wider = key.clone().limited_to([Permission::new(Kind::Deal, Action::Read)]);
         assert_forbidden(scene.crm.deals(&wider).list(&ListQuery::new()).await);
         let system = Actor::system(admin.tenant()).limited_to([Permission::new(Kind::Lead, Action::Read)]);
         assert_forbidden(scene.crm.leads(&system).list(&ListQuery::new()).await);
-        // By hand nobody widens one, nor brings one back.
+        // Ordinary writes cannot widen a key or reactivate it.
         scene.crm.api_keys(admin).update(wide.id, ApiKeyPatch::new().name("other")).await.unwrap();
         let position = crm_core::api_keys::ApiKeyFields::permissions as usize;
         let widened = ApiKeyPatch::new().set(position, Value::list([Value::text("user.update")]));
@@ -216,7 +216,8 @@ fn a_key_expires_is_rotated_with_overlap_and_revoked_for_good() {
         assert!(auth.authenticate_key(&first).await.is_ok() && auth.authenticate_key(&second).await.is_ok());
         scene.clock.advance_seconds(1);
         assert!(matches!(auth.authenticate_key(&first).await, Err(AuthError::InvalidToken)));
-        // The one before the one before is good no more, overlap or not; nought ends the one before at once.
+        // A rotation always invalidates the key before the previous one; an overlap of zero invalidates the previous
+        // one at once.
         let (_, third) = auth.rotate_key(admin, key.id, Duration::from_hours(1)).await.unwrap();
         let (_, fourth) = auth.rotate_key(admin, key.id, Duration::ZERO).await.unwrap();
         for old in [&first, &second, &third] {
@@ -227,7 +228,7 @@ fn a_key_expires_is_rotated_with_overlap_and_revoked_for_good() {
         scene.clock.set(ends);
         assert!(matches!(auth.authenticate_key(&fourth).await, Err(AuthError::Expired)));
 
-        // The session in which the key was made is over by now as well.
+        // The session in which the key was created has expired as well.
         let admin = &Actor::signed_in(admin.tenant(), scene.admin.user.id);
         let (key, secret) = auth.create_key(admin, &new_key(&["lead.read"])).await.unwrap();
         let rob = Actor::signed_in(admin.tenant(), rob.id);
@@ -263,7 +264,7 @@ fn the_audit_tells_who_may_read_it_what_they_may_see() {
         let later = scene.clock.now();
         crm.leads(admin).update(lead.id, LeadPatch::new().source("fair")).await.unwrap();
 
-        // In order, page by page, from and to.
+        // In order, page by page, within a period.
         let mut all = Vec::new();
         let mut query = AuditQuery { limit: Some(3), ..Default::default() };
         loop {
@@ -283,14 +284,14 @@ fn the_audit_tells_who_may_read_it_what_they_may_see() {
         let query = AuditQuery { until: Some(later), descending: true, limit: Some(200), ..Default::default() };
         let page = crm.audit(admin).page(&query).await.unwrap();
         assert_eq!(page.items.len(), all.len() - 1);
-        // A cursor is of one query and one actor.
+        // A cursor is bound to a query and an actor.
         let query = AuditQuery { limit: Some(2), ..Default::default() };
         let cursor = crm.audit(admin).page(&query).await.unwrap().next_cursor;
         let turned = AuditQuery { descending: true, cursor, ..query };
         assert_refused(crm.audit(admin).page(&turned).await);
         assert_refused(crm.audit(admin).page(&AuditQuery { limit: Some(201), ..Default::default() }).await);
 
-        // An auditor with no right to leads and notes sees that they changed, and not what was in them.
+        // An auditor without grants on leads and notes sees that they changed, but no values.
         let grant = |kind, scope| crm_core::access::Grant::new(kind, Action::Read, scope);
         let auditors = crm_core::roles::NewRole {
             key: "auditor".into(),
@@ -330,7 +331,7 @@ fn refusals_are_noted_with_where_they_came_from() {
         assert_eq!(entry.user_id, rob.actor.user());
         assert_eq!(entry.detail.as_deref(), Some("organization.update"));
         assert_eq!((entry.address.as_deref(), entry.user_agent.as_deref()), (Some("192.0.2.5"), Some("test/1")));
-        // Nobody rewrites the log, or removes from it.
+        // The log cannot be changed or shortened.
         assert_refused(scene.crm.security_events(&scene.admin.actor).archive(entry.id).await);
         assert_forbidden(scene.crm.security_events(&rob.actor).list(&query).await);
     });
@@ -354,13 +355,14 @@ fn secrets_are_encrypted_at_rest_and_open_only_where_they_were_sealed() {
         assert!(stored.len() >= 4 && stored.iter().all(|text| text.starts_with("sealed:one:")), "{stored:?}");
         assert!(!format!("{:?}", scene.store).contains("argon2id"));
 
-        // A new key first: the old one still opens, and what is written is sealed with the new.
+        // A new key is put first: the old one still decrypts, and writes use the new one.
         let both = SealingKeys::new("two", &key_bytes(2)).unwrap().and("one", &key_bytes(1)).unwrap();
         let again = scene.crm.on(SealedStore::new(scene.store.clone(), both));
         again.auth(&scene.policy).authenticate_key(&secret).await.unwrap();
         let signed_in = again.auth(&scene.policy).sign_in(&crate::auth_support::as_ada(PASSWORD)).await.unwrap();
         assert!(secrets_of(&scene.store, tenant).await.iter().any(|text| text.starts_with("sealed:two:")));
-        // The old key alone opens the new no more, and without any key nothing opens: refused, never taken as it is.
+        // The old key alone no longer decrypts new secrets, and without keys nothing is decrypted: it is rejected,
+        // never used as it is.
         assert!(scene.auth().refresh(&signed_in.refresh_token).await.is_err());
         for plain in [false, true] {
             let store = SealedStore::new(scene.store.clone(), SealingKeys::new("three", &key_bytes(3)).unwrap());
@@ -381,7 +383,8 @@ fn a_sealed_secret_does_not_open_in_another_record() {
         };
         let scene = Scene::over(MemoryStore::new(), way, "acme").await;
         let (rob, _) = scene.member("Rob", "sales_rep").await;
-        // Who can write to the database, and not open it, gives the administrator a password hash that they know.
+        // An attacker who can write to the database but not decrypt it stores a known password hash for the
+        // administrator.
         let tenant = scene.admin.actor.tenant();
         let wants = [scene.admin.user.id, rob.id].map(|id| Want::Record(Ref::new(Kind::Credential, id)));
         let mut images = scene.store.get(tenant, &wants).await.unwrap().got.into_iter().map(|got| match got {

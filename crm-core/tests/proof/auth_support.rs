@@ -1,4 +1,4 @@
-//! A tenant that signs in: cheap hashing that counts, letters that are kept, a clock to advance, real randomness.
+//! A tenant with sign-in: cheap, counted hashing, captured emails, a test clock, real randomness.
 
 use std::sync::{
     Arc, Mutex,
@@ -29,7 +29,7 @@ use crm_core::{
 pub const PASSWORD: &str = "a horse of nine colours";
 pub const OTHER: &str = "the pond behind the barn";
 
-/// Counts the passwords that were looked at.
+/// Counts password hashes.
 #[derive(Clone, Default)]
 pub struct CountingWorker(pub Arc<AtomicUsize>);
 
@@ -41,7 +41,7 @@ impl Worker for CountingWorker {
     }
 }
 
-/// Keeps letters.
+/// Captures emails.
 #[derive(Clone, Default)]
 pub struct Letters {
     pub letters: Arc<Mutex<Vec<Mail>>>,
@@ -119,7 +119,7 @@ impl Scene {
         self.crm.roles(&self.admin.actor).find("key", key).await.expect("a role").id
     }
 
-    /// A user who was invited and has a password.
+    /// A user who accepted an invitation and has a password.
     pub async fn member(&self, name: &str, role: &str) -> (Record<User>, SignedIn) {
         let email = format!("{}@acme.example", name.to_lowercase());
         let role = self.role(role).await;
@@ -129,7 +129,7 @@ impl Scene {
         (user, self.auth().sign_in(&with).await.expect("signed in"))
     }
 
-    /// The letter that was sent last.
+    /// The last email sent.
     pub fn letter(&self) -> Letter {
         match self.mails.letters.lock().unwrap().last().expect("a letter") {
             Mail::Invitation(letter) | Mail::PasswordReset(letter) => letter.clone(),
@@ -154,7 +154,7 @@ pub fn as_ada(password: &str) -> SignIn {
     SignIn { organization: "acme".into(), email: "Ada@Acme.example".into(), password: password.into(), code: None }
 }
 
-/// Does it on so many threads at once.
+/// Runs `work` on this number of threads at once.
 pub fn at_once<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let ready = std::sync::Barrier::new(times);
     std::thread::scope(|scope| {
@@ -170,7 +170,7 @@ pub fn at_once<T: Send>(times: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
     })
 }
 
-/// The code that an authenticator shows: RFC 6238, written a second time.
+/// The code of an authenticator (RFC 6238), implemented independently.
 pub fn code(secret: &Secret, clock: &TestClock) -> Secret {
     use hmac::{Hmac, KeyInit, Mac};
     let key = data_encoding::BASE32_NOPAD.decode(secret.expose().as_bytes()).expect("base 32");
@@ -183,7 +183,7 @@ pub fn code(secret: &Secret, clock: &TestClock) -> Secret {
     format!("{:06}", number % 1_000_000).into()
 }
 
-/// Every text that a store holds of a tenant in a field that is declared secret.
+/// Every stored text of a tenant in a field that is declared secret.
 pub async fn secrets_of(store: &dyn Store, tenant: Id) -> Vec<String> {
     let mut found = Vec::new();
     for decl in catalog::all().filter(|decl| decl.fields.iter().any(|field| field.marks.secret)) {

@@ -1,4 +1,4 @@
-//! Bad input: every fault at once, by field; nothing is stored, nothing panics.
+//! Invalid input: all faults at once, by field; nothing is stored, nothing panics.
 
 use std::collections::BTreeMap;
 
@@ -272,13 +272,13 @@ fn companies_form_no_circle() {
         for (which, parent) in [(a, a), (a, b), (a, c), (b, c)] {
             assert_eq!(faults(companies.update(which, under(parent)).await), ["parent_id cycle"]);
         }
-        // Not by undo: b leaves a, a goes under b, b's leaving is undone.
+        // Nor by undo: b is moved out, a is moved under b, and the first move is undone.
         let left = companies.update(b, CompanyPatch::new().parent_id(None)).await.unwrap();
         companies.update(a, under(b)).await.unwrap();
         assert_fault(companies.undo(b, left.commit.unwrap()).await, "parent_id cycle");
         assert_fault(companies.roll_back(b, 1).await, "parent_id cycle");
         assert_fault(companies.restore(b, under(a)).await, "parent_id cycle");
-        // At most twenty deep.
+        // The maximum depth is twenty.
         let mut last = None;
         for n in 0..20 {
             last = Some(make(&format!("n{n}"), last).await);
@@ -296,7 +296,7 @@ fn a_team_that_moves_takes_all_below_it_along() {
         let make = async |name: String, parent_id: Option<Id>| {
             teams.create(NewTeam { name, parent_id, ..Default::default() }).await.unwrap().id
         };
-        // One chain of eleven and one of nine make twenty; one more level is too deep, wherever it is.
+        // A chain of eleven and one of nine make twenty; one more level is too deep, wherever it is added.
         let (mut long, mut short) = (Vec::new(), Vec::new());
         for n in 0..11 {
             long.push(make(format!("long {n}"), long.last().copied()).await);
@@ -310,14 +310,14 @@ fn a_team_that_moves_takes_all_below_it_along() {
         teams.update(short[1], under(long[10])).await.unwrap();
         let deep = NewTeam { name: "deep".into(), parent_id: Some(short[9]), ..Default::default() };
         assert_eq!(faults(teams.create(deep).await), ["parent_id too_deep"]);
-        // In one commit each move counts the one before it.
+        // In one commit each move takes the previous ones into account.
         teams.update(short[1], under(short[0])).await.unwrap();
         let both = teams.update_many(vec![(short[1], under(long[0])), (short[0], under(long[10]))]).await;
         assert!(both.iter().all(Result::is_ok), "{both:?}");
         let back = vec![(short[1], under(short[0])), (short[0], under(long[10]))];
         let back = teams.update_many(back).await;
         assert!(back.iter().any(Result::is_err), "{back:?}");
-        // What is below may go round a circle no more than what is above.
+        // Cycles are found below a record as well as above it.
         assert_fault(teams.update(long[0], under(long[10])).await, "parent_id cycle");
         assert_fault(teams.update(long[9], under(long[10])).await, "parent_id cycle");
     });
@@ -386,7 +386,7 @@ fn what_lists_refuse() {
             faults(leads.list(&ListQuery::new().filter(Filter::all([Filter::eq("a", 1), Filter::eq("b", 2)]))).await);
         assert_eq!(all, ["a unknown_field", "b unknown_field"]);
         assert!(world.snapshot() == before, "nothing is stored");
-        // Both parts of a filter count, or it is none.
+        // A filter with keys of two forms is invalid.
         for ambiguous in [
             r#"{"and": [], "or": []}"#,
             r#"{"and": [], "field": "name", "op": "eq", "value": "x"}"#,
@@ -428,7 +428,7 @@ fn cursors_belong_to_their_list() {
             let page = world.crm.timeline(&world.admin).of(lead, Some(&nonsense), 5).await;
             assert_eq!(faults(page), ["cursor bad_cursor"]);
         }
-        // A list's cursor is none of a history, nor of a board of contacts.
+        // A list's cursor is not valid for a history, nor for a board of contacts.
         let page = leads.history_page(world.lead.id, None, Some(&cursor), 5).await;
         assert_eq!(faults(page), ["cursor bad_cursor"]);
         let page = world.crm.contacts(&world.admin).list(&query.cursor(cursor)).await;
@@ -474,7 +474,7 @@ fn sizes_are_bounded() {
             });
         let refused = world.crm.deals(&world.admin).create_many(vec![too_many]).await.remove(0);
         assert!(matches!(refused, Err(Error::TooLarge { limit: 100, .. })), "{refused:?}");
-        // Through what a change came is bounded and clean, whatever a client sends.
+        // The origin of a change is limited in length and cleaned, whatever a client sends.
         let origin =
             crm_core::change::Origin { user_agent: Some(format!("a\0{}", text(TEN_MB))), ..Default::default() };
         let actor = world.admin.clone().through(origin);

@@ -1,4 +1,5 @@
-//! What explains a closed stage goes with it, and to move among stages of one kind is no closing.
+//! The fields that explain a closed stage are cleared when it is left. A move between stages of the same kind is not a
+//! closing.
 
 use crm_core::{
     deals::{DealPatch, NewDeal},
@@ -38,7 +39,7 @@ fn a_reopened_lead_has_no_reason_and_is_asked_for_one_again() {
         assert_eq!(dragged.unqualified_reason, None, "what it was lost for then says nothing of now");
         let undone = leads.undo(id, open.commit.unwrap()).await;
         assert!(undone.is_err() || undone.unwrap().unqualified_reason.as_deref() == Some("no budget"));
-        // A form sends back what it has read.
+        // A form sends back the values it has read.
         leads.update(id, LeadPatch::new().unqualified_reason("too small")).await.unwrap();
         let stage = world.crm.leads(&world.admin).get(id).await.unwrap().pipeline_id.unwrap();
         let pipeline = world.crm.pipelines(&world.admin).get(stage).await.unwrap();
@@ -72,7 +73,7 @@ fn a_gate_asks_again_and_a_note_goes_with_its_reason() {
         assert_eq!((&open.close_reason, &open.close_note, open.actual_close_date), (&None, &None, None));
         assert_fault(deals.move_to(id, at("lost_a")).await, "close_reason required_by_stage");
         assert_fault(deals.move_to(id, at("lost_a")).await, "close_note required_by_stage");
-        // What is set while it is open is for the closing to come.
+        // Values set while the deal is open belong to the next closing.
         deals.update(id, why.clone()).await.unwrap();
         deals.move_to(id, at("later")).await.unwrap();
         let won = deals.move_to(id, at("won_a")).await.unwrap();
@@ -95,7 +96,7 @@ fn a_gate_asks_again_and_a_note_goes_with_its_reason() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-    /// The day of closing changes where what the stage means changes, and nowhere else.
+    /// The closing date changes only when the kind of the stage changes.
     #[test]
     fn the_day_of_closing_is_that_of_the_first_of_a_row(path in proptest::collection::vec(0usize..6, 1..8)) {
         run(async {

@@ -1,5 +1,5 @@
-//! Conversion: restrictions are carried whoever converts, companies are found by what is theirs alone, faults say of
-//! which record they are, and nobody learns of what they may not see.
+//! Conversion: restrictions are kept whoever converts, companies are matched by unique fields, faults name the record
+//! they belong to, and hidden records are not revealed.
 
 use crm_core::{
     companies::{CompanyPatch, NewCompany},
@@ -46,10 +46,10 @@ fn a_restriction_reaches_the_contact_whoever_converts_and_whatever_is_said() {
         let made = convert(&world, opt()).await.contact.unwrap();
         assert_eq!(made.id, known);
         assert!(made.do_not_email && made.do_not_call);
-        // A lead that says nothing takes nothing back.
+        // A lead without opt-outs revokes none.
         let made = convert(&world, of("Opt", "opt@out.example", "", "")).await.contact.unwrap();
         assert!(made.do_not_email && made.do_not_call);
-        // Neither does who may not see it, nor who says otherwise.
+        // Nor does a user who cannot see them, or a conversion that sets them to false.
         let blind = [hidden(Kind::Lead, "do_not_email"), hidden(Kind::Contact, "do_not_email")];
         let rep = world.restricted_rep("blind", blind.to_vec()).await;
         for email in ["new@out.example", "old@out.example"] {
@@ -73,7 +73,7 @@ fn a_restriction_reaches_the_contact_whoever_converts_and_whatever_is_said() {
             let made = world.crm.contacts(&world.admin).get(made).await.unwrap();
             assert!(made.do_not_email && made.do_not_call, "{email}");
         }
-        // An upsert takes nothing back either; a person who says so by a change does.
+        // An upsert revokes none either; an explicit update by a user does.
         let contacts = world.crm.contacts(&world.admin);
         let no = ContactPatch::new().do_not_email(false).job_title("CTO");
         let kept = contacts.upsert_from("email", "opt@out.example", no.clone()).await.unwrap();
@@ -103,7 +103,7 @@ fn companies_are_found_by_name_and_legal_form() {
             assert_eq!(made.lead.converted_company_by, Some(Matched::Name));
         }
         assert_ne!(company(&convert(&world, of("E", "", "Same AG", "")).await).id, company(&first).id);
-        // A company that was made by hand, renamed, archived, restored.
+        // A company that was created manually, renamed, archived, restored.
         let companies = world.crm.companies(&world.admin);
         let hand =
             companies.create(NewCompany { name: "Müller & Söhne KG".into(), ..Default::default() }).await.unwrap().id;
@@ -121,7 +121,7 @@ fn companies_are_found_by_name_and_legal_form() {
         assert_ne!(find("Meier").await, Some(hand));
         companies.restore(hand, CompanyPatch::new()).await.unwrap();
         assert_eq!(find("Meier").await, Some(hand));
-        // The names of companies are no unique values.
+        // Company names are not unique.
         let second = companies.create(NewCompany { name: "Meier".into(), ..Default::default() }).await.unwrap().id;
         assert_eq!(find("Meier").await, Some(hand));
         companies.archive(hand).await.unwrap();
@@ -190,7 +190,7 @@ fn a_new_company_is_forced_and_fields_are_given() {
         assert_eq!(company(&made).industry.as_deref(), Some("Steel"));
         let contact = made.contact.as_ref().unwrap();
         assert_eq!((contact.job_title.as_deref(), contact.email.as_deref()), (Some("CTO"), None));
-        // On what is there, what is given is set and what is brought fills blanks.
+        // On an existing record, given fields are set and fields from the lead only fill blanks.
         let id = lead(&world, of("U", "w@acme.example", "Acme", "acme.example")).await;
         let how = ConvertLead { company_fields: CompanyPatch::new().industry("Wood".to_owned()), ..Default::default() };
         let again = world.crm.leads(&world.admin).convert(id, how).await.unwrap().into_value();
@@ -220,7 +220,7 @@ fn a_new_company_is_forced_and_fields_are_given() {
 fn who_may_not_see_the_holder_converts_and_learns_nothing() {
     run(async {
         let world = World::new().await;
-        // Of the administrator, in no team: a representative sees neither.
+        // Owned by the administrator, without a team: the representative sees neither.
         contact(&world, "held@acme.example").await;
         let held = NewCompany { name: "Acme GmbH".into(), domain: Some("acme.example".into()), ..Default::default() };
         let held = world.crm.companies(&world.admin).create(held).await.unwrap().id;
@@ -250,7 +250,7 @@ fn who_may_not_see_the_holder_converts_and_learns_nothing() {
             (made.lead.converted_contact_by, made.lead.converted_company_by),
             (Some(Matched::New), Some(Matched::New))
         );
-        // What one asks for oneself is refused as ever.
+        // An explicitly requested record is rejected as usual.
         let id = lead(&world, NewLead { owner_id: rep.user(), ..of("Q", "", "Q", "") }).await;
         let how = ConvertLead { contact: Target::Existing(held), ..Default::default() };
         assert!(world.crm.leads(&rep).convert(id, how).await.is_err());
@@ -284,7 +284,7 @@ fn each_of_those_that_are_called_the_same_is_found_by_who_sees_it() {
             let made = world.crm.leads(&rep).convert(id, ConvertLead::default()).await.unwrap().into_value();
             assert_eq!((company(&made).id, made.lead.converted_company_by), (own, Some(Matched::Name)));
         }
-        // One that nobody else may see is made once, and then found.
+        // If the existing one is not visible, a new one is created once, and found afterwards.
         all.create(new("Hid GmbH", None)).await.unwrap();
         let mut found = Vec::new();
         for _ in 0..3 {
@@ -293,7 +293,7 @@ fn each_of_those_that_are_called_the_same_is_found_by_who_sees_it() {
             found.push(company(&made).id);
         }
         assert!(found[0] == found[1] && found[1] == found[2] && found[0] != hidden_one, "{found:?}");
-        // Of two that are called the same, the one from whose domain the lead writes.
+        // Of two companies with the same name, the one with the domain of the lead's address.
         all.create(new("Mü GmbH", Some("mu-berlin.example"))).await.unwrap();
         let koeln = all.create(new("Mü GmbH", Some("mu-koeln.example"))).await.unwrap().id;
         let made = convert(&world, of("L", "x@mu-koeln.example", "Mü GmbH", "")).await;

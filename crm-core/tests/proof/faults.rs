@@ -232,30 +232,6 @@ fn the_feed_of_memory_tells_once_and_in_order() {
     });
 }
 
-/// A feed that forgot what totals had not followed yet: they begin anew with what it has, and say so, once.
-#[test]
-fn a_gap_in_the_feed_is_told() {
-    run(async {
-        let world = World::new().await;
-        let totals = world.crm.totals();
-        let hour = std::time::Duration::from_hours(1);
-        let write = async |source: &str| {
-            world.crm.leads(&world.admin).update(world.lead.id, LeadPatch::new().source(source)).await.unwrap();
-        };
-        assert!(!totals.catch_up(hour).await.unwrap().gap);
-        // What was followed may be forgotten.
-        world.store.forget_feed();
-        write("web").await;
-        assert!(!totals.catch_up(hour).await.unwrap().gap);
-        write("phone").await;
-        world.store.forget_feed();
-        write("mail").await;
-        let followed = totals.catch_up(hour).await.unwrap();
-        assert!(followed.gap && followed.changes == 1, "{followed:?}");
-        assert!(!totals.catch_up(hour).await.unwrap().gap);
-    });
-}
-
 /// Two processes whose clocks differ: what one wrote ahead of the other keeps its order, also the machine's, and now shows it;
 /// what is further ahead than clocks may be is not written of.
 #[test]

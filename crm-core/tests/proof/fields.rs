@@ -1,4 +1,4 @@
-//! Field permissions: a hidden field does not exist, in whatever way one looks for it; a read-only one is not written.
+//! Field permissions: a hidden field does not exist, however it is accessed; a read-only one cannot be written.
 
 use crm_core::{
     Error,
@@ -65,7 +65,7 @@ fn a_hidden_field_does_not_exist() {
             assert_eq!(faults(leads.update(lead.id, patch.clone()).await), unknown(field));
             assert_eq!(faults(leads.update(lead.id, patch.clone()).plan().await), unknown(field));
             assert_eq!(faults(leads.move_with(lead.id, "contacted", &patch).await), unknown(field));
-            // As with a field that there is none of, word for word.
+            // The same message as for a field that does not exist.
             let message = |error: Error| error.to_string();
             let nope = leads.update(lead.id, LeadPatch::new().property("nope", Value::Int(1))).await.unwrap_err();
             if field == "properties.margin" {
@@ -117,7 +117,7 @@ fn a_hidden_field_does_not_exist() {
             assert!(!format!("{refused:?} {refused}").contains("email"), "{refused:?}");
         }
         assert!(world.snapshot() == before, "nothing is stored");
-        // Nor does an answer show it to who may write other fields.
+        // Nor does the response show it to a user who may write other fields.
         let answer = leads.update(lead.id, LeadPatch::new().job_title("CTO")).await.unwrap();
         assert_eq!((&answer.email, answer.properties.len()), (&None, 0));
     });
@@ -256,7 +256,7 @@ fn secrets_are_told_to_nobody() {
     run(async {
         let world = World::new().await;
         let tenant = world.admin.tenant();
-        // The test ids' secret, as it is stored.
+        // The secret from the test ids, as it is stored.
         let secret = "07".repeat(32);
         assert!(world.snapshot().contains(&secret), "it is where it belongs");
         let system = crm_core::access::Actor::system(tenant);
@@ -329,7 +329,7 @@ fn what_would_tell_a_hidden_field_is_hidden_with_it() {
         assert!(leads.list(&ListQuery::new().text("lovelace")).await.unwrap().items.is_empty());
         assert_fault(leads.count(Filter::missing("name")).await, "name unknown_field");
 
-        // What a stage tells, and sums over what is hidden in other records.
+        // Fields derived from the stage, and sums over fields hidden in other records.
         let rep = world.restricted_rep("stageless", vec![hidden(Kind::Deal, "stage_id")]).await;
         let id = world.crm.deals(&world.admin).create(deal(rep.user())).await.unwrap().id;
         world.crm.deals(&world.admin).win(id).await.unwrap();
@@ -366,7 +366,7 @@ fn errors_name_no_hidden_field() {
             }
             other => panic!("{other:?}"),
         }
-        // A key that is taken by the time the record is restored.
+        // A key that is taken when the record is restored.
         let keyed = NewLead { external_id: Some("k-77".into()), ..new };
         let taken = leads.create(keyed.clone()).await.unwrap().id;
         leads.archive(taken).await.unwrap();
@@ -381,7 +381,7 @@ fn errors_name_no_hidden_field() {
             Err(Error::Duplicate { field, .. }) => assert_eq!(field, ""),
             other => panic!("{other:?}"),
         }
-        // A stage that asks for it.
+        // A stage that requires it.
         let mut stages = world.lead_pipeline.stages.clone();
         let asked = stages.iter_mut().find(|stage| stage.key == "contacted").unwrap();
         asked.required_fields = vec!["source".into()];
@@ -408,14 +408,14 @@ fn an_administrator_is_never_blinded() {
         assert_fault(roles.update(admin, RolePatch::new().inherits(vec![blinding.id])).await, "inherits fixed");
         let blind = RolePatch::new().field_rules(vec![hidden(Kind::User, "role_ids")]);
         assert_fault(roles.update(admin, blind).await, "field_rules fixed");
-        // Nor by another role beside it.
+        // Nor by another role next to it.
         let me = world.admin.user().unwrap();
         let users = world.crm.users(&world.admin);
         users.update(me, UserPatch::new().role_ids(vec![admin, blinding.id])).await.unwrap();
         let actor = world.crm.actor(world.admin.tenant(), me).await.unwrap();
         assert_eq!(world.crm.users(&actor).get(me).await.unwrap().role_ids.len(), 2);
         world.crm.users(&actor).update(me, UserPatch::new().role_ids(vec![admin])).await.unwrap();
-        // What every id tells cannot be hidden from anybody.
+        // An id contains its creation time, so it cannot be hidden.
         let when = RolePatch::new().field_rules(vec![hidden(Kind::Lead, "created_at")]);
         assert_fault(roles.update(blinding.id, when).await, "field_rules[0].field not_hideable");
     });
@@ -464,9 +464,9 @@ fn a_refusal_names_the_scope_that_is_missing() {
     run(async {
         let world = World::new().await;
         let refused = world.crm.associations(&world.rep).count(Filter::all([])).await.unwrap_err();
-        let told = "not permitted: lead.read with scope all is required; you have it with scope own";
+        let told = "not permitted: lead.read with scope all is required; the user has it with scope own";
         assert_eq!(refused.to_string(), told);
-        // Of one record: which scope would cover it.
+        // For a single record, the scope that would cover it.
         let team = grants(&[Kind::Lead], &[Action::Read], Scope::All);
         let narrow = [team, grants(&[Kind::Lead], &[Action::Update], Scope::Own)].concat();
         let role = world.role("narrow", narrow, Vec::new()).await;
@@ -513,7 +513,7 @@ fn what_is_tied_is_not_told_by_the_other_end() {
         world.crm.associations(&world.admin).create(tie).await.unwrap();
         let of = async |actor: &Actor| world.crm.associations(actor).of(company, None, 10).await.unwrap().items.len();
         assert_eq!((of(&world.admin).await, of(&blind).await), (1, 0));
-        // What records of other kinds are shown by cannot be hidden.
+        // Fields that identify records of other kinds cannot be hidden.
         for kind in [Kind::Pipeline, Kind::Team, Kind::Property, Kind::Organization] {
             let patch = RolePatch::new().field_rules(vec![hidden(kind, "name")]);
             assert_fault(

@@ -1,4 +1,4 @@
-//! Stage gates: each holds for every writer, and each is attacked by every writer there is.
+//! Stage gates: each applies to every writer, and each is attacked by every writer.
 
 use crm_core::{
     Error,
@@ -21,7 +21,7 @@ async fn make(world: &World, new: NewDeal) -> Record<Deal> {
     world.crm.deals(&world.admin).create(new).await.expect("a deal").into_value()
 }
 
-/// Every way in which a writer could bring a deal into a stage, and what each of them says.
+/// Every way to bring a deal into a stage, with its result.
 async fn every_way_into(world: &World, pipeline: Id, target: Id, start: Id) -> Vec<(&'static str, Result<(), Error>)> {
     let deals = world.crm.deals(&world.admin);
     let now = world.clock.now();
@@ -57,7 +57,7 @@ async fn every_way_into(world: &World, pipeline: Id, target: Id, start: Id) -> V
 async fn holds_for_every_writer(world: &World, pipeline: Id, target: Id, start: Id, expected: &str) {
     for (way, result) in every_way_into(world, pipeline, target, start).await {
         let all = faults(result);
-        // A conversion says of which of its records a fault is.
+        // A conversion prefixes a fault with the name of the record.
         let says = |fault: &String| fault == expected || *fault == format!("deal.{expected}");
         assert!(all.iter().any(says), "{way}: expected `{expected}` among {all:?}");
     }
@@ -75,7 +75,7 @@ fn required_fields_hold_for_every_writer() {
         let (a, b) = (stage(&pipeline, "a"), stage(&pipeline, "b"));
         holds_for_every_writer(&world, pipeline.id, b, a, "value required_by_stage").await;
         holds_for_every_writer(&world, pipeline.id, b, a, "tags required_by_stage").await;
-        // Filled in the same write, it passes.
+        // Filled in the same write, the gate passes.
         let new = make(&world, NewDeal { pipeline_id: Some(pipeline.id), ..deal("d") }).await;
         let patch = DealPatch::new().value(Money::new(0, Currency::EUR)).tags(vec!["x".into()]).close_note("n");
         let moved = world.crm.deals(&world.admin).move_with(new.id, "b", &patch).await.unwrap();
@@ -116,7 +116,7 @@ fn allowed_moves_hold_for_every_writer() {
         let pipeline = world.pipeline("P", stages).await;
         let (a, c) = (stage(&pipeline, "a"), stage(&pipeline, "c"));
         holds_for_every_writer(&world, pipeline.id, c, a, "stage_id move_not_allowed").await;
-        // Nor from outside, out of another pipeline.
+        // Nor from another pipeline.
         let foreign = make(&world, deal("foreign")).await;
         assert_fault(world.crm.deals(&world.admin).move_to(foreign.id, c).await, "stage_id move_not_allowed");
         let here = make(&world, NewDeal { pipeline_id: Some(pipeline.id), ..deal("d") }).await;
@@ -170,7 +170,7 @@ fn retired_stages_take_nobody() {
         let deals = world.crm.deals(&world.admin);
         let leaving = deals.move_to(there[0].id, "c").await.unwrap().commit.unwrap();
         let pipelines = world.crm.pipelines(&world.admin);
-        // Retiring by an ordinary update has no target.
+        // An ordinary update cannot retire a stage, because it has no target.
         let mut stages = pipeline.stages.clone();
         stages[1].retired = true;
         assert_fault(
@@ -186,7 +186,7 @@ fn retired_stages_take_nobody() {
         }
         let moved = pipelines.retire_stage(pipeline.id, "b", "c").await.unwrap();
         assert_eq!((moved.moved, moved.held_back.len()), (2, 0));
-        // Called again, it goes on where nothing is left.
+        // A repeated call finds nothing left to move.
         assert_eq!(pipelines.retire_stage(pipeline.id, "b", "c").await.unwrap().moved, 0);
         holds_for_every_writer(&world, pipeline.id, b, a, "stage_id retired").await;
         assert_fault(deals.undo(there[0].id, leaving).await, "stage_id retired");
@@ -216,10 +216,10 @@ fn stages_of_other_pipelines_are_refused() {
         assert_fault(leads.update(world.lead.id, lead_pipeline).await, "pipeline_id unknown_pipeline");
         assert_fault(deals.move_to(here.id, world.lead.stage_id.unwrap()).await, "pipeline_id unknown_pipeline");
         assert_fault(deals.move_to(here.id, "x").await, "stage_id stage_of_other_pipeline");
-        // By id a deal moves to another pipeline with its stage.
+        // By id, a deal moves to the pipeline of the stage.
         let moved = deals.move_to(here.id, foreign).await.unwrap();
         assert_eq!((moved.pipeline_id, moved.status.as_str()), (Some(other.id), "x"));
-        // An archived pipeline takes no new deals.
+        // An archived pipeline accepts no new deals.
         world.crm.pipelines(&world.admin).archive(other.id).await.unwrap();
         let new = NewDeal { stage_id: Some(foreign), ..deal("d") };
         assert_refused_new(deals.create(new).await);
@@ -235,7 +235,7 @@ fn a_stage_belongs_to_one_pipeline() {
     run(async {
         let world = World::new().await;
         let won = world.deal_pipeline.first_of(StageKind::Won).unwrap().clone();
-        // A stage with the id of another pipeline's stage would make "the stage of this id" ambiguous.
+        // A duplicate stage id in another pipeline would make stage ids ambiguous.
         let stolen = Stage { id: won.id, ..Stage::new("open", "Open", StageKind::Open, 10) };
         let new = NewPipeline { name: "Thief".into(), stages: vec![stolen], ..Default::default() };
         assert_fault(world.crm.pipelines(&world.admin).create(new).await, "stages[0].id duplicate");
@@ -267,7 +267,7 @@ fn a_lead_is_converted_by_conversion_alone() {
             leads.move_to(lead.id, "qualified").await.map(drop),
             leads.undo(lead.id, commit).await.map(drop),
             leads.roll_back(lead.id, 1).await.map(drop),
-            // Undo of the step through the contact it made.
+            // Undo of that commit through the contact it created.
             world.crm.contacts(&world.admin).undo(done.contact.as_ref().unwrap().id, commit).await.map(drop),
         ] {
             assert_fault(result, "stage_id converted");
@@ -277,7 +277,7 @@ fn a_lead_is_converted_by_conversion_alone() {
         let contact = world.crm.contacts(&world.admin).get(done.contact.as_ref().unwrap().id).await.unwrap();
         assert!(contact.archived_at.is_some());
         assert_fault(leads.unconvert(lead.id).await, "stage_id not_converted");
-        // Redoing the conversion by undoing its undo is a move into the won stage too.
+        // Undoing the undo of the conversion is also a move into the won stage.
         let undone = back.commit.unwrap();
         assert_fault(leads.undo(lead.id, undone).await, "stage_id convert_only");
         leads.convert(lead.id, ConvertLead::default()).await.unwrap();

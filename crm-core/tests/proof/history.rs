@@ -1,4 +1,4 @@
-//! The log's laws: what it holds, a record as of any moment, stage intervals, undo and roll back.
+//! The laws of the log: its content, a record as of any time, stage intervals, undo and rollback.
 
 use crm_core::{
     Error,
@@ -47,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A step, how much time passes before it (in hours), and how far it is dated back (in hours).
+/// A step, the time in hours before it, and the hours by which it is backdated.
 fn steps() -> impl Strategy<Value = Vec<(Step, i64, Option<i64>)>> {
     proptest::collection::vec((step(), 0..30_i64, proptest::option::weighted(0.3, 0..40_i64)), 1..14)
 }
@@ -93,18 +93,18 @@ async fn prepared() -> (World, Id) {
     (world, deal)
 }
 
-/// All that people write, and what is derived from it.
+/// All fields that users write, and the fields derived from them.
 fn essence(deal: &Record<Deal>) -> String {
     format!("{:?} {:?} {:?} {:?} {:?}", deal.body(), deal.archived_at, deal.external_id, deal.properties, deal.version)
 }
 
-/// The same, less what follows the time of a change rather than its values.
+/// The same without fields that depend on the time of a change.
 fn values(deal: &Record<Deal>) -> String {
     let body = Deal { stage_entered_at: None, ..deal.body().clone() };
     format!("{body:?} {:?} {:?} {:?}", deal.archived_at.is_some(), deal.external_id, deal.properties)
 }
 
-/// As-of by the letter: for each field the highest version that had occurred.
+/// An independent implementation of as-of: for each field, the highest version that had occurred.
 fn by_the_letter(history: &[Change], at: Time, known: Time, field: &str) -> Option<Value> {
     let mut counted: Vec<&Change> =
         history.iter().filter(|change| change.occurred_at <= at && change.recorded_at <= known).collect();
@@ -139,7 +139,7 @@ proptest! {
             let now = world.clock.now();
             let current = deals.get(id).await.unwrap();
             let history = deals.history(id).await.unwrap();
-            // As known at each moment, and as of it, it is what was there then.
+            // As known at each time and as of it, the record is what it was then.
             for (when, then) in &snapshots {
                 let known = deals.as_of_known(id, *when, Some(*when)).await.unwrap().unwrap();
                 let unlike = values(&known) != values(then);
@@ -153,11 +153,11 @@ proptest! {
                 let as_of = deals.as_of(id, now).await.unwrap().unwrap();
                 assert_eq!((&as_of.updated_at, &as_of.updated_by, &as_of.created_at), (&current.updated_at, &current.updated_by, &current.created_at));
             }
-            // Now is now, whatever was dated back.
+            // As of now is the current record, whatever was backdated.
             assert_eq!(essence(&deals.as_of(id, now).await.unwrap().unwrap()), essence(&current));
             assert!(deals.as_of(id, created.plus_micros(-1)).await.unwrap().is_none());
             assert!(deals.as_of_known(id, now, Some(created.plus_micros(-1))).await.unwrap().is_none());
-            // Each field at each moment, by the letter of the law.
+            // Each field at each time, by the independent implementation.
             let mut moments: Vec<Time> = history.iter().flat_map(|c| [c.occurred_at, c.recorded_at]).collect();
             moments.extend(moments.clone().iter().map(|time| time.plus_micros(-1)));
             for &at in &moments {
@@ -169,7 +169,8 @@ proptest! {
                     assert_eq!(then.property("plan").cloned(), plan);
                 }
             }
-            // The version counts the changes; each old value is the one before; recorded time never runs backwards.
+            // The version is the number of changes; each old value is the previous new one; recorded time never
+            // decreases.
             assert_eq!(history.len() as u64, current.version);
             for (at, change) in history.iter().enumerate() {
                 assert_eq!(change.version, at as u64 + 1);
@@ -186,7 +187,7 @@ proptest! {
                     assert_ne!(field.old, field.new);
                 }
             }
-            // Stage intervals join, in order, and sum to the record's age.
+            // Stage intervals are contiguous and ordered, and sum to the record's age.
             let intervals = deals.stage_intervals(id).await.unwrap();
             assert_eq!(intervals[0].entered_at, created);
             for pair in intervals.windows(2) {
@@ -218,7 +219,7 @@ proptest! {
             let undone = deals.undo(id, commit).await.expect("an undo");
             assert_eq!(values(&undone), values(&before), "{last:?}");
             assert_eq!(undone.version, before.version + 2);
-            // And of the undo: what there was.
+            // And undo of the undo restores the change.
             let redone = deals.undo(id, undone.commit.unwrap()).await.expect("an undo of an undo");
             assert_eq!(redone.version, before.version + 3);
         });
@@ -306,7 +307,7 @@ fn times_of_occurrence_have_bounds() {
         let now = world.clock.now();
         world.clock.advance_days(10);
         let deal = || NewDeal { title: "D".into(), owner_id: world.rep.user(), ..Default::default() };
-        // Who may not date back may not, in any way.
+        // A user without the permission to backdate cannot do so in any way.
         let mine = world.crm.deals(&world.rep);
         let here = mine.create(NewDeal { owner_id: None, ..deal() }).await.unwrap();
         world.clock.advance_days(10);
@@ -332,7 +333,7 @@ fn times_of_occurrence_have_bounds() {
             deals.update(here.id, DealPatch::new().source("x")).occurred_at(world.clock.now().plus_micros(1)).await,
             "occurred_at too_large",
         );
-        // Other fields may be dated before the current stage.
+        // Changes of other fields may be backdated before the current stage.
         deals.update(here.id, DealPatch::new().source("fair")).occurred_at(created).await.unwrap();
         let steps = vec![
             (now.plus_days(3), DealPatch::new().stage_id(world.deal_pipeline.stages[1].id)),
@@ -347,7 +348,7 @@ fn times_of_occurrence_have_bounds() {
             world.crm.deals(&world.admin).create_with_history(deal(), now, steps).await,
             "occurred_at too_small",
         );
-        // A clock that is set back a little: what is recorded does not run back.
+        // The clock is set back a little: recorded time does not decrease.
         world.clock.set(world.clock.now().plus_micros(-30_000_000));
         let late = deals.update(here.id, DealPatch::new().source("back")).await.unwrap();
         let history = deals.history(late.id).await.unwrap();
@@ -409,7 +410,7 @@ fn a_conversion_goes_back_whole_or_not_at_all() {
             (Some(company.id), Some(company.id), Some(contact.id), Some(world.lead.id))
         );
         assert_eq!((made.lead.converted_company_id, made.lead.converted_deal_id), (Some(company.id), Some(deal.id)));
-        // Somebody works on the deal: the conversion stays.
+        // Somebody changed the deal: the conversion cannot be reverted.
         world.crm.deals(&world.rep).move_to(deal.id, "proposal").await.unwrap();
         match leads.unconvert(world.lead.id).await {
             Err(Error::Undo { record, why: UndoRefusal::ChangedSince(fields) }) => {
@@ -432,7 +433,7 @@ fn a_conversion_goes_back_whole_or_not_at_all() {
         assert!(
             world.crm.contacts(&world.rep).get(made.contact.as_ref().unwrap().id).await.unwrap().archived_at.is_some()
         );
-        // The address is free again, and the lead can be converted again.
+        // The address is available again, and the lead can be converted again.
         leads.convert(lead.id, how()).await.unwrap();
     });
 }
@@ -477,7 +478,7 @@ fn each_record_of_many_names_the_row_it_came_from() {
         };
         let row = |row: usize| Origin { detail: Some(format!("deals.csv:{row}")), ..Origin::default() };
         let mut many: Vec<_> = (0..30).map(|at| deal(at, "D").through(row(at + 2))).collect();
-        // One that says nothing of itself, one that says more than a log takes, one that brings its batch down.
+        // One without an origin, one with an origin that exceeds the limits, one that fails its batch.
         many.push(deal(30, "D"));
         let odd = Origin { through: Some("by\0hand".into()), detail: Some("x".repeat(1000)), ..Origin::default() };
         many.push(deal(31, "D").through(odd));
@@ -501,7 +502,7 @@ fn each_record_of_many_names_the_row_it_came_from() {
                 assert_eq!(origin.address.as_deref(), Some("192.0.2.1"), "what the request was stays");
             }
         }
-        // Where the actor acts through nothing, the row is all there is.
+        // If the actor has no origin, the record has only that of its row.
         let plain = world.crm.deals(&world.manager);
         let made = plain.create_many(vec![deal(40, "D").through(row(9)), deal(41, "D")]).await;
         let of = async |id| plain.history(id).await.unwrap()[0].origin.clone();

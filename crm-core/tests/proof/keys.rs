@@ -23,7 +23,7 @@ fn the_same_key_answers_the_same() {
         let before = world.changes().await;
         let again = leads.create(ada()).idempotency_key("k1").await.unwrap();
         assert_eq!((&*again, again.commit), (&*first, first.commit));
-        // Also after the record changed since: the answer is the one that was given.
+        // Also if the record has changed since: the original response is replayed.
         world.clock.advance_days(0);
         leads.update(first.id, LeadPatch::new().name("Eve").source("web")).await.unwrap();
         leads.move_to(first.id, "contacted").await.unwrap();
@@ -36,7 +36,7 @@ fn the_same_key_answers_the_same() {
         let converted = leads.convert(first.id, ConvertLead::default()).idempotency_key("k2").await.unwrap();
         let again = leads.convert(first.id, ConvertLead::default()).idempotency_key("k2").await.unwrap();
         assert_eq!(again.contact.as_ref().map(|c| c.id), converted.contact.as_ref().map(|c| c.id));
-        // After a day it is forgotten.
+        // The key expires after a day.
         world.clock.advance_days(1);
         assert_ne!(leads.create(ada()).idempotency_key("k1").await.unwrap().id, first.id);
     });
@@ -52,9 +52,9 @@ fn a_key_belongs_to_one_request_of_one_user() {
         reused(leads.create(NewLead { name: "Eve".into(), ..Default::default() }).idempotency_key("k").await);
         reused(leads.update(mine.id, LeadPatch::new()).idempotency_key("k").await);
         reused(leads.create(ada()).occurred_at(world.clock.now()).idempotency_key("k").await);
-        // In whatever order the options are given.
+        // The order of options does not matter.
         reused(leads.create(ada()).idempotency_key("k").occurred_at(world.clock.now()).await);
-        // Somebody else who happens on the key and the request learns nothing of the record.
+        // Another user with the same key and request learns nothing of the record.
         reused(world.crm.leads(&world.manager).create(ada()).idempotency_key("k").await);
         let update = || leads.update(mine.id, LeadPatch::new().source("web"));
         update().if_version(1).idempotency_key("v").await.unwrap();
@@ -77,7 +77,7 @@ fn failures_are_not_kept_and_no_ops_are() {
         let nothing = same().idempotency_key("n").await.unwrap();
         assert!(!nothing.changed(), "a no-op says so, with a key too");
         assert_eq!(world.changes().await, before);
-        // The key is spent all the same: later it does not write what then would be a change.
+        // A no-op uses up the key too: a later replay writes nothing, even if it would be a change.
         leads.update(world.lead.id, LeadPatch::new().source("fair")).await.unwrap();
         let again = same().idempotency_key("n").await.unwrap();
         assert_eq!((again.source.as_deref(), again.changed()), (Some("web"), false));
@@ -106,7 +106,7 @@ fn versions_are_strict_or_merge() {
             let ahead = leads.update(id, LeadPatch::new().source("x")).based_on(future).await;
             assert!(matches!(ahead, Err(Error::Conflict { .. })), "{ahead:?}");
         }
-        // Undo and roll back are held to versions as any write.
+        // Undo and rollback check versions as any write does.
         let commit = merged.commit.unwrap();
         assert!(matches!(leads.undo(id, commit).if_version(1).await, Err(Error::Conflict { .. })));
         assert!(matches!(leads.roll_back(id, 1).if_version(1).await, Err(Error::Conflict { .. })));
@@ -161,7 +161,7 @@ fn upsert_is_a_write_like_any_other() {
         let changed = leads.upsert("external_id", "x", new("B")).await.unwrap();
         assert_eq!((changed.id, changed.name.as_str(), changed.version), (made.id, "B", 2));
         assert!(!leads.upsert("external_id", "x", new("B")).await.unwrap().changed());
-        // The key that it is found by need not be said again.
+        // The key of an upsert need not be repeated in the fields.
         let keyless = leads.upsert("external_id", "y", ada()).await.unwrap();
         assert_eq!((keyless.created, keyless.external_id.as_deref()), (true, Some("y")));
         assert_eq!(leads.upsert("external_id", "y", ada()).await.unwrap().id, keyless.id);

@@ -1,5 +1,5 @@
-//! Rules that hold of every kind that has their fields: upsert by every unique key, the team that follows its owner,
-//! texts that can be seen, and interactions that are not planned.
+//! Rules that apply to all kinds with the respective fields: upsert by every unique key, the team that follows the
+//! owner, visible text, and interactions that are not planned.
 
 use crm_core::{
     companies::NewCompany,
@@ -114,7 +114,7 @@ fn the_team_follows_the_owner_unless_it_was_chosen() {
         assert_eq!(give(make(None, Some(one)).await, Some(u2.id)).await, Some(one), "of a queue");
         let both = LeadPatch::new().owner_id(u2.id).team_id(one);
         assert_eq!(leads.update(make(Some(u1.id), None).await, both).await.unwrap().team_id, Some(one));
-        // A team that is archived is nobody's to follow.
+        // The team also follows the owner in upserts and bulk updates.
         let keyed = NewLead { external_id: Some("k".into()), ..new(Some(u1.id), None) };
         leads.create(keyed).await.unwrap();
         let upsert = leads.upsert_from("external_id", "k", LeadPatch::new().owner_id(u2.id)).await.unwrap();
@@ -189,7 +189,7 @@ fn texts_can_be_seen_and_do_not_pretend() {
         assert_fault(leads.create(first).await, "first_name invisible");
         let tags = NewLead { name: "A".into(), tags: vec!["a\nb".into()], ..Default::default() };
         assert_fault(leads.create(tags).await, "tags control_character");
-        // A longer text has lines.
+        // A longer text may have several lines.
         let deal =
             crm_core::deals::NewDeal { title: "D".into(), next_step: Some("one\ntwo".into()), ..Default::default() };
         let deal = world.crm.deals(&world.admin).create(deal).await.unwrap();

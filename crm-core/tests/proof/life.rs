@@ -1,4 +1,5 @@
-//! The life report: its figures by hand, and its laws over random courses, against as-of and history as the oracles.
+//! The funnel report: its numbers on a manual example, and its laws over random histories, with as-of and history as
+//! oracles.
 
 use std::collections::BTreeMap;
 
@@ -23,13 +24,13 @@ fn at<'a>(report: &'a LifeReport, key: &str) -> &'a StageLife {
     report.stages.iter().find(|stage| stage.key == key).expect("a stage")
 }
 
-/// Standing at the start, entries, exits, standing at the end.
+/// Count at the start, entries, exits, count at the end.
 fn flow(report: &LifeReport, key: &str) -> (u64, u64, u64, u64) {
     let stage = at(report, key);
     (stage.standing_at_start, stage.entries, stage.exits, stage.standing_at_end)
 }
 
-/// Where the exits of a stage went: keys, `None` for another pipeline.
+/// The targets of a stage's exits: keys, `None` for another pipeline.
 fn exits(report: &LifeReport, key: &str) -> Vec<(Option<String>, u64)> {
     at(report, key).went_to.iter().map(|to| (to.key.clone(), to.exits)).collect()
 }
@@ -44,7 +45,7 @@ fn days(report: &LifeReport, key: &str) -> [Option<i64>; 3] {
     [time.lower_quartile_micros, time.median_micros, time.upper_quartile_micros].map(|micros| micros.map(|m| m / DAY))
 }
 
-/// Four leads over twelve days. Ada is there from the beginning and stays in `new`.
+/// Four leads over twelve days. Ada exists from the beginning and stays in `new`.
 async fn leads() -> World {
     let world = World::new().await;
     let leads = world.crm.leads(&world.admin);
@@ -85,7 +86,7 @@ fn the_figures_of_leads_are_those_one_counts_by_hand() {
         assert_eq!(exits(&report, "contacted"), [to("new", 1), to("qualified", 1)]);
         assert_eq!(exits(&report, "qualified"), [to("converted", 1)]);
         assert_eq!(flow(&report, "converted"), (0, 1, 0, 1));
-        // Stays of 2, 4 and 6 days, and two that go on after 2 and 12: S is 0.8, 0.53 and 0.27.
+        // Stays of 2, 4 and 6 days, and two open ones of 2 and 12 days: S is 0.8, 0.53 and 0.27.
         let new = at(&report, "new").time;
         assert_eq!((new.finished, new.open), (3, 2));
         assert_eq!(days(&report, "new"), [Some(4), Some(6), None]);
@@ -126,19 +127,19 @@ fn a_period_counts_what_occurred_in_it_and_follows_what_began_in_it() {
         assert_eq!(flow(&report, "contacted"), (1, 1, 1, 1));
         assert_eq!((report.velocity.won, report.velocity.lost, report.velocity.open), (0, 1, 3));
         assert_eq!(report.cohort.records, 0, "nobody entered the pipeline in these days");
-        // The one stay in contacted that began in these days ended after them.
+        // The one stay in contacted that began in the period ended after it.
         assert_eq!(days(&report, "contacted"), [Some(6); 3]);
         assert_eq!(at(&report, "qualified").outcomes.won, 1);
         let then = reports.life(&query.clone().follow_until(day(7))).await.unwrap();
         let time = at(&then, "contacted").time;
         assert_eq!((time.finished, time.open, time.median_micros), (0, 1, None));
         assert_eq!((at(&then, "qualified").outcomes.won, at(&then, "qualified").outcomes.open), (0, 1));
-        // A moment is in the period that begins with it, and not in the one that ends with it.
+        // A time belongs to the period that begins with it, not to the one that ends with it.
         let first = reports.life(&LifeQuery::of(world.lead_pipeline.id).until(day(2))).await.unwrap();
         assert_eq!(flow(&first, "new"), (0, 4, 0, 4));
         let second = reports.life(&LifeQuery::of(world.lead_pipeline.id).from(day(2)).until(day(4))).await.unwrap();
         assert_eq!(flow(&second, "new"), (4, 0, 1, 3));
-        // A day begins at the organization's own midnight, which is UTC's here.
+        // A day begins at midnight in the organization's time zone, here UTC.
         let by_day: Moment = "2026-01-08".parse().unwrap();
         let report = reports.life(&LifeQuery::of(world.lead_pipeline.id).from(by_day)).await.unwrap();
         assert_eq!(report.from, Some("2026-01-08T00:00:00Z".parse::<Time>().unwrap()));
@@ -157,7 +158,7 @@ fn a_reason_is_that_of_the_loss_even_after_another_life() {
         let reports = world.crm.reports(&world.admin);
         let l3 = leads.list(&crm_core::listing::ListQuery::new().filter(Filter::eq("name", "L3"))).await.unwrap();
         let id = l3.items[0].id;
-        // Corrected while it is lost: the reason it has now. Lost anew for another: that of the day.
+        // Corrected while lost: the current reason. Lost again for another reason: an earlier period keeps its own.
         leads.update(id, crm_core::leads::LeadPatch::new().unqualified_reason("no money")).await.unwrap();
         let reason = async |query: &LifeQuery| -> Vec<Option<String>> {
             let report = reports.life(query).await.unwrap();
@@ -189,7 +190,7 @@ fn only_what_a_grant_covers_is_counted_and_hidden_fields_do_not_exist() {
         assert_eq!((count(&world.admin).await, count(&world.rep).await), (5, 4));
         let web = query.clone().filter(Filter::eq("source", "fair"));
         assert_eq!(world.crm.reports(&world.rep).life(&web).await.unwrap().records, 3);
-        // To read is not to report, and of deals it is not of leads.
+        // Read access does not include reports, and a grant on deals does not include leads.
         for (kind, action) in [(Kind::Lead, Action::Read), (Kind::Deal, Action::Report)] {
             let name = format!("{kind}_{action:?}").to_lowercase();
             let role = world.role(&name, grants(&[kind], &[action], Scope::All), Vec::new()).await;
@@ -225,8 +226,8 @@ fn only_what_a_grant_covers_is_counted_and_hidden_fields_do_not_exist() {
     });
 }
 
-/// One step of a random play: with which deal, what, how much time before it and how far back it is dated, in
-/// thousandths of the time since the last one.
+/// A step of a random history: the deal, the action, the time before it, and how far it is backdated, in thousandths of
+/// the time since the last step.
 #[derive(Clone, Debug)]
 enum Step {
     Create { stage: usize, own: bool },
@@ -244,7 +245,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
     proptest::collection::vec((step, 0..5_i64), 1..40)
 }
 
-/// Two pipelines of four stages each; the first is the one that is reported on.
+/// Two pipelines of four stages each; the report is on the first.
 async fn play(world: &World, steps: &[(Step, i64)]) -> (Id, Vec<Id>) {
     let stages = |prefix: &str| {
         vec![
@@ -313,7 +314,7 @@ proptest! {
             let query = LifeQuery::of(pipeline).from(from).until(until);
             let report = world.crm.reports(actor).life(&query).await.unwrap();
             let deals = world.crm.deals(actor);
-            // What as-of and history tell, record by record.
+            // The result of as-of and history, record by record.
             let mut standing: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
             let mut entries: BTreeMap<Id, u64> = BTreeMap::new();
             let mut matrix: BTreeMap<(Id, Option<Id>), u64> = BTreeMap::new();
@@ -342,7 +343,7 @@ proptest! {
                     }
                 }
                 records += u64::from(ever);
-                // The times of one record sum to its age.
+                // The times of a record sum to its age.
                 let times = stage_times(&deals.stage_intervals(id).await.unwrap(), now);
                 let total: i64 = times.iter().map(|time| time.total_micros).sum();
                 assert_eq!(total, now.since(deal.created_at));

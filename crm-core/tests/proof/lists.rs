@@ -1,4 +1,5 @@
-//! Access by id and in lists is one decision; pages merged over owners, shares and teams are the whole list, once each.
+//! Access by id and access in lists agree; pages merged over owners, shares and teams are the whole list without
+//! duplicates.
 
 use std::collections::BTreeSet;
 
@@ -112,7 +113,7 @@ fn grant(kind: Kind, scope: u8, condition: u8) -> Grant {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
-    /// For any roles, records and page size: a list is the filter of all records by the decision by id; so is a count.
+    /// For any roles, records and page size, a list contains exactly the records accessible by id; so does a count.
     #[test]
     fn lists_and_single_reads_decide_alike(specs in specs(), scopes in scoped(), me in 0..5_usize, limit in 1..7_usize) {
         run(async {
@@ -188,7 +189,7 @@ proptest! {
         });
     }
 
-    /// A search is for words by their beginnings, whoever asks.
+    /// A search matches prefixes of words, whoever searches.
     #[test]
     fn search_is_for_words_by_their_beginnings(names in proptest::collection::vec("[a-zA-ZäÄßéﬁ 0-9]{1,12}", 1..12), part in "[a-zA-ZäÄßé ]{1,3}") {
         run(async {
@@ -211,7 +212,7 @@ proptest! {
                 .map(|lead| lead.id).collect();
             let found: Vec<Id> = walk(&leads, &ListQuery::new().text(part.as_str()), 3).await.unwrap().iter().map(|l| l.id).collect();
             assert_eq!(found, expected);
-            // Somebody from whom a searched field is hidden finds what the other fields say.
+            // A user from whom a searched field is hidden finds what the other fields contain.
             let blind = world.restricted_rep("blind", vec![crate::support::hidden(Kind::Lead, "company_name")]).await;
             leads.update(world.lead.id, LeadPatch::new().owner_id(blind.user())).await.unwrap();
             let found = walk(&world.crm.leads(&blind), &ListQuery::new().text(part.as_str()), 3).await.unwrap();
@@ -246,7 +247,7 @@ fn own_and_team_lists_read_their_own_indexes() {
         for _ in 0..30 {
             world.crm.leads(&world.admin).create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
         }
-        // One read for the epoch, then one for what is owned and one each for what is shared with user and team.
+        // One read of the epoch, one of owned records, and one each of records shared with the user and the team.
         let before = store.faults().calls();
         assert_eq!(world.crm.leads(&world.rep).list(&ListQuery::new().limit(5)).await.unwrap().items.len(), 1);
         assert_eq!(store.faults().calls() - before, 1 + 3);
@@ -272,11 +273,11 @@ fn team_scope_is_the_teams_below_and_no_others() {
         let teams: BTreeSet<Id> = mine.iter().filter_map(|lead| lead.team_id).collect();
         assert_eq!(teams, tree.teams[..4].iter().copied().collect());
         assert_not_found(crm.leads(&boss).get(leads[4].id).await);
-        // A team moves: what is seen moves with it, at once.
+        // Moving a team takes effect on visibility at once.
         crm.teams(&world.admin).update(tree.teams[1], TeamPatch::new().parent_id(None)).await.unwrap();
         assert_not_found(crm.leads(&boss).get(leads[1].id).await);
         assert_eq!(walk(&crm.leads(&boss), &ListQuery::new(), 2).await.unwrap().len(), 3);
-        // A record that had its owner's team goes to the new owner's.
+        // A record with its owner's team moves to the new owner's team.
         let moved =
             crm.leads(&world.admin).update(leads[2].id, LeadPatch::new().owner_id(tree.users[4])).await.unwrap();
         assert_eq!(moved.team_id, Some(tree.teams[4]));
@@ -346,13 +347,13 @@ fn activities_are_read_through_their_links() {
         world.crm.notes(rep).get(mine.id).await.unwrap();
         assert_not_found(world.crm.notes(&world.manager).get(mine.id).await);
         world.crm.notes(&world.admin).get(mine.id).await.expect("administrators may audit");
-        // Lists of their own go by the author; the timeline shows what is linked.
+        // Lists of notes depend on the author; the timeline shows linked notes.
         assert_eq!(world.crm.notes(rep).count(Filter::all([])).await.unwrap(), 1);
         let lead = Ref::new(Kind::Lead, world.lead.id);
         let entries = world.crm.timeline(rep).of(lead, None, 50).await.unwrap().items;
         let notes = entries.iter().filter(|entry| matches!(entry, crm_core::timeline::Entry::Note(_))).count();
         assert_eq!(notes, 2, "the shared one and their own");
-        // Who may not read the lead reads nothing through it.
+        // A user who cannot read the lead reads nothing through it.
         let rep_role = world.role_id("sales_rep").await;
         let (stranger, _) = world.member("stranger", vec![rep_role], vec![]).await;
         assert_not_found(world.crm.tasks(&stranger).get(task.id).await);
@@ -388,14 +389,14 @@ fn default_grants_are_as_told() {
         crm.leads(&marketing).create(new.clone()).await.unwrap();
         crm.contacts(&marketing).create(NewContact { name: "C".into(), ..Default::default() }).await.unwrap();
         assert_forbidden(crm.deals(&marketing).list(&ListQuery::new()).await);
-        // A representative owns what they create, and cannot create for others.
+        // A representative owns the records they create, and cannot create records for others.
         let mine = crm.leads(&world.rep).create(new.clone()).await.unwrap();
         assert_eq!((mine.owner_id, mine.team_id), (world.rep.user(), Some(world.team.id)));
         let theirs = NewLead { owner_id: world.manager.user(), ..new.clone() };
         assert_forbidden(crm.leads(&world.rep).create(theirs).await);
         assert_forbidden(crm.leads(&world.rep).archive(mine.id).await);
         crm.leads(&world.manager).archive(mine.id).await.unwrap();
-        // What an administrator creates is nobody's, as long as they name nobody.
+        // Records created by an administrator have no owner unless one is given.
         assert_eq!(crm.leads(&world.admin).create(new).await.unwrap().owner_id, None);
         assert_eq!(crm.permissions(&world.admin).await.unwrap().len(), Permission::all().count());
     });
@@ -508,7 +509,7 @@ fn short_pages_bend_nothing() {
         let rest = ListQuery::new().filter(Filter::eq("stage_id", board[0].stage.id.to_string())).sort("created_at");
         let rest = rest.cursor(board[0].next_cursor.clone().unwrap());
         assert_eq!(world.crm.leads(&world.rep).list(&rest).await.unwrap().items.len(), 2);
-        // A board's filter holds for the columns, their counts and what follows them.
+        // A board's filter applies to the columns, their counts and their next pages.
         let some = ListQuery::new().filter(Filter::eq("name", "l3").negate()).limit(3);
         let board = world.crm.leads(&world.rep).board(world.lead_pipeline.id, &some).await.unwrap();
         let first = &board[0];

@@ -1,4 +1,4 @@
-//! One's own profile: changed without a grant, and only that.
+//! A user's own profile: writable without a grant, and nothing else is.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn everybody_changes_how_they_are_called_and_reached() {
         let mut names: Vec<&str> = last.fields.iter().map(|field| field.field.as_ref()).collect();
         names.sort_unstable();
         assert_eq!(names, ["first_name", "job_title", "last_name", "locale", "phone", "time_zone"]);
-        // Again it is nothing, and an old version is a conflict.
+        // A repeated update is a no-op, and an old version is a conflict.
         assert!(!me.update_me(patch.clone()).await.unwrap().changed());
         assert!(matches!(me.update_me(patch.clone()).if_version(1).await, Err(Error::Conflict { .. })));
         assert_eq!(me.update_me(patch.last_name("Doe")).plan().await.unwrap().changes.len(), 1);
@@ -72,7 +72,7 @@ fn nothing_else_of_oneself_is_ones_own_to_change() {
             for patch in &tries {
                 assert_forbidden(world.crm.users(actor).update_me(patch.clone()).await);
             }
-            // By position, whatever the field is.
+            // By position, for every other field.
             let own = ["first_name", "last_name", "phone", "job_title", "time_zone", "locale"];
             for (at, field) in User::decl().fields.iter().enumerate().filter(|(_, field)| !own.contains(&field.name)) {
                 let refused = world.crm.users(actor).update_me(UserPatch::new().set(at, Value::Null)).await;
@@ -94,7 +94,7 @@ fn it_is_oneself_and_nobody_else() {
         let world = World::new().await;
         let patch = || UserPatch::new().first_name("X");
         let tenant = world.admin.tenant();
-        // The system is nobody; an actor whose user is not there, or another tenant's, or may no longer act, is no one.
+        // The system has no user; neither has an actor whose user is missing, belongs to another tenant or is inactive.
         assert_forbidden(world.crm.users(&Actor::system(tenant)).update_me(patch()).await);
         let nobody = Actor::trusted(tenant, world.lead.id, vec![], vec![]);
         assert_not_found(world.crm.users(&nobody).update_me(patch()).await);
@@ -124,18 +124,18 @@ fn field_rules_times_and_undo_are_as_for_everybody() {
         assert_fault(me.update_me(UserPatch::new().phone("+41446681800")).await, "phone unknown_field");
         assert_forbidden(me.update_me(UserPatch::new().job_title("CEO")).await);
         let saved = me.update_me(UserPatch::new().first_name("Q")).await.unwrap();
-        // Whatever was changed so, it is no way to a time of one's own or to taking back what others did.
+        // The profile cannot be backdated, undone or rolled back without a grant.
         world.clock.advance_days(2);
         let earlier = world.clock.now().plus_days(-1);
         assert_forbidden(me.update_me(UserPatch::new().first_name("W")).occurred_at(earlier).await);
         assert_forbidden(me.undo(saved.id, saved.commit.unwrap()).await);
         assert_forbidden(me.roll_back(saved.id, 1).await);
-        // A key answers for the one who used it.
+        // An idempotency key is valid only for its user.
         let keyed =
             |actor: &Actor| world.crm.users(actor).update_me(UserPatch::new().first_name("K")).idempotency_key("k");
         keyed(&actor).await.unwrap();
         assert!(matches!(keyed(&world.rep).await, Err(Error::KeyReused)));
-        // It needs no grant at all.
+        // No grant is required.
         let bare = world.role("bare", grants(&[Kind::Task], &[Action::Read], Scope::Own), vec![]).await;
         let bare = world.actor_with("bare", vec![bare.id]).await;
         let permissions: BTreeMap<String, Scope> = world

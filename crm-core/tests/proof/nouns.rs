@@ -1,4 +1,4 @@
-//! What only single kinds do: tasks, interactions, notes, users, associations, rates, deals' days, contacts' addresses,
+//! Rules of single kinds: tasks, interactions, notes, users, associations, rates, deals' dates, contacts' addresses,
 //! timelines, and the embedder's validators.
 
 use std::sync::Arc;
@@ -54,7 +54,7 @@ fn tasks_belong_to_somebody_and_end() {
         assert_eq!((given_up.is_open, given_up.completed_at), (false, None));
         let born_done = NewTask { title: "T".into(), status: TaskStatus::Completed, ..Default::default() };
         assert_eq!(tasks.create(born_done).await.unwrap().completed_at, Some(world.clock.now()));
-        // What the CRM works out is not to be set.
+        // Derived fields cannot be set.
         let set =
             TaskPatch::new().set(crm_core::tasks::TaskFields::is_open as usize, crm_core::value::Value::Bool(true));
         assert_fault(tasks.update(mine.id, set).await, "is_open read_only");
@@ -100,7 +100,7 @@ fn interactions_have_types_and_directions() {
             faults(interactions.create(NewInteraction { links: vec![], ..new("meeting") }).await),
             ["links required"]
         );
-        // What it was before its type was taken from the organization's, it can become again by undo.
+        // Undo can restore a type that the organization has removed.
         let changed = interactions.update(demo.id, InteractionPatch::new().r#type("meeting")).await.unwrap();
         let none = OrganizationPatch::new().interaction_types(vec![]);
         world.crm.organizations(&world.admin).update(world.admin.tenant(), none).await.unwrap();
@@ -141,7 +141,7 @@ fn users_go_and_hand_over() {
         assert_eq!(crm.deals(&heir).get(open.id).await.unwrap().owner_id, heir.user());
         assert_eq!(crm.deals(&world.admin).get(won.id).await.unwrap().owner_id, Some(id));
         assert_eq!(crm.tasks(&heir).get(todo.id).await.unwrap().assignee_id, heir.user());
-        // They act no more, and nothing new is given to them.
+        // A deactivated user cannot act, and no new records are assigned to them.
         assert_not_found(crm.actor(me, id).await);
         assert_not_found(crm.actor_by_external_id(me, "rob").await);
         assert!(users.get(id).await.unwrap().deactivated_at.is_some());
@@ -156,7 +156,7 @@ fn users_go_and_hand_over() {
         let back = users.activate(id).await.unwrap();
         assert!(back.is_active && back.deactivated_at.is_none());
         crm.actor(me, id).await.unwrap();
-        // A user is found by something, always.
+        // A user must have an email or an external id.
         assert_fault(
             users
                 .update(id, UserPatch::new().set(crm_core::schema::common::EXTERNAL_ID, crm_core::value::Value::Null))
@@ -195,7 +195,7 @@ fn deals_close_on_the_organizations_day() {
             "in Tokyo it is the sixth"
         );
         assert_eq!(won.stage_kind, StageKind::Won);
-        // A won deal stays certain.
+        // The probability of a won deal is fixed.
         assert_eq!(deals.update(deal.id, DealPatch::new().probability(50)).await.unwrap().probability, Some(100));
         clock.advance_days(5);
         let open = deals.move_to(deal.id, "negotiation").await.unwrap();
@@ -206,7 +206,7 @@ fn deals_close_on_the_organizations_day() {
         );
         let lost = deals.lose(deal.id, "price").await.unwrap();
         assert_eq!((lost.actual_close_date, lost.probability), (Date::from_ymd(2026, 1, 11).ok(), Some(0)));
-        // Won after lost closes anew; won after won keeps its day.
+        // Winning a lost deal sets a new closing date; winning a won deal keeps it.
         clock.advance_days(2);
         assert_eq!(deals.win(deal.id).await.unwrap().actual_close_date, Date::from_ymd(2026, 1, 13).ok());
         let mut stages = crm.pipelines(&me).get(deal.pipeline_id.unwrap()).await.unwrap().stages.clone();
@@ -214,7 +214,7 @@ fn deals_close_on_the_organizations_day() {
         crm.pipelines(&me).update(deal.pipeline_id.unwrap(), PipelinePatch::new().stages(stages)).await.unwrap();
         clock.advance_days(2);
         assert_eq!(deals.move_to(deal.id, "paid").await.unwrap().actual_close_date, Date::from_ymd(2026, 1, 13).ok());
-        // A stage alone says which pipeline; a currency is never mixed.
+        // A stage implies its pipeline; currencies are not mixed.
         assert_fault(deals.move_to(deal.id, "closed_lost").await, "close_reason required_by_stage");
     });
 }
@@ -243,7 +243,7 @@ fn addresses_are_unique_unless_the_tenant_shares_them() {
         }
         let patch = ContactPatch::new().emails(vec!["a@x.example".into()]);
         contacts.restore(a.id, patch).await.unwrap();
-        // Shared: from then on an address says nothing of who it is.
+        // With shared addresses, an address no longer identifies a contact.
         let shared = |share| OrganizationPatch::new().allow_shared_emails(share);
         let organizations = world.crm.organizations(&world.admin);
         organizations.update(world.admin.tenant(), shared(true)).await.unwrap();
@@ -283,7 +283,7 @@ fn restored_records_say_which_value_is_taken() {
         assert_eq!(taken(companies.undo(a.id, archiving).await), "domain");
         let back = companies.restore(a.id, CompanyPatch::new().domain("b.example")).await.unwrap();
         assert_eq!((back.external_id.as_deref(), back.archived_at), (Some("k"), None));
-        // References to archived records stay, and none is added.
+        // References to archived records are kept, and new ones are rejected.
         let child = NewCompany { parent_id: Some(a.id), ..new(None, "c.example") };
         let child = companies.create(child).await.unwrap();
         companies.archive(a.id).await.unwrap();
@@ -350,7 +350,7 @@ fn associations_tie_what_may_be_tied_once() {
         assert_eq!(page.unwrap().items.len(), 2);
         associations.archive(made.id).await.unwrap();
         associations.create(tie(contact, company)).await.unwrap();
-        // A representative ties only what they may read.
+        // A representative can only associate records they can read.
         assert_eq!(
             faults(crm.associations(&world.rep).create(tie(contact, deal)).await),
             ["from not_found", "to not_found"]
@@ -426,7 +426,7 @@ fn a_timeline_is_everything_in_time_order_page_by_page() {
             Entry::Task(task) => task.due_at,
             Entry::Note(note) => Some(note.created_at),
         };
-        // Undated tasks first, then latest first.
+        // Tasks without a due date first, then latest first.
         let times: Vec<_> = whole.iter().map(when).collect();
         assert!(
             times.windows(2).all(|pair| pair[0].is_none() || pair[1].is_some_and(|second| second <= pair[0].unwrap())),
@@ -439,13 +439,13 @@ fn a_timeline_is_everything_in_time_order_page_by_page() {
             assert_eq!(shown(&paged), shown(&whole), "{limit} a page");
             assert_eq!(paged, whole, "{limit} a page");
         }
-        // What it became shows the lead's life as well.
+        // The timeline of the converted contact includes that of the lead.
         let contact = Ref::new(Kind::Contact, made.contact.as_ref().unwrap().id);
         assert_eq!(walk(contact, 4).await.len(), whole.len() + 1);
     });
 }
 
-/// No free mail.
+/// Rejects addresses of free mail providers.
 struct NoFreeMail;
 
 impl Validator for NoFreeMail {

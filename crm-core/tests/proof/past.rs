@@ -479,7 +479,7 @@ fn what_the_machine_announced_is_told_and_what_it_computed_is_not() {
         let then = world.clock.now();
         world.clock.advance_days(1);
         leads.update(cold, LeadPatch::new().source("web")).await.unwrap();
-        world.crm.score_keeper().sweep(world.admin.tenant(), std::time::Duration::from_hours(1)).await.unwrap();
+        world.crm.score_sweeper().sweep(world.admin.tenant(), std::time::Duration::from_hours(1)).await.unwrap();
         let hot = ListQuery::new().filter(Filter::eq("is_hot", true));
         assert_eq!(names(&leads, &hot, then).await, ["was hot"]);
         assert_eq!(names(&leads, &hot, world.clock.now()).await, ["warms up", "was hot"]);

@@ -41,7 +41,7 @@ fn every_type_is_typed_kept_filtered_and_refused() {
         let company = someone.create(company).await.unwrap().id;
         let options = vec![option("red"), option("green")];
         let to_company = PropertyRules { kind: Some(Kind::Company), ..Default::default() };
-        // Type, a value as given, as kept, as JSON in a filter, and a value that it is not.
+        // Type, a value as given, as stored, as JSON in a filter, and an invalid value.
         let table: Vec<(P, Value, Value, serde_json::Value, Value)> = vec![
             (P::Text, Value::text(" a "), Value::text("a"), json!("a"), Value::Int(1)),
             (P::LongText, Value::text("b"), Value::text("b"), json!("b"), Value::text("x".repeat(16_001))),
@@ -151,7 +151,7 @@ fn required_defaults_and_bounds() {
             let new = NewLead { properties: with("size", Value::Int(value)), ..lead() };
             assert_eq!(faults(leads.create(new).await), [format!("properties.size {code}")]);
         }
-        // What a record has it does not lose; one from before may stay as it is.
+        // A required value cannot be removed; records from before the rule may lack it.
         assert_fault(
             leads.update(made.id, LeadPatch::new().property("need", Value::Null)).await,
             "properties.need required",
@@ -190,13 +190,13 @@ fn unique_values_are_claimed_and_freed() {
         leads.update(first.id, number("1.50")).await.unwrap();
         taken(leads.update(world.lead.id, number("1.5")).await.map(drop), "properties.number");
         assert_eq!(leads.find("properties.number", "1.500").await.unwrap().id, first.id);
-        // Archived, its values are free; restored, it takes them back or says which is taken.
+        // Archiving a record frees its values; restoring it claims them again or reports the conflict.
         leads.archive(first.id).await.unwrap();
         let second = leads.create(lead("DE1")).await.unwrap();
         taken(leads.restore(first.id, LeadPatch::new()).await.map(drop), "properties.vat");
         let restored = leads.restore(first.id, LeadPatch::new().property("vat", Value::text("DE2"))).await.unwrap();
         assert!(restored.archived_at.is_none());
-        // Two records change places in no commit of theirs; one gives up, the other takes.
+        // Two records swap a value in two commits: one releases it, then the other claims it.
         leads.update(second.id, LeadPatch::new().property("vat", Value::Null)).await.unwrap();
         leads.update(first.id, LeadPatch::new().property("vat", Value::text("DE1"))).await.unwrap();
         let claimed: Vec<String> = vec![leads.find("properties.vat", "DE1").await.unwrap().name.clone()];
@@ -228,19 +228,19 @@ fn definitions_keep_what_records_rest_on() {
         }
         let red = || LeadPatch::new().property("colour", Value::text("red"));
         let set = leads.update(world.lead.id, red()).await.unwrap();
-        // An archived option stays where it is and is taken by nobody.
+        // An archived option is kept on records and cannot be chosen.
         let archived = PropertyOption { archived: true, ..option("red") };
         properties.update(colour.id, PropertyPatch::new().options(vec![archived, option("green")])).await.unwrap();
         leads.update(world.lead.id, LeadPatch::new().source("x")).await.unwrap();
         let other = leads.create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
         assert_fault(leads.update(other.id, red()).await, "properties.colour unknown_choice");
-        // An archived property keeps its values and takes none; its key is not given to another.
+        // An archived property keeps its values and accepts none; its key cannot be reused.
         properties.archive(colour.id).await.unwrap();
         assert_fault(leads.update(other.id, red()).await, "properties.colour unknown_field");
         assert_fault(leads.count(Filter::missing("properties.colour")).await, "properties.colour unknown_field");
         assert_eq!(leads.get(world.lead.id).await.unwrap().property("colour"), Some(&Value::text("red")));
         assert_fault(properties.create(new("colour", PropertyType::Integer)).await, "key archived");
-        // History still brings the value back.
+        // Rollback still restores the value.
         leads.roll_back(world.lead.id, 1).await.unwrap();
         leads.roll_back(world.lead.id, set.version).await.unwrap();
         assert_eq!(leads.get(world.lead.id).await.unwrap().property("colour"), Some(&Value::text("red")));
@@ -288,7 +288,7 @@ fn a_property_that_a_stage_asks_for_stays_until_it_is_asked_for_no_more() {
             .await;
         let second = Stage::new("open", "Open", StageKind::Open, 10).requires(&["properties.seats"]);
         let other = world.pipeline("Others", vec![second, Stage::new("won", "Won", StageKind::Won, 100)]).await;
-        // Every stage is named, at once; undoing the creation is archiving too.
+        // Every stage is named at once; undoing the creation counts as archiving.
         for refused in [properties.archive(seats).await, properties.undo(seats, made).await] {
             let Err(Error::Invalid(all)) = &refused else { panic!("{refused:?}") };
             let said: Vec<(&str, &str)> =
@@ -303,9 +303,9 @@ fn a_property_that_a_stage_asks_for_stays_until_it_is_asked_for_no_more() {
             }
         }
         assert_eq!(faults(properties.archive(discount).await), ["archived_at in_use"]);
-        // The leads' property of the same key is another one.
+        // A lead property with the same key is independent.
         properties.archive(same_key).await.unwrap();
-        // What is archived or retired asks for nothing.
+        // Archived pipelines and retired stages require nothing.
         pipelines.archive(other.id).await.unwrap();
         assert_eq!(faults(properties.archive(seats).await), ["archived_at in_use", "archived_at in_use"]);
         let mut stages = first.stages.clone();
@@ -318,7 +318,7 @@ fn a_property_that_a_stage_asks_for_stays_until_it_is_asked_for_no_more() {
         stages[1].required_fields.clear();
         pipelines.update(first.id, PipelinePatch::new().stages(stages.clone())).await.unwrap();
         properties.archive(seats).await.unwrap();
-        // A retired stage that asked for it is no hindrance to its pipeline, and comes back only without it.
+        // A retired stage that required it does not block its pipeline, and can only be reactivated without it.
         pipelines.update(first.id, PipelinePatch::new().name("Bigger ones")).await.unwrap();
         stages[2].retired = false;
         let back = pipelines.update(first.id, PipelinePatch::new().stages(stages.clone())).await;
@@ -327,7 +327,7 @@ fn a_property_that_a_stage_asks_for_stays_until_it_is_asked_for_no_more() {
             pipelines.restore(other.id, PipelinePatch::new()).await,
             "stages[0].required_fields unknown_field",
         );
-        // Restored, it may be asked for again.
+        // Once restored, it may be required again.
         properties.restore(seats, PropertyPatch::new()).await.unwrap();
         pipelines.restore(other.id, PipelinePatch::new()).await.unwrap();
         assert_eq!(faults(properties.archive(seats).await), ["archived_at in_use"]);

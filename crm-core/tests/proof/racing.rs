@@ -1,4 +1,4 @@
-//! A store on which somebody else is faster: what a test gives it happens right before a commit.
+//! A store that simulates races: a closure of the test runs right before a commit.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,13 +16,13 @@ use crm_core::{
 
 type Meanwhile = Box<dyn FnOnce() + Send>;
 
-/// A store on which somebody else is faster.
+/// A store that simulates races.
 #[derive(Clone, Default)]
 pub struct RacingStore {
     pub inner: MemoryStore,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
     between: Arc<Mutex<Option<Meanwhile>>>,
-    /// Lists examine one record a call, as an engine may whose filter lets little through.
+    /// Lists examine one record per call, as an engine with a selective filter may.
     crumbs: bool,
 }
 
@@ -31,17 +31,17 @@ impl RacingStore {
         Self { inner, ..Self::default() }
     }
 
-    /// Lists examine one record a call from now on.
+    /// Lets lists examine one record per call.
     pub fn in_crumbs(self) -> Self {
         Self { crumbs: true, ..self }
     }
 
-    /// This happens right before the next commit.
+    /// Runs `meanwhile` right before the next commit.
     pub fn before_next_commit(&self, meanwhile: impl FnOnce() + Send + 'static) {
         *self.meanwhile.lock().unwrap() = Some(Box::new(meanwhile));
     }
 
-    /// This happens within the next get, after its records and before its epochs are read.
+    /// Runs `meanwhile` within the next get, after its records and before its epochs are read.
     pub fn within_next_get(&self, meanwhile: impl FnOnce() + Send + 'static) {
         *self.between.lock().unwrap() = Some(Box::new(meanwhile));
     }
@@ -77,7 +77,7 @@ impl Records for RacingStore {
     async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
         let meanwhile = self.meanwhile.lock().unwrap().take();
         if let Some(meanwhile) = meanwhile {
-            // On a thread of its own: it runs whole use cases to their end.
+            // On its own thread, because it runs whole use cases.
             std::thread::spawn(meanwhile).join().expect("the other one");
         }
         self.inner.commit(commit).await

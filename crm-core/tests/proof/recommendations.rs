@@ -1,5 +1,5 @@
-//! What to do next: what waits is told, most pressing first, with what it rests on; what may not be seen is not; and what
-//! is said to raise a score raises it by as much.
+//! Recommended next steps: the most urgent first, with the facts they are based on; hidden data is not used; and a step
+//! that is said to raise a score raises it by that amount.
 
 use crm_core::{
     deals::{DealPatch, NewDeal},
@@ -54,16 +54,16 @@ fn what_waits_is_told_the_most_pressing_first() {
         let id = lead_ref(lead(&world, NewLead::default()).await.id);
         let first = told(&world, id).await;
         assert_eq!(steps(&first), ["first_contact", "plan"]);
-        assert_eq!(first[0].reason, "nobody has been in touch since it was created, today");
-        // They called: somebody is to answer, nobody to get in touch for the first time.
+        assert_eq!(first[0].reason, "there has been no contact since it was created, today");
+        // An incoming call has to be answered; a first contact is not needed.
         let call = NewInteraction { completed_at: Some(world.clock.now()), ..interaction(id, Direction::Inbound) };
         let call = world.crm.interactions(&world.rep).create(call).await.unwrap();
         world.clock.advance_days(2);
         let second = told(&world, id).await;
         assert_eq!(steps(&second), ["reply", "plan"]);
-        assert_eq!(second[0].reason, "the last that happened was their call, 2 days ago");
+        assert_eq!(second[0].reason, "the latest event is their call, 2 days ago");
         assert!(matches!(second[0].facts[..], [Fact::Interaction { id, .. }] if id == call.id));
-        // A task is a plan; once overdue it is to be done.
+        // A future task is a plan; an overdue one is to be done.
         let task = NewTask {
             title: "Call back".into(),
             due_at: Some(world.clock.now().plus_days(1)),
@@ -78,7 +78,7 @@ fn what_waits_is_told_the_most_pressing_first() {
         assert_eq!(overdue[1].reason, "a task is overdue by 3 days");
         assert!(matches!(overdue[1].facts[..], [Fact::Task { id, due_at: Some(_) }] if id == task));
         world.crm.tasks(&world.rep).complete(task, None).await.unwrap();
-        // They were answered, and a meeting is agreed: nothing is to be done until it is over.
+        // The call was answered and a meeting is scheduled: nothing is to be done until it is over.
         let answer = NewInteraction { completed_at: Some(world.clock.now()), ..interaction(id, Direction::Outbound) };
         world.crm.interactions(&world.rep).create(answer).await.unwrap();
         let meeting = NewInteraction {
@@ -92,11 +92,11 @@ fn what_waits_is_told_the_most_pressing_first() {
         world.clock.advance_days(6);
         let over = told(&world, id).await;
         assert_eq!(steps(&over), ["record_outcome", "follow_up", "plan"]);
-        assert_eq!(over[0].reason, "nobody has said how the planned meeting went");
+        assert_eq!(over[0].reason, "the planned meeting has no recorded outcome");
         let held = InteractionPatch::new().completed_at(world.clock.now());
         world.crm.interactions(&world.rep).update(meeting, held).await.unwrap();
         assert_eq!(steps(&told(&world, id).await), ["plan"]);
-        // Who wants no contact is not asked again.
+        // A lead that opted out is not to be contacted again.
         world.clock.advance_days(30);
         assert_eq!(steps(&told(&world, id).await), ["follow_up", "plan"]);
         let patch = LeadPatch::new().do_not_call(true).do_not_email(true).owner_id(None);
@@ -135,14 +135,14 @@ fn stages_ask_for_what_they_need() {
         let id = lead(&world, new).await.id;
         let asked = told(&world, lead_ref(id)).await;
         assert_eq!(steps(&asked), ["fill_in", "plan"]);
-        assert_eq!(asked[0].reason, "the next stage, `tried`, asks for email");
+        assert_eq!(asked[0].reason, "the next stage, `tried`, requires email");
         assert!(matches!(&asked[0].facts[..], [Fact::Field { field, value: Value::Null, .. }] if &**field == "email"));
         world.clock.advance_days(8);
         let stale = told(&world, lead_ref(id)).await;
         assert_eq!(steps(&stale), ["move_on", "fill_in", "plan"]);
-        assert_eq!(stale[0].reason, "it has been in `new` for 8 days, where 7 days are expected");
+        assert_eq!(stale[0].reason, "it has been in `new` for 8 days; the limit is 7 days");
         assert!(matches!(stale[0].facts[..], [Fact::Stage { id, .. }] if id == stage(&pipeline, "new")));
-        // What may not be seen is not asked for.
+        // Hidden fields are not asked for.
         let blind = world.restricted_rep("Blind", vec![hidden(Kind::Lead, "email")]).await;
         let patch = LeadPatch::new().owner_id(blind.user());
         world.crm.leads(&world.admin).update(id, patch).await.unwrap();
@@ -154,7 +154,7 @@ fn stages_ask_for_what_they_need() {
         world.crm.leads(&world.rep).move_to(id, "tried").await.unwrap();
         let last = told(&world, lead_ref(id)).await;
         assert_eq!(steps(&last), ["convert", "plan"]);
-        // What is over asks for nothing.
+        // A closed record has no next steps.
         let convert = ConvertLead {
             open_deal: Some(NewDeal { title: "d".into(), ..Default::default() }.into()),
             ..Default::default()
@@ -222,7 +222,7 @@ fn what_is_said_to_raise_a_score_raises_it_by_as_much() {
             async || world.crm.scoring(&world.rep).score(record, &ScoreQuery::default()).await.unwrap().points.total;
         let first = told(&world, record).await;
         assert_eq!(gains(&first, NextStep::Engage), [("call".to_owned(), 20_000)]);
-        // The cap leaves room for two points of the five.
+        // The cap leaves room for two of the five points.
         assert_eq!(gains(&first, NextStep::FindOut), [("boss".to_owned(), 2_000)]);
         let before = score().await;
         let call = async || {
@@ -238,9 +238,9 @@ fn what_is_said_to_raise_a_score_raises_it_by_as_much() {
         let before = score().await;
         let gain = gains(&told(&world, record).await, NextStep::Engage)[0].1;
         call().await;
-        // Rounded once, together: the sum of both is what is said.
+        // Rounded once: the sum of both is the stated gain.
         assert_eq!(score().await - before, gain);
-        // A third within two days counts for nothing, and is not asked for.
+        // A third within two days does not count, and is not recommended.
         let full = told(&world, record).await;
         assert_eq!(gains(&full, NextStep::Engage), []);
         assert_eq!(gains(&full, NextStep::FindOut), []);
@@ -253,7 +253,7 @@ fn what_is_said_to_raise_a_score_raises_it_by_as_much() {
         let then = world.crm.scoring(&world.rep).score(record, &ScoreQuery::default()).await.unwrap();
         assert!(!then.points.is_hot, "{days}");
         world.clock.advance_days(-1);
-        // Who may not see scores is told nothing of them.
+        // A user from whom scores are hidden gets no steps about them.
         let blind = world.restricted_rep("Blind", vec![hidden(Kind::Lead, "score")]).await;
         world.crm.leads(&world.admin).update(id, LeadPatch::new().owner_id(blind.user())).await.unwrap();
         let theirs = world.crm.recommendations(&blind).of(record).await.unwrap();
@@ -274,7 +274,7 @@ fn who_may_not_see_a_record_is_told_nothing() {
         assert_not_found(world.crm.recommendations(&stranger).of(id).await);
         let nothing = world.crm.recommendations(&world.admin).of(Ref::new(Kind::Task, id.id)).await;
         assert_fault(nothing, "kind unknown_choice");
-        // Interactions that may not be seen leave no trace.
+        // Hidden interactions leave no trace.
         let call = NewInteraction { completed_at: Some(world.clock.now()), ..interaction(id, Direction::Inbound) };
         world.crm.interactions(&world.rep).create(call).await.unwrap();
         let blind = world.restricted_rep("Blind", vec![hidden(Kind::Interaction, "direction")]).await;
@@ -285,7 +285,7 @@ fn who_may_not_see_a_record_is_told_nothing() {
             !steps.contains(&"reply") && !steps.contains(&"first_contact") && !steps.contains(&"plan"),
             "{steps:?}"
         );
-        // The model counts answers: without the direction of interactions there is no score to raise.
+        // The model counts replies: without the direction of interactions no step can raise the score.
         assert!(!steps.contains(&"find_out") && !steps.contains(&"engage"), "{steps:?}");
     });
 }

@@ -1,4 +1,4 @@
-//! Reports: no input of one user makes a figure wrong, or takes the report from all others.
+//! Reports: no input of one user makes a number wrong or makes the report fail for others.
 
 use crm_core::{
     access::FieldAccess,
@@ -68,7 +68,7 @@ fn an_amount_is_bounded_wherever_one_is_written() {
         assert_fault(deals.update(id, patch).await, "properties.weight too_small");
         let patch = DealPatch::new().property("weight", Value::Decimal(dec("-999999999999999999")));
         deals.update(id, patch).await.unwrap();
-        // What is only compared may be of any size.
+        // A value that is only compared may have any size.
         let huge = json!({"amount": "50000000000000000000000000000", "currency": "USD"});
         let query = crm_core::listing::ListQuery::new().filter(Filter::is("value", Op::Lt, huge));
         assert_eq!(deals.list(&query).await.unwrap().items.len(), 1);
@@ -131,7 +131,7 @@ fn a_deal_that_was_won_before_it_was_created_is_in_no_cycle() {
         let close = async |id: Id, day: &str| {
             deals.update(id, DealPatch::new().actual_close_date(day.parse::<Date>().ok())).await.unwrap();
         };
-        // Created on 5 January 2026, and it is the 15th.
+        // Created on 5 January 2026; today is the 15th.
         close(made[0], "2024-05-19").await;
         close(made[1], "2062-01-15").await;
         close(made[2], "2026-01-05").await;
@@ -145,7 +145,7 @@ fn a_deal_that_was_won_before_it_was_created_is_in_no_cycle() {
             assert_eq!((figures.cycle.lost, figures.cycle.closed), (None, Some(won)));
             assert_eq!(figures.won_value.in_base.as_ref().unwrap().sum, dec("40"), "they are sold all the same");
         }
-        // From a stage, too: entered today, closed before.
+        // Also from a stage: entered today, closed before.
         let first = world.deal_pipeline.first_of(crm_core::pipelines::StageKind::Won).unwrap().key.clone();
         let from_won = SalesQuery::of(world.deal_pipeline.id).cycle_from(first);
         let cycle = world.crm.reports(&world.admin).sales(&from_won).await.unwrap().overall.cycle;
@@ -202,7 +202,7 @@ fn sales_and_pipeline_are_asked_for_a_period_and_for_owners() {
         assert_eq!(sold(narrow).await, (1, 0, dec("10")), "all has to hold");
         assert_fault(reports.sales(&sales().from(last).until(first)).await, "until bad_period");
         assert_fault(reports.pipeline(&pipe().from(last).until(first)).await, "until bad_period");
-        // To be asked by what one may not see tells it.
+        // A query by a hidden field would reveal it.
         assert_eq!(hidden(Kind::Deal, "owner_id").access, FieldAccess::Hidden);
         let rules = vec![hidden(Kind::Deal, "owner_id"), hidden(Kind::Deal, "close_date")];
         let blind = world.restricted_rep("blind", rules).await;

@@ -385,7 +385,7 @@ fn a_job_goes_on_with_the_rights_that_its_user_has_now() {
         world.crm.users(&world.admin).update(user.id, UserPatch::new().role_ids(vec![support])).await.unwrap();
         let system = Actor::system(world.admin.tenant());
         let until = world.crm.now().plus_days(1);
-        let _ = world.crm.jobs(&system).go_on(job.id, until).await.unwrap();
+        let _ = world.crm.jobs(&system).resume(job.id, until).await.unwrap();
         let owner = world.crm.leads(&world.admin).get(lead.id).await.unwrap().owner_id;
         assert_eq!(owner, Some(gone.id), "a demoted user's job writes nothing");
     });

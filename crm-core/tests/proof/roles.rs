@@ -1,4 +1,5 @@
-//! Roles: nobody gives what they do not have, nobody makes themselves more, and somebody can always do everything.
+//! Roles: nobody can grant more than they have, nobody can escalate their own rights, and there is always an
+//! administrator.
 
 use crm_core::{
     Error,
@@ -23,7 +24,7 @@ fn nobody_gives_a_role_that_grants_more_than_they_have() {
         let (admin, rep) = (world.role_id("admin").await, world.role_id("sales_rep").await);
         let users = world.crm.users(&world.manager);
         let team = vec![world.team.id];
-        // A manager may take in a representative of the team, and make nobody an administrator.
+        // A manager may add a representative to the team, and may not make anyone an administrator.
         users.create(someone("new", vec![rep], team.clone())).await.unwrap();
         assert_forbidden(users.create(someone("boss", vec![admin], team.clone())).await);
         assert_forbidden(users.update(world.rep_user.id, UserPatch::new().role_ids(vec![rep, admin])).await);
@@ -33,7 +34,7 @@ fn nobody_gives_a_role_that_grants_more_than_they_have() {
         let imported =
             users.create_many(vec![crm_core::collection::NewWithHistory::new(someone("i", vec![admin], team))]);
         assert_forbidden(imported.await.remove(0));
-        // Nor by a role that inherits it, once an administrator has made one.
+        // Nor by a role that inherits it, once an administrator has created one.
         let heir = NewRole { key: "heir".into(), name: "Heir".into(), inherits: vec![admin], ..Default::default() };
         let heir = world.crm.roles(&world.admin).create(heir).await.unwrap();
         assert_forbidden(users.update(world.rep_user.id, UserPatch::new().role_ids(vec![heir.id])).await);
@@ -51,7 +52,7 @@ fn roles_given_back_by_undo_are_roles_given() {
         let users = world.crm.users(&world.manager);
         assert_forbidden(users.undo(world.rep_user.id, taken.commit.unwrap()).await);
         assert_forbidden(users.roll_back(world.rep_user.id, 2).await);
-        // A deactivated administrator comes back by the hand of one who has as much, or not at all.
+        // A deactivated administrator can only be activated by a user with at least the same rights.
         let (_, boss) = world.member("boss", vec![admin], vec![world.team.id]).await;
         all.deactivate(boss.id, Handover::Leave).await.unwrap();
         assert_forbidden(users.activate(boss.id).await);
@@ -62,7 +63,7 @@ fn roles_given_back_by_undo_are_roles_given() {
 fn nobody_grants_in_a_role_what_they_lack() {
     run(async {
         let world = World::new().await;
-        // Somebody who looks after users and roles, and may read leads of their own.
+        // A user who manages users and roles, and may read their own leads.
         let mut own = grants(&[Kind::Role, Kind::User], &[Action::Create, Action::Read, Action::Update], Scope::All);
         own.push(Grant::new(Kind::Lead, Action::Read, Scope::Own));
         let keeper = world.role("keeper", own.clone(), vec![]).await;
@@ -90,7 +91,7 @@ fn a_hidden_field_stays_hidden_whatever_role_one_gives_oneself() {
         own.push(Grant::new(Kind::Deal, Action::Read, Scope::All));
         let keeper = world.role("keeper", own.clone(), vec![hidden(Kind::Deal, "value")]).await;
         let (actor, user) = world.member("keeper", vec![keeper.id], vec![]).await;
-        // The same role without its rule.
+        // The same role without its field rule.
         let open = world.role("open", own, vec![]).await;
         let users = world.crm.users(&actor);
         assert_forbidden(users.update(user.id, UserPatch::new().role_ids(vec![open.id])).await);
@@ -117,7 +118,7 @@ fn nobody_moves_themselves_into_a_wider_team() {
             assert_forbidden(users.update(world.manager_user.id, UserPatch::new().team_ids(both.clone())).await);
             assert_forbidden(users.create(someone("puppet", vec![rep], both)).await);
         }
-        // Teams below are the manager's to give and to shape.
+        // A manager may assign and edit teams below their own.
         let below = NewTeam { name: "North-east".into(), parent_id: Some(world.team.id), ..Default::default() };
         let below = teams.create(below).await.unwrap();
         users.update(world.rep_user.id, UserPatch::new().team_ids(vec![below.id])).await.unwrap();
@@ -135,7 +136,7 @@ fn who_has_more_is_not_taken_over_by_who_has_less() {
         let admin = world.role_id("admin").await;
         let (_, boss) = world.member("boss", vec![admin], vec![world.team.id]).await;
         let users = world.crm.users(&world.manager);
-        // To be found under another key or address is to be somebody else at the next sign-in.
+        // Changing the external id or address of a user would allow signing in as that user.
         for patch in [UserPatch::new().external_id("mine"), UserPatch::new().email("mine@example.com")] {
             assert_forbidden(users.update(boss.id, patch).await);
         }
@@ -166,13 +167,13 @@ fn the_last_administrator_stays() {
             world.crm.roles(&world.admin).update(admin, RolePatch::new().withheld(vec!["lead.read".into()])).await,
         );
 
-        // With a second one, the first may go; then the second stays.
+        // With a second administrator the first may be removed; the second then stays.
         users.update(world.rep_user.id, UserPatch::new().role_ids(vec![admin])).await.unwrap();
         assert_eq!(admins().await.len(), 2);
         let organizations = world.crm.organizations(&world.admin);
         users.update(world.rep_user.id, UserPatch::new().role_ids(vec![rep])).await.unwrap();
         assert_eq!(admins().await, [me]);
-        // Bringing back the organization's list alone names an administrator who is none.
+        // Restoring only the organization's list would name a user who is not an administrator.
         let history = organizations.history(world.admin.tenant()).await.unwrap();
         let removal = history.last().unwrap();
         let _ = organizations.undo(world.admin.tenant(), removal.commit).await;
@@ -184,7 +185,7 @@ fn the_last_administrator_stays() {
         let manager = world.crm.actor(world.admin.tenant(), world.manager_user.id).await.unwrap();
         let last = world.crm.users(&manager).update(world.manager_user.id, UserPatch::new().role_ids(vec![rep])).await;
         assert_fault(last, "role_ids last_admin");
-        // Restored, they are an administrator again.
+        // A restored user is an administrator again.
         world.crm.users(&manager).restore(me, UserPatch::new()).await.unwrap();
         assert_eq!(admins().await.len(), 2);
     });
@@ -225,7 +226,7 @@ fn a_denial_names_the_missing_permission() {
             Err(Error::Forbidden { permission, .. }) => assert_eq!(permission.to_string(), "lead.archive"),
             other => panic!("{other:?}"),
         }
-        // Undoing a creation archives: not a way round the permission to archive what somebody else made.
+        // Undoing a creation archives the record: it requires the permission to archive another user's record.
         let given = crm_core::leads::NewLead { name: "Given".into(), owner_id: world.rep.user(), ..Default::default() };
         let given = world.crm.leads(&world.admin).create(given).await.unwrap();
         assert_forbidden(world.crm.leads(&world.rep).undo(given.id, given.commit.unwrap()).await);

@@ -106,8 +106,8 @@ async fn call(world: &World, lead: Id, at: Time) -> Id {
     world.crm.interactions(&world.admin).create(new).await.unwrap().id
 }
 
-pub async fn sweep(world: &World) -> crm_core::scoring::Swept {
-    let swept = world.crm.score_keeper().sweep(world.admin.tenant(), LONG).await.unwrap();
+pub async fn sweep(world: &World) -> crm_core::scoring::SweepReport {
+    let swept = world.crm.score_sweeper().sweep(world.admin.tenant(), LONG).await.unwrap();
     assert!(!swept.more);
     swept
 }
@@ -270,11 +270,11 @@ fn a_new_version_scores_every_lead_again_and_an_interrupted_sweep_goes_on() {
         changed.groups[0].rules[0].points = 15_000;
         let models = world.crm.scoring_models(&world.admin);
         models.update(model.id, ScoringModelPatch::new().definition(Some(changed))).await.unwrap();
-        let keeper = world.crm.score_keeper();
+        let sweeper = world.crm.score_sweeper();
         let (mut rounds, mut scored) = (0, 0);
         loop {
             // With no budget a sweep ends after its first records: the next goes on there.
-            let swept = keeper.sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
+            let swept = sweeper.sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
             rounds += 1;
             scored += swept.scored;
             if !swept.more && swept.due == 0 {
@@ -871,7 +871,7 @@ fn a_model_that_stops_to_make_sense_stops_nobody_and_is_told() {
             .update(model.id, ScoringModelPatch::new().definition(Some(simple())))
             .await
             .unwrap();
-        let swept = world.crm.score_keeper().sweep(world.admin.tenant(), LONG).await.unwrap();
+        let swept = world.crm.score_sweeper().sweep(world.admin.tenant(), LONG).await.unwrap();
         assert!(swept.broken.is_empty(), "{swept:?}");
         assert_eq!((stored(&world, scored.id).await.score, stored(&world, new.id).await.score), (20_000, 10_000));
     });
@@ -931,7 +931,7 @@ async fn after(lives: &[Vec<(i64, Deed)>], by_time: bool) -> Vec<Vec<i64>> {
         }
         // A sweep between them changes nothing either.
         if by_time && hours % 3 == 0 {
-            world.crm.score_keeper().sweep(world.admin.tenant(), LONG).await.unwrap();
+            world.crm.score_sweeper().sweep(world.admin.tenant(), LONG).await.unwrap();
         }
     }
     world.clock.set(start.plus_days(500));

@@ -1,4 +1,4 @@
-//! What every theme uses: a ready tenant on a memory store, and short ways to say what an error must be.
+//! Shared by all tests: a prepared tenant on a memory store, and assertions on errors.
 
 use std::{
     future::Future,
@@ -25,7 +25,7 @@ pub fn run<F: Future>(future: F) -> F::Output {
     futures::executor::block_on(future)
 }
 
-/// A ready tenant, and the store it is on.
+/// A prepared tenant with its store.
 pub struct World {
     pub store: MemoryStore,
     ready: Ready,
@@ -43,35 +43,35 @@ impl World {
         Self::on(MemoryStore::new(), 0).await
     }
 
-    /// Another tenant on a store that may have some.
+    /// Adds a tenant to a store.
     pub async fn on(store: MemoryStore, number: u32) -> Self {
         let ready = Ready::numbered(Arc::new(store.clone()), number).await.expect("a ready tenant");
         Self { store, ready }
     }
 
-    /// Everything the store holds, as text: equal before and after means that nothing was stored.
+    /// The content of the store as text: equal snapshots before and after mean that nothing was stored.
     pub fn snapshot(&self) -> String {
         let all = format!("{:?}", self.store);
         all.split_once(", faults: Faults").map_or(all.clone(), |(state, _)| state.to_owned())
     }
 
-    /// How many changes the log holds, of all tenants.
+    /// The number of changes in the log, of all tenants.
     pub async fn changes(&self) -> usize {
         self.crm.feed(None, usize::MAX / 2).await.expect("a feed").changes.len()
     }
 
-    /// A role of the tenant's own.
+    /// Creates a role.
     pub async fn role(&self, key: &str, grants: Vec<Grant>, rules: Vec<FieldRule>) -> Record<Role> {
         let new = NewRole { key: key.into(), name: key.into(), grants, field_rules: rules, ..Default::default() };
         self.crm.roles(&self.admin).create(new).await.expect("a role").into_value()
     }
 
-    /// An actor with these roles in the ready tenant's team.
+    /// Creates an actor with these roles in the prepared tenant's team.
     pub async fn actor_with(&self, name: &str, roles: Vec<Id>) -> Actor {
         self.member(name, roles, vec![self.team.id]).await.0
     }
 
-    /// An actor with these roles and teams, and the user's record.
+    /// Creates an actor with these roles and teams, and returns it with the user's record.
     pub async fn member(&self, name: &str, role_ids: Vec<Id>, team_ids: Vec<Id>) -> (Actor, Record<User>) {
         let new = NewUser {
             first_name: Some(name.into()),
@@ -84,31 +84,30 @@ impl World {
         (self.crm.actor(self.admin.tenant(), user.id).await.expect("an actor"), user)
     }
 
-    /// The role of a key.
     pub async fn role_id(&self, key: &str) -> Id {
         self.crm.roles(&self.admin).find("key", key).await.expect("a role").id
     }
 
-    /// A sales representative from whom these fields are hidden, or whom they may not write.
+    /// A sales representative with these field rules.
     pub async fn restricted_rep(&self, name: &str, rules: Vec<FieldRule>) -> Actor {
         let rep = self.role_id("sales_rep").await;
         let rules = self.role(&format!("{name}_rules"), Vec::new(), rules).await;
         self.actor_with(name, vec![rep, rules.id]).await
     }
 
-    /// A pipeline of deals.
+    /// Creates a pipeline of deals.
     pub async fn pipeline(&self, name: &str, stages: Vec<Stage>) -> Record<Pipeline> {
         let new = NewPipeline { name: name.into(), stages, ..Default::default() };
         self.crm.pipelines(&self.admin).create(new).await.expect("a pipeline").into_value()
     }
 
-    /// What is ready, on another way to the store.
+    /// A prepared tenant with another path to the store.
     pub fn from_ready(store: MemoryStore, ready: Ready) -> Self {
         Self { store, ready }
     }
 }
 
-/// A clock that goes on by itself, so many microseconds at each look; none at first.
+/// A clock that advances by a number of microseconds at each reading; zero at first.
 #[derive(Clone, Debug)]
 pub struct Ticking {
     micros: Arc<AtomicI64>,
@@ -137,7 +136,6 @@ impl Clock for Ticking {
     }
 }
 
-/// The stage of a key.
 pub fn stage(pipeline: &Pipeline, key: &str) -> Id {
     pipeline.stage_by_key(key).expect("a stage").id
 }
@@ -188,7 +186,7 @@ pub fn assert_not_found<T: std::fmt::Debug>(result: Result<T, Error>) {
     assert!(matches!(result, Err(Error::NotFound(_))), "expected not found, got {result:?}");
 }
 
-/// Refused one way or another, without a panic and without damage.
+/// Asserts an error of any kind, without a panic and without damage.
 #[track_caller]
 pub fn assert_refused<T: std::fmt::Debug>(result: Result<T, Error>) {
     match result {

@@ -270,8 +270,8 @@ fn one_that_has_no_room_for_a_score_stops_no_other_and_is_tried_again_later() {
             others.push(world.crm.leads(&world.admin).create(new).await.unwrap().id);
         }
         world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
-        let keeper = world.crm.score_keeper();
-        let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
+        let sweeper = world.crm.score_sweeper();
+        let swept = sweeper.sweep(world.admin.tenant(), LONG).await.unwrap();
         assert!(
             matches!(&swept.failed[..], [(record, Error::TooLarge { .. })] if record.id == full),
             "{:?}",
@@ -282,13 +282,13 @@ fn one_that_has_no_room_for_a_score_stops_no_other_and_is_tried_again_later() {
         }
         assert_eq!(world.crm.leads(&world.admin).get(full).await.unwrap().model_version, None);
         // It does not come again before it would be refreshed.
-        let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
+        let swept = sweeper.sweep(world.admin.tenant(), LONG).await.unwrap();
         assert!(swept.due == 0 && swept.failed.is_empty(), "{swept:?}");
         world.clock.advance_seconds(25 * 3_600);
-        assert_eq!(keeper.sweep(world.admin.tenant(), LONG).await.unwrap().failed.len(), 1);
+        assert_eq!(sweeper.sweep(world.admin.tenant(), LONG).await.unwrap().failed.len(), 1);
         // Made smaller, it is scored.
         world.crm.leads(&world.admin).update(full, LeadPatch::new().description("short").source("web")).await.unwrap();
-        let swept = keeper.sweep(world.admin.tenant(), LONG).await.unwrap();
+        let swept = sweeper.sweep(world.admin.tenant(), LONG).await.unwrap();
         assert!(swept.failed.is_empty());
         assert_eq!(world.crm.leads(&world.admin).get(full).await.unwrap().score, 10_000);
     });
@@ -297,7 +297,7 @@ fn one_that_has_no_room_for_a_score_stops_no_other_and_is_tried_again_later() {
 /// Sweeps with no budget, each of which ends after its first records, until nothing is due; how many there were.
 async fn step_by_step(world: &World) -> usize {
     for round in 1..200 {
-        let swept = world.crm.score_keeper().sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
+        let swept = world.crm.score_sweeper().sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
         if !swept.more && swept.due == 0 {
             return round;
         }
@@ -339,7 +339,7 @@ fn what_depends_on_a_huge_company_is_marked_in_pages_and_a_sweep_goes_on_there()
         world.crm.companies(&world.admin).update(company, CompanyPatch::new().employee_count(500)).await.unwrap();
         // One page of those that depend on it: a read and a commit for each 25 of the 100.
         let before = world.store.faults().calls();
-        let swept = world.crm.score_keeper().sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
+        let swept = world.crm.score_sweeper().sweep(world.admin.tenant(), Duration::ZERO).await.unwrap();
         let calls = world.store.faults().calls() - before;
         assert!(swept.more && calls < 20, "{calls} {swept:?}");
         let rounds = step_by_step(&world).await;
@@ -411,7 +411,7 @@ fn a_round_looks_at_its_time_between_tenants_and_the_next_goes_on_there() {
             let began = clock.now();
             // As a program of its own each time: how far a round came is kept by the store.
             let again = crm.on(first.store.clone());
-            let all = again.score_keeper().sweep_all(Duration::from_secs(4)).await.unwrap();
+            let all = again.score_sweeper().sweep_all(Duration::from_secs(4)).await.unwrap();
             assert!(all.failed.is_empty(), "{:?}", all.failed);
             let took = clock.now().since(began);
             assert!(took < 10_000_000, "a round of four seconds took {took} microseconds");
@@ -429,7 +429,7 @@ fn a_round_looks_at_its_time_between_tenants_and_the_next_goes_on_there() {
             assert_eq!(world.crm.leads(&world.admin).count(left).await.unwrap(), 0);
         }
         // Nothing is due any more: all tenants are looked at in one round, with time enough.
-        let all = crm.score_keeper().sweep_all(LONG).await.unwrap();
+        let all = crm.score_sweeper().sweep_all(LONG).await.unwrap();
         assert!(all.swept.is_empty() && !all.more);
     });
 }
@@ -441,7 +441,7 @@ fn where_nothing_is_due_a_round_costs_two_calls_however_many_tenants_there_are()
         world.crm.scoring_models(&world.admin).create(model(simple())).await.unwrap();
         let calls = async |crm: &Crm| {
             let before = world.store.faults().calls();
-            let all = crm.score_keeper().sweep_all(LONG).await.unwrap();
+            let all = crm.score_sweeper().sweep_all(LONG).await.unwrap();
             assert!(!all.more && all.failed.is_empty(), "{all:?}");
             (all.swept.len(), world.store.faults().calls() - before)
         };

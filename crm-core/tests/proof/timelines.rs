@@ -1,4 +1,4 @@
-//! Timelines by the time things were true, kinds as an actor may use them, and what a history says of undoing.
+//! Timelines by the time of events, kinds as an actor may use them, and whether changes of a history can be undone.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ fn an_imported_history_stands_where_it_happened() {
         let new = NewDeal { title: "D".into(), ..Default::default() };
         let id = deals.create_with_history(new, now.plus_days(-100), steps.collect()).await.unwrap().id;
         let record = Ref::new(Kind::Deal, id);
-        // A note that was written after the import and before nothing of it.
+        // A note written after the import is later than every imported change.
         let note = NewNote { content: "n".into(), links: vec![record], ..Default::default() };
         world.crm.notes(&world.admin).create(note).await.unwrap();
         for day in 1..10_i64 {
@@ -86,7 +86,7 @@ fn a_company_shows_what_happened_to_its_contacts_and_deals() {
         let contact = Ref::new(Kind::Contact, crm.contacts(me).create(contact).await.unwrap().id);
         let deal = NewDeal { title: "D".into(), company_id: Some(company), ..Default::default() };
         let deal = Ref::new(Kind::Deal, crm.deals(me).create(deal).await.unwrap().id);
-        // Linked to both: it is one entry.
+        // Linked to both, it is one entry.
         let task = NewTask { title: "T".into(), links: vec![contact, deal], ..Default::default() };
         crm.tasks(me).create(task).await.unwrap();
         let record = Ref::new(Kind::Company, company);
@@ -96,7 +96,7 @@ fn a_company_shows_what_happened_to_its_contacts_and_deals() {
                 all.iter().filter_map(|e| if let Entry::Change(c) = e { Some(c.record.kind) } else { None }).collect();
             assert_eq!((all.len(), of), (4, BTreeSet::from([Kind::Company, Kind::Contact, Kind::Deal])));
         }
-        // Where a contact belongs is hidden: the company does not tell it.
+        // The contact's company is hidden: the company's timeline does not reveal it.
         let rep = world.restricted_rep("blind", vec![hidden(Kind::Contact, "company_id")]).await;
         let mine = NewCompany { name: "M".into(), owner_id: rep.user(), ..Default::default() };
         let mine = crm.companies(me).create(mine).await.unwrap().id;
@@ -211,7 +211,7 @@ fn kinds_are_told_as_the_actor_may_use_them() {
         assert!(lead.sorts.contains(&"created_at") && lead.pipelines[0].stages.len() > 2);
         assert_eq!(lead.properties.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().len(), 2);
         assert_eq!(lead.actions.get("read"), Some(&"all"));
-        // No kind has a secret in it, for anybody.
+        // No kind shows a secret field to anyone.
         for kind in &all.kinds {
             let decl = crm_core::catalog::decl(kind.kind);
             assert!(kind.fields.iter().all(|field| !decl.field(&field.name).unwrap().marks.secret), "{}", kind.kind);
@@ -221,7 +221,7 @@ fn kinds_are_told_as_the_actor_may_use_them() {
         let text = serde_json::to_string(&less.kinds.iter().find(|kind| kind.kind == Kind::Lead).unwrap()).unwrap();
         assert!(!text.contains("margin") && !text.contains("\"name\":\"email\"") && text.contains("properties.plan"));
         assert!(less.kinds.iter().all(|kind| kind.actions.contains_key("read")));
-        // The tag moves with the definitions and with rights, and with nothing else.
+        // The tag changes with definitions and rights only.
         world.crm.leads(&world.admin).create(NewLead { name: "L".into(), ..Default::default() }).await.unwrap();
         assert_eq!(world.crm.kinds(&world.admin).await.unwrap().tag, all.tag);
         world.crm.properties(&world.admin).create(property("more")).await.unwrap();

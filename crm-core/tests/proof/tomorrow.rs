@@ -558,7 +558,7 @@ fn jobs_and_models_of_tomorrow_are_left_to_it() {
             if is_known {
                 continue;
             }
-            let job = jobs.go_on(first.id, until()).await.unwrap();
+            let job = jobs.resume(first.id, until()).await.unwrap();
             assert_eq!(job.status, JobStatus::Running);
             assert_eq!(stored(&world, record).await.versions, versions, "{field}");
         }
@@ -577,8 +577,8 @@ fn jobs_and_models_of_tomorrow_are_left_to_it() {
             leads.create(NewLead { name: "Cy".into(), source: Some("referral".into()), ..Default::default() }).await;
         let lead = lead.unwrap().id;
         world.clock.advance_seconds(60);
-        let keeper = world.crm.score_keeper();
-        keeper.sweep(world.admin.tenant(), std::time::Duration::from_secs(5)).await.unwrap();
+        let sweeper = world.crm.score_sweeper();
+        sweeper.sweep(world.admin.tenant(), std::time::Duration::from_secs(5)).await.unwrap();
         assert_eq!(leads.get(lead).await.unwrap().score, 0);
         let mark = stored(&world, Ref::new(Kind::Rescoring, lead)).await;
         assert!(mark.get("due_at").as_time().is_some(), "it is still due, for whoever knows the model");

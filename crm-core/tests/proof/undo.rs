@@ -1,4 +1,4 @@
-//! Undo by value: in any order, element by element, with conflicts only where something else is there now.
+//! Undo by value: in any order, element by element, with conflicts only if the current value differs.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn assert_undone_already<T: std::fmt::Debug>(result: Result<T, Error>) {
     assert!(matches!(result, Err(Error::Undo { why: UndoRefusal::AlreadyUndone, .. })), "{result:?}");
 }
 
-/// What the model knows of a deal.
+/// The part of a deal that the model knows.
 #[derive(Clone, Debug, PartialEq)]
 struct State {
     title: String,
@@ -73,7 +73,7 @@ fn back<T: PartialEq + Clone>(old: &T, new: &T, now: &mut T) -> Result<(), ()> {
     }
 }
 
-/// The state after undoing the change from `old` to `new`, or the fields that stand against it.
+/// The state after undoing the change from `old` to `new`, or the conflicting fields.
 fn undone(old: &State, new: &State, now: &State) -> Result<State, Vec<String>> {
     let mut to = now.clone();
     let mut conflicts = Vec::new();
@@ -119,7 +119,8 @@ proptest! {
                         }
                         if let Some(bits) = tags {
                             to.tags = (0..4).filter(|n| bits >> n & 1 == 1).map(|n| n.to_string()).collect();
-                            // The model knows no order: a change of the order alone, which can be undone, is not made.
+                            // The model ignores order, so changes of order only, which can be undone, are not
+                            // generated.
                             if to.tags != now.tags {
                                 patch = patch.tags(to.tags.iter().cloned().collect::<Vec<_>>());
                             }
@@ -163,7 +164,7 @@ proptest! {
                 };
                 assert_eq!(found, now);
             }
-            // Undoing all, latest first, leads back to the beginning; then the creation can be undone too.
+            // Undoing all, latest first, restores the initial state; then the creation can be undone too.
             for (commit, ..) in changes.iter().rev() {
                 let _ = deals.undo(id, *commit).await;
             }
@@ -198,7 +199,7 @@ fn changes_are_undone_in_any_order_and_the_creation_last() {
         assert_undone_already(leads.undo(id, more).await);
         let message = leads.undo(id, more).await.unwrap_err().to_string();
         assert!(message.contains("already undone"), "{message}");
-        // An undo is undone, and its own undo undone again.
+        // An undo can be undone, and that undo too.
         let redo = leads.undo(id, undo).await.unwrap();
         assert_eq!(redo.job_title.as_deref(), Some("CTO"));
         leads.undo(id, redo.commit.unwrap()).await.unwrap();
@@ -206,14 +207,14 @@ fn changes_are_undone_in_any_order_and_the_creation_last() {
         let gone = leads.undo(id, made.commit.unwrap()).await.unwrap();
         assert!(gone.archived_at.is_some());
         assert_undone_already(leads.undo(id, made.commit.unwrap()).await);
-        // And the creation's undo is undone: the record is there again.
+        // Undoing the undo of the creation restores the record.
         assert!(leads.undo(id, gone.commit.unwrap()).await.unwrap().archived_at.is_none());
         let refused = leads.undo(id, Id::from_parts(1, [1; 10])).await.unwrap_err();
         assert!(matches!(refused, Error::Undo { why: UndoRefusal::NoSuchChange, .. }), "{refused:?}");
         for version in [0, 99, u64::MAX] {
             assert_fault(leads.roll_back(id, version).await, "version too_large");
         }
-        // An archived record is not changed, by undo either.
+        // An archived record cannot be changed, by undo either.
         let late = leads.update(id, LeadPatch::new().job_title("d")).await.unwrap().commit.unwrap();
         leads.archive(id).await.unwrap();
         assert_fault(leads.undo(id, late).await, "archived_at archived");
@@ -244,7 +245,7 @@ fn elements_of_lists_are_taken_back_one_by_one() {
         contacts.update(id, ContactPatch::new().tags(vec!["y".into(), "z".into()])).await.unwrap();
         assert_eq!(contacts.undo(id, tagged).await.unwrap().tags, ["z"]);
         assert_undone_already(contacts.undo(id, tagged).await);
-        // An address that was marked as primary and changed once more since stands against the undo.
+        // An address that was marked as primary and changed since conflicts with the undo.
         let primary = ContactEmail { primary: true, ..email("a@x.example") };
         let marked = contacts.update(id, emails(&[primary])).await.unwrap().commit.unwrap();
         let home = ContactEmail { kind: crm_core::contacts::EmailKind::Home, primary: true, ..email("a@x.example") };
@@ -273,7 +274,7 @@ fn what_stands_against_an_undo_is_named_to_who_may_see_it() {
             assert!(!text.contains("email") && !text.contains("x.example"), "{text}");
             assert_eq!(names::<()>(Err(refused)), ["job_title"]);
         }
-        // Who may not write may not undo either.
+        // A user who cannot write cannot undo.
         let reader = world.role("reader", grants(&[Kind::Lead], &[Action::Read], Scope::All), vec![]).await.id;
         let reader = world.actor_with("reader", vec![reader]).await;
         all.update(made.id, LeadPatch::new().job_title("a").email("a@x.example")).await.unwrap();

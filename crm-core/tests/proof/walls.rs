@@ -1,4 +1,4 @@
-//! Tenant walls: with another tenant's id every use case of every kind answers as with an id of nobody.
+//! Tenant isolation: with an id of another tenant, every use case of every kind returns the same as with an unknown id.
 
 use std::fmt::Debug;
 
@@ -27,7 +27,7 @@ use crm_core::{
 
 use crate::support::{World, faults, run};
 
-/// What every kind has, with an id that is not the actor's tenant's.
+/// Checks the use cases common to all kinds with an id of another tenant.
 async fn nothing_of<K: RecordKind>(records: Collection<'_, K>, id: Id, commit: Id) {
     let not_found = |what: &str, result: Result<(), Error>| {
         assert!(matches!(result, Err(Error::NotFound(kind)) if kind == K::KIND), "{} {what}: {result:?}", K::KIND);
@@ -51,7 +51,7 @@ async fn nothing_of<K: RecordKind>(records: Collection<'_, K>, id: Id, commit: I
     not_found("find", records.find("external_id", "theirs").await.map(drop));
 }
 
-/// One record of each kind of one tenant.
+/// One record of each kind of a tenant.
 struct Theirs {
     ids: Vec<Ref>,
     commit: Id,
@@ -130,12 +130,12 @@ async fn fill(crm: &Crm, actor: &Actor, world: &World) -> Theirs {
     Theirs { ids, commit, stage: world.deal_pipeline.first_stage().unwrap().id }
 }
 
-/// Two tenants on one store, and the first one's records.
+/// Two tenants on one store, and the records of the first.
 async fn two() -> (World, World, Theirs) {
     let store = MemoryStore::new();
     let one = World::on(store.clone(), 1).await;
     let theirs = fill(&one.crm, &one.admin, &one).await;
-    // One CRM over both: what it caches of one tenant must not serve the other.
+    // One CRM over both: what it caches of one tenant must not be used for the other.
     let two = World::on(store, 2).await;
     (one, two, theirs)
 }
@@ -145,7 +145,7 @@ fn every_use_case_of_every_kind_finds_nothing() {
     run(async {
         let (one, two, theirs) = two().await;
         let before = one.snapshot();
-        // Those of sign-in have a proof of their own.
+        // Kinds of sign-in are covered by their own tests.
         let of_sign_in = Kind::ALL.iter().filter(|&&kind| kind >= Kind::Session).count();
         assert_eq!(theirs.ids.len() + of_sign_in, Kind::ALL.len(), "one record of each kind");
         let crm = &one.crm;
@@ -209,7 +209,7 @@ fn the_use_cases_of_single_kinds_find_nothing() {
         not_found("activate", crm.users(me).activate(user).await.map(drop));
         not_found("retire", crm.pipelines(me).retire_stage(pipeline, "proposal", "negotiation").await.map(drop));
         not_found("actor", crm.actor(me.tenant(), user).await.map(drop));
-        // Their unique values are free here, and find nothing.
+        // Their unique values are available here, and find nothing.
         not_found("find domain", crm.companies(me).find("domain", "c.example").await.map(drop));
         not_found("find e-mail", crm.contacts(me).find("email", "c@c.example").await.map(drop));
         assert!(one.snapshot() == before, "nothing is stored");
@@ -223,7 +223,7 @@ fn the_use_cases_of_single_kinds_find_nothing() {
     });
 }
 
-/// The faults of an input that names a record, in another tenant and nowhere: they must not differ.
+/// Asserts that the faults of an input do not depend on whether a record exists in another tenant or nowhere.
 fn same<T: Debug>(theirs: Result<T, Error>, nowhere: Result<T, Error>) {
     let (theirs, nowhere) = (faults(theirs), faults(nowhere));
     assert_eq!(theirs, nowhere);
@@ -321,18 +321,18 @@ fn lists_counts_cursors_and_actors_stay_inside() {
             .await
             .unwrap();
         assert!(!seen.contains(&one.lead.id) && seen.len() == 4);
-        // An actor of ids from two tenants is an actor of one tenant without rights there.
+        // An actor with ids of two tenants is an actor of one tenant without rights.
         let owner = one.rep_user.id;
         let mixed = Actor::trusted(two.admin.tenant(), owner, one.rep.roles().to_vec(), one.rep.teams().to_vec());
         assert!(matches!(crm.leads(&mixed).get(two.lead.id).await, Err(Error::NotFound(_))));
         assert!(matches!(crm.leads(&mixed).list(&ListQuery::new()).await, Err(Error::Forbidden { .. })));
-        // The same unique values serve both tenants.
+        // The same unique values can be used in both tenants.
         let new = NewCompany { name: "C".into(), domain: Some("c.example".into()), ..Default::default() };
         crm.companies(&two.admin).create(new).await.unwrap();
         let patch = CompanyPatch::new().external_id("theirs");
         let found = crm.companies(&two.admin).find("domain", "c.example").await.unwrap();
         crm.companies(&two.admin).update(found.id, patch).await.unwrap();
-        // An idempotency key is a tenant's own.
+        // An idempotency key belongs to a tenant.
         let created = crm.leads(&one.admin).create(NewLead { name: "K".into(), ..Default::default() });
         let created = created.idempotency_key("k").await.unwrap();
         let again = crm.leads(&two.admin).create(NewLead { name: "K".into(), ..Default::default() });

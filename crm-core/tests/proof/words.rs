@@ -1,5 +1,5 @@
-//! Words, parts of values, days and named periods: what a search, a filter and a parameter find, and that a value which
-//! is there already is no fault.
+//! Words, partial values, dates and named periods in searches, filters and parameters; and sending back an existing
+//! value is not a fault.
 
 use crm_core::{
     contacts::{ContactEmail, NewContact},
@@ -110,7 +110,7 @@ fn every_address_and_number_counts() {
         assert_eq!(contacts.find("email", "ANN@home.example").await.unwrap().name, "Ann");
         let bad = Filter::is("phone", Op::StartsWith, "ann");
         assert_fault(contacts.list(&ListQuery::new().filter(bad)).await, "phone invalid_phone");
-        // Of whom the addresses are hidden, none is found by them, whatever its place.
+        // A contact whose addresses are hidden is not found by them, at any position.
         let rep = world.restricted_rep("blind", vec![hidden(Kind::Contact, "emails")]).await;
         world
             .crm
@@ -184,7 +184,7 @@ fn days_and_periods_are_those_of_the_organization() {
         };
         world.crm.properties(&world.admin).create(property("day", PropertyType::Date)).await.unwrap();
         world.crm.properties(&world.admin).create(property("time", PropertyType::Datetime)).await.unwrap();
-        // The clock is set forward in the night of the 28th.
+        // The clock changes in the night of the 28th.
         world.clock.set(at("2026-03-28T22:30:00Z"));
         for (day, time) in [
             ("2026-03-28", "2026-03-28T22:59:59.999999Z"),
@@ -226,7 +226,7 @@ fn days_and_periods_are_those_of_the_organization() {
                 assert_eq!(leads(&world, filter.clone()).await, expected, "{filter:?}");
             }
         }
-        // A day on from half past eleven in the evening is that of the next day: 23 hours.
+        // One day after half past eleven in the evening is the next day, 23 hours later.
         let days = |count: i64| Filter::is("properties.day", Op::Eq, json!({"days": count}));
         assert_eq!(leads(&world, days(0)).await, [first]);
         assert_eq!(leads(&world, days(1)).await, [second]);
@@ -292,7 +292,7 @@ fn written_values_are_read_by_their_fields_types() {
             let filter = Filter::is(field, Op::Written, values.clone());
             let page = world.crm.leads(&world.admin).list(&ListQuery::new().filter(filter)).await;
             if field == "properties.tier" && expected.is_empty() {
-                // The comma of an option separates only where the whole is none.
+                // A comma separates options only if the whole text is not one.
                 assert_fault(page, "properties.tier unknown_choice");
                 continue;
             }
@@ -353,7 +353,7 @@ fn a_value_that_is_there_already_is_no_fault() {
         }
         properties.archive(old).await.unwrap();
         leads.update(lead.id, patch.clone().job_title("x")).await.unwrap();
-        // Taking one of several away is allowed, in whatever order; adding a removed one is not.
+        // Removing one of several archived options is allowed, in any order; adding one is not.
         let set = |values: &[&str]| LeadPatch::new().property("tiers", many(values));
         leads.update(lead.id, set(&["tin", "gold"])).await.unwrap();
         let commit = leads.update(lead.id, set(&["tin"])).await.unwrap().commit.unwrap();
@@ -365,7 +365,7 @@ fn a_value_that_is_there_already_is_no_fault() {
         assert_eq!(faults(back), ["properties.tier unknown_choice"]);
         leads.undo(lead.id, other.commit.unwrap()).await.unwrap();
         assert_eq!(leads.get(lead.id).await.unwrap().properties["tier"], Value::text("gold"));
-        // An archived property: as it is, or away.
+        // An archived property may be sent unchanged or removed.
         let set = |value| LeadPatch::new().property("old", value);
         assert_eq!(faults(leads.update(lead.id, set(Value::text("tin"))).await), ["properties.old unknown_field"]);
         let gone = leads.update(lead.id, set(Value::Null)).await.unwrap().commit.unwrap();
@@ -375,7 +375,7 @@ fn a_value_that_is_there_already_is_no_fault() {
         assert_eq!(leads.get(lead.id).await.unwrap().properties["old"], Value::text("gold"));
         let nope = leads.update(lead.id, LeadPatch::new().property("nope", Value::Null)).await;
         assert_eq!(faults(nope), ["properties.nope unknown_field"]);
-        // A field that may only be read, and is sent back as it was.
+        // A read-only field that is sent back unchanged.
         let rep = world.restricted_rep("reader", vec![read_only(Kind::Lead, "company_name")]).await;
         leads.update(lead.id, LeadPatch::new().owner_id(rep.user()).company_name("Engines")).await.unwrap();
         let theirs = crm.leads(&rep);

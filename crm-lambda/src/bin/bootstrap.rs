@@ -15,7 +15,7 @@ async fn settings() -> Result<Settings, Faults> {
     Settings::read(&environment, Program::Lambda)
 }
 
-// One request at a time: a second thread is for hashing and for the clients' own work.
+// A function serves one request at a time. Other threads are only needed for hashing and for the clients' own work.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let settings = match settings().await {

@@ -7,12 +7,11 @@ use clap::{Parser, Subcommand};
 use crm_lambda::{
     demo, router,
     server::{
-        Environment, Program, Settings, Started,
+        Environment, Program, Settings, Started, background,
         http::{Bounds, serve},
         logs, secrets, start,
         start::{migrate, open},
         stores::Opened,
-        upkeep,
     },
 };
 use tokio::{
@@ -26,8 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_hours(1);
-/// How often totals and scores are brought up to date, and how long that may take each time.
-const UPKEEP: Duration = Duration::from_secs(2);
+/// How often the worker has a round, and how long it takes on new pieces in one.
+const WORK: Duration = Duration::from_secs(2);
 /// The seed of the demo: the same organization every time.
 const SEED: u64 = 2026;
 
@@ -99,13 +98,13 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     announce(&started, &settings, address, arguments.demo).await?;
     let Started { crm, config, store, .. } = started;
     let sweeper = tokio::spawn(sweep(crm.clone(), store.clone()));
-    let keeper = tokio::spawn(keep(crm.clone(), store));
+    let worker = tokio::spawn(work(crm.clone(), store));
     let end = end().map_err(|error| format!("signals cannot be caught: {error}"))?;
     let finished = serve(listener, router(crm, config), Bounds::default(), end).await;
     sweeper.abort();
-    keeper.abort();
+    worker.abort();
     if !finished {
-        eprintln!("crm-local: ended before everything was answered");
+        eprintln!("crm-local: stopped before all requests were finished");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -118,7 +117,7 @@ fn told(error: impl ToString) -> String {
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            format!("{address} is in use by another program: choose another with --listen ADDR:PORT")
+            format!("{address} is already in use: choose another address with --listen ADDR:PORT")
         }
         _ => format!("cannot listen on {address}: {error}"),
     })
@@ -136,7 +135,7 @@ fn end() -> std::io::Result<impl Future<Output = ()>> {
             }
         };
         next().await;
-        eprintln!("crm-local: finishing what runs; once more to end at once");
+        eprintln!("crm-local: finishing open requests; repeat to stop immediately");
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -154,35 +153,31 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
         ticks.tick().await;
         match store.sweep(crm.now()).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "removed what has expired"),
-            Err(error) => tracing::warn!(%error, "what has expired could not be removed"),
+            Ok(removed) => tracing::info!(removed, "removed expired records"),
+            Err(error) => tracing::warn!(%error, "expired records could not be removed"),
         }
     }
 }
 
-/// Keeps totals and scores up to date. What keeps it from that is told once, not every two seconds.
-async fn keep(crm: crm_core::Crm, store: Opened) {
-    let mut ticks = tokio::time::interval(UPKEEP);
+/// Does what is to be done in the background. What fails is told once, not every two seconds.
+async fn work(crm: crm_core::Crm, store: Opened) {
+    let mut ticks = tokio::time::interval(WORK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told: Option<String> = None;
     loop {
         ticks.tick().await;
-        match upkeep::keep(&crm, &store, UPKEEP).await {
-            Ok(round) => {
-                if told.take().is_some() {
-                    tracing::info!("totals and scores are kept again");
-                }
-                if round.totals + round.scored > 0 {
-                    tracing::debug!(?round, "totals and scores are up to date");
-                }
+        let report = background::work(&crm, &store, WORK).await;
+        let failures = background::failures(&report);
+        if failures != told {
+            if let Some(failures) = &failures {
+                tracing::warn!(failures, "background work waits");
+            } else {
+                tracing::info!("background work goes on again");
             }
-            Err(error) => {
-                let error = error.to_string();
-                if told.as_ref() != Some(&error) {
-                    tracing::warn!(error, "totals or scores wait");
-                    told = Some(error);
-                }
-            }
+            told = failures;
+        }
+        if report.parts.iter().any(|(_, round)| round.as_ref().is_ok_and(|round| !round.counts.is_empty())) {
+            tracing::debug!(done = background::summary(&report), "background work was done");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What was said and done: interactions, tasks and notes, gathered while leads and deals are made, and brought in after
-//! them.
+//! Interactions, tasks and notes, collected while leads and deals are generated and created after them.
 
 use crm_core::{
     collection::NewWithHistory,
@@ -9,7 +8,7 @@ use crm_core::{
     value::{Id, Ref, Time},
 };
 
-/// What was gathered, each with the place of its author.
+/// The collected activities, each with the index of its author.
 #[derive(Debug, Default)]
 pub(super) struct Activities {
     pub(super) interactions: Vec<(usize, NewWithHistory<Interaction>)>,
@@ -17,20 +16,20 @@ pub(super) struct Activities {
     pub(super) notes: Vec<(usize, NewWithHistory<Note>)>,
 }
 
-/// About whom and by whom.
+/// The author and the links of an activity.
 #[derive(Clone, Debug)]
 pub(super) struct About {
     pub(super) author: usize,
     pub(super) links: Vec<Ref>,
-    /// The address of whom one talked to.
+    /// The address of the other party.
     pub(super) with: String,
 }
 
-/// One e-mail, call or meeting.
+/// An email, call or meeting.
 #[derive(Clone, Debug)]
 pub(super) struct Talk<'a> {
     pub(super) r#type: &'a str,
-    /// From outside; of a meeting, neither.
+    /// `true` if initiated by the other party; not used for meetings.
     pub(super) inbound: bool,
     pub(super) subject: String,
     pub(super) content: Option<String>,
@@ -39,19 +38,19 @@ pub(super) struct Talk<'a> {
 }
 
 impl Activities {
-    /// Something that took place then, and was written down then.
+    /// Adds an interaction that took place and was recorded at `at`.
     pub(super) fn talked(&mut self, about: &About, at: Time, talk: Talk<'_>) {
         let new = NewInteraction { completed_at: Some(at), ..interaction(about, talk) };
         self.interactions.push((about.author, NewWithHistory::new(new).created_at(at)));
     }
 
-    /// A meeting that is still to come, and was arranged then.
+    /// Adds a future meeting, scheduled at `made`.
     pub(super) fn arranged(&mut self, about: &About, made: Time, at: Time, talk: Talk<'_>) {
         let new = NewInteraction { scheduled_at: Some(at), ..interaction(about, talk) };
         self.interactions.push((about.author, NewWithHistory::new(new).created_at(made)));
     }
 
-    /// Something to do: since when, until when, and when it was done where it was.
+    /// Adds a task: when it was created, when it is due, and when it was completed, if it was.
     pub(super) fn task(&mut self, about: &About, todo: Todo<'_>, assignee: Id) {
         let new = NewTask {
             title: todo.title,
@@ -75,7 +74,7 @@ impl Activities {
         self.tasks.push((about.author, new));
     }
 
-    /// A note that was written then.
+    /// Adds a note written at `at`.
     pub(super) fn note(&mut self, about: &About, at: Time, title: &str, content: String) {
         let new = NewNote {
             title: Some(title.to_owned()),
@@ -87,7 +86,7 @@ impl Activities {
     }
 }
 
-/// A task in words.
+/// The text and times of a task.
 #[derive(Clone, Debug)]
 pub(super) struct Todo<'a> {
     pub(super) title: String,

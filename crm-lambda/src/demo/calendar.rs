@@ -1,30 +1,30 @@
-//! When things happened: moments of working hours, so many days before now, in the time zone of whoever was at work.
-//! No moment of the past is later than now.
+//! The times of events: within working hours, a number of days before now, in the author's time zone. No past time is
+//! later than now.
 
 use chrono_tz::Tz;
 use crm_core::value::{Date, Time};
 use fastrand::Rng;
 
-/// How many days of history there are.
+/// The number of days of history.
 pub(super) const HISTORY: i64 = 182;
 
 const MINUTE: i64 = 60_000_000;
-/// The minutes of a day in which people work: from nine to half past five.
+/// The working hours in minutes of the day: from 9:00 to 17:30.
 const WORK: std::ops::Range<i64> = 540..1050;
 
-/// The calendar, as seen from one moment.
+/// The calendar relative to `now`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Calendar {
     pub(super) now: Time,
 }
 
 impl Calendar {
-    /// The day that was so many days ago; in the future for a negative number.
+    /// The day `ago` days before now; in the future if negative.
     pub(super) fn day(self, zone: Tz, ago: i64) -> Date {
         self.now.date_in(zone) + i32::try_from(-ago).unwrap_or_default()
     }
 
-    /// A moment of working hours on the working day that was so many days ago, or on the last one before it.
+    /// A time within working hours on the working day `ago` days before now, or on the last one before it.
     pub(super) fn moment(self, rng: &mut Rng, zone: Tz, ago: i64) -> Time {
         let mut day = self.day(zone, ago);
         loop {
@@ -39,7 +39,7 @@ impl Calendar {
         }
     }
 
-    /// Moments one after the other, each so many days ago: what falls on the same day comes some minutes later.
+    /// Successive times, each a number of days before now; times on the same day are some minutes apart.
     pub(super) fn moments(self, rng: &mut Rng, zone: Tz, ago: impl IntoIterator<Item = i64>) -> Vec<Time> {
         let mut moments: Vec<Time> = Vec::new();
         for ago in ago {
@@ -52,12 +52,12 @@ impl Calendar {
         moments
     }
 
-    /// Some minutes after a moment; not after now.
+    /// A time some minutes after `after`, but not after now.
     pub(super) fn soon(self, rng: &mut Rng, after: Time) -> Time {
         after.plus_micros(rng.i64(12..75) * MINUTE).min(self.now)
     }
 
-    /// A moment of working hours in so many days, one at least, or on the first working day after.
+    /// A time within working hours in `days` days, at least one, or on the first working day after.
     pub(super) fn ahead(self, rng: &mut Rng, zone: Tz, days: i64) -> Time {
         let mut day = self.day(zone, -days.max(1));
         while is_weekend(day) {
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn moments_are_of_working_days_in_order_and_not_after_now() {
-        // A Sunday at noon, a Monday before work, a Wednesday in the middle of it.
+        // A Sunday at noon, a Monday before working hours, a Wednesday within them.
         for now in ["2026-03-29T12:00:00Z", "2026-06-01T03:00:00Z", "2026-06-03T15:30:00Z"] {
             let calendar = Calendar { now: now.parse().unwrap() };
             let mut rng = Rng::with_seed(1);

@@ -1,5 +1,5 @@
-//! Companies and the people there: those whom the organization knew when it began with this CRM, and whoever is met
-//! later at a company that a lead became.
+//! Companies and contacts: those known when the organization began to use the CRM, and contacts added later at
+//! companies created from leads.
 
 use std::collections::BTreeMap;
 
@@ -19,25 +19,25 @@ use super::{
     words::{Firm, Person, Region, phone, pick, street},
 };
 
-/// How many companies are there from the beginning, and how many of them are customers.
+/// The number of initial companies, and how many of them are customers.
 const COMPANIES: usize = 34;
 const CUSTOMERS: usize = 16;
 
-/// A company, and whom one knows there.
+/// A company and its contacts.
 #[derive(Clone, Debug)]
 pub(super) struct Customer {
     pub(super) id: Id,
     pub(super) firm: Firm,
-    /// Who looks after it.
+    /// The index of its owner.
     pub(super) owner: usize,
-    /// When it came in.
+    /// The time of its creation.
     pub(super) since: Time,
     pub(super) has_bought: bool,
     pub(super) contacts: Vec<(Id, Person)>,
 }
 
 impl World<'_> {
-    /// The companies and contacts that came over from the spreadsheets before.
+    /// Creates the initial companies and contacts, imported from spreadsheets.
     pub(super) async fn first_customers(&mut self) -> Result<(), Error> {
         let mut coming = Vec::with_capacity(COMPANIES);
         for number in 0..COMPANIES {
@@ -94,7 +94,7 @@ impl World<'_> {
         }
     }
 
-    /// Creates a contact at each of these companies, soon after the company came in.
+    /// Creates a contact at each of these companies, soon after the company's creation.
     async fn meet(&mut self, at: Vec<usize>) -> Result<(), Error> {
         let mut new = Vec::with_capacity(at.len());
         let mut people = Vec::with_capacity(at.len());
@@ -126,7 +126,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whoever else one has met where there was only one contact; and who belongs to whom.
+    /// Adds a second contact where there is only one, and the associations between records.
     pub(super) async fn colleagues(&mut self) -> Result<(), Error> {
         let alone = (0..self.customers.len()).filter(|&at| self.customers[at].contacts.len() < 2).collect();
         self.meet(alone).await?;
@@ -150,7 +150,7 @@ impl World<'_> {
             if at % 5 == 0
                 && let Some(neighbour) = self.customers.get(at + 1)
             {
-                // Laboratories and pharmacies share advisers; firms share a warehouse.
+                // Every fifth company shares an adviser with the next one and is its partner.
                 let other = Ref::new(Kind::Company, neighbour.id);
                 add(tie(second, other, "advises", Some(person.title)));
                 add(tie(Ref::new(Kind::Company, customer.id), other, "partner_of", None));
@@ -159,7 +159,7 @@ impl World<'_> {
         self.bring(ties).await.map(drop)
     }
 
-    /// Makes a customer of a company that bought, and of whom one talked to there.
+    /// Makes a company that bought a customer, and the contact of the deal as well.
     pub(super) async fn won_over(&mut self, at: usize, when: Time) -> Result<(), Error> {
         let customer = &mut self.customers[at];
         if std::mem::replace(&mut customer.has_bought, true) {
@@ -176,7 +176,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Who leads the team that looks after a company: for what is above a representative.
+    /// The lead of the team of a region, for matters above a representative.
     pub(super) const fn lead_of(region: Region) -> usize {
         match region {
             Region::Americas => super::staff::AMERICAS_LEAD,

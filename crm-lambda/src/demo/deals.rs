@@ -1,5 +1,6 @@
-//! Deals: those that leads became, and those with customers one has. How many are won, lost and in each stage is fixed,
-//! so that no report is empty; a third of what closes is won, after twenty to sixty days.
+//! Deals: those created by conversion of leads, and those with existing customers. The numbers of won, lost and open
+//! deals per stage are fixed, so that no report is empty. A third of the closed deals is won, after twenty to sixty
+//! days.
 
 mod talk;
 
@@ -27,7 +28,7 @@ use super::{
 };
 
 const OPEN: [&str; 4] = ["prospecting", "qualification", "proposal", "negotiation"];
-/// How much of a sale each open stage takes, in hundredths.
+/// The share of each open stage in the duration of a sale, in hundredths.
 const SHARES: [i64; 4] = [16, 26, 28, 30];
 
 const WON: [(&str, u32); 4] = [("Best fit", 5), ("Existing relationship", 3), ("Price", 2), ("Reference customer", 2)];
@@ -40,16 +41,16 @@ const LOST: [(&str, u32); 6] = [
     ("Bad timing", 3),
 ];
 
-/// Where a deal is by now.
+/// The current state of a deal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Won,
     Lost,
-    /// In this open stage.
+    /// In the open stage of this index.
     Open(usize),
 }
 
-/// How many deals there are to be of each, 119 without the story's. What the leads brought is taken off.
+/// The number of deals of each outcome, 119 without the showcase. Deals from converted leads count toward it.
 const OUTCOMES: [(Outcome, usize); 6] = [
     (Outcome::Won, 31),
     (Outcome::Lost, 59),
@@ -59,7 +60,7 @@ const OUTCOMES: [(Outcome, usize); 6] = [
     (Outcome::Open(3), 5),
 ];
 
-/// How a deal went: how many days ago it entered each of its open stages, and when it closed.
+/// The course of a deal: the number of days ago at which it entered each open stage, and at which it closed.
 struct Journey {
     outcome: Outcome,
     entered: Vec<i64>,
@@ -67,7 +68,7 @@ struct Journey {
 }
 
 impl Journey {
-    /// Of a deal that began so many days ago, as far as it can have got in the days it takes.
+    /// The course of a deal that began `began` days ago, as far as it can have progressed since.
     fn forward(rng: &mut Rng, began: i64) -> Self {
         let takes = rng.i64(20..=60);
         let won = rng.u8(..100) < 45;
@@ -90,7 +91,7 @@ impl Journey {
         Self { outcome: if won { Outcome::Won } else { Outcome::Lost }, entered, closed: Some(began - spent) }
     }
 
-    /// Of a deal that is where it is.
+    /// The course of a deal with a given outcome.
     fn back(rng: &mut Rng, outcome: Outcome) -> Self {
         let takes = rng.i64(20..=60);
         let stale = rng.u8(..7) == 0;
@@ -115,33 +116,33 @@ impl Journey {
     }
 }
 
-/// In which stage a deal is lost that is lost.
+/// The stage from which a lost deal is lost.
 fn stage_of_loss(rng: &mut Rng) -> usize {
     weighted(rng, &[(0, 2), (1, 5), (2, 5), (3, 3)])
 }
 
-/// A deal before it is stored.
+/// A deal to be created.
 struct Coming {
     customer: usize,
     owner: usize,
     contact: Option<(Id, Person)>,
     product: Product,
     journey: Journey,
-    /// When it entered each open stage, and when it closed.
+    /// The times at which it entered each open stage, and at which it closed.
     moments: Vec<Time>,
     new: NewDeal,
-    /// What was changed at each move, the first of which is to the second stage.
+    /// The stage and changes of each move; the first is to the second stage.
     moves: Vec<(&'static str, DealPatch)>,
 }
 
 impl World<'_> {
-    /// Converts the leads that are to be, and makes all the other deals.
+    /// Converts the leads to be converted, and creates all other deals.
     pub(super) async fn deals(&mut self, converting: Vec<Converting>) -> Result<(), Error> {
         let stages = self.stages(PipelineKind::Deal).await?;
         let mut wanted = OUTCOMES;
         let mut all: Vec<(Id, Coming)> = Vec::new();
         for (number, lead) in converting.into_iter().enumerate() {
-            // One in nine wants to talk again next year.
+            // One in nine is converted without a deal.
             let Some((id, deal)) = self.convert(lead, number % 9 != 8).await? else { continue };
             if let Some((_, left)) = wanted.iter_mut().find(|(outcome, _)| *outcome == deal.journey.outcome) {
                 *left = left.saturating_sub(1);
@@ -173,7 +174,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Converts a lead, and moves its deal as far as it got.
+    /// Converts a lead, and moves its deal as far as it progressed.
     async fn convert(&mut self, lead: Converting, opens: bool) -> Result<Option<(Id, Coming)>, Error> {
         let journey = Journey::forward(&mut self.rng, lead.ago);
         let name = lead.firm.name.clone();
@@ -214,14 +215,14 @@ impl World<'_> {
         Ok(Some((opened.id, deal)))
     }
 
-    /// A deal with somebody one knows.
+    /// A deal with an existing customer.
     fn with_customer(&mut self, outcome: Outcome) -> Coming {
         let rng = &mut self.rng;
         let journey = Journey::back(rng, outcome);
         let began = self.calendar.moment(rng, chrono_tz::UTC, journey.entered[0]);
         let at = loop {
             let at = rng.usize(..self.customers.len());
-            // Whom one has known for a month at least.
+            // Usually a customer known for a month at least.
             if self.customers[at].since.plus_days(30) < began || self.customers[at].since < began && rng.u8(..8) == 0 {
                 break at;
             }
@@ -248,7 +249,7 @@ impl World<'_> {
         deal
     }
 
-    /// A deal with its moves, from when it was opened.
+    /// A deal with its moves, from its creation on.
     fn deal(
         &mut self,
         (customer, name, region): (usize, &str, super::words::Region),
@@ -276,7 +277,7 @@ impl World<'_> {
         };
         let full = (units * product.price * rng.i64(88..=112) / 100 / 50 * 50).max(500);
         let money = |amount: i64| Money::new(amount, currency);
-        // What one thinks of in the beginning is a round figure.
+        // The first estimate is a round number.
         let guess = (full * rng.i64(80..=125) / 100 / 500 * 500).max(500);
         let began = journey.entered[0];
         let hoped = began - rng.i64(35..60);
@@ -302,7 +303,7 @@ impl World<'_> {
                 _ => {}
             }
             if journey.outcome == Outcome::Open(at) {
-                // One in eight should have closed already.
+                // One in eight is overdue.
                 let left = if rng.u8(..8) == 0 {
                     -rng.i64(1..9)
                 } else {

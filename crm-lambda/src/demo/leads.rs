@@ -1,5 +1,5 @@
-//! Leads: how many came, from where, how far each got, and what was said on the way. How many take each way is fixed, so
-//! that every demo has some of all; who, when and about what is chance.
+//! Leads: their sources, how far each progressed, and their activities. The number of leads per outcome is fixed, so
+//! that every demo has some of each; people, times and topics are random.
 
 mod talk;
 
@@ -23,19 +23,19 @@ use super::{
     words::{Firm, Person, Region, pick, weighted},
 };
 
-/// What became of a lead by now.
+/// The current state of a lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// Nobody has called yet.
+    /// Not contacted yet.
     New,
     Contacted,
     Qualified,
-    /// Given up, after so many of the open stages.
+    /// Disqualified after this number of open stages.
     Unqualified(usize),
     Converted,
 }
 
-/// How many leads have each fate: 250 together with the story's, 38 of them converted.
+/// The number of leads of each fate: 250 together with the showcase, 38 of them converted.
 const FATES: [(Fate, usize); 7] = [
     (Fate::New, 22),
     (Fate::Contacted, 27),
@@ -46,12 +46,12 @@ const FATES: [(Fate, usize); 7] = [
     (Fate::Converted, 37),
 ];
 
-/// Of the converted ones, so many turn out to be of a company that is known already.
+/// The number of converted leads whose company is already known.
 const OF_KNOWN_COMPANIES: usize = 9;
 
 const OPEN: [&str; 3] = ["new", "contacted", "qualified"];
 
-/// Where leads come from: how often, and from where exactly.
+/// Sources of leads: source and details, with the weight of the source.
 const SOURCES: [((&str, &[&str]), u32); 7] = [
     (("web", &["Contact form", "Pricing page", "Data sheet download", "Newsletter"]), 32),
     (("advert", &["Search: vaccine storage alarm", "Search: freezer monitoring", "Trade journal, spring issue"]), 14),
@@ -72,7 +72,7 @@ const UNQUALIFIED: [(&str, u32); 7] = [
     ("Student project", 5),
 ];
 
-/// A lead before it is stored.
+/// A lead to be created.
 struct Coming {
     fate: Fate,
     owner: usize,
@@ -81,17 +81,17 @@ struct Coming {
     person: Person,
     product: Product,
     units: i64,
-    /// When it entered each of its stages, the first at its creation.
+    /// The times at which it entered each of its stages, the first at its creation.
     moments: Vec<Time>,
-    /// How many days ago it entered the last.
+    /// The number of days ago at which it entered the last stage.
     ago: i64,
     source: &'static str,
     detail: &'static str,
-    /// The company it is of, where that is known already.
+    /// The index of its company, if already known.
     known: Option<usize>,
 }
 
-/// A lead that is to be converted, with what its deal needs to know.
+/// A lead to be converted, with the data of its deal.
 pub(super) struct Converting {
     pub(super) lead: Id,
     pub(super) owner: usize,
@@ -104,9 +104,9 @@ pub(super) struct Converting {
     pub(super) known: Option<usize>,
 }
 
-/// How many days ago a lead of this fate entered each of its stages.
+/// The numbers of days ago at which a lead of this fate entered each of its stages.
 fn days(rng: &mut Rng, fate: Fate) -> Vec<i64> {
-    // One in six has been forgotten for a while.
+    // One in six is stale.
     let stale = rng.u8(..6) == 0;
     let (last, before) = match fate {
         Fate::New => (if stale { rng.i64(10..30) } else { rng.i64(0..10) }, 0),
@@ -125,7 +125,7 @@ fn days(rng: &mut Rng, fate: Fate) -> Vec<i64> {
 }
 
 impl World<'_> {
-    /// Makes the leads, all but the story's, and answers those that are to be converted.
+    /// Creates the leads except the showcase. Returns those to be converted.
     pub(super) async fn leads(&mut self) -> Result<Vec<Converting>, Error> {
         let stages = self.stages(PipelineKind::Lead).await?;
         let mut coming = Vec::new();
@@ -173,7 +173,7 @@ impl World<'_> {
             self.directory.firm(rng, region)
         };
         let owner = known.map_or_else(|| Staff::seller(rng, firm.region), |at| self.customers[at].owner);
-        // Whoever comes by recommendation buys more often than whoever was called.
+        // Referrals buy more often than cold calls.
         let mut chances = SOURCES;
         if fate == Fate::Converted {
             chances[4].1 *= 3;
@@ -184,7 +184,7 @@ impl World<'_> {
         let days = days(rng, fate);
         let mut moments = self.calendar.moments(rng, Staff::zone(owner), days.iter().copied());
         if let Some(at) = known {
-            // Nobody asks before the company came in.
+            // No lead is older than its company.
             let since = self.customers[at].since;
             for moment in &mut moments {
                 *moment = (*moment).max(since);
@@ -194,7 +194,7 @@ impl World<'_> {
         Coming {
             fate,
             owner,
-            // What is new and nobody's comes from marketing.
+            // New unassigned leads are created by marketing.
             author: if fate == Fate::New && unassigned { MARKETING } else { owner },
             person: self.directory.person(rng, &firm),
             firm,
@@ -208,7 +208,7 @@ impl World<'_> {
         }
     }
 
-    /// The lead with its moves. What is to be converted is qualified at first.
+    /// The lead with its moves. A lead to be converted is qualified first.
     fn with_history(
         &mut self,
         lead: &Coming,

@@ -1,12 +1,12 @@
 //! A demo organization: a company that sells monitoring of cold rooms, transports and freezers, with half a year of
-//! leads, deals and all that was said and done about them, up to now.
+//! leads, deals and activities up to now.
 //!
-//! [`fill`] makes it through the public use cases alone, so it works on every store: what happened is brought in as an
-//! import brings it in, with the time at which it was true, and recorded now. Who did it is the user it would have been.
-//! It is the same every time for one seed and one time of the [`Crm`]'s clock, but for the ids. People, firms, addresses
-//! and numbers are invented, from ranges that are set aside for that.
+//! [`fill`] creates it through public use cases only, so it works on every store. Past events are backdated, as an
+//! import does: each has the time at which it happened and is recorded now, by the user who would have done it. Except
+//! for ids, the result is the same for the same seed and time of the [`Crm`]'s clock. People, companies, addresses and
+//! numbers are fictitious, from ranges reserved for that purpose.
 //!
-//! Its password is known to everybody who reads this: a demo is for a server that only its owner reaches.
+//! The password is public: use the demo only on a server that nobody else can reach.
 
 mod activities;
 mod calendar;
@@ -40,56 +40,57 @@ use self::{
     words::Directory,
 };
 
-/// The name under which the demo organization signs in.
+/// The slug of the demo organization.
 pub const SLUG: &str = "demo";
 /// The password of all its users who can sign in.
 pub const PASSWORD: &str = "seven lanterns by the quay";
 
-/// Where its users have their addresses: a domain that nobody can have.
+/// The domain of its users' addresses, which is reserved and cannot be registered.
 const DOMAIN: &str = "coldharrow.example";
-/// Records handed over together: with history, claims and links they fit a few commits.
+/// Records created per call: with history, claims and links they fit a few commits.
 const PER_CALL: usize = 20;
 
-/// How to sign in to the demo organization, and what to look at first.
+/// The credentials of the demo organization, and the records to look at first.
 #[derive(Clone, Debug)]
 pub struct SignInHint {
     /// The organization's slug.
     pub organization: String,
-    /// The administrator's e-mail address.
+    /// The administrator's email address.
     pub email: String,
-    /// The password, of the administrator and of the others: [`PASSWORD`]. Of an organization that was there already it
-    /// is what they were made with; whoever has changed theirs since knows it.
+    /// The password of the administrator and the other users: [`PASSWORD`]. For an existing organization, the password
+    /// with which they were created; they may have changed it since.
     pub password: Secret,
-    /// Who else can sign in: for each of the built-in roles somebody.
+    /// The other users who can sign in: one for each built-in role.
     pub others: Vec<DemoUser>,
-    /// A lead with a rich history: from a trade fair through conversion to a deal that was won. `None` where an
-    /// organization was there already and this lead is not: another program's, or the filling was interrupted, and a
-    /// fresh store gives the whole demo.
+    /// A lead with a rich history, from a trade fair through conversion to a won deal. `None` if an organization with
+    /// this slug exists without that lead, because it was created by another program or because filling was
+    /// interrupted. A new store gives the whole demo.
     pub lead: Option<Id>,
-    /// The deal that it became.
+    /// The deal of that lead.
     pub deal: Option<Id>,
-    /// Whether the organization was made just now.
+    /// `true` if the organization was created by this call.
     pub is_new: bool,
 }
 
 /// A user of the demo organization who can sign in with [`SignInHint::password`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DemoUser {
-    /// What they are called.
+    /// The user's name.
     pub name: String,
-    /// The key of their role.
+    /// The key of the user's role.
     pub role: String,
-    /// The e-mail address they sign in under.
+    /// The email address for sign-in.
     pub email: String,
 }
 
-/// Makes the demo organization, or says how to sign in to the one that is there; nothing is written then.
+/// Creates the demo organization. If it exists, returns its credentials and writes nothing.
 ///
-/// Costs about 600 commits (2,800 changes; a score for each lead among them) and as many reads, one after the other, and the hashing of seven passwords at
-/// the policy's cost. Not one transaction: interrupted, it leaves a part behind, and [`SignInHint::lead`] of a later call is `None`.
+/// Costs about 600 commits (2,800 changes, including a score for each lead) and as many reads, one after the other, and
+/// the hashing of seven passwords at the policy's cost. It is not one transaction: an interrupted call leaves a part
+/// behind, and [`SignInHint::lead`] of a later call is `None`.
 ///
 /// # Errors
-/// What the store says; [`AuthError::Crm`] where the policy takes no such password.
+/// Errors of the store; [`AuthError::Crm`] if the policy rejects the password.
 pub async fn fill(crm: &Crm, policy: &Policy, seed: u64) -> Result<SignInHint, AuthError> {
     match crm.tenant_by_slug(SLUG).await {
         Ok(tenant) => return Ok(found(crm, tenant).await?),
@@ -99,7 +100,7 @@ pub async fn fill(crm: &Crm, policy: &Policy, seed: u64) -> Result<SignInHint, A
     let password = Secret::from(PASSWORD);
     let admin = match crm.auth(policy).register(setup::organization(), staff::admin(), &password).await {
         Ok(signed_in) => signed_in.actor,
-        // Another program was faster.
+        // Another program created it first.
         Err(AuthError::Crm(Error::Duplicate { field, .. })) if field == "slug" => {
             return Ok(found(crm, crm.tenant_by_slug(SLUG).await?).await?);
         }
@@ -129,7 +130,7 @@ pub async fn fill(crm: &Crm, policy: &Policy, seed: u64) -> Result<SignInHint, A
     Ok(hint(Some(story), true))
 }
 
-/// How to sign in to the organization that is there.
+/// The credentials of the existing organization.
 async fn found(crm: &Crm, tenant: Id) -> Result<SignInHint, Error> {
     match crm.leads(&Actor::system(tenant)).find("external_id", showcase::EXTERNAL_ID).await {
         Ok(lead) => Ok(hint(Some((lead.id, lead.converted_deal_id)), false)),
@@ -156,21 +157,21 @@ fn hint(story: Option<(Id, Option<Id>)>, is_new: bool) -> SignInHint {
     }
 }
 
-/// The demo organization while it is being made.
+/// The state of the demo organization under construction.
 struct World<'a> {
     crm: &'a Crm,
     staff: Staff,
     calendar: Calendar,
     rng: Rng,
     directory: Directory,
-    /// Companies, with whom one knows there.
+    /// The companies with their contacts.
     customers: Vec<Customer>,
-    /// What was said and done, to be brought in at the end.
+    /// The activities, created at the end.
     activities: Activities,
 }
 
 impl World<'_> {
-    /// Creates records, each under the name of whoever wrote it, and answers them in their order.
+    /// Creates records, each on behalf of its author, and returns them in their order.
     async fn bring<K: RecordKind>(&self, many: Vec<(usize, NewWithHistory<K>)>) -> Result<Vec<Record<K>>, Error> {
         let mut made: Vec<Option<Record<K>>> = many.iter().map(|_| None).collect();
         let mut by_author: BTreeMap<usize, Vec<(usize, NewWithHistory<K>)>> = BTreeMap::new();
@@ -189,7 +190,7 @@ impl World<'_> {
         made.into_iter().map(|made| made.ok_or(Error::NotFound(K::KIND))).collect()
     }
 
-    /// Brings in what was said and done.
+    /// Creates the collected activities.
     async fn bring_activities(&mut self) -> Result<(), Error> {
         let Activities { interactions, tasks, notes } = std::mem::take(&mut self.activities);
         self.bring(interactions).await?;
@@ -206,7 +207,6 @@ impl World<'_> {
     }
 }
 
-/// The stage of a key.
 fn stage(stages: &BTreeMap<String, Id>, key: &str) -> Result<Id, Error> {
     stages.get(key).copied().ok_or(Error::NotFound(Kind::Pipeline))
 }

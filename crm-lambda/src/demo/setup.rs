@@ -113,6 +113,6 @@ pub(super) async fn rates(crm: &Crm, admin: &Actor, calendar: Calendar, rng: &mu
 /// The starter model, in force, and every lead scored by it.
 pub(super) async fn scores(crm: &Crm, admin: &Actor) -> Result<(), Error> {
     crm.scoring_models(admin).create(ScoringModel::starter()).await?;
-    while crm.score_keeper().sweep(admin.tenant(), Duration::from_mins(1)).await?.more {}
+    while crm.score_sweeper().sweep(admin.tenant(), Duration::from_mins(1)).await?.more {}
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! One story told in full: a lead from a trade fair, written by those who were there, through conversion to a deal that
-//! was won. It is what one looks at first, and it is made last: whoever finds it finds the whole demo.
+//! The showcase: a lead from a trade fair, through conversion to a won deal, with a complete history. It is created
+//! last, so that its existence shows that the demo is complete.
 
 use crm_core::{
     Error,
@@ -15,19 +15,19 @@ use super::{
     staff::{ADMIN, AMERICAS_LEAD, DANA, MARKETING, Staff, VP},
 };
 
-/// What the lead is known by in the demo organization's accounting: set last of all.
+/// The external id of the lead, set last of all.
 pub(super) const EXTERNAL_ID: &str = "ledger-104233";
 
-/// How many days ago each chapter was.
+/// The number of days ago of each chapter.
 const CHAPTERS: [i64; 14] = [123, 120, 117, 112, 109, 104, 101, 96, 88, 81, 74, 67, 60, 56];
 
 const EMAIL: &str = "odile.marchbanks@saltwharf.example";
 
-/// Who talked about what, in which chapter, by what, from outside or not, in words, for how many minutes, to what end.
+/// An interaction: author, links, chapter, type, inbound, subject, content, minutes, outcome.
 type Said<'a> = (usize, &'a [Ref], usize, &'a str, bool, &'a str, &'a str, i64, &'a str);
 
 impl World<'_> {
-    /// Tells the story; answers the lead and its deal.
+    /// Creates the showcase. Returns the lead and its deal.
     pub(super) async fn showcase(&mut self) -> Result<(Id, Option<Id>), Error> {
         let zone = Staff::zone(DANA);
         let at = self.calendar.moments(&mut self.rng, zone, CHAPTERS);
@@ -40,7 +40,7 @@ impl World<'_> {
         Ok((lead, Some(deal)))
     }
 
-    /// From a card at the fair to a lead that is qualified.
+    /// From the trade fair to the qualified lead.
     async fn meets_at_the_fair(&self, at: &[Time]) -> Result<Id, Error> {
         let new = NewLead {
             first_name: Some("Odile".into()),
@@ -73,7 +73,7 @@ impl World<'_> {
         Ok(lead)
     }
 
-    /// From the conversion to the order; answers the deal, the contact and the company.
+    /// From the conversion to the won deal. Returns the deal, the contact and the company.
     async fn becomes_a_deal(&self, lead: Id, at: &[Time]) -> Result<(Id, Id, Id), Error> {
         let usd = |amount: i64| Money::new(amount, Currency::USD);
         let on = |time: Time, days: i32| -> Date { time.date_in(Staff::zone(DANA)) + days };
@@ -114,7 +114,7 @@ impl World<'_> {
         Ok((deal, contact, company))
     }
 
-    /// What was said and done meanwhile.
+    /// The activities of the showcase.
     fn is_talked_about(&mut self, lead: Id, [deal, contact, company]: [Id; 3], at: &[Time]) {
         let about = |author, links: &[Ref]| About { author, links: links.to_vec(), with: EMAIL.to_owned() };
         let of_lead = [Ref::new(Kind::Lead, lead)];

@@ -1,5 +1,5 @@
-//! Who works at the demo organization: twelve people in three teams, from the managing director down; some of them with
-//! the demo's password, one for each of the built-in roles at least.
+//! The users of the demo organization: twelve people in three teams. Some can sign in with the demo's password, at
+//! least one for each built-in role.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +22,7 @@ use super::{
     words::{Region, pick},
 };
 
-/// One of the people: how they are called, what they do, to whom they report.
+/// A position: name, role and job of the user, and their manager.
 pub(super) struct Post {
     pub(super) first: &'static str,
     pub(super) last: &'static str,
@@ -37,32 +37,32 @@ pub(super) struct Post {
 }
 
 impl Post {
-    /// The address they sign in under.
+    /// The email address for sign-in.
     pub(super) fn email(&self) -> String {
         format!("{}@{}", self.first.to_lowercase(), super::DOMAIN)
     }
 }
 
-/// The teams: the first is above the others.
+/// The teams. The first is the parent of the others.
 const TEAMS: [(&str, &str, usize); 3] = [
     ("Commercial", "Everybody who sells, helps or finds customers", VP),
     ("Americas", "Sales in the United States", AMERICAS_LEAD),
     ("Europe", "Sales in Germany and France", EUROPE_LEAD),
 ];
 
-/// Their places in [`POSTS`]: the director, who is the administrator,
+/// Indexes into [`POSTS`]. The director, who is the administrator.
 pub(super) const ADMIN: usize = 0;
-/// the head of sales,
+/// The head of sales.
 pub(super) const VP: usize = 1;
-/// who leads the Americas,
+/// The lead of the Americas team.
 pub(super) const AMERICAS_LEAD: usize = 2;
-/// the representative with whom the story of the demo's lead begins,
+/// The representative who begins the showcase.
 pub(super) const DANA: usize = 3;
-/// who leads Europe,
+/// The lead of the Europe team.
 pub(super) const EUROPE_LEAD: usize = 6;
-/// support
+/// A support agent.
 pub(super) const SUPPORT: usize = 9;
-/// and marketing.
+/// A marketer.
 pub(super) const MARKETING: usize = 10;
 
 macro_rules! posts {
@@ -75,7 +75,7 @@ macro_rules! posts {
     };
 }
 
-/// Everybody; whoever is reported to comes first.
+/// All positions; a manager precedes their reports.
 pub(super) const POSTS: &[Post] = posts! {
     "Robin" "Ashdown" "admin" "Managing director" "Management" 0 None, America__New_York "+16175550100" true;
     "Margit" "Solheim" "sales_manager" "Vice president, sales" "Sales" 0 Some(0), America__New_York "+16175550101" true;
@@ -91,7 +91,7 @@ pub(super) const POSTS: &[Post] = posts! {
     "Tomasz" "Wilkowiak" "analyst" "Business analyst" "Finance" 0 Some(0), America__New_York "+16175550107" true;
 };
 
-/// Who sells in a region, the leads of the teams among them.
+/// The sellers of a region, including team leads.
 const fn sellers(region: Region) -> &'static [usize] {
     match region {
         Region::Americas => &[DANA, DANA, DANA, 4, 4, 4, 5, 5, 5, AMERICAS_LEAD],
@@ -120,14 +120,14 @@ fn user(post: &Post, role_ids: Vec<Id>, team_ids: Vec<Id>, manager_id: Option<Id
     }
 }
 
-/// Everybody, as they are stored.
+/// The users as created.
 pub(super) struct Staff {
     ids: Vec<Id>,
     authors: Vec<Actor>,
 }
 
 impl Staff {
-    /// The teams, the users and who leads whom.
+    /// Creates the teams and users, with their managers.
     pub(super) async fn hire(crm: &Crm, admin: &Actor, calendar: Calendar, rng: &mut Rng) -> Result<Self, Error> {
         let all = crm.teams(admin);
         let mut teams: Vec<Id> = Vec::with_capacity(TEAMS.len());
@@ -141,7 +141,7 @@ impl Staff {
         let first = admin.user().ok_or(Error::NotFound(Kind::User))?;
         crm.users(admin).update(first, UserPatch::new().team_ids(vec![teams[0]])).await?;
         let mut ids = vec![first];
-        // Wave by wave: whoever is reported to must be there.
+        // Level by level: a manager must exist before their reports.
         while ids.len() < POSTS.len() {
             let ready = |post: &&Post| post.manager.is_some_and(|manager| manager < ids.len());
             let mut wave = Vec::new();
@@ -159,7 +159,7 @@ impl Staff {
         for (&team, (_, _, manager)) in teams.iter().zip(TEAMS) {
             all.update(team, TeamPatch::new().manager_id(ids[manager])).await?;
         }
-        // Everybody's history is brought in under their own name, by one who may bring history in.
+        // History is backdated on behalf of each user, which requires the permission of an administrator.
         let rights = vec![crm.roles(admin).find("key", "admin").await?.id];
         let origin =
             || Origin { through: Some("import".into()), detail: Some("demo organization".into()), ..Origin::default() };
@@ -170,9 +170,9 @@ impl Staff {
         Ok(Self { ids, authors })
     }
 
-    /// Lets those sign in with the demo's password who may.
+    /// Lets the users with access sign in with the demo's password.
     ///
-    /// They are invited as anybody is; the letters are opened here.
+    /// They are invited like any user; the invitation emails are captured here.
     pub(super) async fn let_in(&self, crm: &Crm, admin: &Actor, policy: &Policy) -> Result<(), AuthError> {
         let letters = Arc::new(Letters::default());
         let policy = Policy { mailer: Arc::clone(&letters) as Arc<dyn Mailer>, ..policy.clone() };
@@ -187,22 +187,21 @@ impl Staff {
         Ok(())
     }
 
-    /// The id of one of them.
     pub(super) fn id(&self, post: usize) -> Id {
         self.ids[post]
     }
 
-    /// One of them, to write under their name.
+    /// An actor that writes on behalf of a user.
     pub(super) fn author(&self, post: usize) -> &Actor {
         &self.authors[post]
     }
 
-    /// Where one of them works.
+    /// The time zone of a user.
     pub(super) fn zone(post: usize) -> Tz {
         POSTS[post].zone
     }
 
-    /// One of those who sell in a region.
+    /// A random seller of a region.
     pub(super) fn seller(rng: &mut Rng, region: Region) -> usize {
         pick(rng, sellers(region))
     }
@@ -214,7 +213,7 @@ impl std::fmt::Debug for Staff {
     }
 }
 
-/// Keeps the ticket of the last letter.
+/// Captures the token of the last email.
 #[derive(Default)]
 struct Letters(Mutex<Option<Secret>>);
 

@@ -1,4 +1,4 @@
-//! The demo organization is the same for one seed, has some of everything, and can be signed in to.
+//! The demo organization is deterministic for a seed, contains every kind of data, and can be signed in to.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,7 @@ use crm_core::{
 
 use super::*;
 
-/// A Wednesday afternoon, a Sunday, and New Year's morning before anybody is at work.
+/// A Wednesday afternoon, a Sunday, and New Year's morning before working hours.
 const NOWS: [&str; 3] = ["2026-06-03T18:00:00Z", "2026-03-29T12:00:00Z", "2027-01-01T06:00:00Z"];
 
 fn policy() -> Policy {
@@ -95,7 +95,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// What is the same for one seed: everything but ids and secrets.
+/// The deterministic part of changes: everything but ids and secrets.
 fn shape(changes: &[Change]) -> Vec<String> {
     let is_fixed = |field: &&crm_core::change::FieldChange| {
         !matches!(field.new, crm_core::value::Value::Id(_) | crm_core::value::Value::Redacted)
@@ -311,7 +311,7 @@ fn it_takes_few_commits() {
     run(async {
         let demo = Demo::of(5, NOWS[0]).await;
         let changes = demo.changes().await;
-        // Scores are written one by one, after everything has happened.
+        // Scores are written one by one, after all other writes.
         let by_people = changes.iter().filter(|change| change.group == Group::Person);
         let commits: BTreeSet<Id> = by_people.map(|change| change.commit).collect();
         assert!(changes.len() > 2000, "{}", changes.len());

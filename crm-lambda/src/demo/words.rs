@@ -1,21 +1,21 @@
-//! The words that invented people and firms are made of. Nobody is meant: names are put together by chance, domains end
-//! in `.example`, and phone numbers are of the ranges that are set aside for fiction (555-0100 to 555-0199 in North
-//! America, those of the Bundesnetzagentur in Germany, those of Arcep in France).
+//! The vocabulary of fictitious people and companies. Names are combined at random, domains end in `.example`, and
+//! phone numbers are from ranges reserved for fiction (555-0100 to 555-0199 in North America, those of the
+//! Bundesnetzagentur in Germany, those of Arcep in France). Any resemblance is coincidental.
 
 use std::collections::HashSet;
 
 use fastrand::Rng;
 
-/// Where a firm is, and which of the teams sells to it.
+/// The region of a company, which determines the team that sells to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Region {
-    /// The United States; in dollars.
+    /// The United States; deals in dollars.
     Americas,
-    /// Germany and France; in euros.
+    /// Germany and France; deals in euros.
     Europe,
 }
 
-/// A firm.
+/// A company.
 #[derive(Clone, Debug)]
 pub(super) struct Firm {
     pub(super) name: String,
@@ -26,7 +26,7 @@ pub(super) struct Firm {
     pub(super) employees: i64,
 }
 
-/// A person at a firm.
+/// A person at a company.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) first: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct Person {
     pub(super) title: &'static str,
 }
 
-/// A city, its streets, and the numbers that nobody has there.
+/// A city with its streets and its reserved phone numbers.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) city: &'static str,
@@ -44,7 +44,7 @@ pub(super) struct Place {
     pub(super) country: &'static str,
     pub(super) postal_code: &'static str,
     street: &'static [&'static str],
-    /// What a reserved number begins with, and how many digits follow.
+    /// The prefix of a reserved number, and the number of digits that follow.
     phone: (&'static str, usize),
     language: Language,
 }
@@ -93,7 +93,7 @@ const EUROPE: &[Place] = places! {
     "Nantes" "PDL" "FR" "44300" RUES "+3326191" 4 French;
 };
 
-/// Both halves of a firm's name, by language; the umlauts are as they are written.
+/// Both halves of a company's name, by language; umlauts as they are written.
 const HEADS: [&[&str]; 3] = [
     &[
         "Salt", "Orchard", "Tall", "Bracken", "Hollow", "Quarry", "Amber", "Fern", "Thistle", "Copper", "Wren",
@@ -108,7 +108,7 @@ const TAILS: [&[&str]; 3] = [
     &["brun", "court", "mont", "vert", "rive", "pierre", "lieu", "val"],
 ];
 
-/// What firms do, and what they are then called, by language.
+/// Industries and the corresponding words in company names, by language.
 const INDUSTRIES: &[(&str, [&[&str]; 3])] = &[
     ("Food distribution", [&["Provisions", "Foods", "Produce"], &["Feinkost", "Frischdienst"], &["Primeurs"]]),
     ("Dairy", [&["Dairy", "Creamery"], &["Molkerei"], &["Laiterie"]]),
@@ -182,12 +182,12 @@ const TITLES: &[&str] = &[
     "Finance director",
 ];
 
-/// One of several.
+/// A random element.
 pub(super) fn pick<T: Copy>(rng: &mut Rng, of: &[T]) -> T {
     of[rng.usize(..of.len())]
 }
 
-/// One of several, each as often as its weight says.
+/// A random element, by weight.
 pub(super) fn weighted<T: Copy>(rng: &mut Rng, of: &[(T, u32)]) -> T {
     let mut left = rng.u32(..of.iter().map(|&(_, weight)| weight).sum::<u32>());
     for &(item, weight) in of {
@@ -199,7 +199,7 @@ pub(super) fn weighted<T: Copy>(rng: &mut Rng, of: &[(T, u32)]) -> T {
     of[0].0
 }
 
-/// Makes firms and people, none twice.
+/// Generates unique companies and people.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     domains: HashSet<String>,
@@ -207,7 +207,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// A firm that there was not yet.
+    /// Generates a company.
     pub(super) fn firm(&mut self, rng: &mut Rng, region: Region) -> Firm {
         loop {
             let place = &(if region == Region::Americas { AMERICAS } else { EUROPE });
@@ -222,7 +222,7 @@ impl Directory {
                 _ => format!("{head}{tail} {kind}"),
             };
             let domain = format!("{}.example", ascii(&format!("{head}{tail}-{kind}")));
-            // One firm of a name's first half is enough: `Saltmarsh Foods` and `Saltmarsh Dairy` would be one family.
+            // The first half of a name is used once: `Saltmarsh Foods` and `Saltmarsh Dairy` would look related.
             if same || !self.domains.insert(ascii(&format!("{head}{tail}"))) {
                 continue;
             }
@@ -231,10 +231,10 @@ impl Directory {
         }
     }
 
-    /// A person at a firm, with an address that nobody else has.
+    /// Generates a person at a company, with a unique address.
     pub(super) fn person(&mut self, rng: &mut Rng, firm: &Firm) -> Person {
         loop {
-            // One in six has a name from elsewhere, as in any firm.
+            // One in six has a name of any of the languages.
             let language = if rng.u8(..6) == 0 { rng.usize(..3) } else { firm.place.language as usize };
             let (first, last) = (pick(rng, FIRST_NAMES[language]), pick(rng, LAST_NAMES[language]));
             let email = format!("{}.{}@{}", ascii(first), ascii(last), firm.domain);
@@ -245,24 +245,24 @@ impl Directory {
     }
 }
 
-/// A number that nobody has.
+/// Generates a reserved phone number.
 pub(super) fn phone(rng: &mut Rng, place: &Place) -> String {
     let (prefix, digits) = place.phone;
     let mut number = prefix.to_owned();
-    // Of 01 99 the block 00 is set aside.
+    // Of 01 99 the block 00 is reserved.
     let zeros = if digits == 6 { 2 } else { 0 };
     number.push_str(&"0".repeat(zeros));
     number.extend((zeros..digits).map(|_| char::from(b'0' + rng.u8(..10))));
     number
 }
 
-/// A street and number.
+/// Generates a street and number.
 pub(super) fn street(rng: &mut Rng, place: &Place) -> String {
     let (street, number) = (pick(rng, place.street), rng.u16(1..240));
     if place.language == Language::German { format!("{street} {number}") } else { format!("{number} {street}") }
 }
 
-/// As it stands in a domain or an address.
+/// Transliterates a text for a domain or an address.
 fn ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.to_lowercase().chars() {

@@ -1,4 +1,4 @@
-//! JSON bodies: of one media type, bounded in size and depth, without unknown fields.
+//! JSON bodies: one media type, limited size and depth, no unknown fields.
 
 use axum::{
     extract::{FromRequest, Request},
@@ -10,12 +10,12 @@ use serde_json::{Map, Value as Json};
 
 use crate::problem::Problem;
 
-/// Bytes in a body.
+/// The maximum size of a body in bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// How deep a body may be nested: far more than any record needs, far less than a parser can take.
+/// The maximum nesting depth of a body: far more than a record needs, far less than a parser can handle.
 const MAX_DEPTH: usize = 32;
 
-/// A JSON body of a shape. An empty one is the shape's `{}`.
+/// A JSON body, deserialized. An empty body is read as `{}`.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
@@ -28,16 +28,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let bytes = match Limited::new(body, MAX_BODY).collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-                let detail = format!("a body has at most {MAX_BODY} bytes");
+                let detail = format!("a body may have at most {MAX_BODY} bytes");
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
             }
-            Err(_) => return Err(Problem::malformed("body_cut_off", "the body ended before its time")),
+            Err(_) => return Err(Problem::malformed("body_cut_off", "the body is incomplete")),
         };
         if bytes.is_empty() && media.is_none() {
             return read(b"{}");
         }
         if !media.is_some_and(is_json) {
-            let detail = "a body is JSON: say Content-Type: application/json";
+            let detail = "the body must be JSON: send Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
         read(if bytes.is_empty() { b"{}" } else { &bytes })
@@ -56,7 +56,7 @@ fn is_json(media: &str) -> bool {
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Problem> {
     if depth(bytes) > MAX_DEPTH {
-        return Err(Problem::malformed("too_deep", format!("JSON is nested at most {MAX_DEPTH} deep")));
+        return Err(Problem::malformed("too_deep", format!("JSON may be nested at most {MAX_DEPTH} levels deep")));
     }
     serde_json::from_slice(bytes).map(Body).map_err(|error| {
         let code = if error.is_data() { "bad_body" } else { "malformed_json" };
@@ -64,10 +64,10 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Problem> {
     })
 }
 
-/// A message without the megabytes that a body may have put into it.
+/// Shortens an error message, which may quote megabytes of the body.
 fn capped(message: &str) -> String {
     let mut short: String = message.chars().take(200).collect();
-    // Where it is cut its end is kept: the place.
+    // The end of a shortened message is kept: it contains the position.
     if let Some(place) = message.rfind(" at line ").filter(|_| message.chars().count() > 200) {
         short.push('…');
         short.push_str(&message[place..]);
@@ -75,7 +75,7 @@ fn capped(message: &str) -> String {
     short
 }
 
-/// How deep brackets are nested, outside texts.
+/// Returns the maximum nesting depth of brackets outside strings.
 fn depth(bytes: &[u8]) -> usize {
     let (mut deepest, mut now, mut text, mut escaped) = (0, 0_usize, false, false);
     for byte in bytes {
@@ -99,10 +99,10 @@ fn depth(bytes: &[u8]) -> usize {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Empty {}
 
-/// The object that a body is to be.
+/// Returns the object that a body must be.
 ///
 /// # Errors
-/// 400 for anything else.
+/// 400 for any other JSON value.
 pub(crate) fn object(json: Json) -> Result<Map<String, Json>, Problem> {
     match json {
         Json::Object(object) => Ok(object),

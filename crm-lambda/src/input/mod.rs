@@ -1,5 +1,5 @@
-//! What a request brings: ids, JSON bodies, query parameters, conditions. Read strictly: what is not known is refused
-//! with its place, so that a misspelt word never passes as one left out.
+//! Parsing of requests: ids, JSON bodies, query parameters, conditional headers. Parsing is strict: unknown input is
+//! rejected with its location, so that a misspelt name is never ignored.
 
 mod body;
 mod conditions;

@@ -1,4 +1,4 @@
-//! Ids in paths: what is no id names nothing, so it is 404, as an unknown id is.
+//! Ids in paths. A malformed id returns 404, as an unknown id does.
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
@@ -8,7 +8,7 @@ use crm_core::value::Id;
 
 use crate::problem::Problem;
 
-/// The one id of a path.
+/// The id of a path with one id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdPath(pub(crate) Id);
 

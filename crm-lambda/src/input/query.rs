@@ -1,4 +1,4 @@
-//! Query parameters: those that every list has, and any field of the kind as a simple condition.
+//! Query parameters: those common to all lists, and any field of the kind as a simple condition.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crm_core::{
     value::Time,
 };
 
-/// Characters of all parameters together.
+/// The maximum length of the query string in characters.
 const MAX_QUERY: usize = 16 * 1024;
 
-/// What a moment looks like.
+/// The expected format of a time, for error messages.
 pub(crate) const MOMENT: &str = "a time such as 2024-01-31T09:30:00Z";
 
-/// The parameters as they stand in the URL. Only a field of a list can be given more than once.
+/// The parameters of the URL. Only fields of a list can occur more than once.
 #[derive(Clone, Debug)]
 pub(crate) struct Params(BTreeMap<String, Vec<String>>);
 
@@ -27,7 +27,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         if query.len() > MAX_QUERY {
-            return Err(Problem::malformed("query_too_long", format!("a query has at most {MAX_QUERY} characters")));
+            return Err(Problem::malformed(
+                "query_too_long",
+                format!("a query string may have at most {MAX_QUERY} characters"),
+            ));
         }
         let mut params: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -38,7 +41,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
-    /// Takes a parameter out. One that is given twice stays, and is a fault of whoever has taken all others.
+    /// Removes a parameter and returns it. One that occurs twice is left, and [`Params::done`] reports it.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         if self.0.get(name)?.len() > 1 {
             return None;
@@ -46,36 +49,36 @@ impl Params {
         self.0.remove(name)?.pop()
     }
 
-    /// Takes a parameter out and reads it.
+    /// Removes a parameter and parses it.
     ///
     /// # Errors
-    /// 400 where it cannot be read.
+    /// 400 if it cannot be parsed.
     pub(crate) fn read<T: std::str::FromStr>(&mut self, name: &'static str, what: &str) -> Result<Option<T>, Problem> {
         self.take(name)
             .map(|text| text.parse().map_err(|_| bad(name, "bad_parameter", format!("must be {what}"))))
             .transpose()
     }
 
-    /// Takes a parameter out that is true or false; false where it is not given.
+    /// Removes a boolean parameter; `false` if it is absent.
     ///
     /// # Errors
-    /// 400 for anything else.
+    /// 400 for any other value.
     pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
         let mut faults = Faults::new();
         let flag = flag(self, name, &mut faults);
         if faults.is_empty() { Ok(flag) } else { Err(Problem::bad_request(&faults)) }
     }
 
-    /// Nothing where all parameters have been taken.
+    /// Checks that no parameters are left.
     ///
     /// # Errors
-    /// 400 naming those that nobody knows.
+    /// 400 with the names of the unknown parameters.
     pub(crate) fn done(self) -> Result<(), Problem> {
         let mut faults = Faults::new();
         for (name, values) in &self.0 {
             let (code, message) = match values.len() {
-                1 => ("unknown_parameter", "is no parameter of this route"),
-                _ => ("repeated_parameter", "is given twice"),
+                1 => ("unknown_parameter", "is not a parameter of this route"),
+                _ => ("repeated_parameter", "must not be given twice"),
             };
             faults.push(shown(name), code, message);
         }
@@ -93,27 +96,27 @@ fn bad(name: &str, code: &'static str, message: impl Into<String>) -> Problem {
     Problem::bad_request(&faults)
 }
 
-/// The parameters of lists that are no fields.
+/// The parameters of lists that are not fields.
 const PARAMETERS: [&str; 11] =
     ["q", "filter", "sort", "limit", "cursor", "archived", "with_total", "fields", "include", "as_of", "known_at"];
 
-/// What a list's parameters ask for.
+/// The parsed parameters of a list.
 #[derive(Clone, Debug)]
 pub(crate) struct ListParams {
-    /// The list.
+    /// The query.
     pub(crate) query: ListQuery,
-    /// The fields to show; all where it is missing.
+    /// The fields to return; all if `None`.
     pub(crate) fields: Option<Vec<String>>,
-    /// The references to bring along.
+    /// The references to include.
     pub(crate) include: Vec<String>,
-    /// Whether the whole is to be counted.
+    /// `true` if the total is to be counted.
     pub(crate) with_total: bool,
-    /// The moment as of which records are to be shown, and by when what counts had to be recorded.
+    /// The time at which records are to be shown, and the time up to which recorded changes are considered.
     pub(crate) as_of: Option<(Time, Option<Time>)>,
 }
 
 impl ListParams {
-    /// Reads the parameters of a list of a kind.
+    /// Parses the parameters of a list of a kind.
     ///
     /// # Errors
     /// 400 with every fault.
@@ -124,7 +127,7 @@ impl ListParams {
         if let Some(text) = params.take("filter") {
             match serde_json::from_str::<Filter>(&text) {
                 Ok(filter) => filters.push(filter),
-                Err(_) => faults.push("filter", "bad_filter", "must be a condition in JSON, as the documentation says"),
+                Err(_) => faults.push("filter", "bad_filter", "must be a filter in JSON"),
             }
         }
         if let Some(text) = params.take("q").filter(|text| !text.trim().is_empty()) {
@@ -133,7 +136,7 @@ impl ListParams {
         if let Some(sort) = params.take("sort") {
             let (field, descending) = sort.strip_prefix('-').map_or((sort.as_str(), false), |field| (field, true));
             if field.contains(',') {
-                let message = "a list is sorted by one field; ties go by id";
+                let message = "must be a single field; ties are ordered by id";
                 faults.push("sort", "unknown_sort", format!("{message}. {}", sorts(decl)));
             }
             query = query.sort(field);
@@ -160,16 +163,16 @@ impl ListParams {
         if as_of.is_some() {
             for (name, given) in [("with_total", with_total), ("include", !include.is_empty())] {
                 if given {
-                    faults.push(name, "not_in_the_past", "cannot be asked for together with as_of");
+                    faults.push(name, "not_in_the_past", "cannot be combined with as_of");
                 }
             }
         }
         for (name, values) in params.0 {
             if name == "id" || name.starts_with("properties.") || decl.position(&name).is_some() {
-                // The core knows the types, also of custom properties.
+                // The core knows the types, including those of custom properties.
                 filters.push(Filter::is(name, Op::Written, values));
             } else if PARAMETERS.contains(&name.as_str()) {
-                faults.push(shown(&name), "repeated_parameter", "is given twice");
+                faults.push(shown(&name), "repeated_parameter", "must not be given twice");
             } else {
                 let message = format!("is neither a parameter of lists nor a field of `{}`", decl.kind);
                 faults.push(shown(&name), "unknown_parameter", message);
@@ -189,7 +192,7 @@ impl ListParams {
         Ok(Self { query, fields, include, with_total, as_of })
     }
 
-    /// Reads `fields` and `include` alone: of one record.
+    /// Parses `fields` and `include`, for a single record.
     ///
     /// # Errors
     /// 400 with every fault.
@@ -205,7 +208,7 @@ impl ListParams {
     }
 }
 
-/// The sorts that a kind declares.
+/// The sort orders declared by a kind, for error messages.
 fn sorts(decl: &KindDecl) -> String {
     let mut names: Vec<&str> =
         decl.indexes.iter().filter(|index| !index.archived).map(|index| decl.fields[index.sort].name).collect();
@@ -225,7 +228,7 @@ fn flag(params: &mut Params, name: &'static str, faults: &mut Faults) -> bool {
     }
 }
 
-/// `as_of`, and `known_at` with it.
+/// Parses `as_of` and `known_at`, which requires `as_of`.
 fn as_of(params: &mut Params, faults: &mut Faults) -> Option<(Time, Option<Time>)> {
     let is_given = params.0.contains_key("as_of");
     let mut moment = |name: &'static str| -> Option<Time> {
@@ -237,7 +240,7 @@ fn as_of(params: &mut Params, faults: &mut Faults) -> Option<(Time, Option<Time>
     };
     let (at, known_at) = (moment("as_of"), moment("known_at"));
     if known_at.is_some() && !is_given {
-        faults.push("known_at", "bad_parameter", "goes with as_of alone");
+        faults.push("known_at", "bad_parameter", "requires as_of");
     }
     at.map(|at| (at, known_at))
 }
@@ -264,14 +267,14 @@ fn include(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Vec<Str
             None => {
                 let known: Vec<&str> = references(decl).collect();
                 let shown: String = name.chars().take(64).collect();
-                faults.push("include", "unknown_include", format!("`{shown}` is none of {}", known.join(", ")));
+                faults.push("include", "unknown_include", format!("`{shown}` must be one of {}", known.join(", ")));
             }
         }
     }
     names
 }
 
-/// The names under which a kind's references can be brought along: `owner` for `owner_id`, `links` for `links`.
+/// The names under which a kind's references can be included: `owner` for `owner_id`, `links` for `links`.
 pub(crate) fn references(decl: &KindDecl) -> impl Iterator<Item = &'static str> {
     let is_reference = |ty: FieldType| matches!(ty.element(), FieldType::Id(_) | FieldType::Ref(_));
     decl.fields

@@ -1,6 +1,6 @@
-//! What a write is told besides its body: when it was true, whether it is only to be planned, under which idempotency key,
-//! and which version it holds to. One extractor, so that no write forgets a part of it, and none takes a parameter that
-//! nobody knows.
+//! Write options: everything that a write takes in addition to its body (the time at which it happened, dry run,
+//! idempotency key, required version). They are one extractor, so that no write omits an option or accepts an unknown
+//! parameter.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use crm_core::value::Time;
@@ -8,29 +8,29 @@ use crm_core::value::Time;
 use super::{IdempotencyKey, IfMatch, Params};
 use crate::problem::Problem;
 
-/// What a write is told.
+/// The options of a write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// `occurred_at`: when it was true, where that is not now.
+    /// `occurred_at`: the time at which the change happened, if it is not now.
     pub(crate) occurred_at: Option<Time>,
-    /// `dry_run`: say what it would do.
+    /// `dry_run`: return the result without committing.
     pub(crate) dry_run: bool,
     /// `Idempotency-Key`.
     pub(crate) key: Option<String>,
-    /// `If-Match`: the person's version that the record must still have.
+    /// `If-Match`: the user version that the record must have.
     pub(crate) version: Option<u64>,
 }
 
-/// The options of a write, and whether it looks at an idempotency key and at a version: what it does not look at counts
-/// as not sent.
+/// The options of a write. `KEY` and `VERSION` say whether the write reads the idempotency key and the version; a
+/// header that it does not read is ignored.
 #[derive(Clone, Debug)]
 pub(crate) struct Told<const KEY: bool, const VERSION: bool>(pub(crate) Options);
 
-/// Of a write that makes a record: there is no version yet.
+/// Options of a create: there is no version yet.
 pub(crate) type Making = Told<true, false>;
-/// Of a write that sets fields: done twice it is what it was once.
+/// Options of an update: it is idempotent without a key.
 pub(crate) type Setting = Told<false, true>;
-/// Of any other write to a record.
+/// Options of any other write to a record.
 pub(crate) type Acting = Told<true, true>;
 
 impl<S: Send + Sync, const KEY: bool, const VERSION: bool> FromRequestParts<S> for Told<KEY, VERSION> {

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the same table of routes that the router is made from.
+//! The OpenAPI document, generated from the same table of routes as the router.
 
 mod operation;
 mod schemas;
@@ -18,7 +18,7 @@ use utoipa::openapi::{
 
 use crate::problem::PROBLEM_JSON;
 
-/// The document of these routes.
+/// Returns the document of these routes.
 pub(crate) fn document(routes: &[Route]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut grouped: Vec<&str> = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn document(routes: &[Route]) -> OpenApi {
             tags.push(route.tag);
         }
     }
-    // Beside the document, wherever the router is nested.
+    // Relative to the document, wherever the router is nested.
     let here = ServerBuilder::new().url(".").build();
     OpenApiBuilder::new()
         .servers(Some([here]))

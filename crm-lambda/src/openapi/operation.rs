@@ -1,4 +1,4 @@
-//! One operation: what the document says of it and what answers it, side by side.
+//! A single operation: its documentation together with its handler.
 
 use axum::{
     extract::{FromRequestParts as _, Request},
@@ -18,7 +18,7 @@ use utoipa::openapi::{
 use super::schemas::{integer, object, reference, text};
 use crate::{app::App, input::Params, problem::Problem};
 
-/// A route: how it is documented and what answers it.
+/// A route: its documentation and its handler.
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) method: HttpMethod,
@@ -28,7 +28,7 @@ pub(crate) struct Route {
     pub(crate) handler: MethodRouter<App>,
 }
 
-/// A route that is being described.
+/// The builder of a route.
 pub(crate) struct Operation {
     method: HttpMethod,
     path: String,
@@ -36,11 +36,11 @@ pub(crate) struct Operation {
     builder: OperationBuilder,
     writes: bool,
     public: bool,
-    /// It may be asked what it would do, and then answers a plan.
+    /// The operation supports `dry_run`, which returns a plan.
     plans: bool,
 }
 
-/// Begins the description of a route: method, path, tag, operation id, one sentence.
+/// Starts a route: method, path, tag, operation id, summary.
 pub(crate) fn route(
     method: HttpMethod,
     path: impl Into<String>,
@@ -65,7 +65,7 @@ pub(crate) fn route(
 }
 
 impl Operation {
-    /// A query parameter.
+    /// Adds a query parameter.
     pub(crate) fn query(mut self, name: &str, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
         self.builder = self.builder.parameter(
             ParameterBuilder::new()
@@ -92,29 +92,32 @@ impl Operation {
         self
     }
 
-    /// It takes an idempotency key.
+    /// Adds the `Idempotency-Key` header.
     pub(crate) fn repeatable(self) -> Self {
-        self.header("Idempotency-Key", "the same key answers the same for 24 hours, and nothing is done twice")
-    }
-
-    /// It holds to a version where asked.
-    pub(crate) fn conditional(self) -> Self {
-        self.header("If-Match", "the ETag the record must still have").fails(412)
-    }
-
-    /// It may say when it was true, and be asked for its plan.
-    pub(crate) fn dated(mut self) -> Self {
-        self = self.data(200, reference("Plan"), "with `dry_run`: what would change");
-        self.plans = true;
-        let when = "when it was true, between the record's creation and now; needs the permission `backdate`";
-        self.query("occurred_at", super::schemas::time(), when).query(
-            "dry_run",
-            super::schemas::boolean(),
-            "say what would change, and change nothing",
+        self.header(
+            "Idempotency-Key",
+            "for 24 hours, requests with the same key return the same result and are executed once",
         )
     }
 
-    /// It takes a JSON body.
+    /// Adds the `If-Match` header.
+    pub(crate) fn conditional(self) -> Self {
+        self.header("If-Match", "write only if the record still has this ETag").fails(412)
+    }
+
+    /// Adds `occurred_at` and `dry_run`.
+    pub(crate) fn dated(mut self) -> Self {
+        self = self.data(200, reference("Plan"), "with `dry_run`: the changes that would be made");
+        self.plans = true;
+        let when = "the time at which the change took effect, between the record's creation and now; requires the permission `backdate`";
+        self.query("occurred_at", super::schemas::time(), when).query(
+            "dry_run",
+            super::schemas::boolean(),
+            "return the changes without making them",
+        )
+    }
+
+    /// Adds a JSON body.
     pub(crate) fn body(mut self, schema: impl Into<RefOr<Schema>>) -> Self {
         self.writes = true;
         let content = ContentBuilder::new().schema(Some(schema.into())).build();
@@ -124,28 +127,28 @@ impl Operation {
         self
     }
 
-    /// Nobody has to be signed in for it.
+    /// Requires no authentication.
     pub(crate) const fn public(mut self) -> Self {
         self.public = true;
         self
     }
 
-    /// It answers `{data, meta}` with data of this schema.
+    /// Adds a response `{data, meta}` with data of this schema.
     pub(crate) fn data(self, status: u16, schema: impl Into<RefOr<Schema>>, description: &str) -> Self {
         if self.plans && status == 200 {
             let either = AnyOfBuilder::new().item(schema).item(reference("Plan")).build();
-            let description = format!("{description}; with `dry_run` what would change");
+            let description = format!("{description}; with `dry_run` the changes that would be made");
             return self.content(status, "application/json", enveloped(Schema::AnyOf(either)), &description);
         }
         self.content(status, "application/json", enveloped(schema), description)
     }
 
-    /// It answers a page of `{data, meta}`, or, where `Accept: text/csv` asks for it, the same page as a table.
+    /// Adds a response with a page of `{data, meta}`, or the same page as CSV if requested by `Accept: text/csv`.
     pub(crate) fn page(mut self, schema: impl Into<RefOr<Schema>>) -> Self {
         let json = ContentBuilder::new().schema(Some(enveloped(schema))).build();
         let table = ContentBuilder::new().schema(Some(text())).build();
         let response = ResponseBuilder::new()
-            .description("a page; `meta.next_cursor` where there is more. As a table with `Accept: text/csv`")
+            .description("a page, with `meta.next_cursor` if there are more; with `Accept: text/csv` as CSV")
             .content("application/json", json)
             .content("text/csv", table)
             .build();
@@ -153,7 +156,7 @@ impl Operation {
         self
     }
 
-    /// It answers this media type.
+    /// Adds a response of this media type.
     pub(crate) fn content(
         mut self,
         status: u16,
@@ -167,20 +170,20 @@ impl Operation {
         self
     }
 
-    /// It answers without a body.
+    /// Adds a response without a body.
     pub(crate) fn empty(mut self, status: u16, description: &str) -> Self {
         let response = ResponseBuilder::new().description(description).build();
         self.builder = self.builder.response(status.to_string(), response);
         self
     }
 
-    /// It answers a problem. What it says there is the same for every route, and stands in the document once.
+    /// Adds a problem response. Its description is the same for every route and is in the document once.
     pub(crate) fn fails(mut self, status: u16) -> Self {
         self.builder = self.builder.response(status.to_string(), Ref::from_response_name(failure_name(status)));
         self
     }
 
-    /// What answers it.
+    /// Sets the handler.
     pub(crate) fn to<H, T>(self, handler: H) -> Route
     where
         H: Handler<T, App>,
@@ -200,7 +203,7 @@ impl Operation {
         }
     }
 
-    /// What is the same of every handler, so that it is compiled once.
+    /// The part that does not depend on the handler's type, so that it is compiled once.
     fn answered_by(self, handler: MethodRouter<App>) -> Route {
         let mut whole = self.fails(400);
         if whole.public {
@@ -214,7 +217,7 @@ impl Operation {
             whole = whole.fails(409).fails(413).fails(415).fails(422);
         }
         whole = whole.fails(429).fails(503).fails(504);
-        // What is open to all and only reads (pages, keys, health) is asked by browsers and probes, which add what they like.
+        // Public reads (pages, keys, health) are requested by browsers and probes, which add parameters of their own.
         let operation = whole.builder.build();
         let queried = operation
             .parameters
@@ -231,7 +234,7 @@ impl Operation {
         }
     }
 
-    /// The parameters of every list of a kind.
+    /// Adds the parameters of a list of a kind.
     pub(crate) fn lists(self, decl: &crm_core::schema::KindDecl) -> Self {
         let mut sorts: Vec<String> = decl
             .indexes
@@ -246,25 +249,25 @@ impl Operation {
             .query(
                 "q",
                 text(),
-                "words, or beginnings of words, of names, addresses, numbers and texts: each must be there, in any order; at most 8",
+                "at most 8 words or word prefixes, all of which must occur in names, addresses, numbers or texts, in any order",
             )
-            .query("id", text(), "ids, with commas between")
+            .query("id", text(), "ids, separated by commas")
             .query(
                 "filter",
                 text(),
-                "a condition as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`",
+                "a filter as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`",
             )
             .query("sort", super::schemas::choice(both), "the field to sort by; `-` for descending")
-            .query("limit", super::schemas::bounded(1, 200), "records on a page; 20 where not given")
+            .query("limit", super::schemas::bounded(1, 200), "records per page; default 20")
             .query("cursor", text(), "`meta.next_cursor` of the page before")
-            .query("archived", super::schemas::boolean(), "archived records in place of live ones")
-            .query("with_total", super::schemas::boolean(), "also count the whole list")
+            .query("archived", super::schemas::boolean(), "archived records instead of active ones")
+            .query("with_total", super::schemas::boolean(), "also return the total count")
             .query(
                 "as_of",
                 text(),
-                "a moment: records as they were then, by `created_at` alone; not with `archived`, `include`, `with_total`",
+                "a time: return records as they were then, sorted by `created_at`; cannot be combined with `archived`, `include` or `with_total`",
             )
-            .query("known_at", text(), "with `as_of`: counting only what had been recorded by then")
+            .query("known_at", text(), "with `as_of`: only changes recorded by this time")
             .views(decl);
         for field in decl.fields.iter().filter(|field| is_simple(field)) {
             whole = whole.query(field.name, text(), &filtered_by(field.ty));
@@ -272,22 +275,22 @@ impl Operation {
         whole
     }
 
-    /// The parameters that choose what of a record is shown.
+    /// Adds the parameters that select the returned parts of a record.
     pub(crate) fn views(self, decl: &crm_core::schema::KindDecl) -> Self {
         let references: Vec<&str> = crate::input::references(decl).collect();
-        self.query("fields", text(), "the fields to show, with commas between").query(
+        self.query("fields", text(), "the fields to return, separated by commas").query(
             "include",
             text(),
-            &format!("references to bring along in `meta.included`: {}", references.join(", ")),
+            &format!("references to include in `meta.included`: {}", references.join(", ")),
         )
     }
 }
 
-/// How a field's parameter is written. All of them can be given several times (one of the values has to fit) and be empty
-/// (the field is missing); custom properties are given as `properties.KEY` in the same way.
+/// The description of a field's parameter. Each can occur several times (one of the values has to match) and be empty
+/// (the field is not set). Custom properties are given as `properties.KEY` in the same way.
 fn filtered_by(ty: crm_core::schema::FieldType) -> String {
     use crm_core::schema::FieldType;
-    let many = "; several with commas";
+    let many = "; multiple values separated by commas";
     match ty.element() {
         FieldType::Choice(names) => format!("{}{many}", names.join(", ")),
         FieldType::Id(crm_core::value::Kind::User) => format!("an id, or `me`{many}"),
@@ -302,7 +305,7 @@ fn filtered_by(ty: crm_core::schema::FieldType) -> String {
     }
 }
 
-/// Refuses all query parameters, before a route whose description has none.
+/// Rejects all query parameters, for a route that documents none.
 async fn unqueried(request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     Params::from_request_parts(&mut parts, &()).await?.done()?;
@@ -315,7 +318,7 @@ fn enveloped(schema: impl Into<RefOr<Schema>>) -> Schema {
     Schema::from(whole.build())
 }
 
-/// Fields by which a list can be narrowed with a plain parameter.
+/// `true` if a list can be filtered by the field with a plain parameter.
 fn is_simple(field: &crm_core::schema::FieldDecl) -> bool {
     use crm_core::schema::FieldType;
     !field.marks.secret
@@ -325,34 +328,34 @@ fn is_simple(field: &crm_core::schema::FieldDecl) -> bool {
         )
 }
 
-/// The parameters of a page of anything else.
+/// The parameters of other pages.
 impl Operation {
     pub(crate) fn pages(self) -> Self {
         self.query("cursor", text(), "`meta.next_cursor` of the page before").query(
             "limit",
             integer(),
-            "entries on a page: 1 to 200; 50 where not given",
+            "entries per page: 1 to 200; default 50",
         )
     }
 }
 
-/// The failures there are, by status: what each means.
+/// Every error status with its meaning.
 pub(super) const FAILURES: &[(u16, &str)] = &[
-    (400, "The request cannot be read"),
-    (401, "Nobody is signed in, or the credentials are not good"),
-    (403, "A permission is missing, which the answer names"),
-    (404, "There is no such thing, or it may not be seen"),
-    (409, "Somebody else was faster, or a unique value is taken"),
-    (412, "The record has changed since"),
+    (400, "The request is malformed"),
+    (401, "Authentication is missing or invalid"),
+    (403, "A permission is missing; the response names it"),
+    (404, "The resource does not exist or is not visible"),
+    (409, "Conflict with a concurrent change, or a unique value is already in use"),
+    (412, "The record has changed since it was read it was read"),
     (413, "The body is too large"),
     (415, "The body is not JSON"),
-    (422, "Fields are invalid: every fault is named"),
-    (429, "Too many requests, or too many tries: `Retry-After` says how long to wait"),
+    (422, "Invalid input; all faults are listed"),
+    (429, "Too many requests or attempts; `Retry-After` is the time to wait"),
     (503, "The store cannot be reached: try again"),
-    (504, "It took too long"),
+    (504, "The request timed out"),
 ];
 
-/// The name of a failure's answer among the components.
+/// The name of an error response among the components.
 pub(super) fn failure_name(status: u16) -> String {
     format!("Problem{status}")
 }

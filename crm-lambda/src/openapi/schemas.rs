@@ -1,4 +1,4 @@
-//! Schemas from the kinds' declarations: what is declared once in the core is documented without being written again.
+//! Schemas generated from the declarations of the kinds in the core.
 
 use crm_core::{
     catalog,
@@ -14,7 +14,7 @@ use utoipa::openapi::{
 
 type Item = RefOr<Schema>;
 
-/// An object without fields yet.
+/// An empty object.
 pub(crate) fn object() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::Object))
 }
@@ -27,12 +27,12 @@ fn done(builder: ObjectBuilder) -> Item {
     RefOr::T(Schema::Object(builder.build()))
 }
 
-/// A text.
+/// A string.
 pub(crate) fn text() -> Item {
     done(typed(Type::String))
 }
 
-/// A whole number.
+/// An integer.
 pub(crate) fn integer() -> Item {
     done(typed(Type::Integer))
 }
@@ -42,53 +42,53 @@ pub(crate) fn number() -> Item {
     done(typed(Type::Number))
 }
 
-/// A whole number between two.
+/// An integer within bounds.
 pub(crate) fn bounded(min: i64, max: i64) -> Item {
     done(typed(Type::Integer).minimum(Some(min)).maximum(Some(max)))
 }
 
-/// True or false.
+/// A boolean.
 pub(crate) fn boolean() -> Item {
     done(typed(Type::Boolean))
 }
 
-/// An id.
+/// A UUID.
 pub(crate) fn uuid() -> Item {
     done(typed(Type::String).format(Some(SchemaFormat::Custom("uuid".into()))))
 }
 
-/// A moment.
+/// A date and time.
 pub(crate) fn time() -> Item {
     done(typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
 }
 
-/// A day.
+/// A date.
 pub(crate) fn date() -> Item {
     done(typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
 }
 
 /// A decimal number.
 fn decimal() -> Item {
-    let bounds = "at most 28 digits; what is written must be less than 10^18 and more than -10^18";
+    let bounds = "at most 28 digits; written values must be between -10^18 and 10^18 (exclusive)";
     done(typed(Type::String).pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$")).description(Some(bounds)))
 }
 
-/// One of some texts.
+/// An enumeration of strings.
 pub(crate) fn choice<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Item {
     done(typed(Type::String).enum_values(Some(names.into_iter().map(|name| json!(name.into())))))
 }
 
-/// A list.
+/// An array.
 pub(crate) fn array(items: impl Into<RefOr<Schema>>) -> Item {
     RefOr::T(Schema::Array(ArrayBuilder::new().items(items.into()).build()))
 }
 
-/// A schema by its name among the components.
+/// A reference to a named schema.
 pub(crate) fn reference(name: &str) -> Item {
     RefOr::Ref(Ref::from_schema_name(name))
 }
 
-/// A schema with the value `null` besides.
+/// Makes a schema nullable.
 pub(crate) fn or_null(item: Item) -> Item {
     match item {
         RefOr::T(Schema::Object(mut object)) => {
@@ -132,7 +132,7 @@ pub(crate) fn schema_of(ty: FieldType) -> Item {
     }
 }
 
-/// A reference to a record of one of some kinds.
+/// A reference to a record of one of the kinds.
 fn reference_to(kinds: &[Kind]) -> Item {
     done(
         object()
@@ -156,27 +156,27 @@ fn is_shown(field: &FieldDecl) -> bool {
     !field.marks.secret && field.ty != FieldType::Folded
 }
 
-/// A record as it is answered.
+/// A record in a response.
 pub(crate) fn kind_view(kind: Kind) -> Item {
     reference(&kind_name(kind))
 }
 
-/// What creates a record.
+/// The body that creates a record.
 pub(crate) fn kind_new(kind: Kind) -> Item {
     reference(&format!("New{}", kind_name(kind)))
 }
 
-/// What changes a record.
+/// The body that updates a record.
 pub(crate) fn kind_patch(kind: Kind) -> Item {
     reference(&format!("{}Patch", kind_name(kind)))
 }
 
-/// One change of the log.
+/// A change of the log.
 pub(crate) fn change() -> Item {
     reference("Change")
 }
 
-/// One entry of a timeline: its type, and under that name what it is.
+/// An entry of a timeline: its type, and its content under the name of that type.
 pub(crate) fn timeline_entry() -> Item {
     let mut entry = object()
         .property("type", choice(EntryType::NAMES.iter().copied()))
@@ -190,7 +190,7 @@ pub(crate) fn timeline_entry() -> Item {
 
 fn view_of(decl: &KindDecl) -> Schema {
     let mut whole = object()
-        .description(Some("Fields that the reader may not see are not there; lists leave long texts out."))
+        .description(Some("Fields that the caller may not see are omitted; lists omit long texts."))
         .property("id", uuid())
         .required("id")
         .property("version", integer())
@@ -199,7 +199,7 @@ fn view_of(decl: &KindDecl) -> Schema {
         .required("machine_version");
     for field in decl.fields.iter().filter(|field| is_shown(field)) {
         let schema = match field.ty {
-            // What is kept may be of an older rule: the answer promises the type alone.
+            // Stored values may predate a rule: a response only promises the type.
             FieldType::Int(..) => integer(),
             FieldType::Text(_) => text(),
             ty => schema_of(ty),
@@ -213,7 +213,7 @@ fn view_of(decl: &KindDecl) -> Schema {
 fn input_of(decl: &KindDecl, is_new: bool) -> Schema {
     let mut whole = object().additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
     for field in decl.fields.iter().filter(|field| field.section == Section::Person) {
-        // None is required: a default may fill what is missing, and what is truly missing is told by name.
+        // No field is `required`: a default may fill it, and fields that are really missing are reported by name.
         whole = whole.property(field.name, or_null(schema_of(field.ty)));
     }
     if !is_new {
@@ -243,7 +243,7 @@ fn change_schema() -> Schema {
     )
 }
 
-/// Every named schema.
+/// All named schemas.
 pub(super) fn all() -> Vec<(String, Schema)> {
     let plain = |item: Item| match item {
         RefOr::T(schema) => schema,
@@ -277,7 +277,7 @@ pub(super) fn all() -> Vec<(String, Schema)> {
             "Plan".to_owned(),
             Schema::Object(
                 object()
-                    .description(Some("What a write would change. Nothing was written."))
+                    .description(Some("The changes that a write would make. Nothing was written."))
                     .property("changes", array(reference("Change")))
                     .required("changes")
                     .property("items", integer())
@@ -319,7 +319,7 @@ pub(super) fn all() -> Vec<(String, Schema)> {
             ),
         ),
     ];
-    all.push(("Filter".to_owned(), plain(done(object().description(Some("A condition, as in `filter`."))))));
+    all.push(("Filter".to_owned(), plain(done(object().description(Some("A filter, as in the parameter `filter`."))))));
     for decl in catalog::all().filter(|decl| !decl.kind.is_internal()) {
         let name = kind_name(decl.kind);
         all.push((name.clone(), view_of(decl)));

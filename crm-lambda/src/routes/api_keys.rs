@@ -1,4 +1,4 @@
-//! API keys: made and rotated here, where their secret is shown once; otherwise as other records.
+//! API keys: creation and rotation, which return the secret once. Otherwise as other records.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
     let mut all = super::records::read_only::<ApiKey>(&path);
     all.retain(|route| route.path == path);
     all.extend(vec![
-        route(HttpMethod::Post, &path, "api_keys", "create_api_key", "Make an API key of one's own")
+        route(HttpMethod::Post, &path, "api_keys", "create_api_key", "Create an API key")
             .body(
                 object()
                     .property("name", text())
@@ -51,17 +51,17 @@ pub(super) fn routes() -> Vec<Route> {
             format!("{path}/{{id}}/rotate"),
             "api_keys",
             "rotate_api_key",
-            "Give a key a new secret",
+            "Rotate the secret of a key",
         )
         .body(object().property("overlap_seconds", bounded(0, 2_592_000)))
-        .data(200, shown(), "the new secret, shown once; the one before is good for the overlap")
+        .data(200, shown(), "the new secret, shown once; the previous one stays valid for the overlap")
         .to(rotate),
     ]);
     all.extend(members::<ApiKey>());
     all
 }
 
-/// What a key is for, and what it may do.
+/// The purpose and permissions of a new key.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CreateBody {
@@ -100,7 +100,7 @@ async fn create(
 }
 
 async fn shown(app: &App, caller: &Caller, id: Id, secret: &str) -> Result<Response, Problem> {
-    // Whoever has made it may not always read it again: the secret is told in any case.
+    // The creator may lack permission to read the key: the secret is returned in any case.
     let view = match app.crm().api_keys(&caller.actor).view(id).await {
         Ok(view) => json!(view),
         Err(_) => json!({"id": id, "version": 1, "machine_version": 0}),
@@ -108,7 +108,7 @@ async fn shown(app: &App, caller: &Caller, id: Id, secret: &str) -> Result<Respo
     Ok(shown_once(json!({"key": secret, "api_key": view})).into_response())
 }
 
-/// How long both secrets are good.
+/// How long both secrets are valid.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RotateBody {

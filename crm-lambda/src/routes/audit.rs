@@ -1,4 +1,4 @@
-//! The log of the whole tenant: every change, and the security log.
+//! The log of the tenant: every change, and the security log.
 
 use axum::{extract::State, response::Response};
 use crm_core::{audit::AuditQuery, security_events::SecurityEvent, view::change_to_json};
@@ -16,17 +16,17 @@ use crate::{
     sign_in::Caller,
 };
 
-/// Changes on a page where nothing else is asked.
+/// The default number of changes on a page.
 const PAGE: usize = 50;
 
 pub(super) fn routes() -> Vec<Route> {
     let path = format!("{PREFIX}/audit");
     let mut all = vec![
-        route(HttpMethod::Get, &path, "audit", "list_changes", "Every change of the organization, latest first")
-            .query("from", time(), "only what was recorded at this moment or later")
-            .query("to", time(), "only what was recorded before this moment")
+        route(HttpMethod::Get, &path, "audit", "list_changes", "List all changes of the organization, latest first")
+            .query("from", time(), "only changes recorded at this time or later")
+            .query("to", time(), "only changes recorded before this time")
             .pages()
-            .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
+            .data(200, array(change()), "changes; values of fields that the caller may not see are omitted")
             .to(changes),
     ];
     all.extend(read_only::<SecurityEvent>(&format!("{path}/security-events")));

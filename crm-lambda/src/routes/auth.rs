@@ -1,4 +1,4 @@
-//! Signing in and out, passwords, the second factor, sessions.
+//! Sign-in and sign-out, passwords, the second factor, sessions.
 
 use axum::{
     extract::{OriginalUri, State},
@@ -27,9 +27,9 @@ use crate::{
     sign_in::{Claims, Origined, SessionCaller, Stranger},
 };
 
-/// The cookie that holds a browser's refresh token.
+/// The cookie of a browser's refresh token.
 const COOKIE: &str = "crm_refresh";
-/// The header that a browser must send with it: no other site's form or picture can.
+/// The header that must accompany the cookie: a form or an image of another site cannot set it.
 const GUARD: &str = "x-crm-request";
 
 /// A route below `/auth`.
@@ -41,45 +41,53 @@ fn post(tail: &str, id: &str, summary: &str) -> Operation {
     begin(HttpMethod::Post, tail, id, summary)
 }
 
-/// Passwords, tickets, the second factor, sessions.
+/// Passwords, reset and invitation tokens, the second factor, sessions.
 fn own_routes() -> Vec<Route> {
     let password = |name: &str| object().property(name, text()).required(name);
     vec![
-        post("password", "change_password", "Change one's own password; all other sessions end")
+        post("password", "change_password", "Change your password; ends all other sessions")
             .body(password("current").property("new", text()).required("new"))
             .empty(204, "changed")
             .to(change_password),
-        post("password/forgot", "forgot_password", "Ask for a letter to set a new password")
+        post("password/forgot", "forgot_password", "Request a password reset email")
             .public()
             .body(password("email").property("organization", text()).required("organization"))
-            .empty(202, "if there is such a user, a letter is under way")
+            .empty(202, "accepted; an email is sent if the user exists")
             .to(forgot_password),
-        post("password/reset", "reset_password", "Set a new password with the ticket of the letter")
+        post("password/reset", "reset_password", "Set a new password with a reset token")
             .public()
             .body(password("password").property("ticket", text()).required("ticket"))
-            .empty(204, "set; every session has ended")
+            .empty(204, "password set; all sessions have ended")
             .fails(401)
             .to(reset_password),
-        post("invitation/accept", "accept_invitation", "Set the first password with the ticket of an invitation")
+        post("invitation/accept", "accept_invitation", "Accept an invitation: set the first password with its token")
             .public()
             .body(password("password").property("ticket", text()).required("ticket"))
-            .empty(204, "set: sign in with it")
+            .empty(204, "password set")
             .fails(401)
             .to(accept_invitation),
-        post("totp", "begin_totp", "Begin a second factor: answers the secret, once")
+        post("totp", "begin_totp", "Start setting up a second factor; returns the secret once")
             .body(password("password"))
-            .data(200, object().property("secret", text()).property("url", text()), "to be confirmed with a code")
+            .data(
+                200,
+                object().property("secret", text()).property("url", text()),
+                "the secret, to be confirmed with a code",
+            )
             .to(begin_totp),
-        post("totp/confirm", "confirm_totp", "Switch the second factor on with its first code")
+        post("totp/confirm", "confirm_totp", "Enable the second factor with its first code")
             .body(password("code"))
-            .data(200, object().property("recovery_codes", array(text())), "shown once; each good once")
+            .data(
+                200,
+                object().property("recovery_codes", array(text())),
+                "recovery codes, shown once; each can be used once",
+            )
             .to(confirm_totp),
-        post("totp/remove", "remove_totp", "Switch the second factor off")
+        post("totp/remove", "remove_totp", "Disable the second factor")
             .body(password("password").property("code", text()).required("code"))
             .empty(204, "off")
             .to(remove_totp),
-        begin(HttpMethod::Get, "sessions", "list_sessions", "Where one is signed in")
-            .data(200, array(kind_view(Kind::Session)), "sessions; `is_current` marks this one")
+        begin(HttpMethod::Get, "sessions", "list_sessions", "List your sessions")
+            .data(200, array(kind_view(Kind::Session)), "your sessions; `is_current` marks the current one")
             .to(sessions),
         begin(HttpMethod::Delete, "sessions/{id}", "end_session", "End a session").empty(204, "ended").to(end_session),
     ]
@@ -113,13 +121,17 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
                     .property("code", text())
                     .property("cookie", boolean()),
             )
-            .data(200, signed(), "signed in; with `cookie` the refresh token is in a cookie and not in the body")
+            .data(
+                200,
+                signed(),
+                "signed in; with `cookie` the refresh token is set as a cookie and not returned in the body",
+            )
             .fails(401)
             .to(login),
-        post("refresh", "refresh", "Go on with a session: a new access token, and the next refresh token")
+        post("refresh", "refresh", "Refresh a session: returns a new access token and refresh token")
             .public()
             .body(token())
-            .data(200, signed(), "signed in anew")
+            .data(200, signed(), "new tokens")
             .fails(401)
             .fails(403)
             .to(refresh),
@@ -130,7 +142,7 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
             .fails(401)
             .fails(403)
             .to(logout),
-        post("logout-everywhere", "logout_everywhere", "End every session of one's own")
+        post("logout-everywhere", "logout_everywhere", "End all your sessions")
             .body(object())
             .empty(204, "ended")
             .to(logout_everywhere),
@@ -175,7 +187,7 @@ pub(super) fn routes(registration: bool) -> Vec<Route> {
     all
 }
 
-/// What signs a user in.
+/// The credentials of a sign-in.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LoginBody {
@@ -199,7 +211,7 @@ async fn login(
     answer(&app, &signed, body.cookie.then_some(&uri), StatusCode::OK)
 }
 
-/// The answer of whoever has signed in, with the refresh token in the body or in a cookie.
+/// The response to a sign-in, with the refresh token in the body or in a cookie.
 fn answer(app: &App, signed: &SignedIn, cookie: Option<&Uri>, status: StatusCode) -> Result<Response, Problem> {
     let own = app.own()?;
     let now = app.crm().now().micros() / 1_000_000;
@@ -248,7 +260,7 @@ fn answer(app: &App, signed: &SignedIn, cookie: Option<&Uri>, status: StatusCode
     Ok(whole)
 }
 
-/// Sets the cookie for the routes of sign-in alone, wherever the router is mounted.
+/// Sets the cookie for the sign-in routes only, wherever the router is mounted.
 fn set_cookie(response: &mut Response, token: &str, uri: &Uri, seconds: i64) {
     let path = uri.path();
     let auth = path.find("/auth/").map_or(path, |at| &path[..at + "/auth".len()]);
@@ -258,7 +270,7 @@ fn set_cookie(response: &mut Response, token: &str, uri: &Uri, seconds: i64) {
     }
 }
 
-/// The refresh token of a request: of its body, else of its cookie, which needs the guarding header besides.
+/// The refresh token of a request: from its body, or from its cookie, which also requires the guard header.
 fn refresh_token(headers: &HeaderMap, body: Option<Secret>) -> Result<(Secret, bool), Problem> {
     if let Some(token) = body {
         return Ok((token, false));
@@ -267,15 +279,14 @@ fn refresh_token(headers: &HeaderMap, body: Option<Secret>) -> Result<(Secret, b
     let token = cookies
         .flat_map(|line| line.split(';'))
         .find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
-        .ok_or_else(|| Problem::unauthorized("invalid_token", "there is no refresh token, in body or cookie"))?;
+        .ok_or_else(|| Problem::unauthorized("invalid_token", "a refresh token is required in the body or a cookie"))?;
     if !headers.contains_key(GUARD) {
-        let detail = "a browser sends X-CRM-Request with the cookie, so that no other site can use it";
+        let detail = "the header X-CRM-Request is required with the cookie, to rule out cross-site requests";
         return Err(Problem::new(StatusCode::FORBIDDEN, "csrf", detail));
     }
     Ok((Secret::from(token), true))
 }
 
-/// A refresh token.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct TokenBody {
@@ -320,7 +331,7 @@ async fn logout_everywhere(
     Ok(nothing())
 }
 
-/// One's own password, and the next.
+/// The current password and the new one.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeBody {
@@ -338,7 +349,7 @@ async fn change_password(
     Ok(nothing())
 }
 
-/// Who has forgotten a password.
+/// The account whose password was forgotten.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ForgotBody {
@@ -355,7 +366,7 @@ async fn forgot_password(
     Ok(StatusCode::ACCEPTED.into_response())
 }
 
-/// A ticket, and the password it sets.
+/// A reset or invitation token and the new password.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TicketBody {
@@ -381,7 +392,7 @@ async fn accept_invitation(
     Ok(nothing())
 }
 
-/// One's own password.
+/// The current password.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PasswordBody {
@@ -416,7 +427,7 @@ async fn confirm_totp(
     Ok(shown_once(json!({"recovery_codes": codes})))
 }
 
-/// One's own password, and a code.
+/// The current password and a code.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RemoveBody {
@@ -434,7 +445,7 @@ async fn remove_totp(
     Ok(nothing())
 }
 
-/// An answer that no cache keeps.
+/// A response that must not be cached.
 pub(super) fn shown_once(data: Json) -> Response {
     let mut response = Answer::ok(data).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -470,7 +481,7 @@ async fn end_session(
     Ok(nothing())
 }
 
-/// An organization to be.
+/// The organization to register.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OrganizationBody {
@@ -497,7 +508,7 @@ struct AdminBody {
     last_name: Option<String>,
 }
 
-/// Both, and the administrator's password.
+/// The organization, its administrator and the administrator's password.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RegisterBody {
@@ -515,10 +526,9 @@ async fn register(
     Body(body): Body<RegisterBody>,
 ) -> Result<Response, Problem> {
     let given = body.organization;
-    let base_currency =
-        given.base_currency.map(|code| code.parse::<Currency>()).transpose().map_err(|_| {
-            crm_core::Error::invalid("base_currency", "unknown_currency", "must be a currency of ISO 4217")
-        })?;
+    let base_currency = given.base_currency.map(|code| code.parse::<Currency>()).transpose().map_err(|_| {
+        crm_core::Error::invalid("base_currency", "unknown_currency", "must be an ISO 4217 currency code")
+    })?;
     let organization = NewOrganization {
         name: given.name,
         slug: Some(given.slug),

@@ -1,4 +1,4 @@
-//! Several requests in one: answered one after the other, each with its own status. Not one transaction.
+//! Batches: several requests in one, executed in order, each with its own status. A batch is not a transaction.
 
 use axum::{
     Router,
@@ -22,7 +22,7 @@ use crate::{
     sign_in::Caller,
 };
 
-/// Requests in one batch.
+/// The maximum number of requests in a batch.
 const MAX_REQUESTS: usize = 20;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -35,18 +35,18 @@ pub(super) fn routes() -> Vec<Route> {
         .property("idempotency_key", text())
         .property("body", object());
     vec![
-        route(HttpMethod::Post, format!("{PREFIX}/batch"), "batch", "batch", "Send up to 20 requests in one")
+        route(HttpMethod::Post, format!("{PREFIX}/batch"), "batch", "batch", "Send up to 20 requests in a batch")
             .body(object().property("requests", array(request)).required("requests"))
             .data(
                 200,
                 array(object().property("status", integer()).required("status").property("body", object())),
-                "the answers, in order; each request stands or falls alone",
+                "the responses, in order; each request succeeds or fails independently",
             )
             .to(batch),
     ]
 }
 
-/// One of the requests.
+/// A request of a batch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct One {
@@ -60,7 +60,6 @@ struct One {
     body: Option<Map<String, Json>>,
 }
 
-/// All of them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BatchBody {
@@ -78,11 +77,11 @@ async fn batch(
         faults.push("requests", "too_many", format!("must be 1 to {MAX_REQUESTS}"));
     }
     for (at, one) in body.requests.iter().enumerate().take(MAX_REQUESTS) {
-        // What signs in, or is a batch itself, is a request of its own.
+        // Sign-in and nested batches are not allowed.
         let tail = one.path.strip_prefix(PREFIX).and_then(|tail| tail.strip_prefix('/'));
         let first = tail.and_then(|tail| tail.split(['/', '?']).next());
         if first.is_none_or(|first| first.is_empty() || first == "auth" || first == "batch") {
-            let message = format!("must begin with {PREFIX}/, and be neither sign-in nor a batch");
+            let message = format!("must start with {PREFIX}/ and must not be a sign-in or batch request");
             faults.push(format!("requests[{at}].path"), "bad_path", message);
         }
         if !matches!(one.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
@@ -99,7 +98,7 @@ async fn batch(
 }
 
 async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap, one: One) -> Result<Json, Problem> {
-    let bad = || Problem::malformed("bad_request", "a request of the batch has a path or header that cannot be one");
+    let bad = || Problem::malformed("bad_request", "a request of the batch has an invalid path or header");
     let mut request =
         Request::builder().method(Method::from_bytes(one.method.as_bytes()).map_err(|_| bad())?).uri(&one.path);
     for name in [header::AUTHORIZATION, header::USER_AGENT] {
@@ -107,7 +106,7 @@ async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap,
             request = request.header(name, value);
         }
     }
-    // The batch itself was no other site's.
+    // The batch itself is not a cross-site request.
     request = request.header("x-crm-request", "1");
     if let Some(tag) = one.if_match {
         request = request.header(header::IF_MATCH, tag);
@@ -123,11 +122,11 @@ async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap,
         None => axum::body::Body::empty(),
     };
     let mut request = request.body(body).map_err(|_| bad())?;
-    // Where the host's middleware says who asks, it has said so for all of them.
+    // With sign-in by the host, the caller of the batch is the caller of every request.
     request.extensions_mut().insert(caller.actor.clone());
     let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     let (parts, body) = response.into_parts();
-    // What is refused within a batch is noted as what is refused by itself.
+    // Refusals within a batch are recorded like any other.
     if let Some(Refused(permission)) = parts.extensions.get::<Refused>() {
         let what = permission.map_or_else(|| "forbidden".to_owned(), |missing| missing.to_string());
         app.record_refusal(&caller.actor, &what).await;

@@ -34,7 +34,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ances
 
 pub(super) fn routes() -> Vec<Route> {
     let of_record = |kind: Kind| -> Operation {
-        let summary = format!("The times of a {kind} in its stages, as a chart");
+        let summary = format!("Get a chart of the time a {kind} spent in its stages");
         route(
             HttpMethod::Get,
             format!("{}/{{id}}/stages.svg", path_of(kind)),
@@ -46,18 +46,18 @@ pub(super) fn routes() -> Vec<Route> {
             200,
             SVG,
             text(),
-            "a bar for each stage: cumulative, with the latest stay where there were several",
+            "one bar per stage: total time, with the latest stay marked if there were several",
         )
     };
     let of_score = |kind: Kind| -> Operation {
         let path = format!("{}/{{id}}/score.svg", path_of(kind));
-        let summary = format!("The course of a {kind}'s score, as a chart");
+        let summary = format!("Get a chart of the score history of a {kind}");
         let operation = route(HttpMethod::Get, path, kind.plural(), format!("{kind}_score_chart"), summary);
         scoring::course_params(scoring::which(operation)).content(
             200,
             SVG,
             text(),
-            "a line over time, and where hot begins",
+            "a line over time, with the hot threshold",
         )
     };
     vec![
@@ -70,9 +70,9 @@ pub(super) fn routes() -> Vec<Route> {
             format!("{}/{{id}}/trial.svg", path_of(Kind::Job)),
             "jobs",
             "trial_chart",
-            "How scores are spread, and would be by a model that was tried, as a chart",
+            "Get a chart of the score distribution before and with a backtested model",
         )
-        .content(200, SVG, text(), "two series of counts in bars of five points")
+        .content(200, SVG, text(), "two histograms with bins of five points")
         .fails(404)
         .to(trial),
         of_record(Kind::Lead).to(record_stages::<Lead>),
@@ -82,7 +82,7 @@ pub(super) fn routes() -> Vec<Route> {
             format!("{PREFIX}/reports/life.svg"),
             "reports",
             "life_report_chart",
-            "The life report's times in stage, as a chart",
+            "Get a chart of the times in stage of the funnel report",
         ))
         .content(200, SVG, text(), "the median of each open stage as a bar, the quartiles as a line")
         .to(life),
@@ -135,12 +135,12 @@ async fn trial(
 ) -> Result<Response, Problem> {
     params.done()?;
     let job = app.crm().jobs(&caller.actor).get(id).await?;
-    let trial = job.trial.as_ref().ok_or_else(|| Problem::not_found("trial"))?;
+    let trial = job.trial().ok_or_else(|| Problem::not_found("trial"))?;
     let options = HistogramOptions {
         title: format!("Scores by {} before, by {} after", trial.against, trial.model),
         ..HistogramOptions::default()
     };
-    Ok(svg(charts::histogram(&bins(trial), &options)))
+    Ok(svg(charts::histogram(&bins(&trial), &options)))
 }
 
 /// The bars of both histograms, those between them included.

@@ -1,4 +1,4 @@
-//! What only deals have, and what leads share with them: moving to another stage.
+//! Routes of deals, and moving to another stage, which leads share.
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use crm_core::{
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![move_route(Kind::Deal).to(stage::<Deal>)]
 }
 
-/// The description of moving a record of a kind to another stage.
+/// The route that moves a record of a kind to another stage.
 pub(super) fn move_route(kind: Kind) -> Operation {
     let path = format!("{}/{{id}}/stage", path_of(kind));
     let summary = format!("Move a {kind} to another stage");
@@ -35,8 +35,8 @@ pub(super) fn move_route(kind: Kind) -> Operation {
         .body(
             object()
                 .description(Some(
-                    "`stage` (a key of the record's pipeline) or `stage_id` (any pipeline's), and whatever fields change \
-                     with it, such as those that the stage requires.",
+                    "`stage` (a key of the record's pipeline) or `stage_id` (of any pipeline), and other fields to change \
+                     in the same write, such as those that the stage requires.",
                 ))
                 .property("stage", text())
                 .property("stage_id", uuid()),
@@ -47,7 +47,7 @@ pub(super) fn move_route(kind: Kind) -> Operation {
         .data(200, kind_view(kind), "the record in its new stage")
 }
 
-/// Where to move a record, and what changes with it.
+/// The target stage and the changes made with the move.
 #[derive(Debug)]
 pub(super) struct StageBody<K> {
     pub(super) stage: StageRef,
@@ -65,14 +65,14 @@ impl<K: RecordKind> StageBody<K> {
             (None, Some(Json::String(id))) => {
                 StageRef::Id(id.parse::<Id>().map_err(|_| missing("wrong_type", "stage_id must be the id of a stage"))?)
             }
-            (None, None) => return Err(missing("required", "name the stage by `stage` or `stage_id`")),
-            _ => return Err(missing("wrong_type", "name the stage once, as a text: by `stage` or by `stage_id`")),
+            (None, None) => return Err(missing("required", "`stage` or `stage_id` is required")),
+            _ => return Err(missing("wrong_type", "exactly one of `stage` and `stage_id` is required, as a string")),
         };
         Ok(Self { stage, patch: patch_of(&object)?, based_on })
     }
 }
 
-/// What stands in stages.
+/// Records with a stage.
 pub(super) trait Staged: RecordKind {
     /// Moves a record to a stage together with other changes.
     fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>>;

@@ -1,4 +1,4 @@
-//! The document, and the page to read and try it: everything the page needs comes from here.
+//! The OpenAPI document, and the page that shows it. The page loads nothing from other servers.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::{
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        route(HttpMethod::Get, "/openapi.json", "documentation", "openapi", "This document")
+        route(HttpMethod::Get, "/openapi.json", "documentation", "openapi", "Get this document")
             .public()
             .content(200, "application/json", object(), "OpenAPI 3.1")
             .to(openapi),
-        route(HttpMethod::Get, "/docs", "documentation", "docs", "A page to read and try the API")
+        route(HttpMethod::Get, "/docs", "documentation", "docs", "Browse and try the API")
             .public()
             .content(200, "text/html", text(), "the page")
             .to(page),
-        route(HttpMethod::Get, "/docs/{file}", "documentation", "docs_file", "What the page is made of")
+        route(HttpMethod::Get, "/docs/{file}", "documentation", "docs_file", "Get an asset of the documentation page")
             .public()
             .content(200, "*/*", text(), "a style, a script or a picture")
             .fails(404)
@@ -41,7 +41,7 @@ async fn openapi(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text.to_string()).into_response()
 }
 
-/// The page's own scripts and styles, and the API it tries.
+/// Allows the page's own scripts and styles, and requests to the API.
 const POLICY: &str =
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
@@ -57,7 +57,7 @@ fn of_page(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_SECURITY_POLICY, POLICY)], asset(name, headers)?).into_response())
 }
 
-/// A file of the page. They are kept compressed, and go out so to whoever takes it.
+/// Returns a file of the page. Files are stored compressed and sent compressed to clients that accept it.
 #[cfg(feature = "docs")]
 fn asset(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     use std::io::Read as _;
@@ -78,7 +78,7 @@ fn asset(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
         bytes = file.bytes.into_owned();
     }
     if is_page {
-        // The page stands at /docs, its files below it.
+        // The page is at /docs, its files below it.
         bytes = String::from_utf8_lossy(&bytes)
             .replace("\"./", "\"docs/")
             .replace("\"index.css", "\"docs/index.css")
@@ -87,7 +87,7 @@ fn asset(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, file.content_type)], bytes).into_response())
 }
 
-/// Whether the caller takes gzip, and does not say that it does so with a weight of nought.
+/// `true` if the client accepts gzip with a weight other than zero.
 #[cfg(feature = "docs")]
 fn takes_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -101,5 +101,5 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
 
 #[cfg(not(feature = "docs"))]
 fn asset(_: &str, _: &HeaderMap) -> Result<Response, Problem> {
-    Err(Problem::not_found("page: this program was built without it"))
+    Err(Problem::not_found("page (the program was built without the documentation page)"))
 }

@@ -1,4 +1,4 @@
-//! Whether the program and its store answer; figures; public keys.
+//! Health of the program and its store, metrics, and public keys.
 
 use axum::{
     extract::State,
@@ -19,22 +19,22 @@ use crate::{
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        route(HttpMethod::Get, "/health", "health", "health", "Whether the program answers")
+        route(HttpMethod::Get, "/health", "health", "health", "Check that the program responds")
             .public()
             .data(200, object(), "it does")
             .to(health),
-        route(HttpMethod::Get, "/health/store", "health", "store_health", "Whether the store answers")
+        route(HttpMethod::Get, "/health/store", "health", "store_health", "Check that the store responds")
             .public()
             .data(200, object(), "it does")
             .to(store),
-        route(HttpMethod::Get, "/metrics", "health", "metrics", "How long requests took, as Prometheus reads it")
+        route(HttpMethod::Get, "/metrics", "health", "metrics", "Get request metrics in the Prometheus format")
             .public()
             .content(200, "application/openmetrics-text", text(), "histograms by method, route and status")
             .fails(404)
             .to(metrics),
-        route(HttpMethod::Get, "/.well-known/jwks.json", "health", "jwks", "The public keys of access tokens")
+        route(HttpMethod::Get, "/.well-known/jwks.json", "health", "jwks", "Get the public keys of access tokens")
             .public()
-            .content(200, "application/json", object(), "a set of keys; none where tokens are signed with HS256")
+            .content(200, "application/json", object(), "a JSON Web Key Set; empty if tokens are signed with HS256")
             .to(jwks),
     ]
 }
@@ -44,7 +44,7 @@ async fn health() -> Response {
 }
 
 async fn store(State(app): State<App>) -> Result<Response, Problem> {
-    // A strongly consistent read of what is not there: all it tells is whether the store answers.
+    // A strongly consistent read of a missing record: it only shows whether the store responds.
     let nobody = Actor::system(Id::NIL);
     app.crm().view_many(&nobody, &[]).await?;
     Ok(Answer::ok(json!({"status": "ok"})).into_response())

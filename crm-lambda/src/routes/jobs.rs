@@ -1,7 +1,5 @@
-//! Long work: begun here, done a stint at a time, within the request at first and then whenever somebody asks how far it
-//! is (and, in the local server, by itself).
-
-use std::time::Duration;
+//! Jobs: begun here, with a first slice of time within the request. The worker does the rest, and so does whoever asks for
+//! it by `POST /jobs/{id}/run`.
 
 use axum::{
     extract::State,
@@ -18,27 +16,36 @@ use crm_core::{
 use serde::Deserialize;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{location, path_of, read_only};
+use super::records::{location, path_of, read_only, write, written};
 use crate::{
     answer::Answer,
     app::App,
-    input::{Body, IdPath, IdempotencyKey, ListParams, Params},
+    input::{Acting, Body, Empty, IdPath, IdempotencyKey},
     openapi::{Operation, Route, boolean, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::Caller,
 };
 
-/// How long a request works on a job at most, in seconds: well below what API Gateway waits for.
-const STINT: i64 = 5;
+/// How long a request works on a job at most, in microseconds: well below what API Gateway waits for.
+const SLICE: i64 = 5_000_000;
 
 pub(super) fn routes() -> Vec<Route> {
     let path = path_of(Kind::Job);
     let mut all = read_only::<Job>(&path);
-    all.retain(|route| route.path == path);
+    let act = |tail: &str, id: &str, summary: &str| -> Operation {
+        route(HttpMethod::Post, format!("{path}/{{id}}/{tail}"), "jobs", id, summary).body(object())
+    };
     all.push(
-        route(HttpMethod::Get, format!("{path}/{{id}}"), "jobs", "get_job", "How far a job is; asking goes on with it")
-            .data(200, kind_view(Kind::Job), "the job")
-            .to(get),
+        act("run", "run_job", "Continue a job now, for a few seconds")
+            .data(200, kind_view(Kind::Job), "the job: who may see it and did not ask for it only sees it")
+            .to(run),
+    );
+    all.push(
+        act("cancel", "cancel_job", "Cancel a job: what it has done stays")
+            .repeatable()
+            .conditional()
+            .data(200, kind_view(Kind::Job), "the job, cancelled")
+            .to(cancel),
     );
     all
 }
@@ -47,17 +54,21 @@ pub(super) fn job_route(kind: Kind, tail: &str, id: &str, summary: &str) -> Oper
     let path = format!("{}/{tail}", path_of(kind));
     route(HttpMethod::Post, path, kind.plural(), id, summary)
         .repeatable()
-        .data(200, kind_view(Kind::Job), "all done")
-        .data(202, kind_view(Kind::Job), "under way: `Location` tells how far it is")
+        .data(200, kind_view(Kind::Job), "completed")
+        .data(
+            202,
+            kind_view(Kind::Job),
+            "in progress: `Location` is the URL of the job; the worker continues it, and `POST /jobs/{id}/run` does",
+        )
 }
 
 /// Deactivating a user.
 pub(super) fn deactivate_route() -> Vec<Route> {
     vec![
-        job_route(Kind::User, "{id}/deactivate", "deactivate_user", "Deactivate a user and hand over what is theirs")
+        job_route(Kind::User, "{id}/deactivate", "deactivate_user", "Deactivate a user and hand over their records")
             .body(
                 object()
-                    .description(Some("`transfer_to` another user, or `leave: true`: one of them must be said."))
+                    .description(Some("Either `transfer_to` (another user) or `leave: true` is required."))
                     .property("transfer_to", uuid())
                     .property("leave", boolean()),
             )
@@ -68,7 +79,7 @@ pub(super) fn deactivate_route() -> Vec<Route> {
 /// Retiring a stage.
 pub(super) fn retire_route() -> Vec<Route> {
     vec![
-        job_route(Kind::Pipeline, "{id}/retire-stage", "retire_stage", "Retire a stage and move what is in it")
+        job_route(Kind::Pipeline, "{id}/retire-stage", "retire_stage", "Retire a stage and move its records")
             .body(object().property("stage", text()).required("stage").property("target", text()).required("target"))
             .to(retire),
     ]
@@ -93,7 +104,7 @@ async fn deactivate(
         (Some(to), false) => Handover::TransferTo(to),
         (None, true) => Handover::Leave,
         _ => {
-            let message = "say to whom the user's records go, or `leave: true`";
+            let message = "either `transfer_to` or `leave: true` is required";
             return Err(Error::invalid("transfer_to", "required", message).into());
         }
     };
@@ -120,50 +131,40 @@ async fn retire(
     begun(&app, &caller, jobs.retire_stage(id, &body.stage, &body.target, key.0.as_deref()).await?).await
 }
 
-/// When a stint that begins now is over.
+/// When a slice of time that begins now is over.
 fn until(app: &App) -> Time {
-    Time::from_micros(app.crm().now().micros() + STINT * 1_000_000).unwrap_or(Time::MAX)
+    app.crm().now().plus_micros(SLICE)
 }
 
 /// The answer of a job that has been begun: done, or under way.
 pub(super) async fn begun(app: &App, caller: &Caller, job: Record<Job>) -> Result<Response, Problem> {
-    // What is done by now stays done: a failure here leaves a job to go on with.
-    let job = app.crm().jobs(&caller.actor).go_on(job.id, until(app)).await?;
+    // What is done by now stays done: a failure here leaves a job to the worker.
+    let job = app.crm().jobs(&caller.actor).resume(job.id, until(app)).await?;
     let view = app.crm().jobs(&caller.actor).view(job.id).await?;
     let place = location(Ref::new(Kind::Job, job.id));
-    let running = job.status == JobStatus::Running;
-    if running && app.config().background_jobs {
-        in_background(app.clone(), caller.clone(), job.id);
-    }
     let answer = Answer::ok(view).header(header::LOCATION, &place);
-    Ok(if running { answer.status(StatusCode::ACCEPTED).into_response() } else { answer.into_response() })
+    let is_running = job.status == JobStatus::Running;
+    Ok(if is_running { answer.status(StatusCode::ACCEPTED).into_response() } else { answer.into_response() })
 }
 
-/// Goes on with a job until it is done, as whoever asked for it.
-fn in_background(app: App, caller: Caller, id: Id) {
-    tokio::spawn(async move {
-        loop {
-            match app.crm().jobs(&caller.actor).go_on(id, until(&app)).await {
-                Ok(job) if job.status == JobStatus::Running => {}
-                Ok(_) => return,
-                Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Conflict { .. })) => {
-                    tracing::warn!(%error, job = %id, "a job waits");
-                }
-                // Who asked for it may not go on with it any more: another look would find the same.
-                Err(error) => {
-                    tracing::warn!(%error, job = %id, "a job is left alone");
-                    return;
-                }
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    });
-}
-
-async fn get(State(app): State<App>, caller: Caller, IdPath(id): IdPath, params: Params) -> Result<Response, Problem> {
-    let (fields, _) = ListParams::of_one(params, <Job as crm_core::schema::RecordKind>::decl())?;
+async fn run(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    Body(Empty {}): Body<Empty>,
+) -> Result<Response, Problem> {
     let jobs = app.crm().jobs(&caller.actor);
-    jobs.go_on(id, until(&app)).await?;
-    let view = jobs.view(id).await?;
-    Ok(Answer::ok(view.only(fields.as_deref())).into_response())
+    jobs.resume(id, until(&app)).await?;
+    Ok(Answer::ok(jobs.view(id).await?).into_response())
+}
+
+async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    IdPath(id): IdPath,
+    told: Acting,
+    Body(Empty {}): Body<Empty>,
+) -> Result<Response, Problem> {
+    let pending = app.crm().jobs(&caller.actor).cancel(id);
+    written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }

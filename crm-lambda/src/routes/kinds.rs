@@ -1,4 +1,4 @@
-//! The kinds as the caller may use them, and where the API begins: for programs that find their way by themselves.
+//! The kinds available to the caller, and the entry point of the API, for clients that discover it.
 
 use axum::{
     extract::{OriginalUri, State},
@@ -77,15 +77,15 @@ pub(super) fn routes() -> Vec<Route> {
             format!("{PREFIX}/kinds"),
             "kinds",
             "list_kinds",
-            "The kinds as the caller may use them",
+            "List the kinds that the caller may read",
         )
-        .data(200, array(kind), "every kind that the caller may read; hidden fields are not in it")
-        .empty(304, "they are as the caller has them")
+        .data(200, array(kind), "kinds with their fields; hidden fields are omitted")
+        .empty(304, "not modified")
         .to(kinds),
-        route(HttpMethod::Get, "/", "health", "start", "Where the API begins")
+        route(HttpMethod::Get, "/", "health", "start", "Get the name and version of the API")
             .public()
-            .data(200, object(), "the name, the version and where to go from here")
-            .empty(303, "a browser is led to the page of the documentation")
+            .data(200, object(), "name, version and links")
+            .empty(303, "redirects browsers to the documentation")
             .to(start),
     ]
 }
@@ -103,14 +103,14 @@ async fn kinds(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Re
     if none_match(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    // Sessions are listed by their users alone; keys are there where the API signs in by itself.
+    // Sessions are listed by their users only; API keys exist if the CRM signs users in.
     let signs_in = matches!(app.config().sign_in, SignIn::Own(_));
     let is_listed = |info: &&KindInfo| match info.kind {
         Kind::Session => false,
         Kind::ApiKey => signs_in,
         _ => true,
     };
-    // Properties are listed by the kind that has them.
+    // Properties are listed under the kind they belong to.
     let path = |kind: Kind| match kind {
         Kind::Property => format!("{}/{{kind}}", path_of(kind)),
         _ => path_of(kind),
@@ -122,7 +122,7 @@ async fn kinds(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Re
 async fn start(State(app): State<App>, uri: OriginalUri, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let has_page = app.config().docs && cfg!(feature = "docs");
-    // Relative to what was asked for, so that it holds wherever the router is nested: `crm/docs` below `/crm`.
+    // Relative to the requested path, so that it is valid wherever the router is nested: `crm/docs` below `/crm`.
     let here = uri.path().rsplit('/').next().filter(|last| !last.is_empty()).map(|last| format!("{last}/"));
     let at = |path: &str| format!("{}{path}", here.as_deref().unwrap_or_default());
     if has_page && accept.split(',').any(|media| media.split(';').next().is_some_and(|it| it.trim() == "text/html")) {

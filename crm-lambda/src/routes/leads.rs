@@ -1,4 +1,4 @@
-//! What only leads have: conversion and its way back, and moving through stages.
+//! Routes of leads: conversion, its reversal, and moving through stages.
 
 use axum::{
     extract::State,
@@ -40,9 +40,9 @@ pub(super) fn routes() -> Vec<Route> {
             .body(
                 object()
                     .description(Some(
-                        "Which contact and company: `\"auto\"` (the one that is there, by e-mail address, domain or name; \
-                         else new), `\"new\"`, `\"skip\"`, or an id. Or an object of fields of the record, and \
-                         in `target` which one it is. And the deal to open, if any.",
+                        "The contact and company: `\"auto\"` (an existing one with a matching email address, domain or name, \
+                         or else a new one), `\"new\"`, `\"skip\"` or an id, or an object with fields of the record and \
+                         `target` for one of these. Optionally the deal to open.",
                     ))
                     .property("contact", side_of(Kind::Contact))
                     .property("company", side_of(Kind::Company))
@@ -59,7 +59,7 @@ pub(super) fn routes() -> Vec<Route> {
                     .property("company", kind_view(Kind::Company))
                     .property("deal", kind_view(Kind::Deal))
                     .property("matched", object().property("contact", matched()).property("company", matched())),
-                "what the lead became",
+                "the lead and its contact, company and deal",
             )
             .to(convert),
         route(
@@ -67,12 +67,12 @@ pub(super) fn routes() -> Vec<Route> {
             format!("{path}/{{id}}/unconvert"),
             "leads",
             "unconvert_lead",
-            "Take a conversion back",
+            "Revert the conversion of a lead",
         )
         .body(object())
         .repeatable()
         .conditional()
-        .data(200, kind_view(Kind::Lead), "the lead, in the stage it came from")
+        .data(200, kind_view(Kind::Lead), "the lead, in its previous stage")
         .to(unconvert),
         route(HttpMethod::Post, format!("{path}/{{id}}/disqualify"), "leads", "disqualify_lead", "Disqualify a lead")
             .body(object().property("reason", text()).required("reason"))
@@ -84,20 +84,20 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// How a record of a conversion was come to.
+/// How a record of a conversion was determined.
 fn matched() -> RefOr<Schema> {
     or_null(choice(Matched::NAMES.iter().copied()))
 }
 
-/// One side of a conversion: a word or an id, or fields of the record.
+/// A target of a conversion: a word, an id, or fields of the record.
 fn side_of(kind: Kind) -> RefOr<Schema> {
     let fields = ObjectBuilder::new()
-        .description(Some(format!("fields of the {kind}, as of its change, and `target`")))
+        .description(Some(format!("fields of the {kind}, as in its update, and `target`")))
         .property("target", text());
     OneOfBuilder::new().item(text()).item(fields).into()
 }
 
-/// Which record one side of a conversion is, and what is set on it.
+/// Parses a target of a conversion, and the fields set on it.
 fn side<K: RecordKind>(given: Option<Json>) -> Result<(Target, Patch<K>), Problem> {
     let fault = || {
         let message = "must be \"auto\", \"new\", \"skip\", the id of a record, or an object of its fields";
@@ -124,7 +124,7 @@ fn side<K: RecordKind>(given: Option<Json>) -> Result<(Target, Patch<K>), Proble
     }
 }
 
-/// Fields of one of several records, their faults under its name.
+/// Parses the fields of one of several records; faults are reported under its name.
 fn fields_of<K: RecordKind>(fields: &Map<String, Json>) -> Result<Patch<K>, Problem> {
     Patch::from_json(fields).map_err(|faults| {
         let mut all = Faults::new();
@@ -135,7 +135,7 @@ fn fields_of<K: RecordKind>(fields: &Map<String, Json>) -> Result<Patch<K>, Prob
     })
 }
 
-/// How a lead is to be converted.
+/// The options of a conversion.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ConvertBody {
@@ -184,7 +184,7 @@ async fn unconvert(
     written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
-/// Why a lead is none.
+/// The reason of a disqualification.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DisqualifyBody {

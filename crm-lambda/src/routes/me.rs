@@ -1,4 +1,4 @@
-//! Who one is: one's own user, organization and permissions.
+//! The caller's own user, organization and permissions.
 
 use axum::{
     extract::State,
@@ -25,7 +25,7 @@ use crate::{
 pub(super) fn routes() -> Vec<Route> {
     let path = format!("{PREFIX}/me");
     vec![
-        route(HttpMethod::Get, &path, "me", "get_me", "Who one is, and what one may do")
+        route(HttpMethod::Get, &path, "me", "get_me", "Get your user, organization and permissions")
             .data(
                 200,
                 object()
@@ -35,11 +35,11 @@ pub(super) fn routes() -> Vec<Route> {
                 "user, organization, and each permission with its widest scope",
             )
             .to(get),
-        route(HttpMethod::Patch, &path, "me", "update_me", "Change one's own profile")
+        route(HttpMethod::Patch, &path, "me", "update_me", "Update your profile")
             .body(kind_patch(Kind::User))
             .conditional()
             .dated()
-            .data(200, kind_view(Kind::User), "the user as they are now")
+            .data(200, kind_view(Kind::User), "the user")
             .to(update),
     ]
 }

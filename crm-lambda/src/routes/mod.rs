@@ -1,4 +1,4 @@
-//! The table of routes: what the router answers and what the document says are made from it.
+//! The table of routes, from which both the router and the document are built.
 
 mod api_keys;
 mod audit;
@@ -33,18 +33,18 @@ use crate::{
     openapi::Route,
 };
 
-/// Where the API's version begins.
+/// The path prefix of this version of the API.
 pub(crate) const PREFIX: &str = "/api/v1";
 
-/// Every route that a deployment serves.
+/// Every route of a deployment.
 pub(crate) fn all(config: &Config) -> Vec<Route> {
     let mut all = Vec::new();
     each_group(config, &mut |group| all.extend(group));
     all
 }
 
-/// Every route that a deployment serves, some at a time: a route is described in some twenty kilobytes, which whoever wants the
-/// handlers alone need not have of all of them at once.
+/// Every route of a deployment, in groups. The description of a route takes about twenty kilobytes; a caller that needs
+/// only the handlers does not have to hold all descriptions at once.
 pub(crate) fn each_group(config: &Config, take: &mut dyn FnMut(Vec<Route>)) {
     if let SignIn::Own(own) = &config.sign_in {
         if own.routes {

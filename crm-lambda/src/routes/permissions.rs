@@ -1,4 +1,4 @@
-//! Every permission there is, what the caller has of it, and what a role grants in effect.
+//! All permissions, those of the caller, and the effective grants of a role.
 
 use axum::{
     extract::State,
@@ -33,14 +33,14 @@ pub(super) fn routes() -> Vec<Route> {
         .property("condition", object());
     vec![
         route(HttpMethod::Get, format!("{PREFIX}/permissions"), "roles", "list_permissions", "List every permission")
-            .data(200, array(permission), "each with the widest scope in which the caller has it, or null")
+            .data(200, array(permission), "each permission with the widest scope in which the caller has it, or null")
             .to(list),
         route(
             HttpMethod::Get,
             format!("{}/{{id}}/grants", path_of(Kind::Role)),
             "roles",
             "list_role_grants",
-            "List what a role grants in effect",
+            "List the effective grants of a role",
         )
         .data(
             200,

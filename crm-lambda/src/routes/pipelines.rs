@@ -1,4 +1,4 @@
-//! What only pipelines have: the board, and stages that are retired.
+//! Routes of pipelines: the board, and the retirement of stages.
 
 use axum::{
     extract::State,
@@ -18,7 +18,7 @@ use crate::{
     sign_in::Caller,
 };
 
-/// Records a column has where nothing else is asked.
+/// The default number of records in a column.
 const PER_COLUMN: usize = 20;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -30,13 +30,13 @@ pub(super) fn routes() -> Vec<Route> {
         .property("filter", object())
         .property("next_cursor", text());
     let mut all = vec![
-        route(HttpMethod::Get, path, "pipelines", "pipeline_board", "The board of a pipeline: its stages as columns")
-            .query("per_column", bounded(1, 200), "records in each column; 20 where not given")
-            .query("q", text(), "a part of the records' search text")
-            .query("filter", text(), "a condition as JSON, as lists take it; any field is a parameter too, as in lists")
+        route(HttpMethod::Get, path, "pipelines", "pipeline_board", "Get the board of a pipeline")
+            .query("per_column", bounded(1, 200), "records per column; default 20")
+            .query("q", text(), "text to search for, as in lists")
+            .query("filter", text(), "a filter as JSON, as in lists; any field can also be used as a parameter")
             .query("sort", text(), "the field to sort each column by; `-` for descending")
-            .query("fields", text(), "the fields to show, with commas between")
-            .query("include", text(), "references to bring along in `meta.included`, with commas between")
+            .query("fields", text(), "the fields to return, separated by commas")
+            .query("include", text(), "references to include in `meta.included`, separated by commas")
             .data(
                 200,
                 array(column),
@@ -60,7 +60,7 @@ async fn board(
     let kind = pipelines.get(id).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
     for name in ["limit", "cursor", "with_total", "as_of", "known_at", "archived"] {
         if params.take(name).is_some() {
-            return Err(Problem::malformed("unknown_parameter", format!("{name}: is no parameter of a board")));
+            return Err(Problem::malformed("unknown_parameter", format!("{name}: is not a parameter of a board")));
         }
     }
     let asked = ListParams::read(params, catalog::decl(kind))?;
@@ -77,7 +77,7 @@ async fn board(
                 "records": column.items.iter().map(|view| view.only(fields)).collect::<Vec<_>>(),
                 "filter": column.filter,
             });
-            // As of any list: an exhausted one carries none.
+            // As in any list, an exhausted column has no cursor.
             if let Some(cursor) = &column.next_cursor {
                 json["next_cursor"] = Json::from(cursor.as_str());
             }

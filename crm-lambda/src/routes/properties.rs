@@ -1,4 +1,4 @@
-//! Definitions of custom properties, by the kind of record that has them: `/properties/lead`.
+//! Definitions of custom properties, by kind of record: `/properties/lead`.
 
 use axum::{
     extract::{RawPathParams, State},
@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn routes() -> Vec<Route> {
     let base = path_of(Kind::Property);
     let of_kind = format!("{base}/{{kind}}");
-    let kinds = "Definitions of the custom properties of a kind";
+    let kinds = "List the custom properties of a kind";
     let mut all = vec![
         route(HttpMethod::Get, &of_kind, "properties", "list_properties", kinds)
             .lists(Property::decl())
@@ -34,7 +34,7 @@ pub(super) fn routes() -> Vec<Route> {
             .data(201, kind_view(Kind::Property), "the definition")
             .to(create),
     ];
-    // By id the kind is known: what follows is as of every other record.
+    // An id implies the kind, so these routes are those of any other record.
     all.extend(members_at::<Property>(&format!("{of_kind}/{{id}}")));
     all
 }

@@ -1,4 +1,4 @@
-//! What to do next about a record, and why.
+//! Recommended next steps for a record, with reasons.
 
 use axum::{
     extract::State,
@@ -47,9 +47,9 @@ fn of_kind<K: RecordKind>() -> Route {
         format!("{}/{{id}}/recommendations", path_of(kind)),
         kind.plural(),
         format!("{kind}_recommendations"),
-        format!("What to do next about a {kind}, and why"),
+        format!("List recommended next steps for a {kind}, with reasons"),
     )
-    .data(200, array(one), "the most pressing first; `gain` in thousandths of a point of the score")
+    .data(200, array(one), "most urgent first; `gain` is in thousandths of a point")
     .fails(404)
     .to(recommendations::<K>)
 }

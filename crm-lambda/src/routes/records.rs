@@ -1,5 +1,5 @@
-//! The routes that every kind of record has: list, create, get, find, change, archive, restore, history, as-of, undo,
-//! explain, timeline. Written once, for all kinds.
+//! The routes common to all kinds: list, create, get, find, change, archive, restore, history, as-of, undo, explain,
+//! timeline.
 
 use axum::{
     extract::{RawPathParams, State},
@@ -33,15 +33,15 @@ use crate::{
     sign_in::Caller,
 };
 
-/// How many entries a page of history has where nothing else is asked.
+/// The default number of entries on a page of history.
 const HISTORY_PAGE: usize = 50;
 
 /// The path of a kind's collection: `/api/v1/api-keys`.
 pub(super) fn path_of(kind: Kind) -> String {
     match kind {
-        // Beside what else there is to scoring.
+        // With the other routes of scoring.
         Kind::ScoringModel => format!("{PREFIX}/scoring/models"),
-        // Beside the log.
+        // With the log.
         Kind::SecurityEvent => format!("{PREFIX}/audit/security-events"),
         _ => format!("{PREFIX}/{}", kind.plural().replace('_', "-")),
     }
@@ -51,7 +51,7 @@ fn words(kind: Kind) -> String {
     kind.name().replace('_', " ")
 }
 
-/// The routes of a kind whose records anybody with the permission may make.
+/// The routes of a kind whose records can be created by anyone with the permission.
 pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
     let (kind, decl) = (K::KIND, K::decl());
     let (path, name) = (path_of(kind), words(kind));
@@ -84,7 +84,7 @@ pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
             .repeatable()
             .dated()
             .data(200, kind_view(kind), "the record as it is now")
-            .data(201, kind_view(kind), "the new record, which has the value of the path")
+            .data(201, kind_view(kind), "the new record, with the value from the path")
             .to(upsert::<K>),
         );
     }
@@ -106,7 +106,7 @@ fn list_route<K: RecordKind>(path: &str) -> Route {
     .to(list::<K>)
 }
 
-/// The routes of what is read and never written through the API.
+/// The routes of a kind that is read-only in the API.
 pub(super) fn read_only<K: RecordKind>(path: &str) -> Vec<Route> {
     vec![list_route::<K>(path), get_route::<K>(&format!("{path}/{{id}}"))]
 }
@@ -131,14 +131,14 @@ pub(super) fn members<K: RecordKind>() -> Vec<Route> {
     all
 }
 
-/// The routes of single records of a kind, by the path of one.
+/// The routes of single records of a kind, at `path`.
 pub(super) fn members_at<K: RecordKind>(path: &str) -> Vec<Route> {
     let mut all = vec![get_route::<K>(path)];
     all.extend(changes::<K>(path));
     all
 }
 
-/// The routes that change single records of a kind and tell how they came to be as they are.
+/// The routes that change single records of a kind, and those of their history.
 fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
     let kind = K::KIND;
     let name = words(kind);
@@ -148,7 +148,7 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
         route(method, at(tail), tag, id.to_owned(), summary)
     };
     let mut all = vec![
-        begin(HttpMethod::Patch, "", &format!("update_{kind}"), format!("Change a {name}"))
+        begin(HttpMethod::Patch, "", &format!("update_{kind}"), format!("Update a {name}"))
             .body(kind_patch(kind))
             .conditional()
             .dated()
@@ -172,31 +172,31 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             HttpMethod::Get,
             "/history",
             &format!("{kind}_history"),
-            format!("The changes of a {name}, latest first"),
+            format!("List the changes of a {name}, latest first"),
         )
-        .query("field", text(), "only changes of this field")
+        .query("field", text(), "only changes to this field")
         .query("names", boolean(), "also `meta.names`: what the ids in the page are called, by id")
         .pages()
-        .data(200, array(change()), "changes; values of fields that the reader may not see are not there")
+        .data(200, array(change()), "changes; values of fields that the caller may not see are omitted")
         .to(history::<K>),
-        begin(HttpMethod::Get, "/as-of", &format!("{kind}_as_of"), format!("A {name} as it was"))
-            .query("at", text(), "the moment; required")
-            .query("known_at", text(), "counting only what had been recorded by then")
-            .query("fields", text(), "the fields to show, with commas between")
-            .data(200, object(), "the record as of the moment; null before its creation")
+        begin(HttpMethod::Get, "/as-of", &format!("{kind}_as_of"), format!("Get a {name} as of a time"))
+            .query("at", text(), "the time; required")
+            .query("known_at", text(), "only changes recorded by this time")
+            .query("fields", text(), "the fields to return, separated by commas")
+            .data(200, object(), "the record as of the time; null before its creation")
             .to(as_of::<K>),
-        begin(HttpMethod::Post, "/undo", &format!("undo_{kind}"), "Undo what a commit did".to_owned())
+        begin(HttpMethod::Post, "/undo", &format!("undo_{kind}"), "Undo the changes of a commit".to_owned())
             .body(object().property("commit", crate::openapi::uuid()).required("commit"))
             .repeatable()
             .conditional()
             .dated()
-            .data(200, array(kind_view(kind)), "the records that the undoing touched")
+            .data(200, array(kind_view(kind)), "the records changed by the undo")
             .to(undo::<K>),
         begin(
             HttpMethod::Post,
             "/roll-back",
             &format!("roll_back_{kind}"),
-            format!("Bring a {name} back to an earlier version"),
+            format!("Roll a {name} back to an earlier version"),
         )
         .body(object().property("version", integer()).required("version"))
         .repeatable()
@@ -208,21 +208,21 @@ fn changes<K: RecordKind>(path: &str) -> Vec<Route> {
             HttpMethod::Get,
             "/explain",
             &format!("explain_{kind}"),
-            "Why the caller may do something with it, or not".to_owned(),
+            "Explain whether the caller may perform an action".to_owned(),
         )
         .query(
             "action",
             crate::openapi::choice(Action::ALL.iter().map(|action| action.name())),
-            "what; `read` where not given",
+            "the action; default `read`",
         )
-        .data(200, object().property("allowed", boolean()), "the grant that decides, or why none does")
+        .data(200, object().property("allowed", boolean()), "the grant that allows it, or the reason why none does")
         .to(explain::<K>),
     ];
     all.extend(courses::<K>(path));
     all
 }
 
-/// The routes that tell the course of a record: its timeline, its stages.
+/// The routes of a record's timeline and stage history.
 fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
     let kind = K::KIND;
     let begin = |tail: &str, id: String, summary: String| -> Operation {
@@ -230,31 +230,35 @@ fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
     };
     let mut all = Vec::new();
     if matches!(kind, Kind::Lead | Kind::Contact | Kind::Company | Kind::Deal) {
-        let summary = format!("What happened to a {}, latest first", words(kind));
+        let summary = format!("Get the timeline of a {}, latest first", words(kind));
         all.push(
             begin("/timeline", format!("{kind}_timeline"), summary)
-                .query("type", text(), "which entries, with commas between: change, interaction, task, note")
-                .query("machine", boolean(), "also the changes that the CRM computed")
+                .query("type", text(), "types of entries, separated by commas: change, interaction, task, note")
+                .query("machine", boolean(), "include computed changes")
                 .query("names", boolean(), "also `meta.names`: what the ids in the page are called, by id")
                 .pages()
                 .data(
                     200,
                     array(timeline_entry()),
-                    "entries at the time they were true; `meta.partial` where a company has more contacts or deals \
+                    "entries at the time they took effect; `meta.partial` if a company has more contacts or deals \
                      than its timeline shows",
                 )
                 .to(timeline::<K>),
         );
-        let summary = format!("What a {} is tied to, by label", words(kind));
+        let summary = format!("List the associations of a {}", words(kind));
         all.push(
             begin("/associations", format!("{kind}_associations"), summary)
                 .pages()
-                .data(200, array(kind_view(Kind::Association)), "associations whose both ends the caller may read")
+                .data(
+                    200,
+                    array(kind_view(Kind::Association)),
+                    "associations of which the caller may read both records",
+                )
                 .to(associations::<K>),
         );
     }
     if K::decl().position("stage_id").is_some() {
-        let summary = "When each stage was entered and left".to_owned();
+        let summary = "List when each stage was entered and left".to_owned();
         all.push(
             begin("/stages", format!("{kind}_stages"), summary)
                 .data(200, object(), "`intervals` in order, `times` per stage")
@@ -264,17 +268,17 @@ fn courses<K: RecordKind>(path: &str) -> Vec<Route> {
     all
 }
 
-/// What came of a write: views of the records, or what it would do.
+/// The result of a write: views of the records, or a plan.
 pub(super) enum Written {
     Done {
         views: Vec<View>,
-        /// Whether the first record is new by it.
+        /// `true` if the first record was created by it.
         created: bool,
     },
     Planned(Plan),
 }
 
-/// Does a write, with what the request says of it besides.
+/// Executes a write with its options.
 pub(super) async fn write<T: Send + 'static>(pending: Pending<T>, options: Options) -> Result<Written, Problem> {
     let Options { occurred_at, dry_run, key, version } = options;
     let mut pending = pending.viewed();
@@ -295,7 +299,7 @@ pub(super) async fn write<T: Send + 'static>(pending: Pending<T>, options: Optio
     Ok(Written::Done { created: saved.created, views: saved.into_value() })
 }
 
-/// The answer of a write of one record.
+/// The response to a write of one record.
 pub(super) fn written(_: &Caller, written: Written, status: StatusCode) -> Result<Response, Problem> {
     match written {
         Written::Planned(plan) => {
@@ -314,12 +318,12 @@ pub(super) fn written(_: &Caller, written: Written, status: StatusCode) -> Resul
     }
 }
 
-/// Where a record is.
+/// The path of a record.
 pub(super) fn location(record: Ref) -> String {
     format!("{}/{}", path_of(record.kind), record.id)
 }
 
-/// A view as an answer, with what was asked to come along.
+/// The response with a view and its included records.
 async fn shown(
     app: &App,
     caller: &Caller,
@@ -329,7 +333,7 @@ async fn shown(
     include: &[String],
 ) -> Result<Response, Problem> {
     let included = included(app, caller, std::slice::from_ref(view), include).await?;
-    // The whole record has one tag, whether a read or a write answers it.
+    // A whole record has the same tag in the responses of reads and writes.
     let asked = if fields.is_none() && include.is_empty() { String::new() } else { format!("{fields:?} {include:?}") };
     let tag = etag(view, &asked, &included);
     if none_match(headers, &tag) {
@@ -342,7 +346,7 @@ async fn shown(
     Ok(answer.into_response())
 }
 
-/// The records that some views refer to, where the caller may see them.
+/// Returns the records referenced by the views, as far as the caller can see them.
 pub(super) async fn included(
     app: &App,
     caller: &Caller,
@@ -359,7 +363,7 @@ pub(super) async fn included(
     Ok(app.crm().view_many(&caller.actor, &wanted).await?.into_iter().flatten().collect())
 }
 
-/// Records by kind and id. Those of a kind stand together.
+/// Serializes records by kind and id. Records of a kind must be adjacent.
 pub(super) struct ByKind<'a>(pub(super) &'a [View]);
 
 impl Serialize for ByKind<'_> {
@@ -370,7 +374,7 @@ impl Serialize for ByKind<'_> {
     }
 }
 
-/// Records by id.
+/// Serializes records by id.
 struct ById<'a>(&'a [View]);
 
 impl Serialize for ById<'_> {
@@ -389,7 +393,7 @@ async fn list<K: RecordKind>(
     list_of::<K>(&app, &caller, &headers, asked).await
 }
 
-/// A page of a list, as JSON or as a table.
+/// A page of a list, as JSON or CSV.
 pub(super) async fn list_of<K: RecordKind>(
     app: &App,
     caller: &Caller,
@@ -436,8 +440,8 @@ fn wants_csv(headers: &HeaderMap) -> bool {
         .is_some_and(|media| media.trim().eq_ignore_ascii_case("text/csv"))
 }
 
-/// A page as a table: a column for each field that the caller is shown, a text as [`protect`] writes it, anything else that is
-/// no text (a list, an amount, custom properties) as JSON, a missing value as an empty cell. Every cell reads back.
+/// A page as CSV: a column for each field that the caller can see, text as written by [`protect`], other non-text
+/// values (lists, amounts, custom properties) as JSON, missing values as empty cells. Every cell can be parsed back.
 fn csv(shown: &[&'static str], views: &[View], fields: Option<&[String]>, cursor: Option<&str>) -> Response {
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut columns = vec!["id", "version"];
@@ -471,10 +475,10 @@ async fn create<K: RecordKind>(
     written(&caller, write(pending, told.0).await?, StatusCode::CREATED)
 }
 
-/// The patch of a body.
+/// Parses a body as a patch.
 ///
 /// # Errors
-/// 400 where a field is unknown, 422 where values are of a wrong type.
+/// 400 for an unknown field, 422 for values of a wrong type.
 pub(super) fn patch_of<K: RecordKind>(object: &Map<String, Json>) -> Result<Patch<K>, Problem> {
     Patch::from_json(object).map_err(|faults| crm_core::Error::Invalid(faults).into())
 }
@@ -548,12 +552,12 @@ async fn update<K: RecordKind>(
     written(&caller, write(pending, told.0).await?, StatusCode::OK)
 }
 
-/// The version that a patch names as the one it was made from.
+/// Removes the version that a patch was made from.
 pub(super) fn version_in(object: &mut Map<String, Json>) -> Result<Option<u64>, Problem> {
     match object.remove("version") {
         None | Some(Json::Null) => Ok(None),
         Some(version) => version.as_u64().map(Some).ok_or_else(|| {
-            crm_core::Error::invalid("version", "wrong_type", "must be the version that the patch was made from").into()
+            crm_core::Error::invalid("version", "wrong_type", "must be the version on which the patch is based").into()
         }),
     }
 }
@@ -603,12 +607,12 @@ async fn history<K: RecordKind>(
     Ok(answer.into_response())
 }
 
-/// `cursor` and `limit` of a page.
+/// Parses the `cursor` and `limit` of a page.
 pub(super) fn page_of(params: &mut Params, limit: usize) -> Result<(Option<String>, usize), Problem> {
     Ok((params.take("cursor"), params.read("limit", "a number from 1 to 200")?.unwrap_or(limit)))
 }
 
-/// A page as an answer.
+/// The response with a page.
 pub(super) fn paged(items: impl Serialize, next_cursor: Option<String>) -> Response {
     let mut answer = Answer::ok(items);
     if let Some(cursor) = next_cursor {
@@ -627,7 +631,7 @@ async fn as_of<K: RecordKind>(
     let known_at: Option<Time> = params.read("known_at", MOMENT)?;
     let at = at.ok_or_else(|| {
         let mut faults = crm_core::error::Faults::new();
-        faults.push("at", "required", format!("must be given: {MOMENT}"));
+        faults.push("at", "required", format!("is required: {MOMENT}"));
         Problem::bad_request(&faults)
     })?;
     let (fields, _) = ListParams::of_one(params, K::decl())?;
@@ -636,7 +640,7 @@ async fn as_of<K: RecordKind>(
     Ok(Answer::ok(data).meta("as_of", at).into_response())
 }
 
-/// A commit to undo.
+/// The commit to undo.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UndoBody {
@@ -657,7 +661,7 @@ async fn undo<K: RecordKind>(
     }
 }
 
-/// A version to go back to.
+/// The version to restore.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RollBackBody {
@@ -738,7 +742,7 @@ async fn timeline<K: RecordKind>(
     Ok(answer.into_response())
 }
 
-/// A change, and whether the caller can undo it: `undoable`, and where it cannot be undone the reason.
+/// A change with `undoable` and, if it cannot be undone, the reason.
 fn viewed_change(viewed: &ViewedChange) -> Json {
     let mut json = change_to_json(&viewed.change);
     json["undoable"] = Json::Bool(viewed.undo.is_ok());

@@ -1,4 +1,4 @@
-//! Reports: sales, the open pipeline, and the life of leads and deals.
+//! Reports: sales, the open pipeline, and the funnel of leads and deals.
 
 use axum::{
     extract::State,
@@ -24,18 +24,18 @@ use crate::{
     sign_in::Caller,
 };
 
-/// What the parameter `owner_id` of every report is.
+/// The description of the parameter `owner_id` of every report.
 const OWNERS: &str = "only these owners': ids with commas between them, `me` for one's own; an empty value asks for those \
                       without an owner";
 
 pub(super) fn routes() -> Vec<Route> {
     let begin = |name: &str, summary: &str| -> Operation {
         route(HttpMethod::Get, format!("{PREFIX}/reports/{name}"), "reports", format!("{name}_report"), summary)
-            .query("pipeline_id", uuid(), "the pipeline of deals; the default one where not given")
-            .query("from", date(), "only deals whose close date (of an open deal the expected one) is this day or later")
-            .query("until", date(), "only deals whose close date is this day or earlier: the day belongs to the period")
+            .query("pipeline_id", uuid(), "the deal pipeline; default: the default pipeline")
+            .query("from", date(), "only deals whose close date (expected close date for open deals) is this day or later")
+            .query("until", date(), "only deals whose close date is this day or earlier (inclusive)")
             .query("owner_id", text(), OWNERS)
-            .query("filter", text(), "only deals of which this condition holds, as JSON")
+            .query("filter", text(), "only deals that match this filter, as JSON")
             .query(
                 "by",
                 text(),
@@ -45,19 +45,19 @@ pub(super) fn routes() -> Vec<Route> {
             )
     };
     vec![
-        begin("sales", "What sold, how often, for how much, and how long it took")
-            .query("cycle_from", text(), "the key of the stage from which the sales cycle counts")
-            .data(200, object(), "figures of all deals, and of each group")
+        begin("sales", "Get the sales report: deals won and lost, values and sales cycle")
+            .query("cycle_from", text(), "the key of the stage at which the sales cycle starts")
+            .data(200, object(), "figures for all deals and for each group")
             .to(sales),
-        begin("pipeline", "What is open: by stage, weighted by probability")
-            .data(200, object(), "sums of all open deals, of each stage and of each group")
+        begin("pipeline", "Get the pipeline report: open deals by stage, weighted by probability")
+            .data(200, object(), "sums for all open deals, for each stage and for each group")
             .to(pipeline),
         life_parameters(route(
             HttpMethod::Get,
             format!("{PREFIX}/reports/life"),
             "reports",
             "life_report",
-            "How leads or deals went through a pipeline: entries, exits, conversion, time in stage, velocity, reasons",
+            "Get the funnel report: entries, exits, conversion, time in stage, velocity, reasons",
         ))
         .data(
             200,
@@ -78,31 +78,26 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// The parameters of the life report and of its chart.
+/// The parameters of the funnel report and of its chart.
 pub(super) fn life_parameters(operation: Operation) -> Operation {
-    let moment =
-        |what: &str| format!("{what}: a day, which is its first moment in the organization's time zone, or a time");
+    let moment = |what: &str| format!("{what}: a day (its start in the organization's time zone) or a time");
     operation
         .query(
             "kind",
             choice(PipelineKind::NAMES.iter().copied()),
-            "of the default pipeline of this kind; `deal` where not given",
+            "the kind whose default pipeline is used; default `deal`",
         )
-        .query("pipeline_id", uuid(), "of this pipeline, in place of `kind`")
-        .query("from", text(), &moment("what occurred then or later"))
-        .query("until", text(), &moment("what occurred before; up to now where not given"))
-        .query(
-            "follow_until",
-            text(),
-            &moment("how far what began in the period is followed; up to now where not given"),
-        )
+        .query("pipeline_id", uuid(), "the pipeline, instead of `kind`")
+        .query("from", text(), &moment("start of the period, inclusive"))
+        .query("until", text(), &moment("end of the period, exclusive; default now"))
+        .query("follow_until", text(), &moment("end of the follow-up of stays that began in the period; default now"))
         .query("owner_id", text(), OWNERS)
-        .query("team_id", uuid(), "only this team's; an empty value asks for those without one")
-        .query("source", text(), "only of this source; an empty value asks for those without one")
-        .query("filter", text(), "only records of which this condition holds, as JSON")
+        .query("team_id", uuid(), "only records of this team; empty for records without a team")
+        .query("source", text(), "only records with this source; empty for records without a source")
+        .query("filter", text(), "only records that match this filter, as JSON")
 }
 
-/// What both reports are asked.
+/// The parameters common to both reports.
 struct Asked {
     pipeline: Id,
     from: Option<Date>,
@@ -116,21 +111,21 @@ fn bad(name: &str, message: &str) -> Problem {
     Problem::malformed("bad_parameter", format!("{name}: {message}"))
 }
 
-/// The parameter `filter`.
+/// Parses the parameter `filter`.
 fn condition(params: &mut Params) -> Result<Option<Filter>, Problem> {
     params
         .take("filter")
-        .map(|text| serde_json::from_str(&text).map_err(|_| bad("filter", "must be a condition in JSON")))
+        .map(|text| serde_json::from_str(&text).map_err(|_| bad("filter", "must be a filter in JSON")))
         .transpose()
 }
 
-/// The parameter `owner_id`; no ids where it is empty.
+/// Parses the parameter `owner_id`; no ids if it is empty.
 fn owners(caller: &Caller, params: &mut Params) -> Result<Option<Vec<Id>>, Problem> {
     let Some(text) = params.take("owner_id") else { return Ok(None) };
     let owner = |name: &str| if name == "me" { caller.actor.user() } else { name.parse().ok() };
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     let ids: Option<Vec<Id>> = names.map(owner).collect();
-    ids.map(Some).ok_or_else(|| bad("owner_id", "must be ids of users, or `me`, with commas between them"))
+    ids.map(Some).ok_or_else(|| bad("owner_id", "must be user ids or `me`, separated by commas"))
 }
 
 async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked, Problem> {
@@ -150,7 +145,7 @@ async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked,
     Ok(Asked { pipeline, from, until, owners, filter, by })
 }
 
-/// The default pipeline of a kind.
+/// The id of the default pipeline of a kind.
 async fn default_pipeline(app: &App, caller: &Caller, kind: PipelineKind) -> Result<Id, Problem> {
     let filter = Filter::eq("kind", kind.name()).and(Filter::eq("is_default", true));
     let page = app.crm().pipelines(&caller.actor).list(&ListQuery::new().filter(filter).limit(1)).await?;
@@ -184,7 +179,7 @@ async fn pipeline(State(app): State<App>, caller: Caller, mut params: Params) ->
     Ok(Answer::ok(json!(report)).into_response())
 }
 
-/// What the life report is asked: all of the request's parameters.
+/// Parses the parameters of the funnel report.
 pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -> Result<LifeQuery, Problem> {
     let moment = "a day such as 2024-01-31 or a time such as 2024-01-31T09:30:00Z";
     let from: Option<Moment> = params.read("from", moment)?;
@@ -207,7 +202,7 @@ pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -
     let pipeline: Option<Id> = params.read("pipeline_id", "an id")?;
     params.done()?;
     let pipeline = match (pipeline, kind) {
-        (Some(_), Some(_)) => return Err(bad("kind", "must not be given together with `pipeline_id`")),
+        (Some(_), Some(_)) => return Err(bad("kind", "cannot be combined with `pipeline_id`")),
         (Some(id), None) => id,
         (None, kind) => default_pipeline(app, caller, kind.unwrap_or_default()).await?,
     };

@@ -1,5 +1,5 @@
-//! Scores: of a record, now and at any past moment, what they are made of, and their course; models tried and put in
-//! force.
+//! Scoring: the current and past scores of a record with their contributions and score history; backtest and activation
+//! of models.
 
 use axum::{
     extract::State,
@@ -31,7 +31,7 @@ use crate::{
     sign_in::Caller,
 };
 
-/// The days of a course where nothing else is asked.
+/// The default number of days of a score history.
 const DAYS: i64 = 90;
 /// Microseconds of an hour.
 const HOUR: i64 = 3_600_000_000;
@@ -44,28 +44,33 @@ pub(super) fn routes() -> Vec<Route> {
             format!("{PREFIX}/scoring/starter"),
             "scoring_models",
             "starter_model",
-            "A sensible model for the first day, to create as it is or to change",
+            "Get a scoring model to start with",
         )
-        .data(200, object(), "what `POST /scoring/models` takes")
+        .data(200, object(), "a body for `POST /scoring/models`")
         .to(starter),
         route(
             HttpMethod::Post,
             format!("{models}/{{id}}/activate"),
             "scoring_models",
             "activate_scoring_model",
-            "Put a model in force for its kind, in place of the one that is",
+            "Activate a model for its kind, in place of the active one",
         )
         .body(object())
         .repeatable()
         .conditional()
-        .data(200, kind_view(Kind::ScoringModel), "the model, in force")
+        .data(200, kind_view(Kind::ScoringModel), "the active model")
         .to(activate),
-        job_route(Kind::ScoringModel, "{id}/try", "try_scoring_model", "Try a model: how records would move by it")
-            .body(object())
-            .to(attempt),
+        job_route(
+            Kind::ScoringModel,
+            "{id}/try",
+            "try_scoring_model",
+            "Backtest a model: how the scores of records would change",
+        )
+        .body(object())
+        .to(attempt),
     ];
     all.push(
-        job_route(Kind::ScoringModel, "train", "train_model", "Learn from the outcomes of leads or deals")
+        job_route(Kind::ScoringModel, "train", "train_model", "Train a model from the outcomes of leads or deals")
             .body(
                 object().property("kind", choice(["lead", "deal"])).required("kind").property("exclude", array(text())),
             )
@@ -82,9 +87,9 @@ pub(super) fn routes() -> Vec<Route> {
 
 pub(super) fn which(operation: Operation) -> Operation {
     operation
-        .query("model", uuid(), "by which model; the one in force where not given")
-        .query("version", integer(), "by which version of it; the newest where not given")
-        .query("known_at", time(), "of what was known by when")
+        .query("model", uuid(), "the model; default: the active one")
+        .query("version", integer(), "the version of the model; default: the newest")
+        .query("known_at", time(), "only changes recorded by this time")
         .fails(404)
 }
 
@@ -95,7 +100,7 @@ fn of_kind<K: RecordKind>() -> Vec<Route> {
         which(route(HttpMethod::Get, path, kind.plural(), format!("{kind}_{id}"), summary))
     };
     vec![
-        begin("score", "score", format!("The score of a {kind}, and what it is made of"))
+        begin("score", "score", format!("Get the score of a {kind} with its contributions"))
             .query("at", time(), "at which moment; now where not given")
             .data(
                 200,
@@ -113,14 +118,14 @@ fn of_kind<K: RecordKind>() -> Vec<Route> {
                 "thousandths of a point; the contributions sum to the total",
             )
             .to(score::<K>),
-        course_params(begin("score/course", "score_course", format!("The course of a {kind}'s score")))
+        course_params(begin("score/course", "score_course", format!("Get the score history of a {kind}")))
             .data(
                 200,
                 object()
                     .property("model", text())
                     .property("hot_threshold", integer())
                     .property("moments", array(object())),
-                "`at` and the figures of each moment at which the record was there",
+                "`at` and the figures for each time at which the record existed",
             )
             .to(course::<K>),
     ]
@@ -128,17 +133,17 @@ fn of_kind<K: RecordKind>() -> Vec<Route> {
 
 pub(super) fn course_params(operation: Operation) -> Operation {
     operation
-        .query("from", time(), "from when on; 90 days before `until` where not given")
-        .query("until", time(), "until when; now where not given")
-        .query("as_then", boolean(), "each moment of what was known then; else of what is known now, or at `known_at`")
-        .query("hours", bounded(1, 8_760), "the time from one moment to the next; 24 where not given")
+        .query("from", time(), "start; default 90 days before `until`")
+        .query("until", time(), "end; default now")
+        .query("as_then", boolean(), "use what was known at each time; default: what is known now, or at `known_at`")
+        .query("hours", bounded(1, 8_760), "the interval in hours; default 24")
         .fails(422)
 }
 
 fn likelihoods() -> Vec<Route> {
     let begin = |kind: Kind| -> Operation {
         let path = format!("{}/{{id}}/likelihood", path_of(kind));
-        let summary = format!("How likely a {kind} is to be won, by a model that was trained, and why");
+        let summary = format!("Get the likelihood that a {kind} is won, by a trained model, with contributions");
         route(HttpMethod::Get, path, kind.plural(), format!("{kind}_likelihood"), summary)
             .query("job", uuid(), "the job that trained the model")
             .query("at", time(), "at which moment; now where not given")
@@ -162,7 +167,7 @@ fn likelihoods() -> Vec<Route> {
     ]
 }
 
-/// What is to be learned from.
+/// The data to learn from.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrainBody {
@@ -181,7 +186,7 @@ async fn train(
         return Err(crm_core::Error::invalid("kind", "unknown_choice", "must be lead or deal").into());
     }
     if body.exclude.len() > 200 || body.exclude.iter().any(|name| name.len() > 100) {
-        return Err(crm_core::Error::invalid("exclude", "too_many", "may name at most 200 fields").into());
+        return Err(crm_core::Error::invalid("exclude", "too_many", "may contain at most 200 fields").into());
     }
     let job = app.crm().jobs(&caller.actor).train(body.kind, body.exclude, key.0.as_deref()).await?;
     begun(&app, &caller, job).await
@@ -197,9 +202,13 @@ async fn likelihood<K: RecordKind>(
     let at: Option<Time> = params.read("at", WHEN)?;
     params.done()?;
     let Some(job) = job else {
-        // What may not be seen is not there, whatever else is missing.
+        // A record that the caller cannot see is not found, even if the request is also invalid.
         app.crm().collection::<K>(&caller.actor).view(id).await?;
-        return Err(Problem::of_query(crm_core::Error::invalid("job", "required", "say which job trained the model")));
+        return Err(Problem::of_query(crm_core::Error::invalid(
+            "job",
+            "required",
+            "is required: the job that trained the model",
+        )));
     };
     let scoring = app.crm().scoring(&caller.actor);
     let likelihood = scoring.likelihood(Ref::new(K::KIND, id), job, at).await.map_err(Problem::of_query)?;
@@ -208,7 +217,7 @@ async fn likelihood<K: RecordKind>(
 
 async fn starter(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
     params.done()?;
-    // It is the same for everybody, and told to those who may act.
+    // The starter model is the same for everyone, but the actor must be active.
     app.crm().permissions(&caller.actor).await?;
     let new = ScoringModel::starter();
     let definition: Option<ModelDefinition> = new.definition;
@@ -270,7 +279,7 @@ async fn score<K: RecordKind>(
     Ok(Answer::ok(json!(score)).into_response())
 }
 
-/// Reads a course as its parameters ask.
+/// Reads the score history that the parameters ask for.
 pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &mut Params) -> Result<Course, Problem> {
     let query = query_of(params)?;
     let until: Time = params.read("until", WHEN)?.unwrap_or_else(|| app.crm().now());
@@ -278,16 +287,19 @@ pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &
     let as_then = params.read("as_then", "true or false")?.unwrap_or(false);
     let hours: i64 = params.read("hours", "a number of hours")?.unwrap_or(24);
     if !(1..=8_760).contains(&hours) || from > until {
-        return Err(
-            crm_core::Error::invalid("hours", "too_large", "must be 1 to 8760, and `from` before `until`").into()
-        );
+        return Err(crm_core::Error::invalid(
+            "hours",
+            "too_large",
+            "must be 1 to 8760, and `from` must be before `until`",
+        )
+        .into());
     }
     let count = (until.micros() - from.micros()) / (hours * HOUR) + 1;
     if count > 1_000 {
-        let message = format!("{count} moments are too many: at most 1000; take more hours from one to the next");
+        let message = format!("{count} times requested, but at most 1000 are allowed: use a longer interval");
         return Err(crm_core::Error::invalid("hours", "too_small", message).into());
     }
-    // Counted back from the end, so that the last moment is the one asked for.
+    // Counted back from the end, so that the last time is the requested one.
     let moments: Vec<Time> = (0..count).rev().map(|step| plus_hours(until, -step * hours)).collect();
     let scoring = app.crm().scoring(&caller.actor);
     let course = if as_then {

@@ -1,4 +1,4 @@
-//! What only tasks have: being completed, opened again, given up.
+//! Routes of tasks: complete, reopen, cancel.
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use crm_core::value::Kind;
@@ -20,17 +20,17 @@ pub(super) fn routes() -> Vec<Route> {
         route(HttpMethod::Post, path, "tasks", format!("{tail}_task"), summary).repeatable().conditional().dated().data(
             200,
             kind_view(Kind::Task),
-            "the task as it is now",
+            "the task",
         )
     };
     vec![
         begin("complete", "Complete a task").body(object().property("outcome", text())).to(complete),
-        begin("reopen", "Open a task again").body(object()).to(reopen),
-        begin("cancel", "Give a task up").body(object()).to(cancel),
+        begin("reopen", "Reopen a task").body(object()).to(reopen),
+        begin("cancel", "Cancel a task").body(object()).to(cancel),
     ]
 }
 
-/// How it went.
+/// The outcome of a task.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct CompleteBody {

@@ -1,4 +1,4 @@
-//! Users: as other records, and invited, signed out, deactivated, activated.
+//! Users: the routes of records, and invitation, sign-out, deactivation and activation.
 
 use axum::{
     extract::State,
@@ -27,7 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
     let mut all = collection::<User>();
     all.extend(super::jobs::deactivate_route());
     all.push(
-        route(HttpMethod::Post, format!("{path}/{{id}}/activate"), "users", "activate_user", "Let a user act again")
+        route(HttpMethod::Post, format!("{path}/{{id}}/activate"), "users", "activate_user", "Reactivate a user")
             .body(object())
             .repeatable()
             .conditional()
@@ -37,11 +37,11 @@ pub(super) fn routes() -> Vec<Route> {
     all
 }
 
-/// The routes of users who sign in here.
+/// The routes of users who sign in with the CRM.
 pub(super) fn invitations() -> Vec<Route> {
     let path = path_of(Kind::User);
     vec![
-        route(HttpMethod::Post, format!("{path}/invitations"), "users", "invite_user", "Invite a user by a letter")
+        route(HttpMethod::Post, format!("{path}/invitations"), "users", "invite_user", "Invite a user by email")
             .body(
                 object()
                     .property("email", text())
@@ -54,17 +54,17 @@ pub(super) fn invitations() -> Vec<Route> {
                     .property("job_title", text())
                     .property("manager_id", uuid()),
             )
-            .data(201, kind_view(Kind::User), "the user, who cannot sign in before they have set a password")
+            .data(201, kind_view(Kind::User), "the user, who can sign in after setting a password")
             .to(invite),
         route(
             HttpMethod::Post,
             format!("{path}/{{id}}/invite-again"),
             "users",
             "invite_again",
-            "Send the letter again",
+            "Send the invitation again",
         )
         .body(object())
-        .empty(204, "sent: the ticket before it is good no more")
+        .empty(204, "sent; the previous token is no longer valid")
         .to(invite_again),
         route(
             HttpMethod::Post,
@@ -79,7 +79,7 @@ pub(super) fn invitations() -> Vec<Route> {
     ]
 }
 
-/// Whom to invite.
+/// The user to invite.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InviteBody {

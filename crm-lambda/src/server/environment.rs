@@ -1,19 +1,19 @@
-//! The variables that configure a deployment: the one table of them, what of it is set, and what is wrong with it.
+//! The environment variables of a deployment: the table of all variables, their values, and their faults.
 
 use std::{collections::BTreeMap, fmt};
 
 use zeroize::Zeroizing;
 
-/// A variable of the environment that is read.
+/// An environment variable of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What holds where it is not set.
+    /// The default.
     pub default: &'static str,
-    /// What it says.
+    /// The description.
     pub meaning: &'static str,
-    /// True where it holds a secret: it is never shown, and may be the ARN of a secret.
+    /// `true` if the value is a secret: it is never shown, and may be the ARN of a secret.
     pub secret: bool,
 }
 
@@ -25,130 +25,136 @@ const fn secret(name: &'static str, default: &'static str, meaning: &'static str
     Variable { name, default, meaning, secret: true }
 }
 
-/// Every variable that is read, in the order in which a person thinks of them. `docs/configuration.md` shows this table.
+/// Every variable, in the order of the documentation. `docs/configuration.md` shows this table.
 pub const VARIABLES: &[Variable] = &[
     secret(
         "CRM_STORE",
-        "must be set; `memory` with `--demo`",
-        "Where records are kept: `memory` (gone when the program ends), `postgres://user:password@host/database`, \
+        "required; `memory` with `--demo`",
+        "The store: `memory` (data is lost when the program ends), `postgres://user:password@host/database`, \
          `dynamodb://table`, or `dynamodb://host:port/table` for an emulator.",
     ),
-    plain("CRM_STORE_CONNECTIONS", "10; 1 on Lambda", "Connections to PostgreSQL at most, 1 to 1000."),
+    plain("CRM_STORE_CONNECTIONS", "10; 1 on Lambda", "Maximum number of connections to PostgreSQL, 1 to 1000."),
     plain(
         "CRM_MIGRATE",
         "`false`; `true` with `--demo`",
-        "`true` brings PostgreSQL's schema up to date, or makes DynamoDB's table, before the first request.",
+        "`true` migrates PostgreSQL's schema, or creates DynamoDB's table, before the first request.",
     ),
     secret(
         "CRM_ENCRYPTION_KEYS",
-        "none: secrets are stored as the store stores all",
-        "Keys that password hashes and other secrets are encrypted with at rest: `name:key`, separated by commas, each \
-         key 32 bytes as base64 or 64 hexadecimal digits. The first encrypts, all decrypt. A key alone is named `1`.",
+        "none: secrets are not encrypted by the CRM",
+        "Keys that encrypt password hashes and other secrets at rest: `name:key`, separated by commas, each key 32 \
+         bytes as base64 or 64 hexadecimal digits. The first encrypts, all decrypt. A key without a name is named \
+         `1`.",
     ),
     plain(
         "CRM_ENCRYPTION_TAKES_PLAIN",
         "`false`",
-        "`true` reads secrets that were stored before there was an encryption key; each is encrypted with its record's \
-         next write.",
+        "`true` accepts secrets that were stored unencrypted, before an encryption key was set; each is encrypted on \
+         the next write of its record.",
     ),
     plain(
         "CRM_SIGN_IN",
         "`own`",
-        "Who signs users in: `own` (passwords, second factor, sessions, API keys), or `outside` (an issuer such as \
-         Cognito or Auth0).",
+        "How users sign in: `own` (passwords, second factor, sessions, API keys managed by the CRM), or `outside` \
+         (an identity provider such as Cognito or Auth0).",
     ),
     secret(
         "CRM_SIGNING_KEYS",
-        "must be set for `own`; made at random with `--demo`",
-        "Keys that access tokens are signed with: `name:secret`, separated by commas. The first signs, all verify. A \
-         secret is at least 32 random characters (HS256), or an RSA private key in PEM form (RS256; line ends may be \
-         written `\\n`). A secret alone is named `1`.",
+        "required for `own`; random with `--demo`",
+        "Keys that sign access tokens: `name:secret`, separated by commas. The first signs, all verify. A secret is \
+         at least 32 random characters (HS256), or an RSA private key in PEM format (RS256; line ends may be written \
+         `\\n`). A secret without a name is named `1`.",
     ),
-    plain("CRM_ISSUER", "`crm`", "Who signs access tokens, in `iss`: the API's own address as a rule."),
-    plain("CRM_AUDIENCE", "as `CRM_ISSUER`", "For whom access tokens are, in `aud`."),
-    plain("CRM_ACCESS_SECONDS", "900", "Seconds that an access token lives, 60 to 86400."),
+    plain("CRM_ISSUER", "`crm`", "The `iss` of access tokens, usually the API's own address."),
+    plain("CRM_AUDIENCE", "same as `CRM_ISSUER`", "The `aud` of access tokens."),
+    plain("CRM_ACCESS_SECONDS", "900", "Lifetime of an access token in seconds, 60 to 86400."),
     plain(
         "CRM_CHECK_SESSIONS",
         "`false`",
-        "Who is deactivated, or signed out by somebody else, is so at the next request in any case. `true` asks the store with each \
-         request, so that a session that its own user ended is over at once too, for one read a request; else it is over within 30 \
-         seconds.",
+        "`true` checks the session in the store on each request, at one read per request, so that a sign-out takes \
+         effect immediately instead of within 30 seconds. Deactivating a user, or ending a session as another user, \
+         always takes effect on the next request.",
     ),
     plain(
         "CRM_REGISTRATION",
         "`false`; `true` with `--demo`",
-        "`true` lets anybody register an organization of their own at `POST /api/v1/auth/register`.",
+        "`true` lets anyone register an organization at `POST /api/v1/auth/register`.",
     ),
-    plain("CRM_HASHING_AT_ONCE", "cores", "Passwords hashed at once, 1 to 64; each takes 19 MiB."),
-    plain("CRM_OUTSIDE_ISSUER", "must be set for `outside`", "The issuer whose tokens are believed, as in `iss`."),
-    plain("CRM_OUTSIDE_AUDIENCE", "must be set for `outside`", "Their `aud`, or Cognito's `client_id`."),
+    plain(
+        "CRM_HASHING_AT_ONCE",
+        "number of cores",
+        "Maximum number of concurrent password hashes, 1 to 64; each uses 19 MiB.",
+    ),
+    plain("CRM_OUTSIDE_ISSUER", "required for `outside`", "The `iss` of the identity provider's tokens."),
+    plain("CRM_OUTSIDE_AUDIENCE", "required for `outside`", "The `aud` of its tokens, or Cognito's `client_id`."),
     plain(
         "CRM_OUTSIDE_ORGANIZATION",
-        "must be set for `outside`",
-        "The slug of the organization whose users they are of, by `external_id`.",
+        "required for `outside`",
+        "The slug of the organization whose users sign in; the `sub` of a token is the `external_id` of a user.",
     ),
     plain(
         "CRM_OUTSIDE_JWKS",
         "the issuer's `/.well-known/jwks.json`",
-        "Where the issuer publishes its keys, with https (http for an address of this machine).",
+        "URL of the identity provider's keys, with https (http only for localhost).",
     ),
     plain(
         "CRM_ALLOWED_ORIGINS",
         "none",
-        "Origins of web pages that may call the API from a browser, such as `https://app.example.com`, separated by \
-         commas.",
+        "Origins of web pages that may call the API from a browser (CORS), such as `https://app.example.com`, \
+         separated by commas.",
     ),
     plain(
         "CRM_TRUSTED_PROXIES",
         "0",
-        "Proxies of one's own in front, 0 to 10: so many entries at the end of `X-Forwarded-For` are believed. API \
-         Gateway is not counted.",
+        "Number of trusted proxies in front of the API, 0 to 10: this many entries at the end of `X-Forwarded-For` \
+         are trusted. API Gateway is not counted.",
     ),
     plain(
         "CRM_REQUESTS_PER_MINUTE",
         "600",
-        "Requests a minute of one user in this process, with as many at once; 0 for no limit.",
+        "Requests per minute and user in this process, also the burst size; 0 for no limit.",
     ),
     plain(
         "CRM_SIGN_INS_PER_MINUTE",
         "60",
-        "Requests a minute of one address in this process, to the routes that nobody has to be signed in for; 0 for no \
-         limit.",
+        "Requests per minute and address in this process to routes that require no authentication; 0 for no limit.",
     ),
     plain(
         "CRM_MAX_CLOCK_SKEW",
         "60",
-        "Seconds that the clock of another process may be ahead, 0 to 86400: a record written later is not written of.",
+        "Seconds that the clock of another process may be ahead, 0 to 86400: a record written with a later time \
+         cannot be changed.",
     ),
-    plain("CRM_TIMEOUT_SECONDS", "25", "Seconds that a request may take, 1 to 28: API Gateway waits for 30."),
+    plain("CRM_TIMEOUT_SECONDS", "25", "Request timeout in seconds, 1 to 28: API Gateway waits for 30."),
     plain(
         "CRM_METRICS",
         "`off`; `prometheus` with `--demo`",
-        "Where figures on requests go: `off`, `prometheus` (`/metrics`), `emf` (the log, as CloudWatch reads it).",
+        "Where request metrics are published: `off`, `prometheus` (`/metrics`), `emf` (the log, in the CloudWatch \
+         embedded metric format).",
     ),
     plain("CRM_DOCS", "`true`", "`true` serves `/docs` and `/openapi.json`."),
     plain(
         "CRM_LOG",
         "`info`; `warn` with `--demo`",
-        "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or by module, such as `info,sqlx=debug`.",
+        "Log level: `error`, `warn`, `info`, `debug`, `trace`, or by module, such as `info,sqlx=debug`.",
     ),
-    plain("CRM_LOG_FORMAT", "`json`; `text` in crm-local", "How it is logged: `json` or `text`."),
+    plain("CRM_LOG_FORMAT", "`json`; `text` in crm-local", "Log format: `json` or `text`."),
     plain(
         "CRM_MAILER",
         "`none`; `console` with `--demo`",
-        "Who carries invitations and letters to reset a password: `none`, `console` (shown on the terminal, in crm-local \
+        "How invitation and password reset emails are sent: `none`, `console` (printed on the terminal, in crm-local \
          only), `ses` (Amazon SES).",
     ),
-    plain("CRM_MAIL_FROM", "must be set for `ses`", "The sender's address, verified with SES."),
+    plain("CRM_MAIL_FROM", "required for `ses`", "The sender's address, verified with SES."),
     plain(
         "CRM_MAIL_LINK",
-        "must be set for `ses`",
-        "The page of one's own that lets a user set a password; `#invitation=…` or `#reset=…` with the ticket is \
-         appended, and which organization signs in.",
+        "required for `ses`",
+        "URL of your page on which users set a password; `#invitation=…` or `#reset=…` with the token, and the \
+         organization, are appended.",
     ),
 ];
 
-/// Which program reads its configuration: some defaults, and what is allowed, depend on it.
+/// The program that reads the configuration. Some defaults and restrictions depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// `crm-local`.
@@ -159,15 +165,15 @@ pub enum Program {
     Lambda,
 }
 
-/// Something is wrong with a variable. Never tells the value of a secret.
+/// A fault of a variable. It never contains the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {problem}: {remedy}")]
 pub struct Fault {
-    /// Which.
+    /// The name of the variable.
     pub variable: String,
-    /// What is wrong.
+    /// The problem.
     pub problem: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
 }
 
@@ -177,7 +183,7 @@ impl Fault {
     }
 }
 
-/// Everything that is wrong, told at once: one line each.
+/// All faults of a configuration, one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
@@ -193,7 +199,7 @@ impl fmt::Display for Faults {
     }
 }
 
-/// What is set of the variables, read once. `Debug` shows names only.
+/// The values of the variables, read once. `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, Zeroizing<String>>);
 
@@ -204,11 +210,11 @@ impl fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// What is set in this process' environment.
+    /// Reads the environment of this process.
     ///
     /// # Errors
-    /// A variable that begins with `CRM_` and is none, so that a slip of the pen is no silent default; text that is no
-    /// UTF-8.
+    /// An unknown variable that begins with `CRM_`, so that a misspelt name does not silently select a default; a value
+    /// that is not UTF-8.
     pub fn of_process() -> Result<Self, Faults> {
         let all = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         let others = ["CRM_TEST_", "CRM_BENCH_"]; // of this project's own tests and benchmarks
@@ -225,13 +231,13 @@ impl Environment {
         if faults.is_empty() { Ok(set) } else { Err(Faults(faults)) }
     }
 
-    /// Sets a variable, as a flag of the command line does. An empty value is none.
+    /// Sets a variable, as a command-line flag does. An empty value unsets it.
     ///
     /// # Errors
-    /// [`Fault`] where there is no such variable.
+    /// [`Fault`] if the variable does not exist.
     pub fn set(&mut self, name: &str, value: impl Into<String>) -> Result<(), Fault> {
         if !VARIABLES.iter().any(|variable| variable.name == name) {
-            return Err(Fault::new(name, "there is no such variable", nearest(name)));
+            return Err(Fault::new(name, "unknown variable", nearest(name)));
         }
         let value = Zeroizing::new(value.into());
         let value = Zeroizing::new(value.trim().to_owned());
@@ -243,25 +249,25 @@ impl Environment {
         Ok(())
     }
 
-    /// Sets a variable that is not set.
+    /// Sets a variable that is not set yet.
     pub(crate) fn preset(&mut self, name: &str, value: impl Into<String>) {
         if self.get(name).is_none() {
             self.0.insert(name.to_owned(), Zeroizing::new(value.into()));
         }
     }
 
-    /// Forgets a variable.
+    /// Removes a variable.
     pub fn forget(&mut self, name: &str) {
         self.0.remove(name);
     }
 
-    /// What a variable says, where it is set.
+    /// The value of a variable, if set.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         debug_assert!(VARIABLES.iter().any(|variable| variable.name == name), "{name} is not in the table");
         self.0.get(name).map(|value| value.as_str())
     }
 
-    /// The secrets that are named by an ARN: variable and ARN.
+    /// The secrets given as an ARN: variable and ARN.
     pub(crate) fn arns(&self) -> Vec<(&'static str, String)> {
         let secrets = VARIABLES.iter().filter(|variable| variable.secret);
         let named = secrets.filter_map(|variable| Some((variable.name, self.get(variable.name)?)));
@@ -269,7 +275,7 @@ impl Environment {
     }
 }
 
-/// The variables whose names are likest to one that is none.
+/// The known variables with the names most similar to an unknown one.
 fn nearest(name: &str) -> String {
     let distance = |one: &str, other: &str| {
         let other: Vec<char> = other.chars().collect();
@@ -288,7 +294,7 @@ fn nearest(name: &str) -> String {
     let best = VARIABLES.iter().map(|variable| (distance(name, variable.name), variable.name)).min();
     match best {
         Some((steps, like)) if steps <= 4 => format!("did you mean {like}?"),
-        _ => "remove it; docs/configuration.md has them all".to_owned(),
+        _ => "remove it; see docs/configuration.md for all variables".to_owned(),
     }
 }
 
@@ -299,7 +305,7 @@ mod tests {
     #[test]
     fn a_slip_of_the_pen_is_told() {
         let fault = Environment::default().set("CRM_SINGING_KEYS", "x").unwrap_err();
-        assert_eq!(fault.to_string(), "CRM_SINGING_KEYS: there is no such variable: did you mean CRM_SIGNING_KEYS?");
+        assert_eq!(fault.to_string(), "CRM_SINGING_KEYS: unknown variable: did you mean CRM_SIGNING_KEYS?");
         let fault = Environment::default().set("CRM_NOTHING_LIKE_THAT", "x").unwrap_err();
         assert!(fault.remedy.starts_with("remove it"), "{fault}");
     }

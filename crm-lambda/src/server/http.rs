@@ -1,4 +1,4 @@
-//! The local server: HTTP/1.1 with bounds on what a connection may take, and an end that finishes what runs.
+//! The local server: HTTP/1.1 with limits per connection and graceful shutdown.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -11,17 +11,17 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-/// What a connection may take.
+/// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections at once; others wait to be taken.
+    /// The maximum number of simultaneous connections; further ones wait to be accepted.
     pub connections: usize,
-    /// How long the head of a request may take, counted from the end of the answer before it.
+    /// The maximum time to receive the head of a request, counted from the end of the previous response.
     pub head: Duration,
-    /// How long a connection is used. Then the request under way is finished, and the client makes another: so that
-    /// whoever takes an answer byte by byte does not hold it for ever.
+    /// The maximum age of a connection. The current request is then finished and the client has to reconnect, so that a
+    /// slow reader does not hold a connection forever.
     pub lifetime: Duration,
-    /// How long what runs may go on once a connection, or the server, is to end.
+    /// How long running requests may continue once a connection or the server is to end.
     pub grace: Duration,
 }
 
@@ -36,12 +36,12 @@ impl Default for Bounds {
     }
 }
 
-/// Serves until `end` is done, then finishes what runs. True where all of it was finished in time.
+/// Serves until `end` completes, then finishes the running requests. Returns `true` if all of them finished in time.
 ///
 /// Handlers see the client's address as `ConnectInfo<SocketAddr>`.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, end: impl Future<Output = ()>) -> bool {
     let places = Arc::new(Semaphore::new(bounds.connections.clamp(1, Semaphore::MAX_PERMITS)));
-    // Every connection holds a receiver: the value tells it to end, and when all are gone, all have ended.
+    // Every connection holds a receiver: the value tells it to end, and all have ended once every receiver is dropped.
     let (ending, ended) = watch::channel(());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(bounds.head).max_buf_size(64 * 1024);
@@ -59,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, end: i
             Ok(accepted) => accepted,
             Err(error) => {
                 if !is_of_the_connection(&error) {
-                    // Out of file descriptors, as a rule: whoever is served now gives some back.
+                    // Usually out of file descriptors: current connections will release some.
                     tracing::error!(%error, "cannot take connections");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -93,7 +93,7 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, end: i
     tokio::time::timeout(bounds.grace, ending.closed()).await.is_ok()
 }
 
-/// Lets a connection answer what it has begun, and takes no more of it.
+/// Lets a connection finish the current request and accepts no further one.
 async fn finish<S>(
     mut connection: std::pin::Pin<&mut http1::Connection<TokioIo<tokio::net::TcpStream>, S>>,
     grace: Duration,
@@ -106,7 +106,7 @@ where
     tokio::time::timeout(grace, connection).await.ok().and_then(Result::err)
 }
 
-/// An error of one connection that came to nothing, not of the listener.
+/// `true` if the error concerns a single incoming connection, not the listener.
 fn is_of_the_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -183,7 +183,7 @@ mod tests {
         let stream = send(running.address, KEEP).await;
         begun.notified().await;
         running.end.send(()).unwrap();
-        // The idle connection is closed at once, while the other runs.
+        // The idle connection is closed at once; the busy one continues.
         assert_eq!(rest(idle).await, "");
         assert!(TcpStream::connect(running.address).await.is_err(), "nobody listens any more");
         go.notify_one();
@@ -218,7 +218,7 @@ mod tests {
         let idle = send(running.address, KEEP).await;
         assert!(!rest(half).await.contains("200"));
         assert!(!rest(silent).await.contains("200"));
-        // Answered, kept, and closed when nothing more came.
+        // Answered, kept alive, and closed when no further request arrived.
         assert!(rest(idle).await.ends_with("hello"));
     }
 
@@ -230,7 +230,7 @@ mod tests {
         let router = Router::new().route("/", endless).route("/small", get(|| async { "small" }));
         let running = run(router, bounds).await;
         let _greedy = send(running.address, KEEP).await;
-        // There is one place: whoever comes next gets it once the greedy one was put out.
+        // There is one slot: the next connection gets it once the slow one has been closed.
         let next = send(running.address, "GET /small HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
         assert!(rest(next).await.ends_with("small"));
     }

@@ -1,5 +1,5 @@
-//! An outside issuer's public keys, fetched over HTTPS with the client that the AWS SDK brings: no redirects, a bounded
-//! answer, a bounded time.
+//! The public keys of an external issuer, fetched over HTTPS with the client of the AWS SDK: no redirects, limited
+//! size, limited time.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use jsonwebtoken::jwk::JwkSet;
 
 use crate::{JwksError, JwksSource};
 
-/// How long fetching may take.
+/// The timeout of a fetch.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of the answer at most.
+/// The maximum size of the response in bytes.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// Keys that are published at an address.
+/// Keys published at a URL.
 #[derive(Debug)]
 pub struct HttpJwks {
     url: String,
@@ -27,7 +27,7 @@ pub struct HttpJwks {
 }
 
 impl HttpJwks {
-    /// Fetches from this address. Nothing is asked of it yet.
+    /// Creates a source that fetches from `url`. Nothing is requested yet.
     pub fn new(url: impl Into<String>) -> Self {
         let connector = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build();
         Self { url: url.into(), connector }
@@ -43,14 +43,14 @@ impl HttpJwks {
         let answer = self.connector.call(request).await.map_err(|error| {
             use std::error::Error as _;
             let why = error.source().map(ToString::to_string).unwrap_or_default();
-            failed(&format!("is out of reach ({error} {why})"))
+            failed(&format!("cannot be reached ({error} {why})"))
         })?;
         if answer.status().as_u16() != 200 {
             return Err(failed(&format!("answers with status {}", answer.status().as_u16())));
         }
         let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-        let bytes = body.map_err(|_| failed("broke off, or answers with too much"))?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(|_| failed("answers with something else than a set of keys"))
+        let bytes = body.map_err(|_| failed("was interrupted or the response is too large"))?.to_bytes();
+        serde_json::from_slice(&bytes).map_err(|_| failed("did not return a JSON Web Key Set"))
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
         let set = HttpJwks::new(format!("{base}/keys")).keys().await.unwrap();
         assert_eq!(set.keys[0].common.key_id.as_deref(), Some("a"));
         for (path, told) in
-            [("redirect", "status 302"), ("huge", "too much"), ("page", "something else"), ("none", "status 404")]
+            [("redirect", "status 302"), ("huge", "too large"), ("page", "JSON Web Key Set"), ("none", "status 404")]
         {
             let error = HttpJwks::new(format!("{base}/{path}")).keys().await.unwrap_err();
             assert!(error.to_string().contains(told), "{path}: {error}");
@@ -98,13 +98,13 @@ mod tests {
         let closed = listener.local_addr().unwrap();
         drop(listener);
         let error = HttpJwks::new(format!("http://{closed}/keys")).keys().await.unwrap_err();
-        assert!(error.to_string().contains("out of reach"), "{error}");
+        assert!(error.to_string().contains("cannot be reached"), "{error}");
     }
 
     #[tokio::test]
     async fn an_issuer_that_never_answers_is_given_up() {
         let base = serve().await;
-        // Time stands still until nothing else can go on, and then jumps to the next alarm.
+        // Paused time advances to the next timer once all tasks are idle.
         tokio::time::pause();
         let error = HttpJwks::new(format!("{base}/never")).keys().await.unwrap_err();
         assert!(error.to_string().contains("too long"), "{error}");

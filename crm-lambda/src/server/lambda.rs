@@ -1,5 +1,5 @@
 //! The Lambda function: API Gateway's events through the router, and three events of our own, which nobody sends through
-//! API Gateway and only who may invoke the function: `{"crm": "migrate"}`, `{"crm": "sweep"}` and `{"crm": "upkeep"}`.
+//! API Gateway and only who may invoke the function: `{"crm": "migrate"}`, `{"crm": "sweep"}` and `{"crm": "work"}`.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -22,10 +22,9 @@ use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
 use super::{
-    Program, Settings, StartError, start,
+    Program, Settings, StartError, background, start,
     start::{migrate, open},
     stores::Opened,
-    upkeep::{self, Round},
 };
 use crate::{Problem, router};
 
@@ -46,8 +45,8 @@ struct Ready {
     store: Opened,
 }
 
-/// How long one event of ours keeps totals and scores up to date: well below the time a function has.
-const UPKEEP: Duration = Duration::from_secs(20);
+/// How long a round of the worker takes on new pieces: the next one begins each minute.
+const WORK: Duration = Duration::from_secs(50);
 
 /// An event that is for us and not for the router.
 #[derive(Deserialize)]
@@ -88,7 +87,7 @@ impl Function {
             return self.command(&command).await;
         }
         let request: LambdaRequest = serde_json::from_str(text)
-            .map_err(|_| failed("UnknownEvent", &"this is no event of an HTTP API with payload format 2.0"))?;
+            .map_err(|_| failed("UnknownEvent", &"the event is not an HTTP API event with payload format 2.0"))?;
         let serve = service_fn(|request: Request| async move { Ok::<_, Infallible>(self.serve(request).await) });
         let answer = Adapter::from(serve).call(LambdaEvent::new(request, event.context)).await;
         let answer = answer.unwrap_or_else(|never| match never {});
@@ -100,7 +99,7 @@ impl Function {
             Ok(ready) => ready,
             Err(error) => {
                 tracing::error!(%error, "not ready");
-                let detail = "the store is out of reach or not ready: try again in a moment";
+                let detail = "the store cannot be reached or is not ready: try again later";
                 return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).into_response();
             }
         };
@@ -124,17 +123,16 @@ impl Function {
                 let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
                 format!("{removed} expired keys, throttles and sessions were removed")
             }
-            "upkeep" => {
+            "work" => {
                 let Ready { crm, store, .. } = self.ready().await.map_err(not_done)?;
-                let round = upkeep::keep(crm, store, UPKEEP).await.map_err(|error| failed("Store", &error))?;
-                let rest = if round.more { ", and more is to be done" } else { "" };
-                let Round { changes, totals, scored, rescored, .. } = round;
-                format!(
-                    "{changes} changes moved {totals} totals, {scored} records were scored, {rescored} of them anew{rest}"
-                )
+                let report = background::work(crm, store, WORK).await;
+                if let Some(failures) = background::failures(&report) {
+                    return Err(failed("Work", &failures));
+                }
+                background::summary(&report)
             }
             _ => {
-                let message = "write {\"crm\": \"migrate\"}, {\"crm\": \"sweep\"} or {\"crm\": \"upkeep\"}";
+                let message = "write {\"crm\": \"migrate\"}, {\"crm\": \"sweep\"} or {\"crm\": \"work\"}";
                 return Err(failed("UnknownCommand", &message));
             }
         };

@@ -1,4 +1,4 @@
-//! Where `tracing` writes: objects a line on Lambda, where `CloudWatch` reads them, lines for people elsewhere.
+//! The `tracing` subscriber: one JSON object per line on Lambda, for `CloudWatch`; text elsewhere.
 
 use std::io::IsTerminal as _;
 
@@ -6,9 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::{LogFormat, Settings};
 
-/// Begins to log, to the standard error; a second call in a process does nothing.
+/// Starts logging to standard error. A second call in a process does nothing.
 pub fn begin(settings: &Settings) {
-    // `Settings` has read it before: it is understood.
+    // `Settings` has validated it.
     let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = match settings.log_format {

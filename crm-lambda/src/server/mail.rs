@@ -1,4 +1,4 @@
-//! Who carries letters: the terminal in crm-local, Amazon SES.
+//! Delivery of email: to the terminal in crm-local, or through Amazon SES.
 
 use std::{io::Write as _, time::Duration};
 
@@ -10,13 +10,13 @@ use aws_sdk_sesv2::{
 };
 use crm_core::auth::{Letter, Mail, MailError, Mailer};
 
-/// How long a letter takes at least, sent or not: longer than SES takes as a rule, so that the time does not tell
-/// whether there was one.
+/// The minimum duration of a delivery, whether or not an email is sent: longer than SES usually takes, so that the
+/// duration does not reveal whether one was sent.
 const PACE: Duration = Duration::from_millis(600);
-/// Characters of a name in a letter at most: names are what others wrote.
+/// The maximum number of characters of a name in an email: names are untrusted input.
 const MAX_NAME: usize = 80;
 
-/// What a letter is about: the part of the page's address, the route that takes the ticket.
+/// The purpose of an email: the key in the page's address, and the route that accepts the token.
 const fn purpose(mail: &Mail) -> (&'static str, &'static str) {
     match mail {
         Mail::Invitation(_) => ("invitation", "/api/v1/auth/invitation/accept"),
@@ -30,7 +30,7 @@ const fn letter(mail: &Mail) -> &Letter {
     }
 }
 
-/// A name that others wrote, fit for a letter or a terminal: one line, nothing that steers, not too long.
+/// Cleans an untrusted name for an email or a terminal: one line, no control characters, limited length.
 fn plain(name: &str) -> String {
     let spaced = name.chars().map(|c| if c.is_control() { ' ' } else { c });
     let steers = |c: &char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
@@ -38,7 +38,7 @@ fn plain(name: &str) -> String {
     text.trim().to_owned()
 }
 
-/// The page with the ticket behind a `#`, which browsers send to no server and no log.
+/// The page with the token behind a `#`, which browsers do not send to servers or logs.
 fn link_to(page: &str, mail: &Mail) -> String {
     let (what, _) = purpose(mail);
     let Letter { ticket, slug, .. } = letter(mail);
@@ -50,10 +50,10 @@ fn link_to(page: &str, mail: &Mail) -> String {
     format!("{page}#{}", pairs.finish())
 }
 
-/// Shows letters on the terminal: for trying things out, where who runs the program is whom the letters are for.
+/// Prints emails to the terminal. For trying things out, when the operator is also the recipient.
 #[derive(Clone, Debug)]
 pub struct ConsoleMailer {
-    /// The page that takes the ticket; without one the ticket is shown, and the route that takes it.
+    /// The page that accepts the token. If `None`, the token is printed with the route that accepts it.
     pub link: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl ConsoleMailer {
             None => format!("POST {route} {{\"ticket\": \"{}\", \"password\": \"…\"}}", ticket.expose()),
         };
         let (name, to, organization) = (plain(name), plain(to), plain(organization));
-        format!("\nLetter ({what}) to {name} <{to}>, {organization}, good until {expires_at}:\n  {how}\n")
+        format!("\nEmail ({what}) to {name} <{to}>, {organization}, valid until {expires_at}:\n  {how}\n")
     }
 }
 
@@ -74,11 +74,11 @@ impl ConsoleMailer {
 impl Mailer for ConsoleMailer {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
         let written = std::io::stdout().lock().write_all(self.text(&mail).as_bytes());
-        written.map_err(|_| MailError("the terminal takes no letters".to_owned()))
+        written.map_err(|_| MailError("the terminal cannot be written to".to_owned()))
     }
 }
 
-/// Sends letters with Amazon SES, as plain text.
+/// Sends emails with Amazon SES, as plain text.
 #[derive(Clone, Debug)]
 pub struct SesMailer {
     client: Client,
@@ -87,7 +87,7 @@ pub struct SesMailer {
 }
 
 impl SesMailer {
-    /// Sends from this address; links lead to this page.
+    /// Creates a mailer with a sender address `from` and links to the page `link`.
     pub fn new(client: Client, from: impl Into<String>, link: impl Into<String>) -> Self {
         Self { client, from: from.into(), link: link.into() }
     }
@@ -98,23 +98,25 @@ impl SesMailer {
         let (subject, why, else_) = match mail {
             Mail::Invitation(_) => (
                 format!("You are invited to {organization}"),
-                format!("You are invited to work with {organization}. Set your password here:"),
-                "If you do not know why you got this, ignore it: nothing happens without you.",
+                format!("You have been invited to {organization}. Set your password here:"),
+                "If you did not expect this invitation, you can ignore this email.",
             ),
             Mail::PasswordReset(_) => (
-                format!("A new password for {organization}"),
-                format!("Somebody, likely you, asked for a new password at {organization}. Set it here:"),
-                "If it was not you, ignore this: your password stays as it is.",
+                format!("Reset your password for {organization}"),
+                format!("A password reset was requested for your account at {organization}. Set a new password here:"),
+                "If you did not request this, you can ignore this email. Your password will not change.",
             ),
         };
-        let body = format!("Hello {name},\n\n{why}\n\n{link}\n\nThe link works once, until {expires_at}.\n\n{else_}\n");
+        let body = format!(
+            "Hello {name},\n\n{why}\n\n{link}\n\nThe link can be used once and expires at {expires_at}.\n\n{else_}\n"
+        );
         (subject, body)
     }
 
     async fn hand_over(&self, mail: &Mail) -> Result<(), MailError> {
         let (subject, body) = self.words(mail);
         let content = |text: String| Content::builder().data(text).charset("UTF-8").build();
-        let unfit = |_| MailError("the letter could not be written".to_owned());
+        let unfit = |_| MailError("the email could not be created".to_owned());
         let message = Message::builder()
             .subject(content(subject).map_err(unfit)?)
             .body(Body::builder().text(content(body).map_err(unfit)?).build())
@@ -127,9 +129,9 @@ impl SesMailer {
             .send()
             .await
             .map_err(|error| {
-                // What SES answers names addresses, never the letter's text.
-                tracing::warn!(error = %DisplayErrorContext(&error), "SES took no letter");
-                MailError("the mail service did not take it".to_owned())
+                // SES errors contain addresses, never the text of the email.
+                tracing::warn!(error = %DisplayErrorContext(&error), "SES did not accept the email");
+                MailError("the mail service did not accept the email".to_owned())
             })?;
         Ok(())
     }

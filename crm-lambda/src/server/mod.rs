@@ -4,6 +4,7 @@
 //! [`Environment`] is read once, [`secrets`] fetches what an ARN names, [`Settings`] tells every fault at once, and
 //! [`start()`] makes of it what the router needs.
 
+pub mod background;
 mod environment;
 #[cfg(feature = "local")]
 pub mod http;
@@ -16,7 +17,6 @@ pub mod secrets;
 mod settings;
 pub mod start;
 pub mod stores;
-pub mod upkeep;
 mod worker;
 
 pub use environment::{Environment, Fault, Faults, Program, VARIABLES, Variable};

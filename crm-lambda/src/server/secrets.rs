@@ -1,8 +1,8 @@
-//! Secrets that are named by an ARN, fetched from AWS Secrets Manager or from the Parameter Store of Systems Manager.
+//! Secrets given as an ARN, fetched from AWS Secrets Manager or the Parameter Store of Systems Manager.
 //!
-//! - `arn:aws:secretsmanager:region:account:secret:name` is the secret's text, and with `:key` behind it the text under
-//!   that key of a secret that is a JSON object.
-//! - `arn:aws:ssm:region:account:parameter/name` is a parameter's text, decrypted.
+//! - `arn:aws:secretsmanager:region:account:secret:name` is the text of the secret; with `:key` appended, the text
+//!   under that key of a secret that is a JSON object.
+//! - `arn:aws:ssm:region:account:parameter/name` is the text of the parameter, decrypted.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use aws_config::{Region, SdkConfig};
 
 use super::environment::{Environment, Fault, Faults};
 
-/// What an ARN names.
+/// The resource of an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Named {
     Secret { region: String, id: String, key: Option<String> },
@@ -18,7 +18,7 @@ enum Named {
 }
 
 impl Named {
-    /// The partition is not looked at: `aws`, `aws-cn`, `aws-us-gov`.
+    /// Ignores the partition: `aws`, `aws-cn`, `aws-us-gov`.
     fn of(arn: &str) -> Option<Self> {
         let parts: Vec<&str> = arn.split(':').collect();
         match parts.as_slice() {
@@ -39,10 +39,10 @@ impl Named {
     }
 }
 
-/// Puts the text of each secret in place of the ARN that names it. Asks AWS for nothing where no ARN is set.
+/// Replaces each ARN by the text of its secret. Sends no request to AWS if no ARN is set.
 ///
 /// # Errors
-/// Everything that could not be fetched, at once.
+/// All secrets that could not be fetched.
 pub async fn fetch(environment: &mut Environment) -> Result<(), Faults> {
     let arns = environment.arns();
     if arns.is_empty() {
@@ -57,7 +57,7 @@ async fn fetch_with(
     environment: &mut Environment,
     arns: Vec<(&'static str, String)>,
 ) -> Result<(), Faults> {
-    // All at once: each is a round trip that a cold start waits for.
+    // Concurrently: each is a round trip that a cold start waits for.
     let fetched = arns.into_iter().map(|(variable, arn)| {
         let config = config.clone();
         let task = tokio::spawn(async move { one(&config, &arn).await });
@@ -81,7 +81,7 @@ struct Refused {
 
 impl Refused {
     fn new(what: &str, error: &impl fmt::Display) -> Self {
-        let remedy = "look whether the ARN is right and the program may read it";
+        let remedy = "check the ARN and the permission to read it";
         Self { problem: format!("{what}: {error}"), remedy }
     }
 }
@@ -89,9 +89,9 @@ impl Refused {
 async fn one(config: &SdkConfig, arn: &str) -> Result<String, Refused> {
     let wrong = |problem: &str| Refused {
         problem: problem.to_owned(),
-        remedy: "write the ARN of a secret of Secrets Manager, or of a parameter of Systems Manager",
+        remedy: "set the ARN of a Secrets Manager secret or a Systems Manager parameter",
     };
-    match Named::of(arn).ok_or_else(|| wrong("is an ARN of something else"))? {
+    match Named::of(arn).ok_or_else(|| wrong("is not the ARN of a secret or parameter"))? {
         Named::Secret { region, id, key } => {
             let own = aws_sdk_secretsmanager::config::Builder::from(config).region(Region::new(region)).build();
             let client = aws_sdk_secretsmanager::Client::from_conf(own);
@@ -99,7 +99,7 @@ async fn one(config: &SdkConfig, arn: &str) -> Result<String, Refused> {
                 let error = aws_sdk_secretsmanager::error::DisplayErrorContext(error);
                 Refused::new("the secret cannot be read", &error)
             })?;
-            let text = answer.secret_string().ok_or_else(|| wrong("is a secret that is no text"))?;
+            let text = answer.secret_string().ok_or_else(|| wrong("is not a text secret"))?;
             match key {
                 None => Ok(text.to_owned()),
                 Some(key) => member(text, &key).ok_or_else(|| wrong("the secret has no text under that key")),
@@ -113,7 +113,7 @@ async fn one(config: &SdkConfig, arn: &str) -> Result<String, Refused> {
                 Refused::new("the parameter cannot be read", &error)
             })?;
             let text = answer.parameter().and_then(|parameter| parameter.value());
-            text.map(str::to_owned).ok_or_else(|| wrong("is a parameter that is no text"))
+            text.map(str::to_owned).ok_or_else(|| wrong("is not a text parameter"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration of a deployment, from the environment only. Every fault is told at once.
+//! The configuration of a deployment, read from the environment only. All faults are reported at once.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
 
@@ -8,57 +8,57 @@ use crm_core::{auth::Secret, store::sealed::SealingKeys};
 use super::environment::{Environment, Fault, Faults, Program};
 use crate::{KeyError, KeyRing, Metrics, TokenKey};
 
-/// What a deployment decides.
+/// The configuration of a deployment.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where records are kept.
+    /// The store.
     pub store: StoreSetting,
-    /// Connections to PostgreSQL at most.
+    /// The maximum number of connections to PostgreSQL.
     pub connections: u32,
-    /// True where the store is brought up to date before the first request.
+    /// `true` if the store is migrated before the first request.
     pub migrate: bool,
-    /// What secrets are encrypted with at rest, and whether those stored in plain before are read.
+    /// The keys that encrypt secrets at rest, and whether secrets stored unencrypted earlier are read.
     pub sealing: Option<(SealingKeys, bool)>,
-    /// Who signs users in.
+    /// How users sign in.
     pub sign_in: SignInSetting,
-    /// Passwords hashed at once.
+    /// The maximum number of passwords hashed concurrently.
     pub hashing_at_once: usize,
-    /// Origins of web pages that may call the API.
+    /// The origins of web pages that may call the API.
     pub allowed_origins: Vec<String>,
-    /// Proxies of one's own in front.
+    /// The number of trusted proxies in front of the server.
     pub trusted_proxies: usize,
-    /// Requests a minute of one user.
+    /// The maximum number of requests per minute of one user.
     pub requests_per_minute: Option<NonZeroU32>,
-    /// Requests a minute of one address, where nobody has signed in.
+    /// The maximum number of unauthenticated requests per minute of one address.
     pub sign_ins_per_minute: Option<NonZeroU32>,
-    /// How long a request may take.
+    /// The timeout of a request.
     pub timeout: Duration,
-    /// How far ahead of this process' clock the clocks of others may be.
+    /// The maximum difference by which other processes' clocks may be ahead of this one.
     pub max_clock_skew: Duration,
-    /// Where figures go.
+    /// How metrics are exported.
     pub metrics: Metrics,
-    /// True where `/docs` is served.
+    /// `true` if `/docs` is served.
     pub docs: bool,
-    /// What is logged, in the words of `tracing_subscriber::EnvFilter`.
+    /// The log filter, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
-    /// How it is logged.
+    /// The log format.
     pub log_format: LogFormat,
-    /// Who carries letters.
+    /// How emails are sent.
     pub mailer: MailerSetting,
 }
 
-/// Where records are kept.
+/// The store.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreSetting {
-    /// In this process.
+    /// In memory, in this process.
     Memory,
-    /// On PostgreSQL, at a URL.
+    /// PostgreSQL, at a URL.
     Postgres(Secret),
-    /// On `DynamoDB`: the emulator's address where it is not AWS, and the table.
+    /// `DynamoDB`: the table, and the endpoint if it is not AWS.
     Dynamo {
-        /// Such as `http://127.0.0.1:8000`.
+        /// The endpoint, for example `http://127.0.0.1:8000`.
         endpoint: Option<String>,
-        /// The table's name.
+        /// The name of the table.
         table: String,
     },
 }
@@ -75,7 +75,7 @@ impl fmt::Display for StoreSetting {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::Postgres(url) => {
-                // What follows the last @ of the authority, without parameters: they may hold a password too.
+                // The part after the last @ of the authority, without parameters: they may contain a password too.
                 let rest = url.expose().split_once("://").map_or("", |(_, rest)| rest);
                 let place = rest.split(['?', '#']).next().unwrap_or_default();
                 write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
@@ -88,70 +88,70 @@ impl fmt::Display for StoreSetting {
     }
 }
 
-/// Who signs users in.
+/// How users sign in.
 #[derive(Clone, Debug)]
 pub enum SignInSetting {
-    /// The CRM itself.
+    /// By the CRM itself.
     Own {
-        /// What signs access tokens.
+        /// The keys that sign access tokens.
         keys: KeyRing,
-        /// `iss`.
+        /// The `iss` claim.
         issuer: String,
-        /// `aud`.
+        /// The `aud` claim.
         audience: String,
-        /// Seconds that an access token lives.
+        /// The lifetime of an access token in seconds.
         access_seconds: i64,
-        /// Whether each request asks if its session lives.
+        /// `true` if each request checks that its session is live.
         checks_sessions: bool,
-        /// Whether anybody may register an organization.
+        /// `true` if anyone may register an organization.
         registration: bool,
     },
-    /// An issuer of its own.
+    /// By an external issuer.
     Outside {
-        /// `iss`.
+        /// The `iss` claim.
         issuer: String,
-        /// `aud` or `client_id`.
+        /// The `aud` or `client_id` claim.
         audience: String,
         /// The slug of the organization.
         organization: String,
-        /// Where its keys are published.
+        /// The URL of the issuer's keys.
         jwks: String,
     },
 }
 
-/// How is logged.
+/// The log format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// An object a line.
+    /// One JSON object per line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
-/// Who carries letters.
+/// How emails are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailerSetting {
-    /// Nobody.
+    /// Not at all.
     None,
-    /// The terminal, with a link where a page is known.
+    /// To the terminal, with a link if a page is configured.
     Console {
-        /// The page that takes the ticket.
+        /// The page that accepts the token.
         link: Option<String>,
     },
-    /// Amazon SES.
+    /// Through Amazon SES.
     Ses {
         /// The sender's address.
         from: String,
-        /// The page that takes the ticket.
+        /// The page that accepts the token.
         link: String,
     },
 }
 
 impl Settings {
-    /// Reads the configuration. Secrets that are named by an ARN must have been fetched before.
+    /// Reads the configuration. Secrets given as an ARN must have been fetched before.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All faults.
     pub fn read(environment: &Environment, program: Program) -> Result<Self, Faults> {
         let mut environment = environment.clone();
         if program == Program::Demo {
@@ -173,7 +173,7 @@ impl Settings {
         }
     }
 
-    /// Only what opening the store needs: for `crm-local migrate`.
+    /// Reads only the settings of the store, for `crm-local migrate`.
     ///
     /// # Errors
     /// As [`Settings::read`].
@@ -187,7 +187,7 @@ impl Settings {
     }
 }
 
-/// Forty-eight random bytes as text; `None` where there is no randomness.
+/// Returns 48 random bytes as text; `None` if the system has no source of randomness.
 fn random_key() -> Option<String> {
     let mut bytes = zeroize::Zeroizing::new([0_u8; 48]);
     getrandom::fill(bytes.as_mut()).ok()?;
@@ -201,7 +201,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// `None` only where a fault was noted; a fault may be noted all the same.
+    /// Returns `None` only if a fault was recorded; a fault may also be recorded when it returns settings.
     fn settings(&mut self) -> Option<Settings> {
         let on_lambda = self.program == Program::Lambda;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -257,8 +257,8 @@ impl Reader<'_> {
             return *chosen;
         }
         let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
-        let problem = format!("{value:?} is none of its values");
-        self.fault(name, problem, format!("write one of {}", names.join(", ")));
+        let problem = format!("{value:?} is not a valid value");
+        self.fault(name, problem, format!("set one of {}", names.join(", ")));
         default
     }
 
@@ -274,8 +274,8 @@ impl Reader<'_> {
         match value.parse() {
             Ok(number) if number >= least && number <= most => number,
             _ => {
-                let problem = format!("{value:?} is no number that is allowed");
-                self.fault(name, problem, format!("write a whole number from {least} to {most}"));
+                let problem = format!("{value:?} is not a valid number");
+                self.fault(name, problem, format!("set a whole number from {least} to {most}"));
                 default
             }
         }
@@ -284,7 +284,7 @@ impl Reader<'_> {
     fn store(&mut self) -> Option<StoreSetting> {
         const NAME: &str = "CRM_STORE";
         const REMEDY: &str =
-            "write memory, postgres://user:password@host/database, or dynamodb://table (docs/configuration.md)";
+            "set memory, postgres://user:password@host/database or dynamodb://table (see docs/configuration.md)";
         let value = self.needed(NAME, REMEDY)?;
         if value == "memory" {
             return Some(StoreSetting::Memory);
@@ -293,8 +293,8 @@ impl Reader<'_> {
             return Some(StoreSetting::Postgres(value.into()));
         }
         let Some(rest) = value.strip_prefix("dynamodb://") else {
-            // What it is instead may hold a password.
-            self.fault(NAME, "names no store", REMEDY);
+            // The invalid value may contain a password.
+            self.fault(NAME, "is not a valid store", REMEDY);
             return None;
         };
         let (endpoint, table) = match rest.split_once('/') {
@@ -303,18 +303,18 @@ impl Reader<'_> {
         };
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if !(3..=255).contains(&table.len()) || !table.chars().all(good) || endpoint.as_deref() == Some("http://") {
-            let remedy = "write dynamodb://table or dynamodb://host:port/table; a table's name has 3 to 255 letters, \
+            let remedy = "set dynamodb://table or dynamodb://host:port/table; a table name has 3 to 255 letters, \
                           digits, _, . and -";
-            self.fault(NAME, "names no table", remedy);
+            self.fault(NAME, "does not name a valid table", remedy);
             return None;
         }
         Some(StoreSetting::Dynamo { endpoint, table: table.to_owned() })
     }
 
-    /// `None` where there are no keys, and where a fault was noted.
+    /// Returns `None` if there are no keys or if a fault was recorded.
     fn sealing(&mut self) -> Option<(SealingKeys, bool)> {
         const NAME: &str = "CRM_ENCRYPTION_KEYS";
-        const REMEDY: &str = "write name:key, with a key that `openssl rand -hex 32` gives";
+        const REMEDY: &str = "set name:key, with a key from `openssl rand -hex 32`";
         let takes_plain = self.flag("CRM_ENCRYPTION_TAKES_PLAIN", false);
         let value = self.environment.get(NAME)?;
         let mut keys: Option<SealingKeys> = None;
@@ -336,7 +336,7 @@ impl Reader<'_> {
             }
         }
         if keys.is_none() {
-            self.fault(NAME, "holds no key", REMEDY);
+            self.fault(NAME, "contains no key", REMEDY);
         }
         keys.map(|keys| (keys, takes_plain))
     }
@@ -357,7 +357,7 @@ impl Reader<'_> {
 
     fn keys(&mut self) -> Option<KeyRing> {
         const NAME: &str = "CRM_SIGNING_KEYS";
-        const REMEDY: &str = "write name:secret, with a secret that `openssl rand -base64 48` gives";
+        const REMEDY: &str = "set name:secret, with a secret from `openssl rand -base64 48`";
         let value = self.needed(NAME, REMEDY)?;
         let mut keys = Vec::new();
         for (name, text) in named(&value) {
@@ -369,7 +369,8 @@ impl Reader<'_> {
             match made {
                 Ok(key) => keys.push(key),
                 Err(KeyError::Weak(name)) => {
-                    let problem = format!("the secret of key `{name}` is too weak, it needs at least 256 random bits");
+                    let problem =
+                        format!("the secret of key `{name}` is too weak: at least 256 random bits are required");
                     self.fault(NAME, problem, REMEDY);
                 }
                 Err(error) => self.fault(NAME, error.to_string(), REMEDY),
@@ -389,23 +390,20 @@ impl Reader<'_> {
 
     fn outside(&mut self) -> Option<SignInSetting> {
         if self.program == Program::Demo {
-            self.fault(
-                "CRM_SIGN_IN",
-                "an outside issuer knows nobody of the demo",
-                "leave it out, or leave out --demo",
-            );
+            self.fault("CRM_SIGN_IN", "`outside` cannot be used with --demo", "remove it, or run without --demo");
         }
-        let issuer = self.needed("CRM_OUTSIDE_ISSUER", "write the `iss` of the issuer's tokens");
-        let audience = self.needed("CRM_OUTSIDE_AUDIENCE", "write the `aud` (Cognito: `client_id`) of its tokens");
-        let organization = self.needed("CRM_OUTSIDE_ORGANIZATION", "write the slug of the organization");
+        let issuer = self.needed("CRM_OUTSIDE_ISSUER", "set the `iss` of the issuer's tokens");
+        let audience =
+            self.needed("CRM_OUTSIDE_AUDIENCE", "set the `aud` (Cognito: `client_id`) of the issuer's tokens");
+        let organization = self.needed("CRM_OUTSIDE_ORGANIZATION", "set the slug of the organization");
         let given = self.environment.get("CRM_OUTSIDE_JWKS").map(str::to_owned);
         let usual = issuer.as_ref().map(|issuer| format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')));
         let jwks = given.or(usual)?;
         if !is_safe_url(&jwks) {
             self.fault(
                 "CRM_OUTSIDE_JWKS",
-                "is no https address",
-                "write https://…; keys that come in plain are nobody's",
+                "is not an https URL",
+                "set an https:// URL; keys fetched without TLS cannot be trusted",
             );
         }
         Some(SignInSetting::Outside { issuer: issuer?, audience: audience?, organization: organization?, jwks })
@@ -418,8 +416,8 @@ impl Reader<'_> {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
             if !host.is_some_and(|host| !host.is_empty() && host.chars().all(good)) {
-                let problem = format!("{origin:?} is no origin");
-                self.fault(NAME, problem, "write scheme, host and, if need be, port: https://app.example.com");
+                let problem = format!("{origin:?} is not an origin");
+                self.fault(NAME, problem, "set scheme, host and optional port, such as https://app.example.com");
             }
         }
         all
@@ -428,8 +426,8 @@ impl Reader<'_> {
     fn log(&mut self) -> Option<String> {
         let filter = self.environment.get("CRM_LOG").unwrap_or("info").to_owned();
         if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
-            let problem = format!("{filter:?} is not understood");
-            self.fault("CRM_LOG", problem, "write error, warn, info, debug, trace, or module=level");
+            let problem = format!("{filter:?} is not a valid filter");
+            self.fault("CRM_LOG", problem, "set error, warn, info, debug, trace or module=level");
             return None;
         }
         Some(filter)
@@ -439,25 +437,25 @@ impl Reader<'_> {
         let which = self.choice("CRM_MAILER", 0, &[("none", 0), ("console", 1), ("ses", 2)]);
         let link = self.environment.get("CRM_MAIL_LINK").map(str::to_owned);
         if link.as_deref().is_some_and(|link| !is_safe_url(link) || link.contains('#')) {
-            let remedy = "write https://… without a #, which is where the ticket goes";
-            self.fault("CRM_MAIL_LINK", "is no page that a ticket may go to", remedy);
+            let remedy = "set an https:// URL without #; the token is appended as its fragment";
+            self.fault("CRM_MAIL_LINK", "is not a valid URL for reset links", remedy);
         }
         match which {
             0 => Some(MailerSetting::None),
             1 => {
                 if self.program == Program::Lambda {
-                    let problem = "console would write tickets into the log";
-                    self.fault("CRM_MAILER", problem, "write ses or none");
+                    let problem = "`console` would write reset tokens into the log";
+                    self.fault("CRM_MAILER", problem, "set ses or none");
                 }
                 Some(MailerSetting::Console { link })
             }
             _ => {
                 let from = self.needed("CRM_MAIL_FROM", "write an address that SES has verified");
                 if link.is_none() {
-                    self.fault("CRM_MAIL_LINK", "is not set", "write the page that lets users set a password");
+                    self.fault("CRM_MAIL_LINK", "is not set", "set the URL of the page on which users set a password");
                 }
                 if from.as_deref().is_some_and(|from| !from.contains('@')) {
-                    self.fault("CRM_MAIL_FROM", "is no e-mail address", "write an address that SES has verified");
+                    self.fault("CRM_MAIL_FROM", "is not an email address", "write an address that SES has verified");
                 }
                 Some(MailerSetting::Ses { from: from?, link: link? })
             }
@@ -465,10 +463,10 @@ impl Reader<'_> {
     }
 }
 
-/// `name:value` separated by commas; a value alone is named `1`.
+/// Splits `name:value` pairs separated by commas; a value without a name is named `1`.
 fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
     list(text).map(|entry| match entry.split_once(':') {
-        // An RSA key alone begins with its own label, which may be followed by headers with colons.
+        // An RSA key without a name begins with its PEM label, which may be followed by headers with colons.
         Some((name, value)) if !name.starts_with("-----BEGIN") => (name.trim(), value.trim()),
         _ => ("1", entry),
     })
@@ -489,7 +487,7 @@ fn key_bytes(text: &str) -> Option<[u8; 32]> {
     STANDARD.decode(text).ok()?.try_into().ok()
 }
 
-/// https, or http to this very machine.
+/// `true` for https, and for http to the local machine.
 fn is_safe_url(text: &str) -> bool {
     let Ok(uri) = text.parse::<axum::http::Uri>() else { return false };
     let local = matches!(uri.host(), Some("localhost" | "127.0.0.1" | "[::1]"));

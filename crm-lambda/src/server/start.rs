@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StartError {
     /// The store does not answer.
-    #[error("the store {store} is out of reach: {why}")]
+    #[error("the store {store} cannot be reached: {why}")]
     OutOfReach {
         /// Which, without its secrets.
         store: String,
@@ -40,7 +40,7 @@ pub enum StartError {
         why: String,
     },
     /// There is no organization of the slug that an outside issuer's users are said to be of.
-    #[error("CRM_OUTSIDE_ORGANIZATION: there is no organization `{0}`: create it first, or write its slug")]
+    #[error("CRM_OUTSIDE_ORGANIZATION: organization `{0}` not found: create it first or correct the slug")]
     NoOrganization(String),
 }
 
@@ -81,7 +81,6 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
         sign_ins_per_minute: settings.sign_ins_per_minute,
         timeout: settings.timeout,
         metrics: settings.metrics,
-        background_jobs: program != Program::Lambda,
         docs: settings.docs,
         on_server_error: None,
     };

@@ -1,4 +1,4 @@
-//! The store that a deployment names, opened.
+//! Opening, migrating and sweeping the store of a deployment.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,27 +15,27 @@ use crm_store_postgres::{PostgresOptions, PostgresStore};
 
 use super::{Program, StoreSetting, aws_config};
 
-/// How many of a sort one statement of a sweep removes: a short one, whose locks nobody waits for.
+/// The maximum number of rows of a sort that one statement of a sweep removes: short, so that its locks block nobody.
 const SWEPT_AT_ONCE: u32 = 1000;
-/// Statements of one sweep at most.
+/// The maximum number of statements of one sweep.
 const SWEEP_ROUNDS: usize = 100;
 
-/// How long a global index of `DynamoDB` may lag: most often less than a second, and nobody promises it.
+/// How long a global index of `DynamoDB` may lag: usually less than a second, without guarantee.
 const INDEX_LAG: Duration = Duration::from_secs(10);
 
-/// A store that is open.
+/// An open store.
 #[derive(Clone, Debug)]
 pub enum Opened {
-    /// In this process.
+    /// In memory, in this process.
     Memory(MemoryStore),
-    /// On PostgreSQL.
+    /// PostgreSQL.
     Postgres(PostgresStore),
-    /// On `DynamoDB`.
+    /// `DynamoDB`.
     Dynamo(DynamoStore),
 }
 
 impl Opened {
-    /// Opens a store. On PostgreSQL a connection is made; `DynamoDB` is asked nothing.
+    /// Opens a store. A connection to PostgreSQL is made; no request is sent to `DynamoDB`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -46,7 +46,7 @@ impl Opened {
                 let options = PostgresOptions {
                     max_connections: connections,
                     acquire_timeout: Duration::from_secs(5),
-                    // A function that was frozen wakes with a connection that is dead.
+                    // A Lambda function that was frozen resumes with a dead connection.
                     test_before_acquire: program == Program::Lambda,
                     ..PostgresOptions::default()
                 };
@@ -64,7 +64,7 @@ impl Opened {
         }
     }
 
-    /// Brings PostgreSQL's schema up to date, makes `DynamoDB`'s table, and says in words what was done.
+    /// Migrates PostgreSQL's schema, or creates `DynamoDB`'s table, and returns a description of what was done.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -83,7 +83,7 @@ impl Opened {
         }
     }
 
-    /// Removes what has expired and is of no use, where the store does not do so by itself; says how much.
+    /// Removes expired data if the store does not do so by itself. Returns the number of removed entries.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -91,7 +91,7 @@ impl Opened {
         match self {
             Self::Postgres(store) => {
                 let mut all = 0;
-                // Bounded, so that a sweep that was long in coming does not hold a function up; the next goes on.
+                // Bounded, so that an overdue sweep does not block a function; the next sweep continues.
                 for _ in 0..SWEEP_ROUNDS {
                     let removed = store.forget_expired(now, SWEPT_AT_ONCE).await?;
                     all += removed;
@@ -102,12 +102,12 @@ impl Opened {
                 Ok(all)
             }
             Self::Memory(store) => Ok(store.forget_expired(now) as u64),
-            // Its table has a time to live.
+            // Its table uses a time to live (TTL).
             Self::Dynamo(_) => Ok(0),
         }
     }
 
-    /// How long its lists may take to show a commit.
+    /// How long its lists may lag behind a commit.
     pub const fn lists_lag(&self) -> Duration {
         match self {
             Self::Memory(_) | Self::Postgres(_) => Duration::ZERO,
@@ -115,7 +115,7 @@ impl Opened {
         }
     }
 
-    /// The store for a CRM, with secrets encrypted where there are keys.
+    /// The store for a CRM, with secrets encrypted if there are keys.
     pub fn store(&self, sealing: Option<&(SealingKeys, bool)>) -> Arc<dyn Store> {
         let store: Arc<dyn Store> = match self {
             Self::Memory(store) => Arc::new(store.clone()),

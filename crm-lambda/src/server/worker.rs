@@ -1,4 +1,5 @@
-//! Hashing passwords off the threads that serve requests, and never more at once than memory bears.
+//! The password hasher: hashes passwords off the threads that serve requests, with bounded concurrency because each
+//! hash needs much memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,17 +7,17 @@ use async_trait::async_trait;
 use crm_core::auth::{Work, Worker};
 use tokio::sync::Semaphore;
 
-/// How long work waits for its turn. Whoever asks is told that the store is unavailable then, and may try again.
+/// How long work waits for a free slot. After that the store is reported as unavailable, and the caller may retry.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tokio's pool of blocking threads, with a bound on how many of its threads hash.
+/// Tokio's pool of blocking threads, with a limit on the number of concurrent hashes.
 #[derive(Clone, Debug)]
 pub struct BlockingPool {
     turns: Arc<Semaphore>,
 }
 
 impl BlockingPool {
-    /// So many at once, at least one.
+    /// Creates a pool that runs at most `at_once` hashes concurrently, at least one.
     pub fn new(at_once: usize) -> Self {
         Self { turns: Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS))) }
     }
@@ -27,7 +28,7 @@ impl Worker for BlockingPool {
     async fn run(&self, work: Work) {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return };
-        // The turn goes with the work: a request that is given up leaves a thread busy all the same.
+        // The slot is released with the work: a cancelled request still occupies its thread.
         let done = tokio::task::spawn_blocking(move || {
             work();
             drop(turn);

@@ -1,4 +1,5 @@
-//! The caller of a request: an [`Actor`], from an access token, an API key, the host's middleware or an outside issuer.
+//! The caller of a request: an [`Actor`], from an access token, an API key, the host's middleware or an external
+//! issuer.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -13,22 +14,21 @@ use crm_core::{access::Actor, auth::Secret, change::Origin};
 
 use crate::{app::App, config::SignIn, limits::Left, problem::Problem};
 
-/// Where a request's actor, and what is left of its limit, are put for what stands around the handlers: the log, the
-/// security log, the headers.
+/// Passes a request's actor and remaining quota to the middleware, for the log, the security log and the headers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) actor: Arc<OnceLock<Actor>>,
     pub(crate) left: Arc<OnceLock<Left>>,
 }
 
-/// Who asks.
+/// The authenticated caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    /// As whom the use cases are called.
+    /// The actor that calls the use cases.
     pub(crate) actor: Actor,
 }
 
-/// The request's address and program, for the change log and the security log.
+/// The origin of a request, its address and program, for the change log and the security log.
 pub(crate) fn origin_of(parts: &Parts, app: &App) -> Origin {
     let text = |name| parts.headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     Origin {
@@ -39,8 +39,8 @@ pub(crate) fn origin_of(parts: &Parts, app: &App) -> Origin {
     }
 }
 
-/// The caller's address: what API Gateway says, else, behind so many proxies of one's own, what the outermost of them
-/// saw, else the connection's. A header that a caller can write is never believed beyond those proxies.
+/// The address of the caller: from API Gateway; otherwise, behind `proxies` trusted proxies, the address seen by the
+/// outermost of them; otherwise the connection's. Headers that a caller can set are not trusted beyond those proxies.
 fn address_of(parts: &Parts, proxies: usize) -> Option<IpAddr> {
     #[cfg(feature = "lambda")]
     if let Some(lambda_http::request::RequestContext::ApiGatewayV2(context)) = parts.extensions.get() {
@@ -63,16 +63,16 @@ fn address_of(parts: &Parts, proxies: usize) -> Option<IpAddr> {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
-    let missing = || Problem::unauthorized("unauthenticated", "sign in, and send Authorization: Bearer …");
+    let missing =
+        || Problem::unauthorized("unauthenticated", "authentication is required: send Authorization: Bearer …");
     let value = headers.get(header::AUTHORIZATION).ok_or_else(missing)?;
     let text = value.to_str().map_err(|_| missing())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
 }
 
-/// Where the host signs users in, it may do so by a cookie, which a browser sends along with a form of any page. No form
-/// can set a header of its own, and browsers say themselves from where a request comes: one that changes something shows
-/// either.
+/// Rejects cross-site writes. A host may sign users in by a cookie, which a browser also sends with a form of another
+/// site. Forms cannot set custom headers, and browsers state the origin of a request: a write must show one of these.
 ///
 /// # Errors
 /// 403 with the code `cross_site`.
@@ -82,7 +82,7 @@ fn refuse_cross_site(parts: &Parts) -> Result<(), Problem> {
     if is_safe || same_origin || parts.headers.contains_key("x-crm-request") {
         return Ok(());
     }
-    let detail = "send the header X-CRM-Request (any value): the request might come from another site's page";
+    let detail = "the header X-CRM-Request (any value) is required to rule out cross-site requests";
     Err(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail))
 }
 
@@ -94,7 +94,7 @@ impl Caller {
                     refuse_cross_site(parts)?;
                     Ok(Self { actor: actor.clone() })
                 }
-                None => Err(Problem::unauthorized("unauthenticated", "nobody is signed in")),
+                None => Err(Problem::unauthorized("unauthenticated", "authentication is required")),
             },
             SignIn::Outside(issuer) => {
                 let actor = issuer.actor(app.crm(), bearer(&parts.headers)?).await?;
@@ -141,7 +141,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// A caller who signed in with a password: what is about sign-in itself is not done with an API key.
+/// A caller with a session. Operations on sign-in itself are not available to API keys.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionCaller(pub(crate) Actor);
 
@@ -153,12 +153,12 @@ impl FromRequestParts<App> for SessionCaller {
         if actor.session().is_some() {
             return Ok(Self(actor));
         }
-        let detail = "this needs a user who signed in here, not an API key";
+        let detail = "this requires a signed-in user, not an API key";
         Err(Problem::new(StatusCode::FORBIDDEN, "session_needed", detail))
     }
 }
 
-/// From where a request comes.
+/// The origin of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Origined(pub(crate) Origin);
 
@@ -170,7 +170,7 @@ impl FromRequestParts<App> for Origined {
     }
 }
 
-/// From where a request comes that nobody has signed for: so many a minute of one address are taken.
+/// The origin of an unauthenticated request, rate-limited per address.
 #[derive(Clone, Debug)]
 pub(crate) struct Stranger(pub(crate) Origin);
 

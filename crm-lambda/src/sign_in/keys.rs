@@ -1,5 +1,5 @@
-//! The keys that sign access tokens, each of one fixed algorithm. The first signs; all of them verify, so that a new key
-//! can be put first while tokens of the one before it live out their time.
+//! The keys of access tokens, each of one fixed algorithm. The first key signs and all verify, so that a new key can be
+//! put first while tokens of the previous one expire.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet, KeyAlgorithm},
 };
 
-/// Bytes of an HS256 secret at least: as many as its hash has.
+/// The minimum length of an HS256 secret in bytes: the length of its hash.
 const MIN_SECRET: usize = 32;
 
-/// Why a key cannot be used.
+/// The reason why a key cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Too short, or the same few characters over and over.
+    /// The secret is too short, or repeats a few characters.
     #[error(
-        "the secret of key `{0}` is too weak: it needs at least 256 random bits, such as `openssl rand -base64 48` gives"
+        "the secret of key `{0}` is too weak: it must have at least 256 random bits, for example from `openssl rand -base64 48`"
     )]
     Weak(String),
-    /// Not what it should be.
-    #[error("key `{0}` is no RSA private key in PEM form")]
+    /// The key cannot be parsed.
+    #[error("key `{0}` is not an RSA private key in PEM format")]
     Unreadable(String),
-    /// There is none, or two have one name.
-    #[error("there must be at least one key, each with a name of its own")]
+    /// There are no keys, or two have the same name.
+    #[error("there must be at least one key, and key names must be unique")]
     Names,
 }
 
-/// A key of one algorithm.
+/// A key with its algorithm.
 #[derive(Clone)]
 pub struct TokenKey {
     pub(crate) kid: String,
@@ -43,7 +43,7 @@ impl std::fmt::Debug for TokenKey {
 }
 
 impl TokenKey {
-    /// An HS256 key of at least 256 bits, by the name (`kid`) that tokens carry.
+    /// Creates an HS256 key of at least 256 bits; `kid` is its name in tokens.
     ///
     /// # Errors
     /// [`KeyError::Weak`].
@@ -59,7 +59,7 @@ impl TokenKey {
         Ok(Self { kid, algorithm: Algorithm::HS256, encoding, decoding })
     }
 
-    /// An RS256 key from its private key in PEM form: for deployments where others verify our tokens.
+    /// Creates an RS256 key from its private key in PEM format, for deployments whose tokens are verified by others.
     ///
     /// # Errors
     /// [`KeyError::Unreadable`].
@@ -72,7 +72,7 @@ impl TokenKey {
         Ok(Self { kid, algorithm: Algorithm::RS256, encoding, decoding })
     }
 
-    /// The public half, of an RS256 key.
+    /// The public key; `None` for HS256.
     fn public(&self) -> Option<Jwk> {
         if self.algorithm != Algorithm::RS256 {
             return None;
@@ -85,15 +85,15 @@ impl TokenKey {
     }
 }
 
-/// Keys in their order.
+/// An ordered list of keys.
 #[derive(Clone, Debug)]
 pub struct KeyRing(Arc<[TokenKey]>);
 
 impl KeyRing {
-    /// The first key signs, all verify.
+    /// Creates a ring. The first key signs, all verify.
     ///
     /// # Errors
-    /// [`KeyError::Names`] for none, or two of one name.
+    /// [`KeyError::Names`] if there are no keys or two have the same name.
     pub fn new(keys: Vec<TokenKey>) -> Result<Self, KeyError> {
         let mut names: Vec<&str> = keys.iter().map(|key| key.kid.as_str()).collect();
         names.sort_unstable();
@@ -112,7 +112,7 @@ impl KeyRing {
         self.0.iter().find(|key| key.kid == kid)
     }
 
-    /// What `/.well-known/jwks.json` shows: the public halves of RS256 keys, nothing of HS256 ones.
+    /// The content of `/.well-known/jwks.json`: the public keys of RS256; HS256 has none.
     pub(crate) fn public(&self) -> JwkSet {
         JwkSet { keys: self.0.iter().filter_map(TokenKey::public).collect() }
     }

@@ -1,4 +1,4 @@
-//! Who asks: access tokens of our own, API keys, the host's middleware, or an outside issuer.
+//! Authentication of requests: access tokens, API keys, the host's middleware, or an external issuer.
 
 mod caller;
 mod keys;

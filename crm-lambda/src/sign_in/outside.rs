@@ -1,4 +1,4 @@
-//! Sign-in by an outside issuer (Cognito, Auth0 and the like): its RS256 tokens are verified by its published keys, and
+//! Sign-in by an external issuer (Cognito, Auth0 and others): its RS256 tokens are verified by its published keys, and
 //! their subject is a user's `external_id`.
 
 use std::{
@@ -21,22 +21,22 @@ use serde_json::{Map, Value as Json};
 use super::token::MAX_TOKEN;
 use crate::problem::Problem;
 
-/// Why an issuer's keys could not be read.
+/// The reason why an issuer's keys could not be fetched.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the issuer's keys cannot be read: {0}")]
 pub struct JwksError(pub String);
 
-/// Where an issuer's public keys come from.
+/// A source of an issuer's public keys.
 #[async_trait]
 pub trait JwksSource: Send + Sync {
-    /// The keys as they are now. Asked for every ten minutes, and (at most once a minute) where a token names an unknown key.
+    /// Returns the current keys. Called every ten minutes and, at most once a minute, if a token names an unknown key.
     ///
     /// # Errors
     /// [`JwksError`].
     async fn keys(&self) -> Result<JwkSet, JwksError>;
 }
 
-/// Keys that never change.
+/// A fixed set of keys.
 #[derive(Clone, Debug)]
 pub struct StaticJwks(pub JwkSet);
 
@@ -47,15 +47,15 @@ impl JwksSource for StaticJwks {
     }
 }
 
-/// Microseconds between two looks at an issuer's keys.
+/// The minimum time in microseconds between two requests to the issuer.
 const REFRESH: i64 = 60_000_000;
-/// Microseconds after which keys are looked at again, whether or not an unknown one is named: a key that the issuer has
-/// withdrawn verifies nothing after that.
+/// The maximum age in microseconds of keys before they are fetched again, even if no unknown key is named: after that a
+/// key revoked by the issuer no longer verifies tokens.
 const FRESH: i64 = 10 * 60_000_000;
-/// Microseconds for which keys are believed while the issuer is out of reach.
+/// The maximum age in microseconds of keys while the issuer is unreachable.
 const BELIEVED: i64 = 60 * 60_000_000;
 
-/// What is known of an issuer's keys.
+/// The cached keys of an issuer.
 #[derive(Default)]
 struct Known {
     keys: HashMap<String, DecodingKey>,
@@ -64,14 +64,14 @@ struct Known {
 }
 
 impl Known {
-    /// A key that was read no longer ago than so many microseconds.
+    /// Returns a key that was fetched less than `within` microseconds ago.
     fn key(&self, kid: &str, now: Time, within: i64) -> Option<DecodingKey> {
         let age = now.since(self.read_at?);
         self.keys.get(kid).filter(|_| (0..within).contains(&age)).cloned()
     }
 }
 
-/// An issuer whose tokens are believed.
+/// A trusted issuer.
 #[derive(Clone)]
 pub struct OutsideIssuer {
     issuer: String,
@@ -88,8 +88,8 @@ impl std::fmt::Debug for OutsideIssuer {
 }
 
 impl OutsideIssuer {
-    /// Tokens of this issuer for this audience (`aud`, or Cognito's `client_id`) are of users of this tenant, by their
-    /// `external_id`.
+    /// Trusts tokens of this issuer for this audience (`aud`, or Cognito's `client_id`). They identify users of this
+    /// tenant by their `external_id`.
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -109,7 +109,7 @@ impl OutsideIssuer {
             if known.asked_at.is_some_and(|last| now.micros() - last.micros() < REFRESH) {
                 return Ok(known.key(kid, now, BELIEVED));
             }
-            // Whoever comes next does not ask as well.
+            // Prevents concurrent requests to the issuer.
             known.asked_at = Some(now);
         }
         let set = match self.source.keys().await {
@@ -121,12 +121,12 @@ impl OutsideIssuer {
                     return Ok(Some(key));
                 }
                 known.asked_at = None;
-                let detail = "the issuer's keys are out of reach";
+                let detail = "the issuer's keys cannot be fetched";
                 return Err(Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
             }
         };
         let read = set.keys.iter().filter_map(|jwk| {
-            // Only what RS256 verifies with: never a symmetric key.
+            // Only RSA keys: never a symmetric key.
             let rsa = matches!(jwk.algorithm, AlgorithmParameters::RSA(_));
             let key = DecodingKey::from_jwk(jwk).ok().filter(|_| rsa)?;
             Some((jwk.common.key_id.clone()?, key))
@@ -137,9 +137,9 @@ impl OutsideIssuer {
         Ok(known.keys.get(kid).cloned())
     }
 
-    /// The actor that a token speaks for. One round trip to the store.
+    /// Returns the actor of a token. One round trip to the store.
     pub(super) async fn actor(&self, crm: &Crm, token: &str) -> Result<Actor, Problem> {
-        let invalid = || Problem::unauthorized("invalid_token", "the token is not one that is taken here");
+        let invalid = || Problem::unauthorized("invalid_token", "the token is not accepted");
         let now = crm.now();
         if token.len() > MAX_TOKEN {
             return Err(invalid());
@@ -151,7 +151,7 @@ impl OutsideIssuer {
         validation.set_issuer(&[&self.issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
         validation.validate_exp = false;
-        // An access token of Cognito has `client_id` in place of `aud`: both are looked at below.
+        // Cognito's access tokens have `client_id` in place of `aud`: both are checked below.
         validation.validate_aud = false;
         let claims: Map<String, Json> = jsonwebtoken::decode(token, &key, &validation).map_err(|_| invalid())?.claims;
         let meant = match claims.get("aud").or_else(|| claims.get("client_id")) {

@@ -1,4 +1,4 @@
-//! Access tokens: what they say, and when they are believed (RFC 9068, RFC 8725).
+//! Access tokens: their claims and verification (RFC 9068, RFC 8725).
 
 use std::{
     collections::HashMap,
@@ -16,40 +16,40 @@ use sha2::{Digest as _, Sha256};
 use super::KeyRing;
 use crate::{config::OwnSignIn, problem::Problem};
 
-/// The media type of our tokens: nothing else that our keys may have signed is one.
+/// The `typ` of access tokens. It distinguishes them from other tokens signed with the same keys.
 const TYPE: &str = "at+jwt";
-/// Bytes of a token at most.
+/// The maximum size of a token in bytes.
 pub(super) const MAX_TOKEN: usize = 8 * 1024;
-/// Seconds by which clocks may differ.
+/// The tolerated clock difference in seconds.
 const LEEWAY: i64 = 30;
-/// Tokens remembered, before all are forgotten and looked at anew.
+/// The number of cached tokens at which the cache is cleared.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claims {
-    /// Who signed it.
+    /// The issuer.
     pub(crate) iss: String,
-    /// For whom.
+    /// The audience.
     pub(crate) aud: String,
-    /// Which user.
+    /// The user.
     pub(crate) sub: Id,
-    /// Which tenant.
+    /// The tenant.
     pub(crate) org: Id,
-    /// Which session.
+    /// The session.
     pub(crate) sid: Id,
-    /// When it was signed, in seconds.
+    /// The time of issue, in seconds.
     pub(crate) iat: i64,
-    /// When it ends, in seconds.
+    /// The expiry, in seconds.
     pub(crate) exp: i64,
 }
 
 fn invalid() -> Problem {
-    Problem::unauthorized("invalid_token", "the access token is none of ours: sign in again")
+    Problem::unauthorized("invalid_token", "the access token is invalid: sign in again")
 }
 
 impl Claims {
-    /// The token, signed with the ring's first key.
+    /// Returns the token, signed with the first key of the ring.
     pub(crate) fn sign(&self, keys: &KeyRing) -> Result<String, Problem> {
         let key = keys.signing();
         let mut header = Header::new(key.algorithm);
@@ -58,11 +58,11 @@ impl Claims {
         jsonwebtoken::encode(&header, self, &key.encoding).map_err(|_| Problem::internal())
     }
 
-    /// What a token says, where it is to be believed: signed by one of our keys with that key's own algorithm, of our
-    /// type, by and for us, and in time.
+    /// Verifies a token and returns its claims. It must be signed by one of the ring's keys with that key's own
+    /// algorithm, and its type, issuer, audience and times must be valid.
     ///
     /// # Errors
-    /// 401 with the code `token_expired` for what was good once, else `invalid_token`.
+    /// 401 with the code `token_expired` if the token has expired, else `invalid_token`.
     pub(crate) fn verify(
         token: &str,
         keys: &KeyRing,
@@ -83,7 +83,7 @@ impl Claims {
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Time is the clock's, which tests set.
+        // Expiry is checked against the injected clock, which tests set.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(|_| invalid())?.claims;
         in_time(claims.iat, claims.exp, now)?;
@@ -91,7 +91,7 @@ impl Claims {
     }
 }
 
-/// Nothing where a token that was signed then, and ends then, is good now.
+/// Checks that a token issued at `iat` and expiring at `exp` is valid now.
 fn in_time(iat: i64, exp: i64, now: Time) -> Result<(), Problem> {
     let seconds = now.micros() / 1_000_000;
     if iat > seconds + LEEWAY {
@@ -103,18 +103,18 @@ fn in_time(iat: i64, exp: i64, now: Time) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What a token was found to say.
+/// A verified token.
 #[derive(Clone, Debug)]
 pub(crate) struct Believed {
-    /// Whom it speaks for, in its session.
+    /// The user of the token, in its session.
     pub(crate) actor: Actor,
     iat: i64,
     exp: i64,
 }
 
-/// Tokens whose signature was good, so that it is not computed anew at every request. What they say depends on nothing but
-/// themselves and the process's own keys, which stay; when they end is asked each time, and whether their session lives
-/// stands elsewhere. Kept by a hash of the whole token, which is a secret.
+/// A cache of verified tokens, which saves verifying a signature at every request. Claims depend only on the token and
+/// the process's own keys, which do not change. Expiry is checked at every request, and sessions are checked elsewhere.
+/// Keyed by a hash of the whole token, which is a secret.
 #[derive(Default)]
 pub(crate) struct BelievedTokens(Mutex<HashMap<[u8; 32], Believed>>);
 

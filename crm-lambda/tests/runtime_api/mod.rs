@@ -1,5 +1,4 @@
-//! The Lambda Runtime API as a function sees it, on a port of this machine: hands events over one by one and takes what
-//! is answered.
+//! A Lambda Runtime API on a local port: it passes events to a function one by one and receives the results.
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +25,7 @@ use tokio::{
     sync::{Mutex, mpsc, oneshot},
 };
 
-/// What a function made of an event: its answer, or its error.
+/// The result of an event: the function's response or error.
 pub type Outcome = Result<Json, Json>;
 
 struct Shared {
@@ -36,27 +35,27 @@ struct Shared {
     number: AtomicU64,
 }
 
-/// A function that runs, and its Runtime API.
+/// A running function with its Runtime API.
 #[allow(dead_code, reason = "the benchmark reads the times, the test does not")]
 pub struct Running {
-    /// The process; killed when this is dropped.
+    /// The process, killed on drop.
     pub child: Child,
-    /// When the function was started.
+    /// The time at which the function was started.
     pub started: Instant,
-    /// When it asked for its first event.
+    /// The time at which it requested its first event.
     pub first_next: oneshot::Receiver<Instant>,
     events: mpsc::UnboundedSender<String>,
     outcomes: mpsc::UnboundedReceiver<Outcome>,
 }
 
-/// What a stopwatch shows.
+/// The current time of a monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "a stopwatch of tests and benchmarks")]
 pub fn now() -> Instant {
     Instant::now()
 }
 
 impl Running {
-    /// Starts a program with these variables and no others, its standard error kept.
+    /// Starts a program with only these variables; its standard error is captured.
     pub async fn start(program: &str, variables: &BTreeMap<String, String>) -> Self {
         let (events, to_hand_over) = mpsc::unbounded_channel();
         let (answered, outcomes) = mpsc::unbounded_channel();
@@ -97,7 +96,7 @@ impl Running {
         Self { child, started, first_next, events, outcomes }
     }
 
-    /// Hands an event over and waits for what becomes of it.
+    /// Passes an event and waits for its result.
     pub async fn invoke(&mut self, event: &Json) -> Outcome {
         self.events.send(event.to_string()).unwrap();
         self.outcomes.recv().await.expect("the function lives")
@@ -109,7 +108,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
         let _ = asked.send(now());
     }
     let Some(event) = shared.events.lock().await.recv().await else {
-        // The test is over.
+        // The test has ended.
         return std::future::pending().await;
     };
     let number = shared.number.fetch_add(1, Ordering::SeqCst);

@@ -1,5 +1,5 @@
 
--- The versions of a record of any kind, as JSON; null where there is none.
+-- The versions of a record of any kind, as JSON; null if it does not exist.
 create function crm.versions_v1(p_tenant uuid, p_kind text, p_id uuid) returns jsonb language plpgsql as $$
 declare
   versions jsonb;
@@ -9,20 +9,20 @@ begin
   return versions;
 end $$;
 
--- Records of a kind that are not as a commit says, as crm.refuse_v1 takes them.
+-- Conflicting records of a kind, in the format of crm.refuse_v1.
 create function crm.conflicts_v1(p_tenant uuid, p_kind text, p_ids uuid[]) returns jsonb language plpgsql as $$
 begin
   return jsonb_build_object('conflicts', (select jsonb_agg(jsonb_build_object(
     'kind', p_kind, 'id', id, 'versions', crm.versions_v1(p_tenant, p_kind, id))) from unnest(p_ids) id));
 end $$;
 
--- A commit is one statement that calls what follows, in this order, and of each kind lock_<kind>_v1, write_<kind>_v1 and
--- enter_<kind>_v1 where they are needed: `select case when crm.key_v1(…) then 1 when crm.lock_lead_v1(…) then 1 … end`. CASE
--- evaluates its conditions in order, each only if none before was true, and none ever is: what is refused is raised. So
--- nothing here knows which kinds there are, and the server plans each call once per connection.
+-- A commit is one statement that calls the functions below in this order, and for each kind lock_<kind>_v1,
+-- write_<kind>_v1 and enter_<kind>_v1 as needed: `select case when crm.key_v1(…) then 1 when crm.lock_lead_v1(…) then 1
+-- … end`. CASE evaluates each condition only if all previous ones were false. The functions always return false, and
+-- report errors by raising. Nothing here depends on the kinds, and the server plans each call once per connection.
 
--- Raises what is wrong with a commit, as CRM01 with JSON in the detail. A conflict precedes a claim: so the new records
--- are looked at too, of which nothing has been written yet.
+-- Raises the error of a commit as CRM01, with JSON in the detail. Conflicts take precedence over claims, so the new
+-- records, which are not written yet, are checked for conflicts as well.
 create function crm.refuse_v1(p_tenant uuid, p_new_kinds text[], p_new_ids uuid[], p_reason jsonb) returns void
 language plpgsql as $$
 declare
@@ -42,7 +42,7 @@ begin
   raise exception 'the commit is refused' using errcode = 'CRM01', detail = p_reason;
 end $$;
 
--- Takes an idempotency key.
+-- Stores an idempotency key.
 create function crm.key_v1(p_tenant uuid, p_at timestamptz, p_key text, p_entry text, p_expires timestamptz)
 returns boolean language plpgsql as $$
 begin
@@ -56,7 +56,7 @@ begin
   return false;
 end $$;
 
--- Takes, releases and hands over claims, in the one order in which all commits do.
+-- Takes, releases and transfers claims, in the same order in all commits.
 create function crm.claim_v1(p_tenant uuid, p_claims text, p_new_kinds text[], p_new_ids uuid[])
 returns boolean language plpgsql as $$
 declare
@@ -74,7 +74,7 @@ begin
         exit when found;
         select c.holder_tenant_id, c.holder_kind, c.holder_id into held from crm.claim c
         where c.tenant_id = op.tenant and c.kind = op.kind and c.name = op.name and c.value = op.value for share;
-        -- It may have been released meanwhile: then once more.
+        -- The claim may have been released in the meantime; then retry.
         if found then
           exit when held.holder_tenant_id = p_tenant and held.holder_kind = op.to_kind and held.holder_id = op."to";
           perform crm.refuse_v1(p_tenant, p_new_kinds, p_new_ids, jsonb_build_object('claimed',
@@ -102,15 +102,15 @@ begin
   return false;
 end $$;
 
--- Logs the changes of the records written, to whose places in p_kinds and p_ids they refer.
+-- Logs the changes of the written records, which are given as positions in p_kinds and p_ids.
 create function crm.log_v1(p_tenant uuid, p_kinds text[], p_ids uuid[], p_changes text)
 returns boolean language plpgsql as $$
 declare
   t bigint;
 begin
-  -- The tick at which the changes are told, held until the transaction ends. It is looked at again once it is held: a
-  -- reader that has moved the clock on in between may not have seen the lock. This comes after the records are locked, so
-  -- that a record's next version has no earlier tick.
+  -- The tick of the changes, locked until the transaction ends. The clock is read again under the lock, because a
+  -- reader that advanced it in between may not have seen the lock. This follows the locking of the records, so that a
+  -- record's next version never has an earlier tick.
   loop
     t := (select c.last_value from crm.feed_clock c);
     perform pg_advisory_xact_lock_shared((25458::bigint << 48) | t);
@@ -126,7 +126,7 @@ begin
   return false;
 end $$;
 
--- Says that a commit changed definitions, or what somebody may do.
+-- Records that a commit changed definitions or access.
 create function crm.epoch_v1(p_tenant uuid, p_definitions uuid, p_access uuid) returns boolean language plpgsql as $$
 begin
   insert into crm.epoch as e (tenant_id, definitions, access) values (p_tenant, p_definitions, p_access)

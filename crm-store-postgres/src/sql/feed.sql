@@ -1,21 +1,21 @@
 
 -- The clock of the feed. A commit marks its changes with the clock's value, the tick, and holds a shared advisory lock
--- named after it until its transaction ends: only commits hold the feed back, not other transactions. The locks have the
--- keys (25458 << 48) + tick; 25458 is "cr" in ASCII.
+-- on the tick until its transaction ends. Only commits therefore delay the feed, not other transactions. The keys of
+-- the locks are (25458 << 48) + tick; 25458 is "cr" in ASCII.
 create sequence crm.feed_clock;
--- A sequence never called and one called once have the same last_value.
+-- An unused sequence and one that was called once have the same last_value.
 select setval('crm.feed_clock', 1);
 
--- The earliest tick at which an open transaction has logged changes; null where none has.
+-- The earliest tick at which an open transaction has logged changes; null if there is none.
 create function crm.feed_held_v1() returns bigint language sql volatile as $$
   select min((l.classid::bigint & 65535) << 32 | l.objid::bigint) from pg_catalog.pg_locks l
   where l.locktype = 'advisory' and l.objsubid = 1 and l.classid::bigint >> 16 = 25458
     and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
 $$;
 
--- The tick before which no change will be added any more. What a snapshot taken later shows of earlier ticks is all there
--- is: whoever held one took it before the clock moved on, and lets go of it only after the commit is visible. The clock
--- moves on only where no earlier tick is held, so that a long transaction comes to hold few.
+-- The tick before which no changes will be added. A snapshot taken later shows all changes of earlier ticks: each lock
+-- on them was taken before the clock advanced, and is released only after its commit is visible. The clock advances
+-- only if no earlier tick is locked, so that a long transaction delays few ticks.
 create function crm.feed_horizon_v1() returns bigint language plpgsql volatile as $$
 declare
   t bigint;
@@ -33,13 +33,13 @@ begin
   return least(t, held);
 end $$;
 
--- The changes after a place, in the order of (tick, seq). Volatile: each of its statements has a snapshot of its own.
+-- The changes after a place, ordered by (tick, seq). Volatile, so that each statement has its own snapshot.
 create function crm.feed_v1(p_tick bigint, p_seq bigint, p_limit integer) returns setof crm.change
 language plpgsql volatile as $$
 declare
   horizon bigint;
 begin
-  -- In order, for an index to be used: mostly there is nothing.
+  -- Ordered so that the index is used; usually there are no changes.
   perform from crm.change c where (c.tick, c.seq) > (p_tick, p_seq) order by c.tick, c.seq limit 1;
   if not found then
     return;

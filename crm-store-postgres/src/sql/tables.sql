@@ -1,4 +1,4 @@
--- Every change of every record, append-only. In (tick, seq) a record's changes stand in version order.
+-- All changes of all records, append-only. In the order of (tick, seq) a record's changes are in version order.
 create table crm.change (
   tenant_id uuid not null,
   kind text collate "C" not null,
@@ -24,15 +24,15 @@ create index change_stage_move on crm.change (tenant_id, stage_move, occurred_at
   where stage_move is not null;
 create index change_feed on crm.change (tick, seq);
 
--- How far each consumer of the feed has come.
+-- The places of the consumers of the feed.
 create table crm.feed_place (
   consumer text collate "C" primary key,
-  fence bigint not null, -- how often it was kept
+  fence bigint not null, -- incremented by each write
   place json not null,
-  kept_at timestamptz not null -- for who looks how far behind it is
+  kept_at timestamptz not null -- shows how far the consumer is behind
 );
 
--- A value that at most one live record has. Under the nil tenant, among all tenants.
+-- A value that at most one live record has. Under the nil tenant it is unique among all tenants.
 create table crm.claim (
   tenant_id uuid not null,
   kind text collate "C" not null,
@@ -44,7 +44,7 @@ create table crm.claim (
   primary key (tenant_id, kind, name, value)
 );
 
--- What idempotency keys hold until they expire.
+-- The entries of idempotency keys until they expire.
 create table crm.idempotency_key (
   tenant_id uuid not null,
   key text collate "C" not null,
@@ -54,7 +54,7 @@ create table crm.idempotency_key (
 );
 create index idempotency_key_expires_at on crm.idempotency_key (expires_at);
 
--- The commits that last changed a definition, and what somebody may do, by tenant.
+-- The last commits that changed definitions and access, by tenant.
 create table crm.epoch (
   tenant_id uuid primary key,
   definitions uuid,

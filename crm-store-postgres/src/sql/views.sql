@@ -1,5 +1,5 @@
 
--- A stored value without the tag of its type: {"q": "10.5"} is "10.5", {"l": [{"t": "a"}]} is ["a"].
+-- A stored value without its type tag: {"q": "10.5"} becomes "10.5", {"l": [{"t": "a"}]} becomes ["a"].
 create function crm.untag(v jsonb) returns jsonb language plpgsql immutable parallel safe as $$
 begin
   if v is null or jsonb_typeof(v) <> 'object' then
@@ -24,7 +24,7 @@ begin
   return (select coalesce(jsonb_object_agg(p.key, crm.untag(p.value)), '{}') from jsonb_each(properties) p);
 end $$;
 
--- The contract with the embedder's own SQL: a view for each kind and two for the log. Columns are only ever added.
+-- The contract for the embedder's own SQL: a view per kind and two for the log. Columns are only ever added.
 
 create view crm.changes as
 select tenant_id, kind, record_id, case field_group when 0 then 'person' else 'machine' end as field_group,
@@ -36,8 +36,7 @@ select c.tenant_id, c.kind, c.record_id, c.version, c.commit_id, c.recorded_at, 
   c.changed_by, c.action, f ->> 'field' as field, crm.untag(f -> 'old') as old, crm.untag(f -> 'new') as new
 from crm.change c, jsonb_array_elements(c.fields) f;
 
--- How far the feed is behind: the changes that a commit in an open transaction holds back, and since when the first was
--- recorded.
+-- The lag of the feed: how many changes open transactions hold back, and when the first of them was recorded.
 create view crm.feed_lag as
 select count(*) as waiting, min(recorded_at) as since from crm.change
 where tick >= (select crm.feed_held_v1());

@@ -1,7 +1,7 @@
-//! A commit: every condition is checked, then everything is written, in one transaction of the engine.
+//! A commit: all conditions are checked, then everything is written, in one transaction of the engine.
 //!
-//! redb has one writer at a time, so what was checked still holds when it is written. An engine with many writers needs
-//! locks here, taken in the commit's own order.
+//! redb has a single writer at a time, so a checked condition still holds when the data is written. An engine with
+//! concurrent writers needs locks here, taken in the order of the commit.
 
 use crm_core::{
     schema::{Group, Image, Versions},
@@ -18,18 +18,18 @@ use super::{
     },
 };
 
-/// Stores a commit whole or not at all.
+/// Stores a commit atomically.
 pub fn commit(db: &Database, commit: &Commit) -> Result<(), Failure> {
     commit.check_budget()?;
     let transaction = db.begin_write()?;
-    check(&transaction, commit)?; // an error drops the transaction, and with it what it wrote
+    check(&transaction, commit)?; // an error drops the transaction and its writes
     apply(&transaction, commit)?;
-    // From here on nobody knows: the engine may have failed after the bytes were safe.
+    // From here on the outcome is unknown: the engine may fail after the data is durable.
     transaction.commit().map_err(|error| StoreError::outcome_unknown(error.to_string()))?;
     Ok(())
 }
 
-/// The conditions, in the order in which the contract wants a failed one reported.
+/// Checks the conditions in the order in which the contract requires failures to be reported.
 fn check(transaction: &WriteTransaction, commit: &Commit) -> Result<(), Failure> {
     if let Some(key) = &commit.key {
         let keys = transaction.open_table(KEYS)?;
@@ -56,7 +56,7 @@ fn check(transaction: &WriteTransaction, commit: &Commit) -> Result<(), Failure>
             conflicts.push((guard.record, stored));
         }
     }
-    // Writes and guards are sorted, each by themselves; together the least record is the first.
+    // Writes and guards are sorted separately; the contract requires the smallest record of both.
     if let Some((record, current)) = conflicts.into_iter().min_by_key(|(record, _)| *record) {
         return Err(StoreError::Conflict { record, current }.into());
     }
@@ -81,8 +81,8 @@ fn check(transaction: &WriteTransaction, commit: &Commit) -> Result<(), Failure>
     Ok(())
 }
 
-/// Whether a write may go over what is stored: a new record over nothing, an old one over the versions it was based on
-/// in every group that it writes.
+/// Returns `true` if a write applies to the stored versions: a new record requires that none is stored, an update that
+/// the versions of all groups it writes are unchanged.
 fn fits(write: &Write, stored: Option<Versions>) -> bool {
     match (&write.before, stored) {
         (None, None) => true,
@@ -129,7 +129,7 @@ fn apply(transaction: &WriteTransaction, commit: &Commit) -> Result<(), Failure>
     Ok(())
 }
 
-/// The record's row, and its places in the indexes.
+/// Writes the record's row and its entries in the indexes.
 fn write_record(transaction: &WriteTransaction, tenant: Id, write: &Write) -> Result<(), Failure> {
     let key = record_key(tenant, write.record());
     let mut records = transaction.open_table(RECORDS)?;
@@ -160,7 +160,7 @@ fn each_place(image: &Image, mut each: impl FnMut(tables::IndexKey<'_>) -> Resul
     image.decl.indexes.iter().try_for_each(|index| tables::places(image, index, &mut each))
 }
 
-/// The changes once, and pointers to them in the three orders in which they are read.
+/// Writes the changes, and pointers to them in the three orders in which they are read.
 fn write_changes(transaction: &WriteTransaction, tenant: Id, write: &Write) -> Result<(), Failure> {
     let mut changes = transaction.open_table(CHANGES)?;
     let mut log = transaction.open_table(LOG)?;

@@ -1,17 +1,17 @@
-//! What can go wrong inside, and what the core is told: each [`StoreError`] says what to do next.
+//! Internal errors and their conversion to [`StoreError`], whose variants tell the core what to do next.
 
 use std::sync::Arc;
 
 use crm_core::store::StoreError;
 
-/// Why a call failed.
+/// The reason why a call failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// The contract's own answer: a conflict, a claim that is taken, a bad query.
+    /// An error defined by the contract: a conflict, a claim that is taken, a bad query.
     Refused(StoreError),
     /// The engine failed before anything was stored.
     Engine(redb::Error),
-    /// A row is not what this program writes.
+    /// A row cannot be decoded.
     Row(serde_json::Error),
 }
 
@@ -37,7 +37,7 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// The engine has an error type for each step; all of them mean that nothing was stored.
+/// The engine has an error type for each step. All of them mean that nothing was stored.
 macro_rules! engine {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {

@@ -1,9 +1,9 @@
-//! A store of one's own, over the embedded engine redb, and its proof: the public conformance suite.
+//! A custom store on the embedded engine redb, verified by the public conformance suite.
 //!
-//! `cargo run -p examples --example custom_store` runs every case of the suite on it, each on a file of its own, and
-//! prints a table. Read on in `store.rs` (the traits), `commit.rs` (the one write) and `tables.rs` (keys and rows): that
-//! is all a store is. It knows no kind of record by name: everything comes from the declarations in
-//! `crm_core::catalog`, so a new field, index or kind needs no line here.
+//! `cargo run -p examples --example custom_store` runs every case of the suite on it, each on its own file, and prints
+//! a table. The implementation is in `store.rs` (the traits), `commit.rs` (writing) and `tables.rs` (keys and rows). It
+//! refers to no kind of record by name: everything comes from the declarations in `crm_core::catalog`, so a new field,
+//! index or kind requires no change here.
 
 mod commit;
 mod failure;
@@ -21,7 +21,7 @@ use crm_core::{
 
 use store::RedbStore;
 
-/// How the suite gets its stores: each in a file without a name, which is gone when it is closed.
+/// Creates the stores for the suite, each in an anonymous file that is deleted when it is closed.
 struct Files;
 
 #[async_trait]
@@ -35,13 +35,13 @@ impl Harness for Files {
         Box::pin(async { tokio::spawn(task).await.expect("a task of a race panicked") })
     }
 
-    /// Commits wait for the disk; meanwhile other cases go on.
+    /// Commits wait for the disk; other cases run in the meantime.
     fn concurrency(&self) -> usize {
         8
     }
 }
 
-/// Cases that passed and failed, by theme.
+/// The number of passed and failed cases by theme.
 fn table(report: &Report) -> Table {
     let mut themes: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for case in &report.passed {
@@ -99,7 +99,7 @@ mod tests {
         let ready = Ready::on(open()).await.expect("a tenant with a lead");
         let Ready { crm, clock, rep, lead, .. } = ready;
         crm.leads(&rep).move_to(lead.id, "contacted").await.expect("an allowed move");
-        drop(crm); // and with it the only handle on the file
+        drop(crm); // and with it the only handle to the file
 
         let crm = Crm::builder_shared(open()).clock(clock).build();
         let leads = crm.leads(&rep);

@@ -1,4 +1,4 @@
-//! The store: the storage traits over one redb file.
+//! The store: the storage traits on one redb file.
 
 use std::{fs::File, sync::Arc};
 
@@ -25,18 +25,18 @@ use super::{
     },
 };
 
-/// Rows that one list call looks at before it returns short with a position: a filter that matches little must not
-/// keep a caller waiting for the whole kind.
+/// The maximum number of rows that one list call examines before it returns a short page with a position, so that a
+/// very selective filter does not make a caller wait for a scan of the whole kind.
 const EXAMINED: usize = 4_000;
 
-/// A store in one file of this machine. Reads see everything at once, also in lists.
+/// A store in one local file. All reads, including lists, are strongly consistent.
 #[derive(Debug, Clone)]
 pub struct RedbStore {
     db: Arc<Database>,
 }
 
 impl RedbStore {
-    /// Opens a file, or makes a new store of an empty one.
+    /// Opens a file. An empty file becomes a new store.
     pub fn open(file: File) -> Result<Self, StoreError> {
         Ok(Self { db: Arc::new(open(file)?) })
     }
@@ -56,7 +56,7 @@ fn open(file: File) -> Result<Database, Failure> {
     let db = Database::builder().create_file(file)?;
     let transaction = db.begin_write()?;
     {
-        // A read of a table that is not there is an error, so all of them are made now.
+        // Reading a missing table is an error, so all tables are created here.
         transaction.open_table(RECORDS)?;
         transaction.open_table(INDEX)?;
         transaction.open_table(CLAIMS)?;
@@ -96,7 +96,8 @@ fn get(transaction: &ReadTransaction, tenant: Id, wants: &[Want]) -> Result<Answ
             Want::Record(reference) => record(tenant, *reference)?,
             Want::Claimed(claim) => {
                 let holder = claims.get(claim_key(claim))?.and_then(|holder| record_of(holder.value()));
-                // Under the nil tenant (slugs) any tenant's record is the answer, else only the asked one's.
+                // Claims under the nil tenant (slugs) may be held by any tenant's record, others only by the tenant's
+                // own.
                 match holder.filter(|(owner, _)| claim.tenant.is_nil() || (claim.tenant, *owner) == (tenant, tenant)) {
                     Some((owner, reference)) => record(owner, reference)?,
                     None => Got::Record(None),
@@ -126,7 +127,7 @@ fn definitions(transaction: &ReadTransaction, tenant: Id) -> Result<Definitions,
     Ok(Definitions { epochs: epochs(transaction, tenant)?, images })
 }
 
-/// Definitions and records stand together by tenant: each tenant's organization is looked for where it would be.
+/// Records are sorted by tenant, so the organization of each tenant is found by seeking.
 fn tenants(transaction: &ReadTransaction, after: Option<Id>, limit: usize) -> Result<Vec<Id>, Failure> {
     let records = transaction.open_table(RECORDS)?;
     let (mut found, mut last) = (Vec::new(), number(after.unwrap_or(Id::NIL)));
@@ -143,7 +144,7 @@ fn tenants(transaction: &ReadTransaction, after: Option<Id>, limit: usize) -> Re
 
 fn list(transaction: &ReadTransaction, query: &Query) -> Result<Page, Failure> {
     if query.equals.len() != query.index.equals.len() {
-        return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()).into());
+        return Err(StoreError::BadQuery("a value is required for each equal field of the index".to_owned()).into());
     }
     let ty = query.decl.fields[query.index.sort].ty;
     let after = match &query.after {
@@ -186,7 +187,7 @@ fn list(transaction: &ReadTransaction, query: &Query) -> Result<Page, Failure> {
     Ok(page)
 }
 
-/// A page of the changes that are pointed to, of those that are wanted.
+/// Returns a page of the changes that the pointers refer to, filtered.
 fn page(
     transaction: &ReadTransaction,
     pointers: impl Iterator<Item = Result<(RecordKey, ChangeAt), Failure>>,
@@ -208,12 +209,11 @@ fn page(
     Ok(ChangePage { changes, more: false })
 }
 
-/// An iterator in either direction.
 fn directed<'a, I: DoubleEndedIterator + 'a>(items: I, descending: bool) -> Box<dyn Iterator<Item = I::Item> + 'a> {
     if descending { Box::new(items.rev()) } else { Box::new(items) }
 }
 
-/// The change that a place in a log points to.
+/// The change that a position in a log refers to.
 fn pointer(tenant: Id, (_, kind, id, group, version): LogAt, recorded: i64) -> (RecordKey, ChangeAt) {
     ((number(tenant), kind, id), (recorded, group, version))
 }
@@ -260,12 +260,12 @@ const NO_CHANGES: ChangePage = ChangePage { changes: Vec::new(), more: false };
 
 fn feed(transaction: &ReadTransaction, after: Option<&FeedCursor>, limit: usize) -> Result<FeedPage, Failure> {
     let table = transaction.open_table(FEED)?;
-    // One writer at a time: the order of the numbers is the order of the commits, and none comes in between later.
+    // With a single writer, the numbers are in commit order and no number becomes visible late.
     let next = match after {
         None => Some(0),
         Some(FeedCursor(text)) => text.parse().ok().filter(|next| *next <= table.len().unwrap_or(0)),
     };
-    let next: u64 = next.ok_or_else(|| StoreError::BadQuery("the cursor is none of this feed".to_owned()))?;
+    let next: u64 = next.ok_or_else(|| StoreError::BadQuery("the cursor does not belong to this feed".to_owned()))?;
     let bodies = transaction.open_table(CHANGES)?;
     let mut changes = Vec::new();
     for entry in table.range(next..)?.take(limit) {
@@ -277,7 +277,7 @@ fn feed(transaction: &ReadTransaction, after: Option<&FeedCursor>, limit: usize)
     Ok(FeedPage { cursor: FeedCursor((next + changes.len() as u64).to_string()), changes })
 }
 
-/// A consumer's place, with its fence.
+/// The place of a consumer and its fence.
 fn place(
     places: &impl ReadableTable<&'static str, &'static [u8]>,
     consumer: &str,
@@ -286,7 +286,7 @@ fn place(
     Ok(Some(serde_json::from_slice(bytes.value())?))
 }
 
-/// One writer at a time: between looking at the fence and writing nobody comes in.
+/// With a single writer, no other write can happen between checking the fence and writing.
 fn keep_feed_place(db: &Database, consumer: &str, new: &FeedPlace, was: u64) -> Result<bool, Failure> {
     let transaction = db.begin_write()?;
     {
@@ -301,7 +301,7 @@ fn keep_feed_place(db: &Database, consumer: &str, new: &FeedPlace, was: u64) -> 
     Ok(true)
 }
 
-/// Index entries stand by tenant: of each tenant the first ones of the index by due time are looked at.
+/// Index entries are sorted by tenant, so the first entries of each tenant in the index by due time are read.
 fn due(
     transaction: &ReadTransaction,
     decl: &KindDecl,
@@ -344,7 +344,7 @@ impl Records for RedbStore {
     }
 
     async fn commit(&self, batch: &Commit) -> Result<(), StoreError> {
-        // A commit waits for the disk, and for other writers: not on a thread that other tasks need.
+        // A commit waits for the disk and for other writers, so it must not block an async worker thread.
         let (db, batch) = (Arc::clone(&self.db), batch.clone());
         let stored = tokio::task::spawn_blocking(move || commit(&db, &batch)).await;
         Ok(stored.map_err(|error| StoreError::outcome_unknown(error.to_string()))??)

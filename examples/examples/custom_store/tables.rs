@@ -1,8 +1,8 @@
-//! The tables of the file, and how records become keys and rows.
+//! The tables of the file, and the conversion of records to keys and rows.
 //!
-//! redb compares a tuple key part by part, so order needs no tricks: every table's key is written in the order in which
-//! the contract wants its rows. Kinds stand in keys by their [`Kind::code`], which sorts as their names do: so the contract
-//! wants logs.
+//! redb compares tuple keys part by part, so the key of every table simply lists its parts in the order that the
+//! contract requires. Kinds are represented by [`Kind::code`], which sorts like their names, as the contract requires
+//! for logs.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
@@ -19,47 +19,47 @@ use uuid::Uuid;
 
 /// Tenant, kind, id.
 pub type RecordKey = (u128, u16, u128);
-/// When recorded, group, version: the order of one record's changes.
+/// Time of recording, group, version: the order of the changes of a record.
 pub type ChangeAt = (i64, u8, u64);
-/// When, kind, id, group, version: the order of logs over many records.
+/// Time, kind, id, group, version: the order of logs over many records.
 pub type LogAt = (i64, u16, u128, u8, u64);
 /// Tenant, kind, name, value.
 pub type ClaimKey<'a> = (u128, u16, &'a str, &'a str);
 /// Tenant, kind, index, equal values, sort value, id.
 pub type IndexKey<'a> = (u128, u16, &'a str, &'a str, &'a [u8], u128);
 
-/// The records, as [`Row`]s.
+/// The records as [`Row`]s.
 pub const RECORDS: TableDefinition<'_, RecordKey, &[u8]> = TableDefinition::new("records");
-/// One entry for each place of a record in a declared index.
+/// One entry per record and declared index that contains it.
 pub const INDEX: TableDefinition<'_, IndexKey<'static>, ()> = TableDefinition::new("index");
-/// Who holds a claim.
+/// The holders of claims.
 pub const CLAIMS: TableDefinition<'_, ClaimKey<'static>, RecordKey> = TableDefinition::new("claims");
 /// Idempotency keys by tenant.
 pub const KEYS: TableDefinition<'_, (u128, &str), &[u8]> = TableDefinition::new("keys");
-/// The commits that last changed a tenant's definitions, and what its users may do.
+/// The last commits that changed the tenant's definitions and access.
 pub const EPOCHS: TableDefinition<'_, u128, (u128, u128)> = TableDefinition::new("epochs");
-/// Every change, by record. The three tables below point here.
+/// All changes by record. The three tables below refer to them.
 pub const CHANGES: TableDefinition<'_, (RecordKey, ChangeAt), &[u8]> = TableDefinition::new("changes");
-/// A tenant's changes by when they were recorded.
+/// The changes of a tenant by time of recording.
 pub const LOG: TableDefinition<'_, (u128, LogAt), ()> = TableDefinition::new("log");
-/// A pipeline's stage moves by when they occurred; the value is when they were recorded.
+/// The stage moves of a pipeline by time of occurrence; the value is the time of recording.
 pub const MOVES: TableDefinition<'_, (u128, u128, LogAt), i64> = TableDefinition::new("moves");
-/// All changes in the order in which they were stored.
+/// All changes in commit order.
 pub const FEED: TableDefinition<'_, u64, (RecordKey, ChangeAt)> = TableDefinition::new("feed");
-/// How far each consumer of the feed has come.
+/// The places of the consumers of the feed.
 pub const PLACES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("places");
 
-/// An id as a key: the order of the numbers is the order of the ids.
+/// An id as a key. Numbers sort like ids.
 pub const fn number(id: Id) -> u128 {
     u128::from_be_bytes(id.bytes())
 }
 
-/// What [`EPOCHS`] holds of a tenant.
+/// Decodes a value of [`EPOCHS`].
 pub const fn epochs((definitions, access): (u128, u128)) -> Epochs {
     Epochs { definitions: id(definitions), access: id(access) }
 }
 
-/// And back.
+/// Decodes [`number`].
 pub const fn id(number: u128) -> Id {
     Id::from_uuid(Uuid::from_u128(number))
 }
@@ -70,48 +70,48 @@ pub const fn kind_key(kind: Kind) -> u16 {
     u16::from_be_bytes([code[0], code[1]])
 }
 
-/// And back; `None` for a kind of a newer program.
+/// Decodes [`kind_key`]; `None` for a kind of a newer program.
 fn kind_of(key: u16) -> Option<Kind> {
     Kind::from_code(std::str::from_utf8(&key.to_be_bytes()).ok()?)
 }
 
-/// A record's key.
+/// The key of a record.
 pub const fn record_key(tenant: Id, record: Ref) -> RecordKey {
     (number(tenant), kind_key(record.kind), number(record.id))
 }
 
-/// The record of a claim's holder, with its tenant; `None` where the file names a kind of a newer program.
+/// The holder of a claim and its tenant; `None` for a kind of a newer program.
 pub fn record_of((tenant, kind, record): RecordKey) -> Option<(Id, Ref)> {
     Some((id(tenant), Ref::new(kind_of(kind)?, id(record))))
 }
 
-/// A claim's key.
+/// The key of a claim.
 pub fn claim_key(claim: &Claim) -> ClaimKey<'_> {
     (number(claim.tenant), kind_key(claim.kind), &claim.name, &claim.value)
 }
 
-/// Where a change stands in its record's history.
+/// The position of a change in the history of its record.
 pub const fn change_at(time: Time, group: Group, version: u64) -> ChangeAt {
     (time.micros(), group as u8, version)
 }
 
-/// Where a change stands in a log.
+/// The position of a change in a log.
 pub const fn log_at(at: &LogPosition) -> LogAt {
     (at.time.micros(), kind_key(at.record.kind), number(at.record.id), at.group as u8, at.version)
 }
 
-/// Where a change stands in a log that goes by a time of it.
+/// The position of a change in a log sorted by the given time.
 pub const fn log_at_time(change: &Change, time: Time) -> LogAt {
     log_at(&LogPosition { time, record: change.record, group: change.group, version: change.version })
 }
 
-/// The first place of a moment in a log: no change stands before it.
+/// A position before all changes of a time in a log.
 pub const fn floor(time: Time) -> LogAt {
     (time.micros(), 0, 0, 0, 0)
 }
 
-/// The keys from `low` up to but not `high`, beginning after a place in the direction of the walk. `None` where there
-/// can be none.
+/// The keys from `low` to `high` (exclusive), starting after a position in the given direction. `None` if the range is
+/// empty.
 pub fn span<K: Ord>(low: K, high: K, after: Option<K>, descending: bool) -> Option<(Bound<K>, Bound<K>)> {
     let (low, high) = match after {
         None => (Bound::Included(low), high),
@@ -123,9 +123,9 @@ pub fn span<K: Ord>(low: K, high: K, after: Option<K>, descending: bool) -> Opti
     (*first < high).then_some((low, Bound::Excluded(high)))
 }
 
-/// A sort value as bytes in its order, missing values last; `None` where the value is not of the sort field's type.
+/// A sort value as bytes that sort like it, missing values last. `None` if the value is not of the type.
 pub fn sort_bytes(ty: FieldType, value: &Value) -> Option<Vec<u8>> {
-    // Flipping the sign's bit puts negative numbers first.
+    // Flipping the sign bit sorts negative numbers first.
     let ordered = |number: i64| (number ^ i64::MIN).to_be_bytes();
     let mut bytes = vec![PRESENT];
     match (ty, value) {
@@ -141,21 +141,21 @@ pub fn sort_bytes(ty: FieldType, value: &Value) -> Option<Vec<u8>> {
 
 const PRESENT: u8 = 0;
 const MISSING: u8 = 1;
-/// After every sort value.
+/// Sorts after every sort value.
 pub const AFTER_ALL: &[u8] = &[2];
 
-/// The time that [`sort_bytes`] made these of.
+/// Decodes a time encoded by [`sort_bytes`].
 pub fn time_of(sort: &[u8]) -> Option<Time> {
     let bytes = sort.strip_prefix(&[PRESENT])?.try_into().ok()?;
     Time::from_micros(i64::from_be_bytes(bytes) ^ i64::MIN).ok()
 }
 
-/// The types of sort field that [`sort_bytes`] knows.
+/// Returns `true` for the field types that [`sort_bytes`] supports.
 pub const fn is_sortable(ty: FieldType) -> bool {
     matches!(ty, FieldType::Time | FieldType::Date | FieldType::Int(..) | FieldType::Text(_))
 }
 
-/// Calls `each` with the key of every place that a record has in an index.
+/// Calls `each` with every key of a record in an index.
 pub fn places<E>(image: &Image, index: &IndexDecl, mut each: impl FnMut(IndexKey<'_>) -> Result<(), E>) -> Result<(), E>
 where
     E: From<serde_json::Error>,
@@ -169,17 +169,17 @@ where
     Ok(())
 }
 
-/// A record as the file has it: its values by name, in the tagged form that needs no declaration to be read. Names that
-/// this program does not know stay where they are.
+/// A stored record: its values by name, in the tagged form that can be read without a declaration. Values with names
+/// that this program does not know are preserved.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Row {
-    /// The versions of its groups.
+    /// The versions of the field groups.
     pub versions: Versions,
     values: BTreeMap<String, Value>,
 }
 
 impl Row {
-    /// Puts the groups that a write names over what is here.
+    /// Applies a write to the groups it contains.
     pub fn write(&mut self, write: &Write) {
         for (field, value) in write.after.decl.fields.iter().zip(&write.after.values) {
             let group = if field.section == Section::Machine { Group::Machine } else { Group::Person };
@@ -198,7 +198,7 @@ impl Row {
         }
     }
 
-    /// The whole record.
+    /// The complete record.
     pub fn image(mut self, tenant: Id, record: Ref) -> Image {
         let mut image = Image::empty(catalog::decl(record.kind), tenant, record.id);
         image.versions = self.versions;
@@ -208,7 +208,7 @@ impl Row {
         image
     }
 
-    /// The record as lists show it: long texts are there or not, and not told.
+    /// The record as lists return it: long texts are replaced by whether they exist.
     pub fn listed(self, tenant: Id, record: Ref) -> Arc<Image> {
         let mut image = self.image(tenant, record);
         for (field, value) in image.decl.fields.iter().zip(&mut image.values) {

@@ -1,4 +1,4 @@
-//! A year made up from a seed: for whoever has no data of their own. The same seed makes the same year.
+//! Generates a year of sales from a seed, for users without data of their own. The same seed gives the same year.
 
 use crm_core::value::{Date, Decimal};
 use fastrand::Rng;
@@ -21,7 +21,7 @@ const PRODUCTS: &[(&str, i64)] = &[
     ("Tongs", 95),
 ];
 
-/// A year of so many deals.
+/// Generates a year with the given number of deals.
 pub fn generate(seed: u64, deals: usize) -> Year {
     let mut rng = Rng::with_seed(seed);
     let products =
@@ -55,7 +55,7 @@ fn agents(rng: &mut Rng) -> Vec<Agent> {
 fn accounts(rng: &mut Rng, count: usize) -> Vec<Account> {
     let mut all: Vec<Account> = Vec::with_capacity(count);
     for at in 0..count {
-        // One in five belongs to one of those before it.
+        // One in five has an earlier one as its parent.
         let parent = (at > 5 && rng.u8(..5) == 0).then(|| pick(rng, &all).name.clone());
         all.push(Account {
             line: line(at),
@@ -73,7 +73,7 @@ fn accounts(rng: &mut Rng, count: usize) -> Vec<Account> {
 
 fn deal(rng: &mut Rng, at: usize, agents: &[Agent], accounts: &[Account]) -> Deal {
     let &(product, price) = pick(rng, PRODUCTS);
-    // Days since 1970 of 2016-11-01, from which on deals were engaged.
+    // Days since 1970, starting with 2016-11-01, the first day on which deals were engaged.
     let since =
         |rng: &mut Rng| Date::from_days(17_106 + rng.i32(0..400)).unwrap_or(Date::of(crm_core::value::Time::EPOCH));
     let closed = |rng: &mut Rng| {

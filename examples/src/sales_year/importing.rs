@@ -1,9 +1,9 @@
-//! Bringing the rows in: companies, users, then deals with their history, in commits as full as the budget allows,
-//! several in flight.
+//! Imports the rows: companies, users, then deals with their history, in commits as large as the budget allows, several
+//! concurrently.
 //!
-//! Every record has the key of its row as external id, which is a claim: whatever is there already is skipped, so a
-//! run that was killed goes on where it was, and nothing comes twice. What is there is found by a walk over the list
-//! first; lists may lag, and what a list did not show yet is refused as a duplicate, which is as good.
+//! The external id of every record is the key of its row, which is claimed. Existing records are skipped, so a run that
+//! was killed continues where it stopped, and nothing is imported twice. Existing records are found by first walking
+//! the list. Lists may lag; a record that a list does not show yet is rejected as a duplicate, with the same result.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -33,17 +33,17 @@ use super::{
     setup::{Place, team_key},
 };
 
-/// How often what the store could not do just now is tried again.
+/// The number of attempts while the store is temporarily unavailable.
 const TRIES: u32 = 4;
-/// How deep accounts may lie below one another: as deep as the CRM takes it.
+/// The maximum depth of parent accounts, which is the CRM's limit.
 const MAX_WAVES: usize = 20;
 
-/// How much at once.
+/// The degree of concurrency.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Records handed over together. A commit holds 22 deals that have closed (record, claim and two changes each).
+    /// The number of records per batch. A commit holds 22 closed deals (record, claim and two changes each).
     pub batch: NonZeroUsize,
-    /// Such batches on their way at the same time.
+    /// The number of concurrent batches.
     pub in_flight: NonZeroUsize,
 }
 
@@ -54,32 +54,32 @@ impl Default for Pace {
     }
 }
 
-/// Whom the import tells how far it is.
+/// Receives the progress of the import.
 pub trait Progress: Send + Sync {
-    /// So many records will come.
+    /// Announces records to import.
     fn expect(&self, _records: u64) {}
-    /// So many more are there.
+    /// Reports imported records.
     fn step(&self, _records: u64) {}
 }
 
-/// Tells nobody.
+/// Ignores the progress.
 impl Progress for () {}
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
-    /// Records made by this run.
+    /// The number of records created by this run.
     pub created: u64,
-    /// Records that were there already.
+    /// The number of records that already existed.
     pub already: u64,
-    /// Rows that were left out, with line and column.
+    /// The rejected rows, with line and column.
     pub faults: Vec<RowFault>,
 }
 
-/// Brings everything in.
+/// Imports everything.
 ///
 /// # Errors
-/// [`Failure`] where the store fails. What is stored stays.
+/// [`Failure`] if the store fails. Records stored before remain.
 pub async fn import(
     crm: &Crm,
     place: &Place,
@@ -96,7 +96,7 @@ pub async fn import(
     Ok(import)
 }
 
-/// One row on its way: the line, its key, and the record it becomes.
+/// A row to import: its line, its key, and the record to create.
 struct Coming<K> {
     line: u64,
     key: String,
@@ -104,7 +104,7 @@ struct Coming<K> {
 }
 
 impl<K: RecordKind> Coming<K> {
-    /// The log names the row that a record came from, beside what its actor acts through.
+    /// Adds the source row to the origin that the log records.
     fn from(mut self, file: &str) -> Self {
         let row = Origin { detail: Some(format!("{file}:{}", self.line)), ..Origin::default() };
         self.new = self.new.through(row);
@@ -112,11 +112,11 @@ impl<K: RecordKind> Coming<K> {
     }
 }
 
-/// What a kind of row is read from, to name a column at fault.
+/// The source of a kind of rows, used to name the faulty column.
 struct Source {
     file: &'static str,
     headings: &'static [&'static str],
-    /// The column that a field comes from.
+    /// The column of a field.
     column: fn(&str) -> Option<usize>,
 }
 
@@ -135,7 +135,7 @@ impl Run<'_> {
         self.place.admin.clone().through(origin)
     }
 
-    /// The records that are there already, by external id.
+    /// Returns the existing records by external id.
     async fn there<K: RecordKind>(
         &self,
         all: &Collection<'_, K>,
@@ -154,7 +154,8 @@ impl Run<'_> {
         Ok(there)
     }
 
-    /// Makes what is not there yet, and adds it to what is. A row that is refused is noted, and stops no other.
+    /// Creates missing records and adds them to the existing ones. A rejected row is reported and does not stop the
+    /// others.
     async fn bring<K: RecordKind>(
         &mut self,
         of: for<'c> fn(&'c Crm, &'c Actor) -> Collection<'c, K>,
@@ -203,7 +204,7 @@ impl Run<'_> {
 }
 
 impl Source {
-    /// What was wrong with a row, by the columns its fields come from.
+    /// The faults of a row, by the columns of the rejected fields.
     fn faults(&self, line: u64, error: &Error) -> Vec<RowFault> {
         let fault = |column: Option<usize>, message: String| RowFault {
             file: self.file,
@@ -229,7 +230,7 @@ enum Outcome {
     Refused(Error),
 }
 
-/// Makes the records of a batch; tries again what the store could not do just now.
+/// Creates the records of a batch, with retries while the store is unavailable.
 async fn bring_batch<K: RecordKind>(
     crm: Crm,
     actor: Actor,
@@ -269,7 +270,7 @@ async fn bring_batch<K: RecordKind>(
     Ok(outcomes)
 }
 
-/// Parents first: an account comes in the wave after its parent's.
+/// Parents first: an account is imported in the wave after its parent's.
 async fn companies(run: &mut Run<'_>, year: &Year) -> Result<HashMap<String, Id>, Failure> {
     let source = Source { file: ACCOUNTS, headings: ACCOUNT_HEADINGS, column: account_column };
     let mut there = run.there(&run.crm.companies(&run.place.admin), ListQuery::new().sort("name")).await?;
@@ -324,7 +325,7 @@ fn account_column(field: &str) -> Option<usize> {
     })
 }
 
-/// The line and the region of each manager's first agent.
+/// The line and the region of the first agent of each manager.
 fn managers(year: &Year) -> BTreeMap<&str, (u64, &str)> {
     let mut managers = BTreeMap::new();
     for agent in &year.agents {
@@ -333,7 +334,7 @@ fn managers(year: &Year) -> BTreeMap<&str, (u64, &str)> {
     managers
 }
 
-/// Managers first, then whom they manage.
+/// Managers first, then their agents.
 async fn users(
     run: &mut Run<'_>,
     year: &Year,
@@ -414,7 +415,7 @@ async fn deals(
     run.bring(Crm::deals, &source, coming, &mut there).await
 }
 
-/// The stages of the pipeline, and the calendar whose midnights its days begin at.
+/// The stages of the pipeline, and the calendar that defines midnight.
 struct Stages {
     pipeline: Id,
     prospecting: Id,
@@ -439,8 +440,8 @@ impl Stages {
     }
 }
 
-/// The deal with its dates as history: created engaging on the day it was engaged, and won or lost on the day it was.
-/// A deal that was never engaged occurs when it is recorded.
+/// The deal with its dates as history: created as engaging on the day of engagement, and won or lost on the closing
+/// day. A deal that was never engaged is created at the time of the import.
 fn deal(
     row: &Deal,
     owner: Id,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::reporting::{By, OLDER_THAN, YearReport};
 
-/// The object.
+/// Returns the report as JSON.
 pub fn report(year: &YearReport) -> Value {
     let overall = &year.sales.overall;
     let mut all = Map::new();
@@ -57,12 +57,12 @@ pub fn report(year: &YearReport) -> Value {
     Value::Object(all)
 }
 
-/// A number of six decimals; null where it is not known.
+/// A number with six decimals; null if it is unknown.
 fn float(number: Option<f64>) -> Value {
     number.map_or(Value::Null, |number| json!((number * 1e6).round() / 1e6))
 }
 
-/// An amount: a whole number where it is one.
+/// An amount; an integer if it is whole.
 fn amount(number: Decimal) -> Value {
     number.to_string().parse::<i64>().map_or_else(|_| float(Some(number.to_f64())), Value::from)
 }
@@ -166,7 +166,7 @@ fn agent_quarters(year: &YearReport) -> Value {
     agents.into()
 }
 
-/// The greatest by won value, then by name.
+/// The groups with the largest won value, then by name.
 fn top(year: &YearReport, by: By, called: &str, count: usize) -> Value {
     let mut groups = year.groups(by);
     let value = |figures: &Figures| figures.won_value.in_base.as_ref().map_or(Decimal::ZERO, |value| value.sum);

@@ -1,12 +1,12 @@
-//! A year of a sales team: read (or made up), brought in with its history, and reported on.
+//! A sales team's year: read (or generated), imported with its history, and reported on.
 //!
-//! Everything goes through the public use cases, so that each room shows one thing an embedder does:
+//! Everything uses the public use cases, and each module shows one task of an embedder:
 //!
-//! - [`rows`]: the year as plain rows; [`reading`] gets them from CSV files, [`generating`] from a seed
-//! - [`stores`]: a store from a text such as `postgres://…`
-//! - [`setup`]: organization, pipeline, custom properties and teams, each found again when run again
-//! - [`importing`]: companies, users and 8,800 deals with their history, resumable at any moment
-//! - [`reporting`]: the figures, read back from the store; [`json`] and [`tables`] show them
+//! - [`rows`]: the year as plain rows; [`reading`] reads them from CSV files, [`generating`] generates them from a seed
+//! - [`stores`]: opening a store from a text such as `postgres://…`
+//! - [`setup`]: organization, pipeline, custom properties and teams, created once and found again by later runs
+//! - [`importing`]: companies, users and 8,800 deals with their history, resumable at any time
+//! - [`reporting`]: the metrics, read back from the store; [`json`] and [`tables`] show them
 
 pub mod generating;
 pub mod importing;
@@ -24,16 +24,16 @@ use importing::{Import, Pace, Progress};
 use reporting::YearReport;
 use rows::Year;
 
-/// Why the program stopped.
+/// The reason why the program failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The data cannot be used at all: a file is missing, or has other headings.
+    /// The data is unusable: a file is missing or has other column names.
     #[error("{0}")]
     Data(String),
-    /// No store could be made of the text.
+    /// The text does not name a store.
     #[error("{0}")]
     Usage(String),
-    /// A use case failed. What was stored stays; run it again to go on.
+    /// A use case failed. Stored records remain; run the program again to continue.
     #[error("{0}")]
     Crm(#[from] Error),
     /// The store could not be opened.
@@ -42,15 +42,15 @@ pub enum Failure {
     /// The report could not be written.
     #[error("the report cannot be written: {0}")]
     Output(#[from] std::io::Error),
-    /// A task of the import ended before its time.
+    /// A task of the import was aborted.
     #[error("an import task ended: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Brings a year in (or goes on where an earlier run was stopped) and reports on it.
+/// Imports a year (or continues an earlier run) and reports on it.
 ///
 /// # Errors
-/// [`Failure`]. A row that is refused is no failure: it is in [`Import::faults`].
+/// [`Failure`]. Rejected rows are not errors; they are listed in [`Import::faults`].
 pub async fn run(
     crm: &Crm,
     slug: &str,

@@ -1,4 +1,4 @@
-//! Reading the year from CSV files. A row that is wrong is noted with its line and column and stops no other.
+//! Reads the year from CSV files. A faulty row is reported with its line and column and does not stop the others.
 
 use std::{collections::HashSet, fs::File, io::Read as _, path::Path};
 
@@ -19,20 +19,20 @@ pub const AGENTS: &str = "sales_teams.csv";
 /// The file of the products.
 pub const PRODUCTS: &str = "products.csv";
 
-/// The headings of the deals, in the order in which they are read.
+/// The columns of the deals, in the order in which they are read.
 pub const DEAL_HEADINGS: &[&str] =
     &["opportunity_id", "sales_agent", "product", "account", "deal_stage", "engage_date", "close_date", "close_value"];
-/// The headings of the accounts.
+/// The columns of the accounts.
 pub const ACCOUNT_HEADINGS: &[&str] =
     &["account", "sector", "year_established", "revenue", "employees", "office_location", "subsidiary_of"];
-/// The headings of the agents.
+/// The columns of the agents.
 pub const AGENT_HEADINGS: &[&str] = &["sales_agent", "manager", "regional_office"];
 const PRODUCT_HEADINGS: &[&str] = &["product", "sales_price"];
 
-/// Reads the four files of a folder.
+/// Reads the four files of a directory.
 ///
 /// # Errors
-/// [`Failure::Data`] where a file is missing or lacks a heading. Wrong rows are in [`Year::faults`].
+/// [`Failure::Data`] if a file or a column is missing. Faulty rows are in [`Year::faults`].
 pub fn read(folder: &Path) -> Result<Year, Failure> {
     let mut year = Year::default();
     let mut faults = Vec::new();
@@ -66,7 +66,7 @@ pub fn read(folder: &Path) -> Result<Year, Failure> {
     Ok(year)
 }
 
-/// What a deal may name.
+/// The names that a deal may refer to.
 struct Names<'a> {
     products: HashSet<&'a str>,
     agents: HashSet<&'a str>,
@@ -94,7 +94,7 @@ impl Names<'_> {
     }
 }
 
-/// The one slip of the pen in the data.
+/// Corrects the only misspelling in the data.
 fn product(name: String) -> String {
     if name == "GTXPro" { "GTX Pro".to_owned() } else { name }
 }
@@ -118,12 +118,12 @@ fn stage(row: &Row<'_>) -> Result<Stage, RowFault> {
     })
 }
 
-/// One row, its cells in the order of the headings asked for.
+/// A row with its cells in the order of the requested columns.
 struct Row<'a> {
     file: &'static str,
     line: u64,
     headings: &'static [&'static str],
-    /// The column of each heading in the file.
+    /// The position of each column in the file.
     columns: &'a [usize],
     cells: &'a StringRecord,
 }
@@ -138,7 +138,7 @@ impl Row<'_> {
         self.text(at).ok_or_else(|| self.fault(at, "is needed".to_owned()))
     }
 
-    /// What the row is known by, which no row before it had.
+    /// The key of the row, which no earlier row had.
     fn key(&self, at: usize, seen: &mut HashSet<String>) -> Result<String, RowFault> {
         let key = self.needed(at)?;
         if seen.insert(key.clone()) { Ok(key) } else { Err(self.fault(at, format!("`{key}` is there twice"))) }
@@ -164,7 +164,7 @@ impl Row<'_> {
     }
 }
 
-/// The rows of a file, with the faults of those that could not be read.
+/// The rows of a file, and the faults of those that could not be read.
 fn rows<T>(
     folder: &Path,
     file: &'static str,
@@ -177,7 +177,7 @@ fn rows<T>(
     File::open(folder.join(file))
         .and_then(|mut opened| opened.read_to_end(&mut bytes))
         .map_err(|error| unusable(error.to_string()))?;
-    // Spreadsheets put a byte order mark before the first heading.
+    // Spreadsheets write a byte order mark before the first column name.
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(text);
     let found = reader.headers().map_err(|error| unusable(error.to_string()))?.clone();

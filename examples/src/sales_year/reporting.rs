@@ -1,4 +1,4 @@
-//! The figures of the year, read back from the store by the reports alone.
+//! The metrics of the year, read back from the store through the reports only.
 
 use crm_core::{
     Crm,
@@ -10,10 +10,10 @@ use crm_core::{
 
 use super::{Failure, setup::Place};
 
-/// Days for which the deals that have been engaged for longer are counted.
+/// The ages in days for which older engaging deals are counted.
 pub const OLDER_THAN: [i64; 2] = [90, 138];
 
-/// The tables of the sales report, in the order in which they are asked for.
+/// The tables of the sales report, in the order in which they are requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// Quarters of closing.
@@ -30,11 +30,11 @@ pub enum By {
     Region,
     /// Products.
     Product,
-    /// What the customers do.
+    /// Industries of the customers.
     Sector,
-    /// Where the customers are.
+    /// Countries of the customers.
     Country,
-    /// The customers.
+    /// Customers.
     Account,
     /// Quarters in which deals were engaged.
     Cohort,
@@ -76,31 +76,31 @@ impl By {
     }
 }
 
-/// Everything that is shown.
+/// The data of the whole report.
 #[derive(Clone, Debug)]
 pub struct YearReport {
-    /// What sold.
+    /// Closed deals.
     pub sales: SalesReport,
-    /// What is open, at list prices.
+    /// Open deals, at list prices.
     pub pipeline: PipelineReport,
-    /// How long the engaging deals have been so, at the end of the year in which the last deal closed.
+    /// The ages of engaging deals at the end of the year of the last closing.
     pub ages: AgeReport,
-    /// The names of everybody who has a manager.
+    /// The names of all users who have a manager.
     pub agents: Vec<String>,
-    /// How many companies there are.
+    /// The number of companies.
     pub accounts: u64,
-    /// How many products a deal can be of.
+    /// The number of products that a deal can be for.
     pub products: u64,
 }
 
 impl YearReport {
-    /// One of the sales report's tables.
+    /// Returns a table of the sales report.
     pub fn table(&self, by: By) -> Option<&Table<Figures>> {
         let at = By::ALL.iter().position(|other| *other == by)?;
         self.sales.tables.get(at)
     }
 
-    /// The named groups of a table by one key, in the order of their names.
+    /// Returns the named groups of a table with one key, sorted by name.
     pub fn groups(&self, by: By) -> Vec<(&str, &Figures)> {
         let groups = self.table(by).map_or(&[][..], |table| table.groups.as_slice());
         let named = |group: &'_ crm_core::reports::Group<Figures>| group.names.first().cloned().flatten().is_some();
@@ -111,17 +111,18 @@ impl YearReport {
             .collect()
     }
 
-    /// The open deals of a stage.
+    /// Returns the number of open deals in a stage.
     pub fn open(&self, stage: &str) -> u64 {
         self.pipeline.stages.iter().find(|found| found.key == stage).map_or(0, |found| found.open.deals)
     }
 
-    /// Base currency a day: engaging deals × win rate × average won value ÷ mean cycle of won deals.
+    /// Returns the sales velocity in base currency per day: engaging deals × win rate × average won value ÷ mean cycle
+    /// of won deals.
     pub fn velocity(&self) -> Option<f64> {
         self.sales.overall.velocity(self.open("engaging"))
     }
 
-    /// What the open deals would bring at list prices: each product's × the product's own win rate.
+    /// Returns the expected value of the open deals at list prices, with the win rate of each product.
     pub fn forecast_by_product(&self) -> f64 {
         let products = self.pipeline.tables.first().map_or(&[][..], |table| table.groups.as_slice());
         let rates = self.table(By::Product);
@@ -135,16 +136,16 @@ impl YearReport {
             .sum()
     }
 
-    /// What the open deals would bring at list prices × the overall win rate.
+    /// Returns the expected value of the open deals at list prices, with the overall win rate.
     pub fn forecast_flat(&self) -> Option<f64> {
         Some(self.pipeline.total.value.in_base.as_ref()?.sum.to_f64() * self.sales.overall.win_rate?)
     }
 }
 
-/// Asks for all of it.
+/// Requests all reports.
 ///
 /// # Errors
-/// What the CRM says.
+/// Those of the CRM.
 pub async fn read(crm: &Crm, place: &Place) -> Result<YearReport, Failure> {
     let (admin, pipeline) = (&place.admin, place.pipeline.id);
     let reports = crm.reports(admin);

@@ -1,124 +1,124 @@
-//! A year as plain rows, each knowing the line it came from.
+//! A year as plain rows, each with its line in the source file.
 
 use std::fmt;
 
 use crm_core::value::{Date, Decimal};
 
-/// Everything that is brought in.
+/// The data to import.
 #[derive(Clone, Debug, Default)]
 pub struct Year {
     /// The customers.
     pub accounts: Vec<Account>,
-    /// What is sold.
+    /// The products.
     pub products: Vec<Product>,
-    /// Who sells.
+    /// The agents.
     pub agents: Vec<Agent>,
-    /// What was and may be sold.
+    /// The deals, open and closed.
     pub deals: Vec<Deal>,
-    /// Rows that could not be read.
+    /// The rows that could not be read.
     pub faults: Vec<RowFault>,
 }
 
 /// A customer.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The line of its row, the heading being line 1.
+    /// The line of its row; the header is line 1.
     pub line: u64,
-    /// What it is called: its key.
+    /// The name, which is the key.
     pub name: String,
-    /// What it does.
+    /// The industry.
     pub sector: Option<String>,
-    /// When it was founded.
+    /// The year of foundation.
     pub founded: Option<i64>,
-    /// What it earns a year, in dollars.
+    /// The annual revenue in dollars.
     pub revenue: Option<Decimal>,
-    /// How many work there.
+    /// The number of employees.
     pub employees: Option<i64>,
-    /// In which country it is.
+    /// The country.
     pub country: Option<String>,
-    /// The account above it.
+    /// The name of the parent account.
     pub parent: Option<String>,
 }
 
-/// Something that is sold.
+/// A product.
 #[derive(Clone, Debug)]
 pub struct Product {
-    /// What it is called: its key.
+    /// The name, which is the key.
     pub name: String,
-    /// What it costs, in dollars.
+    /// The list price in dollars.
     pub list_price: Decimal,
 }
 
-/// Somebody who sells.
+/// A sales agent.
 #[derive(Clone, Debug)]
 pub struct Agent {
-    /// The line of the row.
+    /// The line of its row; the header is line 1.
     pub line: u64,
-    /// Their name: their key.
+    /// The name, which is the key.
     pub name: String,
-    /// The name of their manager.
+    /// The name of the manager.
     pub manager: String,
-    /// The office their manager's team belongs to.
+    /// The regional office of the manager's team.
     pub region: String,
 }
 
-/// How far a deal has come.
+/// The stage of a deal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Nobody has talked to the customer yet.
+    /// The customer has not been contacted yet.
     Prospecting,
-    /// One talks.
+    /// The customer is being talked to.
     Engaging {
-        /// Since when.
+        /// The day of engagement.
         since: Date,
     },
-    /// It was sold.
+    /// The deal was won.
     Won {
-        /// Since when one talked.
+        /// The day of engagement.
         since: Date,
-        /// When it was sold.
+        /// The closing day.
         on: Date,
-        /// For how much, in dollars.
+        /// The value in dollars.
         value: Decimal,
     },
-    /// It was not.
+    /// The deal was lost.
     Lost {
-        /// Since when one talked.
+        /// The day of engagement.
         since: Date,
-        /// When it was given up.
+        /// The closing day.
         on: Date,
-        /// What it was worth then, in dollars.
+        /// The value at that time in dollars.
         value: Decimal,
     },
 }
 
-/// A sale that happened or may happen.
+/// A deal, open or closed.
 #[derive(Clone, Debug)]
 pub struct Deal {
-    /// The line of its row.
+    /// The line of its row; the header is line 1.
     pub line: u64,
-    /// Its key.
+    /// The key.
     pub id: String,
-    /// The name of whoever works on it.
+    /// The name of the agent.
     pub agent: String,
     /// The name of the product.
     pub product: String,
-    /// The name of the account, where it is known.
+    /// The name of the account, if known.
     pub account: Option<String>,
-    /// How far it has come.
+    /// The stage.
     pub stage: Stage,
 }
 
-/// A row that was left out, and why.
+/// A rejected row and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowFault {
-    /// Of which file.
+    /// The name of the file.
     pub file: &'static str,
-    /// On which line, the heading being line 1.
+    /// The line; the header is line 1.
     pub line: u64,
-    /// In which column, by number from 1 and heading, where it is one.
+    /// The column by its number, starting with 1, and its name, if a single column is at fault.
     pub column: Option<(usize, &'static str)>,
-    /// What is wrong, and what would be right.
+    /// The fault and the accepted values.
     pub message: String,
 }
 

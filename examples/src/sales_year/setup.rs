@@ -1,5 +1,5 @@
-//! What must be there before the first record: organization, pipeline, custom properties, teams. Each is found by its
-//! external id when the program runs again, strongly consistent, and made where it is not there.
+//! Creates everything that must exist before the first record: organization, pipeline, custom properties and teams.
+//! Later runs find them by external id, with strong consistency.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,27 +20,27 @@ use super::{
     rows::{Agent, Year},
 };
 
-/// Where everything goes.
+/// The target of the import.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// The organization's first administrator, who imports.
     pub admin: Actor,
-    /// The pipeline of its own.
+    /// The pipeline created for the import.
     pub pipeline: Record<Pipeline>,
     /// The teams by [`team_key`].
     pub teams: HashMap<String, Id>,
-    /// The role of agents.
+    /// The role of the agents.
     pub rep: Id,
-    /// The role of managers.
+    /// The role of the managers.
     pub manager: Id,
-    /// Whether anything was there before this run.
+    /// `true` if the organization was created by this run.
     pub is_new: bool,
 }
 
-/// Finds or makes everything.
+/// Finds or creates everything.
 ///
 /// # Errors
-/// What the CRM says.
+/// Those of the CRM.
 pub async fn set_up(crm: &Crm, slug: &str, year: &Year) -> Result<Place, Failure> {
     let (admin, is_new) = organization(crm, slug).await?;
     let pipeline = ensure(&crm.pipelines(&admin), "sales_year", || new_pipeline("sales_year")).await?;
@@ -51,7 +51,7 @@ pub async fn set_up(crm: &Crm, slug: &str, year: &Year) -> Result<Place, Failure
     Ok(Place { admin, pipeline, teams, rep, manager, is_new })
 }
 
-/// The administrator of the organization of a slug, and whether it was made just now.
+/// Returns the administrator of the organization with the slug, and whether the organization was just created.
 async fn organization(crm: &Crm, slug: &str) -> Result<(Actor, bool), Failure> {
     let found = match crm.tenant_by_slug(slug).await {
         Ok(tenant) => tenant,
@@ -60,7 +60,7 @@ async fn organization(crm: &Crm, slug: &str) -> Result<(Actor, bool), Failure> {
                 NewOrganization { name: "A sales team".into(), slug: Some(slug.to_owned()), ..Default::default() };
             match crm.bootstrap(new).await {
                 Ok(admin) => return Ok((admin, true)),
-                // Another run was faster.
+                // A concurrent run was faster.
                 Err(Error::Duplicate { .. }) => crm.tenant_by_slug(slug).await?,
                 Err(error) => return Err(error.into()),
             }
@@ -70,7 +70,7 @@ async fn organization(crm: &Crm, slug: &str) -> Result<(Actor, bool), Failure> {
     Ok((crm.actor_by_external_id(found, "admin").await?, false))
 }
 
-/// The record of an external id, made where it is not there. The new one must have this external id.
+/// Finds a record by external id, or creates it. The new record must have this external id.
 async fn ensure<K: RecordKind>(
     all: &Collection<'_, K>,
     external_id: &str,
@@ -82,13 +82,13 @@ async fn ensure<K: RecordKind>(
     }
     match all.create(new()).await {
         Ok(made) => Ok(made.into_value()),
-        // Another run was faster.
+        // A concurrent run was faster.
         Err(Error::Duplicate { .. }) => all.find("external_id", external_id).await,
         Err(error) => Err(error),
     }
 }
 
-/// Prospecting, Engaging, Won, Lost; no gates.
+/// A pipeline with the stages Prospecting, Engaging, Won and Lost, without gates.
 fn new_pipeline(external_id: &str) -> NewPipeline {
     NewPipeline {
         name: "Sales year".into(),
@@ -105,7 +105,7 @@ fn new_pipeline(external_id: &str) -> NewPipeline {
     }
 }
 
-/// The product and its list price on the deal, the country on the company.
+/// Defines the product and list price of deals and the country of companies.
 async fn properties(crm: &Crm, admin: &Actor, year: &Year) -> Result<(), Error> {
     let all = crm.properties(admin);
     let wanted: BTreeSet<&str> = year.products.iter().map(|product| product.name.as_str()).collect();
@@ -124,7 +124,7 @@ async fn properties(crm: &Crm, admin: &Actor, year: &Year) -> Result<(), Error> 
         ..new(Kind::Deal, "product", "Product", PropertyType::Select)
     })
     .await?;
-    // Another run may have known fewer products.
+    // An earlier run may have had fewer products.
     let mut options = product.options.clone();
     let known: BTreeSet<String> = options.iter().map(|option| option.value.clone()).collect();
     options.extend(wanted.iter().filter(|&&name| !known.contains(name)).map(|name| option(name)));
@@ -134,12 +134,12 @@ async fn properties(crm: &Crm, admin: &Actor, year: &Year) -> Result<(), Error> 
     Ok(())
 }
 
-/// What a manager's team in a region is known by.
+/// The external id of a manager's team in a region.
 pub fn team_key(region: &str, manager: &str) -> String {
     format!("{region}: {manager}")
 }
 
-/// A team for each region, and below it one for each manager.
+/// Creates a team for each region, and below it one for each manager.
 async fn teams(crm: &Crm, admin: &Actor, agents: &[Agent]) -> Result<HashMap<String, Id>, Error> {
     let mut managers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for agent in agents {

@@ -1,4 +1,4 @@
-//! A store from a text: `memory`, `postgres://…`, `dynamodb://host:port/table`.
+//! Opens a store from a text: `memory`, `postgres://…` or `dynamodb://host:port/table`.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use crm_store_postgres::PostgresStore;
 
 use super::Failure;
 
-/// Opens the store, and lays out the database or table where it is new.
+/// Opens the store, and creates the schema or table if it does not exist.
 ///
-/// `dynamodb://` speaks plain HTTP with credentials that are none, as emulators take it.
+/// `dynamodb://` uses plain HTTP and dummy credentials, as emulators accept them.
 ///
 /// # Errors
-/// [`Failure::Usage`] for a text that names no store, [`Failure::Store`] where it does not answer.
+/// [`Failure::Usage`] if the text does not name a store, [`Failure::Store`] if the store does not respond.
 pub async fn open(text: &str) -> Result<Arc<dyn Store>, Failure> {
     if text == "memory" {
         return Ok(Arc::new(MemoryStore::new()));

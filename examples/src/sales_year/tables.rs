@@ -1,4 +1,4 @@
-//! The report as tables a person reads.
+//! The report as text tables.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use crm_core::{reports::Figures, value::Decimal};
 
 use super::reporting::{By, YearReport};
 
-/// Groups shown where a table could have hundreds.
+/// The number of groups shown of tables that can have hundreds.
 const TOP: usize = 10;
 
-/// The whole report.
+/// Returns the whole report.
 pub fn report(year: &YearReport) -> String {
     let mut all = String::new();
     let overall = &year.sales.overall;
@@ -82,7 +82,7 @@ fn won_value(figures: &Figures) -> String {
     thousands(sum(figures))
 }
 
-/// `1 234 567`.
+/// Formats an amount as `1 234 567`.
 fn thousands(amount: Decimal) -> String {
     let text = amount.to_string();
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));

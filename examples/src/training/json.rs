@@ -1,16 +1,17 @@
-//! What was found as one JSON object.
+//! The training report as one JSON object.
 
 use crm_core::predict::{Cell, Coding, Input, Trained};
 use serde_json::{Value, json};
 
 use super::reading::Reading;
 
-/// The figures, the warnings, every weight, and what the model says of every test row: the base rate where it is no better.
+/// Returns the metrics, the warnings, every weight, and the prediction for every test row, which is the base rate if
+/// the model is not better.
 pub fn report(reading: &Reading, trained: &Trained, seconds: f64) -> Value {
     let (report, model) = (&trained.report, &trained.model);
     let evaluation = &report.evaluation;
     let metrics = &evaluation.metrics;
-    // Without confidence every row is answered alike, whatever it holds.
+    // A model without confidence predicts the same for every row.
     let refused = (!model.is_confident()).then(|| {
         let cells = vec![Cell::Missing; model.columns().len()];
         model.predict(&cells).map_or(evaluation.base_rate, |prediction| prediction.probability)
@@ -53,7 +54,7 @@ pub fn report(reading: &Reading, trained: &Trained, seconds: f64) -> Value {
     })
 }
 
-/// In a few words, whether the model may be relied on.
+/// Returns a short statement on whether the model is reliable.
 pub fn verdict(trained: &Trained) -> &'static str {
     if trained.model.is_confident() { "better than the base rate" } else { "no better than the base rate" }
 }

@@ -1,11 +1,11 @@
-//! Leads that are made up from a seed, as a CSV file: with what such files have (numbers of their own, addresses, gaps) and
-//! one column that knows the outcome.
+//! Generates leads from a seed as a CSV file with typical features: identifiers, addresses, gaps, and one column that
+//! leaks the outcome.
 
 use std::fmt::Write as _;
 
 use fastrand::Rng;
 
-/// So many leads, the oldest first. The outcome is `converted`.
+/// Generates the given number of leads, oldest first. The column of the outcome is `converted`.
 pub fn leads(rows: usize, seed: u64) -> String {
     let mut random = Rng::with_seed(seed);
     let mut csv = String::from("lead,email,source,country,visits,minutes on site,team size,last activity,converted\n");
@@ -15,7 +15,7 @@ pub fn leads(rows: usize, seed: u64) -> String {
         let visits = random.u32(..12);
         let minutes = random.f64() * 60.0;
         let team = 1 + random.u32(..40);
-        // Who comes too often only looks; at a fair, large teams buy.
+        // Very frequent visitors only look; large teams buy at fairs.
         let worth = match source {
             "referral" => 1.4,
             "cold list" => -1.2,
@@ -24,7 +24,7 @@ pub fn leads(rows: usize, seed: u64) -> String {
         };
         let log_odds = worth + 2.0 * f64::from(visits.min(6)) / 6.0 - f64::from(visits) * 0.15 + minutes / 40.0 - 2.2;
         let converted = random.f64() < 1.0 / (1.0 + (-log_odds).exp());
-        // The sales team notes it when all is said.
+        // The sales team fills this column after the outcome is known.
         let last = match (converted, random.u32(..10)) {
             (true, 0..=7) => "contract sent",
             (false, 0..=6) => "no answer",

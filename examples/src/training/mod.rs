@@ -1,4 +1,4 @@
-//! Training a predictive model on a CSV file: reading it, and telling what was found.
+//! Trains a predictive model on a CSV file: reading the file and reporting the result.
 
 pub mod json;
 pub mod made_up;

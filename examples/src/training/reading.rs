@@ -1,12 +1,12 @@
-//! A CSV file as a table to train on: the types of its columns are guessed, and what was guessed is told.
+//! Reads a CSV file as a training table. The types of the columns are guessed, and the guesses are reported.
 
 use std::{collections::BTreeMap, io::Read};
 
 use crm_core::predict::{Cell, Kind, Order, Table, TableBuilder, TableError};
 
-/// What is taken for no value, besides nothing at all.
+/// Values that count as missing, in addition to the empty cell.
 const MISSING: [&str; 7] = ["NA", "N/A", "n/a", "NULL", "null", "NaN", "nan"];
-/// Names that often stand for no value: they are told, and kept.
+/// Names that often mean a missing value. They are reported and kept.
 const SUSPICIOUS: [&str; 14] = [
     "select",
     "please select",
@@ -23,62 +23,62 @@ const SUSPICIOUS: [&str; 14] = [
     "?",
     ".",
 ];
-/// Outcomes that are taken to be the good one.
+/// Values of the outcome that are assumed to be successes.
 const POSITIVE: [&str; 8] = ["1", "true", "yes", "y", "won", "converted", "closed won", "success"];
 
-/// What to read, and how.
+/// The input options.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// The column with the outcome.
+    /// The column of the outcome.
     pub outcome: String,
-    /// Its value that counts as a success; found where it is usual.
+    /// The value that counts as a success. Common values are detected.
     pub positive: Option<String>,
-    /// What separates the columns.
+    /// The column separator.
     pub separator: u8,
-    /// More values that stand for none.
+    /// Additional values that count as missing.
     pub missing: Vec<String>,
-    /// In which order the rows are.
+    /// The order of the rows.
     pub order: Order,
 }
 
-/// A table, and what reading it showed.
+/// A table and the observations made while reading it.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The table.
     pub table: Table,
     /// The value of the outcome that counts as a success.
     pub positive: String,
-    /// Rows left out, because they have no outcome.
+    /// The number of rows left out because they have no outcome.
     pub without_outcome: usize,
-    /// For each row of the table its place in the file, from 0, the heading not counted.
+    /// The position in the file of each row of the table, starting with 0 after the header.
     pub places: Vec<usize>,
-    /// Columns with a name that often stands for no value: column, name, rows.
+    /// Columns with a value that often means missing: column, value, number of rows.
     pub suspicious: Vec<(String, String, usize)>,
 }
 
-/// Why a file is no table.
+/// The reason why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadingError {
-    /// It is no CSV.
+    /// The file is not valid CSV.
     #[error(transparent)]
     Csv(#[from] csv::Error),
-    /// It has no such column.
+    /// The requested column does not exist.
     #[error("there is no column `{asked}`; there are {}", .there.join(", "))]
     NoColumn {
-        /// What was asked for.
+        /// The requested column.
         asked: String,
-        /// What there is.
+        /// The existing columns.
         there: Vec<String>,
     },
-    /// Which outcome is the good one cannot be told.
+    /// The successful outcome cannot be determined.
     #[error("say with --positive which of these is the good outcome: {}", .0.join(", "))]
     Positive(Vec<String>),
-    /// The table refuses it.
+    /// The table is invalid.
     #[error(transparent)]
     Table(#[from] TableError),
 }
 
-/// Reads a file whole.
+/// Reads a whole file.
 pub fn read(from: impl Read, asked: &Asked) -> Result<Reading, ReadingError> {
     let mut reader = csv::ReaderBuilder::new().delimiter(asked.separator).trim(csv::Trim::All).from_reader(from);
     let heading: Vec<String> =
@@ -125,7 +125,7 @@ pub fn read(from: impl Read, asked: &Asked) -> Result<Reading, ReadingError> {
     Ok(Reading { table: builder.build(), positive, without_outcome: rows.len() - places.len(), places, suspicious })
 }
 
-/// Which outcome is the good one: what was asked for, or the only one of two that is usual.
+/// Returns the successful outcome: the requested one, or the only common one of two.
 fn positive<'a>(outcomes: impl Iterator<Item = &'a str>, asked: &Asked) -> Result<String, ReadingError> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in outcomes {

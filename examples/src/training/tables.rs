@@ -1,4 +1,4 @@
-//! What was found, as somebody who sells reads it.
+//! The training report as text tables for salespeople.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,10 @@ use crm_core::predict::{
 
 use super::reading::Reading;
 
-/// Columns that are told in detail.
+/// The number of columns described in detail.
 const TOP: usize = 12;
 
-/// The whole report; with `every_weight` also each weight of the model.
+/// Returns the whole report; with `every_weight` including each weight of the model.
 pub fn report(name: &str, reading: &Reading, trained: &Trained, seconds: f64, every_weight: bool) -> String {
     let report = &trained.report;
     let mut all = String::new();
@@ -197,7 +197,7 @@ fn calibration(evaluation: &Evaluation) -> Table {
     align(table)
 }
 
-/// Column by column, strongest first: how much it moves a score, and what speaks for and against.
+/// The columns, strongest first: how much each moves a score, and its values that speak for and against.
 fn columns(reading: &Reading, trained: &Trained) -> Table {
     let model = &trained.model;
     let mut strengths = model.strengths(&model.prepare(&reading.table));
@@ -282,7 +282,7 @@ fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// A count with its thousands apart.
+/// Formats a count with thousands separators.
 fn count(count: usize) -> String {
     let digits = count.to_string();
     let mut apart = String::new();
@@ -302,8 +302,8 @@ mod tests {
     use super::*;
     use crate::training::{json, made_up, reading};
 
-    /// The report of leads that are made up names the column that knows, leaves out what is nobody's business, and its
-    /// JSON has every test row.
+    /// The report on generated leads names the column that leaks the outcome and leaves out personal data, and its JSON
+    /// has every test row.
     #[test]
     fn a_report_tells_what_matters() {
         let asked = reading::Asked {

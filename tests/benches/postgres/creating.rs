@@ -1,4 +1,4 @@
-//! Creating leads through the use case, beside pgbench with the same two statements.
+//! Creating leads through the use case, compared with pgbench running the same two statements.
 
 use std::{
     sync::{
@@ -18,17 +18,17 @@ use crate::{
     scene::{Server, Tenant, new_lead},
 };
 
-/// How often both are run, by turns.
+/// The number of times both are run, alternately.
 const PAIRS: usize = 5;
 
-/// Measures at one connection and at sixteen.
+/// Measures with one connection and with sixteen.
 pub(crate) async fn run(server: &Server, time: Duration) {
     let tenant = Tenant::on(Arc::new(server.store(1).await)).await;
     let script = Script::of_one_call(server, &tenant).await;
     let next = Arc::new(AtomicU64::new(2));
     for connections in [1, 16] {
         let crm = tenant.crm.on(server.store(connections).await);
-        // Every connection is made and has prepared both statements.
+        // Establishes every connection and prepares both statements.
         let leads = crm.leads(&tenant.rep);
         join_all((0..connections * 2).map(|_| async {
             leads.create(new_lead(next.fetch_add(1, Ordering::Relaxed))).await.expect("a lead");
@@ -61,7 +61,7 @@ pub(crate) async fn run(server: &Server, time: Duration) {
     }
 }
 
-/// How many leads and changes there are.
+/// The number of stored leads and changes.
 pub(crate) async fn stored(server: &Server) -> (i64, i64) {
     sqlx::query_as("select (select count(*) from crm.lead), (select count(*) from crm.change)")
         .fetch_one(&mut server.connection().await)
@@ -69,8 +69,8 @@ pub(crate) async fn stored(server: &Server) -> (i64, i64) {
         .expect("counts")
 }
 
-/// So many tasks, each creating one lead after the other until the time is up: leads, and how many a second.
-#[allow(clippy::disallowed_methods)] // a stopwatch
+/// Runs several tasks, each creating leads until the time is up. Returns the number of leads, in total and per second.
+#[allow(clippy::disallowed_methods)] // measures time
 async fn create(crm: &Crm, tenant: &Tenant, tasks: u32, time: Duration, next: &Arc<AtomicU64>) -> (i64, f64) {
     let start = Instant::now();
     let mut running = JoinSet::new();

@@ -1,9 +1,9 @@
-//! What the PostgreSQL store costs: creating leads beside pgbench, by the use case and over HTTP, pages of few and of many
-//! leads, and sweeps of what is due to be scored again.
+//! The cost of the PostgreSQL store: creating leads compared with pgbench, by the use case and over HTTP; pages of few
+//! and of many leads; and sweeps of due scores.
 //!
-//! `cargo bench -p tests --bench postgres -- [create|http|pages|sweeps] [--seconds 5]`, with `CRM_BENCH_POSTGRES` naming a server of
-//! default durability (the URL of a superuser) that collects its log (`logging_collector=on`); `scripts/bench` makes one.
-//! The database that it makes there is dropped at the end.
+//! `cargo bench -p tests --bench postgres -- [create|http|pages|sweeps] [--seconds 5]`. `CRM_BENCH_POSTGRES` must name
+//! a server (the URL of a superuser) with default durability that collects its log (`logging_collector=on`);
+//! `scripts/bench` creates one. The benchmark creates a database there and drops it at the end.
 
 #[path = "../../src/bin/load/client.rs"]
 mod client;
@@ -18,7 +18,7 @@ use std::{env, time::Duration};
 
 use scene::Server;
 
-/// Of an odd number of figures.
+/// The median of an odd number of values.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
@@ -26,7 +26,7 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 
 #[tokio::main]
 async fn main() {
-    // Cargo runs it with `--bench`, and with other flags where a filter was given.
+    // Cargo passes `--bench`, and other flags if a filter is given.
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let seconds = arguments.iter().position(|argument| argument == "--seconds").map_or(5, |at| {
         arguments.get(at + 1).and_then(|seconds| seconds.parse().ok()).expect("--seconds and a whole number")

@@ -1,4 +1,4 @@
-//! Pages of 50 leads by owner, from a tenant of 1,000 leads and from one of 1,000,000.
+//! Pages of 50 leads by owner, from a tenant with 1,000 leads and from one with 1,000,000.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     scene::{Server, Tenant, new_lead},
 };
 
-/// How often both tenants are asked, by turns, and for how many pages each time.
+/// The number of alternations between the two tenants, and of pages in each.
 const ROUNDS: usize = 5;
 const PAGES: usize = 500;
 
@@ -20,7 +20,7 @@ struct Paged {
     owners: Vec<Id>,
 }
 
-/// Measures both tenants by turns.
+/// Measures both tenants alternately.
 pub(crate) async fn run(server: &Server) {
     let small = Paged::new(server, 1_000, 10).await;
     let large = Paged::new(server, 1_000_000, 1_000).await;
@@ -41,8 +41,8 @@ pub(crate) async fn run(server: &Server) {
 }
 
 impl Paged {
-    /// A tenant whose leads are copies of one that was created, each a second after the one before, of owners in no
-    /// order.
+    /// Creates a tenant whose leads are copies of one created lead, each a second after the previous, with owners in no
+    /// particular order.
     async fn new(server: &Server, leads: usize, owners: usize) -> Self {
         let tenant = Tenant::on(Arc::new(server.store(16).await)).await;
         let owners: Vec<Id> = stream::iter(0..owners)
@@ -71,7 +71,7 @@ impl Paged {
                 "id" => "overlay(md5(random()::text) placing lpad(to_hex((extract(epoch from l.created_at) * \
                          1000)::bigint + n * 1000), 12, '0') || '7' from 1)::uuid"
                     .to_owned(),
-                // A multiplier without a common divisor spreads the owners evenly and in no order.
+                // A multiplier without a common divisor distributes the owners evenly and in no particular order.
                 "owner_id" => format!("o.ids[1 + (n::bigint * 7919 + n / {0}) % {0}]", owners.len()),
                 "created_at" | "updated_at" | "stage_entered_at" => format!("l.{column} + n * interval '1 second'"),
                 "name" => "'Lead ' || n".to_owned(),
@@ -83,7 +83,7 @@ impl Paged {
         let ids: Vec<String> = owners.iter().map(|owner| format!("'{owner}'")).collect();
         server
             .run(&format!(
-                // Who fills a table at once does without the checks of references and does not wait for the disk.
+                // Bulk loading skips the checks of references and does not wait for the disk.
                 "set session_replication_role = replica; set synchronous_commit = off; insert into crm.lead ({}) select {} \
                  from crm.lead l, (select array[{}]::uuid[] as ids) o, generate_series(1, {leads}) n where l.id = '{lead}'",
                 list.join(", "),
@@ -94,8 +94,8 @@ impl Paged {
         Self { tenant, owners }
     }
 
-    /// Seconds for a page, on average over pages of owners in no order.
-    #[allow(clippy::disallowed_methods)] // a stopwatch
+    /// The average seconds per page, over pages of owners in no particular order.
+    #[allow(clippy::disallowed_methods)] // measures time
     async fn page_seconds(&self, round: usize) -> f64 {
         let leads = self.tenant.crm.leads(&self.tenant.admin);
         let start = Instant::now();

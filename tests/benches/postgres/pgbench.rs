@@ -1,9 +1,9 @@
-//! The two statements of creating a lead as a script of pgbench.
+//! The two statements of creating a lead as a pgbench script.
 //!
-//! Both are taken from the server's log of one real call, with the values of its parameters. What differs from call to
-//! call is made in SQL: the ids of record and commit (ordered by time, as the store's are), the moment, and the number
-//! in name and e-mail address. All else (tenant, representative, pipeline, stage) is the same in every call of the store
-//! as well.
+//! Both are taken from the server's log of one real call, with the values of its parameters. The values that differ
+//! between calls are generated in SQL: the ids of record and commit (ordered by time, like the store's), the time, and
+//! the number in name and email address. Everything else (tenant, representative, pipeline, stage) is the same in every
+//! call of the store as well.
 
 use std::{env, io::Write as _, process::Command, time::Duration};
 
@@ -16,19 +16,19 @@ use crm_store_postgres::PostgresStore;
 
 use crate::scene::{Server, Tenant, new_lead};
 
-/// A number that nothing else in a call holds.
+/// A number that occurs nowhere else in a call.
 const NUMBER: u64 = 777_000_777;
 
-/// A statement as it was executed, with its parameters as SQL literals.
+/// An executed statement with its parameters as SQL literals.
 struct Executed {
     sql: String,
     parameters: Vec<String>,
 }
 
-/// The script's text.
+/// The text of the script.
 pub(crate) struct Script(String);
 
-/// Reads `$1 = 'it''s', $2 = NULL` into literals.
+/// Parses `$1 = 'it''s', $2 = NULL` into literals.
 fn literals(mut text: &str) -> Vec<String> {
     let mut all = Vec::new();
     while let Some(at) = text.find(" = ") {
@@ -47,7 +47,7 @@ fn literals(mut text: &str) -> Vec<String> {
     all
 }
 
-/// What one backend executed, from the server's log.
+/// The statements that a backend executed, from the server's log.
 fn executed(log: &str, backend: i32) -> Vec<Executed> {
     let mark = format!("[{backend}] ");
     let mut all: Vec<Executed> = Vec::new();
@@ -65,9 +65,9 @@ fn executed(log: &str, backend: i32) -> Vec<Executed> {
     all
 }
 
-/// A literal as an expression in which what differs from call to call is made anew.
+/// A literal as an expression that generates the values that differ between calls.
 fn varied(literal: &str, replacements: &[(String, &str)], ty: Option<&str>) -> String {
-    // pgbench takes a colon and a name for a variable of its own, also in JSON.
+    // pgbench treats a colon followed by a name as a variable, even in JSON.
     let mut text = literal.to_owned();
     for word in ["true", "false", "null"] {
         text = text.replace(&format!(":{word}"), &format!(": {word}"));
@@ -83,14 +83,14 @@ fn varied(literal: &str, replacements: &[(String, &str)], ty: Option<&str>) -> S
     }
 }
 
-/// Puts values in the place of parameters, the highest number first, since `$1` begins `$17`.
+/// Replaces parameters by values, the highest number first, because `$1` is a prefix of `$17`.
 fn bound(sql: &str, values: &[String]) -> String {
     let numbered = values.iter().enumerate().rev();
     numbered.fold(sql.to_owned(), |sql, (at, value)| sql.replace(&format!("${}", at + 1), value))
 }
 
-/// Waits until the log, which another process writes, holds what a call of the backend executed, and gives the
-/// statements that belong to the call: the commit of the record and the read before it.
+/// Waits until the log, which another process writes, contains a call of the backend, and returns the call's
+/// statements: the commit of the record and the read before it.
 async fn last_call(connection: &mut PgConnection, backend: i32, record: Id) -> (Executed, Executed) {
     let record = record.to_string();
     for _ in 0..100 {
@@ -116,15 +116,15 @@ const UUID: &str = "(lpad(to_hex(t.micros / 1000), 12, '0') || '7' || lpad(to_he
                     substr(md5(random()::text), 1, 15))::uuid::text";
 
 impl Script {
-    /// Creates one lead and makes the script of what was executed.
+    /// Creates one lead and converts the executed statements to a script.
     ///
     /// # Panics
-    /// Where creating a lead is not one read and one commit.
+    /// If creating a lead is not one read and one commit.
     pub(crate) async fn of_one_call(server: &Server, tenant: &Tenant) -> Self {
         let logged = server.options().options([("log_statement", "all"), ("log_parameter_max_length", "-1")]);
         let pool = PgPoolOptions::new().max_connections(1).connect_with(logged).await.expect("the server answers");
         let crm = tenant.crm.on(PostgresStore::from_pool(pool.clone()));
-        // The first call of a CRM reads the definitions, the others do not.
+        // The first call of a CRM also reads the definitions.
         crm.leads(&tenant.rep).create(new_lead(1)).await.expect("a lead");
         let lead = crm.leads(&tenant.rep).create(new_lead(NUMBER)).await.expect("a lead").into_value();
         let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&pool).await.expect("a backend");
@@ -142,7 +142,7 @@ impl Script {
         .expect("the types of the commit's parameters");
         assert_eq!(types.len(), commit.parameters.len(), "each parameter of the commit has a type");
 
-        // A number that no other call has: concurrent calls are in processes of their own.
+        // A number unique to the call: concurrent calls run in different processes.
         let number = "pg_backend_pid() || '0' || (extract(epoch from clock_timestamp()) * 1000000)::bigint";
         let number_there = vec![(NUMBER.to_string(), number)];
         let read_values: Vec<String> = read.parameters.iter().map(|one| varied(one, &number_there, None)).collect();
@@ -174,10 +174,10 @@ impl Script {
         Self(text)
     }
 
-    /// Runs it on so many connections for so long: transactions, and how many a second.
+    /// Runs the script on several connections for a time. Returns the number of transactions, in total and per second.
     ///
     /// # Panics
-    /// Where pgbench is not there, or one of its transactions fails.
+    /// If pgbench is not installed, or a transaction fails.
     pub(crate) fn run(&self, server: &Server, connections: u32, time: Duration) -> (i64, f64) {
         let mut file = NamedTempFile::new().expect("a file");
         file.write_all(self.0.as_bytes()).expect("the script is written");

@@ -1,4 +1,4 @@
-//! A database on the server that was given, and tenants in it.
+//! A database on the given server, and tenants in it.
 
 use std::{process::Command, sync::Arc, time::Duration};
 
@@ -37,7 +37,7 @@ impl Server {
         self.admin.clone().database(&self.database)
     }
 
-    /// Tells a program of PostgreSQL's own where the database is.
+    /// Adds the address of the database to a command of a PostgreSQL program.
     pub(crate) fn address(&self, command: &mut Command) {
         let options = self.options();
         let socket = options.get_socket().map(|directory| directory.display().to_string());
@@ -45,13 +45,13 @@ impl Server {
         command.env("PGPORT", options.get_port().to_string());
         command.env("PGUSER", options.get_username());
         command.env("PGDATABASE", &self.database);
-        // A password that the URL does not hold, the environment may.
+        // The password from the URL; without one the environment may provide it.
         if let Some(password) = options.to_url_lossy().password() {
             command.env("PGPASSWORD", password);
         }
     }
 
-    /// A connection for what the benchmark itself asks.
+    /// A connection for the benchmark's own queries.
     pub(crate) async fn connection(&self) -> PgConnection {
         PgConnection::connect_with(&self.options()).await.expect("the server answers")
     }
@@ -82,7 +82,7 @@ impl Server {
     }
 }
 
-/// A tenant with an administrator, a team and a representative, by the machine's clock and with random ids.
+/// A tenant with an administrator, a team and a representative, with the system clock and random ids.
 pub(crate) struct Tenant {
     pub(crate) crm: Crm,
     pub(crate) admin: Actor,

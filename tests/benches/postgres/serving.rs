@@ -1,5 +1,5 @@
-//! Creating leads over HTTP, a token checked with each, beside pgbench with the two statements that this makes: the router
-//! under axum's own server and its clients, all in this process, over loopback.
+//! Creating leads over HTTP, with a token verified for each, compared with pgbench running the two statements that this
+//! executes. The router under axum's own server and its clients run in this process, over loopback.
 
 use std::{
     net::SocketAddr,
@@ -25,21 +25,21 @@ use crate::{
     scene::{Server, Tenant},
 };
 
-/// How often both are run, by turns.
+/// The number of times both are run, alternately.
 const PAIRS: usize = 5;
-/// Connections on both sides.
+/// The number of connections on both sides.
 const CONNECTIONS: u32 = 16;
 
-/// Measures at sixteen connections.
+/// Measures with sixteen connections.
 pub(crate) async fn run(server: &Server, time: Duration) {
     let tenant = Tenant::on(Arc::new(server.store(1).await)).await;
     let script = Script::of_one_call(server, &tenant).await;
 
-    // One of its own: it keeps the definitions of the organization that registers.
+    // A separate CRM, which caches the definitions of the organization that registers.
     let crm = Crm::new(server.store(CONNECTIONS).await);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    // As crm-local does: an answer does not wait for the one before it to be acknowledged.
+    // Like crm-local: a response does not wait for the previous one to be acknowledged.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a connection"));
     let (end, ended) = oneshot::channel::<()>();
     let router = router(crm, config());
@@ -51,7 +51,7 @@ pub(crate) async fn run(server: &Server, time: Duration) {
     });
     let token = register(address).await;
     let next = Arc::new(AtomicU64::new(1));
-    // Every connection is made and has prepared both statements.
+    // Establishes every connection and prepares both statements.
     create(address, &token, Duration::from_secs(1), &next).await;
     script.run(server, CONNECTIONS, Duration::from_secs(1));
 
@@ -89,7 +89,7 @@ fn config() -> Config {
     config
 }
 
-/// Makes an organization with the custom properties of its leads, and gives its administrator's token.
+/// Creates an organization with custom properties of leads, and returns its administrator's token.
 async fn register(address: SocketAddr) -> String {
     let body = json!({
         "organization": {"name": "Bench", "slug": "bench"},
@@ -108,8 +108,9 @@ async fn register(address: SocketAddr) -> String {
     token
 }
 
-/// So many connections, each creating one lead after the other until the time is up: leads, and how many a second.
-#[allow(clippy::disallowed_methods)] // a stopwatch
+/// Opens several connections, each creating leads until the time is up. Returns the number of leads, in total and per
+/// second.
+#[allow(clippy::disallowed_methods)] // measures time
 async fn create(address: SocketAddr, token: &str, time: Duration, next: &Arc<AtomicU64>) -> (i64, f64) {
     let start = Instant::now();
     let mut running = JoinSet::new();

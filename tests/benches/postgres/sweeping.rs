@@ -38,7 +38,7 @@ async fn sweep(server: &Server, leads: usize) -> f64 {
     let (crm, admin) = (&tenant.crm, &tenant.admin);
     crm.scoring_models(admin).create(ScoringModel::starter()).await.expect("the starter is valid");
     // A model that is new looks at all there is, once.
-    crm.score_keeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
+    crm.score_sweeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
     let mut ids: Vec<Id> = Vec::with_capacity(leads);
     for batch in (0..leads).step_by(BATCH) {
         let many = (batch..leads.min(batch + BATCH))
@@ -50,7 +50,7 @@ async fn sweep(server: &Server, leads: usize) -> f64 {
     server.run("vacuum analyze crm.lead").await;
     server.run("vacuum analyze crm.rescoring").await;
     let idle = Instant::now();
-    let swept = crm.score_keeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
+    let swept = crm.score_sweeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
     assert_eq!(swept.due, 0, "new leads are scored with their creation");
     println!("postgres.sweep.of_{leads}_leads_with_nothing_due_millis {:.3}", idle.elapsed().as_secs_f64() * 1e3);
     let changed: Vec<Id> = ids.iter().copied().step_by(ONE_OF).collect();
@@ -61,7 +61,7 @@ async fn sweep(server: &Server, leads: usize) -> f64 {
         }
     }
     let start = Instant::now();
-    let swept = crm.score_keeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
+    let swept = crm.score_sweeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
     let seconds = start.elapsed().as_secs_f64();
     let due = u64::try_from(changed.len()).expect("small");
     assert_eq!((swept.due, swept.scored, swept.written), (due, due, due), "what changed is scored, and nothing else");

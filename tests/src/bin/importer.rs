@@ -1,4 +1,4 @@
-//! The process that the kill test kills: brings a made-up year into a store and tells each record.
+//! The process that the kill test kills: imports a generated year into a store and prints each record.
 
 use std::{io::Write as _, num::NonZeroUsize};
 
@@ -9,13 +9,13 @@ use examples::sales_year::{
     stores,
 };
 
-/// Small batches, so that there are many moments between two commits.
+/// Small batches, so that there are many opportunities between two commits.
 fn pace() -> Pace {
     let of = |number| NonZeroUsize::new(number).expect("not nought");
     Pace { batch: of(4), in_flight: of(3) }
 }
 
-/// Says on standard output how far it is: a line for each record.
+/// Prints the progress: a line per record on standard output.
 struct Told;
 
 impl Progress for Told {

@@ -1,4 +1,4 @@
-//! Commit, get, history, claims and keys against the emulator.
+//! Commits, gets, history, claims and keys on the emulator.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ async fn every_kind_is_kept_as_it_is() {
     let tenant = id();
     for &kind in Kind::ALL {
         let mut one = image(kind, tenant, 1, &[]);
-        // Null where an unfilled record has something, and the other way round.
+        // Null where the default is a value, and empty lists.
         let mut odd = image(kind, tenant, 2, &[("shared_with", Value::list([])), ("source_ids", Value::list([]))]);
         for value in &mut odd.values[common::COUNT..] {
             if matches!(value, Value::Bool(_) | Value::List(_)) {
@@ -80,7 +80,7 @@ async fn a_stale_write_a_second_creation_and_a_changed_guard_are_conflicts() {
     let refused = store.commit(&again).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Conflict { record, current: Some(current) }
         if *record == lead.reference() && *current == first));
-    // The record that comes first in order is named, though it is only guarded.
+    // The smallest record is reported, although it is only guarded.
     again.guards.push(guard(&other, 7));
     let refused = store.commit(&again).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Conflict { record, .. } if *record == other.reference()));
@@ -103,14 +103,15 @@ async fn the_two_groups_are_written_apart() {
     store.commit(&create([lead.clone()])).await.unwrap();
     let stored = get(&store, &lead).await.unwrap();
     store.commit(&update(&stored, 5, |lead| set(lead, "name", Value::text("Bea")))).await.unwrap();
-    // Based on what was read before the person wrote: another group, so no conflict, and nothing of theirs is undone.
+    // Based on a read before the user's write. It concerns another group, so there is no conflict and the user's write
+    // is kept.
     store.commit(&compute(&stored, |lead| set(lead, "score", Value::Int(9)))).await.unwrap();
     let now = get(&store, &lead).await.unwrap();
     assert_eq!((now.get("name"), now.get("score")), (&Value::text("Bea"), &Value::Int(9)));
     assert_eq!(now.versions, Versions { person: 2, machine: 1 });
     let refused = store.commit(&compute(&stored, |lead| set(lead, "score", Value::Int(8)))).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict { .. }));
-    // And the index by score has moved.
+    // The index by score is updated as well.
     let by_score = walk(&store, query(Kind::Lead, lead.tenant, " -> score", vec![])).await;
     assert_eq!(by_score.first().map(|lead| lead.get("score").clone()), Some(Value::Int(9)));
 }
@@ -126,7 +127,7 @@ async fn long_text_is_got_and_left_out_of_lists() {
     assert_eq!(stored.as_ref(), &lead);
     let listed = walk(&store, query(Kind::Lead, lead.tenant, " -> created_at", vec![])).await;
     assert_eq!(listed[0].get("description"), &Value::NotLoaded);
-    // A text that was not loaded is kept, one that is unchanged is not written again, one that goes is gone.
+    // A text that was not loaded is kept, an unchanged one is not written again, and a removed one is deleted.
     store.commit(&update(&listed[0], 5, |lead| set(lead, "name", Value::text("Bea")))).await.unwrap();
     let stored = get(&store, &lead).await.unwrap();
     assert_eq!((stored.get("name"), stored.get("description")), (&Value::text("Bea"), &Value::text(long.as_str())));
@@ -172,7 +173,7 @@ async fn a_claim_is_taken_found_transferred_and_released() {
     assert_eq!(found(tenant).await, [Got::Record(Some(Arc::new(second.clone())))]);
     store.commit(&only(release(to))).await.unwrap();
     assert_eq!(found(tenant).await, [Got::Record(None)]);
-    // Nobody holds it: it cannot be handed over.
+    // A value that nobody holds cannot be transferred.
     let nobody = Ref::new(Kind::Lead, id());
     let refused = store.commit(&only(ClaimOp::Transfer { claim: claim(tenant, "x"), from: nobody, to })).await;
     assert!(matches!(refused, Err(StoreError::Conflict { record, current: None }) if record == nobody));
@@ -191,7 +192,7 @@ async fn a_slug_is_one_tenants_among_all() {
     second.claims.push(take(slug(), yours.reference()));
     assert!(matches!(store.commit(&second).await, Err(StoreError::Claimed { .. })));
     assert_eq!(get(&store, &yours).await, None);
-    // Whoever asks finds the tenant that has it.
+    // A read of the claim returns the holder's record, whatever the tenant of the read.
     let got = store.get(id(), &[Want::Claimed(slug())]).await.unwrap();
     assert_eq!(got.got, [Got::Record(Some(Arc::new(mine)))]);
 }
@@ -209,7 +210,7 @@ async fn a_key_is_kept_until_its_time() {
         assert_eq!(got.got, [Got::Key(Some(entry)), Got::Key(None)]);
         assert_eq!(store.get(id(), &[Want::Key(key.to_owned())]).await.unwrap().got, [Got::Key(None)]);
 
-        // The key is reported before anything else that is wrong.
+        // A used key is reported before any other error.
         let mut again = commit(tenant, at(99));
         again.key = Some(key_entry(key, &again, at(200)));
         again.guards.push(guard(&lead(tenant, "nobody"), 1));
@@ -247,7 +248,7 @@ async fn a_hundred_items_pass_and_one_more_is_refused() {
     let link = Ref::new(Kind::Lead, id());
     let note =
         || image(Kind::Note, tenant, 0, &[("links", Value::list([Value::Ref(link)])), ("content", Value::text("x"))]);
-    // A note is four items: the record, its text, its change, its link's entry.
+    // A note is four items: the record, its text, its change, and the entry of its link.
     let full = create((0..25).map(|_| note()));
     assert_eq!(full.items(), 100);
     store.commit(&full).await.unwrap();
@@ -303,7 +304,7 @@ async fn history_log_and_stage_moves_are_in_order_both_ways() {
             0 => set(lead, "name", Value::text(format!("Ada {step}"))),
             _ => set(lead, "stage_id", Value::Id(id())),
         });
-        // It became known in this order, and happened in the other.
+        // Recorded in this order, but occurred in the reverse order.
         commit.writes[0].changes[0].occurred_at = at(-step);
         store.commit(&commit).await.unwrap();
         sent.extend(commit.writes[0].changes.clone());
@@ -352,7 +353,7 @@ async fn history_log_and_stage_moves_are_in_order_both_ways() {
     assert_eq!(page.changes.iter().map(|change| change.version).collect::<Vec<_>>(), [1, 3, 5, 7]);
     assert!(!page.more);
 
-    // The creation at 0, then moves at -1, -3, -5, -7: by when they occurred, the end is not of them.
+    // The creation at 0, then moves at -1, -3, -5 and -7 by time of occurrence. The end is exclusive.
     let mut moves = StageMoveQuery { tenant, pipeline, from: at(-7), until: at(0), after: None, limit: 2 };
     let page = store.stage_moves(&moves).await.unwrap();
     assert_eq!(page.changes.iter().map(|change| change.occurred_at).collect::<Vec<_>>(), [at(-7), at(-5)]);
@@ -408,7 +409,7 @@ async fn one_of_many_takers_wins_a_claim_and_no_increment_is_lost() {
     assert_eq!((counter.get("employee_count"), counter.versions.person), (&Value::Int(24), 25));
 }
 
-/// When the table's time to live ends what it has, of every item that has an end.
+/// Returns the expiry times of all items that have one.
 async fn ends(store: &crm_store_dynamodb::DynamoStore) -> Vec<String> {
     let client = crm_store_dynamodb::local::client(tests::dynamodb::endpoint());
     let all = client.scan().table_name(store.table()).send().await.unwrap();
@@ -426,7 +427,7 @@ async fn what_is_of_no_use_after_its_time_has_an_end_and_moves_it() {
     store.commit(&create([throttle.clone(), session.clone(), key, lead(tenant, "Ada")])).await.unwrap();
     let mut found = ends(&store).await;
     found.sort();
-    // Not what the log says of them, and not an API key, which is shown when it is over.
+    // Neither the log's changes of them nor an API key, which is still shown after it expires.
     assert_eq!(found, [second(10), second(20)]);
 
     let before = get(&store, &throttle).await.unwrap();

@@ -1,4 +1,4 @@
-//! What operations cost in capacity units: printed, and held. The table in docs/dynamodb.md is this test's output.
+//! Prints and checks the cost of operations in capacity units. The table in docs/dynamodb.md is this test's output.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,19 +12,19 @@ use tests::dynamodb::fresh;
 
 use crate::hand::{at, compute, create, get, id, image, key_entry, query, set, take, update};
 
-/// A store that adds up what it consumes.
+/// A store that records its consumption.
 async fn metered() -> (DynamoStore, Arc<Mutex<Vec<Consumed>>>) {
     let meter: Arc<Mutex<Vec<Consumed>>> = Arc::default();
     let heard = Arc::clone(&meter);
     (fresh().await.on_consumed(move |consumed| heard.lock().unwrap().push(consumed)), meter)
 }
 
-/// What was consumed since this was last asked.
+/// Returns the consumption since the last call.
 fn spent(meter: &Mutex<Vec<Consumed>>) -> f64 {
     meter.lock().unwrap().drain(..).map(|consumed| consumed.units).sum()
 }
 
-/// A lead as the use case would make it from name, company, phone, source, owner and team.
+/// A lead as the use case would create it from name, company, phone, source, owner and team.
 fn lead(tenant: Id, number: i64, owner: Id, team: Id) -> Image {
     let name = format!("Ada Lovelace {number}");
     let fields = [
@@ -149,7 +149,7 @@ async fn what_operations_cost() {
     let mut marked = create([mark.as_ref().clone()]);
     marked.writes[0].changes.clear();
     store.commit(&marked).await.unwrap();
-    // Of which one for the index of what is due of all tenants, and two below.
+    // One of them is for the index of due records of all tenants, and two below.
     table.push(("mark a record as due (not logged)", spent(&meter), 5.0));
     let again = compute(&mark, |mark| set(mark, "due_at", Value::Time(at(95))));
     store.commit(&again).await.unwrap();
@@ -158,7 +158,7 @@ async fn what_operations_cost() {
     table.push(("what is due of all tenants, where nothing is", spent(&meter), 4.0));
 
     get(&store, &bare).await.unwrap();
-    // The record, its long text that is not there, the definitions epoch.
+    // The record, its missing long text, and the epochs.
     table.push(("read one lead, strongly, with the epoch", spent(&meter), 3.0));
 
     for batch in 0..10 {
@@ -183,7 +183,7 @@ async fn what_operations_cost() {
     assert_eq!(store.history(&history).await.unwrap().changes.len(), 3);
     table.push(("the history of a deal of three changes, strongly", spent(&meter), 1.0));
 
-    // On a line of its own, whatever the test runner has printed.
+    // Starts on a new line after the test runner's output.
     println!("\n{:<60} {:>6} {:>6}", "operation", "units", "at most");
     for (operation, units, most) in &table {
         println!("{operation:<60} {units:>6} {most:>6}");
@@ -196,7 +196,7 @@ async fn what_operations_cost() {
 /// Write units and read units.
 type Units = (f64, f64);
 
-/// What the last use case consumed for its commit, and for its reads.
+/// Returns the consumption of the last use case's commit and of its reads.
 fn split(meter: &Mutex<Vec<Consumed>>) -> Units {
     let consumed: Vec<Consumed> = meter.lock().unwrap().drain(..).collect();
     let of = |is_commit: bool| {

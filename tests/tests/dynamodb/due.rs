@@ -1,4 +1,4 @@
-//! What is due, of all tenants.
+//! Due records of all tenants.
 
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ async fn a_record_that_moves_rests_or_is_archived_is_due_no_more() {
     write(Value::Time(at(30))).await;
     assert_eq!(times().await, [at(30)]);
 
-    // The machine may write of it while somebody archives it: neither has to know of the other.
+    // A write of the machine group may be concurrent with archiving; neither needs to know of the other.
     let before = get(&store, &mark).await.unwrap();
     let archive = |archived_at: Value| {
         let store = store.clone();

@@ -1,7 +1,7 @@
-//! What no emulator does: throttling, conflicts between transactions, keys left unprocessed, answers lost.
+//! Faults that no emulator produces: throttling, conflicts between transactions, unprocessed keys, lost responses.
 //!
-//! A connector stands between the store and the emulator. It lets requests through, answers in DynamoDB's place as
-//! DynamoDB would, or loses the answer after the emulator has done the work.
+//! A connector between the store and the emulator passes requests on, responds in place of DynamoDB, or drops the
+//! response after the emulator has done the work.
 
 use std::{
     collections::VecDeque,
@@ -32,29 +32,29 @@ use tests::dynamodb::{QUICK, endpoint, fresh};
 
 use crate::hand::{at, claim, commit, compute, create, get, guard, id, image, key_entry, query, set, take, update};
 
-/// What happens to one request.
+/// The handling of one request.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// The emulator answers.
+    /// The emulator responds.
     Pass,
-    /// This is the answer.
+    /// This is the response.
     Answer(u16, Json),
-    /// The emulator gets it, and its answer is lost.
+    /// The emulator receives the request, and its response is lost.
     LoseAnswer,
-    /// Nobody gets it, and nobody says so.
+    /// The request is lost without an error.
     LoseRequest,
-    /// Nobody listens.
+    /// The connection is refused.
     Refuse,
 }
 
-/// One request as it was sent.
+/// A request as it was sent.
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub operation: String,
     pub body: Json,
 }
 
-/// What is to happen, and what was sent.
+/// The remaining steps and the requests sent so far.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     script: Arc<Mutex<VecDeque<Step>>>,
@@ -109,7 +109,7 @@ impl HttpConnector for Between {
     }
 }
 
-/// A store whose requests go through a script, on a table of its own.
+/// A store on its own table whose requests go through a script.
 pub struct Rig {
     pub store: DynamoStore,
     record: Record,
@@ -134,7 +134,7 @@ impl Rig {
         Self { store, record }
     }
 
-    /// What happens to the next requests; those after them pass.
+    /// Sets the handling of the next requests. Requests after them pass.
     pub fn script(&self, steps: impl IntoIterator<Item = Step>) {
         self.record.sent.lock().unwrap().clear();
         *self.record.script.lock().unwrap() = steps.into_iter().collect();
@@ -178,7 +178,7 @@ async fn throttling_passes_or_is_unavailable() {
     let commit = create([lead.clone()]);
     rig.script([error("ThrottlingException"), error("ProvisionedThroughputExceededException")]);
     rig.store.commit(&commit).await.unwrap();
-    // Surely nothing was done by the first two, and still one token is the safe way to ask again.
+    // The first two were certainly rejected, but repeating the same token is safe in any case.
     let tokens = rig.tokens();
     assert_eq!(tokens.len(), 3);
     assert!(tokens.iter().all(|token| *token == tokens[0]));
@@ -219,7 +219,7 @@ async fn a_conflict_with_another_transaction_is_tried_under_a_new_token() {
     assert_eq!(tokens.len(), 3);
     assert_eq!(get(&rig.store, &lead).await.unwrap().as_ref(), &lead);
 
-    // What failed beside a conflict may be another fault than the one to report: only the last try takes it.
+    // With a conflict, another failed condition may not be the error to report; only the last attempt uses it.
     let mut keyed = create([self::lead(lead.tenant)]);
     keyed.key = Some(key_entry("k", &keyed, at(100)));
     rig.script([cancelled(&["TransactionConflict", "ConditionalCheckFailed", "None"])]);
@@ -237,7 +237,7 @@ async fn reasons_are_told_apart_and_reported_in_order() {
     first.key = Some(key_entry("k", &first, at(100)));
     rig.store.commit(&first).await.unwrap();
 
-    // A commit of which everything fails: key, version, guard, claim.
+    // A commit whose conditions all fail: key, version, guard, claim.
     let mut second = create([held.clone()]);
     second.key = Some(key_entry("k", &second, at(100)));
     second.guards.push(guard(&other, 9));
@@ -267,7 +267,7 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_token() {
     assert_eq!(tokens[0], tokens[1]);
     assert_eq!(get(&rig.store, &lead).await.unwrap().as_ref(), &lead);
 
-    // The same where the request was lost, or the server failed half-way.
+    // The same if the request was lost, or if the server failed half-way.
     for lost in [Step::LoseRequest, error("InternalServerError"), Step::Answer(503, json!({}))] {
         rig.script([lost, error("TransactionInProgressException")]);
         rig.store.commit(&create([self::lead(lead.tenant)])).await.unwrap();
@@ -285,11 +285,11 @@ async fn an_answer_that_is_lost_for_good_leaves_the_outcome_unknown() {
     steps.extend(vec![error("ThrottlingException"); 100]);
     rig.script(steps);
     let unknown = rig.store.commit(&commit).await.unwrap_err();
-    // Throttled at last, but the first request may have been carried out: it was.
+    // The last response was a throttling error, but the first request may have been executed, and was.
     assert!(matches!(unknown, StoreError::OutcomeUnknown(_)), "{unknown}");
     rig.script([]);
     assert_eq!(get(&rig.store, &lead).await.unwrap().as_ref(), &lead);
-    // Sending the same commit again is what to do: its first token is the same one.
+    // The remedy is to send the same commit again: its first token is the same.
     rig.script([]);
     rig.store.commit(&commit).await.unwrap();
     assert_eq!(get(&rig.store, &lead).await.unwrap().versions.person, 1);
@@ -305,8 +305,9 @@ async fn a_request_that_nobody_got_is_unavailable_and_not_unknown() {
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
 }
 
-/// Whatever DynamoDB says after an answer was lost: it is asked what is stored, and where that cannot be asked either, the
-/// outcome is unknown. Never is one call of `create` two records, and never is what was stored called unavailable.
+/// After a lost response, whatever DynamoDB answers next, the store reads what is stored. If that fails too, the
+/// outcome is unknown. One call of `create` never creates two records, and a stored record is never reported as
+/// unavailable.
 #[tokio::test]
 async fn after_a_lost_answer_whatever_follows_one_create_is_one_record() {
     use crm_core::{Error, leads::NewLead, listing::ListQuery, testing::Ready};
@@ -340,7 +341,7 @@ async fn after_a_lost_answer_whatever_follows_one_create_is_one_record() {
         for (name, then) in &then {
             for looks_fail in [false, true] {
                 let name = format!("{name} {lost:?} {looks_fail}");
-                // The read of the decision, the commit, and what is said of the next tries.
+                // The read of the decision, the commit, and the responses to the next attempts.
                 let mut steps = vec![Step::Pass, lost.clone()];
                 steps.extend(then.iter().cloned());
                 if looks_fail {
@@ -354,7 +355,7 @@ async fn after_a_lost_answer_whatever_follows_one_create_is_one_record() {
                 match made {
                     Ok(made) => assert!(stored == 1 && list.iter().any(|lead| lead.id == made.id), "{name}: {stored}"),
                     Err(Error::OutcomeUnknown { .. }) => unknown += 1,
-                    // What the request that was lost never did, the refusal may say.
+                    // If the lost request was never executed, the error may be reported.
                     Err(other) => {
                         assert!(matches!(lost, Step::LoseRequest) && !looks_fail, "{name}: {other:?}");
                         assert!(matches!(other, Error::TooLarge { .. } | Error::Conflict { .. }), "{name}: {other:?}");
@@ -384,14 +385,14 @@ async fn definitions_that_have_not_all_appeared_are_read_again() {
     let stored = get(&rig.store, &one).await.unwrap();
     let renamed = update(&stored, 5, |team| set(team, "name", Value::text("North-West")));
     rig.store.commit(&renamed).await.unwrap();
-    // The epoch is there, and the definition is not yet.
+    // The epoch is visible, the definition is not yet.
     rig.script([Step::Pass, Step::Answer(200, old.clone())]);
     let read = rig.store.definitions(tenant).await.unwrap();
     assert_eq!(read.epochs.definitions, renamed.id);
     let team = read.images.iter().find(|image| image.id == one.id).unwrap();
     assert_eq!(team.get("name"), &Value::text("North-West"), "an old definition under the new epoch stays in caches");
     assert_eq!(rig.sent().len(), 4);
-    // As long as it is not there, nothing is answered that would be kept.
+    // Until it is visible, nothing is returned that would be cached.
     rig.script((0..100).flat_map(|_| [Step::Pass, Step::Answer(200, old.clone())]));
     assert!(matches!(rig.store.definitions(tenant).await, Err(StoreError::Unavailable(_))));
 }
@@ -413,7 +414,7 @@ async fn a_user_that_is_older_than_the_access_epoch_is_read_again() {
     let stored = get(&rig.store, &user).await.unwrap();
     let closed = update(&stored, 5, |user| set(user, "is_active", Value::Bool(false)));
     rig.store.commit(&closed).await.unwrap();
-    // The epoch is there, and the user is not yet.
+    // The epoch is visible, the user is not yet.
     let mut torn = read().await;
     let items = |answer: &Json| -> Vec<Json> {
         let tables = answer["Responses"].as_object().unwrap().values();
@@ -447,11 +448,11 @@ async fn a_commit_without_a_change_is_found_by_what_it_wrote() {
     rig.script([Step::LoseAnswer, error("IdempotentParameterMismatchException")]);
     rig.store.commit(&at_score(&stored, 7)).await.unwrap();
     rig.script([]);
-    // Another's was there first: the refusal holds.
+    // The previous write took effect first, so the rejection is final.
     rig.script([Step::LoseRequest]);
     let refused = rig.store.commit(&at_score(&stored, 8)).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict { .. }), "{refused}");
-    // It was written of again: nobody can tell.
+    // The record was written again, so the outcome cannot be determined.
     let newer = get(&rig.store, &lead).await.unwrap();
     rig.store.commit(&at_score(&newer, 9)).await.unwrap();
     rig.script([Step::LoseRequest]);
@@ -484,7 +485,7 @@ async fn keys_left_unprocessed_are_asked_for_again() {
     let (first, second) = (lead(tenant), lead(tenant));
     rig.store.commit(&create([first.clone(), second.clone()])).await.unwrap();
     let wants = [Want::Record(first.reference()), Want::Record(second.reference())];
-    // DynamoDB has nothing to spare: everything comes back, as it was asked.
+    // DynamoDB has no capacity left and returns all keys as unprocessed.
     rig.script([]);
     let _ = rig.store.get(tenant, &wants).await.unwrap();
     let asked = rig.sent()[0].body["RequestItems"].clone();
@@ -504,7 +505,7 @@ async fn a_record_whose_text_is_just_being_written_is_read_again() {
     set(&mut lead, "description", Value::text("old"));
     rig.store.commit(&create([lead.clone()])).await.unwrap();
     let stored = get(&rig.store, &lead).await.unwrap();
-    // What a reader sees that meets a transaction half-way: the record of before, the text of after.
+    // A read during a transaction: the old record with the new text.
     rig.script([]);
     let before = raw_get(&rig, &lead).await;
     let newer = update(&stored, 5, |lead| set(lead, "description", Value::text("new")));
@@ -522,7 +523,7 @@ async fn a_record_whose_text_is_just_being_written_is_read_again() {
     assert_eq!(rig.sent().len(), 2);
 }
 
-/// The emulator's own answer to the store's request for a record.
+/// The emulator's own response to the store's request for a record.
 async fn raw_get(rig: &Rig, image: &crm_core::schema::Image) -> Json {
     let kept = Arc::clone(&rig.record.sent);
     kept.lock().unwrap().clear();
@@ -532,7 +533,7 @@ async fn raw_get(rig: &Rig, image: &crm_core::schema::Image) -> Json {
     serde_json::from_str(&body).unwrap()
 }
 
-/// One plain request to the emulator, by hand.
+/// Sends a plain request to the emulator.
 pub async fn post(target: &str, body: Json) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = endpoint().trim_start_matches("http://");
@@ -558,7 +559,7 @@ async fn the_default_patience_is_bounded() {
     assert!(most < std::time::Duration::from_secs(6), "{most:?}");
     let mut nothing = commit(id(), at(0));
     nothing.sort();
-    // A commit of nothing needs no request.
+    // An empty commit needs no request.
     let rig = Rig::new().await;
     rig.script([]);
     rig.store.commit(&nothing).await.unwrap();

@@ -1,7 +1,12 @@
 //! The feed, from the emulator's streams, and what consumers keep of it.
 
+use std::time::Duration;
+
 use crm_core::{
+    Crm,
     change::Change,
+    leads::NewLead,
+    organizations::NewOrganization,
     store::{Feed, FeedCursor, FeedPlace, Records, StoreError},
     value::{Id, Kind, Value},
 };
@@ -182,4 +187,24 @@ async fn a_place_whose_keeping_was_not_answered_is_unknown() {
     item.insert("place".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(json));
     client.put_item().table_name(rig.store.table()).set_item(Some(item)).send().await.unwrap();
     assert_eq!(rig.store.feed_place("one").await.unwrap(), Some(FeedPlace { fence: 2, ..place(2) }));
+}
+
+/// A follower whose cursor the stream no longer knows is told everything from the log, which is a global index here.
+#[tokio::test]
+async fn what_the_stream_forgot_is_told_from_the_log() {
+    let store = fresh().await;
+    let crm = Crm::new(store.clone());
+    for name in ["One", "Two"] {
+        let new = NewOrganization { name: name.into(), ..Default::default() };
+        let admin = crm.bootstrap(new).await.unwrap();
+        crm.leads(&admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await.unwrap();
+    }
+    let all = drain(&store, None, 1000).await.0.len() as u64;
+    let lost = FeedPlace { cursor: Some(FeedCursor("forgotten".to_owned())), state: None, ..place(0) };
+    assert!(store.keep_feed_place("crm.totals", &lost, 0).await.unwrap());
+    let followed = crm.totals().catch_up(Duration::from_mins(1)).await.unwrap();
+    assert!(followed.gap && !followed.more, "{followed:?}");
+    assert_eq!(followed.changes, 2 * all, "by the log, and by what the stream still has");
+    assert_eq!(followed.place.unwrap().gap_since, None);
+    assert!(!crm.totals().catch_up(Duration::from_mins(1)).await.unwrap().gap);
 }

@@ -1,4 +1,4 @@
-//! Commits made by hand, as the core would make them: what a store sees, without any use case.
+//! Commits built by hand as the core would build them: the store's view without use cases.
 
 use std::{
     borrow::Cow,
@@ -17,7 +17,7 @@ use crm_core::{
     value::{Id, Kind, Ref, Time, Value},
 };
 
-/// An id that no other call gives, later ones greater.
+/// Returns a unique id, greater than all before.
 pub fn id() -> Id {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -26,12 +26,12 @@ pub fn id() -> Id {
     Id::from_parts(1_700_000_000_000 + number, bytes)
 }
 
-/// So many seconds after a fixed moment.
+/// Returns a time, the given number of seconds after a fixed one.
 pub fn at(seconds: i64) -> Time {
     Time::from_micros(1_700_000_000_000_000 + seconds * 1_000_000).unwrap()
 }
 
-/// A record of a kind with its defaults, created at a moment, with some fields set.
+/// A record with the defaults of its kind, created at the given time, with some fields set.
 pub fn image(kind: Kind, tenant: Id, seconds: i64, fields: &[(&str, Value)]) -> Image {
     let decl = catalog::decl(kind);
     let mut image = Image::empty(decl, tenant, id());
@@ -76,12 +76,12 @@ fn change(before: Option<&Image>, after: &Image, commit: Id, time: Time, version
     }
 }
 
-/// A commit of nothing.
+/// An empty commit.
 pub fn commit(tenant: Id, time: Time) -> Commit {
     Commit { id: id(), tenant, at: time, writes: Vec::new(), guards: Vec::new(), claims: Vec::new(), key: None }
 }
 
-/// The creation of records.
+/// A commit that creates records.
 pub fn create(images: impl IntoIterator<Item = Image>) -> Commit {
     let mut images = images.into_iter().peekable();
     let first = images.peek().expect("one record");
@@ -94,7 +94,7 @@ pub fn create(images: impl IntoIterator<Item = Image>) -> Commit {
     commit
 }
 
-/// A change of one record by a person.
+/// A commit in which a user changes one record.
 pub fn update(before: &Arc<Image>, seconds: i64, edit: impl FnOnce(&mut Image)) -> Commit {
     let mut after = before.as_ref().clone();
     edit(&mut after);
@@ -106,7 +106,7 @@ pub fn update(before: &Arc<Image>, seconds: i64, edit: impl FnOnce(&mut Image)) 
     commit
 }
 
-/// A change of one record's machine group, not logged.
+/// A commit that changes one record's machine group, without logging it.
 pub fn compute(before: &Arc<Image>, edit: impl FnOnce(&mut Image)) -> Commit {
     let mut after = before.as_ref().clone();
     edit(&mut after);
@@ -138,7 +138,7 @@ pub fn key_entry(key: &str, commit: &Commit, expires_at: Time) -> KeyEntry {
     }
 }
 
-/// One record by id.
+/// Reads one record by id.
 pub async fn get(store: &dyn Records, image: &Image) -> Option<Arc<Image>> {
     let wants = [Want::Record(image.reference())];
     let Answer { got, .. } = store.get(image.tenant, &wants).await.unwrap();
@@ -148,7 +148,7 @@ pub async fn get(store: &dyn Records, image: &Image) -> Option<Arc<Image>> {
     }
 }
 
-/// A list by an index, of everything.
+/// A query of a whole list by an index.
 pub fn query(kind: Kind, tenant: Id, index: &str, equals: Vec<Value>) -> Query {
     let decl = catalog::decl(kind);
     Query {
@@ -163,7 +163,7 @@ pub fn query(kind: Kind, tenant: Id, index: &str, equals: Vec<Value>) -> Query {
     }
 }
 
-/// Every record of a list, by pages of its limit.
+/// Reads all records of a list page by page.
 pub async fn walk(store: &dyn Records, mut query: Query) -> Vec<Arc<Image>> {
     let mut all = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Lists and filters: the same answers as the memory store's, on records and filters made at random.
+//! Lists and filters: the same results as the memory store's, on random records and filters.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,7 +13,7 @@ use tests::dynamodb::fresh;
 
 use crate::hand::{at, compute, create, get, id, image, query, set, update, walk};
 
-/// A small random generator (`SplitMix64`): a failing run names its seed.
+/// A small random generator (`SplitMix64`). A failing run prints its seed.
 struct Random(u64);
 
 impl Random {
@@ -38,14 +38,14 @@ impl Random {
     }
 }
 
-/// Few ids, so that records meet.
+/// A small set of ids, so that records refer to the same ones.
 fn known(number: usize) -> Id {
     Id::from_parts(1_600_000_000_000, [0, 0, 0, 0, 0, 0, 0, 0, 0, u8::try_from(number).unwrap()])
 }
 
 const TEXTS: [&str; 9] = ["a", "ab", "Ab", "b", "é", "~", "\u{1}", "😀 x", "a\u{1}"];
 
-/// A value of a type, never null.
+/// A random value of a type, never null.
 fn value(random: &mut Random, ty: FieldType) -> Value {
     match ty {
         FieldType::Bool => Value::Bool(random.chance(50)),
@@ -78,7 +78,7 @@ fn value(random: &mut Random, ty: FieldType) -> Value {
             let mut map = BTreeMap::new();
             for (key, ty) in PROPERTIES {
                 if random.chance(60) {
-                    // Now and then of a type that the tenant's definition does not say.
+                    // Sometimes of another type than the tenant's definition.
                     let ty = if random.chance(10) { random.pick(&PROPERTIES).1 } else { ty };
                     map.insert(key.to_owned(), value(random, ty));
                 }
@@ -110,7 +110,7 @@ fn fill(random: &mut Random, image: &mut Image, percent: usize) {
     }
 }
 
-/// A test that the filter language can make.
+/// A random test of the filter language.
 fn test(random: &mut Random, kind: Kind) -> Predicate {
     let decl = catalog::decl(kind);
     let (path, ty) = if random.chance(35) {
@@ -164,7 +164,7 @@ fn predicate(random: &mut Random, kind: Kind, depth: usize) -> Predicate {
     }
 }
 
-/// Every list of a kind that some record stands in, and some that none does.
+/// Queries for every list of a kind that contains a record, and for some empty ones.
 fn queries(random: &mut Random, tenant: Id, images: &[Arc<Image>], kind: Kind) -> Vec<Query> {
     let decl = catalog::decl(kind);
     let mut queries = Vec::new();
@@ -324,7 +324,7 @@ async fn a_walk_over_more_than_a_megabyte_misses_nothing_and_reads_four_pages_a_
     let mut all = query(Kind::Lead, tenant, " -> created_at", vec![]);
     all.limit = 1000;
     let page = store.list(&all).await.unwrap();
-    // 4.5 MB: four pages of one do not hold it, and what they hold is not all.
+    // 4.5 MB do not fit into four pages of 1 MB, so the result is partial.
     assert!(page.next.is_some() && !page.items.is_empty() && page.items.len() < 80, "{}", page.items.len());
     assert_eq!(walk(&store, all.clone()).await.len(), 80);
 
@@ -352,7 +352,7 @@ async fn an_exhausted_list_has_no_cursor_and_a_bad_one_is_refused() {
 
     leads.after = Some(Position { sort: Value::Int(3), id: id() });
     assert!(matches!(store.list(&leads).await, Err(StoreError::BadQuery(_))));
-    // A place where nothing is: what comes after it, and of this tenant only.
+    // A position without a record: the list continues after it, within this tenant only.
     leads.after = Some(Position { sort: Value::Time(at(1)), id: known(0) });
     leads.tenant = id();
     assert!(store.list(&leads).await.unwrap().items.is_empty());
@@ -382,7 +382,7 @@ async fn entries_of_links_follow_their_records() {
     by_twos.limit = 2;
     assert_eq!(ids(walk(&store, by_twos.clone()).await), expected);
 
-    // Moved by its due date, unlinked, archived.
+    // Another due date, unlinked, archived.
     let stored = get(&store, &tasks[4]).await.unwrap();
     store.commit(&update(&stored, 9, |task| set(task, "due_at", Value::Null))).await.unwrap();
     let stored = get(&store, &tasks[3]).await.unwrap();

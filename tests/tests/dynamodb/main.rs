@@ -1,4 +1,4 @@
-//! The DynamoDB store against an emulator, and against answers that no emulator gives.
+//! The DynamoDB store on an emulator, and with responses that no emulator gives.
 
 mod basics;
 mod cost;

@@ -1,5 +1,5 @@
-//! Beside a newer program: what it stores and this one does not know fails no read, and is as it was after an edit of
-//! something else. Tomorrow's items are today's, changed by the SDK.
+//! Compatibility with a newer program: data that it stores and this one does not know fails no read and is preserved
+//! when other parts are edited. The newer items are current ones, modified by the SDK.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ impl Table {
         self.client.scan().table_name(&self.name).consistent_read(true).send().await.unwrap().items.unwrap()
     }
 
-    /// The one item that is such.
+    /// Returns the only item that matches.
     async fn item(&self, is_it: impl Fn(&Item) -> bool) -> Item {
         let mut found: Vec<Item> = self.items().await.into_iter().filter(|item| is_it(item)).collect();
         assert_eq!(found.len(), 1, "{found:?}");
@@ -53,7 +53,7 @@ fn text<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
-/// Puts the code of the unknown kind at a place of a key.
+/// Replaces the kind in a key by the code of the unknown kind.
 fn of_a_gadget(item: &mut Item, name: &str, at: usize) {
     let mut key = text(item, name).to_owned();
     key.replace_range(at..at + 2, GADGET);
@@ -72,7 +72,7 @@ fn gadget() -> Attribute {
     Attribute::B(Blob::new([GADGET.as_bytes(), &id().bytes()].concat()))
 }
 
-/// A value of a type that only tomorrow knows.
+/// A value of a type that only a newer program knows.
 fn value_of_tomorrow() -> Attribute {
     map(&[("zz", Attribute::L(vec![Attribute::N("1.5".to_owned()), Attribute::Ss(vec!["a".to_owned()])]))])
 }
@@ -122,7 +122,7 @@ async fn an_edit_leaves_what_a_newer_program_wrote_in_a_record() {
     assert!(matches!(read.get("annual_revenue"), Value::Opaque(_)));
     assert_eq!(walk(&store, query(Kind::Lead, tenant, " -> created_at", vec![])).await.len(), 1);
 
-    // One edit of everything that is known, and one that leaves no text that is known.
+    // One edit of all known fields, and one that leaves no known text.
     store.commit(&update(&read, 5, |lead| set(lead, "name", Value::text("Bea")))).await.unwrap();
     let read = get(&store, &lead).await.unwrap();
     store.commit(&update(&read, 6, |lead| set(lead, "description", Value::Null))).await.unwrap();
@@ -136,7 +136,7 @@ async fn an_edit_leaves_what_a_newer_program_wrote_in_a_record() {
     assert_eq!(edited, item);
     let edited = table.item(|item| text(item, "sk") == "t").await;
     assert_eq!((text(&edited, "terms"), edited.get("description")), ("a long text of tomorrow", None));
-    // And a text that comes back stands beside the other.
+    // A text that is added again is stored next to the unknown one.
     store.commit(&update(&read, 7, |lead| set(lead, "description", Value::text("again")))).await.unwrap();
     assert_eq!(get(&store, &lead).await.unwrap().get("description"), &Value::text("again"));
     let edited = table.item(|item| text(item, "sk") == "t").await;
@@ -152,13 +152,14 @@ async fn the_entry_of_a_link_to_an_unknown_kind_moves_with_its_record() {
     let task = image(Kind::Task, tenant, 0, &links);
     store.commit(&create([task.clone()])).await.unwrap();
 
-    // The same link again, to the gadget of this id.
+    // The same link as that of the gadget with this id.
     let mut item = table.item(|item| text(item, "sk") == "r").await;
     let gadget = Attribute::B(Blob::new([GADGET.as_bytes(), &to.id.bytes()].concat()));
     list(&mut item, "links").push(gadget);
     table.put(&item).await;
     let mut entry = table.item(|item| text(item, "sk").starts_with('e')).await;
-    // A tenant's 22 characters, the kind; in the index those, the indexed kind and the index's name before it.
+    // After the 22 characters of the tenant is the kind. In the index, the indexed kind and the index's name precede
+    // it.
     of_a_gadget(&mut entry, "pk", 22);
     of_a_gadget(&mut entry, "g0", 22 + 2 + 3);
     table.put(&entry).await;
@@ -180,7 +181,7 @@ async fn the_entry_of_a_link_to_an_unknown_kind_moves_with_its_record() {
     assert_eq!(entries().await, moved);
 }
 
-/// A lead of three changes, and among them those of gadgets: all that is told of it.
+/// A lead with three changes, and changes of gadgets among them. Returns only what the program knows.
 async fn with_gadgets(store: &DynamoStore, tenant: Id) -> (Image, Vec<Change>) {
     let table = Table::of(store);
     let mut lead = lead(tenant);
@@ -197,7 +198,7 @@ async fn with_gadgets(store: &DynamoStore, tenant: Id) -> (Image, Vec<Change>) {
     let changes: Vec<Item> = table.items().await.into_iter().filter(|item| text(item, "sk").starts_with('c')).collect();
     for mut item in changes {
         of_a_gadget(&mut item, "pk", 22);
-        // Behind the ten characters of the time.
+        // After the ten characters of the time.
         of_a_gadget(&mut item, "ls", 10);
         of_a_gadget(&mut item, "ms", 10);
         table.put(&item).await;
@@ -340,7 +341,7 @@ async fn claims_and_keys_may_speak_of_unknown_kinds() {
     let wants = [Want::Claimed(claim(tenant, "x")), Want::Key("k".to_owned())];
     let got = store.get(tenant, &wants).await.unwrap().got;
     assert_eq!(got, [Got::Record(None), Got::Key(made.key)]);
-    // It is taken all the same.
+    // The claim is taken nevertheless.
     let other = lead(tenant);
     let mut taken = commit(tenant, at(1));
     taken.claims.push(take(claim(tenant, "x"), other.reference()));

@@ -1,4 +1,4 @@
-//! A router over a store of its own, and a client for it.
+//! A router over its own store, and a client for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,23 +19,23 @@ use http_body_util::BodyExt;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt;
 
-/// The password of everybody in these tests.
+/// The password of all users in these tests.
 pub(crate) const PASSWORD: &str = "a heron by the lake";
-/// What access tokens are signed with.
+/// The key of access tokens.
 pub(crate) const SECRET: &[u8] = b"0123456789 these are 48 bytes of a test's secret";
 
-/// Letters that were sent.
+/// Captured emails.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Letters(Arc<Mutex<Vec<Letter>>>);
 
 impl Letters {
-    /// The ticket of the last letter.
+    /// The token of the last email.
     pub(crate) fn ticket(&self) -> String {
         let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         letters.last().expect("a letter was sent").ticket.expose().to_owned()
     }
 
-    /// How many there are.
+    /// The number of emails.
     pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -50,7 +50,7 @@ impl Mailer for Letters {
     }
 }
 
-/// A policy whose passwords cost little to hash.
+/// A policy with cheap password hashing.
 pub(crate) fn policy(letters: &Letters) -> Policy {
     let mut policy = Policy { mailer: Arc::new(letters.clone()), ..Policy::default() };
     policy.argon2.memory_kib = 32;
@@ -58,7 +58,7 @@ pub(crate) fn policy(letters: &Letters) -> Policy {
     policy
 }
 
-/// An API over a store of its own.
+/// An API over its own store.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) router: Router,
@@ -67,7 +67,7 @@ pub(crate) struct Api {
     pub(crate) letters: Letters,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -92,19 +92,19 @@ impl Answer {
         self.json["code"].as_str().unwrap_or_default()
     }
 
-    /// The tag.
+    /// The `ETag`.
     pub(crate) fn etag(&self) -> String {
         self.headers[header::ETAG].to_str().expect("a tag is plain").to_owned()
     }
 
-    /// The same answer, where it has this status.
+    /// Asserts the status and returns the response.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self
     }
 
-    /// The same answer, where it is this problem.
+    /// Asserts the problem and returns the response.
     #[track_caller]
     pub(crate) fn problem(self, status: u16, code: &str) -> Self {
         assert_eq!((self.status.as_u16(), self.code()), (status, code), "{}", self.text);
@@ -113,14 +113,14 @@ impl Answer {
         self
     }
 
-    /// The fields at fault.
+    /// The fields with faults.
     pub(crate) fn at_fault(&self) -> Vec<&str> {
         let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors.iter().filter_map(|error| error["field"].as_str()).collect()
     }
 }
 
-/// A request about to be sent.
+/// A request builder.
 pub(crate) struct Asking<'a> {
     api: &'a Api,
     method: Method,
@@ -130,31 +130,31 @@ pub(crate) struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// With an access token or an API key.
+    /// Sets an access token or an API key.
     pub(crate) fn token(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    /// With a header.
+    /// Adds a header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// With a JSON body.
+    /// Sets a JSON body.
     pub(crate) fn json(self, body: &Json) -> Self {
         let mut asking = self.header("content-type", "application/json");
         asking.body = Some(body.to_string().into_bytes());
         asking
     }
 
-    /// With any body.
+    /// Sets any body.
     pub(crate) fn raw(mut self, media: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         if media.is_empty() { self } else { self.header("content-type", media) }
     }
 
-    /// Sends it.
+    /// Sends the request.
     pub(crate) async fn send(self) -> Answer {
         let mut request = Request::builder().method(self.method).uri(&self.path);
         for (name, value) in &self.headers {
@@ -170,7 +170,7 @@ impl Asking<'_> {
     }
 }
 
-/// A user who has signed in.
+/// A signed-in user.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) id: String,
@@ -193,17 +193,17 @@ impl User {
 }
 
 impl Api {
-    /// On a new store in memory.
+    /// Creates an API on a new memory store.
     pub(crate) fn new() -> Self {
         Self::on(Arc::new(MemoryStore::new()))
     }
 
-    /// On a store.
+    /// Creates an API on a store.
     pub(crate) fn on(store: Arc<dyn Store>) -> Self {
         Self::with(store, |_, _| {})
     }
 
-    /// On a store, with changes to sign-in and configuration.
+    /// Creates an API on a store, with changes to sign-in and configuration.
     pub(crate) fn with(store: Arc<dyn Store>, change: impl FnOnce(&mut OwnSignIn, &mut Config)) -> Self {
         let letters = Letters::default();
         let keys = KeyRing::new(vec![TokenKey::hs256("one", SECRET).expect("strong")]).expect("one key");
@@ -219,7 +219,7 @@ impl Api {
         Self { router: router(crm.clone(), config), clock, crm, letters }
     }
 
-    /// A request.
+    /// Starts a request.
     pub(crate) fn ask(&self, method: &str, path: &str) -> Asking<'_> {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/api/v1/{path}") };
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
@@ -241,7 +241,7 @@ impl Api {
         self.ask("PATCH", path).token(&user.access).json(&body).send().await
     }
 
-    /// Makes an organization and answers its administrator.
+    /// Registers an organization and returns its administrator.
     pub(crate) async fn register(&self, slug: &str) -> User {
         let body = json!({
             "organization": {"name": slug, "slug": slug},
@@ -265,12 +265,12 @@ impl Api {
         User::of(&self.try_login(slug, email, PASSWORD, None).await.is(200))
     }
 
-    /// Goes on with a session.
+    /// Tries to refresh a session.
     pub(crate) async fn try_refresh(&self, token: &str) -> Answer {
         self.ask("POST", "auth/refresh").json(&json!({"refresh_token": token})).send().await
     }
 
-    /// Invites a user with a role, by its key, and signs them in.
+    /// Invites a user with a role, given by its key, and signs them in.
     pub(crate) async fn user(&self, admin: &User, slug: &str, name: &str, role: &str) -> User {
         let role = self.role(admin, role).await;
         let email = format!("{name}@{slug}.example");
@@ -282,7 +282,7 @@ impl Api {
         self.login(slug, &email).await
     }
 
-    /// The id of a role, by its key.
+    /// The id of a role, by key.
     pub(crate) async fn role(&self, admin: &User, key: &str) -> String {
         let roles = self.get(admin, "roles?limit=200").await.is(200);
         let found = roles.data().as_array().and_then(|all| all.iter().find(|role| role["key"] == key).cloned());

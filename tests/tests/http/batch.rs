@@ -1,4 +1,4 @@
-//! Several requests in one: each stands or falls alone, and none is more than it would be by itself.
+//! Batches: each request succeeds or fails independently, and has no more rights than on its own.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Bodies and queries that cannot be read: each is told with its place, and nothing is stored.
+//! Malformed bodies and queries: each is rejected with its location, and nothing is stored.
 
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn unknown_fields_are_400_and_invalid_ones_422_all_at_once() {
     }
     let errors = invalid.json["errors"].as_array().expect("errors");
     assert!(errors.iter().all(|error| error["code"].is_string() && error["message"].is_string()));
-    // What the CRM keeps is not set from outside.
+    // Fields set by the CRM cannot be written.
     for kept in ["score", "converted_at", "id", "tenant_id", "created_at", "stage_kind"] {
         let answer = api.post(&admin, "leads", json!({"name": "Ada", kept: null})).await;
         assert!(matches!(answer.status.as_u16(), 400 | 422), "{kept}: {}", answer.text);
@@ -102,7 +102,7 @@ async fn lists_take_fields_includes_totals_words_and_tables() {
     assert_eq!(words.data().as_array().map(Vec::len), Some(1));
     let latest = api.get(&admin, "leads?sort=-created_at&fields=name").await.is(200);
     assert_eq!(latest.data()[0]["name"], "=cmd()");
-    // A list leaves long texts out; one record has them.
+    // A list omits long texts; a single record includes them.
     let all = api.get(&admin, "leads?limit=1").await.is(200);
     assert!(all.data()[0].get("description").is_none(), "{}", all.text);
     let id = all.data()[0]["id"].as_str().expect("an id").to_owned();

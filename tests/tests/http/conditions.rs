@@ -1,4 +1,4 @@
-//! Versions and repetitions: `ETag`, `If-Match`, `If-None-Match`, merges, `Idempotency-Key`.
+//! Versions and idempotency: `ETag`, `If-Match`, `If-None-Match`, merges, `Idempotency-Key`.
 
 use std::sync::Arc;
 
@@ -32,11 +32,11 @@ async fn a_write_holds_to_the_version_it_names() {
     let archive = api.ask("DELETE", &path).token(&admin.access).header("if-match", &second);
     archive.send().await.problem(412, "precondition_failed");
 
-    // Another view of the same record is another tag.
+    // Another projection of the same record has another tag.
     let some = api.get(&admin, &format!("{path}?fields=name")).await.is(200);
     assert_ne!(some.etag(), api.get(&admin, &path).await.is(200).etag());
 
-    // Merging: another field goes through, the same one is a conflict that names it.
+    // Merging: a change of another field succeeds, one of the same field is a conflict that names it.
     api.patch(&admin, &path, json!({"version": 1, "job_title": "Countess"})).await.is(200);
     let conflict = api.patch(&admin, &path, json!({"version": 1, "source": "mail"})).await.problem(409, "conflict");
     assert_eq!(conflict.json["fields"], json!(["source"]));
@@ -61,11 +61,11 @@ async fn the_same_key_answers_the_same_and_does_nothing_again() {
     post("", "Bob").await.problem(400, "bad_idempotency_key");
     let total = api.get(&admin, "leads?with_total=true").await.is(200);
     assert_eq!(total.json["meta"]["total"], 1);
-    // Another user's key is another key only within the same organization's records: it is refused, not answered.
+    // The same key sent by another user is rejected, not replayed.
     let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
     let other = api.ask("POST", "leads").token(&rep.access).header("idempotency-key", "k-1");
     other.json(&json!({"name": "Ada"})).send().await.problem(422, "idempotency_key_reused");
-    // A day later the key is new.
+    // The key expires after a day.
     api.clock.advance_days(2);
     let admin = api.login("acme", "admin@acme.example").await;
     let later = api.ask("POST", "leads").token(&admin.access).header("idempotency-key", "k-1");
@@ -110,7 +110,7 @@ async fn what_was_stored_before_the_answer_was_lost_is_answered_when_asked_again
         let asking = api.ask("POST", "leads").token(&admin.access).header("idempotency-key", "lost");
         asking.json(&json!({"name": "Ada"})).send()
     };
-    // It is stored, and nobody learns so: also not when the commit is sent again, or looked for.
+    // The commit succeeds but its result is lost, also for the retries and the lookup.
     store.faults().fail_commit_after(0, Fault::LostAfter, 3);
     store.faults().fail_next_read();
     let first = post().await;
@@ -163,7 +163,7 @@ async fn archived_records_come_back_and_undo_is_a_write() {
     let undone = api.post(&admin, &format!("{path}/undo"), json!({"commit": commit})).await.is(200);
     assert!(undone.data()[0]["industry"].is_null());
     let back = api.post(&admin, &format!("{path}/roll-back"), json!({"version": 1})).await;
-    // The value of then is another's by now.
+    // The old value belongs to another record now.
     back.problem(409, "duplicate");
     assert_ne!(other.id(), company.id());
 }

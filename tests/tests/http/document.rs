@@ -1,10 +1,10 @@
-//! The OpenAPI document: checked in, complete, and the page that shows it needs nothing from elsewhere.
+//! The OpenAPI document is up to date and complete, and the page that shows it loads nothing from elsewhere.
 
 use serde_json::Value as Json;
 
 use crate::api::Api;
 
-/// Where the document is checked in.
+/// The path of the document in the repository.
 const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
 
 #[tokio::test]

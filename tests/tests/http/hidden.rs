@@ -1,5 +1,5 @@
-//! A hidden field never leaves, whatever the route: every GET of the document is asked by somebody for whom fields are
-//! hidden, and every answer searched for what stands in them.
+//! A hidden field never leaks, whatever the route: a user from whom fields are hidden calls every GET of the document,
+//! and every response is searched for their values.
 
 use crm_core::{
     catalog::decl,
@@ -9,9 +9,12 @@ use crm_core::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::api::{Answer, Api, User};
+use crate::{
+    api::{Answer, Api, User},
+    made_up,
+};
 
-/// Values that stand in hidden fields and nowhere else.
+/// Values that occur only in hidden fields.
 const SENTINELS: [&str; 4] = ["+15551230199", "hush-hush-source", "31337000", "secret-property-value"];
 
 #[tokio::test]
@@ -41,7 +44,7 @@ async fn no_route_shows_a_hidden_field() {
     api.post(&admin, "roles", role).await.is(201);
     let blind = api.user(&admin, "acme", "bob", "blind").await;
 
-    // A model in force that rests on what is hidden: there is no score to see.
+    // The active model depends on a hidden field: there is no visible score.
     let known = json!({"key": "known", "when": {"field": "source", "op": "eq", "value": SENTINELS[1]}, "points": 5000});
     let definition = json!({"groups": [{"key": "all", "rules": [known]}]});
     let model = json!({"key": "m", "name": "M", "kind": "lead", "definition": definition, "is_active": true});
@@ -57,7 +60,7 @@ async fn no_route_shows_a_hidden_field() {
     let pipeline =
         api.get(&admin, "pipelines?kind=deal").await.is(200).data()[0]["id"].as_str().expect("id").to_owned();
 
-    // They are there for who may see them.
+    // They are visible to users with access.
     let seen = api.get(&admin, &format!("leads/{lead}")).await.is(200);
     assert!([0, 1, 3].iter().all(|&at| seen.text.contains(SENTINELS[at])));
 
@@ -92,10 +95,10 @@ async fn no_route_shows_a_hidden_field() {
     assert!(!object.contains_key("phone") && !object.contains_key("source"), "not even its name: {}", answer.text);
     assert_eq!(object["properties"], json!({}));
 
-    // Its one rule would tell the source.
+    // Its only rule would reveal the source.
     api.get(&blind, &format!("leads/{lead}/score")).await.problem(400, "bad_request");
 
-    // Tables, errors, filters, sorts, finds, writes and plans tell nothing of it either.
+    // CSV, errors, filters, sorts, finds, writes and plans do not reveal it either.
     let table = api.ask("GET", "leads").token(&blind.access).header("accept", "text/csv").send().await.is(200);
     assert!(SENTINELS.iter().all(|sentinel| !table.text.contains(sentinel)));
     assert!(!table.text.lines().next().unwrap_or_default().contains(",phone,"), "{}", table.text);
@@ -122,7 +125,7 @@ async fn no_route_shows_a_hidden_field() {
     assert_eq!(words.data(), &json!([]), "what is hidden is not found by its words");
 }
 
-/// A record with something of its own in every field that can be written, and what it is linked to.
+/// Creates a record of each kind with a unique value in every writable field, and the records it is linked to.
 async fn filled(api: &Api, admin: &User) -> Vec<(Kind, String)> {
     for kind in ["lead", "contact", "company", "deal"] {
         let property = json!({"key": "secret", "name": "Secret", "type": "text"});
@@ -179,12 +182,12 @@ async fn filled(api: &Api, admin: &User) -> Vec<(Kind, String)> {
     let call = made(api.post(admin, "interactions", call).await);
     let note =
         made(api.post(admin, "notes", json!({"title": "Zqnote", "content": "zqncontent", "links": links})).await);
-    // A history of what was: each of it is told as little as what is.
+    // Creates history: past values are hidden as well as current ones.
     api.patch(admin, &format!("leads/{lead}"), json!({"job_title": "zqlnow", "last_name": "Zqnow"})).await.is(200);
     api.patch(admin, &format!("deals/{deal}"), json!({"value": {"amount": "1618033", "currency": "USD"}}))
         .await
         .is(200);
-    vec![
+    let mut all = vec![
         (Kind::Company, company),
         (Kind::Contact, contact),
         (Kind::Lead, lead),
@@ -192,10 +195,21 @@ async fn filled(api: &Api, admin: &User) -> Vec<(Kind, String)> {
         (Kind::Task, task),
         (Kind::Interaction, call),
         (Kind::Note, note),
-    ]
+    ];
+    // Every other kind, except those that everyone must see.
+    let document = api.ask("GET", "/openapi.json").send().await.is(200);
+    for &kind in Kind::ALL {
+        let is_created = document.json["paths"][format!("/api/v1/{}", kind.plural())]["post"].is_object();
+        let is_shared = decl(kind).is_definition || matches!(kind, Kind::User | Kind::Association);
+        if is_created && !is_shared && all.iter().all(|(known, _)| *known != kind) {
+            all.push((kind, made(api.post(admin, kind.plural(), made_up::body_of(kind)).await)));
+        }
+    }
+    all
 }
 
-/// What of a value stands nowhere else: texts and numbers of some length. Ids of other records do stand elsewhere.
+/// The traces of a value that occur nowhere else: texts and numbers of some length. Ids of other records may occur
+/// elsewhere.
 fn traces(value: &Json, ty: FieldType, found: &mut Vec<String>) {
     if matches!(ty.element(), FieldType::Id(_) | FieldType::Ref(_) | FieldType::Bool | FieldType::Choice(_)) {
         return;
@@ -209,16 +223,15 @@ fn traces(value: &Json, ty: FieldType, found: &mut Vec<String>) {
     }
 }
 
-/// Whichever field of whichever kind is hidden: no answer about the record names it, and none has its value.
+/// Whichever field of whichever kind is hidden, no response about the record names it or contains its value.
 #[tokio::test]
 async fn no_field_of_any_kind_is_told_once_it_is_hidden() {
     let api = Api::new();
     let admin = api.register("acme").await;
     let records = filled(&api, &admin).await;
-    let kinds = ["lead", "contact", "company", "deal", "task", "note", "interaction"];
     let shared = ["organization", "user", "team", "pipeline", "property", "scoring_model"];
     let on = |kind: &str, action: &str| json!({"resource": kind, "action": action, "scope": "all"});
-    let own = kinds.iter().flat_map(|kind| ["read", "report", "export"].map(|action| on(kind, action)));
+    let own = records.iter().flat_map(|(kind, _)| ["read", "report", "export"].map(|action| on(kind.name(), action)));
     let grants: Vec<Json> = own.chain(shared.iter().map(|kind| on(kind, "read"))).collect();
     let role = json!({"key": "blind", "name": "Blind", "grants": grants});
     let role = api.post(&admin, "roles", role).await.is(201).id();
@@ -251,7 +264,7 @@ async fn no_field_of_any_kind_is_told_once_it_is_hidden() {
                     traces(&one["new"], ty, &mut secrets);
                 }
             }
-            // When something was written is told to whoever may read the record at all.
+            // The time of a write is visible to every reader of the record.
             let mut moments = vec![&seen.data()["created_at"], &seen.data()["updated_at"]];
             for change in history.data().as_array().expect("changes") {
                 moments.extend([&change["occurred_at"], &change["recorded_at"]]);
@@ -276,7 +289,7 @@ async fn no_field_of_any_kind_is_told_once_it_is_hidden() {
                 }
                 let named = answer.text.contains(&format!("\"{field}\":"))
                     || answer.text.contains(&format!("\"field\":\"{field}\""));
-                // What the route itself is of, it may say that there is none of.
+                // A route about the hidden data itself may say that there is none.
                 let other = ["timeline", "associations", "score"].iter().any(|tail| route.ends_with(tail));
                 let other = other || field == "properties";
                 assert!(!named || other, "{kind}.{field}: {route} names it: {}", answer.text);
@@ -292,7 +305,7 @@ async fn no_field_of_any_kind_is_told_once_it_is_hidden() {
     assert!(asked > 700 && searched > 120, "{asked} {searched}");
 }
 
-/// Without a row a table has the same columns, and a role that may not export has none.
+/// An empty CSV has the same columns, and a role without the export permission gets none.
 #[tokio::test]
 async fn a_table_is_for_who_may_export_and_names_what_they_may_see() {
     let api = Api::new();
@@ -321,7 +334,7 @@ async fn a_table_is_for_who_may_export_and_names_what_they_may_see() {
     assert_eq!(full.lines().next(), empty.lines().next());
 }
 
-/// A cell tells what the record holds, and nothing that a spreadsheet would run.
+/// A cell contains the record's value, and nothing that a spreadsheet would execute.
 #[tokio::test]
 async fn what_a_table_holds_reads_back_cell_for_cell() {
     let api = Api::new();
@@ -346,7 +359,7 @@ async fn what_a_table_holds_reads_back_cell_for_cell() {
     let columns = reader.headers().expect("a heading").clone();
     let mut cells = 0;
     for (row, record) in reader.records().zip(list.data().as_array().expect("records")) {
-        // With its long texts, which lists leave out and tables do not.
+        // Includes long texts, which lists omit and CSV does not.
         let whole = api.get(&admin, &format!("leads/{}", record["id"].as_str().expect("an id"))).await.is(200);
         assert!(whole.data()["description"].as_str().expect("a text").starts_with("=long"));
         for (name, cell) in columns.iter().zip(&row.expect("a row")) {
@@ -364,7 +377,8 @@ async fn what_a_table_holds_reads_back_cell_for_cell() {
     assert!(cells > 11 * 30, "{cells}");
 }
 
-/// What is tied to a record is read by who may read both ends; who may not list all is told which scope is missing.
+/// Associations of a record are visible to users who can read both ends. A user who cannot list all is told the missing
+/// scope.
 #[tokio::test]
 async fn associations_of_a_record_are_read_by_who_may_read_their_ends() {
     let api = Api::new();
@@ -393,13 +407,14 @@ async fn associations_of_a_record_are_read_by_who_may_read_their_ends() {
     assert_eq!(labels(&api.get(&admin, &format!("contacts/{contact}/associations")).await.is(200)).len(), 4);
     api.get(&rep, &format!("contacts/{theirs}/associations")).await.problem(404, "not_found");
     api.get(&rep, &format!("contacts/{contact}/associations?limit=0")).await.problem(400, "bad_request");
-    // Of all there are, those whose both ends they may read; how many there are only who may read all that can be tied.
+    // A list contains the associations of which they can read both ends; a total requires access to every kind that can
+    // be associated.
     assert_eq!(labels(&api.get(&rep, "associations").await.is(200)), ["knows", "likes", "owes"]);
     let refused = api.get(&rep, "associations?with_total=true").await.problem(403, "forbidden");
     assert_eq!(refused.json["permission"], "lead.read");
     assert_eq!((&refused.json["scope"], &refused.json["scope_held"]), (&json!("all"), &json!("own")));
     assert!(
-        refused.text.contains("lead.read with scope all is required; you have it with scope own"),
+        refused.text.contains("lead.read with scope all is required; the user has it with scope own"),
         "{}",
         refused.text
     );

@@ -1,4 +1,4 @@
-//! API keys over HTTP: shown once, limited, rotated, revoked.
+//! API keys over HTTP: the secret is shown once; limits, rotation, revocation.
 
 use serde_json::json;
 

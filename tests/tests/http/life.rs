@@ -1,10 +1,10 @@
-//! The life of leads and deals over HTTP: the report, its parameters, and the charts.
+//! The funnel report of leads and deals over HTTP: the report, its parameters, and the charts.
 
 use serde_json::{Value as Json, json};
 
 use crate::api::{Answer, Api, User};
 
-/// Three leads over six days: one goes on to be qualified, one is lost, one stays. Answers their ids.
+/// Creates three leads over six days: one is qualified, one is lost, one stays. Returns their ids.
 async fn lived(api: &Api, admin: &mut User) -> Vec<String> {
     let mut made = Vec::new();
     for (name, source) in [("Ada", "web"), ("Bob", "fair"), ("Cem", "web")] {
@@ -19,7 +19,7 @@ async fn lived(api: &Api, admin: &mut User) -> Vec<String> {
     made
 }
 
-/// Some days go by, and the administrator of `acme` signs in again.
+/// Advances the clock by some days, and signs in the administrator of `acme` again.
 async fn later(api: &Api, admin: &mut User, days: i64) {
     api.clock.advance_days(days);
     *admin = api.login("acme", "admin@acme.example").await;
@@ -110,7 +110,7 @@ async fn charts_are_svg_that_nothing_can_be_done_with() {
     }
     let course = api.get(&admin, &format!("leads/{}/stages.svg", leads[0])).await.is(200).text;
     assert!(course.contains(">Contacted<") && course.contains(">3 days (still there)<"), "{course}");
-    // What the chart draws is what the course says: latest and cumulative time of each stage, entered and left.
+    // The chart shows the data of the stages: the latest and total time in each, entered and left.
     let stages = api.get(&admin, &format!("leads/{}/stages", leads[0])).await.is(200);
     let times: Vec<_> = stages.data()["times"].as_array().expect("times").iter().collect();
     let seconds = |days: i64| json!(days * 86_400);
@@ -121,7 +121,7 @@ async fn charts_are_svg_that_nothing_can_be_done_with() {
     assert_eq!(times[2]["left_at"], Json::Null);
     let odd = api.get(&admin, &format!("deals/{deal}/stages.svg")).await.is(200).text;
     assert!(odd.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{odd}");
-    // From whom the stage is hidden, there are no stages.
+    // If the stage is hidden, there are no stages.
     let grants = json!([{"resource": "lead", "action": "read", "scope": "all"}]);
     let rules = json!([{"kind": "lead", "field": "stage_id", "access": "hidden"}]);
     let role = json!({"key": "blind", "name": "Blind", "grants": grants, "field_rules": rules});

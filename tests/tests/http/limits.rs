@@ -1,4 +1,4 @@
-//! Requests a minute: of a user, and of an address where nobody has signed in.
+//! Rate limits: per user, and per address for unauthenticated requests.
 
 use std::{
     future::pending,
@@ -36,7 +36,7 @@ async fn a_user_is_told_what_is_left_and_when_to_come_again() {
     let refused = api.get(&admin, "leads").await.problem(429, "too_many_requests");
     let wait: u64 = refused.headers["retry-after"].to_str().expect("plain").parse().expect("seconds");
     assert!((1..=21).contains(&wait), "{wait}");
-    // Nobody else waits for them.
+    // Other users are not affected.
     let other = api.register("other").await;
     api.get(&other, "leads").await.is(200);
 }
@@ -45,14 +45,14 @@ async fn a_user_is_told_what_is_left_and_when_to_come_again() {
 async fn strangers_are_counted_by_address() {
     let api = Api::with(Arc::new(MemoryStore::new()), |_, config| config.sign_ins_per_minute = NonZeroU32::new(2));
     api.register("acme").await;
-    // An organization that there is not is counted nowhere else.
+    // Attempts for an unknown organization are counted under the address as well.
     api.try_login("elsewhere", "a@b.example", PASSWORD, None).await.problem(401, "invalid_credentials");
     api.try_login("elsewhere", "a@b.example", PASSWORD, None).await.problem(429, "too_many_requests");
     api.try_refresh("nonsense").await.problem(429, "too_many_requests");
     api.ask("GET", "/health").send().await.is(200);
 }
 
-/// A store that never answers.
+/// A store that never responds.
 struct Silent;
 
 #[async_trait]
@@ -137,7 +137,7 @@ async fn an_answer_of_the_servers_own_fault_is_reported_once_and_a_hook_that_pan
         ErrorHook::new(move |error| {
             let text = format!("{error:?}");
             told.lock().expect("whole").push(text);
-            // Not while the lock is held, which would be poisoned by it.
+            // Panics after releasing the lock, which would otherwise be poisoned.
             panic!("a hook's own fault");
         })
     };

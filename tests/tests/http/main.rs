@@ -1,4 +1,4 @@
-//! The API end to end: the router in this process, requests as a client would send them.
+//! The API end to end: the router in this process, with requests as a client sends them.
 
 mod api;
 mod batch;
@@ -6,9 +6,11 @@ mod bodies;
 mod conditions;
 mod document;
 mod hidden;
+mod jobs;
 mod keys;
 mod life;
 mod limits;
+mod made_up;
 mod past;
 mod reports;
 mod rights;

@@ -1,4 +1,4 @@
-//! Lists as of a moment, over HTTP.
+//! Lists as of a past time, over HTTP.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ fn names(answer: &Answer) -> Vec<&str> {
     records.iter().map(|record| record["name"].as_str().expect("a name")).collect()
 }
 
-/// Three leads of one day, of which the first moves, the second is archived and the third is renamed the day after.
+/// Three leads of one day: the day after, the first moves, the second is archived and the third is renamed.
 async fn leads() -> (Api, User) {
     let api = Api::new();
     let admin = api.register("acme").await;
@@ -39,13 +39,13 @@ async fn a_list_shows_records_as_they_were() {
     assert!(
         then.data().as_array().unwrap().iter().all(|lead| lead["status"] == "new" && lead["archived_at"].is_null())
     );
-    // Each is what it is alone.
+    // Each equals the single record as of that time.
     for lead in then.data().as_array().unwrap() {
         let id = lead["id"].as_str().unwrap();
         let one = api.get(&admin, &format!("leads/{id}/as-of?at=2024-05-06T12:00:00Z")).await.is(200);
         assert_eq!(one.data(), lead);
     }
-    // Conditions of every kind are asked of what was there then.
+    // Conditions of every kind apply to the past values.
     for (asked, expected) in [
         ("source=web", vec!["Ada", "Cy"]),
         ("source=fair", vec!["Bob"]),
@@ -62,7 +62,7 @@ async fn a_list_shows_records_as_they_were() {
     let few = api.get(&admin, &format!("leads?{THEN}&fields=name&limit=1")).await.is(200);
     let lead = few.data()[0].as_object().unwrap();
     assert_eq!((lead.len(), &lead["name"]), (4, &json!("Ada")), "{lead:?}");
-    // Tomorrow is as today.
+    // A future time returns the current state.
     assert_eq!(names(&api.get(&admin, "leads?as_of=2099-01-01T00:00:00Z").await.is(200)), ["Ada", "Cyd"]);
     assert_eq!(names(&api.get(&admin, "leads?as_of=2024-05-06T08:00:00Z").await.is(200)), Vec::<&str>::new());
     let table = api.ask("GET", &format!("leads?{THEN}&fields=name")).token(&admin.access).header("accept", "text/csv");

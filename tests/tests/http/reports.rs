@@ -1,4 +1,4 @@
-//! The sales and pipeline reports over HTTP: periods, owners, and what figures leave out.
+//! The sales and pipeline reports over HTTP: periods, owners, and excluded records.
 
 use serde_json::{Value as Json, json};
 
@@ -8,7 +8,7 @@ async fn id_of(api: &Api, user: &User) -> String {
     api.get(user, "me").await.is(200).data()["user"]["id"].as_str().expect("an id").to_owned()
 }
 
-/// A deal that the user owns.
+/// Creates a deal owned by the user.
 async fn deal(api: &Api, user: &User, mut body: Json) -> String {
     body["owner_id"] = id_of(api, user).await.into();
     api.post(user, "deals", body).await.is(201).id()

@@ -1,4 +1,4 @@
-//! Rights over HTTP: what is withdrawn is so at the next request, whatever the access token was given for.
+//! Permissions over HTTP: a revocation takes effect at the next request, whatever the access token was issued for.
 
 use serde_json::json;
 
@@ -53,7 +53,7 @@ async fn a_key_is_narrowed_with_its_user_and_a_team_is_left_at_once() {
     api.patch(&admin, &format!("users/{}", boss.id), json!({"team_ids": []})).await.is(200);
     api.get(&boss, &place).await.problem(404, "not_found");
     api.get(&boss, "leads").await.is(200);
-    // A key loses with a role of its user what it did by it.
+    // A key loses permissions with its user's role.
     let second = api.user(&admin, "acme", "second", "admin").await;
     let made = api.post(&second, "api-keys", json!({"name": "S", "permissions": ["lead.read", "lead.update"]})).await;
     let made = made.is(201);
@@ -107,7 +107,7 @@ async fn whoever_may_not_act_any_more_is_a_stranger_on_every_route() {
             let asking = api.ask(&method.to_uppercase(), &place).token(&gone.access);
             let asking = if method == "get" { asking } else { asking.json(&json!({})) };
             let status = asking.send().await.status.as_u16();
-            // A path, a query or a body that cannot be is told before anything is read.
+            // A malformed path, query or body is reported before anything is read.
             if !matches!(status, 401 | 400 | 404 | 415 | 422) {
                 let_in.push(format!("{method} {path}: {status}"));
             }
@@ -161,7 +161,7 @@ async fn a_role_tells_what_it_grants_in_effect() {
     assert!(permissions["company.create"].is_null() && permissions["company.export"] == "own", "{}", me.text);
     let refused = api.patch(&admin, &place, json!({"withheld": ["company.archive"]})).await.problem(422, "invalid");
     assert_eq!(refused.at_fault(), ["withheld[0]"]);
-    // A condition is told with its grant.
+    // A conditional grant is shown with its condition.
     let support = format!("roles/{}/grants", api.role(&admin, "support").await);
     let support = api.get(&admin, &support).await.is(200);
     let all = support.data().as_array().expect("grants");

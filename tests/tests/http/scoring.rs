@@ -8,7 +8,7 @@ use crate::api::{Api, User};
 
 async fn sweep(api: &Api, admin: &User) {
     let tenant = admin.organization.parse().unwrap();
-    while api.crm.score_keeper().sweep(tenant, Duration::from_mins(1)).await.unwrap().more {}
+    while api.crm.score_sweeper().sweep(tenant, Duration::from_mins(1)).await.unwrap().more {}
 }
 
 /// The starter as the API offers it, put in force.
@@ -148,7 +148,7 @@ async fn a_model_is_tried_and_then_put_in_force() {
     let new = json!({"key": "mine", "name": "Mine", "kind": "lead", "definition": definition});
     let second = api.post(&admin, "scoring/models", new).await.is(201);
     let tried = api.post(&admin, &format!("scoring/models/{}/try", second.id()), json!({})).await.is(200);
-    let trial = &tried.data()["trial"];
+    let trial = &tried.data()["product"];
     assert_eq!((&trial["model"], &trial["against"]), (&json!("mine@1"), &json!("starter@1")));
     assert_eq!((&trial["scored"], &trial["becomes_hot"]), (&json!(30), &json!(10)));
     assert_eq!(trial["after"]["50000"], 10);

@@ -1,5 +1,5 @@
-//! Signing in over HTTP: races, replays, forged and outdated tokens, cookies, tickets, the second factor, the host's own
-//! and an outside issuer's sign-in.
+//! Sign-in over HTTP: races, replays, forged and expired tokens, cookies, reset and invitation tokens, the second
+//! factor, and sign-in by the host and by an external issuer.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ async fn a_password_signs_in_and_nothing_tells_what_was_wrong() {
         "organization": {"name": "B", "slug": "b"}, "user": {"email": "a@b.example"}, "password": "short",
     });
     api.ask("POST", "auth/register").json(&weak).send().await.problem(422, "invalid");
-    // Sign-in is in the security log.
+    // Sign-in is recorded in the security log.
     let events = api.get(&user, "audit/security-events?limit=200").await.is(200);
     let names: Vec<&str> =
         events.data().as_array().expect("events").iter().filter_map(|e| e["event"].as_str()).collect();
@@ -58,7 +58,7 @@ async fn twenty_refreshes_at_once_leave_one_live_successor() {
     successors.dedup();
     assert_eq!(successors.len(), 1, "the same successor for all");
     assert_eq!(api.get(&user, "auth/sessions").await.is(200).data().as_array().map(Vec::len), Some(1));
-    // Later the old token is a thief's: the whole family ends.
+    // Later, reuse of the old token is treated as theft: the whole family ends.
     api.clock.advance_seconds(11);
     api.try_refresh(&user.refresh).await.problem(401, "invalid_token");
     api.try_refresh(&successors[0]).await.problem(401, "invalid_token");
@@ -80,7 +80,7 @@ async fn many_wrong_passwords_at_once_are_all_counted() {
         match answer.status.as_u16() {
             401 => looked_at += 1,
             429 => assert!(answer.headers.contains_key("retry-after")),
-            // Refused because too many were being counted at once: fails closed.
+            // Rejected because too many attempts were concurrent: fails closed.
             503 => {}
             other => panic!("{other}: {}", answer.text),
         }
@@ -92,7 +92,7 @@ async fn many_wrong_passwords_at_once_are_all_counted() {
     api.try_login("acme", "admin@acme.example", PASSWORD, None).await.is(200);
 }
 
-/// The code of a second factor at a moment (RFC 6238): computed here once more, as an app would.
+/// The code of a second factor at a time (RFC 6238), implemented independently.
 fn code(secret: &str, seconds: i64) -> String {
     let key = data_encoding(secret);
     let step = u64::try_from(seconds / 30).expect("after 1970").to_be_bytes();
@@ -120,7 +120,7 @@ fn data_encoding(secret: &str) -> Vec<u8> {
     bytes
 }
 
-/// HMAC-SHA-1 as RFC 2104 has it.
+/// HMAC-SHA-1 (RFC 2104).
 fn hmac_sha1(key: &[u8], message: &[u8]) -> [u8; 20] {
     use sha1::{Digest, Sha1};
     let mut block = [0_u8; 64];
@@ -155,7 +155,7 @@ async fn a_second_factor_is_asked_for_and_a_code_taken_once() {
     login(Some(recovery)).await.problem(401, "invalid_credentials");
 }
 
-/// The parts of a token that are not its signature.
+/// The header and claims of a token, without the signature.
 fn parts(header: &Json, claims: &Json) -> String {
     let encode = |json: &Json| URL_SAFE_NO_PAD.encode(json.to_string());
     format!("{}.{}", encode(header), encode(claims))
@@ -175,7 +175,7 @@ async fn only_our_own_tokens_are_believed() {
     let try_token = async |token: &str| api.ask("GET", "me").token(token).send().await;
     try_token(&user.access).await.is(200);
 
-    // `none`, whatever it is called.
+    // `none`, in any spelling.
     for none in ["none", "None", "NONE", "nOnE"] {
         let token = format!("{}.", parts(&json!({"alg": none, "typ": "at+jwt", "kid": "one"}), &claims));
         try_token(&token).await.problem(401, "invalid_token");
@@ -245,7 +245,7 @@ async fn only_our_own_tokens_are_believed() {
     try_token(&sign(&ours(Algorithm::HS256), &claims, b"another secret of thirty-two bytes and more"))
         .await
         .problem(401, "invalid_token");
-    // Somebody else's organization in one's own token needs our signature.
+    // Changing the organization in a valid token invalidates its signature.
     let tampered = {
         let mut pieces: Vec<&str> = user.access.split('.').collect();
         let other = URL_SAFE_NO_PAD.encode(changed("org", json!(Id::NIL)).to_string());
@@ -371,7 +371,7 @@ async fn the_hosts_middleware_may_say_who_asks() {
     let place = answer.headers()["location"].to_str().expect("plain").to_owned();
     assert!(place.starts_with("/crm/api/v1/leads/"), "{place}");
     assert_eq!(ask(&place, Some(admin.clone())).await, 200);
-    // A form of another site can send no header of its own, and browsers say from where a request comes.
+    // A form of another site cannot set headers, and browsers state the origin of a request.
     let restore = async |method: &str, header: Option<(&str, &str)>| {
         let mut request = Request::builder().method(method).uri(format!("{place}/restore"));
         if let Some((name, value)) = header {
@@ -387,7 +387,7 @@ async fn the_hosts_middleware_may_say_who_asks() {
     for own in [("sec-fetch-site", "same-origin"), ("x-crm-request", "")] {
         assert_ne!(restore("POST", Some(own)).await, 403, "{own:?}");
     }
-    // What a page may load is said by the routes of the page.
+    // The routes of the page define its content security policy.
     let policy = async |path: &str| {
         let request = Request::builder().uri(path).body(axum::body::Body::empty()).expect("a request");
         let answer = api.clone().oneshot(request).await.expect("an answer");
@@ -399,7 +399,7 @@ async fn the_hosts_middleware_may_say_who_asks() {
     }
 }
 
-/// Keys that an issuer changes, or that are out of reach.
+/// Keys that an issuer changes, or that are unreachable.
 #[derive(Clone)]
 struct Changing(Arc<std::sync::Mutex<Option<jsonwebtoken::jwk::JwkSet>>>);
 
@@ -440,7 +440,7 @@ async fn keys_that_an_issuer_withdraws_are_believed_no_longer_than_ten_minutes()
     assert_eq!(ask().await, 503);
     set(Some(known.clone()));
     assert_eq!(ask().await, 200);
-    // Out of reach for a while: what is known is believed, for an hour.
+    // Unreachable for a while: cached keys are trusted for an hour.
     set(None);
     clock.advance_seconds(11 * 60);
     assert_eq!(ask().await, 200);
@@ -449,7 +449,7 @@ async fn keys_that_an_issuer_withdraws_are_believed_no_longer_than_ten_minutes()
     set(Some(known));
     clock.advance_seconds(61);
     assert_eq!(ask().await, 200);
-    // Withdrawn, and no token names an unknown key.
+    // Revoked, and no token names an unknown key.
     set(Some(jsonwebtoken::jwk::JwkSet { keys: Vec::new() }));
     clock.advance_seconds(10 * 60);
     assert_eq!(ask().await, 401);
@@ -495,7 +495,7 @@ async fn an_outside_issuers_tokens_are_taken_by_its_keys() {
     ] {
         assert_eq!(ask(&header, &bad, &key).await, 401, "{bad}");
     }
-    // The public key as a secret: the oldest trick.
+    // The public key used as an HMAC secret (algorithm confusion).
     let mut confused = Header::new(Algorithm::HS256);
     confused.kid = Some("outside".into());
     assert_eq!(ask(&confused, &good, &EncodingKey::from_secret(pem)).await, 401);

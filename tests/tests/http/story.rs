@@ -1,4 +1,5 @@
-//! What a new user does first: register, make a lead, convert it, win the deal, read its history; on all three stores.
+//! The first steps of a new user: register, create a lead, convert it, win the deal, read its history; on all three
+//! stores.
 
 use crm_core::conformance::Harness;
 use serde_json::json;
@@ -68,7 +69,7 @@ async fn story(api: Api) {
     let before = api.get(&admin, &format!("leads/{lead}/as-of?at=2024-05-01T00:00:00Z")).await.is(200);
     assert!(before.data().is_null());
 
-    // The deal has moved on since: the conversion cannot be taken back under it.
+    // The deal has moved since: the conversion cannot be reverted.
     api.post(&admin, &format!("leads/{lead}/unconvert"), json!({})).await.problem(409, "changed_since");
     let report = api.get(&admin, "reports/sales?by=%5B%5B%22owner%22%5D%5D").await.is(200);
     assert_eq!(report.data()["overall"]["won"], 1);

@@ -97,7 +97,7 @@ async fn the_start_leads_a_browser_to_the_docs_and_a_program_to_the_api() {
     } else {
         browser.is(200);
     }
-    // Nested below a path, where the path may come without its last sign.
+    // Nested under a path, which may be requested without its trailing slash.
     let nested = axum::Router::new().nest_service("/crm", api.router.clone());
     for (path, place) in [("/crm", "crm/docs"), ("/crm/", "docs")] {
         let nested = Api { router: nested.clone(), ..api.clone() };

@@ -1,13 +1,17 @@
-//! Walls, held for every route of the document, so that none is forgotten: between tenants, before strangers, before
-//! who lacks the permission.
+//! Isolation, tested for every route of the document: between tenants, of unauthenticated callers, and of users without
+//! the permission.
 
+use crm_core::value::Kind;
 use serde_json::{Value as Json, json};
 
-use crate::api::{Api, User};
+use crate::{
+    api::{Api, User},
+    made_up,
+};
 
 const NOBODY: &str = "0190a5f0-0000-7000-8000-000000000000";
 
-/// Every operation of the document: method, path, whether it is open to anybody.
+/// Every operation of the document: method, path, and whether it is public.
 async fn operations(api: &Api) -> Vec<(String, String, bool)> {
     let document = api.ask("GET", "/openapi.json").send().await.is(200);
     let mut all = Vec::new();
@@ -21,7 +25,7 @@ async fn operations(api: &Api) -> Vec<(String, String, bool)> {
     all
 }
 
-/// A body that a route might take: what is wrong with it is looked at after who asks.
+/// A body for a route. Its faults are only checked after the caller is authorized.
 fn body_of(path: &str) -> Json {
     let tail = path.rsplit('/').next().unwrap_or_default();
     match tail {
@@ -35,7 +39,7 @@ fn body_of(path: &str) -> Json {
     }
 }
 
-/// One record of each kind that has a route, by the kind's plural.
+/// Creates a record of each kind that has a route, by the kind's plural.
 async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
     let made = |answer: crate::api::Answer| answer.is(201).id();
     let company = made(api.post(admin, "companies", json!({"name": "C"})).await);
@@ -53,7 +57,6 @@ async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
     let association = made(api.post(admin, "associations", ends).await);
     let team = made(api.post(admin, "teams", json!({"name": "T"})).await);
     let role = made(api.post(admin, "roles", json!({"key": "own", "name": "Own"})).await);
-    let rate = made(api.post(admin, "rates", json!({"currency": "EUR", "day": "2024-01-01", "rate": "1.1"})).await);
     let property = json!({"key": "size", "name": "Size", "type": "text"});
     let property = made(api.post(admin, "properties/lead", property).await);
     let pipeline = api.get(admin, "pipelines").await.is(200).data()[0]["id"].as_str().expect("an id").to_owned();
@@ -64,7 +67,7 @@ async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
     let event = api.get(admin, "audit/security-events").await.is(200);
     let event = event.data()[0]["id"].as_str().expect("an id").to_owned();
     let session = api.get(admin, "auth/sessions").await.is(200).data()[0]["id"].as_str().expect("an id").to_owned();
-    vec![
+    let mut all = vec![
         ("companies", company),
         ("contacts", contact),
         ("leads", lead),
@@ -75,7 +78,6 @@ async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
         ("associations", association),
         ("teams", team),
         ("roles", role),
-        ("rates", rate),
         ("properties", property),
         ("pipelines", pipeline),
         ("api-keys", key),
@@ -85,10 +87,21 @@ async fn fill(api: &Api, admin: &User) -> Vec<(&'static str, String)> {
         ("organizations", admin.organization.clone()),
         ("jobs", NOBODY.to_owned()),
         ("models", model),
-    ]
+    ];
+    // The other kinds, with generated bodies.
+    let created = operations(api).await.into_iter().filter(|(method, ..)| method == "POST");
+    let created: Vec<String> = created.map(|(_, path, _)| path).collect();
+    for kind in Kind::ALL {
+        let plural = kind.plural();
+        let is_new = all.iter().all(|(known, _)| *known != plural);
+        if is_new && created.iter().any(|path| path.ends_with(&format!("/{plural}"))) {
+            all.push((plural, api.post(admin, plural, made_up::body_of(*kind)).await.is(201).id()));
+        }
+    }
+    all
 }
 
-/// The path with an id in it.
+/// The path with an id inserted.
 fn with_id(path: &str, id: &str) -> String {
     let path = path.replace("{id}", id).replace("{kind}", "lead");
     if path.ends_with("/as-of") { format!("{path}?at=2024-05-06T10:00:00Z") } else { path }
@@ -196,11 +209,11 @@ async fn without_the_permission_it_is_403_and_named() {
         let answer = asking.send().await.problem(403, "forbidden");
         assert_eq!(answer.json["permission"], permission, "{method} {path}");
     }
-    // What was refused is in the security log, with who it was.
+    // Refusals are in the security log, with the user.
     let events = api.get(&admin, "audit/security-events?event=access_refused&limit=200").await.is(200);
     let events = events.data().as_array().expect("events").clone();
     assert!(events.iter().any(|event| event["detail"] == "lead.create" && event["user_id"] == analyst.id));
-    // A rep reads their own alone: others' records are not there for them.
+    // A representative can only read their own records; those of others are not found.
     let rep = api.user(&admin, "acme", "rep", "sales_rep").await;
     api.get(&rep, &format!("leads/{lead}")).await.problem(404, "not_found");
     api.patch(&rep, &format!("leads/{lead}"), json!({"name": "X"})).await.problem(404, "not_found");
@@ -238,7 +251,7 @@ async fn a_parameter_that_the_document_does_not_have_is_refused() {
     for (method, path, public) in operations(&api).await {
         let operation = &document.json["paths"][&path][method.to_lowercase()];
         let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
-        // Those that take some read them with their own; what is open to all and only reads takes what it is given.
+        // Routes with query parameters parse them themselves; public reads accept any.
         if parameters.iter().any(|one| one["in"] == "query") || (public && method == "GET") {
             continue;
         }

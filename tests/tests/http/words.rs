@@ -1,4 +1,4 @@
-//! Words and parameters: `q`, and every field of a kind as a parameter of its lists.
+//! Search and filter parameters: `q`, and every field of a kind as a parameter of its lists.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What the embedder's own SQL may rely on, and what the engine itself holds.
+//! The contract with the embedder's own SQL, and the constraints that the database itself enforces.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ async fn a_view_shows_a_record_in_plain_columns() {
     assert_eq!((row.0.as_str(), row.1.as_str(), row.2.as_str()), ("Ada", "1234.5", "EUR"));
     assert_eq!((row.3, row.4, row.6), (vec!["hot".to_owned(), "vip".to_owned()], 1, true));
 
-    // Archived records are there too, and say so; so is every change of every field.
+    // The views contain archived records, marked as such, and every change of every field.
     let before = stored(&store, tenant, record).await.unwrap();
     let archive = update(&before, |lead| lead.values[common::ARCHIVED_AT] = Value::Time(at(9)));
     store.commit(&commit(tenant, [archive])).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_reference_into_nothing_or_into_another_tenant_cannot_be_stored() {
     for (kind, field, value) in [
         (Kind::Lead, "owner_id", Value::Id(foreign)),
         (Kind::Lead, "owner_id", Value::Id(id())),
-        // Checked when the transaction ends, since either of the two may be inserted first.
+        // Checked at the end of the transaction, because either record may be inserted first.
         (Kind::Lead, "converted_deal_id", Value::Id(id())),
         (Kind::Company, "parent_id", Value::Id(id())),
         (Kind::Task, "links", Value::list([Value::Ref(Ref::new(Kind::User, foreign))])),
@@ -205,7 +205,7 @@ async fn what_is_over_is_forgotten_by_an_index_and_its_log_stays() {
     let all = over.iter().chain(&kept).cloned().chain([user.clone()]);
     store.commit(&commit(tenant, all.map(create))).await.unwrap();
 
-    // Two of a sort at once.
+    // At most two per table.
     assert_eq!(store.forget_expired(at(10), 2).await.unwrap(), 3);
     assert_eq!(store.forget_expired(at(10), 2).await.unwrap(), 1);
     assert_eq!(store.forget_expired(at(10), 2).await.unwrap(), 0);
@@ -218,7 +218,7 @@ async fn what_is_over_is_forgotten_by_an_index_and_its_log_stays() {
     for image in &kept {
         assert!(stored(&store, tenant, image.reference()).await.is_some());
     }
-    // A name that fails again later counts anew under the same id.
+    // If a name fails again later, it is counted from the start under the same id.
     let mut again = over[0].clone();
     again.versions.person = 1;
     let change = change(&again, Group::Person, 1, at(30));
@@ -236,13 +236,14 @@ async fn what_is_over_is_forgotten_by_an_index_and_its_log_stays() {
     }
 }
 
-/// A column that a newer program brings, with the function that writes it under the same name, keeps what it holds whatever an
-/// older program beside it writes.
+/// A column added by a newer program, with a new version of the function that writes it, keeps its content whatever an
+/// older program writes.
 #[tokio::test]
 async fn an_older_program_keeps_what_it_does_not_know() {
     let pool = postgres::database().await.pool(2).await;
     let (store, tenant) = (PostgresStore::from_pool(pool.clone()), id());
-    // What the test of `ddl.rs` prints for a new field of people: the column, and the lines of `crm.write_lead_v1` that now name it.
+    // The output of the test of `ddl.rs` for a new field: the column, and the lines of `crm.write_lead_v1` that name
+    // it.
     sqlx::query("alter table crm.lead add column nickname text").execute(&pool).await.unwrap();
     let function: String =
         sqlx::query_scalar("select pg_get_functiondef('crm.write_lead_v1'::regproc)").fetch_one(&pool).await.unwrap();
@@ -261,7 +262,7 @@ async fn an_older_program_keeps_what_it_does_not_know() {
     store.commit(&commit(tenant, [update(&before, |lead| set(lead, "name", Value::text("Ada L.")))])).await.unwrap();
     let kept: Option<String> = sqlx::query_scalar("select nickname from crm.lead").fetch_one(&pool).await.unwrap();
     assert_eq!(kept.as_deref(), Some("the countess"), "an older program destroys nothing");
-    // What this program knows it can still empty, in a kind's own columns and in those of several.
+    // This program can still clear the fields it knows, with one column and with several.
     let before = stored(&store, tenant, record).await.unwrap();
     store.commit(&commit(tenant, [update(&before, |lead| set(lead, "source", Value::text("web")))])).await.unwrap();
     let before = stored(&store, tenant, record).await.unwrap();

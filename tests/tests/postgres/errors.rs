@@ -1,4 +1,4 @@
-//! What goes wrong, and what the store makes of it: surely nothing, surely refused, or nobody knows.
+//! Errors and their meaning: certainly not stored, rejected, or unknown.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
 
 #[tokio::test]
 async fn no_server_is_unavailable_and_a_bad_url_a_fault() {
-    // A port that was free a moment ago.
+    // A port that was just free.
     let port = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
     let options = PostgresOptions { acquire_timeout: Duration::from_millis(500), ..PostgresOptions::default() };
     is_unavailable(PostgresStore::connect_with(&format!("postgres://x@127.0.0.1:{port}/x"), &options).await);
@@ -35,7 +35,7 @@ async fn a_throwaway_cluster_goes_with_whoever_started_it() {
     let directory = cluster.directory.clone();
     let store = PostgresStore::connect(&cluster.url()).await.unwrap();
     assert!(store.migrate().await.unwrap() > 0);
-    // The pipe closes, as it does when the process ends in any way.
+    // The pipe closes, as it does whenever the process ends.
     drop(cluster);
     let gone = async {
         while directory.exists() {
@@ -60,7 +60,7 @@ async fn no_connection_in_time_is_unavailable() {
     let before = stored(&store, tenant, record).await.unwrap();
     let mut held = blocker.begin().await.unwrap();
     sqlx::query("select from crm.lead for update").execute(&mut *held).await.unwrap();
-    // The one connection waits for the lock.
+    // The only connection waits for the lock.
     let waiting = tokio::spawn({
         let store = store.clone();
         async move { store.commit(&commit(tenant, [update(&before, |_| ())])).await }
@@ -102,7 +102,7 @@ async fn a_lost_answer_is_unknown_and_sending_again_is_safe() {
     proxy.cut_next_answer();
     let answer = store.commit(&sent).await;
     assert!(matches!(answer, Err(StoreError::OutcomeUnknown(_))), "{answer:?}");
-    // The pool has another connection, and the commit is there.
+    // The pool opens another connection, and the commit is stored.
     match store.commit(&sent).await {
         Err(StoreError::Conflict { record: named, current }) => {
             assert_eq!((named, current.unwrap().person), (record, 1));
@@ -112,11 +112,11 @@ async fn a_lost_answer_is_unknown_and_sending_again_is_safe() {
     let query = HistoryQuery { tenant, record, field: None, descending: false, after: None, limit: 10 };
     let changes = store.history(&query).await.unwrap().changes;
     assert_eq!(changes.iter().map(|change| change.commit).collect::<Vec<_>>(), vec![sent.id]);
-    // A read whose answer is lost did nothing.
+    // A read whose response is lost has no effect.
     proxy.cut_next_answer();
     is_unavailable(store.get(tenant, &[Want::Record(record)]).await);
     assert!(stored(&store, tenant, record).await.is_some());
-    // And with the server gone altogether nothing was sent.
+    // Without a server nothing is sent.
     proxy.close();
     is_unavailable(store.get(tenant, &[]).await);
     is_unavailable(store.commit(&commit(tenant, [create(lead(tenant, "Bob"))])).await);
@@ -148,7 +148,7 @@ async fn a_connection_that_the_server_ends_leaves_a_commit_unknown() {
     assert_eq!(stored(&store, tenant, record).await.unwrap().versions.person, 1);
 }
 
-/// Somebody else's transaction locks two records in the other order.
+/// Another transaction locks two records in the opposite order.
 async fn deadlock(within: bool) -> Result<(), StoreError> {
     let database = postgres::database().await;
     let pool = database.pool(3).await;
@@ -161,7 +161,7 @@ async fn deadlock(within: bool) -> Result<(), StoreError> {
         writes.push(update(&stored(&store, tenant, record).await.unwrap(), |_| ()));
     }
     let mut other = pool.begin().await.unwrap();
-    // It waits longer than the store, so that the store is the one that is given up.
+    // It waits longer than the store, so that the server aborts the store's transaction.
     sqlx::raw_sql("set local deadlock_timeout = '60s'").execute(&mut *other).await.unwrap();
     let lock = "select from crm.lead where id = $1 for update";
     sqlx::query(lock).bind(records[1].id.uuid()).execute(&mut *other).await.unwrap();
@@ -239,7 +239,7 @@ async fn guards_leave_no_write_skew() {
         let leads = [lead(tenant, "a"), lead(tenant, "b")];
         let records: Vec<Ref> = leads.iter().map(crm_core::schema::Image::reference).collect();
         store.commit(&commit(tenant, leads.map(create))).await.unwrap();
-        // Each writes the one and holds the other unchanged: only one of them can be right.
+        // Each writes one record and guards the other, so only one of them can succeed.
         let mut racing = Vec::new();
         for (mine, other) in [(0, 1), (1, 0)] {
             let before = stored(&store, tenant, records[mine]).await.unwrap();
@@ -304,7 +304,7 @@ async fn unsorted_commits_never_deadlock() {
         done += task.await.unwrap();
     }
     assert!(done > 0);
-    // What a session counted is there for others when it has ended.
+    // The statistics of a session are visible to others after it has ended.
     writing.close().await;
     let pool = database.pool(1).await;
     let others = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";

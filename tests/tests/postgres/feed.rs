@@ -1,4 +1,4 @@
-//! The feed: nothing skipped, each record in version order, whatever commits late; and held back by commits alone.
+//! The feed: no gaps, each record in version order, whatever commits late; and delayed by commits only.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -23,7 +23,7 @@ use tests::postgres;
 
 use crate::support::{Dice, at, commit, create, id, image, lead, set, stored, update};
 
-/// What a page of the feed tells.
+/// Returns the records and versions on a page of the feed.
 async fn page(store: &PostgresStore, after: &mut Option<FeedCursor>, limit: usize) -> Vec<(Ref, u64)> {
     let page = store.feed(after.as_ref(), limit).await.unwrap();
     assert!(page.changes.len() <= limit);
@@ -31,7 +31,7 @@ async fn page(store: &PostgresStore, after: &mut Option<FeedCursor>, limit: usiz
     page.changes.iter().map(|(_, change)| (change.record, change.version)).collect()
 }
 
-/// Reads on to the end.
+/// Reads to the end of the feed.
 async fn read(store: &PostgresStore, after: &mut Option<FeedCursor>, limit: usize) -> Vec<(Ref, u64)> {
     let mut seen = Vec::new();
     loop {
@@ -51,7 +51,7 @@ async fn store_lead(store: &PostgresStore, tenant: Id) -> Ref {
     record
 }
 
-/// A transaction that has its number already.
+/// A transaction that already has an id.
 async fn old_transaction(pool: &PgPool) -> Transaction<'static, Postgres> {
     let mut transaction = pool.begin().await.unwrap();
     sqlx::query("select pg_current_xact_id()").execute(&mut *transaction).await.unwrap();
@@ -68,13 +68,13 @@ async fn what_else_is_open_holds_nothing_back() {
     let mut reads = pool.begin().await.unwrap();
     sqlx::query("set transaction isolation level repeatable read").execute(&mut *reads).await.unwrap();
     sqlx::query("select count(*) from crm.lead").execute(&mut *reads).await.unwrap();
-    // Locks of the embedder's own, too.
+    // Including locks of the embedder.
     sqlx::query("select pg_advisory_xact_lock(1), pg_advisory_xact_lock(25458, 1)").execute(&mut *reads).await.unwrap();
     let record = store_lead(&store, tenant).await;
     assert_eq!(page(&store, &mut None, 10).await, vec![(record, 1)]);
     let waiting: i64 = sqlx::query_scalar("select waiting from crm.feed_lag").fetch_one(&pool).await.unwrap();
     assert_eq!(waiting, 0);
-    // A commit that only guards logs nothing and holds nothing.
+    // A commit that only guards logs nothing and does not delay the feed.
     let within = PostgresStore::within(writes);
     let mut guards = commit(tenant, []);
     guards.guards.push(crm_core::store::Guard { record, version: 1 });
@@ -90,7 +90,7 @@ async fn what_commits_late_is_not_skipped() {
     let mut cursor = None;
     let before = store_lead(&store, tenant).await;
     assert_eq!(read(&store, &mut cursor, 10).await, vec![(before, 1)]);
-    // It takes its place first, and commits last.
+    // It takes its place in the feed first and commits last.
     let within = PostgresStore::within(pool.begin().await.unwrap());
     let late = store_lead(&within, tenant).await;
     let early = store_lead(&store, tenant).await;
@@ -106,7 +106,7 @@ async fn what_commits_late_is_not_skipped() {
     let end = store.feed_end().await.unwrap();
     within.into_transaction().await.unwrap().commit().await.unwrap();
     assert_eq!(read(&store, &mut cursor, 1).await, vec![(late, 1), (early, 1), (after, 1)]);
-    // The end had to be before the transaction, which was open.
+    // The end must precede the transaction that was open.
     assert_eq!(read(&store, &mut Some(end), 10).await, vec![(late, 1), (early, 1), (after, 1)]);
     let mut end = Some(store.feed_end().await.unwrap());
     assert_eq!(read(&store, &mut end, 10).await, vec![]);
@@ -150,7 +150,7 @@ async fn a_long_transaction_takes_few_locks() {
     for _ in 0..20 {
         store_lead(&within, tenant).await;
         store_lead(&store, tenant).await;
-        // Each look at it would move the clock on.
+        // Each of these reads would advance the clock.
         assert_eq!(page(&store, &mut None, 10).await, vec![]);
     }
     let locks: i64 = sqlx::query_scalar("select count(*) from pg_locks where locktype = 'advisory' and classid::bigint >> 16 = 25458 and database = (select oid from pg_database where datname = current_database())")
@@ -173,7 +173,7 @@ async fn a_fixed_snapshot_is_refused() {
     assert!(matches!(answer, Err(StoreError::BadQuery(_))), "it would skip what commits meanwhile: {answer:?}");
 }
 
-/// One of the writers: it changes some records, each commit in its own way, until it is told to end.
+/// A writer: it changes some records in various kinds of commits until it is stopped.
 async fn write(pool: PgPool, tenant: Id, records: Vec<Ref>, mut dice: Dice, ends: Arc<AtomicBool>) {
     let store = PostgresStore::from_pool(pool.clone());
     while !ends.load(Ordering::Relaxed) {
@@ -186,7 +186,7 @@ async fn write(pool: PgPool, tenant: Id, records: Vec<Ref>, mut dice: Dice, ends
         if way == 4 {
             tokio::time::sleep(Duration::from_millis(u64::try_from(dice.below(20)).unwrap())).await;
         }
-        // In one order, or two transactions would wait for each other.
+        // In one order, because otherwise two transactions could deadlock.
         let mut chosen: Vec<Ref> =
             (0..if way < 4 { 1 } else { 1 + dice.below(3) }).map(|_| dice.pick(&records)).collect();
         chosen.sort_unstable();
@@ -222,7 +222,7 @@ async fn holds_under_load(seed: u64, time: Duration) {
             tokio::spawn(write(pool.clone(), tenant, records.clone(), Dice::new(seed * 100 + n), Arc::clone(&ends)))
         })
         .collect();
-    // Several read while they write.
+    // Several readers read during the writes.
     let readers: Vec<_> = [1, 7, 100]
         .into_iter()
         .map(|limit| {
@@ -264,7 +264,7 @@ async fn holds_under_load(seed: u64, time: Duration) {
     }
 }
 
-/// `CRM_FEED_SECONDS`: so long for each of three seeds, in place of two seconds of one.
+/// `CRM_FEED_SECONDS` sets the seconds for each of three seeds, instead of two seconds for one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_every_change_comes_once_and_in_order() {
     let long: Option<u64> = env::var("CRM_FEED_SECONDS").ok().map(|seconds| seconds.parse().expect("whole seconds"));
@@ -296,7 +296,7 @@ async fn a_restored_feed_goes_on() {
     let before = stored(&store, tenant, record).await.unwrap();
     store.commit(&commit(tenant, [update(&before, |_| ())])).await.unwrap();
 
-    // Into a cluster that has seen far fewer transactions.
+    // Restores into a cluster that has seen far fewer transactions.
     let cluster = postgres::Cluster::start();
     let script = cluster.directory.join("dump.sql");
     let run = |program: &str, url: &str, rest: &[&str]| {
@@ -318,7 +318,7 @@ async fn a_restored_feed_goes_on() {
     assert_eq!(read(&restored, &mut None, 5).await.len(), 4);
 }
 
-/// Of a thousand tenants few have something due.
+/// Few of a thousand tenants have due records.
 #[tokio::test]
 async fn what_is_due_is_told_by_tenant() {
     let pool = postgres::database().await.pool(1).await;
@@ -336,7 +336,7 @@ async fn what_is_due_is_told_by_tenant() {
             store.commit(&commit(tenant, [create(image)])).await.unwrap();
         }
     }
-    // Later ones of many other tenants.
+    // Later due records of many other tenants.
     let sql = format!(
         "insert into crm.{0} (tenant_id, id, version, machine_version, created_at, updated_at, \"{column}\")
          select ('ffffffff-0000-7000-8000-' || lpad(t::text, 12, '0'))::uuid, gen_random_uuid(), 1, 0, now(), now(), now()
@@ -353,7 +353,7 @@ async fn what_is_due_is_told_by_tenant() {
     assert_eq!(store.due(decl, at(50), Some(tenants[0]), 1, 100).await.unwrap(), [expected[3]]);
 }
 
-/// What the feed tells is whole: the cause too, which only some changes have.
+/// The feed contains complete changes, including the cause, which only some have.
 #[tokio::test]
 async fn a_cause_is_told() {
     let (store, tenant) = (postgres::store().await, id());

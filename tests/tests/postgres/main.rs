@@ -1,4 +1,4 @@
-//! The PostgreSQL store on real servers: against the model in memory, and what only it promises.
+//! The PostgreSQL store on real servers: compared with the in-memory model, and its own guarantees.
 
 mod contract;
 mod errors;

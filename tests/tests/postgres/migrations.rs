@@ -1,4 +1,5 @@
-//! Migrations: once, whoever runs them and how many at once; and what they make is what the declarations say.
+//! Migrations: each runs once, whatever role runs them and in however many processes, and their result matches the
+//! declarations.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +13,10 @@ use crm_store_postgres::{PostgresStore, ddl};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tests::postgres;
 
-/// How many migrations there are.
+/// The number of migrations.
 const ALL: usize = 1;
 
-/// Everything that the schema holds, as text.
+/// Returns the objects of the schema as text.
 async fn contents(pool: &PgPool) -> Vec<String> {
     sqlx::query_scalar(
         "select c.relkind::text || ' ' || c.oid || ' ' || c.relname from pg_class c where c.relnamespace = 'crm'::regnamespace
@@ -45,7 +46,7 @@ async fn many_at_once_run_it_once() {
     let database = postgres::empty_database().await;
     let mut running = Vec::new();
     for _ in 0..6 {
-        // A pool each, as processes have.
+        // A separate pool for each, as in separate processes.
         let store = database.store(1).await;
         running.push(tokio::spawn(async move { store.migrate().await.unwrap() }));
     }
@@ -61,7 +62,7 @@ async fn no_superuser_is_needed_and_the_schema_may_be_there() {
     let database = postgres::empty_database().await;
     let mut admin = PgConnection::connect_with(&database.options()).await.unwrap();
     let role = format!("{}_role", database.name);
-    // May make nothing in the database but what is in the schema that is handed over.
+    // The role may not create anything in the database outside the schema that it owns.
     let sql = format!(
         "create role {role} login nosuperuser nocreatedb nocreaterole password 'x'; create schema crm authorization {role}"
     );
@@ -145,7 +146,7 @@ async fn every_text_sorts_by_its_bytes() {
     assert_eq!(others, Vec::<String>::new());
 }
 
-/// Everything in the schema, as it would have to be written to be made anew.
+/// Returns the definitions of all objects of the schema.
 async fn catalogue(connection: &mut PgConnection) -> BTreeSet<String> {
     let all: Vec<String> = sqlx::query_scalar(
         "select concat_ws(' ', 'column', a.attrelid::regclass, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -174,7 +175,7 @@ async fn catalogue(connection: &mut PgConnection) -> BTreeSet<String> {
     all.into_iter().collect()
 }
 
-/// The kinds to which no other refers.
+/// Returns the kinds to which no other kind refers.
 fn independent() -> Vec<Kind> {
     let refers = |kind: Kind, to: Kind| {
         catalog::decl(kind).fields.iter().any(|field| match field.ty.element() {
@@ -187,8 +188,8 @@ fn independent() -> Vec<Kind> {
     Kind::ALL.iter().copied().filter(of).collect()
 }
 
-/// A new kind's migration makes its own objects and alters no other: it makes of a schema without the kind that with it,
-/// and what was there before is there still, unchanged.
+/// A new kind's migration creates its own objects and alters no others: it turns a schema without the kind into the
+/// complete one, and leaves the existing objects unchanged.
 #[tokio::test]
 async fn a_new_kind_alters_nothing() {
     let database = postgres::empty_database().await;

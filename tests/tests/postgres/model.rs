@@ -1,4 +1,4 @@
-//! Random commits and reads, side by side with the store in memory, which is the model: every answer must be equal.
+//! Random commits and reads on this store and on the store in memory, which is the model. All results must be equal.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,7 +25,7 @@ struct World {
     other_tenant: Id,
     memory: MemoryStore,
     postgres: PostgresStore,
-    /// What was committed, by kind.
+    /// The committed records by kind.
     refs: BTreeMap<Kind, Vec<Id>>,
     clock: i64,
     past: Vec<Commit>,
@@ -55,7 +55,7 @@ impl World {
     }
 
     fn now(&mut self) -> Time {
-        // Often the same moment twice, so that ties are tested.
+        // Often the same time twice, so that ties are tested.
         self.clock += i64::from(self.dice.one_in(2));
         at(self.clock)
     }
@@ -211,7 +211,7 @@ impl World {
         }
     }
 
-    /// A random commit, sometimes of something stale.
+    /// A random commit, sometimes based on stale versions.
     async fn random_commit(&mut self) -> Commit {
         if self.dice.one_in(20) && !self.past.is_empty() {
             let past = self.past.clone();
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// All pages of a random query on both, page by page.
+    /// Compares all pages of a random query on both stores.
     async fn compare_list(&mut self) {
         let decl = catalog::decl(self.dice.pick(Kind::ALL));
         let index = &decl.indexes[self.dice.below(decl.indexes.len())];
@@ -371,7 +371,7 @@ impl World {
     }
 
     async fn compare_places(&mut self) {
-        // Places that are no record's: between records, before and after all, and without a sort value.
+        // Positions that belong to no record: between records, before and after all, and without a sort value.
         let decl = catalog::decl(self.dice.pick(Kind::ALL));
         let index = &decl.indexes[self.dice.below(decl.indexes.len())];
         let mut equals: Vec<Value> = Vec::new();
@@ -507,7 +507,7 @@ fn assert_same(query: &Query, here: &Page, there: &Page) {
     for (a, b) in here.items.iter().zip(&there.items) {
         assert_same_image(a, b);
     }
-    // The model looks whether there is a next record, this store whether there is one that the filter holds of.
+    // The model checks for any next record, this store for one that matches the filter.
     if there.next.is_some() || query.filter.is_always() {
         assert_eq!(here.next, there.next, "{}", asked());
     }

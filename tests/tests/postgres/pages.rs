@@ -1,4 +1,5 @@
-//! Pages cost what they show, not what there is: an index is read in its own order and nothing is sorted.
+//! The cost of a page depends on its size and not on the number of records: an index is read in order and nothing is
+//! sorted.
 
 use crm_core::{
     catalog,
@@ -23,7 +24,7 @@ struct Filled {
     lead: Ref,
 }
 
-/// Many leads, deals and tasks, most of them of one owner, some of none; a third of the dates missing.
+/// Creates many leads, deals and tasks, most of one owner, some of none, with a third of the dates missing.
 async fn filled() -> Filled {
     let pool = postgres::database().await.pool(4).await;
     let (store, tenant) = (PostgresStore::from_pool(pool.clone()), id());
@@ -61,9 +62,9 @@ async fn filled() -> Filled {
     Filled { pool, tenant, user: owner, lead: target }
 }
 
-/// How many rows one page touched in the schema's tables, and the page's place to go on.
+/// Returns the number of rows read for one page, and the number of records on it.
 async fn touched(pool: &PgPool, query: &Query) -> (i64, usize) {
-    // What the session counted and has not told yet is among it, so the difference counts.
+    // The statistics include earlier reads of the session that were not flushed, so only the difference counts.
     let counted = "select coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0)::bigint
          from pg_stat_xact_user_tables where schemaname = 'crm'";
     let mut transaction = pool.begin().await.unwrap();
@@ -120,13 +121,13 @@ async fn a_page_reads_a_page() {
             let places = [None, Some(middle)].into_iter().chain(missing.map(Some));
             for sort in places {
                 query.after = sort.map(|sort| Position { sort, id: id() });
-                // Often enough that the plan becomes the one that knows no values.
+                // Often enough for the server to switch to the generic plan.
                 for _ in 0..7 {
                     let (rows, shown) = touched(&filled.pool, &query).await;
                     if shown < PAGE && query.after.as_ref().is_none_or(|after| !after.sort.is_null()) {
                         costly.push(format!("{kind} {name} {equals:?} descending {descending}: only {shown}"));
                     }
-                    // A row, and where the index is a table of its own, that one's.
+                    // One row per record, and another if the index is a separate table.
                     if rows > 3 * (i64::try_from(PAGE).unwrap() + 1) {
                         costly.push(format!(
                             "{kind} {name} {equals:?} descending {descending} after {:?}: {rows} rows",

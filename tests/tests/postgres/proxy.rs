@@ -1,4 +1,4 @@
-//! A proxy on loopback between the store and the server: it counts round trips, and cuts the line on command.
+//! A loopback proxy between the store and the server. It counts round trips and cuts the connection on command.
 
 use std::sync::{
     Arc,
@@ -12,20 +12,20 @@ use tokio::{
     net::{TcpListener, TcpStream, UnixStream},
 };
 
-/// What the proxy saw, and what it is to do.
+/// The observations and instructions of the proxy.
 #[derive(Debug, Default)]
 pub struct State {
-    /// Requests for an answer: each is one round trip.
+    /// The number of round trips.
     round_trips: AtomicUsize,
-    /// Statements executed.
+    /// The number of executed statements.
     executed: AtomicUsize,
-    /// Cut the line after the next execution was passed on, before its answer.
+    /// Cut the connection after passing on the next execution, before its response.
     cut: AtomicBool,
-    /// Take no new connections, and end those there are.
+    /// Accept no new connections and end the existing ones.
     closed: AtomicBool,
 }
 
-/// The proxy; it ends with the test's runtime.
+/// The proxy. It ends with the test's runtime.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     state: Arc<State>,
@@ -56,17 +56,17 @@ impl Proxy {
         self.options.clone()
     }
 
-    /// Round trips and executed statements since the last time.
+    /// Returns the round trips and executed statements since the last call.
     pub fn take(&self) -> (usize, usize) {
         (self.state.round_trips.swap(0, Ordering::SeqCst), self.state.executed.swap(0, Ordering::SeqCst))
     }
 
-    /// The next statement is executed, but its answer is lost.
+    /// Loses the response of the next executed statement.
     pub fn cut_next_answer(&self) {
         self.state.cut.store(true, Ordering::SeqCst);
     }
 
-    /// The server is gone.
+    /// Makes the server unreachable.
     pub fn close(&self) {
         self.state.closed.store(true, Ordering::SeqCst);
     }
@@ -77,7 +77,7 @@ trait SocketLess {
 }
 
 impl SocketLess for PgConnectOptions {
-    /// The same without a socket: a host that is an address is reached by TCP.
+    /// The same options without a socket: a host given as an address is reached by TCP.
     fn socket_less(self) -> Self {
         let name = self.get_database().unwrap_or_default().to_owned();
         PgConnectOptions::new_without_pgpass().host("127.0.0.1").username(self.get_username()).database(&name)
@@ -116,12 +116,12 @@ impl Upstream {
     }
 }
 
-/// Passes messages on until either side ends, or the line is cut. Dropping both ends them.
+/// Passes messages on until either side ends or the connection is cut. Dropping both streams closes them.
 async fn pass<S: AsyncRead + AsyncWrite + Unpin>(client: TcpStream, server: S, state: Arc<State>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let upward = async {
-        // The first message has a length only, the others a type before it.
+        // The first message has only a length, the others a type before it.
         let mut started = false;
         loop {
             let kind = if started { from_client.read_u8().await? } else { 0 };
@@ -153,7 +153,7 @@ async fn pass<S: AsyncRead + AsyncWrite + Unpin>(client: TcpStream, server: S, s
         let mut buffer = vec![0; 16 * 1024];
         loop {
             let read = from_server.read(&mut buffer).await?;
-            // The answer is here, so the statement is done: now it is lost.
+            // The response has arrived, so the statement was executed; the response is now dropped.
             if read == 0 || state.closed.load(Ordering::SeqCst) || state.cut.swap(false, Ordering::SeqCst) {
                 return Ok::<(), std::io::Error>(());
             }

@@ -1,4 +1,4 @@
-//! Every call is one statement in one round trip, counted on the wire.
+//! Every call is one statement in one round trip, as counted on the wire.
 
 use crm_core::{
     catalog,
@@ -18,7 +18,7 @@ use crate::{
     support::{at, commit, create, id, image, lead, set, stored, update},
 };
 
-/// Runs the call until its statement is prepared, then once more: that one is counted.
+/// Repeats a call until its statement is prepared, then counts another run.
 macro_rules! counted {
     ($proxy:expr, $call:expr) => {{
         for _ in 0..2 {
@@ -34,7 +34,7 @@ macro_rules! counted {
 async fn a_call_is_one_round_trip() {
     let database = postgres::database().await;
     let proxy = Proxy::before(&database).await;
-    // One connection, so that nothing can hide on another.
+    // A single connection, so that all requests are counted.
     let options = PostgresOptions { max_connections: 1, ..PostgresOptions::default() };
     let store = PostgresStore::connect_to(proxy.options(), &options).await.unwrap();
     let tenant = id();
@@ -90,7 +90,7 @@ async fn a_call_is_one_round_trip() {
                 after: sort.map(|sort| Position { sort, id: id() }),
                 limit: 10,
             };
-            // A list-valued field holds no missing element: that is answered without asking.
+            // A list-valued field has no missing elements, so the result is known without a query.
             let trips = usize::from(!index.per_element);
             assert_eq!(counted!(proxy, store.list(&query).await), (trips, trips), "list by {}", index.name);
             assert_eq!(

@@ -1,4 +1,4 @@
-//! Records and commits by hand, below the use cases: what a store sees.
+//! Records and commits built by hand, below the use cases: the store's view.
 
 use std::{
     borrow::Cow,
@@ -16,18 +16,18 @@ use crm_core::{
     value::{Id, Kind, Ref, Time, Value},
 };
 
-/// An id that no other has; later ones are greater.
+/// Returns a unique id, greater than all before.
 pub fn id() -> Id {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     Id::from_parts(1_700_000_000_000 + NEXT.fetch_add(1, Ordering::Relaxed), [7; 10])
 }
 
-/// A moment, so many seconds into a day of 2024.
+/// Returns a time, the given number of seconds into a day of 2024.
 pub fn at(seconds: i64) -> Time {
     Time::from_micros(1_704_067_200_000_000 + seconds * 1_000_000).unwrap()
 }
 
-/// A new record of defaults.
+/// A new record with defaults.
 pub fn image(kind: Kind, tenant: Id) -> Image {
     let mut image = Image::empty(catalog::decl(kind), tenant, id());
     catalog::write_defaults(kind, &mut image.values);
@@ -45,14 +45,14 @@ pub fn set(image: &mut Image, field: &str, value: Value) {
     image.values[position] = value;
 }
 
-/// A lead of a name.
+/// A lead with a name.
 pub fn lead(tenant: Id, name: &str) -> Image {
     let mut lead = image(Kind::Lead, tenant);
     set(&mut lead, "name", Value::text(name));
     lead
 }
 
-/// A change of a record's group to a version, at a moment.
+/// A change of a record's group to a version at the given time.
 pub fn change(after: &Image, group: Group, version: u64, time: Time) -> Change {
     Change {
         record: after.reference(),
@@ -82,7 +82,7 @@ pub fn create(mut image: Image) -> Write {
     Write { before: None, after: Arc::new(image), changes: vec![change] }
 }
 
-/// The write that changes a person's fields of a record.
+/// The write of a user's change to a record.
 pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write {
     let mut after = before.as_ref().clone();
     change_it(&mut after);
@@ -92,7 +92,7 @@ pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write 
     Write { before: Some(Arc::clone(before)), after: Arc::new(after), changes: vec![change] }
 }
 
-/// A commit of some writes.
+/// A commit of the given writes.
 pub fn commit(tenant: Id, writes: impl IntoIterator<Item = Write>) -> Commit {
     let id = id();
     let mut commit = Commit {
@@ -111,7 +111,7 @@ pub fn commit(tenant: Id, writes: impl IntoIterator<Item = Write>) -> Commit {
     commit
 }
 
-/// The record as it is stored.
+/// Returns the stored record.
 pub async fn stored(store: &impl Records, tenant: Id, record: Ref) -> Option<Arc<Image>> {
     let answer = store.get(tenant, &[Want::Record(record)]).await.unwrap();
     match answer.got.into_iter().next() {
@@ -120,7 +120,7 @@ pub async fn stored(store: &impl Records, tenant: Id, record: Ref) -> Option<Arc
     }
 }
 
-/// Numbers that look random and are the same at every run of a seed.
+/// A pseudorandom generator with a seed.
 #[derive(Debug)]
 pub struct Dice(u64);
 

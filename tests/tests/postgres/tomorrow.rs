@@ -1,5 +1,5 @@
-//! What a newer program stores beside this one: it is read without failing, left out where there is nothing to say of it,
-//! and kept as it is whatever else of a record is written.
+//! Compatibility with a newer program: its data is read without errors, left out where this program cannot represent
+//! it, and preserved when other parts of a record are written.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn run(pool: &PgPool, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
 }
 
-/// A column as the server writes it.
+/// Returns a column as text.
 async fn text(pool: &PgPool, kind: Kind, column: &str) -> Option<String> {
     sqlx::query_scalar(AssertSqlSafe(format!("select {column}::text from crm.\"{kind}\"")))
         .fetch_one(pool)
@@ -33,7 +33,7 @@ async fn text(pool: &PgPool, kind: Kind, column: &str) -> Option<String> {
         .unwrap()
 }
 
-/// The records of a kind, by its first index.
+/// Returns the number of records listed by the kind's first index.
 async fn listed(store: &PostgresStore, tenant: Id, kind: Kind) -> usize {
     let decl = catalog::decl(kind);
     let query = Query {
@@ -71,7 +71,7 @@ async fn values_are_read_and_kept() {
 
     let choice =
         catalog::decl(Kind::Task).fields.iter().find(|field| matches!(field.ty, FieldType::Choice(_))).unwrap();
-    // Of each what tomorrow's program stores, and which columns hold it.
+    // Data of a newer program, and the columns that hold it.
     let tomorrow = [
         (Kind::Association, format!("from_kind = 'gadget', from_id = '{GADGET}'"), "from_kind || from_id"),
         (Kind::Task, format!("links = links || array['gadget:{GADGET}']"), "links"),
@@ -103,7 +103,7 @@ async fn values_are_read_and_kept() {
     }
     assert!(store.definitions(tenant).await.unwrap().images.iter().any(|image| image.kind() == Kind::Pipeline));
 
-    // An edit of another field, and of the very lists and properties in which they stand.
+    // Edits another field, and the lists and properties that contain the data.
     for &record in &records {
         let image = stored(&store, tenant, record).await.unwrap();
         let write = update(&image, |image| set(image, "external_id", Value::text("edited")));
@@ -130,7 +130,7 @@ async fn values_are_read_and_kept() {
     assert_eq!(now, before[4].as_ref().unwrap().replace(r#", "d": {"t": "plain"}"#, ""));
     let now = text(&pool, Kind::Task, "links").await.unwrap();
     assert_eq!(now, format!("{{user:{},gadget:{GADGET},deal:{}}}", target.id, of(Kind::Deal).id));
-    // It stands in the index too, where tomorrow's program looks for it.
+    // The index contains it too, where the newer program looks for it.
     let entered: i64 = sqlx::query_scalar("select count(*) from crm.task_links where target_kind = 'gadget'")
         .fetch_one(&pool)
         .await
@@ -149,7 +149,7 @@ async fn kinds_are_left_out_of_logs() {
         write.changes[0].stage_move = Some(pipeline);
         records.push(write.record());
         store.commit(&commit(tenant, [write])).await.unwrap();
-        // Between any two, more than a page of tomorrow's.
+        // Between any two, more changes of the newer program than fit on a page.
         run(
             &pool,
             "insert into crm.change (tenant_id, kind, record_id, field_group, version, commit_id, recorded_at, occurred_at,

@@ -1,4 +1,4 @@
-//! The store on the caller's own transaction: what the CRM writes and what the caller writes stand or fall together.
+//! The store in the caller's own transaction: writes of the CRM and of the caller commit or roll back together.
 
 use crm_core::{
     store::{Records, StoreError},
@@ -73,7 +73,7 @@ async fn after_a_conflict_the_transaction_can_only_be_rolled_back() {
         }
         other => panic!("expected a conflict, got {other:?}"),
     }
-    // No savepoint was set: the transaction is lost, and says so.
+    // No savepoint was set, so the transaction is aborted and the error says so.
     let error = within.get(tenant, &[]).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     within.into_transaction().await.unwrap().commit().await.unwrap();

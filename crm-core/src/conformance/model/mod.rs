@@ -1,9 +1,9 @@
-//! The model test: random sequences of operations on the memory store and on the store under test, side by side, which
-//! must agree on every answer.
+//! The model test: random sequences of operations, executed on the memory store and on the store under test, which must
+//! agree on every answer.
 //!
-//! [`check`] makes a sequence from a seed, plays it, and where the stores disagree takes operations out for as long as
-//! they still do: what it returns is a short sequence and the seed to play it again. [`agree`] plays a given sequence,
-//! so that one that once failed can be kept as a test.
+//! [`check`] generates a sequence from a seed and executes it. If the stores disagree, it removes operations as long as
+//! they still do, and returns a short sequence with the seed to reproduce it. [`agree`] executes a given sequence, so
+//! that one that failed can be kept as a test.
 
 mod generate;
 mod op;
@@ -24,13 +24,13 @@ pub use rng::Rng;
 /// A sequence on which the store under test and the memory store disagree.
 #[derive(Clone, Debug)]
 pub struct Disagreement {
-    /// The seed it came from.
+    /// The seed of the original sequence.
     pub seed: u64,
-    /// How many operations were made from it.
+    /// The number of operations of the original sequence.
     pub steps: usize,
-    /// What is left of them: every one of these is needed, as far as was tried.
+    /// The reduced sequence. As far as was tested, no operation can be removed.
     pub ops: Vec<Op>,
-    /// What they disagree on.
+    /// The difference.
     pub message: String,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Disagreement {
 
 impl std::error::Error for Disagreement {}
 
-/// Plays a random sequence of so many operations.
+/// Executes a random sequence of operations.
 ///
 /// # Errors
 /// The shrunk sequence on which the stores disagree.
@@ -57,10 +57,10 @@ pub async fn check(harness: &dyn Harness, seed: u64, steps: usize) -> Result<(),
     Err(Box::new(Disagreement { seed, steps, ops, message }))
 }
 
-/// Plays a sequence on a fresh memory store and a fresh store under test; a panic counts as a disagreement.
+/// Executes a sequence on a fresh memory store and a fresh store under test. A panic counts as a disagreement.
 ///
 /// # Errors
-/// What they disagree on first.
+/// The first difference.
 pub async fn agree(harness: &dyn Harness, ops: &[Op]) -> Outcome {
     match AssertUnwindSafe(play::play(harness, ops)).catch_unwind().await {
         Ok(outcome) => outcome,

@@ -1,83 +1,83 @@
-//! Operations as data: small, printable, and with a meaning whatever came before, so that a sequence from which some
-//! are taken out is still one.
+//! Operations as data: small, printable, and meaningful in any context, so that a sequence stays valid when operations
+//! are removed.
 
 use crate::value::Kind;
 
-/// A record of a pool: the same id in each tenant, so that walls between them are leant against.
+/// A record of a pool. It has the same id in each tenant, to test the isolation of tenants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
-    /// Its kind.
+    /// The kind of the record.
     pub kind: Kind,
-    /// Which of the few of that kind.
+    /// The number of the record among those of its kind.
     pub number: u8,
 }
 
-/// What a write does. A record that is there is mostly edited where it is to be created, and the other way round, so
-/// that most commits have a chance.
+/// The effect of a write. To let most commits succeed, a creation of an existing record mostly becomes an edit, and
+/// vice versa.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// Creates the record.
     Create,
-    /// Writes some of the person's fields.
+    /// Writes some fields of the user group.
     Person,
-    /// Writes some of the machine's fields; now and then with an announced crossing.
+    /// Writes some fields of the machine group, sometimes with an announced one.
     Machine,
-    /// Writes some of both.
+    /// Writes some fields of both groups.
     Both,
-    /// Archives a live record, restores an archived one.
+    /// Archives a live record, or restores an archived one.
     Archive,
-    /// Moves a lead or deal to another stage; other kinds are edited.
+    /// Moves a lead or deal to another stage; records of other kinds are edited.
     Move,
 }
 
-/// On which read a write is based.
+/// The state that a write is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
-    /// On the record as it is.
+    /// The current state.
     Current,
-    /// On the record as it was so many commits before; the first there was, where there were not so many.
+    /// The state this many commits ago, or the first one.
     Older(u8),
 }
 
-/// One write.
+/// A write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteOp {
-    /// Of which record.
+    /// The record.
     pub slot: Slot,
-    /// What it does.
+    /// The effect.
     pub how: How,
-    /// On which read it is based.
+    /// The state that it is based on.
     pub base: Base,
-    /// Which fields get which values.
+    /// The seed of the fields and values.
     pub seed: u64,
 }
 
-/// One guard.
+/// A guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardOp {
-    /// Of which record.
+    /// The record.
     pub slot: Slot,
-    /// At its version, or at the one before.
+    /// `true` for the previous version, `false` for the current one.
     pub stale: bool,
 }
 
-/// What happens to a claim, which is one among the records of a kind.
+/// An operation on a claim, which belongs to the records of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimMove {
     /// The record takes it.
     Take(Slot),
     /// The record releases it.
     Release(Slot),
-    /// Its holder, whoever of the kind that is, releases it.
+    /// Its current holder of the kind releases it.
     Free(Kind),
-    /// Its holder hands it over to the record.
+    /// Its holder transfers it to the record.
     HandOver(Slot),
-    /// The first hands it over to the other of its kind.
+    /// The first record transfers it to another of its kind.
     Transfer(Slot, u8),
 }
 
 impl ClaimMove {
-    /// Among which kind.
+    /// Returns the kind of the claim.
     pub(super) const fn kind(self) -> Kind {
         match self {
             ClaimMove::Take(slot)
@@ -89,87 +89,87 @@ impl ClaimMove {
     }
 }
 
-/// One commit.
+/// A commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommitOp {
-    /// In which of the tenants.
+    /// The number of the tenant.
     pub tenant: u8,
-    /// Its writes; a record that is named twice is written once.
+    /// The writes. A record that occurs twice is written once.
     pub writes: Vec<WriteOp>,
-    /// Its guards; a record that is written is not guarded.
+    /// The guards. A record that is written is not guarded.
     pub guards: Vec<GuardOp>,
-    /// Its claims: which of the few of the kind, and what happens to it. A claim that is named twice is moved once.
+    /// The claims: the number of the claim of its kind, and the operation. A claim that occurs twice is changed once.
     pub claims: Vec<(u8, ClaimMove)>,
-    /// Its idempotency key: which of the few.
+    /// The number of the idempotency key, if any.
     pub key: Option<u8>,
 }
 
-/// One operation.
+/// An operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Commits.
     Commit(CommitOp),
-    /// Sends again a commit that was stored: the so-manieth last of those that wrote something.
+    /// Resends a stored commit, counted from the last of those that wrote something.
     Again {
-        /// Which, counted from the last.
+        /// The number of the commit, counted from the last.
         back: u8,
     },
-    /// Lets time pass.
+    /// Advances the clock.
     Wait {
-        /// How long.
+        /// The duration in minutes.
         minutes: u8,
     },
     /// Gets a record, the holder of a claim and a key.
     Get {
-        /// In which of the tenants.
+        /// The number of the tenant.
         tenant: u8,
-        /// Which record.
+        /// The record.
         slot: Slot,
-        /// Which claim of the record's kind.
+        /// The number of the claim of the record's kind.
         claim: u8,
-        /// Which key.
+        /// The number of the key.
         key: u8,
     },
-    /// Walks a list to its end.
+    /// Reads a list to its end.
     List {
-        /// In which of the tenants.
+        /// The number of the tenant.
         tenant: u8,
-        /// Of which kind.
+        /// The kind.
         kind: Kind,
-        /// By which index, under which equals, with which filter.
+        /// The seed of index, equals and filter.
         seed: u64,
-        /// Which way.
+        /// The direction.
         descending: bool,
-        /// How many a page.
+        /// The page size.
         limit: u8,
     },
-    /// Walks the history of a record to its end.
+    /// Reads the history of a record to its end.
     History {
-        /// In which of the tenants.
+        /// The number of the tenant.
         tenant: u8,
-        /// Of which record.
+        /// The record.
         slot: Slot,
-        /// Of which field, or of all.
+        /// The seed of the field, or of all fields.
         seed: u64,
-        /// Which way.
+        /// The direction.
         descending: bool,
-        /// How many a page.
+        /// The page size.
         limit: u8,
     },
-    /// Walks a tenant's log, and the stage moves of its pipelines, to the end.
+    /// Reads a tenant's log, and the stage moves of its pipelines, to the end.
     Log {
-        /// In which of the tenants.
+        /// The number of the tenant.
         tenant: u8,
-        /// From when until when.
+        /// The seed of the period.
         seed: u64,
-        /// Which way.
+        /// The direction.
         descending: bool,
-        /// How many a page.
+        /// The page size.
         limit: u8,
     },
     /// Gets the definitions.
     Definitions {
-        /// In which of the tenants.
+        /// The number of the tenant.
         tenant: u8,
     },
 }

@@ -1,5 +1,5 @@
-//! Playing a sequence on two stores: operations are made concrete by what the memory store holds, sent to both, and the
-//! answers compared.
+//! Executes a sequence on two stores. Operations are made concrete by the content of the memory store and sent to both,
+//! and the answers are compared.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -34,7 +34,6 @@ use crate::{
     value::{Id, Kind, Ref, Time, Value},
 };
 
-/// The memory store's own harness.
 struct Memory;
 
 #[async_trait]
@@ -44,18 +43,18 @@ impl Harness for Memory {
     }
 }
 
-/// Both stores, and what is known of them.
+/// Both stores, and the state that they are expected to have.
 struct Play<'a> {
     model: Lab<'a>,
     tested: Lab<'a>,
     worlds: Vec<World>,
-    /// Every state in which each record has been, by tenant.
+    /// All past states of each record, by tenant.
     seen: BTreeMap<(usize, Ref), Vec<Arc<Image>>>,
-    /// The commits that were stored and wrote something.
+    /// The stored commits that wrote something.
     stored: Vec<Commit>,
 }
 
-/// Plays the operations, then compares everything there is.
+/// Executes the operations, then compares everything that is stored.
 pub(super) async fn play(harness: &dyn Harness, ops: &[Op]) -> Outcome {
     let model = Lab::new(&Memory).await;
     let tested = Lab::new(harness).await;
@@ -76,7 +75,7 @@ pub(super) async fn play(harness: &dyn Harness, ops: &[Op]) -> Outcome {
     play.everything().await.map_err(|failure| failure.at("at the end"))
 }
 
-/// The id of a slot, the same in each tenant.
+/// Returns the id of a slot, which is the same in each tenant.
 fn id_of(slot: Slot) -> Id {
     let number = (slot.kind as u64) << 8 | u64::from(slot.number);
     Id::from_uuid(uuid::Uuid::from_u64_pair(mix(number), mix(!number)))
@@ -96,7 +95,7 @@ impl Play<'_> {
         (at, &self.worlds[at])
     }
 
-    /// A claim of the pool: of each kind some of the tenant's own, and the last a global one.
+    /// Returns a claim of the pool. Of each kind, the last claim is global and the others are the tenant's own.
     fn claim(&self, tenant: usize, kind: Kind, number: u8) -> Claim {
         let own = self.worlds[tenant].tenant;
         match number % CLAIMS {
@@ -107,12 +106,12 @@ impl Play<'_> {
         }
     }
 
-    /// The record as it is in the model.
+    /// Returns the current state of a record in the model.
     fn current(&self, tenant: usize, record: Ref) -> Option<&Arc<Image>> {
         self.seen.get(&(tenant, record)).and_then(|states| states.last())
     }
 
-    /// Every record of a tenant as it is, of a kind.
+    /// Returns the current state of every record of a kind in a tenant.
     fn records(&self, tenant: usize, kind: Kind) -> Vec<Arc<Image>> {
         let all = self.seen.iter().filter(|((owner, record), _)| *owner == tenant && record.kind == kind);
         all.filter_map(|(_, states)| states.last().cloned()).collect()
@@ -124,7 +123,7 @@ impl Play<'_> {
                 let commit = self.concrete(op).await?;
                 let parts = commit.writes.len() + commit.guards.len() + commit.claims.len();
                 if parts == 0 && commit.key.is_none() {
-                    // Nothing is left of it: no caller would send that.
+                    // An empty commit, which no caller would send.
                     return Ok(());
                 }
                 self.commit(&commit).await
@@ -170,7 +169,7 @@ impl Play<'_> {
         }
     }
 
-    /// The commit that an operation means now.
+    /// Returns the commit of an operation in the current state.
     async fn concrete(&self, op: &CommitOp) -> Result<Commit, Failure> {
         let (at, world) = self.world(op.tenant);
         let mut commit = Commit {
@@ -201,7 +200,7 @@ impl Play<'_> {
                 continue;
             }
             let holder = self.model.claimed(world.tenant, &claim).await?.map(|image| image.reference());
-            // Who is to hold a claim is a record that is there, or is made by this very commit.
+            // The new holder of a claim is an existing record, or one created by the same commit.
             let there = |slot: &Slot| {
                 let record = record_of(*slot);
                 let made = commit.writes.iter().any(|write| write.is_new() && write.record() == record);
@@ -231,12 +230,12 @@ impl Play<'_> {
         Ok(commit)
     }
 
-    /// The edit that a write means now.
+    /// Returns the edit of a write in the current state.
     fn edit(&self, tenant: usize, write: &WriteOp) -> Edit {
         let record = record_of(write.slot);
         let mut rng = Rng::new(write.seed);
         let at = self.model.now();
-        // What cannot be is tried now and then; most of the time something else is done in its place.
+        // Impossible writes are sometimes kept, and usually replaced by possible ones.
         let there = self.current(tenant, record).is_some();
         let how = match (write.how, there) {
             (How::Create, true) if !rng.percent(12) => How::Person,
@@ -252,7 +251,7 @@ impl Play<'_> {
         let base = match (states.last(), write.base) {
             (Some(current), Base::Current) => Arc::clone(current),
             (Some(_), Base::Older(back)) => Arc::clone(&states[states.len().saturating_sub(1 + usize::from(back))]),
-            // A record that is not there, edited as if it had been read.
+            // A record that does not exist, edited as if it had been read.
             (None, _) => sample(self.worlds[tenant].tenant, record, at).after(),
         };
         let edit = Edit::of(&base, at);
@@ -269,7 +268,7 @@ impl Play<'_> {
             How::Move => self.moved(tenant, edit, &mut rng),
         };
         if rng.percent(15) && how == How::Person {
-            // A second change in the same write, which may have been true before.
+            // A second change in the same write, which can have occurred earlier.
             let edit = edit.next(self.model.now());
             return self.fill(tenant, edit, &mut rng, 1, &person);
         }
@@ -281,7 +280,7 @@ impl Play<'_> {
         let stage = world.stages[rng.below(world.stages.len())];
         let back = i64::try_from(rng.below(1_000)).unwrap_or_default() * 60_000_000;
         let occurred = self.model.now().plus_micros(-back);
-        // A move to where it stands already would change nothing, and nothing is never written.
+        // A move to the current stage would be an empty change, which is never written.
         let edit = edit.property("moves", Value::Int(back));
         match edit.record().kind {
             Kind::Lead => edit.stage(world.lead_pipeline, stage).occurred(occurred).action("move_stage"),
@@ -290,7 +289,7 @@ impl Play<'_> {
         }
     }
 
-    /// Writes machine fields; a kind without any gets a person's field.
+    /// Writes machine fields or, for a kind without any, a user field.
     fn machine(&self, tenant: usize, edit: Edit, rng: &mut Rng) -> Edit {
         let decl = catalog::decl(edit.record().kind);
         if decl.fields.iter().all(|field| field.section != Section::Machine) {
@@ -303,7 +302,7 @@ impl Play<'_> {
         edit
     }
 
-    /// Sets so many random fields of some sections, at least one of them a field that is logged where people write.
+    /// Sets this many random fields of some sections. For user sections, at least one of them is logged.
     fn fill(&self, tenant: usize, edit: Edit, rng: &mut Rng, count: usize, sections: &[Section]) -> Edit {
         let decl = catalog::decl(edit.record().kind);
         let free: Vec<usize> = (0..decl.fields.len())
@@ -337,7 +336,7 @@ impl Play<'_> {
         edit
     }
 
-    /// A random value of a type; what refers to records refers to such as are there.
+    /// Returns a random value of a type. References name existing records.
     fn value(&self, tenant: usize, ty: FieldType, rng: &mut Rng) -> Option<Value> {
         let world = &self.worlds[tenant];
         let some = |rng: &mut Rng, kind: Kind| {
@@ -363,7 +362,7 @@ impl Play<'_> {
             }
             FieldType::Refs(kinds, _) => several(rng, kinds).map(|all| Value::list(all.into_iter().map(Value::Ref))),
             FieldType::LongText => rng.pick(&samples::TEXTS[..4]).map(|text| Value::text(*text)),
-            // From a few, so that records share values and filters meet some.
+            // From a small set, so that records share values and filters match some.
             _ => {
                 let mut values = samples::values(ty, world);
                 if rng.percent(70) {
@@ -374,7 +373,7 @@ impl Play<'_> {
         }
     }
 
-    /// Sends a commit to both and compares what they say and what is there afterwards.
+    /// Sends a commit to both stores, and compares their answers and the resulting state.
     async fn commit(&mut self, commit: &Commit) -> Outcome {
         let said = self.model.store.commit(commit).await;
         let told = self.tested.store.commit(commit).await;
@@ -416,7 +415,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Sends a stored commit to the store under test again: it may fail or succeed, and nothing may change.
+    /// Resends a stored commit to the store under test. It may fail or succeed, and must not change anything.
     async fn again(&self, back: u8) -> Outcome {
         let Some(commit) = self.stored.iter().rev().nth(usize::from(back)) else { return Ok(()) };
         match self.tested.store.commit(commit).await {
@@ -453,7 +452,7 @@ impl Play<'_> {
         self.same_entry(tenant, &key_name(key % KEYS)).await
     }
 
-    /// An expired key may still be there, or not.
+    /// An expired key may or may not be returned.
     async fn same_entry(&self, tenant: usize, key: &str) -> Outcome {
         let owner = self.worlds[tenant].tenant;
         let now = self.model.now();
@@ -495,7 +494,7 @@ impl Play<'_> {
     async fn same_log(&self, tenant: usize, rng: &mut Rng, descending: bool, limit: usize) -> Outcome {
         let world = &self.worlds[tenant];
         let (mut from, mut until) = (Time::MIN, Time::MAX);
-        // At the very moments of changes: there the ends of a range show.
+        // At the exact times of changes, to test the bounds of a range.
         let moments: Vec<Time> = self
             .stored
             .iter()
@@ -543,7 +542,8 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// A random list: an index of the kind, equals under which something stands (or not), and perhaps a filter.
+    /// Returns a random list query: an index of the kind, equals that some record or no record has, and perhaps a
+    /// filter.
     fn list_query(&self, tenant: usize, kind: Kind, rng: &mut Rng) -> Query {
         let decl = catalog::decl(kind);
         let records = self.records(tenant, kind);
@@ -577,7 +577,7 @@ impl Play<'_> {
         }
     }
 
-    /// A test of one field or property, with an operand that some record has, or another of its type.
+    /// Returns a test of one field or property, with an operand that some record has, or another of its type.
     fn test(&self, decl: &'static KindDecl, records: &[Arc<Image>], rng: &mut Rng) -> Predicate {
         let (path, ty) = if rng.percent(25) {
             let types = samples::property_types();
@@ -612,7 +612,7 @@ impl Play<'_> {
         Predicate::Test(Test { path, ty: ty.element(), list: ty.is_list(), compare, operands })
     }
 
-    /// Compares all that there is.
+    /// Compares everything that is stored.
     async fn everything(&self) -> Outcome {
         self.tested.settle().await;
         for (tenant, world) in self.worlds.iter().enumerate() {
@@ -668,7 +668,7 @@ impl Play<'_> {
         self.same_feed().await
     }
 
-    /// Both feeds tell the same changes, the one under test each at least once.
+    /// Requires that both feeds return the same changes, the one under test each at least once.
     async fn same_feed(&self) -> Outcome {
         let (said, _) = self.model.feed(None, 100, 0).await?;
         let (told, _) = self.tested.feed(None, 20, said.len()).await?;
@@ -684,7 +684,7 @@ impl Play<'_> {
     }
 }
 
-/// Whether a value is one that a filter on a type may have as its operand.
+/// Returns `true` if a value can be the operand of a filter on a type.
 fn fits(value: &Value, ty: FieldType) -> bool {
     match (value, ty) {
         (Value::Bool(_), FieldType::Bool)
@@ -711,7 +711,7 @@ fn fits(value: &Value, ty: FieldType) -> bool {
     }
 }
 
-/// The name of a field of a kind, or of a property; none one time in three.
+/// Returns the name of a field of a kind, or of a property; `None` in one of three cases.
 fn some_field(decl: &KindDecl, rng: &mut Rng) -> Option<String> {
     match rng.below(6) {
         0 | 1 => None,
@@ -732,8 +732,8 @@ fn same_image(what: &str, said: Option<&Image>, told: Option<&Image>, listed: bo
     }
 }
 
-/// Holds that two answers to a commit are the same, as far as the contract fixes them: of several claims that are not
-/// as they should be, any may be told, and at whatever version its holder is.
+/// Requires that two results of a commit are equal, as far as the contract specifies them: of several invalid claims,
+/// any one may be reported, with its holder at any version.
 fn same_outcome(commit: &Commit, said: &Result<(), StoreError>, told: &Result<(), StoreError>) -> Outcome {
     let of_claims = |error: &StoreError| match error {
         StoreError::Claimed { .. } => true,

@@ -1,10 +1,10 @@
-//! Making a failing sequence short: operations are taken out, in ever smaller runs, and then the parts of commits, for
-//! as long as the stores still disagree.
+//! Reduces a failing sequence: removes ever shorter runs of operations, and then parts of commits, as long as the
+//! stores still disagree.
 
 use super::{CommitOp, Op, agree};
 use crate::conformance::Harness;
 
-/// How many sequences are tried at most; each needs a fresh store.
+/// The limit of sequences that are tried; each requires a fresh store.
 const MAX_TRIES: usize = 400;
 
 struct Shrinking<'a> {
@@ -14,7 +14,7 @@ struct Shrinking<'a> {
     message: String,
 }
 
-/// The shortest failing sequence found, and what it fails with.
+/// Returns the shortest failing sequence that was found, and its failure.
 pub(super) async fn shrink(harness: &dyn Harness, ops: Vec<Op>, message: String) -> (Vec<Op>, String) {
     let mut shrinking = Shrinking { harness, tries: 0, ops, message };
     shrinking.runs().await;
@@ -24,7 +24,7 @@ pub(super) async fn shrink(harness: &dyn Harness, ops: Vec<Op>, message: String)
 }
 
 impl Shrinking<'_> {
-    /// Keeps the candidate where the stores disagree on it too.
+    /// Keeps the candidate if the stores still disagree on it.
     async fn try_ops(&mut self, candidate: Vec<Op>) -> bool {
         if self.tries >= MAX_TRIES {
             return false;
@@ -40,11 +40,11 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Takes out runs of operations: halves, quarters, … single ones.
+    /// Removes runs of operations: halves, quarters, … single ones.
     async fn runs(&mut self) {
         let mut length = self.ops.len().div_ceil(2).max(1);
         loop {
-            // From the end: what comes after the failure goes first.
+            // From the end, so that operations after the failure are removed first.
             let mut end = self.ops.len();
             while end > 0 {
                 let start = end.saturating_sub(length);
@@ -60,7 +60,7 @@ impl Shrinking<'_> {
         }
     }
 
-    /// Takes out the parts of commits, one by one.
+    /// Removes the parts of commits, one by one.
     async fn parts(&mut self) {
         for at in 0..self.ops.len() {
             let mut part = 0;
@@ -76,7 +76,7 @@ impl Shrinking<'_> {
     }
 }
 
-/// The commit without one of its parts; `None` where it has not so many.
+/// Returns the commit without one of its parts; `None` if it has fewer parts.
 fn without(commit: &CommitOp, part: usize) -> Option<CommitOp> {
     let mut smaller = commit.clone();
     let (writes, guards, claims) = (commit.writes.len(), commit.guards.len(), commit.claims.len());

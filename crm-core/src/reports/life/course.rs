@@ -1,27 +1,27 @@
-//! The course of one record through a pipeline: its stage moves, and the stays that they make.
+//! The stage history of one record in a pipeline: its stage moves, and the stays between them.
 
 use crate::{
     change::Change,
     value::{Id, Time},
 };
 
-/// A stage move, as the log has it.
+/// A stage move of the change log.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Move {
     at: Time,
     version: u64,
-    /// In which pipeline it ends.
+    /// The pipeline of the target stage.
     pipeline: Id,
-    /// From which stage; `None` where the record was created.
+    /// The stage that was left; `None` if the record was created.
     from: Option<Id>,
-    /// To which.
+    /// The stage that was entered.
     to: Option<Id>,
-    /// The reason that was written with it.
+    /// The reason that was written with the move.
     reason: Option<String>,
 }
 
 impl Move {
-    /// What a change says of it; `None` where it moves no stage. The reason is the field of this name.
+    /// Returns the move in a change; `None` if it moves no stage. `reason` is the name of the field with the reason.
     pub(super) fn of(change: &Change, reason: Option<&str>) -> Option<Self> {
         let moved = change.field("stage_id")?;
         let reason = reason.and_then(|name| change.field(name)?.new.as_text().map(str::to_owned));
@@ -41,29 +41,30 @@ impl Move {
 pub(super) struct Stay {
     pub(super) stage: Id,
     pub(super) entered: Time,
-    /// Whether the record was created into it.
+    /// `true` if the record was created in the stage.
     pub(super) created: bool,
-    /// When it was left and for which stage of the pipeline, `None` for another pipeline's; not at all while the record
-    /// is there.
+    /// The time of the exit and the target stage (`None` for another pipeline); `None` while the record is in the
+    /// stage.
     pub(super) left: Option<(Time, Option<Id>)>,
-    /// The reason that was written as it was entered.
+    /// The reason that was written with the entry.
     pub(super) reason: Option<String>,
 }
 
 impl Stay {
-    /// True where the record stood there right before a moment, all that occurred earlier being done.
+    /// Returns `true` if the record was in the stage immediately before a time, after all earlier changes.
     pub(super) fn stands(&self, before: Time) -> bool {
         self.entered < before && self.left.is_none_or(|(at, _)| at >= before)
     }
 }
 
-/// True where the moves do not join: the record was in another pipeline between two of them. In the order of the log.
+/// Returns `true` if the moves are not contiguous, because the record was in another pipeline in between. The moves are
+/// in the order of the log.
 pub(super) fn has_gap(moves: &[Move]) -> bool {
     moves.windows(2).any(|pair| pair[0].to != pair[1].from)
 }
 
-/// The stays in the stages of a pipeline, in the order in which they happened, from the moves of a record in whatever
-/// pipeline. Stage moves never run backwards within a record; of several at one moment the version tells the order.
+/// Returns the stays in the stages of a pipeline, in chronological order, from the moves of a record in any pipeline.
+/// Stage moves of a record never go back in time; the version orders those of the same time.
 pub(super) fn stays(pipeline: Id, mut moves: Vec<Move>) -> Vec<Stay> {
     moves.sort_by_key(|one| (one.at, one.version));
     let mut stays: Vec<Stay> = Vec::with_capacity(moves.len());
@@ -92,7 +93,7 @@ mod tests {
         Time::EPOCH.plus_micros(second * 1_000_000)
     }
 
-    /// The version, the pipeline, from, to.
+    /// Creates a move from version, pipeline, source stage and target stage.
     fn step(version: u8, pipeline: u8, from: Option<u8>, to: u8) -> Move {
         Move {
             at: at(i64::from(version)),
@@ -121,7 +122,7 @@ mod tests {
     fn what_goes_to_another_pipeline_leaves_and_may_come_back() {
         let own = vec![step(1, 9, None, 1), step(5, 9, Some(21), 2)];
         assert!(has_gap(&own));
-        // Out of order, as two pipelines' moves are read one after the other.
+        // Out of order, as the moves of two pipelines are read one after the other.
         let all = [own, vec![step(3, 8, Some(1), 20), step(4, 8, Some(20), 21)]].concat();
         assert_eq!(stays(id(9), all), [stay(1, 1, Some((3, None))), stay(2, 5, None)]);
     }

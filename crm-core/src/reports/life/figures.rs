@@ -1,4 +1,4 @@
-//! The figures of the life report, and what each of them means.
+//! The result of the funnel report, and the definitions of its metrics.
 
 use serde::Serialize;
 
@@ -9,168 +9,169 @@ use crate::{
     value::{Currency, Id, Kind, Time},
 };
 
-/// How leads or deals went through a pipeline. See [`Reports::life`](crate::reports::Reports::life).
+/// The funnel report: how leads or deals moved through a pipeline. See
+/// [`Reports::life`](crate::reports::Reports::life).
 ///
 /// For each stage, *standing at the end = standing at the start + entries − exits*, and the exits are the sum of
-/// [`StageLife::went_to`]: all of it goes by the same stays, of which each begins with an entry and ends with an exit.
+/// [`StageLife::went_to`]. All metrics are computed from the same stays, each of which begins with an entry and ends
+/// with an exit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LifeReport {
-    /// Leads or deals.
+    /// The kind of the records: leads or deals.
     pub kind: Kind,
-    /// Of which pipeline.
+    /// The id of the pipeline.
     pub pipeline_id: Id,
-    /// What occurred at this moment or later; `None` from the beginning on.
+    /// The start of the period, inclusive; `None` for the beginning of the log.
     pub from: Option<Time>,
-    /// What occurred before this moment; where it is now, what occurs now included.
+    /// The end of the period, exclusive; if it is now, changes that occur now are included.
     pub until: Time,
-    /// How far what began in the period was followed.
+    /// The end of the follow-up.
     pub followed_until: Time,
-    /// How many records are in the report: those that have ever been in the pipeline.
+    /// The number of records in the report: those that have ever been in the pipeline.
     pub records: u64,
-    /// The stages of the pipeline in their order; a retired one only where anything was in it.
+    /// The stages of the pipeline in order; a retired one only if a record was in it.
     pub stages: Vec<StageLife>,
-    /// Of the records that entered the pipeline for the first time in the period: what became of them.
+    /// The outcomes of the records that first entered the pipeline in the period.
     pub cohort: Outcomes,
-    /// What was won and lost in the period, and how fast.
+    /// The records won and lost in the period, and the sales velocity.
     pub velocity: Velocity,
-    /// What was won and lost in the period, by reason: of deals `close_reason`, of lost leads `unqualified_reason`. It
-    /// is the reason that the record has now while it still is in that stage, else the one that was written as it
-    /// entered. The most frequent first; `None` where the actor may not see reasons.
+    /// The records won and lost in the period by reason (for deals `close_reason`, for lost leads
+    /// `unqualified_reason`), the most frequent first. The reason is the record's current one if it is still in that
+    /// stage, and otherwise the one written with the entry. `None` if the actor may not see reasons.
     pub reasons: Option<Vec<Reason>>,
-    /// The currency that [`Sums::in_base`] is in.
+    /// The currency of [`Sums::in_base`].
     pub base_currency: Currency,
-    /// The rates by which amounts were converted: each deal's at the day it closed.
+    /// The rates used for conversion: each deal's on the day it closed.
     pub rates: Vec<RateUsed>,
-    /// What could not be converted: in no [`Sums::in_base`].
+    /// Amounts that could not be converted and are not part of [`Sums::in_base`].
     pub missing_rates: Vec<MissingRate>,
 }
 
-/// How records went through one stage.
+/// How records moved through one stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageLife {
-    /// Which stage.
+    /// The id of the stage.
     pub id: Id,
-    /// Its key.
+    /// The key of the stage.
     pub key: String,
-    /// What it is called.
+    /// The name of the stage.
     pub name: String,
-    /// What it means.
+    /// The kind of the stage.
     pub kind: StageKind,
-    /// How many stood in it as the period began.
+    /// Records in the stage at the start of the period.
     pub standing_at_start: u64,
-    /// How often it was entered in the period.
+    /// Entries into the stage in the period.
     pub entries: u64,
-    /// How many of these entries were the creation of a record.
+    /// Entries by the creation of a record.
     pub created: u64,
-    /// How often it was left in the period.
+    /// Exits from the stage in the period.
     pub exits: u64,
-    /// How many stood in it as the period ended.
+    /// Records in the stage at the end of the period.
     pub standing_at_end: u64,
-    /// Where the exits went: a row of the matrix of conversions between stages, in the order of the stages, those to
-    /// another pipeline last; only what occurred.
+    /// The targets of the exits, in the order of the stages, other pipelines last; only those that occurred.
     pub went_to: Vec<WentTo>,
-    /// How long the stays took that began in the period.
+    /// The duration of the stays that began in the period.
     pub time: TimeInStage,
-    /// What became of the records that entered this stage for the first time in the period. Of a pipeline's first
-    /// stage, [`Outcomes::conversion_rate`] is the rate from first stage to won.
+    /// The outcomes of the records that first entered this stage in the period. For the first stage of a pipeline,
+    /// [`Outcomes::conversion_rate`] is the rate from first stage to won.
     pub outcomes: Outcomes,
 }
 
-/// Exits of one stage to one other.
+/// The exits from one stage to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WentTo {
-    /// To which stage; `None` for another pipeline's.
+    /// The target stage; `None` for a stage of another pipeline.
     pub stage_id: Option<Id>,
-    /// Its key.
+    /// The key of the target stage.
     pub key: Option<String>,
-    /// How many exits.
+    /// The number of exits.
     pub exits: u64,
-    /// Of all exits of the stage in the period.
+    /// The share of all exits from the stage in the period.
     pub rate: f64,
 }
 
-/// What became of some records by the end of the observation.
+/// The outcomes of records at the end of the follow-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Outcomes {
-    /// How many records.
+    /// The number of records.
     pub records: u64,
-    /// In a stage that means won: of leads, converted.
+    /// Records in a won stage; for leads, converted.
     pub won: u64,
-    /// In a stage that means lost: of leads, unqualified.
+    /// Records in a lost stage; for leads, unqualified.
     pub lost: u64,
-    /// In any other stage of the pipeline.
+    /// Records in any other stage of the pipeline.
     pub open: u64,
-    /// In another pipeline.
+    /// Records in another pipeline.
     pub elsewhere: u64,
-    /// Won ÷ records: what has been reached so far; it grows as long as some are open. `None` of no records.
+    /// Won ÷ records, so far; it grows while some are open. `None` without records.
     pub conversion_rate: Option<f64>,
-    /// Won ÷ (won + lost); `None` where none is closed.
+    /// Won ÷ (won + lost). `None` without closed records.
     pub win_rate: Option<f64>,
 }
 
-/// What was won and lost in the period, and how fast. A record was won or lost in the period where it stood in such a
-/// stage as the period ended and had come to be so within it: one that was opened again is neither, and one that went
-/// from one won stage to another was won when it entered the first.
+/// The records won and lost in the period, and the sales velocity. A record counts as won or lost if it is in such a
+/// stage at the end of the period and entered it within the period. A record that was reopened counts as neither; one
+/// that moved from one won stage to another was won when it entered the first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Velocity {
-    /// Standing in open stages as the period ended: the opportunities.
+    /// Open records at the end of the period: the opportunities.
     pub open: u64,
-    /// Won in the period: of leads, converted.
+    /// Records won in the period; for leads, converted.
     pub won: u64,
-    /// Lost in the period: of leads, unqualified.
+    /// Records lost in the period; for leads, unqualified.
     pub lost: u64,
-    /// Won ÷ (won + lost); `None` where none was closed.
+    /// Won ÷ (won + lost). `None` without closed records.
     pub win_rate: Option<f64>,
-    /// From creation to won: of leads, to converted. `None` where none was won.
+    /// The time from creation to won (for leads, to converted). `None` without wins.
     pub time_to_win: Option<TimeToWin>,
-    /// Won records left out of it because they are said to have been won before they were created.
+    /// Won records that are excluded from the time, because they were won before they were created.
     pub times_left_out: u64,
-    /// What the won deals are worth now; nothing of leads.
+    /// The current value of the won deals; empty for leads.
     pub won_value: Sums,
-    /// Wins a day to be expected: open × win rate ÷ mean time to win in days. `None` where one of these is not known or
-    /// the mean is nought.
+    /// Expected wins per day: open × win rate ÷ mean time to win in days. `None` if one of these is unknown or the mean
+    /// is zero.
     pub wins_per_day: Option<f64>,
-    /// Sales velocity, in base currency a day: open × win rate × average won value ÷ mean time to win in days. `None`
-    /// as above, and of leads.
+    /// Sales velocity in the base currency per day: open × win rate × average won value ÷ mean time to win in days.
+    /// `None` as above, and for leads.
     pub value_per_day: Option<f64>,
 }
 
-/// How long won records took from their creation to being won, in microseconds.
+/// The time from creation to won, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TimeToWin {
-    /// Of how many.
+    /// The number of records.
     pub n: u64,
-    /// Sum ÷ n, cut to whole microseconds.
+    /// Sum ÷ n, truncated to whole microseconds.
     pub mean_micros: i64,
-    /// The middle one; of an even number of them the mean of the two in the middle.
+    /// The median; for an even number of records, the mean of the two middle values.
     pub median_micros: i64,
-    /// The shortest.
+    /// The shortest time.
     pub min_micros: i64,
-    /// The longest.
+    /// The longest time.
     pub max_micros: i64,
 }
 
-/// How a record ended.
+/// The result of a closed record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// Won: of leads, converted.
+    /// Won; for leads, converted.
     Won,
-    /// Lost: of leads, unqualified.
+    /// Lost; for leads, unqualified.
     Lost,
 }
 
-/// What was won or lost for one reason.
+/// The records won or lost for one reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
     /// Won or lost.
     pub ending: Ending,
-    /// Why; `None` where none was given.
+    /// The reason; `None` if none was given.
     pub reason: Option<String>,
-    /// How many records.
+    /// The number of records.
     pub records: u64,
-    /// Of all that ended so in the period.
+    /// The share of all records with this result in the period.
     pub rate: f64,
-    /// What the deals are worth now; nothing of leads.
+    /// The current value of the deals; empty for leads.
     pub value: Sums,
 }

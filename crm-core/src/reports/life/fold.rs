@@ -1,4 +1,4 @@
-//! The fold of the life report: stays in, figures out. Whole numbers throughout; ratios are made at the end.
+//! The aggregation of stays into the funnel report. Counts are whole numbers; ratios are computed at the end.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,14 +18,14 @@ use crate::{
     value::{Currency, Id, Kind, Time},
 };
 
-/// From when, until when, and how far what began in between is followed.
+/// The period, and the end of the follow-up of stays that began in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Period {
-    /// At this moment or later.
+    /// Inclusive.
     pub(super) from: Time,
-    /// Before this moment.
+    /// Exclusive.
     pub(super) until: Time,
-    /// Not before `until`.
+    /// At or after `until`.
     pub(super) followed: Time,
     pub(super) now: Time,
 }
@@ -46,7 +46,7 @@ pub(super) struct Closing {
     took: Option<i64>,
 }
 
-/// Records by what became of them.
+/// Counts of records by outcome.
 #[derive(Clone, Copy, Debug, Default)]
 struct OutcomeTally {
     won: u64,
@@ -56,7 +56,7 @@ struct OutcomeTally {
 }
 
 impl OutcomeTally {
-    /// `None`: in another pipeline.
+    /// Counts a record by the kind of its stage; `None` is another pipeline.
     fn add(&mut self, kind: Option<StageKind>) {
         match kind {
             Some(StageKind::Won) => self.won += 1,
@@ -81,7 +81,7 @@ impl OutcomeTally {
     }
 }
 
-/// What is counted of one stage.
+/// The counts of one stage.
 #[derive(Debug, Default)]
 struct StageTally {
     standing_at_start: u64,
@@ -89,29 +89,29 @@ struct StageTally {
     created: u64,
     exits: u64,
     standing_at_end: u64,
-    /// By the place of the stage among the pipeline's; one past the last for another pipeline.
+    /// By the index of the stage in the pipeline; one past the last is another pipeline.
     went_to: BTreeMap<usize, u64>,
     lasted: Vec<Lasted>,
-    /// Stays that begin after now.
+    /// Stays that begin in the future.
     lasted_left_out: u64,
     outcomes: OutcomeTally,
-    /// Whether anything ever was in it.
+    /// `true` if any record ever was in it.
     used: bool,
 }
 
-/// What is counted of one reason.
+/// The counts of one reason.
 #[derive(Debug, Default)]
 struct ReasonTally {
     records: u64,
     value: MoneyTally,
 }
 
-/// Stays being counted.
+/// The state of the aggregation.
 #[derive(Debug)]
 pub(super) struct Fold<'a> {
     pipeline: &'a Record<Pipeline>,
     period: Period,
-    /// The pipeline's stages in their order.
+    /// The pipeline's stages in order.
     stages: Vec<&'a Stage>,
     places: HashMap<Id, usize>,
     tallies: Vec<StageTally>,
@@ -146,8 +146,8 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// Counts the stays of one record, which stands in a stage now and has a reason there; answers whether and how it
-    /// was won or lost in the period.
+    /// Counts the stays of one record with its current stage and reason. Returns its result if it was won or lost in
+    /// the period.
     pub(super) fn add(
         &mut self,
         stays: &[Stay],
@@ -174,8 +174,8 @@ impl<'a> Fold<'a> {
         self.places.get(&stage).map_or(StageKind::Open, |&place| self.stages[place].kind)
     }
 
-    /// Counts one stay in the stage of a place; of a record's first there also what became of the record, `None` for
-    /// another pipeline.
+    /// Counts one stay in the stage at an index. For the record's first stay there, also counts the outcome of the
+    /// record, `None` for another pipeline.
     fn stay(&mut self, place: usize, stay: &Stay, is_first: bool, became: Option<StageKind>) {
         let Self { period, places, tallies, stages, .. } = self;
         let tally = &mut tallies[place];
@@ -216,7 +216,7 @@ impl<'a> Fold<'a> {
             StageKind::Lost => Ending::Lost,
             StageKind::Open | StageKind::Unknown(_) => return None,
         };
-        // It came to be so when it entered the first of a row of such stages.
+        // The result dates from the entry into the first of consecutive stages with the same result.
         let mut began = end;
         while began > 0
             && self.kind(stays[began - 1].stage) == self.kind(stays[end].stage)
@@ -234,7 +234,7 @@ impl<'a> Fold<'a> {
         Some(Closing {
             at,
             ending,
-            // A lead that was converted keeps the reason for which it was none before.
+            // A converted lead keeps the reason of an earlier disqualification, which does not apply.
             reason: reason.filter(|_| ending == Ending::Lost || self.is_of_deals()).map(str::to_owned),
             took: created_at.map(|created| at.since(created)),
         })
@@ -244,7 +244,7 @@ impl<'a> Fold<'a> {
         self.pipeline.kind == crate::pipelines::PipelineKind::Deal
     }
 
-    /// Counts a record that was won or lost in the period, with what it is worth.
+    /// Counts a record that was won or lost in the period, with its value.
     pub(super) fn close(&mut self, closing: Closing, value: Option<Valued>) -> Result<(), Error> {
         match closing.ending {
             Ending::Won => {
@@ -272,7 +272,7 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// The report; without reasons where the actor may not see them.
+    /// Returns the report, without reasons if the actor may not see them.
     pub(super) fn finish(
         self,
         has_reasons: bool,
@@ -388,7 +388,7 @@ fn reasons(
         let rate = ratio(tally.records, all).unwrap_or_default();
         reasons.push(Reason { ending, reason, records: tally.records, rate, value: tally.value.sums(base)? });
     }
-    // The most frequent first; of equals those without a reason last.
+    // The most frequent first; among equals, those without a reason last.
     reasons.sort_by(|a, b| {
         let key = |reason: &Reason| (reason.ending, std::cmp::Reverse(reason.records), reason.reason.is_none());
         key(a).cmp(&key(b)).then_with(|| a.reason.cmp(&b.reason))
@@ -396,7 +396,7 @@ fn reasons(
     Ok(reasons)
 }
 
-/// A ratio of counts; `None` of nothing.
+/// Returns a ratio of counts; `None` if the denominator is 0.
 #[allow(clippy::cast_precision_loss)] // a count of records is far below 2^53
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)

@@ -1,7 +1,7 @@
-//! The life of leads and deals in figures: how they moved through a pipeline's stages in a period, by the change log.
+//! The funnel report: how leads and deals moved through the stages of a pipeline in a period, by the change log.
 //!
-//! [`course`] makes each record's stays of its stage moves, [`fold`] counts them, [`survival`] tells how long a stay
-//! takes where some have not ended yet. What comes out stands in [`figures`].
+//! [`course`] derives each record's stays from its stage moves, [`fold`] aggregates them, and [`survival`] estimates
+//! the duration of stays if some have not ended. The result is defined in [`figures`].
 
 mod course;
 mod figures;
@@ -30,7 +30,7 @@ use fold::{Closing, Fold};
 pub use query::{LifeQuery, Moment};
 pub use survival::TimeInStage;
 
-/// A lead or a deal, as far as this report looks at it: what the actor may see.
+/// The fields of a lead or deal that this report uses, as the actor may see them.
 #[derive(Clone, Debug)]
 struct Row {
     id: Id,
@@ -41,14 +41,14 @@ struct Row {
     reason: Option<String>,
 }
 
-/// Where a kind keeps what this report looks at.
+/// The positions of the fields that this report uses.
 #[derive(Clone, Copy, Debug)]
 struct Places {
     pipeline: usize,
     stage: usize,
-    /// What it is worth, where the kind has such a field and the actor may see it.
+    /// The value, if the kind has such a field and the actor may see it.
     value: Option<usize>,
-    /// Why it ended as it did, where the actor may see it, and its name.
+    /// The reason of the result and its name, if the actor may see it.
     reason: Option<(usize, &'static str)>,
 }
 
@@ -86,23 +86,21 @@ impl Places {
 }
 
 impl Reports<'_> {
-    /// How leads or deals went through a pipeline in a period: entries and exits of each stage, where the exits went,
-    /// how long stays take, what became of those who entered, wins and losses by reason, and velocity. What each figure
-    /// means stands at [`LifeReport`] and below it.
+    /// Returns the funnel report of a pipeline: how leads or deals moved through its stages in a period.
     ///
-    /// A record is in it where a grant of `lead.report` or `deal.report` covers it as it is now, it is not archived, the
-    /// filter holds of it as it is now, and it has ever been in the pipeline: also one that has gone to another
-    /// pipeline since, whose way out is an exit. Where and when it was in which stage comes from the change log alone,
-    /// by `occurred_at`.
+    /// It includes records that a grant of `lead.report` or `deal.report` covers as they are now, that are not
+    /// archived, that match the filter as they are now, and that were ever in the pipeline. A record that has moved to
+    /// another pipeline since is included; its move is an exit. Stages and times come only from the change log, by
+    /// `occurred_at`.
     ///
     /// Costs one read for each 1,000 records of the kind and for each 1,000 stage moves of the pipeline before the end
-    /// of the observation; where records went to other pipelines or came back, of all pipelines of the kind; one for
-    /// each foreign currency of the deals that closed.
+    /// of the follow-up (of all pipelines of the kind, if records moved to other pipelines or back), and one for each
+    /// foreign currency of the closed deals.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a pipeline that is not there, [`Error::Forbidden`] without any grant of the kind's
-    /// `report`, [`Error::Invalid`] with every fault of the filter (`unknown_field` for a hidden field) and for a period
-    /// that ends before it begins (`bad_period`), [`Error::TooLarge`] past 10,000 reasons or 28 digits in a sum.
+    /// [`Error::NotFound`] for an unknown pipeline, [`Error::Forbidden`] without any grant of the kind's `report`,
+    /// [`Error::Invalid`] with every fault of the filter (`unknown_field` for a hidden field) and for a period that
+    /// ends before it starts (`bad_period`), [`Error::TooLarge`] for more than 10,000 reasons or 28 digits in a sum.
     pub async fn life(&self, query: &LifeQuery) -> Result<LifeReport, Error> {
         let now = self.engine.clock.now();
         let definitions = self.definitions().await?;
@@ -134,7 +132,7 @@ impl Reports<'_> {
     }
 }
 
-/// The pipeline, after what every report asks: the permission, and the fields without which there is no course.
+/// Returns the pipeline, after verifying the permission and the fields that the stage history requires.
 fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
     let found = access.definitions().pipeline(id).filter(|pipeline| pipeline.kind.record_kind().is_some());
     let kind = found.and_then(|pipeline| pipeline.kind.record_kind()).unwrap_or(Kind::Deal);
@@ -142,7 +140,7 @@ fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, 
     found.ok_or(Error::NotFound(Kind::Pipeline))
 }
 
-/// The live records of a kind that the actor may see in reports and of which a filter holds, in the order of their
+/// Returns the live records of a kind that the actor may see in reports and that match a filter, in the order of their
 /// creation.
 async fn rows(
     reader: &Reader<'_>,
@@ -166,8 +164,8 @@ async fn rows(
     Ok(rows)
 }
 
-/// The stays of each of the rows in the stages of a pipeline, before the end of the observation; rows that have none
-/// are left out.
+/// Returns the stays of the rows in the stages of a pipeline, before the end of the follow-up. Rows without stays are
+/// omitted.
 async fn courses(
     reader: &Reader<'_>,
     pipeline: &Record<Pipeline>,
@@ -189,8 +187,8 @@ async fn courses(
         }
     };
     reader.moves(pipeline.id, followed, &mut collect).await?;
-    // A way out of the pipeline stands in the log as a move within the one that it leads to. Where no record has gone
-    // or come back, which is the rule, the pipeline's own moves are all there is to read.
+    // The log stores an exit from the pipeline as a move within the target pipeline. In the usual case, in which no
+    // record left or returned, the pipeline's own moves suffice.
     let strays =
         |(id, own): (&Id, &Vec<Move>)| now_in.get(id).copied().flatten() != Some(pipeline.id) || course::has_gap(own);
     if moves.iter().any(strays) {

@@ -1,4 +1,4 @@
-//! What is asked of the life report: of which pipeline, of which period, of which records.
+//! The query of the funnel report: pipeline, period, follow-up and filter.
 
 use std::str::FromStr;
 
@@ -11,12 +11,12 @@ use crate::{
     value::{Date, Id, Time, TimeError},
 };
 
-/// Where a period begins or ends: a moment, or the first moment of a day of the organization's time zone.
+/// The start or end of a period: a time, or the start of a day in the organization's time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// At this moment.
+    /// A time.
     At(Time),
-    /// When this day begins.
+    /// The start of a day.
     Day(Date),
 }
 
@@ -43,18 +43,18 @@ impl From<Date> for Moment {
 
 impl FromStr for Moment {
     type Err = TimeError;
-    /// `2024-01-31` or `2024-01-31T09:30:00Z`.
+    /// Parses `2024-01-31` or `2024-01-31T09:30:00Z`.
     fn from_str(text: &str) -> Result<Self, TimeError> {
         text.parse::<Date>().map(Self::Day).or_else(|_| text.parse::<Time>().map(Self::At))
     }
 }
 
-/// The life of leads or deals: see [`Reports::life`](crate::reports::Reports::life).
+/// The query of the funnel report: see [`Reports::life`](crate::reports::Reports::life).
 ///
 /// ```
 /// # use crm_core::{reports::LifeQuery, value::{Date, Id}, filter::Filter};
 /// # let (pipeline, owner) = (Id::NIL, Id::NIL);
-/// // The first quarter of 2024, of one owner's: what entered from New Year's midnight on and before that of 1 April.
+/// // The first quarter of 2024, for one owner: from 1 January, midnight, inclusive, to 1 April, midnight, exclusive.
 /// let query = LifeQuery::of(pipeline)
 ///     .from(Date::from_ymd(2024, 1, 1).unwrap())
 ///     .until(Date::from_ymd(2024, 4, 1).unwrap())
@@ -70,41 +70,41 @@ pub struct LifeQuery {
 }
 
 impl LifeQuery {
-    /// Everything that ever happened in a pipeline of leads or of deals, of what the actor may see in reports.
+    /// All records of a lead or deal pipeline that the actor may see in reports.
     pub const fn of(pipeline: Id) -> Self {
         Self { pipeline, filter: None, from: None, until: None, follow_until: None }
     }
 
-    /// What occurred at this moment or later.
+    /// Sets the start of the period, inclusive.
     #[must_use]
     pub fn from(mut self, from: impl Into<Moment>) -> Self {
         self.from = Some(from.into());
         self
     }
 
-    /// What occurred before this moment. Without it, up to now, and what occurs now included.
+    /// Sets the end of the period, exclusive. Without it, the period ends now, including changes that occur now.
     #[must_use]
     pub fn until(mut self, until: impl Into<Moment>) -> Self {
         self.until = Some(until.into());
         self
     }
 
-    /// How far to follow what began in the period: what became of those who entered, when their stays ended. Now where
-    /// not given. As far as the period's end, it is what a report drawn then would have said of these records.
+    /// Sets the end of the follow-up of records that entered, and of stays that began, in the period. The default is
+    /// now. With the end of the period, the report is the one that would have been produced then for these records.
     #[must_use]
     pub fn follow_until(mut self, until: impl Into<Moment>) -> Self {
         self.follow_until = Some(until.into());
         self
     }
 
-    /// Only records of which this holds now, such as an owner's, a team's, a source's.
+    /// Restricts the report to records that match the filter now, such as those of an owner, a team or a source.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(filter);
         self
     }
 
-    /// The period that is meant.
+    /// Returns the period as times.
     pub(super) fn period(&self, zone: Tz, now: Time) -> Result<Period, Error> {
         let time = |moment: Option<Moment>| moment.map(|moment| moment.time(zone));
         let from = time(self.from).unwrap_or(Time::MIN);
@@ -116,7 +116,7 @@ impl LifeQuery {
         if followed < until && self.until.is_some() {
             return Err(Error::invalid("follow_until", "bad_period", "must not be before `until`"));
         }
-        // What is followed less far than the period goes is a shorter period.
+        // A follow-up that ends before the period shortens the period.
         Ok(Period { from, until: until.min(followed), followed, now })
     }
 }

@@ -1,51 +1,51 @@
-//! How long a stay takes, where some stays have not ended yet.
+//! The duration of stays, some of which have not ended.
 //!
-//! To leave out what has not ended would make every stage look quicker than it is, since it is the long stays that are
-//! not over yet; to count an open stay as if it ended today would too. So the quartiles are those of the product-limit
-//! curve: E. L. Kaplan and P. Meier, "Nonparametric Estimation from Incomplete Observations", Journal of the American
-//! Statistical Association 53 (1958), 457–481. An open stay counts as one that lasts at least as long as it has lasted.
+//! Excluding open stays would make every stage appear faster than it is, since long stays are the ones still open; so
+//! would counting an open stay as if it ended today. The quartiles are therefore those of the product-limit curve: E.
+//! L. Kaplan and P. Meier, "Nonparametric Estimation from Incomplete Observations", Journal of the American Statistical
+//! Association 53 (1958), 457–481. An open stay is right-censored at its current duration.
 
 use serde::Serialize;
 
-/// How long the stays that began in the period took.
+/// The duration of the stays that began in the period.
 ///
-/// The quartiles are of the curve S(t), the share of stays that last longer than t, by Kaplan and Meier's formula:
-/// the product, over all moments t at which stays ended, of (n − d) ÷ n, where n stays had lasted so long and d of them
-/// ended then. A quartile is the first t at which S has come down to it; where S stands at exactly that share until the
-/// next stay ends, the middle between the two, so that without open stays the median is the ordinary one. `None` where
-/// S never comes down so far: too few stays have ended to know.
+/// The quartiles are those of the survival curve S(t), the share of stays that last longer than t, by the Kaplan–Meier
+/// estimator: the product, over all times t at which stays ended, of (n − d) ÷ n, with n stays that had lasted until
+/// t, d of which ended then. A quartile is the first t at which S has fallen to it. If S remains at exactly that share
+/// until the next stay ends, the quartile is the midpoint of the two times, so that without open stays the median is
+/// the ordinary one. `None` if S never falls that far, because too few stays have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TimeInStage {
-    /// Stays that ended within the observation.
+    /// Stays that ended before the end of the follow-up.
     pub finished: u64,
-    /// Stays that had not ended by its end.
+    /// Stays that were still open at the end of the follow-up.
     pub open: u64,
-    /// By then a quarter of the stays has ended, in microseconds.
+    /// The duration within which a quarter of the stays ended, in microseconds.
     pub lower_quartile_micros: Option<i64>,
-    /// By then half of the stays have ended, in microseconds.
+    /// The duration within which half of the stays ended, in microseconds.
     pub median_micros: Option<i64>,
-    /// By then three quarters of the stays have ended, in microseconds.
+    /// The duration within which three quarters of the stays ended, in microseconds.
     pub upper_quartile_micros: Option<i64>,
-    /// Stays that are in no figure here because they are said to begin after now.
+    /// Stays that are excluded because they begin in the future.
     pub left_out: u64,
 }
 
-/// How long one stay lasted, or has lasted by the end of the observation.
+/// The duration of a stay, up to the end of the follow-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Lasted {
     pub(super) micros: i64,
-    /// `false` where it ended then: at the same moment, what ends comes before what was watched no longer.
+    /// `false` if the stay ended then. At the same time, ended stays are ordered before open ones.
     pub(super) open: bool,
 }
 
-/// What a product of a million ratios may be off by.
+/// The tolerance for the rounding of a product of a million ratios.
 const ROUNDING: f64 = 1e-9;
 
-/// A share that the curve comes down to.
+/// A share of the curve to find.
 #[derive(Clone, Copy, Debug)]
 struct Level {
     share: f64,
-    /// Since when the curve stands at exactly this share.
+    /// The time since when the curve is at exactly this share.
     flat_since: Option<i64>,
     found: Option<i64>,
 }
@@ -55,7 +55,7 @@ impl Level {
         Self { share, flat_since: None, found: None }
     }
 
-    /// The curve comes down to `surviving` at a moment.
+    /// Lowers the curve to `surviving` at a time.
     fn step(&mut self, micros: i64, surviving: f64) {
         if self.found.is_some() {
             return;
@@ -63,7 +63,7 @@ impl Level {
         if (surviving - self.share).abs() <= ROUNDING {
             self.flat_since = Some(micros);
         } else if surviving < self.share {
-            // Not negative, and so no overflow.
+            // Both are non-negative, so this cannot overflow.
             self.found = Some(self.flat_since.map_or(micros, |since| since + (micros - since) / 2));
         }
     }
@@ -73,7 +73,7 @@ impl Level {
     }
 }
 
-/// Median and quartiles of some stays, in any order. O(n log n).
+/// Returns the median and the quartiles of stays, in any order. O(n log n).
 #[allow(clippy::cast_precision_loss)] // a count of stays is far below 2^53
 pub(super) fn time_in_stage(mut stays: Vec<Lasted>) -> TimeInStage {
     stays.sort_unstable();
@@ -135,9 +135,9 @@ mod tests {
         assert_eq!(quartiles(&ended(&[3, 3, 3, 3])), [Some(3); 3]);
     }
 
-    /// Remission of leukaemia under 6-mercaptopurine, in weeks, `true` where it still went on: Freireich and others,
-    /// Blood 21 (1963). The median of 23 weeks is in every textbook; the lower quartile of 13 is R's
-    /// `quantile(survfit(…))`, and there is no upper one.
+    /// Remission of leukaemia under 6-mercaptopurine, in weeks, `true` if censored: Freireich and others, Blood 21
+    /// (1963). The median of 23 weeks is the textbook value; the lower quartile of 13 is that of R's
+    /// `quantile(survfit(…))`, which has no upper one.
     #[test]
     fn a_textbooks_open_observations_give_the_textbooks_median() {
         let weeks = [6, 6, 6, 7, 10, 13, 16, 22, 23].map(|week| (week, false));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn at_one_moment_what_ends_comes_before_what_is_watched_no_longer() {
-        // Two of three still there at 5, one of which ends: 2 ÷ 3 of the curve are left, not 1 ÷ 2.
+        // Of two of the three that last until 5, one ends: 2 ÷ 3 of the curve remain, not 1 ÷ 2.
         assert_eq!(quartiles(&[(5, true), (5, false), (9, false)]), [Some(5), Some(9), Some(9)]);
     }
 }

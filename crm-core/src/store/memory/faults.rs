@@ -1,4 +1,4 @@
-//! What can go wrong with a store, on command.
+//! Fault injection for the store in memory.
 
 use std::{
     collections::VecDeque,
@@ -7,18 +7,18 @@ use std::{
 
 use crate::store::StoreError;
 
-/// One thing that goes wrong.
+/// An injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The call fails and did nothing.
+    /// The call fails without effect.
     Unavailable,
-    /// The commit is not stored, and nobody learns so.
+    /// The commit is not stored, and its outcome is reported as unknown.
     LostBefore,
-    /// The commit is stored, and nobody learns so.
+    /// The commit is stored, and its outcome is reported as unknown.
     LostAfter,
 }
 
-/// What is to go wrong with a store: faults are taken in order, one a call.
+/// The faults to inject, in order, one per call.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     plan: Arc<Mutex<Plan>>,
@@ -39,51 +39,51 @@ impl Faults {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next read that has no fault yet is unavailable.
+    /// Makes the next read without a fault unavailable.
     pub fn fail_next_read(&self) {
         self.plan().reads.push_back(Some(Fault::Unavailable));
     }
 
-    /// The next commit that has no fault yet goes wrong so.
+    /// Adds a fault to the next commit without one.
     pub fn fail_next_commit(&self, fault: Fault) {
         self.plan().commits.push_back(Some(fault));
     }
 
-    /// The commit after so many others goes wrong so, and again when it is sent again, so many times in all.
+    /// Adds a fault to the commit after `others` further commits, and to its retries, `times` times in all.
     pub fn fail_commit_after(&self, others: usize, fault: Fault, times: usize) {
         let mut plan = self.plan();
         plan.commits.extend(std::iter::repeat_n(None, others));
         plan.commits.extend(std::iter::repeat_n(Some(fault), times));
     }
 
-    /// The call of this number, counted from now on with 1, is unavailable.
+    /// Makes the call with this number, counted from now starting at 1, unavailable.
     pub fn fail_call(&self, number: u64) {
         let mut plan = self.plan();
         plan.fail_call = Some(plan.calls + number);
     }
 
-    /// Whether a call that was told to fail by [`Faults::fail_call`] is still to come.
+    /// Returns `true` if the fault of [`Faults::fail_call`] has not occurred yet.
     pub fn is_pending(&self) -> bool {
         self.plan().fail_call.is_some()
     }
 
-    /// Takes back what was told to go wrong and has not yet.
+    /// Removes all faults that have not occurred yet.
     pub fn clear(&self) {
         let mut plan = self.plan();
         *plan = Plan { calls: plan.calls, lagging: plan.lagging, ..Default::default() };
     }
 
-    /// How many calls there have been.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> u64 {
         self.plan().calls
     }
 
-    /// From now on lists show what was there when this was called, until [`Faults::catch_up`].
+    /// Freezes lists at their current content until [`Faults::catch_up`].
     pub fn lag_lists(&self) {
         self.plan().lagging = true;
     }
 
-    /// Lists show everything from the next commit on.
+    /// Makes lists current again from the next commit on.
     pub fn catch_up(&self) {
         self.plan().lagging = false;
     }

@@ -1,5 +1,5 @@
-//! The change log in memory: by time, by stage move, and in the order in which it grew. What belongs to one record
-//! stands with the record (`table.rs`).
+//! The change log in memory: by time, by stage move, and in commit order. The changes of each record are kept with the
+//! record (`table.rs`).
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Log {
     all: Vec<(Id, Arc<Change>)>,
-    /// How many of them the feed tells no more.
+    /// The number of changes that the feed no longer returns.
     forgotten: usize,
     by_time: HashMap<Id, Sorted<Arc<Change>>>,
     /// By tenant and pipeline.
     moves: HashMap<(Id, Id), Sorted<Arc<Change>>>,
 }
 
-/// Where a change stands among others at a time of its own.
+/// Returns the position of a change at a given time.
 fn place(change: &Change, time: Time) -> LogPosition {
     LogPosition { time, record: change.record, group: change.group, version: change.version }
 }
@@ -69,7 +69,7 @@ impl Log {
         page(moves.after(gap).take_while(|change| change.occurred_at < query.until), query.limit)
     }
 
-    /// From now on the feed begins behind what is there, as one does that keeps a day.
+    /// Drops all changes so far from the feed, as a feed with limited retention does.
     pub(super) fn forget_feed(&mut self) {
         self.forgotten = self.all.len();
     }
@@ -81,7 +81,7 @@ impl Log {
                 .parse::<usize>()
                 .ok()
                 .filter(|&at| (self.forgotten..=self.all.len()).contains(&at))
-                .ok_or_else(|| StoreError::BadQuery("the cursor is none of this feed".to_owned()))?,
+                .ok_or_else(|| StoreError::BadQuery("the cursor does not belong to this feed".to_owned()))?,
         };
         let end = start.saturating_add(limit).min(self.all.len());
         let changes = self.all[start..end].iter().map(|(tenant, change)| (*tenant, change.as_ref().clone())).collect();
@@ -93,7 +93,6 @@ impl Log {
     }
 }
 
-/// The first of the changes.
 pub(super) fn page<'a>(mut changes: impl Iterator<Item = &'a Arc<Change>>, limit: usize) -> ChangePage {
     let taken: Vec<Change> = changes.by_ref().take(limit).map(|change| change.as_ref().clone()).collect();
     ChangePage { more: taken.len() == limit && changes.next().is_some(), changes: taken }

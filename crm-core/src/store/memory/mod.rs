@@ -1,8 +1,8 @@
-//! The store in memory: the model of the others, and a good store for tests and small programs.
+//! The store in memory: the reference for the others, and a suitable store for tests and small programs.
 //!
-//! It can be told to lag its lists, to fail the next call and to lose an answer, so that what must hold on any store
-//! can be proven on this one. Its feed tells the changes once, in the order in which they were committed, which is more
-//! than a store has to promise.
+//! Faults can be injected (lagging lists, failing calls, lost responses), so that behavior required of every store can
+//! be tested on this one. Its feed returns each change once and in commit order, which is more than a store has to
+//! guarantee.
 
 mod faults;
 mod log;
@@ -31,7 +31,7 @@ use crate::{
     value::{Id, Kind, Ref, Time},
 };
 
-/// A store in memory. Cloning it gives another handle on the same data.
+/// A store in memory. Clones share the same data.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
@@ -48,7 +48,7 @@ struct State {
     places: BTreeMap<String, FeedPlace>,
 }
 
-/// Who holds a claim: under the nil tenant, records of any tenant do.
+/// The holder of a claim: under the nil tenant, a record of any tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Holder {
     tenant: Id,
@@ -56,24 +56,23 @@ struct Holder {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is to go wrong.
+    /// Returns the faults to inject.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// The feed forgets what is there by now, as one does that keeps a day: a cursor before it is refused.
+    /// Drops all changes so far from the feed, as a feed with limited retention does: earlier cursors are refused.
     pub fn forget_feed(&self) {
         self.state().log.forget_feed();
     }
 
-    /// Removes the records that are of no use any more from a moment on (throttles, sessions that are over), and the idempotency
-    /// keys that have expired by then; says how many. What the log of the tenant says of them stays. To be called now and
-    /// then, where a store lives long.
+    /// Removes records that have expired by `at` (throttles, ended sessions) and expired idempotency keys, and returns
+    /// their number. Their entries in the tenant's log remain. Call it periodically in a long-lived process.
     pub fn forget_expired(&self, at: Time) -> usize {
         let mut state = self.state();
         let keys = state.keys.len();
@@ -82,8 +81,8 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic while the lock was held can only have come from a bug; what is there is still whole, since a commit
-        // checks everything before it writes anything.
+        // Only a bug can panic while holding the lock, and the data is still consistent, since a commit checks
+        // everything before it writes.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -100,7 +99,7 @@ impl State {
         {
             return Err(StoreError::KeyUsed);
         }
-        // Writes and guards in one order: each list is sorted, so the lesser of the two heads comes first.
+        // Across writes and guards, the failure of the first record is reported.
         let mut failed: Option<(Ref, StoreError)> = None;
         let mut fail = |record: Ref, current| {
             if failed.as_ref().is_none_or(|(first, _)| record < *first) {

@@ -1,13 +1,13 @@
-//! A sorted list that grows at its end, as logs and indexes by time do: chunks of consecutive items, each full before
-//! the next one begins. A tree would leave its nodes half empty and touch one at every level; this touches the last
-//! chunk, and takes little more room than the items. Inserting elsewhere moves half a chunk.
+//! A sorted list that grows mostly at its end, like logs and indexes by time: chunks of consecutive items, filled one
+//! after the other. A B-tree would leave nodes half empty and touch one per level; this touches the last chunk only and
+//! needs little more memory than the items. Inserting elsewhere moves half a chunk.
 
 use std::cmp::Ordering;
 
-/// How many items a chunk holds at most.
+/// The maximum number of items in a chunk.
 const CHUNK: usize = 128;
 
-/// A sorted list. Every call says how its items are ordered; no two are equal.
+/// A sorted list without equal items. Every call passes the ordering of the items.
 #[derive(Debug)]
 pub(super) struct Sorted<T> {
     /// No chunk is empty.
@@ -20,7 +20,7 @@ impl<T> Default for Sorted<T> {
     }
 }
 
-/// A gap between two items: before the item of a chunk at a position.
+/// A gap between two items: before item `at` of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     chunk: usize,
@@ -28,9 +28,10 @@ pub(super) struct Gap {
 }
 
 impl<T> Sorted<T> {
-    /// The gap before the first item of which `less` is false; `less` holds of all items before it and of none after.
+    /// Returns the gap before the first item for which `less` is `false`; `less` must be `true` for all items before it
+    /// and for none after.
     pub(super) fn gap(&self, mut less: impl FnMut(&T) -> bool) -> Gap {
-        // Most often asked by who appends.
+        // Appending is the most frequent case.
         if let Some((last, rest)) = self.chunks.split_last()
             && last.last().is_some_and(&mut less)
         {
@@ -41,7 +42,8 @@ impl<T> Sorted<T> {
         Gap { chunk, at }
     }
 
-    /// Inserts an item where `order`, of each other item to this one, has it; over the one that is equal.
+    /// Inserts an item at the position given by `order`, which compares another item with this one; replaces an equal
+    /// item.
     pub(super) fn insert(&mut self, item: T, mut order: impl FnMut(&T) -> Ordering) {
         let Gap { mut chunk, mut at } = self.gap(|other| order(other).is_lt());
         if let Some(other) = self.chunks.get_mut(chunk).and_then(|items| items.get_mut(at))
@@ -66,7 +68,7 @@ impl<T> Sorted<T> {
         self.chunks[chunk].insert(at, item);
     }
 
-    /// Takes out the item that `order` says is equal, where there is one.
+    /// Removes the item for which `order` returns equal, if any.
     pub(super) fn remove(&mut self, mut order: impl FnMut(&T) -> Ordering) {
         let Gap { chunk, at } = self.gap(|other| order(other).is_lt());
         let Some(items) = self.chunks.get_mut(chunk) else { return };
@@ -82,7 +84,7 @@ impl<T> Sorted<T> {
         }
     }
 
-    /// Makes one chunk of two that have become small.
+    /// Merges two small chunks.
     fn join(&mut self, first: usize) {
         if let Some([one, next]) = self.chunks.get(first..first + 2)
             && one.len() + next.len() <= CHUNK / 2
@@ -92,30 +94,27 @@ impl<T> Sorted<T> {
         }
     }
 
-    /// The items after a gap, in order.
+    /// Returns the items after a gap, in order.
     pub(super) fn after(&self, gap: Gap) -> impl Iterator<Item = &T> {
         let (first, rest) = self.chunks.get(gap.chunk..).unwrap_or_default().split_first().unzip();
         let first = first.map_or(&[][..], |items| &items[gap.at..]);
         first.iter().chain(rest.unwrap_or_default().iter().flatten())
     }
 
-    /// The items before a gap, the last one first.
+    /// Returns the items before a gap, in reverse order.
     pub(super) fn before(&self, gap: Gap) -> impl Iterator<Item = &T> {
         let first = self.chunks.get(gap.chunk).map_or(&[][..], |items| &items[..gap.at]);
         first.iter().rev().chain(self.chunks[..gap.chunk].iter().rev().flat_map(|items| items.iter().rev()))
     }
 
-    /// All items, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }
 
-    /// The gap after the last item.
     pub(super) fn end(&self) -> Gap {
         Gap { chunk: self.chunks.len(), at: 0 }
     }
 
-    /// True where nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
@@ -133,7 +132,7 @@ mod tests {
         sorted.insert(item, |other| other.cmp(&item));
     }
 
-    /// Items, and whether they are put in or taken out: so many of them put in.
+    /// Items to insert or remove, with `puts` as the share of insertions.
     fn ops(puts: f64) -> impl Strategy<Value = Vec<(u16, bool)>> {
         prop::collection::vec((0_u16..2000, prop::bool::weighted(puts)), 0..3000)
     }

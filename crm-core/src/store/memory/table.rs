@@ -18,24 +18,24 @@ use crate::{
     value::{Id, Kind, Ref, Time, Value},
 };
 
-/// A record of a table. Rows are added at the end and never removed (but by `forget`, which numbers them anew), so that
-/// indexes can name them by number.
+/// A record of a table. Rows are appended and never removed (except by `forget`, which renumbers them), so that indexes
+/// can refer to them by number.
 #[derive(Debug)]
 struct Row {
     stored: Arc<Image>,
-    /// As lists show it: without long texts, and in a store that lags not yet as it is stored.
+    /// The record as lists show it: without long texts, and possibly outdated in a lagging store.
     shown: Option<Arc<Image>>,
     history: History,
 }
 
-/// The changes of one record, by recorded time, group and version.
+/// The changes of one record, by recording time, group and version.
 #[derive(Debug, Default)]
 pub(super) struct History(Vec<Arc<Change>>);
 
 impl History {
     pub(super) fn keep(&mut self, change: Arc<Change>) {
         if self.0.is_empty() {
-            // Most records have few changes, and many just one.
+            // Most records have few changes, and many have only one.
             self.0.reserve_exact(1);
         }
         let position = HistoryPosition::of(&change);
@@ -44,7 +44,7 @@ impl History {
     }
 }
 
-/// Where a record stands in an index: by sort value, missing last, then by id.
+/// The position of a record in an index: by sort value, missing last, then by id.
 #[derive(Debug)]
 struct Place {
     sort: Value,
@@ -62,16 +62,16 @@ impl Place {
     }
 }
 
-/// The records under one list of equal values. An index of e-mail addresses has a run for each record, so one is not
-/// a list.
+/// The records that share the equal values of an index. An index of email addresses has one run per record, so a single
+/// record is stored without a list.
 #[derive(Debug)]
 enum Run {
     One(usize),
     Many(Box<Sorted<Place>>),
 }
 
-/// Runs by the hash of their equal values: a tenth of the room of the values. Values of one hash share a run, so whoever
-/// reads one asks each record whether it is meant.
+/// Runs by the hash of their equal values, a tenth of the size of the values. Values with the same hash share a run, so
+/// readers compare the values of each record.
 type Runs = HashMap<u64, Run>;
 
 /// The records of one kind of one tenant.
@@ -85,13 +85,13 @@ struct Table {
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     by_kind: HashMap<(Id, Kind), Table>,
-    /// Rows written that lists do not show yet, in order.
+    /// The rows written that lists do not show yet, in order.
     unseen: Vec<(Id, Kind, usize)>,
     hasher: RandomState,
 }
 
 impl Tables {
-    /// The tenants that have an organization, by id, after one.
+    /// Returns the tenants with an organization, by id, after the given one.
     pub(super) fn tenants(&self, after: Option<Id>, limit: usize) -> Vec<Id> {
         let has_one =
             self.by_kind.iter().filter(|((_, kind), table)| *kind == Kind::Organization && !table.rows.is_empty());
@@ -104,7 +104,7 @@ impl Tables {
         all
     }
 
-    /// The records of a kind that are due as lists show them, by tenant after one, the oldest first.
+    /// Returns the due records of a kind as lists show them, by tenant after the given one, oldest first.
     pub(super) fn due(
         &self,
         decl: &KindDecl,
@@ -128,7 +128,7 @@ impl Tables {
                 Some(Run::Many(run)) => Box::new(run.iter().map(|place| place.row)),
             };
             let shown = run.filter_map(move |row| table.rows[row].shown.as_deref());
-            // Missing times stand last.
+            // Missing times sort last.
             shown
                 .map_while(move |image| {
                     let at = image.values[index.sort].as_time().filter(|at| *at <= until)?;
@@ -148,7 +148,7 @@ impl Tables {
         self.row(tenant, record).map(|row| &row.stored)
     }
 
-    /// Every record of a kind as it is stored, whether lists show it yet or not.
+    /// Returns all records of a kind as stored, including writes that lists do not show yet.
     pub(super) fn all(&self, tenant: Id, kind: Kind) -> impl Iterator<Item = &Arc<Image>> {
         self.by_kind.get(&(tenant, kind)).into_iter().flat_map(|table| &table.rows).map(|row| &row.stored)
     }
@@ -165,8 +165,7 @@ impl Tables {
         }
     }
 
-    /// Writes the groups that the write names over what is stored. Gives back the record's history, to keep the changes
-    /// in.
+    /// Writes the groups of a write over the stored record, and returns the record's history for appending changes.
     pub(super) fn write(&mut self, tenant: Id, write: &Write) -> &mut History {
         let decl = write.after.decl;
         let table = self.by_kind.entry((tenant, decl.kind)).or_insert_with(|| Table::new(decl));
@@ -186,7 +185,7 @@ impl Tables {
         &mut row.history
     }
 
-    /// Removes the records whose time is over, with their histories, and says how many. Lists show all writes then.
+    /// Removes expired records with their histories, and returns their number. Lists show all writes afterwards.
     pub(super) fn forget(&mut self, at: Time) -> usize {
         self.publish();
         let hasher = &self.hasher;
@@ -199,7 +198,7 @@ impl Tables {
                 continue;
             }
             gone += over;
-            // Indexes name rows by number: what stays is numbered anew.
+            // Indexes refer to rows by number: remaining rows are renumbered.
             let rows = mem::take(&mut table.rows);
             *table = Table::new(crate::catalog::decl(*kind));
             for row in rows.into_iter().filter(|row| !is_over(row)) {
@@ -212,7 +211,7 @@ impl Tables {
         gone
     }
 
-    /// Shows all writes in lists.
+    /// Makes lists show all writes.
     pub(super) fn publish(&mut self) {
         let mut unseen = mem::take(&mut self.unseen);
         for (tenant, kind, row) in unseen.drain(..) {
@@ -281,7 +280,7 @@ impl Tables {
 
     fn run(&self, query: &Query) -> Result<Option<(&Table, &Run)>, StoreError> {
         if query.equals.len() != query.index.equals.len() {
-            return Err(StoreError::BadQuery("a value is needed for each equal field of the index".to_owned()));
+            return Err(StoreError::BadQuery("a value is required for each equal field of the index".to_owned()));
         }
         if let Some(after) = &query.after {
             check_position(query, after)?;
@@ -297,7 +296,7 @@ impl Table {
         Self { rows: Vec::new(), by_id: HashMap::new(), indexes: decl.indexes.iter().map(|_| Runs::new()).collect() }
     }
 
-    /// Shows a record in lists as it is stored.
+    /// Makes lists show a record as stored.
     fn show(&mut self, at: usize, hasher: &RandomState) {
         let stored = Arc::clone(&self.rows[at].stored);
         let before = self.rows[at].shown.take();
@@ -327,7 +326,7 @@ impl Table {
 }
 
 impl Run {
-    /// `place_of` says where the one record stands that has been alone.
+    /// Inserts a place; `place_of` returns the place of a row that was the only one of the run.
     fn put_in(&mut self, place: Place, place_of: impl Fn(usize) -> Option<Place>) {
         match self {
             Run::One(row) if *row == place.row => {}
@@ -362,13 +361,13 @@ fn take_out(runs: &mut Runs, hash: u64, place: &Place) {
     }
 }
 
-/// True where a change of a record leaves its place in an index.
+/// Returns `true` if a change of a record does not change its position in an index.
 fn stands_alike(index: &IndexDecl, before: &Image, after: &Image) -> bool {
     let mut fields = index.equals.iter().chain([&index.sort]);
     index.holds(before) == index.holds(after) && fields.all(|&at| before.values[at] == after.values[at])
 }
 
-/// Equal values have equal hashes.
+/// Returns a hash of values; equal values have equal hashes.
 fn hash<'a>(values: impl IntoIterator<Item = &'a Value>, hasher: &RandomState) -> u64 {
     let mut state = hasher.build_hasher();
     for value in values {
@@ -380,14 +379,14 @@ fn hash<'a>(values: impl IntoIterator<Item = &'a Value>, hasher: &RandomState) -
             Value::Ref(target) => target.hash(&mut state),
             Value::Date(date) => date.hash(&mut state),
             Value::Time(time) => time.hash(&mut state),
-            // Fields of other types equal few values or none; they meet in one run.
+            // Values of other types are rarely or never compared for equality, and share one run.
             _ => 0_u8.hash(&mut state),
         }
     }
     state.finish()
 }
 
-/// The position's sort value must be one that the index can hold.
+/// Checks that the sort value of a position is one that the index can hold.
 fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
     use crate::schema::FieldType;
     let fits = matches!(
@@ -402,7 +401,7 @@ fn check_position(query: &Query, after: &Position) -> Result<(), StoreError> {
     if fits { Ok(()) } else { Err(StoreError::BadQuery("the cursor does not fit this list".to_owned())) }
 }
 
-/// What is stored, with the written groups' fields and versions from the write.
+/// Returns the stored record with the fields and versions of the written groups.
 fn merged(stored: &Image, write: &Write) -> Image {
     let mut image = stored.clone();
     for (position, field) in image.decl.fields.iter().enumerate() {
@@ -438,7 +437,7 @@ mod tests {
     use super::*;
     use crate::{catalog, filter::Predicate};
 
-    /// Tasks by `is_open`: missing, false, missing.
+    /// The values of `is_open` of the tasks: missing, false, missing.
     const IS_OPEN: [Value; 3] = [Value::Null, Value::Bool(false), Value::Null];
 
     fn task(number: usize, is_open: &Value) -> Write {
@@ -465,7 +464,7 @@ mod tests {
         let mut tables = Tables::default();
         let hash_of = |tables: &Tables, value: &Value| hash([value], &tables.hasher);
         assert_eq!(hash_of(&tables, &IS_OPEN[0]), hash_of(&tables, &IS_OPEN[1]));
-        // A run of one, of which nothing is meant, then a run of several.
+        // A run of one record that does not match, then a run of several.
         for written in 1..=IS_OPEN.len() {
             tables.write(Id::NIL, &task(written, &IS_OPEN[written - 1]));
             for asked in &IS_OPEN {

@@ -1,4 +1,4 @@
-//! What was said and done about deals, stage by stage.
+//! Activities of deals, stage by stage.
 
 use crm_core::{
     tasks::{Priority, TaskStatus, TaskType},
@@ -14,7 +14,7 @@ use crate::demo::{
 };
 
 impl World<'_> {
-    /// What was said and done about a deal, stage by stage.
+    /// Adds the activities of a deal, stage by stage.
     pub(super) fn follow_deal(&mut self, id: Id, deal: &Coming) {
         let rng = &mut self.rng;
         let customer = &self.customers[deal.customer];
@@ -60,7 +60,7 @@ impl World<'_> {
         }
         if rng.u8(..5) < 2 {
             let at = self.calendar.soon(rng, deal.moments[reached]);
-            // Whoever leads the team looks in at times.
+            // The lead of the team takes part at times.
             let lead = Self::lead_of(customer.firm.region);
             let author = if rng.u8(..4) == 0 { lead } else { deal.owner };
             let by = About { author, ..about.clone() };
@@ -69,7 +69,7 @@ impl World<'_> {
         self.end_or_go_on(deal, &about, person);
     }
 
-    /// How it ended, or what is to be done next.
+    /// Adds the last activity of a closed deal, or the next step of an open one.
     fn end_or_go_on(&mut self, deal: &Coming, about: &About, person: &Person) {
         let (rng, zone) = (&mut self.rng, Staff::zone(deal.owner));
         let (first, name, owner) = (person.first, &self.customers[deal.customer].firm.name, self.staff.id(deal.owner));

@@ -1,4 +1,4 @@
-//! What was said with leads and done about them, stage by stage.
+//! Activities of leads, stage by stage.
 
 use crm_core::{
     tasks::{Priority, TaskStatus, TaskType},
@@ -15,7 +15,7 @@ use crate::demo::{
 };
 
 impl Coming {
-    /// How many stages after the first it came to, until it was given up or converted.
+    /// The number of stages after the first that it reached before it was disqualified or converted.
     const fn reached(&self) -> usize {
         match self.fate {
             Fate::New => 0,
@@ -27,7 +27,7 @@ impl Coming {
 }
 
 impl World<'_> {
-    /// What was said with a lead and about it, stage by stage.
+    /// Adds the activities of a lead, stage by stage.
     pub(super) fn follow(&mut self, id: Id, lead: &Coming) {
         let about =
             About { author: lead.author, links: vec![Ref::new(Kind::Lead, id)], with: lead.person.email.clone() };
@@ -95,7 +95,7 @@ impl World<'_> {
         self.plan_next(lead, &about);
     }
 
-    /// What is to be done about it, or was.
+    /// Adds the next task of a lead, open or completed.
     fn plan_next(&mut self, lead: &Coming, about: &About) {
         let (first, zone) = (lead.person.first, Staff::zone(lead.owner));
         let whom = format!("{first} {}, {}", lead.person.last, lead.firm.name);

@@ -1,5 +1,5 @@
-//! The least of an HTTP client: a kept connection, one request after the other, so that what it costs itself is little
-//! beside what it measures.
+//! A minimal HTTP client: one persistent connection with sequential requests, so that its own cost is small compared
+//! with what it measures.
 
 use std::net::SocketAddr;
 
@@ -9,16 +9,16 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Why there is no answer.
+/// The reason why a request has no response.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection that is kept.
+/// A persistent connection.
 pub(crate) struct Client {
     stream: BufReader<TcpStream>,
     host: SocketAddr,
 }
 
-/// An answer: its status, its tag, its body.
+/// A response: its status, ETag and body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) etag: String,
@@ -26,14 +26,13 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// Connects.
     pub(crate) async fn new(host: SocketAddr) -> Result<Self, Failure> {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream: BufReader::new(stream), host })
     }
 
-    /// Sends a request with a token, with header lines besides, and waits for the answer.
+    /// Sends a request with a token and additional header lines, and waits for the response.
     pub(crate) async fn send(
         &mut self,
         method: &str,

@@ -1,11 +1,11 @@
-//! Load on the API: fills an address with 50 organizations of 2,000 leads each (name, e-mail, phone, company, source and two
-//! custom properties, as a form sends them), then sends one kind of request after the
-//! other over so many connections, and prints a table: requests a second, latencies, and, of the process whose number is
-//! given, processor time per request and memory.
+//! A load test of the API. It creates 50 organizations of 2,000 leads each (name, email, phone, company, source and two
+//! custom properties, as a form sends them) at an address. It then sends each kind of request in turn over several
+//! numbers of connections, and prints a table of requests per second, latencies, and the processor time per request and
+//! memory of the process with the given id.
 //!
-//! `load ADDRESS PID SECONDS`; `scripts/load` starts what it asks. Loopback only.
+//! `load ADDRESS PID SECONDS`; `scripts/load` starts the server. Loopback only.
 
-#![allow(clippy::disallowed_methods)] // a stopwatch
+#![allow(clippy::disallowed_methods)] // measures time
 
 mod client;
 
@@ -23,15 +23,15 @@ use serde_json::{Value as Json, json};
 use client::{Client, Failure};
 use tests::leads::{lead_body, property_bodies};
 
-/// Organizations, and leads of each.
+/// The number of organizations, and of leads in each.
 const TENANTS: usize = 50;
 const LEADS: usize = 2000;
-/// Requests in one batch while filling.
+/// The number of requests per batch while filling.
 const BATCH: usize = 20;
-/// Connections of the table.
+/// The numbers of connections in the table.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
-/// An organization that was filled.
+/// A filled organization.
 struct Tenant {
     token: String,
     leads: Vec<String>,
@@ -76,7 +76,7 @@ async fn fill(host: SocketAddr) -> Result<Vec<Tenant>, Failure> {
     Ok(tenants)
 }
 
-/// What is asked.
+/// The kind of request.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Create,
@@ -86,7 +86,7 @@ enum Kind {
     Stage,
 }
 
-/// Processor time of a process in microseconds, its memory now and at most in kB.
+/// Returns the processor time of a process in microseconds, and its current and peak memory in kB.
 fn used(pid: u32) -> Result<(u64, u64, u64), Failure> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -115,7 +115,7 @@ async fn load(
         tasks.push(tokio::spawn(async move {
             let mut client = Client::new(host).await?;
             let mut took = Vec::new();
-            // Each connection writes leads of its own, so that no two meet.
+            // Each connection writes its own leads, so that no two requests conflict.
             let own = &tenants[connection % tenants.len()];
             let mut lead = own.leads[connection / tenants.len()].clone();
             let mut tag = String::new();
@@ -139,7 +139,7 @@ async fn load(
                         client.send("GET", "/api/v1/leads?status=new&limit=20", &tenant.token, "", None).await?
                     }
                     Kind::Patch => {
-                        // Another phone number with each, as somebody corrects it.
+                        // Each request sets another phone number, like a user's correction.
                         let body = json!({"phone": lead_body(at)["phone"], "job_title": format!("Buyer {at}")});
                         let path = format!("/api/v1/leads/{lead}");
                         client.send("PATCH", &path, &own.token, "", Some(&body)).await?

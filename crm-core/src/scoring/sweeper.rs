@@ -7,29 +7,35 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
+
 use super::{
     batch::{BATCH, Due, MARK_TRIES, Ready, Settled, settle_marks},
     compiled::KINDS,
     mark::{Next, mark_due, mark_of},
+    models::Models as _,
     record::ScoringModel,
-    swept::{Swept, SweptAll},
+    sweep_report::{SweepAllReport, SweepReport},
 };
 use crate::{
     access::{Access, Action, Actor, Authority},
     catalog,
     collection::Collection,
     contacts::Contact,
+    crm::Crm,
     deals::Deal,
     draft::{Pending, asked_for},
     engine::Engine,
     error::Error,
     filter::{Filter, Op},
+    followers::{micros, reason},
     listing::{self, ListQuery},
     rescorings::{Reached, Rescoring},
     schema::{Image, Record, RecordKind, common},
     scoring::record::ScoringModelFields,
     store::{FeedPlace, Got, Position, Want},
     value::{FieldValue as _, Id, Kind, Ref, Time},
+    worker::{Background, Round},
 };
 
 /// Marks, tenants or dependents that are read together.
@@ -39,19 +45,50 @@ const SHARES: u32 = 8;
 /// The name under which the store keeps which tenant was swept last.
 const CONSUMER: &str = "crm.scores";
 
-/// Keeps the scores of all tenants. For the program, not for its users: no actor stands before it.
+/// Scores what is due, of all tenants. For the program, not for its users: no actor stands before it.
 #[derive(Clone)]
-pub struct Keeper<'a> {
+pub struct Sweeper<'a> {
     engine: &'a Arc<Engine>,
 }
 
-impl std::fmt::Debug for Keeper<'_> {
+impl std::fmt::Debug for Sweeper<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").finish_non_exhaustive()
+        f.debug_struct("Sweeper").finish_non_exhaustive()
     }
 }
 
-impl<'a> Keeper<'a> {
+/// The sweep of all tenants, as the worker runs it.
+pub(super) struct Sweep;
+
+#[async_trait]
+impl Background for Sweep {
+    fn name(&self) -> &'static str {
+        CONSUMER
+    }
+
+    async fn run(&self, crm: &Crm, until: Time) -> Result<Round, Error> {
+        let left = u64::try_from(until.since(crm.now())).unwrap_or_default();
+        let all = crm.score_sweeper().sweep_all(Duration::from_micros(left)).await?;
+        let mut round = Round { more: all.more, ..Round::default() };
+        for (tenant, error) in all.failed {
+            tracing::warn!(%tenant, why = reason(&error), "scores of a tenant wait");
+        }
+        for (tenant, swept) in all.swept {
+            *round.counts.entry("scored").or_default() += swept.scored;
+            *round.counts.entry("rescored").or_default() += swept.written;
+            for (record, error) in swept.failed {
+                tracing::warn!(%tenant, %record, why = reason(&error), "a score could not be written");
+            }
+            for (model, faults) in swept.broken {
+                let why = reason(&Error::Invalid(faults));
+                tracing::warn!(%tenant, %model, why, "a scoring model no longer makes sense");
+            }
+        }
+        Ok(round)
+    }
+}
+
+impl<'a> Sweeper<'a> {
     pub(crate) const fn new(engine: &'a Arc<Engine>) -> Self {
         Self { engine }
     }
@@ -66,11 +103,10 @@ impl<'a> Keeper<'a> {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn sweep(&self, tenant: Id, budget: Duration) -> Result<Swept, Error> {
-        let micros = i64::try_from(budget.as_micros()).unwrap_or(i64::MAX);
-        let until = self.engine.clock.now().plus_micros(micros);
+    pub async fn sweep(&self, tenant: Id, budget: Duration) -> Result<SweepReport, Error> {
+        let until = self.engine.clock.now().plus_micros(micros(budget));
         let actor = Actor::system(tenant);
-        let mut swept = Swept::default();
+        let mut swept = SweepReport::default();
         let mut seen: BTreeSet<Id> = BTreeSet::new();
         loop {
             let now = self.engine.clock.now();
@@ -95,17 +131,17 @@ impl<'a> Keeper<'a> {
     /// theirs. At least one tenant is swept.
     ///
     /// Where nothing is due it costs two reads, however many tenants there are; one where something is costs a list more
-    /// than [`Keeper::sweep`].
+    /// than [`Sweeper::sweep`].
     ///
     /// # Errors
     /// What the store says where it cannot tell what is due. What it says of one tenant is told in
-    /// [`SweptAll::failed`] and stops no other.
-    pub async fn sweep_all(&self, budget: Duration) -> Result<SweptAll, Error> {
+    /// [`SweepAllReport::failed`] and stops no other.
+    pub async fn sweep_all(&self, budget: Duration) -> Result<SweepAllReport, Error> {
         let store = &self.engine.store;
-        let until = self.engine.clock.now().plus_micros(i64::try_from(budget.as_micros()).unwrap_or(i64::MAX));
+        let until = self.engine.clock.now().plus_micros(micros(budget));
         let place = store.feed_place(CONSUMER).await?;
         let from: Option<Id> = place.as_ref().and_then(|place| place.state.as_ref()?.as_str()?.parse().ok());
-        let mut all = SweptAll::default();
+        let mut all = SweepAllReport::default();
         let mut last = None;
         let mut busy: VecDeque<Id> = VecDeque::new();
         // Those behind the last one, then from the first up to it.
@@ -153,7 +189,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// A tenant's turn, of a share of the time or what is left of it; true where it has more to do.
-    async fn take_turn(&self, tenant: Id, share: Duration, until: Time, all: &mut SweptAll) -> bool {
+    async fn take_turn(&self, tenant: Id, share: Duration, until: Time, all: &mut SweepAllReport) -> bool {
         let left = u64::try_from(until.since(self.engine.clock.now())).unwrap_or_default();
         match self.sweep(tenant, share.min(Duration::from_micros(left))).await {
             Ok(swept) => {
@@ -183,7 +219,7 @@ impl<'a> Keeper<'a> {
         actor: &Actor,
         marks: &[Record<Rescoring>],
         until: Time,
-        swept: &mut Swept,
+        swept: &mut SweepReport,
     ) -> Result<bool, Error> {
         let definitions = Collection::<ScoringModel>::new(self.engine, actor).definitions().await?;
         // Facts are of this moment or later, never earlier than the score says.
@@ -191,7 +227,9 @@ impl<'a> Keeper<'a> {
         // What a newer program scores, by a model or of a kind that this one does not know, is left to that one; so are the
         // contacts and companies that the model may look at.
         let is_known = |(_, record): &(&Record<Rescoring>, Ref)| match record.kind {
-            Kind::ScoringModel => definitions.scoring_model(record.id).is_none_or(|model| model.definition.is_some()),
+            Kind::ScoringModel => {
+                definitions.get::<ScoringModel>(record.id).is_none_or(|model| model.definition.is_some())
+            }
             Kind::Contact | Kind::Company => !KINDS.into_iter().any(|kind| definitions.model_is_beyond(kind)),
             kind => !definitions.model_is_beyond(kind),
         };
@@ -267,7 +305,7 @@ impl<'a> Keeper<'a> {
         definitions: &'b Authority,
         kind: Kind,
         now: Time,
-        swept: &mut Swept,
+        swept: &mut SweepReport,
     ) -> Option<Ready<'b>> {
         Ready::of(self.engine, actor, definitions, kind, now).unwrap_or_else(|(model, faults)| {
             if swept.broken.iter().all(|(known, _)| *known != model) {
@@ -289,9 +327,9 @@ impl<'a> Keeper<'a> {
     ) -> Result<Option<Reached>, Error> {
         let mut reached = from.cloned().unwrap_or_default();
         let looks = |kind: Kind, on: Kind| {
-            let needs = definitions.model_needs().iter().find(|(of, _)| *of == kind).map(|(_, needs)| needs);
+            let needs = definitions.model_needs();
             image.kind() == on
-                && needs.is_some_and(|needs| {
+                && needs.of(kind).is_some_and(|needs| {
                     !(if on == Kind::Company { &needs.company } else { &needs.contact }).is_empty()
                 })
         };
@@ -360,7 +398,7 @@ impl<'a> Keeper<'a> {
         ready: &Ready<'_>,
         mark: &Record<Rescoring>,
         until: Time,
-        swept: &mut Swept,
+        swept: &mut SweepReport,
     ) -> Result<Option<Position>, Error> {
         let definitions = Collection::<ScoringModel>::new(self.engine, actor).definitions().await?;
         let access = Access::new(actor, &definitions, self.engine.clock.now());

@@ -1,0 +1,148 @@
+//! Retiring a stage: nothing enters it any more, and a job moves what stands in it.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{
+    moves::{StageRef, move_in},
+    record::{Pipeline, PipelineFields},
+};
+use crate::{
+    collection::Collection,
+    draft::{Draft, Sets, Step, Stop},
+    error::Error,
+    filter::Filter,
+    jobs::{
+        Job, JobContext, JobHandler, Moved, Piece, Row, Verdict,
+        lists::{self, List, still_fits},
+        record::{read, written},
+    },
+    schema::Record,
+    value::{FieldValue, Id, Kind, Ref},
+};
+
+/// The type of the job.
+const NAME: &str = "retire_stage";
+
+/// What is asked for: stages by their keys.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    pipeline_id: Id,
+    stage: String,
+    target: String,
+}
+
+/// What the job keeps.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Args {
+    /// The pipeline of the stage to retire.
+    pipeline_id: Id,
+    /// The stage to retire.
+    stage_id: Id,
+    /// The stage to move to.
+    to_stage_id: Id,
+}
+
+impl Args {
+    fn filter(&self) -> Filter {
+        Filter::eq("stage_id", self.stage_id.to_string())
+    }
+}
+
+impl Collection<'_, Job> {
+    /// Lets nothing enter a stage any more, at once, and makes a job of moving its records to another stage, in one commit.
+    /// They pass that stage's gates; what has left the stage meanwhile stays where it is.
+    ///
+    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself; of the key as
+    /// [`Collection::start`].
+    pub async fn retire_stage(
+        &self,
+        pipeline: Id,
+        stage: &str,
+        target: &str,
+        key: Option<&str>,
+    ) -> Result<Record<Job>, Error> {
+        let asked = Asked { pipeline_id: pipeline, stage: stage.to_owned(), target: target.to_owned() };
+        self.start(NAME, written(&asked)?, key).await
+    }
+}
+
+impl Collection<'_, Pipeline> {
+    /// Retires a stage: nothing enters it any more, and its records move to another stage, through that stage's gates. What
+    /// has left the stage meanwhile stays where it is. Answers how many records it moved, and which ones a gate held back.
+    /// This is the job [`Collection::<Job>::retire_stage`], done to its end.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself, and where the job
+    /// fails; as [`Collection::resume`].
+    pub async fn retire_stage(&self, id: Id, key: &str, target: &str) -> Result<Moved, Error> {
+        let jobs = Collection::<Job>::new(self.engine, self.actor);
+        jobs.complete(jobs.retire_stage(id, key, target, None).await?).await
+    }
+}
+
+pub(super) struct Retire;
+
+#[async_trait]
+impl JobHandler for Retire {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self, args: &Json) -> Vec<Ref> {
+        read(args).map_or_else(|_| Vec::new(), |asked: Asked| vec![Ref::new(Kind::Pipeline, asked.pipeline_id)])
+    }
+
+    fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
+        let asked: Asked = read(args)?;
+        let (stage_id, to_stage_id) = close_stage(draft, &asked)?;
+        Ok(written(&Args { pipeline_id: asked.pipeline_id, stage_id, to_stage_id })?)
+    }
+
+    fn understands(&self, args: &Json, place: Option<&Json>) -> bool {
+        read::<Args>(args).is_ok() && lists::is_place(place)
+    }
+
+    async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error> {
+        let args: Args = read(cx.args())?;
+        let pipeline = cx.crm().collection::<Pipeline>(cx.actor()).get(args.pipeline_id).await?;
+        let kind = pipeline.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
+        let sort = if kind == Kind::Deal { "close_date" } else { "created_at" };
+        lists::next(cx, &[List { kind, filter: args.filter(), sort }], place).await
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>, args: &Json, row: &Row) -> Result<Verdict, Stop> {
+        let args: Args = read(args)?;
+        if !still_fits(draft, row.record, &args.filter())? {
+            return Ok(Verdict::Unchanged);
+        }
+        let to = StageRef::Id(args.to_stage_id);
+        move_in(draft, row.record, &to, Vec::new(), Step::new("move_stage", None))?;
+        Ok(Verdict::Changed)
+    }
+}
+
+/// Lets nothing enter a stage any more; answers the ids of the stage and of the one its records are to go to.
+fn close_stage(draft: &mut Draft<'_>, asked: &Asked) -> Result<(Id, Id), Stop> {
+    let Asked { pipeline_id, stage: from, target: to } = asked;
+    let mut pipeline = draft.record::<Pipeline>(*pipeline_id)?.body().clone();
+    let target = pipeline.stage_by_key(to).filter(|target| !target.retired && from != to).map(|target| target.id);
+    let Some(target) = target else {
+        let message = "must be a different stage of the pipeline that is not retired";
+        return Err(Error::invalid("target", "unknown_stage", message).into());
+    };
+    let Some(stage) = pipeline.stages.iter_mut().find(|stage| stage.key == *from) else {
+        return Err(Error::invalid("stage", "unknown_stage", "is not a stage of the pipeline").into());
+    };
+    stage.retired = true;
+    let closed = stage.id;
+    let sets = [(PipelineFields::stages as usize, pipeline.stages.into_value())];
+    draft.update(Ref::new(Kind::Pipeline, *pipeline_id), Sets::asked(&sets), Step::new("retire_stage", None))?;
+    Ok((closed, target))
+}

@@ -1,0 +1,157 @@
+//! The jobs of scoring: trying a model, and learning one from outcomes.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::{ask::Scoring, trial::Trial};
+use crate::{
+    collection::Collection,
+    draft::{Draft, Stop},
+    error::Error,
+    jobs::{
+        Job, JobContext, JobHandler, Piece,
+        record::{read, written},
+    },
+    schema::Record,
+    value::Id,
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TryArgs {
+    /// The scoring model to try.
+    model_id: Id,
+}
+
+/// The type of the job that tries a model.
+const TRY_MODEL: &str = "try_model";
+
+impl Collection<'_, Job> {
+    /// Makes a job of trying a scoring model: how records would move, and how well it would have ranked. What it comes to
+    /// stands in the job's `product` ([`Job::trial`]).
+    ///
+    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    ///
+    /// # Errors
+    /// As [`Scoring::begin_trial`]; of the key as [`Collection::start`].
+    pub async fn try_model(&self, model: Id, key: Option<&str>) -> Result<Record<Job>, Error> {
+        self.start(TRY_MODEL, written(&TryArgs { model_id: model })?, key).await
+    }
+}
+
+impl Job {
+    /// What a trial of a scoring model came to: as far as it is, or whole when the job is completed.
+    pub fn trial(&self) -> Option<Trial> {
+        let data = self.product.as_ref().or(self.place.as_ref()).filter(|_| self.r#type == TRY_MODEL);
+        data.and_then(|data| data.read().ok())
+    }
+}
+
+pub(super) struct TryModel;
+
+#[async_trait]
+impl JobHandler for TryModel {
+    fn name(&self) -> &'static str {
+        TRY_MODEL
+    }
+
+    fn discloses(&self) -> &'static [&'static str] {
+        &["lead.score", "contact.score", "company.score", "deal.score"]
+    }
+
+    fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
+        Trial::begin(&draft.cx.access, read::<TryArgs>(args)?.model_id, draft.cx.now)?;
+        Ok(args.clone())
+    }
+
+    fn understands(&self, args: &Json, place: Option<&Json>) -> bool {
+        read::<TryArgs>(args).is_ok() && place.is_none_or(|place| read::<Trial>(place).is_ok())
+    }
+
+    async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error> {
+        let model = read::<TryArgs>(cx.args())?.model_id;
+        let scoring = Scoring::new(&cx.crm().engine, cx.actor());
+        let trial = match place {
+            Some(place) => read(place)?,
+            None => scoring.begin_trial(model).await?,
+        };
+        let before = trial.scored;
+        // As far as the time allows: the place is large, and is stored with each piece.
+        let trial = scoring.go_on(model, trial, cx.until()).await?;
+        let (scored, json) = (trial.scored - before, written(&trial)?);
+        let piece = if trial.is_done() { Piece::done(Some(json)) } else { Piece::new(Vec::new(), json) };
+        Ok(piece.counting(scored))
+    }
+}
+
+#[cfg(feature = "predictive")]
+pub(super) use training::Train;
+
+#[cfg(feature = "predictive")]
+mod training {
+    use super::*;
+    use crate::{
+        access::{Action, Permission},
+        predict::Options,
+        value::Kind,
+    };
+
+    /// The type of the job that trains a model.
+    const TRAIN: &str = "train";
+
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct TrainArgs {
+        /// Of which kind of record outcomes are learned from.
+        kind: Kind,
+        /// Fields that are not learned from.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exclude: Vec<String>,
+    }
+
+    impl Collection<'_, Job> {
+        /// Makes a job of learning from the outcomes of leads or deals, but for some fields. The model and the report stand
+        /// in the job's `product` when it is done. It is done in one piece.
+        ///
+        /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+        ///
+        /// # Errors
+        /// [`Error::Forbidden`] without `scoring_model.create`; of the key as [`Collection::start`]. What there is too
+        /// little of, the job tells.
+        pub async fn train(&self, kind: Kind, exclude: Vec<String>, key: Option<&str>) -> Result<Record<Job>, Error> {
+            self.start(TRAIN, written(&TrainArgs { kind, exclude })?, key).await
+        }
+    }
+
+    pub(in crate::scoring) struct Train;
+
+    #[async_trait]
+    impl JobHandler for Train {
+        fn name(&self) -> &'static str {
+            TRAIN
+        }
+
+        fn discloses(&self) -> &'static [&'static str] {
+            &["lead", "contact", "company", "deal"]
+        }
+
+        fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
+            read::<TrainArgs>(args)?;
+            draft.cx.access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
+            Ok(args.clone())
+        }
+
+        fn understands(&self, args: &Json, _: Option<&Json>) -> bool {
+            read::<TrainArgs>(args).is_ok()
+        }
+
+        async fn next(&self, cx: &JobContext<'_>, _: Option<&Json>) -> Result<Piece, Error> {
+            let args: TrainArgs = read(cx.args())?;
+            let options = Options { exclude: args.exclude, ..Options::default() };
+            let scoring = Scoring::new(&cx.crm().engine, cx.actor());
+            let learned = scoring.train_until(args.kind, &options, cx.until()).await?;
+            Ok(Piece::done(Some(written(&learned)?)).counting(learned.report.rows as u64))
+        }
+    }
+}

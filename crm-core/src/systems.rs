@@ -1,0 +1,83 @@
+//! The built-in systems: the one list of them.
+
+use std::ops::Deref;
+
+use crate::{
+    access::{BuiltInRole, Grant, Permission, Scope},
+    system::System,
+    value::Kind,
+};
+
+/// The systems of one CRM, and what is worked out of them once.
+#[derive(Debug, Default)]
+pub(crate) struct Systems {
+    all: Vec<System>,
+    grants: Vec<(BuiltInRole, Vec<Grant>)>,
+}
+
+impl Systems {
+    pub(crate) fn new(all: Vec<System>) -> Self {
+        let given = |role: BuiltInRole| match role {
+            BuiltInRole::Admin => Permission::all().map(|p| Grant::new(p.resource, p.action, Scope::All)).collect(),
+            role => all.iter().filter_map(|system| system.grants).flat_map(|grants| grants(role)).collect(),
+        };
+        Self { grants: BuiltInRole::ALL.map(|role| (role, given(role))).into(), all }
+    }
+
+    /// What they give to a built-in role together.
+    pub(crate) fn grants(&self, role: BuiltInRole) -> &[Grant] {
+        self.grants.iter().find(|(of, _)| *of == role).map_or(&[], |(_, grants)| grants)
+    }
+}
+
+impl Deref for Systems {
+    type Target = [System];
+
+    fn deref(&self) -> &[System] {
+        &self.all
+    }
+}
+
+/// Every built-in system, in the order in which their hooks run.
+pub(crate) fn built_in() -> Vec<System> {
+    vec![
+        crate::organizations::system(),
+        crate::teams::system(),
+        crate::roles::system(),
+        crate::users::system(),
+        crate::properties::system(),
+        crate::pipelines::system(),
+        crate::rates::system(),
+        crate::companies::system(),
+        crate::contacts::system(),
+        crate::leads::system(),
+        crate::deals::system(),
+        crate::tasks::system(),
+        crate::interactions::system(),
+        crate::notes::system(),
+        crate::associations::system(),
+        crate::jobs::system(),
+        crate::scoring::system(),
+        crate::totals::system(),
+        sign_in(),
+    ]
+}
+
+/// What sign-in keeps is there without the feature `auth` too: stores derive their tables from it.
+fn sign_in() -> System {
+    System::new("auth").kinds(&[Kind::Session, Kind::ApiKey, Kind::SecurityEvent, Kind::Credential, Kind::Throttle])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_of_one_system() {
+        let mut all: Vec<Kind> = built_in().iter().flat_map(|system| system.kinds).copied().collect();
+        all.sort_unstable();
+        let mut kinds = Kind::ALL.to_vec();
+        kinds.sort_unstable();
+        assert_eq!(all, kinds);
+    }
+}

@@ -1,0 +1,118 @@
+//! The job that deactivates a user and hands over what is theirs.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::activity::{Handover, set_active};
+use crate::{
+    catalog,
+    collection::Collection,
+    draft::{Draft, Sets, Step, Stop},
+    error::Error,
+    filter::Filter,
+    jobs::{
+        Job, JobContext, JobHandler, Piece, Row, Verdict,
+        lists::{self, List, still_fits},
+        record::{read, written},
+    },
+    schema::Record,
+    value::{Id, Kind, Ref, Value},
+};
+
+/// The type of the job.
+const NAME: &str = "deactivate_user";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Args {
+    /// The user to deactivate.
+    user_id: Id,
+    /// To whom the user's records go; they stay where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    transfer_to: Option<Id>,
+}
+
+impl Args {
+    /// What a record that is handed over names the user by, and what is handed over.
+    fn list(&self, kind: Kind) -> List {
+        let user = self.user_id.to_string();
+        let owned = |sort| List { kind, filter: Filter::eq("owner_id", user.clone()), sort };
+        match kind {
+            Kind::Company => owned("name"),
+            Kind::Deal => {
+                let list = owned("close_date");
+                List { filter: list.filter.and(Filter::eq("stage_kind", "open")), ..list }
+            }
+            Kind::Task => {
+                let filter = Filter::eq("assignee_id", user.clone()).and(Filter::eq("is_open", true));
+                List { kind, filter, sort: "due_at" }
+            }
+            _ => owned("created_at"),
+        }
+    }
+}
+
+impl Collection<'_, Job> {
+    /// Deactivates a user at once, and makes a job of handing over what is theirs, in one commit: their leads, contacts,
+    /// companies, open deals and open tasks go to another user. What has been given to somebody else meanwhile stays with
+    /// them.
+    ///
+    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a target that is not active, or the user themselves; of the key as [`Collection::start`].
+    pub async fn deactivate_user(&self, user: Id, handover: Handover, key: Option<&str>) -> Result<Record<Job>, Error> {
+        let transfer_to = if let Handover::TransferTo(to) = handover { Some(to) } else { None };
+        self.start(NAME, written(&Args { user_id: user, transfer_to })?, key).await
+    }
+}
+
+pub(super) struct Deactivate;
+
+#[async_trait]
+impl JobHandler for Deactivate {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn reads(&self, args: &Json) -> Vec<Ref> {
+        read(args).map_or_else(
+            |_| Vec::new(),
+            |args: Args| [Kind::User, Kind::Credential].map(|kind| Ref::new(kind, args.user_id)).into(),
+        )
+    }
+
+    fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
+        let parsed: Args = read(args)?;
+        let handover = parsed.transfer_to.map_or(Handover::Leave, Handover::TransferTo);
+        set_active(draft, parsed.user_id, false, handover, Step::new("deactivate", None))?;
+        Ok(args.clone())
+    }
+
+    fn understands(&self, args: &Json, place: Option<&Json>) -> bool {
+        read::<Args>(args).is_ok() && lists::is_place(place)
+    }
+
+    async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error> {
+        let args: Args = read(cx.args())?;
+        if args.transfer_to.is_none() {
+            return Ok(Piece::done(None));
+        }
+        let kinds = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal, Kind::Task];
+        lists::next(cx, &kinds.map(|kind| args.list(kind)), place).await
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>, args: &Json, row: &Row) -> Result<Verdict, Stop> {
+        let args: Args = read(args)?;
+        let record = row.record;
+        if !still_fits(draft, record, &args.list(record.kind).filter)? {
+            return Ok(Verdict::Unchanged);
+        }
+        let field = if record.kind == Kind::Task { "assignee_id" } else { "owner_id" };
+        let at = catalog::decl(record.kind).position(field).ok_or(Stop::not_found(record.kind))?;
+        let sets = args.transfer_to.map(|to| (at, Value::Id(to)));
+        draft.update(record, Sets::asked(sets.as_slice()), Step::new("hand_over", None))?;
+        Ok(Verdict::Changed)
+    }
+}
