@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use crate::{
-    access::{Access, Action, Actor, Permission},
     catalog,
-    change::Change,
-    definitions::Definitions,
-    engine::Engine,
-    error::Error,
-    listing::{self, DEFAULT_LIMIT, ListPage, MAX_LIMIT},
-    store::{LogPosition, LogQuery},
-    value::{Kind, Time, Value},
+    engine::{
+        access::Access,
+        definitions::Definitions,
+        listing::{self, DEFAULT_LIMIT, ListPage, MAX_LIMIT},
+        runtime::Engine,
+    },
+    model::{
+        access::{Action, Actor, Permission},
+        change::Change,
+        error::Error,
+        store::{LogPosition, LogQuery},
+        value::{Kind, Time, Value},
+    },
 };
 
 /// Which part of a tenant's log to read.

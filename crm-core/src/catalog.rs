@@ -1,6 +1,6 @@
 //! Every kind's declaration by kind: what stores derive their tables from.
 
-use crate::{
+use crate::model::{
     schema::{KindDecl, RecordKind},
     value::{Kind, Value},
 };
@@ -15,7 +15,7 @@ macro_rules! by_kind {
         $($(#[$doc:meta])* $name:ident($module:ident) = $plural:ident, $text:literal, $code:literal;)*
     ) => {
         match $kind {
-            $($crate::value::Kind::$name => {
+            $($crate::model::value::Kind::$name => {
                 type $K = $crate::$module::record::$name;
                 $body
             })*
@@ -42,7 +42,7 @@ pub fn all() -> impl Iterator<Item = &'static KindDecl> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{FieldType, Visibility};
+    use crate::model::schema::{FieldType, Visibility};
 
     #[test]
     fn every_index_and_scope_names_fields_that_exist() {

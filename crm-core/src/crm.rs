@@ -1,32 +1,38 @@
 //! The entry point: one plain struct over a store.
 
-use std::{sync::Arc, time::Duration};
+use std::{any::TypeId, collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
-    access::{Access, Actor, BuiltInRole, Grant, Permission},
-    ambient::{Clock, IdSource, RandomIds, SystemClock},
     audit::Audit,
-    collection::Collection,
     companies::shared_hosts::SharedHosts,
-    draft::{self, Lookup, Stop},
-    engine::{Cache, Engine},
-    error::Error,
+    engine::{
+        access::{Access, BuiltInRole},
+        collection::Collection,
+        draft::{self, Lookup, Stop},
+        rules::Validator,
+        runtime::{Cache, Engine},
+        signed_in::actor_of,
+        system::{System, Systems},
+        view::View,
+        worker::Worker,
+    },
     kind_table::kinds,
-    organizations::{bootstrap::Bootstrap, record::NewOrganization},
+    model::{
+        access::{Actor, Grant, Permission},
+        ambient::{Clock, IdSource, RandomIds, SystemClock},
+        error::Error,
+        records::organization::NewOrganization,
+        schema::RecordKind,
+        store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},
+        value::{Id, Kind, Ref, Time, fold},
+    },
+    organizations::bootstrap::Bootstrap,
     recommendations::Recommendations,
     reports::Reports,
-    rules::Validator,
-    schema::RecordKind,
     scoring::{Scoring, Sweeper},
-    store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},
-    system::System,
-    systems::{self, Systems},
+    systems,
     timeline::Timeline,
     totals::Totals,
-    users::signed_in::actor_of,
-    value::{Id, Kind, Ref, Time, fold},
-    view::View,
-    worker::Worker,
 };
 
 /// A CRM over a store. Cheap to clone; all clones share one cache of definitions.
@@ -120,7 +126,7 @@ impl Builder {
                 validators: self.validators,
                 systems: Arc::new(Systems::new(self.systems)),
                 max_clock_skew: i64::try_from(self.max_clock_skew.as_micros()).unwrap_or(i64::MAX),
-                shared_hosts: Arc::new(self.shared_hosts),
+                settings: HashMap::from([(TypeId::of::<SharedHosts>(), Arc::new(self.shared_hosts) as Arc<_>)]),
                 cache: Cache::default(),
                 fills_cache: true,
             }),
@@ -169,7 +175,7 @@ impl Crm {
                 validators: self.engine.validators.clone(),
                 systems: Arc::clone(&self.engine.systems),
                 max_clock_skew: self.engine.max_clock_skew,
-                shared_hosts: Arc::clone(&self.engine.shared_hosts),
+                settings: self.engine.settings.clone(),
                 cache: Arc::clone(&self.engine.cache),
                 fills_cache: false,
             }),
@@ -226,7 +232,7 @@ impl Crm {
     /// # Errors
     /// As [`Crm::actor`].
     pub async fn actor_by_external_id(&self, tenant: Id, external_id: &str) -> Result<Actor, Error> {
-        let value = crate::value::Value::text(external_id);
+        let value = crate::model::value::Value::text(external_id);
         let claim =
             draft::claim_of_value(tenant, Kind::User, "external_id", &value).ok_or(Error::NotFound(Kind::User))?;
         actor_of(&self.engine, tenant, Lookup::Want(Want::Claimed(claim))).await
@@ -236,7 +242,7 @@ impl Crm {
     ///
     /// # Errors
     /// Errors of the store.
-    pub async fn permissions(&self, actor: &Actor) -> Result<Vec<(Permission, crate::access::Scope)>, Error> {
+    pub async fn permissions(&self, actor: &Actor) -> Result<Vec<(Permission, crate::model::access::Scope)>, Error> {
         let definitions = self.engine.authority(actor).await?;
         let access = Access::new(actor, &definitions, self.engine.clock.now());
         Ok(Permission::all().filter_map(|permission| Some((permission, access.widest(permission)?))).collect())

@@ -1,6 +1,6 @@
 //! The one table of kinds: all that is said of a kind outside its folder, its tables and its routes.
 //!
-//! An entry is a kind with the module of its `record.rs`, its plural, its name and its [code](crate::value::Kind::code). The
+//! An entry is a kind with the module of its `record.rs`, its plural, its name and its [code](crate::model::value::Kind::code). The
 //! order is the order in which stores lock records; nothing stored depends on it. A code is stored: it never changes, and
 //! codes sort as names do.
 

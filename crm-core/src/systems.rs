@@ -1,42 +1,6 @@
 //! The built-in systems: the one list of them.
 
-use std::ops::Deref;
-
-use crate::{
-    access::{BuiltInRole, Grant, Permission, Scope},
-    system::System,
-    value::Kind,
-};
-
-/// The systems of one CRM, and what is worked out of them once.
-#[derive(Debug, Default)]
-pub(crate) struct Systems {
-    all: Vec<System>,
-    grants: Vec<(BuiltInRole, Vec<Grant>)>,
-}
-
-impl Systems {
-    pub(crate) fn new(all: Vec<System>) -> Self {
-        let given = |role: BuiltInRole| match role {
-            BuiltInRole::Admin => Permission::all().map(|p| Grant::new(p.resource, p.action, Scope::All)).collect(),
-            role => all.iter().filter_map(|system| system.grants).flat_map(|grants| grants(role)).collect(),
-        };
-        Self { grants: BuiltInRole::ALL.map(|role| (role, given(role))).into(), all }
-    }
-
-    /// What they give to a built-in role together.
-    pub(crate) fn grants(&self, role: BuiltInRole) -> &[Grant] {
-        self.grants.iter().find(|(of, _)| *of == role).map_or(&[], |(_, grants)| grants)
-    }
-}
-
-impl Deref for Systems {
-    type Target = [System];
-
-    fn deref(&self) -> &[System] {
-        &self.all
-    }
-}
+use crate::{engine::system::System, model::value::Kind};
 
 /// Every built-in system, in the order in which their hooks run.
 pub(crate) fn built_in() -> Vec<System> {
@@ -56,7 +20,7 @@ pub(crate) fn built_in() -> Vec<System> {
         crate::interactions::system(),
         crate::notes::system(),
         crate::associations::system(),
-        crate::jobs::system(),
+        crate::engine::jobs::system(),
         crate::scoring::system(),
         crate::totals::system(),
         sign_in(),

@@ -6,18 +6,22 @@ use std::sync::{
 };
 
 use crate::{
-    access::Actor,
-    ambient::{Clock, IdSource},
     crm::Crm,
-    error::Error,
     leads::record::{Lead, NewLead},
-    organizations::record::NewOrganization,
-    pipelines::record::Pipeline,
-    schema::Record,
-    store::{MemoryStore, Store},
-    teams::record::{NewTeam, Team},
-    users::record::{NewUser, User},
-    value::{Id, Time},
+    model::{
+        access::Actor,
+        ambient::{Clock, IdSource},
+        error::Error,
+        records::{
+            organization::NewOrganization,
+            pipeline::Pipeline,
+            team::{NewTeam, Team},
+            user::{NewUser, User},
+        },
+        schema::Record,
+        store::{MemoryStore, Store},
+        value::{Id, Time},
+    },
 };
 
 /// A clock that advances only when told to. Clones share the same time.
@@ -145,11 +149,13 @@ impl Ready {
         let rep = crm.actor(admin.tenant(), rep_user.id).await?;
         let mut pipelines: Vec<Record<Pipeline>> = Vec::new();
         let definitions = crm.pipelines(&admin).definitions().await?;
-        for kind in [crate::pipelines::record::PipelineKind::Lead, crate::pipelines::record::PipelineKind::Deal] {
+        for kind in
+            [crate::model::records::pipeline::PipelineKind::Lead, crate::model::records::pipeline::PipelineKind::Deal]
+        {
             pipelines.extend(definitions.default_pipeline(kind).cloned());
         }
-        let deal_pipeline = pipelines.pop().ok_or(Error::NotFound(crate::value::Kind::Pipeline))?;
-        let lead_pipeline = pipelines.pop().ok_or(Error::NotFound(crate::value::Kind::Pipeline))?;
+        let deal_pipeline = pipelines.pop().ok_or(Error::NotFound(crate::model::value::Kind::Pipeline))?;
+        let lead_pipeline = pipelines.pop().ok_or(Error::NotFound(crate::model::value::Kind::Pipeline))?;
         let new = NewLead {
             first_name: Some("Ada".into()),
             last_name: Some("Lovelace".into()),

@@ -7,27 +7,36 @@
 //!
 //! All sources are merged in one total order, so a cursor is a single position, however many sources there are.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access::{Access, Action, Actor, Authority, Permission},
     catalog,
-    change::Change,
-    draft::{self, Stop},
-    engine::Engine,
-    error::Error,
-    filter::{Compare, Path, Predicate, Test},
+    crm::Crm,
+    engine::{
+        access::{Access, Authority},
+        draft::{self, Stop},
+        listing::{self, MAX_LIMIT},
+        runtime::Engine,
+        undoable::{ViewedChange, viewed_changes},
+        view::View,
+    },
     interactions::record::Interaction,
-    listing::{self, MAX_LIMIT},
+    model::{
+        access::{Action, Actor, Permission},
+        change::Change,
+        error::Error,
+        filter::{Compare, Path, Predicate, Test},
+        schema::{FieldType, Group, Image, KindDecl, Record, common},
+        store::{HistoryPosition, HistoryQuery, Position, Query},
+        value::{Choice as _, Id, Kind, Ref, Time, Value, choices},
+    },
     notes::record::Note,
-    schema::{FieldType, Group, Image, KindDecl, Record, common},
-    store::{HistoryPosition, HistoryQuery, Position, Query},
     tasks::record::Task,
-    undoable::viewed_changes,
-    value::{Choice as _, Id, Kind, Ref, Time, Value, choices},
-    view::{View, ViewedChange},
 };
 
 /// The maximum number of contacts, and of deals, included in the timeline of a company.
@@ -516,4 +525,28 @@ fn entry(image: &Image) -> Result<Entry, Error> {
         Kind::Task => Entry::Task(Record::from_image(image)?),
         _ => Entry::Note(Record::from_image(image)?),
     })
+}
+
+impl Crm {
+    /// Returns the names of everything that the entries of a timeline refer to, by id: users, stages, companies and
+    /// other records. Records that the actor may not read, or whose naming field is hidden from the actor, are left
+    /// out. One read.
+    ///
+    /// # Errors
+    /// Any error of the store.
+    pub async fn names_in_timeline(
+        &self,
+        actor: &Actor,
+        entries: &[ViewedEntry],
+    ) -> Result<BTreeMap<Id, String>, Error> {
+        self.names(actor, |ids, definitions| {
+            for entry in entries {
+                match entry {
+                    ViewedEntry::Change(viewed) => ids.add_change(&viewed.change, definitions),
+                    ViewedEntry::Record(view) => ids.add_view(view, definitions),
+                }
+            }
+        })
+        .await
+    }
 }

@@ -7,13 +7,16 @@ mod rules;
 pub use record::*;
 
 use crate::{
-    access::{Action, BuiltInRole, Grant, Scope, built_in::KEEP},
-    value::Kind,
+    engine::access::{BuiltInRole, built_in::KEEP},
+    model::{
+        access::{Action, Grant, Scope},
+        value::Kind,
+    },
 };
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("associations").kinds(&[Kind::Association]).grants(grants)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("associations").kinds(&[Kind::Association]).grants(grants)
 }
 
 /// What built-in roles may do with them.

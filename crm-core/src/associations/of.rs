@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use super::record::{Association, AssociationFields as F};
 use crate::{
-    access::Access,
-    collection::Collection,
-    draft,
-    error::Error,
-    filter::Predicate,
-    listing::{self, ListPage, MAX_LIMIT, Plan, Read},
-    schema::{Image, Record, RecordKind as _},
-    store::Position,
-    value::{Kind, Ref, Value},
-    view::View,
+    engine::{
+        access::Access,
+        collection::Collection,
+        draft,
+        listing::{self, ListPage, MAX_LIMIT, Plan, Read},
+        view::View,
+    },
+    model::{
+        error::Error,
+        filter::Predicate,
+        schema::{Image, Record, RecordKind as _},
+        store::Position,
+        value::{Kind, Ref, Value},
+    },
 };
 
 impl Collection<'_, Association> {

@@ -1,7 +1,7 @@
 //! Associations: labelled links between two records, with roles and dates.
 
 use super::rules::END_KINDS;
-use crate::{
+use crate::model::{
     schema::record,
     value::{Date, Kind, Ref},
 };

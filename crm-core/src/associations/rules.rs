@@ -2,9 +2,11 @@
 
 use super::record::Association;
 use crate::{
-    rules::{ClaimsOf, Rules, Settle},
-    schema::Record,
-    value::{Kind, fold},
+    engine::rules::{ClaimsOf, Rules, Settle},
+    model::{
+        schema::Record,
+        value::{Kind, fold},
+    },
 };
 
 /// What may be tied to what, in either direction.

@@ -22,7 +22,6 @@
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
 
 mod histogram;
-mod record;
 mod scale;
 mod sparkline;
 mod stages;

@@ -3,7 +3,7 @@
 use chrono::Timelike as _;
 use chrono_tz::Tz;
 
-use crate::value::{Date, Time};
+use crate::model::value::{Date, Time};
 
 /// Microseconds of a second, a minute, an hour, a day.
 const SECOND: i64 = 1_000_000;

@@ -8,7 +8,7 @@ use super::{
     scale::{Scale, calendar_ticks, thousandths, ticks},
     svg::{Anchor, Svg, width_of},
 };
-use crate::value::Time;
+use crate::model::value::Time;
 
 /// The appearance of a sparkline.
 #[derive(Clone, Debug)]

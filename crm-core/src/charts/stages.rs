@@ -4,7 +4,10 @@ use super::{
     scale::{DurationAxis, Scale, duration},
     svg::{Anchor, Svg, width_of},
 };
-use crate::{change::StageTime, reports::LifeReport, value::Id};
+use crate::{
+    model::{change::StageTime, value::Id},
+    reports::LifeReport,
+};
 
 /// The bar of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Tests of the elements and texts of charts.
 
 use super::*;
-use crate::value::Time;
+use crate::model::value::Time;
 
 const DAY: i64 = 86_400_000_000;
 
@@ -178,12 +178,12 @@ fn stage_times_show_medians_with_quartiles_and_say_what_is_not_known() {
 
 #[test]
 fn one_records_times_say_how_often_and_whether_it_is_still_there() {
-    use crate::{change::StageInterval, value::Id};
+    use crate::model::{change::StageInterval, value::Id};
     let (new, contacted) = (Id::from_parts(1, [1; 10]), Id::from_parts(1, [2; 10]));
     let stay =
         |stage_id, from, to: Option<i64>| StageInterval { stage_id, entered_at: day(from), left_at: to.map(day) };
     let stays = [stay(new, 0, Some(2)), stay(contacted, 2, Some(3)), stay(new, 3, None)];
-    let times = crate::change::stage_times(&stays, day(6));
+    let times = crate::model::change::stage_times(&stays, day(6));
     let bars = StageBar::of_record(&times, |stage| if stage == new { "New".into() } else { "Contacted".into() });
     assert_eq!(bars[0].note, "2 stays, the latest 3 days, still there");
     assert_eq!((bars[0].micros, bars[1].micros, bars[1].note.as_str()), (Some(5 * DAY), Some(DAY), ""));

@@ -8,14 +8,17 @@ pub(crate) mod shared_hosts;
 pub use record::*;
 
 use crate::{
-    access::{Action, BuiltInRole, Grant, Scope, built_in::sold_by},
-    filter::Filter,
-    value::Kind,
+    engine::access::{BuiltInRole, built_in::sold_by},
+    model::{
+        access::{Action, Grant, Scope},
+        filter::Filter,
+        value::Kind,
+    },
 };
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("companies").kinds(&[crate::value::Kind::Company]).grants(grants)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("companies").kinds(&[crate::model::value::Kind::Company]).grants(grants)
 }
 
 /// What built-in roles may do with them.

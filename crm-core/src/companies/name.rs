@@ -3,7 +3,7 @@
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::value::fold;
+use crate::model::value::fold;
 
 /// A key is cut to so many characters.
 const MAX_KEY: usize = 200;

@@ -1,6 +1,6 @@
 //! Companies: the businesses one sells to.
 
-use crate::{
+use crate::model::{
     schema::record,
     value::{Address, Choice, Decimal, Id, Kind, Money, SocialLink, choices},
 };

@@ -5,13 +5,17 @@ use super::{
     record::{Company, CompanyFields},
 };
 use crate::{
-    definitions::Definitions,
-    draft::{self, Draft, Stop},
-    error::Faults,
-    rules::{Rules, Settle},
-    schema::{Image, Record},
-    store::Claim,
-    value::{Id, Kind, Time, Value},
+    engine::{
+        definitions::Definitions,
+        draft::{self, Draft, Stop},
+        rules::{Rules, Settle},
+    },
+    model::{
+        error::Faults,
+        schema::{Image, Record},
+        store::Claim,
+        value::{Id, Kind, Time, Value},
+    },
 };
 
 impl Rules for Company {

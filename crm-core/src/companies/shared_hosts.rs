@@ -1,5 +1,5 @@
 //! Hosts that many companies share, so that they say nothing of which one it is: free mail, social networks, site
-//! builders, link pages, marketplaces. The embedder may add to them ([`Builder::shared_hosts`](crate::Builder::shared_hosts)).
+//! builders, link pages, marketplaces. The embedder may add to them ([`Builder::shared_hosts`](crate::crm::Builder::shared_hosts)).
 
 use std::collections::HashSet;
 
@@ -353,7 +353,8 @@ impl Default for SharedHosts {
 impl SharedHosts {
     /// Adds hosts, each with all that stands below it.
     pub(crate) fn add(&mut self, hosts: impl IntoIterator<Item = impl AsRef<str>>) {
-        let normal = |host: &str| crate::value::normalize_domain(host).unwrap_or_else(|_| host.trim().to_lowercase());
+        let normal =
+            |host: &str| crate::model::value::normalize_domain(host).unwrap_or_else(|_| host.trim().to_lowercase());
         self.whole.extend(hosts.into_iter().map(|host| normal(host.as_ref())));
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Case, Lab, Outcome, case, edit::Edit, ensure};
-use crate::{
+use crate::model::{
     schema::Image,
     store::Epochs,
     value::{Id, Kind, Ref, Value},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Case, Failure, Lab, Outcome, Step, World, case, ensure};
-use crate::{
+use crate::model::{
     change::Change,
     schema::Image,
     store::{Claim, LogQuery, StoreError},
@@ -141,7 +141,7 @@ async fn failure_leaves_nothing_behind(lab: &Lab<'_>) -> Outcome {
     for kind in [Kind::Organization, Kind::User] {
         bad.extend(twice(kind).map(|edit| ("a second creation", step().write(edit))));
     }
-    let huge = Value::text("x".repeat(crate::store::MAX_RECORD_BYTES));
+    let huge = Value::text("x".repeat(crate::model::store::MAX_RECORD_BYTES));
     bad.push(("a record that is too large", step().write(lab.new_record(tenant, Kind::Note).set("content", huge))));
     let many = (0..90)
         .fold(step(), |step, number| step.take(&Claim::new(tenant, Kind::Contact, "many", &number.to_string()), a));

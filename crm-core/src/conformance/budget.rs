@@ -1,7 +1,7 @@
 //! The budget of a commit and the size limit of a record: every store accepts what fits and refuses what does not.
 
 use super::{Case, Edit, Lab, Outcome, Step, case, ensure};
-use crate::{
+use crate::model::{
     store::{Claim, Commit, MAX_COMMIT_BYTES, MAX_COMMIT_ITEMS, MAX_RECORD_BYTES, StoreError},
     value::{Kind, Value},
 };
@@ -83,9 +83,9 @@ async fn one_more_is_refused(lab: &Lab<'_>) -> Outcome {
 }
 
 /// Returns a contact of exactly this many bytes, half in its long text and half in a property.
-fn sized(lab: &Lab<'_>, tenant: crate::value::Id, bytes: usize) -> Edit {
+fn sized(lab: &Lab<'_>, tenant: crate::model::value::Id, bytes: usize) -> Edit {
     let base = lab.new_record(tenant, Kind::Contact);
-    let half = base.clone().set("description", Value::text("l".repeat(crate::schema::MAX_LONG_TEXT)));
+    let half = base.clone().set("description", Value::text("l".repeat(crate::model::schema::MAX_LONG_TEXT)));
     let with = |filler: usize| half.clone().property("filler", Value::text("p".repeat(filler)));
     let overhead = with(0).after().size();
     with(bytes.saturating_sub(overhead))

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{
+use crate::model::{
     schema::{FieldDecl, FieldType, Image},
     store::{Query, StoreError},
     value::Value,
@@ -109,7 +109,7 @@ pub(super) fn cut(text: &str, chars: usize) -> String {
 }
 
 /// Returns the expected content of a list over all its pages, computed naively from every record of the kind, the
-/// declaration of the index and [`crate::filter::Predicate::holds`]. `after` and `limit` are ignored.
+/// declaration of the index and [`crate::model::filter::Predicate::holds`]. `after` and `limit` are ignored.
 pub fn expected_list(records: &[Arc<Image>], query: &Query) -> Vec<Arc<Image>> {
     let mut listed: Vec<Arc<Image>> = records
         .iter()

@@ -1,7 +1,7 @@
 //! Claims: a value has at most one holder. Claims are taken, released and transferred within a commit.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
-use crate::{
+use crate::model::{
     store::{Claim, StoreError},
     value::{Id, Kind, Ref, Value},
 };

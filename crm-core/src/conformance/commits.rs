@@ -1,7 +1,7 @@
 //! Commits of one record and of many: writes are readable afterwards, and every version is a condition.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
-use crate::{
+use crate::model::{
     schema::Versions,
     store::StoreError,
     value::{Kind, Ref, Value},
@@ -53,7 +53,7 @@ async fn create_and_get(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn many_in_one_get(lab: &Lab<'_>) -> Outcome {
-    use crate::store::{Got, Want};
+    use crate::model::store::{Got, Want};
     let world = lab.tenant().await?;
     let edits = (0..60).map(|_| lab.new_record(world.tenant, Kind::Company)).collect();
     let images = lab.put_all(edits).await?;

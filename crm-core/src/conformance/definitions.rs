@@ -1,7 +1,7 @@
 //! Definitions and their epoch, by which a process detects that its cached definitions of a tenant are stale.
 
 use super::{Case, Lab, Outcome, case, differences, ensure};
-use crate::value::{Kind, Ref, Value};
+use crate::model::value::{Kind, Ref, Value};
 
 pub(super) const CASES: &[Case] = &[
     case!("definitions", all_of_them_at_once, "definitions are all told, archived ones too, as they are now"),
@@ -10,7 +10,7 @@ pub(super) const CASES: &[Case] = &[
     case!("definitions", many_definitions, "a tenant with hundreds of definitions gets every one"),
 ];
 
-async fn expect_definitions(lab: &Lab<'_>, tenant: crate::value::Id, expected: &[Ref]) -> Outcome {
+async fn expect_definitions(lab: &Lab<'_>, tenant: crate::model::value::Id, expected: &[Ref]) -> Outcome {
     let definitions = lab.store.definitions(tenant).await?;
     let mut found: Vec<Ref> = definitions.images.iter().map(|image| image.reference()).collect();
     found.sort();

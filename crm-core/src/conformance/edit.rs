@@ -4,10 +4,12 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     catalog,
-    change::{Change, FieldChange, Origin},
-    schema::{FieldType, Group, Image, Section, common},
-    store::Write,
-    value::{Date, Id, Kind, Ref, Time, Value},
+    model::{
+        change::{Change, FieldChange, Origin},
+        schema::{FieldType, Group, Image, Section, common},
+        store::Write,
+        value::{Date, Id, Kind, Ref, Time, Value},
+    },
 };
 
 /// A change of a record. Setting a field of a group increments the group's version once; [`Edit::next`] begins another

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     catalog,
-    change::{Change, ChangeId},
-    schema::{KindDecl, common},
-    store::{FeedCursor, FeedPlace, StoreError},
-    value::{Id, Kind, Ref, Time, Value},
+    model::{
+        change::{Change, ChangeId},
+        schema::{KindDecl, common},
+        store::{FeedCursor, FeedPlace, StoreError},
+        value::{Id, Kind, Ref, Time, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::{Case, Failure, Lab, Outcome, World, case, ensure, expected_list, samples};
 use crate::{
     catalog,
-    filter::{Compare, MAX_IN, Path, Predicate, Test},
-    schema::{FieldType, Image, KindDecl, common},
-    store::Query,
-    value::{Currency, Id, Kind, Ref, Value},
+    model::{
+        filter::{Compare, MAX_IN, Path, Predicate, Test},
+        schema::{FieldType, Image, KindDecl, common},
+        store::Query,
+        value::{Currency, Id, Kind, Ref, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -45,7 +47,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Returns `true` if filters can compare a type this way, according to [`crate::filter::Compiler`].
+/// Returns `true` if filters can compare a type this way, according to [`crate::model::filter::Compiler`].
 pub(super) fn takes(ty: FieldType, compare: Compare) -> bool {
     let list = ty.is_list();
     let text = matches!(

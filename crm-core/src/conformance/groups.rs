@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Case, Failure, Lab, Outcome, case, commits::expect_conflict, ensure};
-use crate::{
+use crate::model::{
     schema::{Image, Versions},
     value::{Kind, Value},
 };
@@ -47,7 +47,7 @@ async fn lead(lab: &Lab<'_>) -> Result<Arc<Image>, Failure> {
 
 /// Returns the user group of one image with the machine group of another.
 fn merged(person: &Image, machine: &Image) -> Image {
-    use crate::schema::Section;
+    use crate::model::schema::Section;
     let mut image = person.clone();
     for (at, field) in image.decl.fields.iter().enumerate() {
         if field.section == Section::Machine {
@@ -145,7 +145,7 @@ async fn listed_image_may_be_rescored(lab: &Lab<'_>) -> Outcome {
 
 async fn machine_writes_many_kinds(lab: &Lab<'_>) -> Outcome {
     use super::samples;
-    use crate::schema::Section;
+    use crate::model::schema::Section;
     let world = lab.tenant().await?;
     for decl in crate::catalog::all() {
         let machine: Vec<_> = decl.fields.iter().filter(|field| field.section == Section::Machine).collect();

@@ -1,7 +1,7 @@
 //! Guards: records that a decision read and that must not have changed since.
 
 use super::{Case, Lab, Outcome, case, commits::expect_conflict, ensure};
-use crate::value::{Kind, Ref, Value};
+use crate::model::value::{Kind, Ref, Value};
 
 pub(super) const CASES: &[Case] = &[
     case!("guards", unchanged_passes, "a commit passes while what it guards is at its version, again and again"),

@@ -1,7 +1,7 @@
 //! The changes of one record: in order, in both directions, by field, in pages, and as of the past.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure, samples};
-use crate::{
+use crate::model::{
     change::{Change, Origin, as_of},
     schema::Group,
     store::HistoryQuery,
@@ -77,8 +77,8 @@ async fn changes_as_written(lab: &Lab<'_>) -> Outcome {
     same_changes("the history of a lead", &expected, &got)
 }
 
-fn samples_time(before: i64) -> crate::value::Time {
-    crate::value::Time::EPOCH.plus_micros(1_704_067_200_000_000 + before)
+fn samples_time(before: i64) -> crate::model::value::Time {
+    crate::model::value::Time::EPOCH.plus_micros(1_704_067_200_000_000 + before)
 }
 
 async fn both_ways_and_paged(lab: &Lab<'_>) -> Outcome {
@@ -209,8 +209,8 @@ async fn values_of_every_type(lab: &Lab<'_>) -> Outcome {
     let mut expected = Vec::new();
     let mut image = lab.put(lab.new_record(world.tenant, Kind::Lead)).await?;
     let mut types = samples::property_types();
-    types.push(("long_text", crate::schema::FieldType::LongText));
-    types.push(("structs", crate::schema::FieldType::Structs(5)));
+    types.push(("long_text", crate::model::schema::FieldType::LongText));
+    types.push(("structs", crate::model::schema::FieldType::Structs(5)));
     for (key, ty) in types {
         let mut edit = lab.change(&image);
         for value in samples::values(ty, &world) {
@@ -257,7 +257,7 @@ async fn as_of_agrees(lab: &Lab<'_>) -> Outcome {
     let mut lives = vec![(lab.now(), image.clone())];
     let steps: [&[(&str, Value)]; 6] = [
         &[("source", Value::text("web")), ("tags", Value::list([Value::text("a")]))],
-        &[("annual_revenue", samples::money("10.5", crate::value::Currency::EUR))],
+        &[("annual_revenue", samples::money("10.5", crate::model::value::Currency::EUR))],
         &[("tags", Value::list([])), ("source", Value::Null)],
         &[("employee_count", Value::Int(7)), ("do_not_call", Value::Bool(true))],
         &[("archived_at", Value::Time(lab.now()))],

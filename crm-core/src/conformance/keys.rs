@@ -1,7 +1,7 @@
 //! Idempotency keys: stored with their commit, used once, and removed after they expire.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
-use crate::{
+use crate::model::{
     store::{KeyEntry, StoreError},
     value::{Kind, Value},
 };
@@ -23,7 +23,7 @@ pub(super) fn expect_used(outcome: Result<(), StoreError>) -> Outcome {
     }
 }
 
-async fn expect_entry(lab: &Lab<'_>, tenant: crate::value::Id, expected: &KeyEntry) -> Outcome {
+async fn expect_entry(lab: &Lab<'_>, tenant: crate::model::value::Id, expected: &KeyEntry) -> Outcome {
     let got = lab.key(tenant, &expected.key).await?;
     ensure!(got.as_ref() == Some(expected), "under the key is {got:?} in place of {expected:?}");
     Ok(())

@@ -19,14 +19,16 @@ use super::{
 };
 use crate::{
     catalog,
-    change::Change,
-    filter::Predicate,
-    schema::Image,
-    store::{
-        Claim, Commit, Epochs, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery, Query,
-        StageMoveQuery, Store, StoreError, Want,
+    model::{
+        change::Change,
+        filter::Predicate,
+        schema::Image,
+        store::{
+            Claim, Commit, Epochs, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery,
+            Query, StageMoveQuery, Store, StoreError, Want,
+        },
+        value::{Id, Kind, Ref, Time, Value},
     },
-    value::{Id, Kind, Ref, Time, Value},
 };
 
 /// More pages than any list of the suite has: a longer walk does not terminate.

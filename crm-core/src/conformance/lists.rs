@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::{Case, Failure, Lab, Outcome, World, case, ensure, samples};
 use crate::{
     catalog,
-    filter::Predicate,
-    schema::{FieldType, Image, IndexDecl},
-    store::Query,
-    value::{Kind, Ref, Value},
+    model::{
+        filter::Predicate,
+        schema::{FieldType, Image, IndexDecl},
+        store::Query,
+        value::{Kind, Ref, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -412,7 +414,7 @@ async fn exhausted_lists_end(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn equals_must_be_given(lab: &Lab<'_>) -> Outcome {
-    use crate::store::StoreError;
+    use crate::model::store::StoreError;
     let world = lab.tenant().await?;
     lab.put(lab.new_record(world.tenant, Kind::Lead)).await?;
     let owner = Value::Id(world.users[0]);
@@ -429,7 +431,7 @@ async fn equals_must_be_given(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn odd_equals_find_nothing(lab: &Lab<'_>) -> Outcome {
-    use crate::store::StoreError;
+    use crate::model::store::StoreError;
     let world = lab.tenant().await?;
     lab.put(lab.new_record(world.tenant, Kind::Lead).set("owner_id", Value::Id(world.users[0]))).await?;
     lab.settle().await;

@@ -1,7 +1,7 @@
 //! A tenant's log: the changes of all its records, by the time at which they were recorded.
 
 use super::{Case, Lab, Outcome, World, case, ensure, history::same_changes, lab::place};
-use crate::{
+use crate::model::{
     change::Change,
     store::LogQuery,
     value::{Id, Kind, Ref, Time, Value},
@@ -117,7 +117,8 @@ async fn log_positions_far_out(lab: &Lab<'_>) -> Outcome {
     for time in [Time::MIN, Time::MAX, middle.recorded_at] {
         for record in [middle.record, Ref::new(Kind::Organization, Id::NIL), Ref::new(Kind::Association, lab.id())] {
             for descending in [false, true] {
-                let after = crate::store::LogPosition { time, record, group: middle.group, version: middle.version };
+                let after =
+                    crate::model::store::LogPosition { time, record, group: middle.group, version: middle.version };
                 let from = middle.recorded_at.plus_micros(-2_000_000);
                 let mut expected: Vec<Change> = all
                     .iter()

@@ -3,8 +3,10 @@
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     catalog,
-    store::Claim,
-    value::{Kind, Value},
+    model::{
+        store::Claim,
+        value::{Kind, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::{Case, Failure, Lab, Outcome, World, case, ensure, samples};
 use crate::{
     catalog,
-    filter::{Compare, Path, Predicate, Test},
-    schema::{FieldType, Image},
-    store::{Position, Query, StoreError},
-    value::{Currency, Id, Kind, Value},
+    model::{
+        filter::{Compare, Path, Predicate, Test},
+        schema::{FieldType, Image},
+        store::{Position, Query, StoreError},
+        value::{Currency, Id, Kind, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -29,7 +31,7 @@ pub(super) const CASES: &[Case] = &[
 async fn heavy(lab: &Lab<'_>, world: &World, count: usize) -> Result<Vec<Arc<Image>>, Failure> {
     let filler = Value::text("f".repeat(50_000));
     let edits = (0..count).map(|number| {
-        let record = crate::value::Ref::new(Kind::Lead, lab.mixed_id());
+        let record = crate::model::value::Ref::new(Kind::Lead, lab.mixed_id());
         super::edit::sample(world.tenant, record, lab.now())
             .set("owner_id", Value::Id(world.users[0]))
             .set("score", Value::Int(i64::try_from(number % 7).unwrap_or_default()))
@@ -85,9 +87,9 @@ fn one_of_each(lab: &Lab<'_>) -> Vec<Value> {
         Value::Decimal(5.into()),
         Value::text("text"),
         Value::Id(lab.id()),
-        Value::Ref(crate::value::Ref::new(Kind::Lead, lab.id())),
+        Value::Ref(crate::model::value::Ref::new(Kind::Lead, lab.id())),
         Value::Time(lab.now()),
-        Value::Date(crate::value::Date::of(lab.now())),
+        Value::Date(crate::model::value::Date::of(lab.now())),
         samples::money("5", Currency::EUR),
         Value::list([Value::Int(5)]),
         Value::Map(Arc::default()),
@@ -130,7 +132,7 @@ async fn positions_of_the_wrong_type(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn positions_far_out(lab: &Lab<'_>) -> Outcome {
-    use crate::value::Time;
+    use crate::model::value::Time;
     let world = lab.tenant().await?;
     let leads = lab
         .put_all((0..6).map(|n| lab.new_record(world.tenant, Kind::Lead).set("score", Value::Int(n))).collect())
@@ -206,7 +208,7 @@ async fn position_of_a_vanished_record(lab: &Lab<'_>) -> Outcome {
 async fn missing_as_a_position(lab: &Lab<'_>) -> Outcome {
     let world = lab.tenant().await?;
     let edits = (0..12).map(|n| {
-        let record = crate::value::Ref::new(Kind::Lead, lab.mixed_id());
+        let record = crate::model::value::Ref::new(Kind::Lead, lab.mixed_id());
         let score = if n % 2 == 0 { Value::Null } else { Value::Int(n) };
         super::edit::sample(world.tenant, record, lab.now()).set("score", score)
     });
@@ -235,13 +237,13 @@ async fn with_the_epoch(lab: &Lab<'_>) -> Outcome {
     let world = lab.tenant().await?;
     let other = lab.tenant().await?.tenant;
     let edits = (0..6).map(|n| {
-        let record = crate::value::Ref::new(Kind::Lead, lab.mixed_id());
+        let record = crate::model::value::Ref::new(Kind::Lead, lab.mixed_id());
         let score = if n % 2 == 0 { Value::Null } else { Value::Int(n) };
         super::edit::sample(world.tenant, record, lab.now()).set("score", score)
     });
     lab.put_all(edits.collect()).await?;
     lab.settle().await;
-    let shared = Value::Ref(crate::value::Ref::new(Kind::User, lab.mixed_id()));
+    let shared = Value::Ref(crate::model::value::Ref::new(Kind::User, lab.mixed_id()));
     for (tenant, index, equals) in [
         (world.tenant, " -> score", vec![]),
         (world.tenant, "owner_id -> score", vec![Value::Id(lab.mixed_id())]),

@@ -7,7 +7,7 @@ use super::{
     ensure,
     keys::expect_used,
 };
-use crate::{
+use crate::model::{
     store::{Claim, StoreError},
     value::{Kind, Value},
 };

@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use super::{Case, Edit, Failure, Lab, Outcome, Task, case, ensure, feed::once, lab::CommitIds};
-use crate::{
+use crate::model::{
     schema::Image,
     store::{Claim, Commit, FeedPlace, Got, Store, StoreError, Want},
     value::{Id, Kind, Ref, Time, Value},
@@ -82,7 +82,7 @@ async fn send(store: &dyn Store, commit: &Commit) -> Result<(), StoreError> {
 
 async fn own_work(store: &dyn Store, commit: &Commit, told: Result<(), StoreError>) -> Result<(), StoreError> {
     for write in &commit.writes {
-        let query = crate::store::HistoryQuery {
+        let query = crate::model::store::HistoryQuery {
             tenant: commit.tenant,
             record: write.record(),
             field: None,

@@ -1,7 +1,7 @@
 //! References between records: within one commit in any order, to archived records, and to records that do not exist.
 
 use super::{Case, Edit, Lab, Outcome, Step, case, ensure};
-use crate::{
+use crate::model::{
     store::StoreError,
     value::{Id, Kind, Ref, Value},
 };

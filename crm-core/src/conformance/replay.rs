@@ -1,7 +1,7 @@
 //! A commit that is resent, as after a lost answer, has no second effect, whatever the answer.
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
-use crate::{
+use crate::model::{
     store::{Claim, Commit, StoreError},
     value::{Kind, Ref, Value},
 };

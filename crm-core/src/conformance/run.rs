@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::{Case, Lab, cases};
-use crate::store::Store;
+use crate::model::store::Store;
 
 /// A task of a race.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::World;
 use crate::{
     catalog,
-    schema::{FieldType, KindDecl, Section, common},
-    value::{Currency, Date, Decimal, Kind, Money, Ref, Time, Value},
+    model::{
+        schema::{FieldType, KindDecl, Section, common},
+        value::{Currency, Date, Decimal, Kind, Money, Ref, Time, Value},
+    },
 };
 
 /// Returns `true` if the field may be missing in a record written by the core.
@@ -103,7 +105,7 @@ pub(super) fn values(ty: FieldType, world: &World) -> Vec<Value> {
         }
         FieldType::LongText => {
             let mut all = texts(&TEXTS[..4]);
-            all.push(Value::text("long ".repeat(crate::schema::MAX_LONG_TEXT / 5)));
+            all.push(Value::text("long ".repeat(crate::model::schema::MAX_LONG_TEXT / 5)));
             all
         }
         FieldType::Folded => texts(&["ada lovelace\nanalytical engines", "grace hopper\n100% navy_", "日本語\nété"]),
@@ -199,7 +201,7 @@ fn lists(all: &[Value]) -> Vec<Value> {
 
 /// Returns references for a field that refers to a kind. Empty for kinds that the world does not contain, because a
 /// store may check references.
-fn ids(kind: Kind, world: &World) -> Vec<crate::value::Id> {
+fn ids(kind: Kind, world: &World) -> Vec<crate::model::value::Id> {
     match kind {
         Kind::Organization => vec![world.tenant],
         Kind::User => world.users.into(),
@@ -231,14 +233,14 @@ fn structured(which: usize) -> Value {
 /// The types of custom properties, by the name of the property in the suite's tables.
 pub(super) fn property_types() -> Vec<(&'static str, FieldType)> {
     vec![
-        ("text", FieldType::Text(crate::schema::MAX_TEXT)),
+        ("text", FieldType::Text(crate::model::schema::MAX_TEXT)),
         ("integer", FieldType::Int(i64::MIN, i64::MAX)),
         ("decimal", FieldType::Decimal),
         ("money", FieldType::Money),
         ("boolean", FieldType::Bool),
         ("date", FieldType::Date),
         ("datetime", FieldType::Time),
-        ("select", FieldType::Text(crate::schema::MAX_TEXT)),
+        ("select", FieldType::Text(crate::model::schema::MAX_TEXT)),
         ("multi_select", FieldType::Texts(100, 255)),
         ("url", FieldType::Url),
         ("email", FieldType::Email),

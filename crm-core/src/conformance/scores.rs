@@ -5,23 +5,26 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
-    Crm, Error,
-    access::Actor,
-    change::Change,
     companies::CompanyPatch,
+    crm::Crm,
     deals::NewDeal,
-    filter::{Filter, Op},
+    engine::listing::ListQuery,
     interactions::{Direction, InteractionPatch, NewInteraction},
     leads::{ConvertLead, LeadPatch, NewLead},
-    listing::ListQuery,
-    organizations::NewOrganization,
+    model::{
+        access::Actor,
+        change::Change,
+        error::Error,
+        filter::{Filter, Op},
+        records::organization::NewOrganization,
+        store::{MemoryStore, Store},
+        value::{Id, Kind, Ref, Time},
+    },
     scoring::{
         Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, NewScoringModel, On, Rule, ScoreQuery,
         ScoringModelPatch,
     },
-    store::{MemoryStore, Store},
     testing::TestClock,
-    value::{Id, Kind, Ref, Time},
 };
 
 /// The cases of this theme.
@@ -260,7 +263,7 @@ impl Story {
             let announced: Vec<String> = carried
                 .history
                 .iter()
-                .filter(|change| change.group == crate::schema::Group::Machine)
+                .filter(|change| change.group == crate::model::schema::Group::Machine)
                 .map(|change| change.action.to_string())
                 .collect();
             let _ = writeln!(self.told, "     {announced:?}");

@@ -1,7 +1,7 @@
 //! Stage moves: the records that moved within a pipeline, by the time at which it occurred.
 
 use super::{Case, Failure, Lab, Outcome, World, case, ensure, history::same_changes, lab::place};
-use crate::{
+use crate::model::{
     change::Change,
     store::StageMoveQuery,
     value::{Kind, Time, Value},
@@ -36,7 +36,7 @@ async fn moves(lab: &Lab<'_>) -> Result<(World, Vec<Change>), Failure> {
     let mut all = Vec::new();
     let day = |number: i64| Time::EPOCH.plus_days(19_000 + number);
     for number in 0..6 {
-        let record = crate::value::Ref::new(Kind::Deal, lab.mixed_id());
+        let record = crate::model::value::Ref::new(Kind::Deal, lab.mixed_id());
         let mut edit = super::edit::sample(world.tenant, record, lab.now())
             .stage(world.deal_pipeline, world.stages[0])
             .occurred(day(10 - number));

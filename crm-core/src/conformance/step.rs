@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Edit, Lab};
-use crate::{
+use crate::model::{
     schema::Image,
     store::{Claim, ClaimOp, Commit, Guard, KeyEntry, Store, StoreError},
     value::{Id, Ref, Time},

@@ -3,8 +3,10 @@
 use super::{Case, Lab, Outcome, case, ensure, lab::place};
 use crate::{
     catalog,
-    store::{Claim, Got, LogQuery, Query, StageMoveQuery, Want},
-    value::{Kind, Ref, Time, Value},
+    model::{
+        store::{Claim, Got, LogQuery, Query, StageMoveQuery, Want},
+        value::{Kind, Ref, Time, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -209,7 +211,7 @@ async fn positions_of_anothers(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn the_nil_tenant_holds_nothing(lab: &Lab<'_>) -> Outcome {
-    use crate::value::Id;
+    use crate::model::value::Id;
     let world = lab.tenant().await?;
     let lead = lab.put(lab.new_record(world.tenant, Kind::Lead)).await?;
     lab.settle().await;

@@ -6,25 +6,27 @@ use futures::future::join_all;
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
-    Crm, Error,
-    access::{Action, Actor},
     companies::NewCompany,
     contacts::{ContactEmail, NewContact},
+    crm::Crm,
     deals::{DealPatch, NewDeal},
-    filter::Filter,
+    engine::listing::ListQuery,
     interactions::NewInteraction,
-    jobs::JobStatus,
     leads::{ConvertLead, Lead, LeadPatch, NewLead},
-    listing::ListQuery,
-    organizations::NewOrganization,
-    pipelines::PipelineKind,
+    model::{
+        access::{Action, Actor},
+        error::Error,
+        filter::Filter,
+        records::{
+            job::JobStatus, organization::NewOrganization, pipeline::PipelineKind, team::NewTeam, user::UserPatch,
+        },
+        schema::Record,
+        value::{Id, Kind, Ref, Time},
+    },
     reports::{LifeQuery, LifeReport},
-    schema::Record,
     tasks::NewTask,
-    teams::NewTeam,
     testing::{TestClock, user},
-    users::{Handover, UserPatch},
-    value::{Id, Kind, Ref, Time},
+    users::Handover,
 };
 
 /// The cases of this theme.

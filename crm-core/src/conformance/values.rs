@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::{Case, Failure, Lab, Outcome, case, ensure, samples};
 use crate::{
     catalog,
-    change::Change,
-    schema::{FieldDecl, Image, MAX_TEXT},
-    value::{Id, Kind, Ref, Time, Value},
+    model::{
+        change::Change,
+        schema::{FieldDecl, Image, MAX_TEXT},
+        value::{Id, Kind, Ref, Time, Value},
+    },
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -137,7 +139,7 @@ async fn every_character(lab: &Lab<'_>) -> Outcome {
                 .set("description", Value::text(text.as_str()))
                 .set("tags", Value::list(tags))
                 .property("text", Value::text(text.as_str()))
-                .set("search_text", Value::text(crate::value::fold(&text))),
+                .set("search_text", Value::text(crate::model::value::fold(&text))),
         );
     }
     let (images, changes) = put_logged(lab, edits).await?;
@@ -145,7 +147,7 @@ async fn every_character(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn decimals_to_the_last_digit(lab: &Lab<'_>) -> Outcome {
-    use crate::value::Currency;
+    use crate::model::value::Currency;
     let world = lab.tenant().await?;
     let edits = samples::DECIMALS.iter().map(|text| {
         lab.new_record(world.tenant, Kind::Company)
@@ -181,7 +183,7 @@ async fn times_to_the_microsecond(lab: &Lab<'_>) -> Outcome {
 }
 
 async fn very_long_texts(lab: &Lab<'_>) -> Outcome {
-    use crate::schema::MAX_LONG_TEXT;
+    use crate::model::schema::MAX_LONG_TEXT;
     let world = lab.tenant().await?;
     let wide = samples::wide_text(MAX_TEXT);
     let quotes = "\"\\'".repeat(MAX_TEXT / 3);

@@ -6,17 +6,20 @@ mod rules;
 pub use record::*;
 
 use crate::{
-    access::{
-        Action, BuiltInRole, Grant, Scope,
+    engine::access::{
+        BuiltInRole,
         built_in::{WRITE, sold_by},
     },
-    filter::Filter,
-    value::Kind,
+    model::{
+        access::{Action, Grant, Scope},
+        filter::Filter,
+        value::Kind,
+    },
 };
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("contacts").kinds(&[Kind::Contact]).grants(grants)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("contacts").kinds(&[Kind::Contact]).grants(grants)
 }
 
 /// What built-in roles may do with them.

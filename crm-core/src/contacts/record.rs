@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     companies::record::Lifecycle,
-    schema::record,
-    value::{Address, Choice, Decimal, Id, Kind, SocialLink, choices, structured},
+    model::{
+        schema::record,
+        value::{Address, Choice, Decimal, Id, Kind, SocialLink, choices, structured},
+    },
 };
 
 choices! {

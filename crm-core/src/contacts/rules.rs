@@ -2,11 +2,15 @@
 
 use super::record::{Contact, ContactEmail, ContactFields};
 use crate::{
-    definitions::Definitions,
-    rules::{ClaimsOf, Rules, Settle},
-    schema::Record,
+    engine::{
+        definitions::Definitions,
+        rules::{ClaimsOf, Rules, Settle},
+    },
+    model::{
+        schema::Record,
+        value::{FieldValue, Time, Value, normalize_email, normalize_phone, normalize_url},
+    },
     users::rules::full_name,
-    value::{FieldValue, Time, Value, normalize_email, normalize_phone, normalize_url},
 };
 
 impl Rules for Contact {

@@ -7,8 +7,8 @@ mod stages;
 pub use record::*;
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("deals")
-        .kinds(&[crate::value::Kind::Deal])
-        .grants(|role| crate::access::built_in::sold_by(crate::value::Kind::Deal, role))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("deals")
+        .kinds(&[crate::model::value::Kind::Deal])
+        .grants(|role| crate::engine::access::built_in::sold_by(crate::model::value::Kind::Deal, role))
 }

@@ -1,7 +1,7 @@
 //! Deals: the sales that may happen.
 
-use crate::{
-    pipelines::record::{ForecastCategory, StageKind},
+use crate::model::{
+    records::pipeline::{ForecastCategory, StageKind},
     schema::record,
     value::{Choice, Date, Id, Kind, Money, Time, choices},
 };

@@ -2,14 +2,16 @@
 
 use super::record::Deal;
 use crate::{
-    definitions::Definitions,
-    pipelines::{
-        place,
-        record::{PipelineKind, Stage},
+    engine::{
+        definitions::Definitions,
+        rules::{Rules, Settle},
+        stages::place,
     },
-    rules::{Rules, Settle},
-    schema::Record,
-    value::{Decimal, Id, Money, Time},
+    model::{
+        records::pipeline::{PipelineKind, Stage},
+        schema::Record,
+        value::{Decimal, Id, Money, Time},
+    },
 };
 
 impl Rules for Deal {

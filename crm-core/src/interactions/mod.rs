@@ -6,8 +6,8 @@ mod rules;
 pub use record::*;
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("interactions")
-        .kinds(&[crate::value::Kind::Interaction])
-        .grants(|role| crate::access::built_in::worked_with(crate::value::Kind::Interaction, role))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("interactions")
+        .kinds(&[crate::model::value::Kind::Interaction])
+        .grants(|role| crate::engine::access::built_in::worked_with(crate::model::value::Kind::Interaction, role))
 }

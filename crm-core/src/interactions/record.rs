@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::model::{
     schema::record,
     value::{Choice, Id, Kind, Ref, Time, choices, structured},
 };

@@ -2,10 +2,11 @@
 
 use super::record::{BUILT_IN_TYPES, Interaction};
 use crate::{
-    definitions::Definitions,
-    rules::{Rules, Settle},
-    schema::Record,
-    value::Time,
+    engine::{
+        definitions::Definitions,
+        rules::{Rules, Settle},
+    },
+    model::{schema::Record, value::Time},
 };
 
 impl Rules for Interaction {

@@ -2,8 +2,6 @@
 
 use super::record::{Lead, LeadFields, Matched};
 use crate::{
-    access::Action,
-    collection::Collection,
     companies::{
         name::{self, NameKeys},
         record::{Company, CompanyFields, Lifecycle, NewCompany},
@@ -11,13 +9,20 @@ use crate::{
     },
     contacts::record::{Contact, ContactEmail, ContactFields, ContactPhone, NewContact, PhoneKind},
     deals::record::{Deal, DealFields, NewDeal},
-    draft::{self, Answer, Draft, Lookup, Pending, Sets, Step, Stop},
-    error::{Error, Faults},
-    pipelines::{gates::Passage, record::StageKind},
-    properties::typing::property_type,
-    schema::{Image, Patch, Record, RecordKind, common},
-    store::{Claim, Want},
-    value::{Choice, FieldValue, Id, Kind, Ref, Value, normalize_domain},
+    engine::{
+        collection::Collection,
+        draft::{self, Answer, Draft, Lookup, Pending, Sets, Step, Stop},
+        stages::gates::Passage,
+        typing::property_type,
+    },
+    model::{
+        access::Action,
+        error::{Error, Faults},
+        records::pipeline::StageKind,
+        schema::{Image, Patch, Record, RecordKind, common},
+        store::{Claim, Want},
+        value::{Choice, FieldValue, Id, Kind, Ref, Value, normalize_domain},
+    },
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -109,7 +114,7 @@ impl Collection<'_, Lead> {
             }
         }
         let asked = draft::asked_for(&(id, how.clone()));
-        let shared = Arc::clone(&self.engine.shared_hosts);
+        let shared = self.engine.setting::<SharedHosts>();
         Pending::new(self.engine, self.actor, "convert", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
             convert(draft, id, &how, &shared, Step { passage: Passage::Convert, ..step })
         })
@@ -155,7 +160,7 @@ fn convert(
     let lead_ref = Ref::new(Kind::Lead, id);
     let image = draft.read(lead_ref)?;
     if !draft.cx.access.allows(Action::Update, &image) {
-        let permission = crate::access::Permission::new(Kind::Lead, Action::Update);
+        let permission = crate::model::access::Permission::new(Kind::Lead, Action::Update);
         return Err(Error::forbidden(permission).into());
     }
     // What the actor may not see is not carried over.

@@ -9,16 +9,19 @@ pub use convert::{ConvertLead, Converted, Target};
 pub use record::*;
 
 use crate::{
-    access::{
-        BuiltInRole, Grant, Scope,
+    engine::access::{
+        BuiltInRole,
         built_in::{WRITE, sold_by},
     },
-    value::Kind,
+    model::{
+        access::{Grant, Scope},
+        value::Kind,
+    },
 };
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("leads").kinds(&[Kind::Lead]).grants(grants)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("leads").kinds(&[Kind::Lead]).grants(grants)
 }
 
 /// What built-in roles may do with them.

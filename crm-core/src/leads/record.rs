@@ -1,7 +1,7 @@
 //! Leads: those who may become customers.
 
-use crate::{
-    pipelines::record::StageKind,
+use crate::model::{
+    records::pipeline::StageKind,
     schema::record,
     value::{Address, Choice, Id, Kind, Money, Time, choices},
 };

@@ -2,12 +2,17 @@
 
 use super::record::{Lead, LeadFields};
 use crate::{
-    definitions::Definitions,
-    pipelines::{place, record::PipelineKind},
-    rules::{Rules, Settle},
-    schema::Record,
+    engine::{
+        definitions::Definitions,
+        rules::{Rules, Settle},
+        stages::place,
+    },
+    model::{
+        records::pipeline::PipelineKind,
+        schema::Record,
+        value::{Id, Time},
+    },
     users::rules::full_name,
-    value::{Id, Time},
 };
 
 impl Rules for Lead {

@@ -2,17 +2,17 @@
 
 use super::record::Lead;
 use crate::{
-    collection::Collection,
-    draft::Pending,
-    error::Error,
-    listing::ListQuery,
+    engine::{collection::Collection, draft::Pending, listing::ListQuery},
+    model::{
+        error::Error,
+        records::pipeline::StageKind,
+        schema::{Patch, Record},
+        value::Id,
+    },
     pipelines::{
         Column, board,
         moves::{self, StageRef},
-        record::StageKind,
     },
-    schema::{Patch, Record},
-    value::Id,
 };
 
 impl Collection<'_, Lead> {

@@ -6,8 +6,8 @@ mod rules;
 pub use record::*;
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("notes")
-        .kinds(&[crate::value::Kind::Note])
-        .grants(|role| crate::access::built_in::worked_with(crate::value::Kind::Note, role))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("notes")
+        .kinds(&[crate::model::value::Kind::Note])
+        .grants(|role| crate::engine::access::built_in::worked_with(crate::model::value::Kind::Note, role))
 }

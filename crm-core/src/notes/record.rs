@@ -1,6 +1,6 @@
 //! Notes: texts about records.
 
-use crate::{
+use crate::model::{
     schema::record,
     value::{Id, Kind, Ref},
 };

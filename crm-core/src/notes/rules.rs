@@ -2,8 +2,8 @@
 
 use super::record::Note;
 use crate::{
-    rules::{Rules, Settle},
-    schema::Record,
+    engine::rules::{Rules, Settle},
+    model::schema::Record,
 };
 
 impl Rules for Note {

@@ -6,20 +6,25 @@ use std::{
     sync::Arc,
 };
 
-use super::record::{NewOrganization, Organization, OrganizationFields};
 use crate::{
-    access::{Actor, BuiltInRole},
-    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
-    engine::Engine,
-    error::Error,
-    pipelines::{
-        defaults::{deal_pipeline, lead_pipeline},
-        record::Pipeline,
+    engine::{
+        access::BuiltInRole,
+        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+        runtime::Engine,
     },
-    roles::record::{NewRole, Role, RoleFields},
-    schema::{Patch, Record, RecordKind},
-    users::record::{NewUser, User, UserFields},
-    value::{Id, Kind, Ref, Value},
+    model::{
+        access::Actor,
+        error::Error,
+        records::{
+            organization::{NewOrganization, Organization, OrganizationFields},
+            pipeline::Pipeline,
+            role::{NewRole, Role, RoleFields},
+            user::{NewUser, User, UserFields},
+        },
+        schema::{Patch, Record, RecordKind},
+        value::{Id, Kind, Ref, Value},
+    },
+    pipelines::defaults::{deal_pipeline, lead_pipeline},
 };
 
 /// An organization about to be created. `.await` answers its first actor.

@@ -1,14 +1,13 @@
 //! The organization: the tenant's own record, with its settings.
 
-pub mod record;
 mod rules;
 
-pub use record::*;
+pub use crate::model::records::organization::{self as record, *};
 pub mod bootstrap;
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("organizations")
-        .kinds(&[crate::value::Kind::Organization])
-        .grants(|_| crate::access::built_in::shared(crate::value::Kind::Organization))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("organizations")
+        .kinds(&[crate::model::value::Kind::Organization])
+        .grants(|_| crate::engine::access::built_in::shared(crate::model::value::Kind::Organization))
 }

@@ -1,12 +1,16 @@
 //! The rules of organizations.
 
-use super::record::Organization;
 use crate::{
-    draft::{Draft, Step, Stop},
-    error::Error,
-    rules::{ClaimsOf, Rules, Settle},
-    schema::{Image, Record},
-    value::{Currency, fold},
+    engine::{
+        draft::{Draft, Step, Stop},
+        rules::{ClaimsOf, Rules, Settle},
+    },
+    model::{
+        error::Error,
+        records::organization::Organization,
+        schema::{Image, Record},
+        value::{Currency, fold},
+    },
 };
 
 impl Rules for Organization {
@@ -29,7 +33,7 @@ impl Rules for Organization {
             }
         }
         for name in &mut after.interaction_types {
-            match crate::value::normalize_slug(name) {
+            match crate::model::value::normalize_slug(name) {
                 Ok(normal) => *name = normal,
                 Err(fault) => cx.faults.add("interaction_types", fault),
             }

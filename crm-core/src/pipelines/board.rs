@@ -1,17 +1,22 @@
 //! The board of a pipeline: its stages as columns, each a list of its own.
 
-use super::record::{Pipeline, Stage};
 use crate::{
-    access::{Access, Action},
-    collection::Collection,
     deals::record::Deal,
-    error::Error,
-    filter::Filter,
+    engine::{
+        access::Access,
+        collection::Collection,
+        listing::{self, ListQuery},
+        view::View,
+    },
     leads::record::Lead,
-    listing::{self, ListQuery},
-    schema::{Image, Record, RecordKind},
-    value::{Id, Kind},
-    view::View,
+    model::{
+        access::Action,
+        error::Error,
+        filter::Filter,
+        records::pipeline::{Pipeline, Stage},
+        schema::{Image, Record, RecordKind},
+        value::{Id, Kind},
+    },
 };
 
 /// One column of a board.

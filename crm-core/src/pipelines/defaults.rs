@@ -1,6 +1,6 @@
 //! The pipelines that come with an organization.
 
-use super::record::{ForecastCategory, NewPipeline, PipelineKind, Stage, StageKind};
+use crate::model::records::pipeline::{ForecastCategory, NewPipeline, PipelineKind, Stage, StageKind};
 
 /// new → contacted → qualified → converted, and unqualified.
 pub(crate) fn lead_pipeline() -> NewPipeline {

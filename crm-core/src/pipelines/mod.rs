@@ -2,23 +2,20 @@
 
 mod board;
 pub(crate) mod defaults;
-pub(crate) mod gates;
 pub mod moves;
-pub(crate) mod place;
-pub mod record;
 mod retire;
 mod rules;
 
-pub use crate::jobs::Moved;
+pub use crate::model::records::job::Moved;
+pub use crate::model::records::pipeline::{self as record, *};
 pub use board::Column;
 pub(crate) use board::board;
 pub use moves::StageRef;
-pub use record::*;
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("pipelines")
-        .kinds(&[crate::value::Kind::Pipeline])
-        .grants(|_| crate::access::built_in::shared(crate::value::Kind::Pipeline))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("pipelines")
+        .kinds(&[crate::model::value::Kind::Pipeline])
+        .grants(|_| crate::engine::access::built_in::shared(crate::model::value::Kind::Pipeline))
         .job(retire::Retire)
 }

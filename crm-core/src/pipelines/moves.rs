@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use super::record::StageKind;
 use crate::{
-    collection::{Collection, hints_of, named, named_fields},
     deals::record::DealFields,
-    definitions::Definitions,
-    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
-    error::Error,
-    schema::{Patch, Record, RecordKind},
-    value::{Id, Ref, Value},
+    engine::{
+        collection::{Collection, hints_of, named, named_fields},
+        definitions::Definitions,
+        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+    },
+    model::{
+        error::Error,
+        records::pipeline::StageKind,
+        schema::{Patch, Record, RecordKind},
+        value::{Id, Ref, Value},
+    },
 };
 
 /// A stage, by its id, by its key within the record's own pipeline, or by what it means there.

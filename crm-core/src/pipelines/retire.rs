@@ -4,22 +4,26 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{
-    moves::{StageRef, move_in},
-    record::{Pipeline, PipelineFields},
-};
+use super::moves::{StageRef, move_in};
 use crate::{
-    collection::Collection,
-    draft::{Draft, Sets, Step, Stop},
-    error::Error,
-    filter::Filter,
-    jobs::{
-        Job, JobContext, JobHandler, Moved, Piece, Row, Verdict,
-        lists::{self, List, still_fits},
-        record::{read, written},
+    engine::{
+        collection::Collection,
+        draft::{Draft, Sets, Step, Stop},
+        jobs::{
+            JobContext, JobHandler, Piece, Row, Verdict,
+            lists::{self, List, still_fits},
+        },
     },
-    schema::Record,
-    value::{FieldValue, Id, Kind, Ref},
+    model::{
+        error::Error,
+        filter::Filter,
+        records::{
+            job::{Job, Moved, read, written},
+            pipeline::{Pipeline, PipelineFields},
+        },
+        schema::Record,
+        value::{FieldValue, Id, Kind, Ref},
+    },
 };
 
 /// The type of the job.

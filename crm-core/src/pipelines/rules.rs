@@ -1,14 +1,18 @@
 //! The rules of pipelines and their stages.
 
-use super::record::{Pipeline, PipelineFields, PipelineKind, StageKind};
 use crate::{
     catalog,
-    draft::{Draft, Step, Stop},
-    error::Error,
-    filter::Filter,
-    rules::{ClaimsOf, Rules, Settle},
-    schema::{Image, MAX_TEXT, Record, one_line},
-    value::{FieldValue as _, Kind, Ref, Value, fold, normalize_slug},
+    engine::{
+        draft::{Draft, Step, Stop},
+        rules::{ClaimsOf, Rules, Settle},
+    },
+    model::{
+        error::Error,
+        filter::Filter,
+        records::pipeline::{Pipeline, PipelineFields, PipelineKind, StageKind},
+        schema::{Image, MAX_TEXT, Record, one_line},
+        value::{FieldValue as _, Kind, Ref, Value, fold, normalize_slug},
+    },
 };
 
 impl PipelineKind {
@@ -146,8 +150,10 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
         }
         let held = |gate: &Filter| gate.is_unknown() && old.is_some_and(|old| old.gate.as_ref() == Some(gate));
         if let Some(gate) = stage.gate.as_ref().filter(|gate| !held(gate)) {
-            for (field, fault) in
-                super::gates::compile_gate(decl, gate, cx.definitions, cx.occurred_at).err().into_iter().flatten()
+            for (field, fault) in crate::engine::stages::gates::compile_gate(decl, gate, cx.definitions, cx.occurred_at)
+                .err()
+                .into_iter()
+                .flatten()
             {
                 cx.faults.add(format!("stages[{at}].gate.{field}"), fault);
             }

@@ -1,15 +1,13 @@
 //! Custom properties: fields that a tenant adds to a kind at run time.
 
-pub mod record;
 mod rules;
 
-pub use record::*;
-
-pub mod typing;
+pub use crate::engine::typing;
+pub use crate::model::records::property::{self as record, *};
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("properties")
-        .kinds(&[crate::value::Kind::Property])
-        .grants(|_| crate::access::built_in::shared(crate::value::Kind::Property))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("properties")
+        .kinds(&[crate::model::value::Kind::Property])
+        .grants(|_| crate::engine::access::built_in::shared(crate::model::value::Kind::Property))
 }

@@ -1,17 +1,21 @@
 //! The rules of custom property definitions.
 
-use super::{
-    record::{Property, PropertyType},
-    typing::{check_property, property_type},
-};
 use crate::{
-    definitions::Definitions,
-    draft::{Draft, Step, Stop},
-    error::Faults,
-    pipelines::record::PipelineKind,
-    rules::{ClaimsOf, Rules, Settle},
-    schema::{Image, MAX_TEXT, Record, RecordKind as _, one_line},
-    value::{Kind, Value},
+    engine::{
+        definitions::Definitions,
+        draft::{Draft, Step, Stop},
+        rules::{ClaimsOf, Rules, Settle},
+        typing::{check_property, property_type},
+    },
+    model::{
+        error::Faults,
+        records::{
+            pipeline::PipelineKind,
+            property::{Property, PropertyType},
+        },
+        schema::{Image, MAX_TEXT, Record, RecordKind as _, one_line},
+        value::{Kind, Value},
+    },
 };
 
 /// The kinds that have custom properties.

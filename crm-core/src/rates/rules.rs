@@ -1,10 +1,8 @@
 //! The rules of exchange rates.
 
-use super::record::Rate;
 use crate::{
-    rules::{ClaimsOf, Rules, Settle},
-    schema::Record,
-    value::Decimal,
+    engine::rules::{ClaimsOf, Rules, Settle},
+    model::{records::rate::Rate, schema::Record, value::Decimal},
 };
 
 impl Rules for Rate {

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use super::{MOST_OF_A_KIND, NextStep, QUIET_DAYS, Recommendation, is_before};
 use crate::{
     deals::record::DealFields,
-    definitions::Definitions,
-    error::Faults,
+    engine::{
+        definitions::Definitions,
+        stages::gates::{self, Passage},
+    },
     interactions::record::InteractionFields,
     leads::record::LeadFields,
-    pipelines::{
-        gates::{self, Passage},
-        record::{Stage, StageKind},
+    model::{
+        error::Faults,
+        records::pipeline::{Stage, StageKind},
+        schema::{Image, common},
+        value::{Kind, Time, Value},
     },
-    schema::{Image, common},
     scoring::{Fact, Gain, On},
     tasks::record::TaskFields,
-    value::{Kind, Time, Value},
 };
 
 const DAY: i64 = 86_400_000_000;

@@ -11,17 +11,17 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    access::{Access, Action, Actor, Permission},
-    draft::decide_only,
-    engine::Engine,
-    error::Error,
-    filter::Filter,
+    engine::{access::Access, draft::decide_only, listing::ListQuery, runtime::Engine},
     interactions::record::Interaction,
-    listing::ListQuery,
-    schema::{Image, RecordKind as _, TypedField},
+    model::{
+        access::{Action, Actor, Permission},
+        error::Error,
+        filter::Filter,
+        schema::{Image, RecordKind as _, TypedField},
+        value::{Kind, Ref, Time, choices},
+    },
     scoring::{self, Compiled, Fact, KINDS, Models as _, Needs, Reader},
     tasks::record::Task,
-    value::{Kind, Ref, Time, choices},
 };
 
 use advise::{Prospect, Situation};

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::spread::Spread;
-use crate::value::{Date, Id, Time};
+use crate::model::value::{Date, Id, Time};
 
 /// The time that deals have been in a stage. See [`Reports::ages`](super::Reports::ages).
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,17 +11,15 @@ use super::{
     table::Key,
 };
 use crate::{
-    access::Access,
     catalog,
-    definitions::Definitions,
-    error::{Error, Faults},
-    filter::Path,
-    pipelines::record::Pipeline,
-    properties::Property,
-    schema::{FieldType, Image, KindDecl, Record},
-    teams::record::TeamFields,
-    users::record::UserFields,
-    value::{Calendar, Date, Fault, Id, Kind, Value},
+    engine::{access::Access, definitions::Definitions},
+    model::{
+        error::{Error, Faults},
+        filter::Path,
+        records::{pipeline::Pipeline, property::Property, team::TeamFields, user::UserFields},
+        schema::{FieldType, Image, KindDecl, Record},
+        value::{Calendar, Date, Fault, Id, Kind, Value},
+    },
 };
 
 /// The limit of groupings of one table.
@@ -194,7 +192,7 @@ pub(super) struct Keys<'a> {
     /// The deals' companies, as the actor sees them in reports.
     pub(super) companies: HashMap<Id, Arc<Image>>,
     /// The time of each deal's first entry into each stage.
-    pub(super) entries: HashMap<(Id, Id), crate::value::Time>,
+    pub(super) entries: HashMap<(Id, Id), crate::model::value::Time>,
 }
 
 impl Keys<'_> {

@@ -27,6 +27,8 @@ mod query;
 mod read;
 mod sales;
 mod spread;
+#[cfg(feature = "charts")]
+mod stage_bars;
 mod table;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
@@ -48,15 +50,22 @@ pub use spread::Spread;
 pub use table::{Group, Key, Table};
 
 use crate::{
-    access::{Access, Action, Actor, Authority, Permission},
-    definitions::Definitions,
-    engine::Engine,
-    error::Error,
-    filter::{Filter, Path},
-    pipelines::record::{Pipeline, PipelineKind, StageKind},
-    schema::{FieldType, Record},
-    users::record::UserFields,
-    value::{Currency, Date, Id, Kind, Money, Time},
+    engine::{
+        access::{Access, Authority},
+        definitions::Definitions,
+        runtime::Engine,
+    },
+    model::{
+        access::{Action, Actor, Permission},
+        error::Error,
+        filter::{Filter, Path},
+        records::{
+            pipeline::{Pipeline, PipelineKind, StageKind},
+            user::UserFields,
+        },
+        schema::{FieldType, Record},
+        value::{Currency, Date, Id, Kind, Money, Time},
+    },
 };
 use groups::{Dimension, Keys, Plan};
 use money::Valued;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{
+use crate::model::{
     error::Error,
     value::{Currency, Date, Decimal, ExactSum, Money, MoneyError, product},
 };

@@ -6,7 +6,7 @@ use super::{
     money::{InBase, MissingRate, MoneyTally, RateUsed, Sums, Valued},
     table::Table,
 };
-use crate::{
+use crate::model::{
     error::Error,
     value::{Currency, Date, Decimal, Id, Money},
 };

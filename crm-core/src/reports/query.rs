@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::model::{
     error::Error,
     filter::{Filter, Op},
     value::{Date, Id},

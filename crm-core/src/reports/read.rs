@@ -8,19 +8,26 @@ use std::{
 
 use super::{ages::Entry, money::RateTable};
 use crate::{
-    access::{Access, Action, Actor, Permission},
-    change::Change,
     deals::{Deal, DealFields as F},
-    draft::{self, Lookup, Stop},
-    engine::Engine,
-    error::Error,
-    filter::{Filter, Path},
-    listing::{self, ListQuery},
-    pipelines::record::StageKind,
-    rates::{Rate, RateFields},
-    schema::{Image, RecordKind, common},
-    store::{LogPosition, StageMoveQuery},
-    value::{Choice, Currency, Date, Decimal, Id, Kind, Money, Ref, Time, Value},
+    engine::{
+        access::Access,
+        draft::{self, Lookup, Stop},
+        listing::{self, ListQuery},
+        runtime::Engine,
+    },
+    model::{
+        access::{Action, Actor, Permission},
+        change::Change,
+        error::Error,
+        filter::{Filter, Path},
+        records::{
+            pipeline::StageKind,
+            rate::{Rate, RateFields},
+        },
+        schema::{Image, RecordKind, common},
+        store::{LogPosition, StageMoveQuery},
+        value::{Choice, Currency, Date, Decimal, Id, Kind, Money, Ref, Time, Value},
+    },
 };
 
 /// Records in one read of a list.

@@ -7,9 +7,9 @@ use super::{
     spread::Spread,
     table::Table,
 };
-use crate::{
+use crate::model::{
     error::Error,
-    pipelines::record::StageKind,
+    records::pipeline::StageKind,
     value::{Currency, Date},
 };
 
@@ -171,8 +171,8 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::{
+        model::value::{Decimal, Money},
         reports::money::InBase,
-        value::{Decimal, Money},
     };
 
     fn fact(kind: StageKind, value: i64, days: Option<i64>) -> Fact {

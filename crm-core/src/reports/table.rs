@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::query::GroupBy;
-use crate::{error::Error, value::Id};
+use crate::model::{error::Error, value::Id};
 
 /// The limit of groups of one table.
 pub(super) const MAX_GROUPS: usize = 10_000;

@@ -2,20 +2,24 @@
 
 use super::*;
 use crate::{
-    Error,
-    access::{FieldAccess, FieldRule, Grant, Scope},
-    collection::NewWithHistory,
     companies::NewCompany,
     deals::{DealPatch, NewDeal},
-    filter::Op,
-    organizations::OrganizationPatch,
-    properties::{NewProperty, PropertyType},
-    rates::NewRate,
-    roles::NewRole,
-    teams::NewTeam,
+    engine::collection::NewWithHistory,
+    model::{
+        access::{FieldAccess, FieldRule, Grant, Scope},
+        error::Error,
+        filter::Op,
+        records::{
+            organization::OrganizationPatch,
+            property::{NewProperty, PropertyType},
+            rate::NewRate,
+            role::NewRole,
+            team::NewTeam,
+            user::UserPatch,
+        },
+        value::{Decimal, Money, Value},
+    },
     testing::{Ready, user},
-    users::UserPatch,
-    value::{Decimal, Money, Value},
 };
 use futures::executor::block_on;
 
@@ -63,7 +67,7 @@ fn sale(ready: &Ready, sale: &Sale<'_>) -> NewWithHistory<crate::deals::Deal> {
 }
 
 /// Returns the second stage of the pipeline.
-fn second(ready: &Ready) -> crate::pipelines::Stage {
+fn second(ready: &Ready) -> crate::model::records::pipeline::Stage {
     let mut open: Vec<_> =
         ready.deal_pipeline.stages.iter().filter(|stage| stage.kind == StageKind::Open).cloned().collect();
     open.sort_by_key(|stage| stage.position);

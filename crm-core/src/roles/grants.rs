@@ -1,15 +1,15 @@
 //! What a role grants in effect. The grants of built-in roles are the program's: a role's record holds only what its
 //! organization changed, so that a new kind or action is granted in every organization as soon as the program knows it.
 
-use super::record::Role;
 use crate::{
-    access::{Access, Action, Grant, Permission},
-    collection::Collection,
-    draft,
-    error::Error,
-    roles::record::RoleFields,
-    schema::Image,
-    value::{Id, Kind, Ref},
+    engine::{access::Access, collection::Collection, draft},
+    model::{
+        access::{Action, Grant, Permission},
+        error::Error,
+        records::role::{Role, RoleFields},
+        schema::Image,
+        value::{Id, Kind, Ref},
+    },
 };
 
 impl Role {

@@ -1,14 +1,13 @@
 //! Roles: sets of grants and field rules.
 
 mod grants;
-pub mod record;
 mod rules;
 
-pub use record::*;
+pub use crate::model::records::role::{self as record, *};
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("roles")
-        .kinds(&[crate::value::Kind::Role])
-        .grants(|_| crate::access::built_in::shared(crate::value::Kind::Role))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("roles")
+        .kinds(&[crate::model::value::Kind::Role])
+        .grants(|_| crate::engine::access::built_in::shared(crate::model::value::Kind::Role))
 }

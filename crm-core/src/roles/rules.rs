@@ -1,17 +1,22 @@
 //! The rules of roles.
 
-use super::record::{Role, RoleFields};
 use crate::{
-    access::{
-        FieldAccess, Permission, RoleSet,
-        escalation::{demand_no_more, hold_own_rights, raises},
-    },
     catalog,
-    draft::{Draft, Step, Stop},
-    error::Error,
-    rules::{Rules, Settle},
-    schema::{Image, Record, RecordKind as _, Section},
-    value::{Id, Kind},
+    engine::{
+        access::{
+            RoleSet,
+            escalation::{demand_no_more, hold_own_rights, raises},
+        },
+        draft::{Draft, Step, Stop},
+        rules::{Rules, Settle},
+    },
+    model::{
+        access::{FieldAccess, Permission},
+        error::Error,
+        records::role::{Role, RoleFields},
+        schema::{Image, Record, RecordKind as _, Section},
+        value::{Id, Kind},
+    },
 };
 
 impl Rules for Role {
@@ -45,7 +50,7 @@ impl Rules for Role {
             if let Some(condition) = grant.condition.as_ref().filter(|_| is_new) {
                 let decl = catalog::decl(grant.resource);
                 let own_fields = OwnFields { definitions: cx.definitions, kind: grant.resource };
-                let compiler = crate::filter::Compiler {
+                let compiler = crate::model::filter::Compiler {
                     decl,
                     properties: &own_fields,
                     now: cx.occurred_at,
@@ -160,15 +165,13 @@ fn check_withheld(before: Option<&Record<Role>>, after: &Role, cx: &mut Settle<'
 }
 
 struct OwnFields<'a> {
-    definitions: &'a crate::definitions::Definitions,
+    definitions: &'a crate::engine::definitions::Definitions,
     kind: Kind,
 }
 
-impl crate::filter::PropertyTypes for OwnFields<'_> {
-    fn property_type(&self, key: &str) -> Option<crate::schema::FieldType> {
-        self.definitions
-            .property(self.kind, key)
-            .and_then(|property| crate::properties::typing::property_type(property))
+impl crate::model::filter::PropertyTypes for OwnFields<'_> {
+    fn property_type(&self, key: &str) -> Option<crate::model::schema::FieldType> {
+        self.definitions.property(self.kind, key).and_then(|property| crate::engine::typing::property_type(property))
     }
     fn is_hidden(&self, _: &str) -> bool {
         false

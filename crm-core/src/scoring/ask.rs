@@ -14,14 +14,19 @@ use super::{
     score::{Contribution, Fact, Score},
 };
 use crate::{
-    access::{Access, Actor, Authority},
-    change,
-    definitions::Definitions,
-    draft::{Pending, Sets, asked_for, decide_only, read_history},
-    engine::Engine,
-    error::Error,
-    schema::{Image, Record},
-    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+    engine::{
+        access::{Access, Authority},
+        definitions::Definitions,
+        draft::{Pending, Sets, asked_for, decide_only, read_history},
+        runtime::Engine,
+    },
+    model::{
+        access::Actor,
+        change,
+        error::Error,
+        schema::{Image, Record},
+        value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+    },
 };
 
 /// How many moments of a course are told at once.
@@ -284,7 +289,7 @@ impl<'a> Scoring<'a> {
                     for &record in &related {
                         match draft.read(record) {
                             Ok(_) => seen.push(record),
-                            Err(crate::draft::Stop::Refuse(Error::NotFound(_))) => {}
+                            Err(crate::engine::draft::Stop::Refuse(Error::NotFound(_))) => {}
                             Err(other) => return Err(other),
                         }
                     }

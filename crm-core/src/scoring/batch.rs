@@ -18,13 +18,18 @@ use super::{
     sweep_report::SweepReport,
 };
 use crate::{
-    access::{Actor, Authority},
-    draft::{Answer, Draft, Pending, Stop, asked_for},
-    engine::Engine,
-    error::{Error, Faults},
-    schema::{Image, Record, Versions},
-    store::{Got, Want},
-    value::{Id, Kind, Ref, Time},
+    engine::{
+        access::Authority,
+        draft::{Answer, Draft, Pending, Stop, asked_for},
+        runtime::Engine,
+    },
+    model::{
+        access::Actor,
+        error::{Error, Faults},
+        schema::{Image, Record, Versions},
+        store::{Got, Want},
+        value::{Id, Kind, Ref, Time},
+    },
 };
 
 /// Records that are scored together: each is an image, perhaps a change, and its mark, of a commit's hundred items.

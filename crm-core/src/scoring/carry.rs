@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use super::score::Points;
 use crate::{
-    change::FieldChange,
-    draft::{Draft, Stop},
+    engine::draft::{Draft, Stop},
     leads::record::LeadFields,
-    schema::{Image, TypedField as _},
-    value::{Ref, Time, Value},
+    model::{
+        change::FieldChange,
+        schema::{Image, TypedField as _},
+        value::{Ref, Time, Value},
+    },
 };
 
 /// The fields of a record that carry its score, with their values: those that its kind has.

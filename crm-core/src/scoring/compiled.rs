@@ -5,15 +5,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, On};
 use crate::{
-    access::RoleSet,
     catalog,
-    definitions::Definitions,
-    error::Faults,
-    filter::{Compiler, Filter, Path, Predicate, PropertyTypes},
-    pipelines::record::PipelineKind,
-    properties::typing::property_type,
-    schema::{FieldType, Section, common},
-    value::{Fault, Id, Kind, Time},
+    engine::{access::RoleSet, definitions::Definitions, typing::property_type},
+    model::{
+        error::Faults,
+        filter::{Compiler, Filter, Path, Predicate, PropertyTypes},
+        records::pipeline::PipelineKind,
+        schema::{FieldType, Section, common},
+        value::{Fault, Id, Kind, Time},
+    },
 };
 
 /// The most thousandths that one rule, cap or threshold may name: a million points.
@@ -401,7 +401,7 @@ fn walk<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) -> bool {
         Filter::Is(condition) => {
             names.push(&condition.field);
             let relative = |value: &serde_json::Value| {
-                value.is_object() || value.as_str().is_some_and(crate::value::calendar::is_relative)
+                value.is_object() || value.as_str().is_some_and(crate::model::value::calendar::is_relative)
             };
             condition.value.as_array().map_or_else(|| relative(&condition.value), |all| all.iter().any(relative))
         }

@@ -15,18 +15,24 @@ use super::{
     model::On,
 };
 use crate::{
-    access::{Access, Action, Actor, Authority},
-    change::{Change, Replay},
-    definitions::Definitions,
-    draft::read_history,
-    engine::Engine,
-    error::Error,
-    filter::Filter,
+    engine::{
+        access::{Access, Authority},
+        definitions::Definitions,
+        draft::read_history,
+        history::Replay,
+        listing::{self, ListQuery},
+        runtime::Engine,
+    },
     interactions::record::{Interaction, InteractionFields},
-    listing::{self, ListQuery},
-    schema::{Image, KindDecl, RecordKind, common},
-    store::{Got, Want},
-    value::{Id, Kind, Ref, Time, Value},
+    model::{
+        access::{Action, Actor},
+        change::Change,
+        error::Error,
+        filter::Filter,
+        schema::{Image, KindDecl, RecordKind, common},
+        store::{Got, Want},
+        value::{Id, Kind, Ref, Time, Value},
+    },
 };
 
 /// How many interactions with one record count: the latest.

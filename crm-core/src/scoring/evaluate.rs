@@ -9,7 +9,7 @@ use super::{
     model::{Axis, Decay},
     score::{Contribution, Fact, Points, Source},
 };
-use crate::{schema::Image, value::Time};
+use crate::model::{schema::Image, value::Time};
 
 const MICROS_A_DAY: f64 = 86_400_000_000.0;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::model::On;
-use crate::{
+use crate::model::{
     schema::Image,
     value::{Id, Time},
 };

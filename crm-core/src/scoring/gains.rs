@@ -8,7 +8,7 @@ use super::{
     facts::Facts,
     model::On,
 };
-use crate::value::Value;
+use crate::model::value::Value;
 
 /// What would raise a score.
 #[derive(Clone, Debug, PartialEq, Eq)]

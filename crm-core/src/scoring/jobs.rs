@@ -6,15 +6,17 @@ use serde_json::Value as Json;
 
 use super::{ask::Scoring, trial::Trial};
 use crate::{
-    collection::Collection,
-    draft::{Draft, Stop},
-    error::Error,
-    jobs::{
-        Job, JobContext, JobHandler, Piece,
-        record::{read, written},
+    engine::{
+        collection::Collection,
+        draft::{Draft, Stop},
+        jobs::{JobContext, JobHandler, Piece},
     },
-    schema::Record,
-    value::Id,
+    model::{
+        error::Error,
+        records::job::{Job, read, written},
+        schema::Record,
+        value::Id,
+    },
 };
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,9 +94,11 @@ pub(super) use training::Train;
 mod training {
     use super::*;
     use crate::{
-        access::{Action, Permission},
+        model::{
+            access::{Action, Permission},
+            value::Kind,
+        },
         predict::Options,
-        value::Kind,
     };
 
     /// The type of the job that trains a model.

@@ -20,21 +20,25 @@ use super::{
     course::{Known, Reader},
 };
 use crate::{
-    access::{Access, Action, Permission},
     catalog,
-    change::{self, Change},
-    definitions::Definitions,
-    draft::{decide_only, read_history},
-    error::Error,
-    filter::{Filter, Path},
-    jobs::record::JobFields,
-    listing::{self, ListQuery},
-    pipelines::record::StageKind,
+    engine::{
+        access::Access,
+        definitions::Definitions,
+        draft::{decide_only, read_history},
+        listing::{self, ListQuery},
+        typing::property_type,
+    },
+    model::{
+        access::{Action, Permission},
+        change::{self, Change},
+        error::Error,
+        filter::{Filter, Path},
+        records::{job::JobFields, pipeline::StageKind},
+        schema::{FieldType, Image, KindDecl, Section, common},
+        store::{Got, Want},
+        value::{Currency, Id, Kind, Ref, Time, Value},
+    },
     predict::{self, AfterOutcome, Cell, Model, Options, Order, Report, TableBuilder, TrainError},
-    properties::typing::property_type,
-    schema::{FieldType, Image, KindDecl, Section, common},
-    store::{Got, Want},
-    value::{Currency, Id, Kind, Ref, Time, Value},
 };
 
 /// Outcomes that are learned from, at most: the newest records.

@@ -1,7 +1,7 @@
 //! What a commit does about scores: a new record is scored with it; what the active model reads of an older one marks
 //! that record as due, in the same commit.
 //!
-//! The mark is a record beside the scored one ([`Rescoring`](crate::rescorings::Rescoring)), never the scored one
+//! The mark is a record beside the scored one ([`Rescoring`](crate::scoring::rescorings::Rescoring)), never the scored one
 //! itself: so a person's edit depends on nothing that the machine writes.
 
 use std::{borrow::Cow, collections::BTreeSet};
@@ -10,14 +10,18 @@ use super::{
     carry::write_score, compiled, course::WITHDRAWN, facts::Facts, models::Models as _, record::ScoringModelFields,
 };
 use crate::{
-    change::FieldChange,
-    definitions::Definitions,
-    draft::{CommitHook, Draft, Lookup, Moved, Stop},
+    engine::{
+        definitions::Definitions,
+        draft::{CommitHook, Draft, Lookup, Moved, Stop},
+    },
     interactions::record::InteractionFields,
-    rescorings::{Reached, RescoringFields},
-    schema::common,
-    store::Want,
-    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+    model::{
+        change::FieldChange,
+        schema::common,
+        store::Want,
+        value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+    },
+    scoring::rescorings::{Reached, RescoringFields},
 };
 
 /// How long a mark that says nothing is kept, in days: longer than any sweep that may still hold its version.
@@ -63,7 +67,7 @@ fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lookup> {
 /// Scores what is new, marks what is due, and notes on a record which interactions are no longer its own.
 fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
     let definitions = draft.cx.definitions;
-    let matters = |image: &crate::schema::Image| may_matter(image.kind()) || image.kind() == Kind::ScoringModel;
+    let matters = |image: &crate::model::schema::Image| may_matter(image.kind()) || image.kind() == Kind::ScoringModel;
     if !draft.written().any(matters) {
         return Ok(());
     }
@@ -158,14 +162,14 @@ pub(super) fn mark_due(draft: &mut Draft<'_>, record: Ref, at: Time) -> Result<(
 fn changes_scores(moved: &Moved) -> bool {
     let concerns = |name: &str| matches!(name, "definition" | "is_active" | "archived_at");
     let is_active =
-        |image: &crate::schema::Image| image.values[ScoringModelFields::is_active as usize] == Value::Bool(true);
+        |image: &crate::model::schema::Image| image.values[ScoringModelFields::is_active as usize] == Value::Bool(true);
     let was_active = moved.before.as_ref().is_some_and(|before| is_active(before));
     (is_active(&moved.after) || was_active) && moved.fields.iter().any(|name| concerns(name))
 }
 
 /// What an interaction is about is due; what it is no longer about keeps a note of it, so that its past can be told.
 fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) -> Result<(), Stop> {
-    let links = |image: &crate::schema::Image| -> BTreeSet<Ref> {
+    let links = |image: &crate::model::schema::Image| -> BTreeSet<Ref> {
         if image.is_archived() {
             return BTreeSet::new();
         }

@@ -38,6 +38,7 @@ mod mark;
 mod model;
 mod models;
 pub mod record;
+pub mod rescorings;
 mod rules;
 mod score;
 mod sweep_report;
@@ -60,10 +61,10 @@ pub use sweeper::Sweeper;
 pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    let system = crate::system::System::new("scoring")
-        .kinds(&[crate::value::Kind::ScoringModel, crate::value::Kind::Rescoring])
-        .grants(|_| crate::access::built_in::shared(crate::value::Kind::ScoringModel))
+pub(crate) fn system() -> crate::engine::system::System {
+    let system = crate::engine::system::System::new("scoring")
+        .kinds(&[crate::model::value::Kind::ScoringModel, crate::model::value::Kind::Rescoring])
+        .grants(|_| crate::engine::access::built_in::shared(crate::model::value::Kind::ScoringModel))
         .hook(mark::Marks)
         .hides(models::hidden_scores)
         .background(sweeper::Sweep)

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::model::{
     filter::{Filter, Op},
     value::{choices, structured},
 };

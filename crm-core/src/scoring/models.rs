@@ -7,10 +7,11 @@ use super::{
     record::ScoringModel,
 };
 use crate::{
-    access::RoleSet,
-    definitions::Definitions,
-    schema::Record,
-    value::{Kind, Time},
+    engine::{access::RoleSet, definitions::Definitions},
+    model::{
+        schema::Record,
+        value::{Kind, Time},
+    },
 };
 
 /// What scoring asks of the definitions.

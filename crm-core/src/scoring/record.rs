@@ -1,7 +1,7 @@
 //! Scoring models as records: named, versioned by their changes, one of each kind in force.
 
 use super::model::ModelDefinition;
-use crate::{
+use crate::model::{
     schema::record,
     value::{Choice, Kind},
 };

@@ -2,9 +2,8 @@
 
 use super::{compiled, record::ScoringModel};
 use crate::{
-    error::FieldFault,
-    rules::{ClaimsOf, Rules, Settle},
-    schema::Record,
+    engine::rules::{ClaimsOf, Rules, Settle},
+    model::{error::FieldFault, schema::Record},
 };
 
 /// The most characters of a key: a score names it together with a version in 64.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::model::On;
-use crate::value::{Id, Ref, Time, Value, choices};
+use crate::model::value::{Id, Ref, Time, Value, choices};
 
 choices! {
     /// What brought a contribution.

@@ -1,6 +1,6 @@
 //! The result of a sweep.
 
-use crate::{
+use crate::model::{
     error::{Error, Faults},
     value::{Id, Ref},
 };

@@ -18,24 +18,31 @@ use super::{
     sweep_report::{SweepAllReport, SweepReport},
 };
 use crate::{
-    access::{Access, Action, Actor, Authority},
     catalog,
-    collection::Collection,
     contacts::Contact,
     crm::Crm,
     deals::Deal,
-    draft::{Pending, asked_for},
-    engine::Engine,
-    error::Error,
-    filter::{Filter, Op},
-    followers::{micros, reason},
-    listing::{self, ListQuery},
-    rescorings::{Reached, Rescoring},
-    schema::{Image, Record, RecordKind, common},
-    scoring::record::ScoringModelFields,
-    store::{FeedPlace, Got, Position, Want},
-    value::{FieldValue as _, Id, Kind, Ref, Time},
-    worker::{Background, Round},
+    engine::{
+        access::{Access, Authority},
+        collection::Collection,
+        draft::{Pending, asked_for},
+        followers::{micros, reason},
+        listing::{self, ListQuery},
+        runtime::Engine,
+        worker::{Background, Round},
+    },
+    model::{
+        access::{Action, Actor},
+        error::Error,
+        filter::{Filter, Op},
+        schema::{Image, Record, RecordKind, common},
+        store::{FeedPlace, Got, Position, Want},
+        value::{FieldValue as _, Id, Kind, Ref, Time},
+    },
+    scoring::{
+        record::ScoringModelFields,
+        rescorings::{Reached, Rescoring},
+    },
 };
 
 /// Marks, tenants or dependents that are read together.

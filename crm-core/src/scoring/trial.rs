@@ -13,14 +13,19 @@ use super::{
     record::ScoringModel,
 };
 use crate::{
-    access::{Access, Action, Permission},
     catalog,
-    definitions::Definitions,
-    error::Error,
-    listing::{self, ListQuery},
-    pipelines::record::{PipelineKind, StageKind},
-    store::{LogPosition, Position, StageMoveQuery},
-    value::{Id, Kind, Ref, Time},
+    engine::{
+        access::Access,
+        definitions::Definitions,
+        listing::{self, ListQuery},
+    },
+    model::{
+        access::{Action, Permission},
+        error::Error,
+        records::pipeline::{PipelineKind, StageKind},
+        store::{LogPosition, Position, StageMoveQuery},
+        value::{Id, Kind, Ref, Time},
+    },
 };
 
 /// Records that are told by name, of those that become hot and of those that cease to be.
@@ -387,7 +392,7 @@ mod tests {
         let bars: Histogram = (-100..=100).map(|bar| (bar * BAR, 1_000_000)).collect();
         for done in (0..=MAX_OUTCOMES).step_by(25) {
             let scores =
-                |won: bool| (0..done).filter(|at| (at % 2 == 0) == won).map(|_| -super::super::MAX_POINTS).collect();
+                |won: bool| (0..done).filter(|at| (at % 2 == 0) == won).map(|_| -crate::scoring::MAX_POINTS).collect();
             let ranking = Ranking {
                 model: "m".repeat(50),
                 won_scores: scores(true),
@@ -405,7 +410,7 @@ mod tests {
                 ..Trial::default()
             };
             let bytes = serde_json::to_string(&trial).unwrap().len();
-            assert!(bytes < crate::schema::MAX_MADE, "{bytes} after {done}");
+            assert!(bytes < crate::model::schema::MAX_MADE, "{bytes} after {done}");
         }
     }
 

@@ -1,7 +1,10 @@
 //! Completing tasks and opening them again.
 
 use super::record::{Task, TaskPatch, TaskStatus};
-use crate::{collection::Collection, draft::Pending, schema::Record, value::Id};
+use crate::{
+    engine::{collection::Collection, draft::Pending},
+    model::{schema::Record, value::Id},
+};
 
 impl Collection<'_, Task> {
     /// Completes a task, with how it went.

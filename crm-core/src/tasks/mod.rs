@@ -7,8 +7,8 @@ mod rules;
 pub use record::*;
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("tasks")
-        .kinds(&[crate::value::Kind::Task])
-        .grants(|role| crate::access::built_in::worked_with(crate::value::Kind::Task, role))
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("tasks")
+        .kinds(&[crate::model::value::Kind::Task])
+        .grants(|role| crate::engine::access::built_in::worked_with(crate::model::value::Kind::Task, role))
 }

@@ -2,10 +2,14 @@
 
 use super::record::{Task, TaskStatus};
 use crate::{
-    definitions::Definitions,
-    rules::{Rules, Settle},
-    schema::{MAX_TEXT, Record, one_line},
-    value::{Id, Time},
+    engine::{
+        definitions::Definitions,
+        rules::{Rules, Settle},
+    },
+    model::{
+        schema::{MAX_TEXT, Record, one_line},
+        value::{Id, Time},
+    },
 };
 
 impl Rules for Task {

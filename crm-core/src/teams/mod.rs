@@ -1,18 +1,20 @@
 //! Teams: groups of users, in a tree.
 
-pub mod record;
 mod rules;
 
-pub use record::*;
+pub use crate::model::records::team::{self as record, *};
 
 use crate::{
-    access::{Action, BuiltInRole, Grant, Scope, built_in::shared},
-    value::Kind,
+    engine::access::{BuiltInRole, built_in::shared},
+    model::{
+        access::{Action, Grant, Scope},
+        value::Kind,
+    },
 };
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("teams").kinds(&[Kind::Team]).grants(grants)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("teams").kinds(&[Kind::Team]).grants(grants)
 }
 
 /// What built-in roles may do with them.

@@ -1,12 +1,16 @@
 //! The rules of teams. That they form a tree, the draft holds for every kind with a parent.
 
-use super::record::{Team, TeamFields};
 use crate::{
-    access::escalation::{depends_on_teams, hold_own_rights},
-    draft::{Draft, Stop},
-    error::Error,
-    rules::Rules,
-    schema::Image,
+    engine::{
+        access::escalation::{depends_on_teams, hold_own_rights},
+        draft::{Draft, Stop},
+        rules::Rules,
+    },
+    model::{
+        error::Error,
+        records::team::{Team, TeamFields},
+        schema::Image,
+    },
 };
 
 impl Rules for Team {

@@ -11,20 +11,24 @@ use serde::{Deserialize, Serialize};
 
 use super::sums::linking;
 use crate::{
-    access::{Action, Actor},
-    change::Change,
     deals::{Deal, DealFields},
-    draft::{Answer, Draft, Pending, Step, Stop, asked_for},
-    engine::Engine,
-    error::Error,
-    filter::Filter,
-    listing::{self, ListQuery},
-    pipelines::record::{Stage, StageKind},
+    engine::{
+        draft::{Answer, Draft, Pending, Step, Stop, asked_for},
+        listing::{self, ListQuery},
+        runtime::Engine,
+    },
+    model::{
+        access::{Action, Actor},
+        change::Change,
+        error::Error,
+        filter::Filter,
+        records::pipeline::{Stage, StageKind},
+        schema::{Group, Image, KindDecl, RecordKind as _, common},
+        store::{Page, Position},
+        value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+    },
     reports::Reader,
-    schema::{Group, Image, KindDecl, RecordKind as _, common},
-    store::{Page, Position},
     tasks::{Task, TaskFields},
-    value::{FieldValue as _, Id, Kind, Ref, Time, Value},
 };
 
 /// Records that are walked together.

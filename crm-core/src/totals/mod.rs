@@ -6,7 +6,7 @@
 //! | lead | `last_activity_at` | when the latest completed interaction that links it took place |
 //! | lead | `next_task_due_at` | the earliest due date of its open tasks |
 //!
-//! No use case writes them: a [follower](crate::followers) of the log works out whose totals changes may have moved, and
+//! No use case writes them: a [follower](crate::engine::followers) of the log works out whose totals changes may have moved, and
 //! computes each of those anew from lists. Nothing is added or subtracted, so a run may be repeated, interrupted and resumed. It acts as the system, reads what no single user may see in full, and writes
 //! the machine's group alone: no change is logged and nobody's edit becomes a conflict. Whoever should not learn what
 //! deals come to is kept from `lifetime_value` by a field rule.
@@ -31,19 +31,24 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    access::{Access, Actor},
-    change::Change,
-    collection::Collection,
     crm::Crm,
     deals::Deal,
-    draft::{Answer, Pending, asked_for},
-    engine::Engine,
-    error::Error,
-    followers::{Followed, Follower, Run, drive, follow, micros},
+    engine::{
+        access::Access,
+        collection::Collection,
+        draft::{Answer, Pending, asked_for},
+        followers::{Followed, Follower, Run, drive, follow, micros},
+        runtime::Engine,
+    },
+    model::{
+        access::Actor,
+        change::Change,
+        error::Error,
+        schema::Image,
+        store::{FeedPlace, Got, Want},
+        value::{Id, Kind, Ref},
+    },
     reports::{MissingRate, Reader},
-    schema::Image,
-    store::{FeedPlace, Got, Want},
-    value::{Id, Kind, Ref},
 };
 use sums::{Books, LeftOut};
 use touched::Touched;
@@ -348,6 +353,6 @@ const fn has_totals(kind: Kind) -> bool {
 }
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("totals").follower(Follow)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("totals").follower(Follow)
 }

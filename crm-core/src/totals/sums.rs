@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    access::Action,
     companies::CompanyFields,
     contacts::ContactFields,
     deals::{Deal, DealFields},
-    error::Error,
-    filter::Filter,
+    engine::listing::{self, ListQuery},
     interactions::{Interaction, InteractionFields},
     leads::LeadFields,
-    listing::{self, ListQuery},
+    model::{
+        access::Action,
+        error::Error,
+        filter::Filter,
+        schema::{Image, RecordKind},
+        value::{Currency, Date, Decimal, ExactSum, Kind, Money, Ref, Value},
+    },
     reports::{InBase, MissingRate, RateTable, Reader, overflow},
-    schema::{Image, RecordKind},
     tasks::{Task, TaskFields},
-    value::{Currency, Date, Decimal, ExactSum, Kind, Money, Ref, Value},
 };
 
 /// What a sum of won deals leaves out.

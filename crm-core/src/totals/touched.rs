@@ -10,17 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{consequences::Consequence, has_totals};
 use crate::{
-    access::Action,
-    change::Change,
     deals::{Deal, DealFields},
-    error::Error,
-    filter::{Filter, Op},
-    listing::{self, ListQuery},
-    rates::RateFields,
+    engine::listing::{self, ListQuery},
+    model::{
+        access::Action,
+        change::Change,
+        error::Error,
+        filter::{Filter, Op},
+        records::rate::RateFields,
+        schema::{Image, RecordKind as _},
+        store::{Got, Position, Want},
+        value::{Currency, Date, FieldValue as _, Kind, Ref, Value},
+    },
     reports::Reader,
-    schema::{Image, RecordKind as _},
-    store::{Got, Position, Want},
-    value::{Currency, Date, FieldValue as _, Kind, Ref, Value},
 };
 
 /// Won deals that are walked together after a change of a rate: few, so that what they touch is done in one go.

@@ -8,11 +8,13 @@ use serde_json::Value as Json;
 
 use super::touched::Touched;
 use crate::{
-    change::Change,
-    error::Error,
-    followers::micros,
-    store::StoreError,
-    value::{Id, Time},
+    engine::followers::micros,
+    model::{
+        change::Change,
+        error::Error,
+        store::StoreError,
+        value::{Id, Time},
+    },
 };
 
 /// What of one tenant waits.

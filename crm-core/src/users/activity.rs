@@ -1,13 +1,19 @@
 //! Deactivating users, which hands over what is theirs, and activating them again.
 
-use super::record::{User, UserFields};
 use crate::{
-    collection::Collection,
-    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
-    error::Error,
-    jobs::{Job, Moved},
-    schema::Record,
-    value::{Id, Kind, Ref, Value},
+    engine::{
+        collection::Collection,
+        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+    },
+    model::{
+        error::Error,
+        records::{
+            job::{Job, Moved},
+            user::{User, UserFields},
+        },
+        schema::Record,
+        value::{Id, Kind, Ref, Value},
+    },
 };
 
 /// What becomes of a deactivated user's open records.

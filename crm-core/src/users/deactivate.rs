@@ -7,17 +7,21 @@ use serde_json::Value as Json;
 use super::activity::{Handover, set_active};
 use crate::{
     catalog,
-    collection::Collection,
-    draft::{Draft, Sets, Step, Stop},
-    error::Error,
-    filter::Filter,
-    jobs::{
-        Job, JobContext, JobHandler, Piece, Row, Verdict,
-        lists::{self, List, still_fits},
-        record::{read, written},
+    engine::{
+        collection::Collection,
+        draft::{Draft, Sets, Step, Stop},
+        jobs::{
+            JobContext, JobHandler, Piece, Row, Verdict,
+            lists::{self, List, still_fits},
+        },
     },
-    schema::Record,
-    value::{Id, Kind, Ref, Value},
+    model::{
+        error::Error,
+        filter::Filter,
+        records::job::{Job, read, written},
+        schema::Record,
+        value::{Id, Kind, Ref, Value},
+    },
 };
 
 /// The type of the job.

@@ -1,13 +1,17 @@
 //! One's own profile: what everybody may change of themselves, whatever they may change of others.
 
-use super::record::{User, UserFields as F, UserPatch};
 use crate::{
-    access::{Action, Permission},
-    collection::{Collection, hints_of, named, named_fields},
-    draft::{Draft, Pending, Sets, Step, Stop, asked_for},
-    error::Error,
-    schema::{Record, RecordKind as _},
-    value::{Id, Kind, Ref, Value},
+    engine::{
+        collection::{Collection, hints_of, named, named_fields},
+        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+    },
+    model::{
+        access::{Action, Permission},
+        error::Error,
+        records::user::{User, UserFields as F, UserPatch},
+        schema::{Record, RecordKind as _},
+        value::{Id, Kind, Ref, Value},
+    },
 };
 
 /// What a user may change of themselves: how they are called and reached, and how they want to be spoken to. What they

@@ -3,22 +3,23 @@
 mod activity;
 mod deactivate;
 mod me;
-pub mod record;
 mod rights;
 pub(crate) mod rules;
-pub(crate) mod signed_in;
 
+pub use crate::model::records::user::{self as record, *};
 pub use activity::Handover;
-pub use record::*;
 
 use crate::{
-    access::{Action, BuiltInRole, Grant, Scope, built_in::shared},
-    value::Kind,
+    engine::access::{BuiltInRole, built_in::shared},
+    model::{
+        access::{Action, Grant, Scope},
+        value::Kind,
+    },
 };
 
 /// What it adds to the engine.
-pub(crate) fn system() -> crate::system::System {
-    crate::system::System::new("users").kinds(&[Kind::User]).grants(grants).job(deactivate::Deactivate)
+pub(crate) fn system() -> crate::engine::system::System {
+    crate::engine::system::System::new("users").kinds(&[Kind::User]).grants(grants).job(deactivate::Deactivate)
 }
 
 /// What built-in roles may do with them.

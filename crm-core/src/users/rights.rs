@@ -1,18 +1,21 @@
 //! What a write of a user does to what users may do: roles and teams that one may give, the last administrator, sessions.
 
-use super::record::UserFields;
 use crate::{
-    access::{
-        Action, FieldRule, Permission, Scope,
-        escalation::{demand_no_more, depends_on_teams, of_rule, raises},
-        may_act,
+    auth::records::credentials::next_generation,
+    engine::{
+        access::{
+            escalation::{demand_no_more, depends_on_teams, of_rule, raises},
+            may_act,
+        },
+        draft::{Draft, Step, Stop},
     },
-    credentials::next_generation,
-    draft::{Draft, Step, Stop},
-    error::Error,
-    organizations::record::OrganizationFields,
-    schema::{Image, common},
-    value::{Id, Kind, Ref, Value},
+    model::{
+        access::{Action, FieldRule, Permission, Scope},
+        error::Error,
+        records::{organization::OrganizationFields, user::UserFields},
+        schema::{Image, common},
+        value::{Id, Kind, Ref, Value},
+    },
 };
 
 fn ids_of(image: &Image, field: UserFields) -> Vec<Id> {

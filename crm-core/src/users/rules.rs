@@ -1,17 +1,19 @@
 //! The rules of users.
 
-use super::{
-    record::{User, UserFields},
-    rights,
-};
+use super::rights;
 use crate::{
-    access::escalation::hold_own_rights,
-    definitions::Definitions,
-    draft::{Draft, Step, Stop},
-    error::Faults,
-    rules::{Rules, Settle},
-    schema::{Image, Record, common},
-    value::{Id, Time},
+    engine::{
+        access::escalation::hold_own_rights,
+        definitions::Definitions,
+        draft::{Draft, Step, Stop},
+        rules::{Rules, Settle},
+    },
+    model::{
+        error::Faults,
+        records::user::{User, UserFields},
+        schema::{Image, Record, common},
+        value::{Id, Time},
+    },
 };
 
 impl Rules for User {
@@ -64,7 +66,7 @@ pub(crate) fn full_name(first: Option<&str>, last: Option<&str>) -> Option<Strin
 
 /// Two names of the greatest length together would be longer than a name may be.
 fn cut(mut name: String) -> String {
-    if let Some((end, _)) = name.char_indices().nth(crate::schema::MAX_TEXT) {
+    if let Some((end, _)) = name.char_indices().nth(crate::model::schema::MAX_TEXT) {
         name.truncate(end);
     }
     name

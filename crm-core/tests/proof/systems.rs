@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
+use async_trait::async_trait;
 use crm_core::{
     Crm, Error,
     access::{Action, BuiltInRole, Grant, Scope},
@@ -12,11 +13,16 @@ use crm_core::{
     deals::NewDeal,
     definitions::Definitions,
     draft::{CommitHook, Draft, Lookup, Stop},
-    leads::{LeadPatch, NewLead},
+    jobs::{JobContext, JobHandler, JobStatus, Piece, Row, Verdict},
+    leads::{Lead, LeadPatch, NewLead},
+    listing::ListQuery,
     store::Want,
     system::System,
+    tasks::{NewTask, Task},
     value::{Id, Kind, Ref},
 };
+
+use serde_json::{Value as Json, json};
 
 use crate::support::{World, assert_fault, assert_forbidden, assert_not_found, hidden, run};
 
@@ -47,6 +53,51 @@ impl CommitHook for Door {
     }
 }
 
+/// Has every new lead called.
+struct CallBack;
+
+impl CommitHook for CallBack {
+    fn after(&self, draft: &mut Draft<'_>) -> Result<(), Stop> {
+        for lead in draft.changed::<Lead>()? {
+            if lead.before.is_none() {
+                let links = vec![Ref::new(Kind::Lead, lead.after.id)];
+                let title = format!("Call {}", lead.after.name);
+                draft.of::<Task>().create(NewTask { title, links, ..Default::default() })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names leads anew.
+struct Rename;
+
+#[async_trait]
+impl JobHandler for Rename {
+    fn name(&self) -> &'static str {
+        "acme.rename"
+    }
+
+    fn begin(&self, _: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
+        Ok(args.clone())
+    }
+
+    async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error> {
+        if place.is_some() {
+            return Ok(Piece::done(None));
+        }
+        let page = cx.crm().leads(cx.actor()).list(&ListQuery::new().limit(cx.limit())).await?;
+        let rows = page.items.iter().map(|lead| Ref::new(Kind::Lead, lead.id).into()).collect();
+        Ok(Piece::new(rows, json!("once")))
+    }
+
+    fn decide(&self, draft: &mut Draft<'_>, args: &Json, row: &Row) -> Result<Verdict, Stop> {
+        let name = args["name"].as_str().unwrap_or_default();
+        draft.of::<Lead>().update(row.record.id, LeadPatch::new().name(name))?;
+        Ok(Verdict::Changed)
+    }
+}
+
 impl Door {
     fn asked(&self) -> usize {
         self.asked.swap(0, Ordering::SeqCst)
@@ -55,6 +106,42 @@ impl Door {
 
 fn with(world: &World, system: System) -> Crm {
     Crm::builder_shared(Arc::new(world.store.clone())).clock(world.clock.clone()).system(system).build()
+}
+
+#[test]
+fn a_hook_writes_more_in_the_same_commit_and_is_held_to_every_rule() {
+    run(async {
+        let world = World::new().await;
+        let crm = with(&world, System::new("acme").hook(CallBack));
+        let lead = crm.leads(&world.admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await.unwrap();
+        let tasks = crm.tasks(&world.admin).list(&ListQuery::new()).await.unwrap().items;
+        assert_eq!((tasks.len(), tasks[0].title.as_str()), (1, "Call Ada"));
+        let change = crm.tasks(&world.admin).history(tasks[0].id).await.unwrap().remove(0);
+        assert_eq!((Some(change.commit), change.action.as_ref()), (lead.commit, "create"));
+        // Who may make leads and no tasks makes neither.
+        let role = world.role("leads", vec![Grant::new(Kind::Lead, Action::Create, Scope::All)], vec![]).await;
+        let actor = world.actor_with("leads", vec![role.id]).await;
+        let before = world.snapshot();
+        assert_forbidden(crm.leads(&actor).create(NewLead { name: "Eve".into(), ..Default::default() }).await);
+        assert_eq!(world.snapshot(), before);
+    });
+}
+
+#[test]
+fn a_job_of_the_embedders_own_is_told_in_the_log_by_its_name() {
+    run(async {
+        let world = World::new().await;
+        let crm = with(&world, System::new("acme").job(Rename));
+        let lead =
+            crm.leads(&world.admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await.unwrap().id;
+        let job = crm.jobs(&world.admin).start("acme.rename", json!({"name": "Eve"}), None).await.unwrap();
+        assert!(crm.worker().run(std::time::Duration::from_mins(1)).await.failed().next().is_none());
+        let job = crm.jobs(&world.admin).get(job.id).await.unwrap();
+        assert_eq!((job.status, job.done), (JobStatus::Completed, 1));
+        let last = crm.leads(&world.admin).history(lead).await.unwrap().pop().unwrap();
+        assert_eq!((last.action.as_ref(), last.by), ("acme.rename", world.admin.user()));
+        assert_eq!(crm.leads(&world.admin).get(lead).await.unwrap().name, "Eve");
+    });
 }
 
 #[test]

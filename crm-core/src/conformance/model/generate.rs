@@ -1,7 +1,7 @@
 //! Random sequences of operations from a seed.
 
 use super::{Base, ClaimMove, CommitOp, GuardOp, How, Op, Rng, Slot, WriteOp};
-use crate::value::Kind;
+use crate::model::value::Kind;
 
 /// The number of tenants.
 pub(super) const TENANTS: u8 = 2;
@@ -29,7 +29,7 @@ const OFTEN: [Kind; 11] = [
 
 /// Returns a sequence of operations, determined by the seed.
 pub fn ops(seed: u64, steps: usize) -> Vec<Op> {
-    let mut rng = Rng::new(super::super::lab::mix(seed));
+    let mut rng = Rng::new(crate::conformance::lab::mix(seed));
     // Few kinds per sequence, so that its operations interact. The organization is created with its tenant.
     let others = Kind::ALL.iter().copied().filter(|kind| *kind != Kind::Organization);
     let all: Vec<Kind> = others.chain(OFTEN).collect();

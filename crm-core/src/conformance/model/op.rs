@@ -1,7 +1,7 @@
 //! Operations as data: small, printable, and meaningful in any context, so that a sequence stays valid when operations
 //! are removed.
 
-use crate::value::Kind;
+use crate::model::value::Kind;
 
 /// A record of a pool. It has the same id in each tenant, to test the isolation of tenants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     catalog,
-    change::Change,
     conformance::{
         Edit, Failure, Harness, Lab, Outcome, World, differences,
         edit::sample,
@@ -25,13 +24,16 @@ use crate::{
         lab::mix,
         samples,
     },
-    filter::{Compare, Path, Predicate, Test},
-    schema::{FieldType, Image, KindDecl, Section, common},
-    store::{
-        Claim, ClaimOp, Commit, Guard, HistoryQuery, KeyEntry, LogQuery, MemoryStore, Query, StageMoveQuery, Store,
-        StoreError,
+    model::{
+        change::Change,
+        filter::{Compare, Path, Predicate, Test},
+        schema::{FieldType, Image, KindDecl, Section, common},
+        store::{
+            Claim, ClaimOp, Commit, Guard, HistoryQuery, KeyEntry, LogQuery, MemoryStore, Query, StageMoveQuery, Store,
+            StoreError,
+        },
+        value::{Id, Kind, Ref, Time, Value},
     },
-    value::{Id, Kind, Ref, Time, Value},
 };
 
 struct Memory;
@@ -401,7 +403,7 @@ impl Play<'_> {
     async fn touched(&self, commit: &Commit) -> Outcome {
         let Some(at) = self.worlds.iter().position(|world| world.tenant == commit.tenant) else { return Ok(()) };
         let guarded = commit.guards.iter().map(|guard| guard.record);
-        for record in commit.writes.iter().map(crate::store::Write::record).chain(guarded) {
+        for record in commit.writes.iter().map(crate::model::store::Write::record).chain(guarded) {
             self.same_record(at, record).await?;
         }
         for op in &commit.claims {

@@ -1,6 +1,6 @@
 //! The stage history of one record in a pipeline: its stage moves, and the stays between them.
 
-use crate::{
+use crate::model::{
     change::Change,
     value::{Id, Time},
 };

@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::survival::TimeInStage;
 use crate::{
-    pipelines::record::StageKind,
+    model::{
+        records::pipeline::StageKind,
+        value::{Currency, Id, Kind, Time},
+    },
     reports::{MissingRate, RateUsed, Sums},
-    value::{Currency, Id, Kind, Time},
 };
 
 /// The funnel report: how leads or deals moved through a pipeline. See

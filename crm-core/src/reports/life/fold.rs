@@ -8,14 +8,16 @@ use super::{
     survival::{Lasted, TimeInStage, time_in_stage},
 };
 use crate::{
-    error::Error,
-    pipelines::record::{Pipeline, Stage, StageKind},
+    model::{
+        error::Error,
+        records::pipeline::{Pipeline, Stage, StageKind},
+        schema::Record,
+        value::{Currency, Id, Kind, Time},
+    },
     reports::{
         money::{MissingRate, MoneyTally, RateUsed, Sums, Valued},
         table::MAX_GROUPS,
     },
-    schema::Record,
-    value::{Currency, Id, Kind, Time},
 };
 
 /// The period, and the end of the follow-up of stays that began in it.
@@ -241,7 +243,7 @@ impl<'a> Fold<'a> {
     }
 
     fn is_of_deals(&self) -> bool {
-        self.pipeline.kind == crate::pipelines::PipelineKind::Deal
+        self.pipeline.kind == crate::model::records::pipeline::PipelineKind::Deal
     }
 
     /// Counts a record that was won or lost in the period, with its value.

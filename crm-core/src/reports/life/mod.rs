@@ -13,16 +13,17 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Reader, Reports, groups, valued};
 use crate::{
-    access::{Access, Action},
     deals::{Deal, DealFields},
-    definitions::Definitions,
-    error::Error,
-    filter::Filter,
+    engine::{access::Access, definitions::Definitions, listing::ListQuery},
     leads::{Lead, LeadFields},
-    listing::ListQuery,
-    pipelines::record::{Pipeline, PipelineKind},
-    schema::{Image, Record, common},
-    value::{Currency, Id, Kind, Money, Time, Value},
+    model::{
+        access::Action,
+        error::Error,
+        filter::Filter,
+        records::pipeline::{Pipeline, PipelineKind},
+        schema::{Image, Record, common},
+        value::{Currency, Id, Kind, Money, Time, Value},
+    },
 };
 use course::{Move, Stay};
 pub use figures::{Ending, LifeReport, Outcomes, Reason, StageLife, TimeToWin, Velocity, WentTo};
@@ -178,7 +179,7 @@ async fn courses(
     let now_in: HashMap<Id, Option<Id>> = rows.iter().map(|row| (row.id, row.pipeline)).collect();
     let mut moves: HashMap<Id, Vec<Move>> = HashMap::new();
     let reason = places.reason.map(|(_, name)| name);
-    let mut collect = |change: &crate::change::Change| {
+    let mut collect = |change: &crate::model::change::Change| {
         if Some(change.record.kind) == kind
             && now_in.contains_key(&change.record.id)
             && let Some(one) = Move::of(change, reason)
@@ -192,7 +193,7 @@ async fn courses(
     let strays =
         |(id, own): (&Id, &Vec<Move>)| now_in.get(id).copied().flatten() != Some(pipeline.id) || course::has_gap(own);
     if moves.iter().any(strays) {
-        let mut collect = |change: &crate::change::Change| {
+        let mut collect = |change: &crate::model::change::Change| {
             if let Some(list) = moves.get_mut(&change.record.id).filter(|_| Some(change.record.kind) == kind) {
                 list.extend(Move::of(change, reason));
             }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::fold::Period;
-use crate::{
+use crate::model::{
     error::Error,
     filter::Filter,
     value::{Date, Id, Time, TimeError},

@@ -1,0 +1,15 @@
+//! The rules of the security log: only the use cases that it is about add to it, and an entry stays as it is.
+
+use super::record::SecurityEvent;
+use crate::{
+    engine::rules::{Rules, Settle},
+    model::schema::Record,
+};
+
+impl Rules for SecurityEvent {
+    fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
+        if before.is_some() {
+            cx.faults.push("", "append_only", "security log entries cannot be changed");
+        }
+    }
+}

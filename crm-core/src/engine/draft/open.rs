@@ -1,0 +1,247 @@
+//! A draft as the embedder sees it: atomic use cases of their own ([`Crm::decide`]), and what commit hooks read and write.
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use serde::Serialize;
+
+use super::{Answer, Draft, Pending, Sets, Step, Stop, asked_for};
+use crate::{
+    crm::Crm,
+    engine::{collection::key_by, definitions::Definitions},
+    model::{
+        access::Actor,
+        error::Error,
+        schema::{Image, Patch, Record, RecordKind},
+        value::{Id, Kind, Ref, Time},
+    },
+};
+
+impl Answer for () {
+    fn build(_: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(())
+    }
+}
+
+impl Answer for Vec<Ref> {
+    fn build(images: &[Arc<Image>]) -> Result<Self, Error> {
+        Ok(images.iter().map(|image| image.reference()).collect())
+    }
+}
+
+impl Crm {
+    /// An atomic use case of the embedder's own: reads records, decides, and writes any number of them in one commit that is
+    /// stored whole or not at all. Every gate, rule and permission that holds for the built-in use cases holds for it.
+    ///
+    /// The decision is a function of the draft and the arguments alone. It is called again whenever it asks for a record that
+    /// has not been read yet, and when somebody else was faster; so it does no I/O, reads no clock but [`Draft::now`] and keeps
+    /// nothing between calls. It passes every [`Stop`] on with `?`. It answers the records that the caller is to get.
+    ///
+    /// The action is the name under which the log tells of it. It has a dot in it (`acme.hand_over`), which no name of the CRM's
+    /// own has. The arguments are serialized for the fingerprint of an idempotency key.
+    ///
+    /// One read for each level of records that the decision asks for, and one commit. A commit has room for 100 items and 4 MB.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an action without a dot, those of the decision, and those of any write.
+    ///
+    /// ```
+    /// # use crm_core::{Crm, Error, MemoryStore, organizations::NewOrganization, leads::{Lead, LeadPatch, NewLead}, tasks::{NewTask, Task}};
+    /// # use crm_core::{draft::Draft, schema::Record, value::{Kind, Ref}};
+    /// # futures::executor::block_on(async {
+    /// # let crm = Crm::new(MemoryStore::new());
+    /// # let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
+    /// # let lead = crm.leads(&admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await?.id;
+    /// // The lead is marked and somebody is to call, both or neither.
+    /// let called: Record<Lead> = crm
+    ///     .decide(&admin, "acme.call_back", lead, |draft: &mut Draft<'_>, &lead| {
+    ///         let name = draft.of::<Lead>().get(lead)?.name.clone();
+    ///         draft.of::<Lead>().update(lead, LeadPatch::new().source("phone"))?;
+    ///         let about = Ref::new(Kind::Lead, lead);
+    ///         draft.of::<Task>().create(NewTask { title: format!("Call {name}"), links: vec![about], ..Default::default() })?;
+    ///         Ok(vec![about])
+    ///     })
+    ///     .await?
+    ///     .into_value();
+    /// assert_eq!(crm.leads(&admin).history(lead).await?.last().unwrap().action, "acme.call_back");
+    /// # let _ = called;
+    /// # Ok::<(), Error>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn decide<T, A, D>(&self, actor: &Actor, action: &'static str, arguments: A, decide: D) -> Pending<T>
+    where
+        T: Answer,
+        A: Serialize + Clone + Send + Sync + 'static,
+        D: Fn(&mut Draft<'_>, &A) -> Result<Vec<Ref>, Stop> + Send + Sync + Clone + 'static,
+    {
+        let asked = asked_for(&arguments);
+        Pending::new(&self.engine, actor, action, asked, Vec::new(), move |draft, _| {
+            if !action.contains('.') {
+                let message = "must have a dot in it, such as `acme.hand_over`: other names are the CRM's own";
+                return Err(Error::invalid("action", "reserved", message).into());
+            }
+            decide(draft, &arguments)
+        })
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// The moment of the decision, by the CRM's clock.
+    pub fn now(&self) -> Time {
+        self.cx.now
+    }
+
+    /// Who acts.
+    pub fn actor(&self) -> &'a Actor {
+        self.cx.actor
+    }
+
+    /// The definitions under which it is decided.
+    pub fn definitions(&self) -> &'a Definitions {
+        self.cx.definitions
+    }
+
+    /// The records of a kind in this draft.
+    pub fn of<K: RecordKind>(&mut self) -> DraftOf<'_, 'a, K> {
+        DraftOf { draft: self, kind: PhantomData }
+    }
+
+    /// The records of a kind that this commit creates or changes, as decided so far. Changes of computed fields alone are not
+    /// among them.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where a stored value is not of its field's type.
+    pub fn changed<K: RecordKind>(&self) -> Result<Vec<Changed<K>>, Stop> {
+        let of_kind = self.moved().into_iter().filter(|moved| moved.after.kind() == K::KIND);
+        of_kind
+            .map(|moved| {
+                let before = moved.before.as_deref().map(Record::from_image).transpose()?;
+                let fields = moved.fields.iter().map(ToString::to_string).collect();
+                Ok(Changed { before, after: Record::from_image(&moved.after)?, fields })
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Draft<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft").field("action", &self.step.action).finish_non_exhaustive()
+    }
+}
+
+/// A record that a commit creates or changes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Changed<K> {
+    /// The record before; `None` for a new one.
+    pub before: Option<Record<K>>,
+    /// The record as it is to be.
+    pub after: Record<K>,
+    /// The fields that changed.
+    pub fields: Vec<String>,
+}
+
+/// The records of one kind in a draft. Every method reads what it needs, or stops with [`Stop::Need`], which the decision
+/// passes on.
+#[derive(Debug)]
+pub struct DraftOf<'d, 'a, K> {
+    draft: &'d mut Draft<'a>,
+    kind: PhantomData<K>,
+}
+
+impl<K: RecordKind> DraftOf<'_, '_, K> {
+    /// The record as this draft has it and as the actor may see it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none, or none that the actor may see.
+    pub fn get(&mut self, id: Id) -> Result<Record<K>, Stop> {
+        let image = self.draft.read(Ref::new(K::KIND, id))?;
+        Ok(Record::from_image(&self.draft.cx.access.mask(&image))?)
+    }
+
+    /// The record as this draft has it, whole, whoever acts: for rules of the program. `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where a stored value is not of its field's type.
+    pub fn peek(&mut self, id: Id) -> Result<Option<Record<K>>, Stop> {
+        let image = self.draft.peek(Ref::new(K::KIND, id))?;
+        Ok(image.as_deref().map(Record::from_image).transpose()?)
+    }
+
+    /// The live record that has a unique value and that the actor may see.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a field that is not unique.
+    pub fn find(&mut self, field: &str, value: &str) -> Result<Option<Record<K>>, Stop> {
+        let cx = self.draft.cx;
+        let claim = key_by::<K>(&cx.access, cx.definitions, field, value)?.claim;
+        let Some(found) = self.draft.peek_claimed(&claim)? else { return Ok(None) };
+        match self.get(found.id) {
+            Err(Stop::Refuse(Error::NotFound(_))) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Creates a record and answers it as it is to be.
+    ///
+    /// # Errors
+    /// As [`Collection::create`](crate::engine::collection::Collection::create); [`Error::Invalid`] for a kind that only use cases of
+    /// the CRM make, such as a session.
+    pub fn create(&mut self, new: K::New) -> Result<Record<K>, Stop> {
+        if is_made_by_use_cases(K::KIND) {
+            let message = format!("a {} is made by its own use cases alone", K::KIND);
+            return Err(Error::invalid("kind", "not_created", message).into());
+        }
+        let patch: Patch<K> = new.into();
+        let (id, step) = (self.draft.new_id(), self.draft.step);
+        self.draft.create(K::KIND, id, Sets::asked(patch.sets()), step)?;
+        self.get(id)
+    }
+
+    /// Changes a record and answers it as it is to be.
+    ///
+    /// # Errors
+    /// As [`Collection::update`](crate::engine::collection::Collection::update).
+    pub fn update(&mut self, id: Id, patch: Patch<K>) -> Result<Record<K>, Stop> {
+        let step = self.draft.step;
+        self.draft.update(Ref::new(K::KIND, id), Sets::asked(patch.sets()), step)?;
+        self.get(id)
+    }
+
+    /// Archives a record. One that is archived already stays as it is.
+    ///
+    /// # Errors
+    /// As [`Collection::archive`](crate::engine::collection::Collection::archive).
+    pub fn archive(&mut self, id: Id) -> Result<(), Stop> {
+        let step = self.draft.step;
+        self.draft.archive(Ref::new(K::KIND, id), step)
+    }
+
+    /// Restores an archived record.
+    ///
+    /// # Errors
+    /// As [`Collection::restore`](crate::engine::collection::Collection::restore).
+    pub fn restore(&mut self, id: Id) -> Result<(), Stop> {
+        let step = self.draft.step;
+        self.draft.restore(Ref::new(K::KIND, id), &[], step)
+    }
+
+    /// Makes the commit depend on a record that was read: where somebody else changes it meanwhile, it is decided again. A
+    /// record that this draft writes is held to its version anyway.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such record.
+    pub fn hold(&mut self, id: Id) -> Result<(), Stop> {
+        let image = self.draft.peek(Ref::new(K::KIND, id))?.ok_or(Stop::not_found(K::KIND))?;
+        self.draft.guard(&image);
+        Ok(())
+    }
+}
+
+/// True for kinds whose records only use cases of the CRM make.
+const fn is_made_by_use_cases(kind: Kind) -> bool {
+    kind.is_internal()
+        || matches!(kind, Kind::Organization | Kind::Session | Kind::ApiKey | Kind::SecurityEvent | Kind::Job)
+}
+
+/// A step of the draft's own: before any use case has said what it does.
+pub(super) const NO_STEP: Step = Step::new("decide", None);

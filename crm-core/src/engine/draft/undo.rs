@@ -1,0 +1,262 @@
+//! Undo: the way back of a commit, as an ordinary write. Permissions and gates apply.
+//!
+//! It goes by value, not by what was touched since: a field is put back where it still holds what the commit left, is
+//! left alone where it is as before already, and is in conflict only where it holds something else. Lists and custom
+//! properties are taken back element by element ([`super::take_back`]), so changes can be undone in any order.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Draft, Lookup, Step, Stop, gate, sheet::Sets, take_back::TakeBack};
+use crate::{
+    catalog,
+    engine::stages::gates::Passage,
+    model::{
+        access::Action,
+        change::Change,
+        error::{ChangedSince, Error, UndoRefusal},
+        records::pipeline::PipelineKind,
+        schema::{Group, Image, Section, common},
+        value::{Id, Kind, Ref, Value},
+    },
+};
+
+/// Undoes what a commit did to a record and to the records of the same step.
+///
+/// Undoing a creation archives the record, and only while every field is as the creation left it.
+pub(crate) fn undo(draft: &mut Draft<'_>, record: Ref, commit: Id, step: Step) -> Result<Vec<Ref>, Stop> {
+    draft.want(Lookup::History(record));
+    draft.read(record)?;
+    let history = draft.history(record)?;
+    let mine = of_commit(&history, commit);
+    if mine.is_empty() {
+        return Err(refused(record, UndoRefusal::NoSuchChange));
+    }
+    undo_changes(draft, record, mine, step)
+}
+
+/// As [`undo`], of all the changes that one commit made to the record, in version order.
+pub(crate) fn undo_changes(
+    draft: &mut Draft<'_>,
+    record: Ref,
+    mine: Vec<Change>,
+    step: Step,
+) -> Result<Vec<Ref>, Stop> {
+    let Some(commit) = mine.first().map(|change| change.commit) else {
+        return Err(refused(record, UndoRefusal::NoSuchChange));
+    };
+    let mut others: Vec<Ref> = mine.iter().flat_map(|change| change.with.iter().copied()).collect();
+    others.retain(|other| *other != record);
+    draft.want(record);
+    for &other in &others {
+        draft.want(other);
+        draft.want(Lookup::History(other));
+    }
+    draft.stop_if_missing()?;
+    let mut steps: BTreeMap<Ref, Vec<Change>> = BTreeMap::from([(record, mine)]);
+    for other in others {
+        let theirs = of_commit(&draft.history(other)?, commit);
+        if !theirs.is_empty() {
+            steps.insert(other, theirs);
+        }
+    }
+    let mut undone = false;
+    for (&other, changes) in &steps {
+        undone |= undo_one(draft, other, changes, step)?;
+    }
+    if !undone {
+        return Err(refused(record, UndoRefusal::AlreadyUndone));
+    }
+    draft.tie();
+    Ok(steps.into_keys().collect())
+}
+
+/// Whether [`undo_changes`] would be carried out, as far as the records and their histories tell: nothing is written.
+/// A unique value that was taken meanwhile is found by the commit alone.
+pub(crate) fn try_undo(draft: &mut Draft<'_>, record: Ref, mine: Vec<Change>) -> Result<(), Stop> {
+    let mut trial = draft.trial();
+    undo_changes(&mut trial, record, mine, Step::new("undo", None)).map(drop)
+}
+
+fn of_commit(history: &[Change], commit: Id) -> Vec<Change> {
+    history.iter().filter(|change| change.commit == commit && change.group == Group::Person).cloned().collect()
+}
+
+fn refused(record: Ref, why: UndoRefusal) -> Stop {
+    Error::Undo { record, why }.into()
+}
+
+/// Undoes the changes of one commit to one record; false where nothing of them is left to undo.
+fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> Result<bool, Stop> {
+    let current = draft.read(record)?;
+    // What the commit as a whole made of each field.
+    let mut made: BTreeMap<&str, (&Value, &Value)> = BTreeMap::new();
+    for field in mine.iter().flat_map(|change| &change.fields) {
+        made.entry(&field.field).or_insert((&field.old, &field.new)).1 = &field.new;
+    }
+    if mine.iter().any(Change::is_creation) {
+        if current.is_archived() {
+            return Ok(false);
+        }
+        let changed = changed_since_creation(&current, &made);
+        if !changed.is_empty() {
+            return Err(conflict(draft, record, changed));
+        }
+        // Whoever made it may take it back; to archive what others made is a permission of its own.
+        let mine = draft.cx.actor.user().is_some_and(|user| current.values[common::CREATED_BY] == Value::Id(user));
+        gate::demand(draft, if mine { Action::Update } else { Action::Archive }, &current)?;
+        return draft.archive_checked(&current, step).map(|()| true);
+    }
+    let mut back: BTreeMap<String, Value> = BTreeMap::new();
+    let mut changed = Vec::new();
+    for (name, (old, new)) in made {
+        let is_field = name.starts_with("properties.") || current.decl.position(name).is_some();
+        if !is_field || is_kept_by_rule(&current, name) {
+            continue;
+        }
+        // That somebody wants no e-mail is never taken back by a way back of something else.
+        let restricts = current.decl.field(name).is_some_and(|field| field.marks.restricts);
+        if restricts && step.passage == Passage::Unconvert && PipelineKind::Lead.record_kind() != Some(record.kind) {
+            continue;
+        }
+        if matches!((old, new), (Value::Redacted, _) | (_, Value::Redacted)) {
+            back.insert(name.to_owned(), Value::Redacted);
+            continue;
+        }
+        let now = current.named(name);
+        match TakeBack::of(old, new, now) {
+            TakeBack::Done => {}
+            TakeBack::To(value) => drop(back.insert(name.to_owned(), value)),
+            TakeBack::Conflict => {
+                changed.push(ChangedSince { field: name.to_owned(), left: new.clone(), current: now.clone() });
+            }
+        }
+    }
+    if !changed.is_empty() {
+        return Err(conflict(draft, record, changed));
+    }
+    if back.is_empty() {
+        return Ok(false);
+    }
+    put_back(draft, &current, back, step).map(|()| true)
+}
+
+/// The fields that are not as the creation of the record left them.
+fn changed_since_creation(current: &Image, made: &BTreeMap<&str, (&Value, &Value)>) -> Vec<ChangedSince> {
+    let mut defaults = Image::empty(current.decl, current.tenant, current.id);
+    catalog::write_defaults(current.kind(), &mut defaults.values);
+    let mut names: Vec<String> = Vec::new();
+    for (at, field) in current.decl.fields.iter().enumerate() {
+        if field.is_logged() && at != common::ARCHIVED_AT && at != common::PROPERTIES {
+            names.push(field.name.to_owned());
+        }
+    }
+    let properties = current.values[common::PROPERTIES].as_map().into_iter().flatten();
+    names.extend(properties.map(|(key, _)| format!("properties.{key}")));
+    names.extend(made.keys().filter(|name| name.starts_with("properties.")).map(|&name| name.to_owned()));
+    names.sort_unstable();
+    names.dedup();
+    let mut changed = Vec::new();
+    for field in names {
+        let now = current.named(&field);
+        // A creation logs what it filled; of the rest, also of fields that are younger than the record, it left nothing.
+        let (left, is_as_left) = match made.get(field.as_str()) {
+            Some((_, left)) => (*left, TakeBack::same(left, now) || **left == Value::Redacted),
+            None => (&Value::Null, TakeBack::same(&Value::Null, now) || defaults.named(&field) == now),
+        };
+        if !is_as_left && !is_kept_by_rule(current, &field) {
+            changed.push(ChangedSince { field, left: left.clone(), current: now.clone() });
+        }
+    }
+    changed
+}
+
+/// Who is an administrator follows from the users, and is kept by the rule that follows them.
+fn is_kept_by_rule(image: &Image, name: &str) -> bool {
+    image.kind() == Kind::Organization && name == "admin_ids"
+}
+
+/// The refusal, naming the fields that the actor may see.
+fn conflict(draft: &Draft<'_>, record: Ref, mut fields: Vec<ChangedSince>) -> Stop {
+    fields.retain(|field| !draft.cx.access.is_hidden(record.kind, &field.field));
+    let decl = catalog::decl(record.kind);
+    for changed in &mut fields {
+        if decl.field(&changed.field).is_some_and(|field| field.marks.secret) {
+            (changed.left, changed.current) = (Value::Redacted, Value::Redacted);
+        }
+    }
+    refused(record, UndoRefusal::ChangedSince(fields))
+}
+
+/// Brings every field of a person back to what it was at a version.
+pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: Step) -> Result<(), Stop> {
+    draft.want(Lookup::History(record));
+    let current = draft.read(record)?;
+    let history = draft.history(record)?;
+    if version == 0 || version > current.versions.person {
+        let message = format!("must be 1 to {}", current.versions.person);
+        return Err(Error::invalid("version", "too_large", message).into());
+    }
+    let mut back: BTreeMap<String, Value> = BTreeMap::new();
+    for change in history.iter().filter(|change| change.group == Group::Person && change.version > version) {
+        for field in &change.fields {
+            back.entry(field.field.to_string()).or_insert_with(|| field.old.clone());
+        }
+    }
+    back.retain(|name, value| {
+        !is_kept_by_rule(&current, name)
+            && (matches!(value, Value::Redacted) || !TakeBack::same(current.named(name), value))
+    });
+    put_back(draft, &current, back, step)
+}
+
+/// Sets fields to old values: what people write as asked, so that field rules hold, the rest as the use case's own.
+fn put_back(
+    draft: &mut Draft<'_>,
+    current: &Arc<Image>,
+    back: BTreeMap<String, Value>,
+    step: Step,
+) -> Result<(), Stop> {
+    let record = current.reference();
+    let mut asked: Vec<(usize, Value)> = Vec::new();
+    let mut own: Vec<(usize, Value)> = Vec::new();
+    let mut properties: BTreeMap<String, Value> = BTreeMap::new();
+    let mut archived_properties: BTreeMap<String, Value> = BTreeMap::new();
+    let is_hidden = |name: &str| draft.cx.access.is_hidden(record.kind, name);
+    for (name, value) in back {
+        let position = current.decl.position(&name);
+        let of_person = position.is_none_or(|at| current.decl.fields[at].section == Section::Person);
+        if of_person && is_hidden(&name) {
+            return Err(refused(record, UndoRefusal::NotVisible));
+        }
+        if matches!(value, Value::Redacted) {
+            return Err(refused(record, UndoRefusal::Forgotten((!is_hidden(&name)).then_some(name))));
+        }
+        if let Some(key) = name.strip_prefix("properties.") {
+            // A property that has been archived since is brought back as it was; nobody can set it otherwise.
+            let live = draft.cx.definitions.property(current.kind(), key).is_some();
+            let map = if live { &mut properties } else { &mut archived_properties };
+            map.insert(key.to_owned(), value);
+        } else if let Some(at) = position {
+            if of_person { asked.push((at, value)) } else { own.push((at, value)) }
+        }
+    }
+    if !properties.is_empty() {
+        asked.push((common::PROPERTIES, Value::Map(Arc::new(properties))));
+    }
+    if !archived_properties.is_empty() {
+        own.push((common::PROPERTIES, Value::Map(Arc::new(archived_properties))));
+    }
+    let archiving = own.iter().find(|(at, _)| *at == common::ARCHIVED_AT).map(|(_, value)| value.is_null());
+    if archiving.is_some() {
+        gate::demand(draft, Action::Archive, current)?;
+    }
+    if archiving.is_none() || asked.len() + own.len() > 1 {
+        gate::demand(draft, Action::Update, current)?;
+    }
+    let nothing = asked.is_empty() && own.is_empty();
+    if current.is_archived() && archiving != Some(true) && !nothing {
+        return Err(Error::invalid("archived_at", "archived", "the record is archived: restore it first").into());
+    }
+    let after = current.as_ref().clone();
+    draft.write(Some(current), after, Sets { asked: &asked, own: &own, exactly: true }, step)
+}

@@ -1,0 +1,82 @@
+//! What the feed forgot before a follower came for it, told again from the history of each tenant.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::runtime::Engine,
+    model::{
+        change::Change,
+        error::Error,
+        store::{LogPosition, LogQuery},
+        value::{Id, Time},
+    },
+};
+
+/// How long before the follower had settled its log is told again: what clocks differ by.
+const MARGIN: i64 = 10 * 60 * 1_000_000;
+/// Pages that are read at once, at most: one of each tenant in which nothing happened.
+const PAGES: usize = 100;
+
+/// How far a gap has been told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Gap {
+    /// Recorded before this: what comes later the feed tells, from its beginning.
+    until: Time,
+    /// The tenants up to this one are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<Id>,
+    /// The tenant that is being told, and how far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    within: Option<(Id, LogPosition)>,
+}
+
+impl Gap {
+    /// A gap that was noticed now.
+    pub(super) fn noticed(engine: &Engine) -> Self {
+        let until = engine.clock.now().plus_micros(engine.max_clock_skew);
+        Self { until, done: None, within: None }
+    }
+
+    /// Reads on, at most so many changes, of what was recorded since a time; `None` where all has been told, else the gap that
+    /// is left. At least one tenant is looked at.
+    pub(super) async fn read(
+        mut self,
+        engine: &Engine,
+        since: Time,
+        limit: usize,
+        told: &mut Vec<(Id, Change)>,
+        until: Time,
+    ) -> Result<Option<Self>, Error> {
+        for _ in 0..PAGES {
+            let (tenant, after) = match self.within.take() {
+                Some((tenant, after)) => (tenant, Some(after)),
+                None => match engine.store.tenants(self.done, 1).await?.first() {
+                    Some(tenant) => (*tenant, None),
+                    None => return Ok(None),
+                },
+            };
+            let query = LogQuery {
+                tenant,
+                from: since.plus_micros(-MARGIN),
+                until: self.until,
+                descending: false,
+                after,
+                limit: limit - told.len(),
+            };
+            let page = engine.store.log(&query).await?;
+            match page.changes.last().filter(|_| page.more) {
+                Some(last) => self.within = Some((tenant, position(last))),
+                None => self.done = Some(tenant),
+            }
+            told.extend(page.changes.into_iter().map(|change| (tenant, change)));
+            if told.len() >= limit || engine.clock.now() >= until {
+                break;
+            }
+        }
+        Ok(Some(self))
+    }
+}
+
+fn position(change: &Change) -> LogPosition {
+    LogPosition { time: change.recorded_at, record: change.record, group: change.group, version: change.version }
+}

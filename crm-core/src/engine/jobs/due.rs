@@ -1,0 +1,98 @@
+//! Resuming every job that is due, of all tenants.
+
+use crate::{
+    crm::Crm,
+    engine::{collection::Collection, worker::Round},
+    model::{
+        access::Actor,
+        error::Error,
+        records::job::Job,
+        schema::RecordKind,
+        store::FeedPlace,
+        value::{Id, Ref, Time},
+    },
+};
+
+/// The name under which the store keeps which tenant's turn it is.
+const CONSUMER: &str = "crm.jobs";
+/// Microseconds of a job's turn.
+const TURN: i64 = 5_000_000;
+/// Jobs of one tenant that are looked at: those that a newer program has to do leave a turn to the others.
+const PER_TENANT: usize = 16;
+/// Jobs that are found at once.
+const PAGE: usize = 160;
+
+impl Crm {
+    /// Resumes every job that is due, of all tenants, until a moment by the CRM's clock: what a worker does. Each tenant that
+    /// has one is given its turn of five seconds, then again; the next call goes on with the tenant whose turn it is. Of a job
+    /// that fails or waits its record tells.
+    ///
+    /// Where nothing is due it costs two reads, however many tenants there are.
+    ///
+    /// # Errors
+    /// What the store says where it cannot tell what is due.
+    pub async fn resume_jobs(&self, until: Time) -> Result<Round, Error> {
+        super::resume_due(self, until).await
+    }
+}
+
+/// As [`Crm::resume_jobs`].
+pub(crate) async fn resume_due(crm: &Crm, until: Time) -> Result<Round, Error> {
+    let store = crm.engine.store.as_ref();
+    let place = store.feed_place(CONSUMER).await?;
+    let mut after: Option<Id> = place.as_ref().and_then(|place| place.state.as_ref()?.as_str()?.parse().ok());
+    let from = after;
+    let mut round = Round::default();
+    // Tenants behind the last one, then all, until a whole pass finds nothing that can be done.
+    let (mut is_whole, mut is_idle) = (after.is_none(), true);
+    'passes: loop {
+        let due = store.due(Job::decl(), crm.now(), after, PER_TENANT, PAGE).await?;
+        for jobs in due.chunk_by(|(one, ..), (other, ..)| one == other) {
+            if crm.now() >= until {
+                round.more = true;
+                break 'passes;
+            }
+            for &(tenant, job, _) in jobs {
+                after = Some(tenant);
+                if turn(crm, tenant, job, until, &mut round).await {
+                    is_idle = false;
+                    break;
+                }
+            }
+        }
+        if due.len() < PAGE {
+            if is_whole && is_idle {
+                break;
+            }
+            (after, is_whole, is_idle) = (None, true, true);
+        }
+    }
+    let next = after.filter(|_| round.more);
+    if next != from {
+        let place = place.unwrap_or_else(|| FeedPlace::beginning(crm.now()));
+        let state = next.map(|tenant| tenant.to_string().into());
+        // Where another process was faster, the next round goes on where that one stopped.
+        store.keep_feed_place(CONSUMER, &FeedPlace { state, ..place.clone() }, place.fence).await?;
+    }
+    Ok(round)
+}
+
+/// A job's turn; true where it made progress.
+async fn turn(crm: &Crm, tenant: Id, job: Ref, until: Time, round: &mut Round) -> bool {
+    let system = Actor::system(tenant);
+    let jobs = Collection::<Job>::new(&crm.engine, &system);
+    let Ok(before) = jobs.get(job.id).await else { return false };
+    match jobs.resume(job.id, until.min(crm.now().plus_micros(TURN))).await {
+        Ok(after) if after.machine_version > before.machine_version => {
+            *round.counts.entry("jobs").or_default() += 1;
+            *round.counts.entry("job_records").or_default() +=
+                u64::try_from(after.done - before.done).unwrap_or_default();
+            true
+        }
+        Ok(_) => false,
+        Err(_) => {
+            *round.counts.entry("job_errors").or_default() += 1;
+            false
+        }
+    }
+}

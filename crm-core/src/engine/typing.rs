@@ -1,0 +1,123 @@
+//! The types and checks of custom properties' values.
+
+use std::sync::Arc;
+
+use crate::model::{
+    records::property::{Property, PropertyType},
+    schema::FieldType,
+    value::{Decimal, Fault, Kind, Value},
+};
+
+/// The field type of a custom property; none where its own type is unknown: its values are kept, and cannot be written
+/// or asked for.
+pub fn property_type(property: &Property) -> Option<FieldType> {
+    Some(match property.r#type {
+        PropertyType::Unknown(_) => return None,
+        // Properties live in one map that lists carry too, so a long one is bounded by the map's own size.
+        PropertyType::Text | PropertyType::Select => FieldType::Text(255),
+        PropertyType::LongText => FieldType::Text(16_000),
+        PropertyType::Integer => FieldType::Int(i64::MIN, i64::MAX),
+        PropertyType::Decimal => FieldType::Decimal,
+        PropertyType::Money => FieldType::Money,
+        PropertyType::Boolean => FieldType::Bool,
+        PropertyType::Date => FieldType::Date,
+        PropertyType::Datetime => FieldType::Time,
+        PropertyType::MultiSelect => FieldType::Texts(50, 255),
+        PropertyType::Url => FieldType::Url,
+        PropertyType::Email => FieldType::Email,
+        PropertyType::Phone => FieldType::Phone,
+        PropertyType::Reference => {
+            FieldType::Id(property.rules.as_ref().and_then(|rules| rules.kind).unwrap_or(Kind::Contact))
+        }
+    })
+}
+
+/// As [`property_type`], of a value that somebody gives.
+///
+/// # Errors
+/// `unknown_type`.
+pub(crate) fn written_type(property: &Property) -> Result<FieldType, Fault> {
+    property_type(property).ok_or_else(|| {
+        let message = format!("is of the type `{}`, which requires a newer version of the program", property.r#type);
+        Fault::new("unknown_type", message)
+    })
+}
+
+/// Brings a value of a custom property into its normal form and holds the property's rules. What the record holds already
+/// (`held`) may stay, as a whole or of several options each.
+///
+/// # Errors
+/// A [`Fault`] that says what would be right.
+pub fn check_property(
+    property: &Property,
+    value: Value,
+    held: Option<&Value>,
+    default_country: Option<&str>,
+) -> Result<Value, Fault> {
+    let ty = written_type(property)?;
+    let value = ty.normalize(value, default_country)?;
+    if held == Some(&value) {
+        return Ok(value);
+    }
+    let value = ty.within_bounds(value)?;
+    let had = held.map(Value::items).unwrap_or_default();
+    let options = |text: &str| {
+        property.options.iter().any(|option| option.value == text && !option.archived)
+            || had.iter().any(|item| item.as_text() == Some(text))
+    };
+    let unknown = || {
+        let names: Vec<&str> =
+            property.options.iter().filter(|option| !option.archived).map(|option| option.value.as_str()).collect();
+        Fault::new("unknown_choice", format!("must be one of {}", names.join(", ")))
+    };
+    match (&property.r#type, &value) {
+        (PropertyType::Select, Value::Text(text)) if !options(text) => return Err(unknown()),
+        (PropertyType::MultiSelect, Value::List(items))
+            if !items.iter().all(|item| item.as_text().is_some_and(options)) =>
+        {
+            return Err(unknown());
+        }
+        _ => {}
+    }
+    if let Some(rules) = &property.rules {
+        let size = match &value {
+            Value::Int(number) => Some(Decimal::from(*number)),
+            Value::Decimal(number) => Some(*number),
+            Value::Money(money) => Some(money.amount),
+            Value::Text(text) => Some(Decimal::from(i64::try_from(text.chars().count()).unwrap_or(i64::MAX))),
+            _ => None,
+        };
+        let of_text = if value.as_text().is_some() { " characters" } else { "" };
+        if let (Some(size), Some(min)) = (size, rules.min)
+            && size < Decimal::from(min)
+        {
+            return Err(Fault::new("too_small", format!("must be at least {min}{of_text}")));
+        }
+        if let (Some(size), Some(max)) = (size, rules.max)
+            && size > Decimal::from(max)
+        {
+            return Err(Fault::new("too_large", format!("must be at most {max}{of_text}")));
+        }
+    }
+    Ok(match value {
+        Value::List(items) if items.is_empty() => Value::Null,
+        other => other,
+    })
+}
+
+/// The claimed form of a unique property's value: equal values have equal texts.
+pub fn claim_text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => return None,
+        Value::Text(text) => crate::model::value::fold(text),
+        other => other.to_json().to_string(),
+    })
+}
+
+/// Properties of a record by key, or an empty map.
+pub fn map_of(value: &Value) -> std::collections::BTreeMap<String, Value> {
+    match value {
+        Value::Map(map) => Arc::unwrap_or_clone(Arc::clone(map)),
+        _ => std::collections::BTreeMap::new(),
+    }
+}

@@ -1,0 +1,29 @@
+//! Teams: groups of users, in a tree.
+
+use crate::model::{
+    schema::record,
+    value::{Id, Kind},
+};
+
+record! {
+    /// A group of users. A grant of scope team covers a team and the teams below it.
+    Team, NewTeam, TeamPatch, TeamFields {
+        definition: true,
+        parent: parent_id,
+        own: [], team: [parent_id],
+        person {
+            /// Name, unique.
+            name: String = Text(MAX_TEXT), [required, unique, searchable];
+            /// The team above.
+            parent_id: Option<Id> = FieldType::Id(Kind::Team), [];
+            /// Who leads it.
+            manager_id: Option<Id> = FieldType::Id(Kind::User), [];
+            /// What it does.
+            description: Option<String> = Text(2000), [];
+        }
+        read_only {}
+        machine {}
+        derived {}
+        indexes { () -> name; (parent_id) -> name; }
+    }
+}

@@ -1,0 +1,216 @@
+//! The declaration of one kind: its fields, the common ones first, and its indexes.
+
+use foldhash::HashMap;
+
+use super::{ARCHIVED, ARCHIVED_WALK, Behavior, FieldDecl, FieldType, IndexDecl, MAX_TEXT, Marks, Section};
+use crate::model::value::Kind;
+
+/// The positions of the fields that every kind has.
+pub mod common {
+    /// `created_at`.
+    pub const CREATED_AT: usize = 0;
+    /// `created_by`; missing for the system.
+    pub const CREATED_BY: usize = 1;
+    /// `updated_at`.
+    pub const UPDATED_AT: usize = 2;
+    /// `updated_by`; missing for the system.
+    pub const UPDATED_BY: usize = 3;
+    /// `search_text`: what `q` looks into.
+    pub const SEARCH_TEXT: usize = 4;
+    /// `archived_at`.
+    pub const ARCHIVED_AT: usize = 5;
+    /// `external_id`.
+    pub const EXTERNAL_ID: usize = 6;
+    /// `properties`.
+    pub const PROPERTIES: usize = 7;
+    /// `shared_with`: users and teams.
+    pub const SHARED_WITH: usize = 8;
+    /// `merged_into`.
+    pub const MERGED_INTO: usize = 9;
+    /// `source_ids`.
+    pub const SOURCE_IDS: usize = 10;
+    /// `aliases`: the external ids of what was merged into it.
+    pub const ALIASES: usize = 11;
+    /// `erased_at`: when what it held of a person was erased.
+    pub const ERASED_AT: usize = 12;
+    /// How many there are.
+    pub const COUNT: usize = 13;
+}
+
+fn field(name: &'static str, ty: FieldType, section: Section) -> FieldDecl {
+    FieldDecl { name, ty, section, marks: Marks::default(), made_of: &[] }
+}
+
+fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
+    let unique = Marks { unique: true, searchable: true, ..Marks::default() };
+    [
+        field("created_at", FieldType::Time, Section::System),
+        field("created_by", FieldType::Id(Kind::User), Section::System),
+        field("updated_at", FieldType::Time, Section::System),
+        field("updated_by", FieldType::Id(Kind::User), Section::System),
+        field("search_text", FieldType::Folded, Section::Derived),
+        field("archived_at", FieldType::Time, Section::ReadOnly),
+        FieldDecl { marks: unique, ..field("external_id", FieldType::Text(MAX_TEXT), Section::Person) },
+        field("properties", FieldType::Properties, Section::Person),
+        field("shared_with", FieldType::Refs(&[Kind::Team, Kind::User], 50), Section::Person),
+        field("merged_into", FieldType::Id(kind), Section::ReadOnly),
+        field("source_ids", FieldType::Refs(Kind::SOURCES, 20), Section::ReadOnly),
+        field("aliases", FieldType::Texts(50, MAX_TEXT), Section::ReadOnly),
+        field("erased_at", FieldType::Time, Section::ReadOnly),
+    ]
+}
+
+/// What a kind's `record!` block says, before positions are worked out.
+#[derive(Clone, Copy, Debug)]
+pub struct KindParts {
+    /// The kind.
+    pub kind: Kind,
+    /// Its own fields.
+    pub fields: &'static [FieldDecl],
+    /// Fields that make a record a user's own.
+    pub own: &'static [&'static str],
+    /// Fields that make a record a team's.
+    pub team: &'static [&'static str],
+    /// Indexes: equal fields, whether the first is list-valued, sort field.
+    pub indexes: &'static [(&'static [&'static str], bool, &'static str)],
+    /// True where other records' rules read it: it is cached per process and touches the definitions epoch.
+    pub is_definition: bool,
+    /// The field that says from when on a record is of no use: see [`KindDecl::forgotten_at`].
+    pub forgotten_at: Option<&'static str>,
+    /// The field that says from when on a record waits to be worked on: see [`KindDecl::due`].
+    pub due: Option<&'static str>,
+    /// How the engine treats its records.
+    pub behavior: Behavior,
+}
+
+/// The declaration of a kind.
+#[derive(Debug)]
+pub struct KindDecl {
+    /// The kind.
+    pub kind: Kind,
+    /// All fields, the common ones first; an image's values stand in this order.
+    pub fields: Vec<FieldDecl>,
+    /// The indexes, `() → created_at` first and those of archived records last.
+    pub indexes: Vec<IndexDecl>,
+    /// Positions of the fields that make a record a user's own.
+    pub own: Vec<usize>,
+    /// Positions of the fields that make a record a team's.
+    pub team: Vec<usize>,
+    /// True where other records' rules read it (organization, team, role, property, pipeline).
+    pub is_definition: bool,
+    /// The position of the time from which on a record is of no use to anybody, and stores remove it by themselves,
+    /// sooner or later. Only of what the CRM keeps for itself, which nothing refers to; what the log says of it stays.
+    pub forgotten_at: Option<usize>,
+    /// The position of the time from which on the record waits to be worked on; it waits for nothing where that is
+    /// missing. Such records are found across tenants ([`Feed::due`](crate::model::store::Feed::due)), and the kind has an index
+    /// `() → due`.
+    pub due: Option<usize>,
+    /// How the engine treats its records.
+    pub behavior: Behavior,
+    positions: HashMap<&'static str, usize>,
+}
+
+impl KindDecl {
+    /// Works out the declaration of a kind. A name that an index gives wrongly leaves that index out; a test of the
+    /// catalogue holds that none is.
+    pub fn new(parts: &KindParts) -> Self {
+        let fields: Vec<FieldDecl> =
+            common_fields(parts.kind).iter().chain(parts.fields).copied().map(plainly_named).collect();
+        let positions: HashMap<_, _> = fields.iter().enumerate().map(|(at, field)| (field.name, at)).collect();
+        let at = |name: &str| positions.get(plain(name)).copied();
+        let find = |names: &[&'static str]| names.iter().map(|name| at(name)).collect::<Option<Vec<_>>>();
+        let mut indexes: Vec<IndexDecl> = Vec::new();
+        let always: (&[&str], bool, &str) = (&[], false, "created_at");
+        for (equals, per_element, sort) in std::iter::once(&always).chain(parts.indexes) {
+            let (Some(equal_at), Some(sort_at)) = (find(equals), at(sort)) else { continue };
+            let name =
+                format!("{} -> {}", equals.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", "), plain(sort));
+            if indexes.iter().all(|index| index.name != name) {
+                let position = indexes.len();
+                indexes.push(IndexDecl {
+                    name,
+                    position,
+                    equals: equal_at,
+                    per_element: *per_element,
+                    sort: sort_at,
+                    archived: false,
+                });
+            }
+        }
+        for (name, sort) in [(ARCHIVED_WALK, common::CREATED_AT), (ARCHIVED, common::ARCHIVED_AT)] {
+            indexes.push(IndexDecl {
+                name: name.to_owned(),
+                position: indexes.len(),
+                equals: Vec::new(),
+                per_element: false,
+                sort,
+                archived: true,
+            });
+        }
+        Self {
+            kind: parts.kind,
+            own: find(parts.own).unwrap_or_default(),
+            team: find(parts.team).unwrap_or_default(),
+            forgotten_at: parts.forgotten_at.and_then(at),
+            due: parts.due.and_then(at),
+            behavior: parts.behavior,
+            is_definition: parts.is_definition,
+            fields,
+            indexes,
+            positions,
+        }
+    }
+
+    /// The position of the field of a name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.positions.get(name).copied()
+    }
+
+    /// The field of a name.
+    pub fn field(&self, name: &str) -> Option<&FieldDecl> {
+        self.position(name).map(|at| &self.fields[at])
+    }
+
+    /// Of a derived field that is the first of several (`email` of `emails`): where they are, and what the member of each
+    /// is called. Filters and search go by all of them.
+    pub fn members_of(&self, at: usize) -> Option<(usize, &'static str)> {
+        let field = self.fields.get(at).filter(|field| field.section == Section::Derived)?;
+        let all = self.position(&format!("{}s", field.name))?;
+        matches!(self.fields[all].ty, FieldType::Structs(_)).then_some((all, field.name))
+    }
+
+    /// The index of a name, such as `owner_id -> created_at`.
+    pub fn index(&self, name: &str) -> Option<&IndexDecl> {
+        self.indexes.iter().find(|index| index.name == name)
+    }
+
+    /// The index `() → created_at`, by which jobs walk.
+    pub fn walk(&self) -> &IndexDecl {
+        &self.indexes[0]
+    }
+
+    /// The index `() → due` of a kind that declares when its records are due.
+    pub fn due_index(&self) -> Option<&IndexDecl> {
+        let due = self.due?;
+        self.indexes.iter().find(|index| index.equals.is_empty() && index.sort == due && !index.archived)
+    }
+
+    /// The index of archived records by the time of archiving.
+    pub fn archived(&self) -> &IndexDecl {
+        &self.indexes[self.indexes.len() - 1]
+    }
+
+    /// The index of archived records by their creation: the other half of [`KindDecl::walk`], for who wants both.
+    pub fn archived_walk(&self) -> &IndexDecl {
+        &self.indexes[self.indexes.len() - 2]
+    }
+}
+
+/// A Rust field named with a keyword (`r#type`) has the plain name (`type`).
+fn plain(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+fn plainly_named(field: FieldDecl) -> FieldDecl {
+    FieldDecl { name: field.name.strip_prefix("r#").unwrap_or(field.name), ..field }
+}

@@ -1,6 +1,0 @@
-//! The rules of throttles: only the use cases of sign-in make and write them.
-
-use super::record::Throttle;
-use crate::rules::Rules;
-
-impl Rules for Throttle {}
