@@ -375,7 +375,7 @@ macro_rules! collections {
     (records { $($(#[$doc:meta])* $kind:ident($module:ident) = $name:ident, $text:literal, $code:literal;)* } internal { $($rest:tt)* }) => {
         impl Crm {
             $($(#[$doc])*
-            pub fn $name<'a>(&'a self, actor: &'a Actor) -> Collection<'a, crate::$module::record::$kind> {
+            pub fn $name<'a>(&'a self, actor: &'a Actor) -> Collection<'a, crate::$module::$kind> {
                 Collection::new(&self.engine, actor)
             })*
         }

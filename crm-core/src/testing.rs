@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     crm::Crm,
-    leads::record::{Lead, NewLead},
+    leads::{Lead, NewLead},
     model::{
         access::Actor,
         ambient::{Clock, IdSource},

@@ -25,7 +25,7 @@ use crate::{
         undoable::{ViewedChange, viewed_changes},
         view::View,
     },
-    interactions::record::Interaction,
+    interactions::Interaction,
     model::{
         access::{Action, Actor, Permission},
         change::Change,
@@ -35,8 +35,8 @@ use crate::{
         store::{HistoryPosition, HistoryQuery, Position, Query},
         value::{Choice as _, Id, Kind, Ref, Time, Value, choices},
     },
-    notes::record::Note,
-    tasks::record::Task,
+    notes::Note,
+    tasks::Task,
 };
 
 /// The maximum number of contacts, and of deals, included in the timeline of a company.

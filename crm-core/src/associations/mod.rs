@@ -1,7 +1,7 @@
 //! Associations: labelled links between two records, with roles and dates.
 
 mod of;
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;

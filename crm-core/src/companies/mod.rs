@@ -1,7 +1,7 @@
 //! Companies: businesses that are customers or potential ones.
 
 pub(crate) mod name;
-pub mod record;
+mod record;
 mod rules;
 pub(crate) mod shared_hosts;
 

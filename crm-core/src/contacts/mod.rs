@@ -1,6 +1,6 @@
 //! Contacts: people outside the organization.
 
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;

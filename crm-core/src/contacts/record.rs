@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    companies::record::Lifecycle,
+    companies::Lifecycle,
     model::{
         schema::record,
         value::{Address, Choice, Decimal, Id, Kind, SocialLink, choices, structured},

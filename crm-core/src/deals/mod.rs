@@ -1,6 +1,6 @@
 //! Deals: sales opportunities.
 
-pub mod record;
+mod record;
 mod rules;
 mod stages;
 

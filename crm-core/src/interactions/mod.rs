@@ -1,6 +1,6 @@
 //! Interactions: e-mails, calls, meetings and messages that happened or are planned.
 
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;

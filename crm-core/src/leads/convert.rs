@@ -3,12 +3,12 @@
 use super::record::{Lead, LeadFields, Matched};
 use crate::{
     companies::{
+        Company, CompanyFields, Lifecycle, NewCompany,
         name::{self, NameKeys},
-        record::{Company, CompanyFields, Lifecycle, NewCompany},
         shared_hosts::SharedHosts,
     },
-    contacts::record::{Contact, ContactEmail, ContactFields, ContactPhone, NewContact, PhoneKind},
-    deals::record::{Deal, DealFields, NewDeal},
+    contacts::{Contact, ContactEmail, ContactFields, ContactPhone, NewContact, PhoneKind},
+    deals::{Deal, DealFields, NewDeal},
     engine::{
         collection::Collection,
         draft::{self, Answer, Draft, Lookup, Pending, Sets, Step, Stop},

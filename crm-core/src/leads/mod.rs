@@ -1,7 +1,7 @@
 //! Leads: potential customers.
 
 pub mod convert;
-pub mod record;
+mod record;
 mod rules;
 mod stages;
 

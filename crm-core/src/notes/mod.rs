@@ -1,6 +1,6 @@
 //! Notes on records.
 
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;

@@ -2,7 +2,7 @@
 
 mod rules;
 
-pub use crate::model::records::organization::{self as record, *};
+pub use crate::model::records::organization::*;
 pub mod bootstrap;
 
 /// What it adds to the engine.

@@ -1,14 +1,14 @@
 //! The board of a pipeline: its stages as columns, each a list of its own.
 
 use crate::{
-    deals::record::Deal,
+    deals::Deal,
     engine::{
         access::Access,
         collection::Collection,
         listing::{self, ListQuery},
         view::View,
     },
-    leads::record::Lead,
+    leads::Lead,
     model::{
         access::Action,
         error::Error,

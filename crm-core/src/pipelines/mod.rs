@@ -7,7 +7,7 @@ mod retire;
 mod rules;
 
 pub use crate::model::records::job::Moved;
-pub use crate::model::records::pipeline::{self as record, *};
+pub use crate::model::records::pipeline::*;
 pub use board::Column;
 pub(crate) use board::board;
 pub use moves::StageRef;

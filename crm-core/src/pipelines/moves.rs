@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    deals::record::DealFields,
+    deals::DealFields,
     engine::{
         collection::{Collection, hints_of, named, named_fields},
         definitions::Definitions,

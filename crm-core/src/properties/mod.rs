@@ -3,7 +3,7 @@
 mod rules;
 
 pub use crate::engine::typing;
-pub use crate::model::records::property::{self as record, *};
+pub use crate::model::records::property::*;
 
 /// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {

@@ -2,7 +2,7 @@
 
 mod rules;
 
-pub use crate::model::records::rate::{self as record, *};
+pub use crate::model::records::rate::*;
 
 /// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{MOST_OF_A_KIND, NextStep, QUIET_DAYS, Recommendation, is_before};
 use crate::{
-    deals::record::DealFields,
+    deals::DealFields,
     engine::{
         definitions::Definitions,
         stages::gates::{self, Passage},
     },
-    interactions::record::InteractionFields,
-    leads::record::LeadFields,
+    interactions::InteractionFields,
+    leads::LeadFields,
     model::{
         error::Faults,
         records::pipeline::{Stage, StageKind},
@@ -18,7 +18,7 @@ use crate::{
         value::{Kind, Time, Value},
     },
     scoring::{Fact, Gain, On},
-    tasks::record::TaskFields,
+    tasks::TaskFields,
 };
 
 const DAY: i64 = 86_400_000_000;

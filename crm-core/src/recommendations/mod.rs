@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     engine::{access::Access, draft::decide_only, listing::ListQuery, runtime::Engine},
-    interactions::record::Interaction,
+    interactions::Interaction,
     model::{
         access::{Action, Actor, Permission},
         error::Error,
@@ -21,7 +21,7 @@ use crate::{
         value::{Kind, Ref, Time, choices},
     },
     scoring::{self, Compiled, Fact, KINDS, Models as _, Needs, Reader},
-    tasks::record::Task,
+    tasks::Task,
 };
 
 use advise::{Prospect, Situation};

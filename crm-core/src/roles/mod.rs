@@ -3,7 +3,7 @@
 mod grants;
 mod rules;
 
-pub use crate::model::records::role::{self as record, *};
+pub use crate::model::records::role::*;
 
 /// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {

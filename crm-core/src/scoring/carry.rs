@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::score::Points;
 use crate::{
     engine::draft::{Draft, Stop},
-    leads::record::LeadFields,
+    leads::LeadFields,
     model::{
         change::FieldChange,
         schema::{Image, TypedField as _},

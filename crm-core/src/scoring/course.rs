@@ -23,7 +23,7 @@ use crate::{
         listing::{self, ListQuery},
         runtime::Engine,
     },
-    interactions::record::{Interaction, InteractionFields},
+    interactions::{Interaction, InteractionFields},
     model::{
         access::{Action, Actor},
         change::Change,

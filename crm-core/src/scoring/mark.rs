@@ -14,7 +14,7 @@ use crate::{
         definitions::Definitions,
         draft::{CommitHook, Draft, Lookup, Moved, Stop},
     },
-    interactions::record::InteractionFields,
+    interactions::InteractionFields,
     model::{
         change::FieldChange,
         schema::common,

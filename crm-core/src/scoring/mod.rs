@@ -37,7 +37,7 @@ mod learn;
 mod mark;
 mod model;
 mod models;
-pub mod record;
+mod record;
 pub mod rescorings;
 mod rules;
 mod score;

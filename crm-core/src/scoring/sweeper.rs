@@ -40,7 +40,7 @@ use crate::{
         value::{FieldValue as _, Id, Kind, Ref, Time},
     },
     scoring::{
-        record::ScoringModelFields,
+        ScoringModelFields,
         rescorings::{Reached, Rescoring},
     },
 };

@@ -1,7 +1,7 @@
 //! Tasks: things to do.
 
 mod complete;
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;

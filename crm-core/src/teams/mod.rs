@@ -2,7 +2,7 @@
 
 mod rules;
 
-pub use crate::model::records::team::{self as record, *};
+pub use crate::model::records::team::*;
 
 use crate::{
     engine::access::{BuiltInRole, built_in::shared},

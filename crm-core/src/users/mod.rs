@@ -6,7 +6,7 @@ mod me;
 mod rights;
 pub(crate) mod rules;
 
-pub use crate::model::records::user::{self as record, *};
+pub use crate::model::records::user::*;
 pub use activity::Handover;
 
 use crate::{

@@ -18,7 +18,7 @@ use crm_core::{
     properties::{NewProperty, PropertyPatch, PropertyType},
     roles::{NewRole, RolePatch},
     schema::{Group, Image, Patch, RecordKind},
-    scoring::{ScoringModel, record::ScoringModelPatch},
+    scoring::{ScoringModel, ScoringModelPatch},
     store::{Claim, ClaimOp, Commit, Got, History as _, HistoryQuery, Records as _, Want, Write},
     tasks::{NewTask, Priority, TaskPatch, TaskStatus},
     users::{Handover, UserPatch},

@@ -211,7 +211,7 @@ fn split(meter: &Mutex<Vec<Consumed>>) -> Units {
 
 #[tokio::test]
 async fn what_use_cases_cost() {
-    use crm_core::{deals::record::NewDeal, leads::record::NewLead, testing::Ready};
+    use crm_core::{deals::NewDeal, leads::NewLead, testing::Ready};
     let (store, meter) = metered().await;
     let Ready { crm, rep, .. } = Ready::on(Arc::new(store)).await.unwrap();
     let mut table: Vec<(&str, Units, Units)> = Vec::new();

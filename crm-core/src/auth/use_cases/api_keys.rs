@@ -9,7 +9,7 @@ use super::{
     token::{Seal, Token, Use},
 };
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::{
         access::Access,
         draft::{Draft, Outcome, Sets, Step, Stop},

@@ -2,7 +2,7 @@
 
 use super::{Auth, AuthError, Mail, log, passwords::give_ticket};
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::{
         access::Access,
         draft::{self, Draft, Sets, Step, Stop},

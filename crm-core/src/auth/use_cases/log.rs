@@ -2,7 +2,7 @@
 
 use super::{Auth, AuthError};
 use crate::{
-    auth::records::security_events::record::{SecurityEventFields, SecurityEventType},
+    auth::records::security_events::{SecurityEventFields, SecurityEventType},
     engine::draft::{Draft, Sets, Step, Stop},
     model::{
         access::Actor,

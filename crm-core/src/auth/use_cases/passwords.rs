@@ -8,7 +8,7 @@ use super::{
     tries,
 };
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Lookup, Sets, Step, Stop},
     model::{
         access::Actor,

@@ -2,7 +2,7 @@
 
 use super::{Auth, AuthError, Secret, SignedIn, log, password, sessions, token::Seal};
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Sets, Step, Stop},
     model::{
         error::Faults,

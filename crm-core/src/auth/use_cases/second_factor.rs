@@ -2,7 +2,7 @@
 
 use super::{Auth, AuthError, Secret, log, sessions, totp, tries};
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Stop},
     model::{
         access::Actor,

@@ -12,7 +12,7 @@ use super::{
     token::{Seal, Token, Use},
 };
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::{
         access::Access,
         collection::Collection,

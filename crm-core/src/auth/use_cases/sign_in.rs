@@ -9,7 +9,7 @@ use super::{
     tries::{self, Proof, Tried, Who},
 };
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Lookup, Stop, claim_of_value},
     model::{
         records::{credential::CredentialFields, organization::OrganizationFields, user::UserFields},

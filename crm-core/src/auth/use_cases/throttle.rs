@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{policy::Limit, token::Seal};
 use crate::{
-    auth::records::throttles::record::{Throttle, ThrottleFields},
+    auth::records::throttles::{Throttle, ThrottleFields},
     engine::draft::{Draft, Sets, Step, Stop},
     model::{
         schema::Record,

@@ -9,7 +9,7 @@ use super::{
     token::Seal,
 };
 use crate::{
-    auth::records::security_events::record::SecurityEventType,
+    auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Lookup, Step, Stop},
     model::{
         access::Actor,

@@ -17,7 +17,7 @@ mod start;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 
-pub use crate::model::records::job::{self as record, *};
+pub use crate::model::records::job::*;
 pub(crate) use due::resume_due;
 pub use handler::{JobContext, JobHandler, Piece, Row, Verdict};
 pub use run::MAX_ATTEMPTS;

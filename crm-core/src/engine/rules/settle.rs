@@ -93,7 +93,7 @@ pub(crate) type ClaimsOf<K> = fn(&K, &Definitions) -> Vec<(&'static str, String)
 /// A rule of the embedder's own: it holds for every writer, as the built-in ones do.
 ///
 /// ```
-/// # use crm_core::{error::Faults, leads::record::LeadFields, rules::Validator, schema::Image, value::Kind};
+/// # use crm_core::{error::Faults, leads::LeadFields, rules::Validator, schema::Image, value::Kind};
 /// struct NoFreeMail;
 /// impl Validator for NoFreeMail {
 ///     fn check(&self, _before: Option<&Image>, after: &Image, faults: &mut Faults) {

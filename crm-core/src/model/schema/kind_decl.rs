@@ -60,6 +60,51 @@ fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
     ]
 }
 
+/// The names of the fields that every kind has.
+const COMMON_FIELDS: [&str; common::COUNT] = [
+    "created_at",
+    "created_by",
+    "updated_at",
+    "updated_by",
+    "search_text",
+    "archived_at",
+    "external_id",
+    "properties",
+    "shared_with",
+    "merged_into",
+    "source_ids",
+    "aliases",
+    "erased_at",
+];
+
+/// Returns `true` if a kind with these fields of its own has a field of the name. At compile time, so that a misspelt name in
+/// a `record!` block does not compile.
+pub(crate) const fn is_field(own: &[&str], name: &str) -> bool {
+    contains(own, name) || contains(&COMMON_FIELDS, name)
+}
+
+const fn contains(names: &[&str], name: &str) -> bool {
+    let mut at = 0;
+    while at < names.len() {
+        if equal(names[at].as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn equal(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    one.len() == other.len()
+}
+
 /// What a kind's `record!` block says, before positions are worked out.
 #[derive(Clone, Copy, Debug)]
 pub struct KindParts {
@@ -111,8 +156,7 @@ pub struct KindDecl {
 }
 
 impl KindDecl {
-    /// Works out the declaration of a kind. A name that an index gives wrongly leaves that index out; a test of the
-    /// catalogue holds that none is.
+    /// Works out the declaration of a kind.
     pub fn new(parts: &KindParts) -> Self {
         let fields: Vec<FieldDecl> =
             common_fields(parts.kind).iter().chain(parts.fields).copied().map(plainly_named).collect();

@@ -14,6 +14,7 @@ pub use field::{FieldDecl, FieldType, MAX_LONG_TEXT, MAX_MADE, MAX_TEXT, Marks, 
 pub(crate) use hiding::hidden_with;
 pub use image::{Group, Image, Versions};
 pub use index::{ARCHIVED, ARCHIVED_WALK, IndexDecl};
+pub(crate) use kind_decl::is_field;
 pub use kind_decl::{KindDecl, KindParts, common};
 pub use record::{Patch, Record, RecordKind, TypedField};
 

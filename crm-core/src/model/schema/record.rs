@@ -341,6 +341,23 @@ macro_rules! record {
             }
         }
 
+        const _: () = {
+            const FIELDS: &[&str] =
+                &[$(stringify!($pf),)* $(stringify!($rf),)* $(stringify!($mf),)* $(stringify!($df),)*];
+            const NAMED: &[&str] = &[
+                $(stringify!($own),)* $(stringify!($team),)*
+                $($(stringify!($eq),)* $(stringify!($list), $(stringify!($more),)*)? stringify!($sort),)*
+            ];
+            let mut at = 0;
+            while at < NAMED.len() {
+                assert!(
+                    $crate::model::schema::is_field(FIELDS, NAMED[at]),
+                    concat!("`own`, `team` or an index of ", stringify!($name), " names a field that there is none of")
+                );
+                at += 1;
+            }
+        };
+
         impl $crate::model::schema::RecordKind for $name {
             const KIND: $crate::model::value::Kind = $crate::model::value::Kind::$name;
             type New = $new;

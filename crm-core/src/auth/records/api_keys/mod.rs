@@ -2,4 +2,4 @@
 
 mod rules;
 
-pub use crate::model::records::api_key::{self as record, *};
+pub use crate::model::records::api_key::*;

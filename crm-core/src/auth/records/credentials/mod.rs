@@ -2,5 +2,5 @@
 
 mod rules;
 
-pub use crate::model::records::credential::{self as record, *};
+pub use crate::model::records::credential::*;
 pub(crate) use rules::next_generation;

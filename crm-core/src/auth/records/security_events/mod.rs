@@ -1,6 +1,6 @@
 //! The security log: sign-ins, refusals and the like, which are no change of a record. Only ever added to.
 
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;

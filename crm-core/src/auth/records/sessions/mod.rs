@@ -2,4 +2,4 @@
 
 pub(crate) mod rules;
 
-pub use crate::model::records::session::{self as record, *};
+pub use crate::model::records::session::*;

@@ -1,6 +1,6 @@
 //! Throttles: failed sign-ins counted in the store, so that they are counted across all processes.
 
-pub mod record;
+mod record;
 mod rules;
 
 pub use record::*;
