@@ -1,4 +1,4 @@
-//! The audit: every change of a tenant in the order in which it was recorded, for those who watch over it.
+//! The audit log: every change of a tenant in the order in which it was recorded, for auditors.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::{
     },
 };
 
-/// Which part of a tenant's log to read.
+/// Selects a part of a tenant's log.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Recorded at this time or later; from the beginning where not given.
+    /// Only changes recorded at this time or later; default: from the beginning.
     pub from: Option<Time>,
-    /// Recorded before this time; up to now where not given.
+    /// Only changes recorded before this time; default: until now.
     pub until: Option<Time>,
-    /// Latest first.
+    /// `true` for the latest first.
     pub descending: bool,
-    /// How many at most, 1 to 200; 20 where not given.
+    /// The maximum number of changes, 1 to 200; default: 20.
     pub limit: Option<usize>,
-    /// Where to go on: [`ListPage::next_cursor`] of the page before, of the same query.
+    /// Where to continue: [`ListPage::next_cursor`] of the previous page of the same query.
     pub cursor: Option<String>,
 }
 
-/// The log of a tenant, as one actor may read it.
+/// The log of a tenant, with the permissions of an actor.
 #[derive(Clone)]
 pub struct Audit<'a> {
     engine: &'a Arc<Engine>,
@@ -52,15 +52,15 @@ impl<'a> Audit<'a> {
         Self { engine, actor }
     }
 
-    /// A page of the log. Needs the permission `security_event.read` with scope `all` and without a condition: who has
-    /// it sees *that* anything changed, of any kind, who did it, when and through what. *What* it was before and after
-    /// is told as the actor could read it: fields that are hidden from them are left out, and of kinds whose every
-    /// record they may not read the values are told as nothing ([`Value::Redacted`]). Secrets are in no log.
+    /// Returns a page of the log. Requires the permission `security_event.read` with scope `all` and without a
+    /// condition. It shows *that* something changed, of any kind, by whom, when and through what. Old and new values
+    /// are shown as far as the actor may read them: hidden fields are omitted, and values of kinds that the actor may
+    /// not read completely are replaced by [`Value::Redacted`]. The log contains no secrets.
     ///
-    /// May lag behind the latest commits, as lists may. One read of the log and one of the epoch.
+    /// May lag behind the latest commits, as lists may. Costs one read of the log and one of the epoch.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Invalid`] for a limit or a cursor that cannot be.
+    /// [`Error::Forbidden`]; [`Error::Invalid`] for an invalid limit or cursor.
     pub async fn page(&self, query: &AuditQuery) -> Result<ListPage<Change>, Error> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
@@ -88,7 +88,7 @@ impl<'a> Audit<'a> {
             version: change.version,
         });
         let next_cursor = last.map(|at| listing::seal(&definitions, self.actor, &signature, &at));
-        // Throttles say only that somebody tried, under a name that says nothing: noise.
+        // Throttles only show that someone tried to sign in, under a hashed name: noise.
         let told = page.changes.into_iter().filter(|change| change.record.kind != Kind::Throttle);
         Ok(ListPage { items: told.map(|change| told_to(&access, change)).collect(), next_cursor })
     }
@@ -103,8 +103,8 @@ impl<'a> Audit<'a> {
     }
 }
 
-/// A change as the actor may see it. The log alone does not tell whose a record is now, so that only who may read every
-/// record of its kind is told what was in it.
+/// Masks a change for the actor. The log alone does not show who owns a record now, so values are shown only to actors
+/// who may read every record of the kind.
 fn told_to(access: &Access<'_>, change: Change) -> Change {
     let kind = change.record.kind;
     let sees = kind.is_internal()

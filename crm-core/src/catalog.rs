@@ -1,11 +1,11 @@
-//! Every kind's declaration by kind: what stores derive their tables from.
+//! The catalog: the declaration of every kind, from which stores derive their tables.
 
 use crate::model::{
     schema::{KindDecl, RecordKind},
     value::{Kind, Value},
 };
 
-/// An expression for the type `K` of the record of a kind: `by_kind!(kind, K => K::decl())`.
+/// Evaluates an expression with the record type of a kind as `K`: `by_kind!(kind, K => K::decl())`.
 macro_rules! by_kind {
     ($kind:expr, $K:ident => $body:expr) => { $crate::kind_table::kinds!(by_kind @ [$kind, $K => $body]) };
     (@ [$($with:tt)*] records { $($records:tt)* } internal { $($internal:tt)* }) => {
@@ -24,7 +24,7 @@ macro_rules! by_kind {
 }
 pub(crate) use by_kind;
 
-/// The declaration of a kind.
+/// Returns the declaration of a kind.
 pub fn decl(kind: Kind) -> &'static KindDecl {
     by_kind!(kind, K => K::decl())
 }
@@ -34,7 +34,7 @@ pub fn write_defaults(kind: Kind, values: &mut [Value]) {
     by_kind!(kind, K => K::write_defaults(values));
 }
 
-/// The declarations of every kind, in declared order.
+/// Returns the declarations of all kinds, in declared order.
 pub fn all() -> impl Iterator<Item = &'static KindDecl> {
     Kind::ALL.iter().map(|&kind| decl(kind))
 }
@@ -50,10 +50,10 @@ mod tests {
             let behavior = decl.behavior;
             assert!(!behavior.creator_owns || (decl.own.len() == 1 && decl.team.len() == 1), "{}", decl.kind);
             assert!(decl.fields.iter().all(|field| !field.name.contains('#')), "{}", decl.kind);
-            // Stores find what is due by a time, in an index of its own.
+            // Stores find due records by time, in a separate index.
             let due = decl.due.map(|at| decl.fields[at].ty);
             assert!(due.is_none_or(|ty| ty == FieldType::Time && decl.due_index().is_some()), "{}", decl.kind);
-            // What the engine is told by position is of the type that it takes it for.
+            // Checks the type of each field that the engine uses by position.
             let is = |at: Option<usize>, ty: FieldType| at.is_none_or(|at| decl.fields[at].ty == ty);
             assert!(is(behavior.parent, FieldType::Id(decl.kind)), "{}", decl.kind);
             assert!(is(behavior.announced_at, FieldType::Time), "{}", decl.kind);

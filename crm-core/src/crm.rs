@@ -1,4 +1,4 @@
-//! The entry point: one plain struct over a store.
+//! The entry point: [`Crm`], a struct over a store.
 
 use std::{any::TypeId, collections::HashMap, sync::Arc, time::Duration};
 
@@ -182,8 +182,8 @@ impl Crm {
         }
     }
 
-    /// What the program gives to a built-in role in every organization, by its systems and the embedder's: in force less what
-    /// an organization withholds, besides what it adds.
+    /// Returns the grants that the built-in systems and those of the embedder give to a built-in role. Each
+    /// organization has them, except for those it withholds, in addition to those it adds.
     pub fn built_in_grants(&self, role: BuiltInRole) -> &[Grant] {
         self.engine.systems.grants(role)
     }
@@ -299,14 +299,14 @@ impl Crm {
         Ok(self.engine.store.tenants(after, limit).await?)
     }
 
-    /// All background work, to be run by the program again and again: what follows the log, jobs, scores. No actor stands
-    /// before it.
+    /// Returns the worker, which performs all background work: followers of the log, jobs, scores. The program runs it
+    /// repeatedly. Takes no actor.
     pub const fn worker(&self) -> Worker<'_> {
         Worker::new(self)
     }
 
-    /// What the machine keeps of records though it is a sum over others: lifetime value, last activity, next task.
-    /// [The worker](Crm::worker) keeps them, too. No actor stands before it.
+    /// Returns the totals: computed fields that are sums over other records, such as lifetime value, last activity and
+    /// next task. [The worker](Crm::worker) updates them. Takes no actor.
     pub const fn totals(&self) -> Totals<'_> {
         Totals::new(self)
     }
@@ -359,8 +359,8 @@ impl Crm {
         Recommendations::new(&self.engine, actor)
     }
 
-    /// Keeps the scores that records carry up to date, of one tenant or of all. [The worker](Crm::worker) does so, too. No
-    /// actor stands before it.
+    /// Returns the sweeper, which updates the scores of records, for one tenant or all. [The worker](Crm::worker) runs
+    /// it too. Takes no actor.
     pub const fn score_sweeper(&self) -> Sweeper<'_> {
         Sweeper::new(&self.engine)
     }

@@ -1,62 +1,66 @@
-//! The one table of kinds: all that is said of a kind outside its folder, its tables and its routes.
+//! The table of kinds: everything that must be declared for a kind outside its folder, its tables and its routes.
 //!
-//! An entry is a kind with the module of its `record.rs`, its plural, its name and its [code](crate::model::value::Kind::code). The
-//! order is the order in which stores lock records; nothing stored depends on it. A code is stored: it never changes, and
-//! codes sort as names do.
+//! An entry is a kind with the module of its `record.rs`, its plural, its name and its
+//! [code](crate::model::value::Kind::code). The order of entries is the order in which stores lock records; nothing stored
+//! depends on it. Codes are stored: they never change, and they sort like names.
 
-/// Gives the table to a macro, after what else it is to be given: `kinds!(then with)` is `then!(with records {…} internal {…})`.
-/// What is `internal` only use cases read and write: no permission is on it, and nobody is shown one.
+/// Passes the table to a macro after other tokens: `kinds!(then with)` expands to `then!(with records {…} internal
+/// {…})`. `internal` kinds are read and written only by use cases: they have no permissions and are never returned to
+/// users.
 macro_rules! kinds {
     ($then:ident $($with:tt)*) => {
         $then! { $($with)*
             records {
-                /// A tenant: the company that uses the CRM.
+                /// Organizations: tenants, each a company that uses the CRM.
                 Organization(organizations) = organizations, "organization", "or";
-                /// A group of users, in a tree.
+                /// Teams: groups of users that form a tree.
                 Team(teams) = teams, "team", "te";
-                /// A set of grants and field rules.
+                /// Roles: sets of grants and field rules.
                 Role(roles) = roles, "role", "ro";
-                /// A person (or program) that acts in the CRM.
+                /// Users: people or programs that act in the CRM.
                 User(users) = users, "user", "us";
-                /// The definition of a custom property of one kind.
+                /// Properties: definitions of custom properties.
                 Property(properties) = properties, "property", "pt";
-                /// Ordered stages for leads or for deals.
+                /// Pipelines: ordered stages for leads or deals.
                 Pipeline(pipelines) = pipelines, "pipeline", "pi";
-                /// What one unit of a currency was worth on a day.
+                /// Rates: the value of one unit of a currency on a date.
                 Rate(rates) = rates, "rate", "ra";
-                /// A business one sells to.
+                /// Products: goods and services that the organization sells.
+                Product(products) = products, "product", "pr";
+                /// Companies: businesses to which the organization sells.
                 Company(companies) = companies, "company", "cm";
-                /// A person one deals with.
+                /// Contacts: people with whom the organization deals.
                 Contact(contacts) = contacts, "contact", "co";
-                /// Somebody who may become a customer.
+                /// Leads: potential customers.
                 Lead(leads) = leads, "lead", "le";
-                /// A sale that may happen.
+                /// Deals: potential sales.
                 Deal(deals) = deals, "deal", "de";
-                /// Something to do.
+                /// Tasks: work to do.
                 Task(tasks) = tasks, "task", "ta";
-                /// An e-mail, call, meeting or message that happened or is planned.
+                /// Interactions: emails, calls, meetings and messages, past or planned.
                 Interaction(interactions) = interactions, "interaction", "in";
-                /// A text about records.
+                /// Notes: text about records.
                 Note(notes) = notes, "note", "no";
-                /// A labelled link between two records.
+                /// Associations: labelled links between two records.
                 Association(associations) = associations, "association", "as";
-                /// Where a user is signed in. Made by signing in; archiving one ends it.
+                /// Sessions: sign-ins of users. Created by signing in; archiving a session ends it.
                 Session(sessions) = sessions, "session", "ss";
-                /// What a program signs in with. Made and rotated by the use cases of sign-in; archiving one revokes it.
+                /// API keys: credentials of programs. Created and rotated by the sign-in use cases; archiving a key
+                /// revokes it.
                 ApiKey(api_keys) = api_keys, "api_key", "ak";
-                /// An entry of the security log. To be read.
+                /// Security events: the entries of the security log. Read-only.
                 SecurityEvent(security_events) = security_events, "security_event", "se";
-                /// Long work, done piece by piece.
+                /// Jobs: long-running work, done in run slices.
                 Job(jobs) = jobs, "job", "jo";
-                /// Rules by which records are scored.
+                /// Scoring models: the rules by which records are scored.
                 ScoringModel(scoring) = scoring_models, "scoring_model", "sc";
             }
             internal {
-                /// What a user signs in with.
+                /// Credentials: the sign-in data of users.
                 Credential(credentials) = credentials, "credential", "cr";
-                /// Failed sign-ins, counted.
+                /// Throttles: counters of failed sign-ins.
                 Throttle(throttles) = throttles, "throttle", "th";
-                /// When the score of a record is due again.
+                /// The rescore queue: the times at which the scores of records are due.
                 Rescoring(rescorings) = rescorings, "rescoring", "re";
             }
         }

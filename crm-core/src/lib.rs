@@ -28,6 +28,7 @@ pub mod organizations;
 pub mod pipelines;
 #[cfg(feature = "predictive")]
 pub mod predict;
+pub mod products;
 pub mod properties;
 pub mod rates;
 pub mod recommendations;

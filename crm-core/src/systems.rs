@@ -1,8 +1,8 @@
-//! The built-in systems: the one list of them.
+//! The list of the built-in systems.
 
 use crate::{engine::system::System, model::value::Kind};
 
-/// Every built-in system, in the order in which their hooks run.
+/// Returns the built-in systems, in the order in which their hooks run.
 pub(crate) fn built_in() -> Vec<System> {
     vec![
         crate::organizations::system(),
@@ -12,6 +12,7 @@ pub(crate) fn built_in() -> Vec<System> {
         crate::properties::system(),
         crate::pipelines::system(),
         crate::rates::system(),
+        crate::products::system(),
         crate::companies::system(),
         crate::contacts::system(),
         crate::leads::system(),
@@ -27,7 +28,7 @@ pub(crate) fn built_in() -> Vec<System> {
     ]
 }
 
-/// What sign-in keeps is there without the feature `auth` too: stores derive their tables from it.
+/// The kinds of sign-in exist without the feature `auth` too, because stores derive their tables from them.
 fn sign_in() -> System {
     System::new("auth").kinds(&[Kind::Session, Kind::ApiKey, Kind::SecurityEvent, Kind::Credential, Kind::Throttle])
 }

@@ -14,12 +14,11 @@ use crate::{
     },
 };
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("associations").kinds(&[Kind::Association]).grants(grants)
 }
 
-/// What built-in roles may do with them.
+/// The permissions of built-in roles.
 fn grants(role: BuiltInRole) -> Vec<Grant> {
     let actions: &[Action] = match role {
         BuiltInRole::Admin => &[],

@@ -1,4 +1,4 @@
-//! The associations of one record, as far as the actor may see what they tie it to.
+//! The associations of one record, limited to those whose other end the actor may see.
 
 use std::sync::Arc;
 
@@ -21,16 +21,15 @@ use crate::{
 };
 
 impl Collection<'_, Association> {
-    /// A page of the associations of a record, from it and to it, by label. Needs no grant on associations: one is seen
-    /// by who may read both its ends. Those whose other end the actor may not see are left out as if there were none:
-    /// a page is full, and has a cursor, exactly where what the actor may see says so.
+    /// Returns a page of the associations from and to a record, by label. Requires no grant on associations: an
+    /// association is visible to users who may read both its ends. Associations whose other end is hidden are omitted
+    /// completely: neither the number of items on a page nor the presence of a cursor reveals them.
     ///
-    /// Costs a read of the record, and for each page's worth of the record's associations two lists at once and one
-    /// read of their other ends; more where many are left out, up to all the record has.
+    /// Costs a read of the record, and for each page of the record's associations two concurrent lists and one read of
+    /// their other ends; more if many are omitted, up to all associations of the record.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a limit or cursor that cannot
-    /// be.
+    /// [`Error::NotFound`] if the actor may not see the record; [`Error::Invalid`] for an invalid limit or cursor.
     pub async fn of(
         &self,
         record: Ref,
@@ -42,7 +41,7 @@ impl Collection<'_, Association> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// As [`Collection::of`], as views.
+    /// Like [`Collection::of`], as views.
     ///
     /// # Errors
     /// As [`Collection::of`].
@@ -82,7 +81,7 @@ impl Collection<'_, Association> {
         let mut items: Vec<T> = Vec::with_capacity(limit);
         let mut last: Option<Position> = None;
         loop {
-            // One more than asked for tells whether there is more to see; what is hidden never does.
+            // One more than requested shows whether there is a next page; hidden associations are never counted.
             let page = listing::walk_page(self.engine, self.actor.tenant(), &plan, after, limit + 1).await?;
             for image in &listing::with_seen_ends(self.engine, self.actor, page.items).await? {
                 if items.len() == limit {
@@ -100,7 +99,7 @@ impl Collection<'_, Association> {
     }
 }
 
-/// What has the record at one end, by label.
+/// The associations that have the record at one end, by label.
 fn of_record(record: Ref) -> Plan {
     let decl = Association::decl();
     let by =

@@ -12,19 +12,19 @@ record! {
         visibility: Visibility::ByEnds([AssociationFields::from as usize, AssociationFields::to as usize], &END_KINDS),
         own: [], team: [],
         person {
-            /// One end.
+            /// One end of the link.
             from: Option<Ref> = FieldType::Ref(Kind::LINKED), [required];
-            /// The other end.
+            /// The other end of the link.
             to: Option<Ref> = FieldType::Ref(Kind::LINKED), [required];
-            /// What ties them, such as `works_at`; with the two ends unique.
+            /// Label, such as `works_at`; unique together with both ends.
             label: String = Text(64), [required];
-            /// What part `from` plays for `to`, such as `decision_maker`.
+            /// Role of `from` with regard to `to`, such as `decision_maker`.
             role: Option<String> = Text(MAX_TEXT), [];
-            /// The one that counts most.
+            /// `true` for the primary link.
             is_primary: bool = Bool, [];
-            /// Since when.
+            /// Start date.
             started_on: Option<Date> = FieldType::Date, [];
-            /// Until when.
+            /// End date.
             ended_on: Option<Date> = FieldType::Date, [];
         }
         read_only {}

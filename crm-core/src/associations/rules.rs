@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What may be tied to what, in either direction.
+/// The pairs of kinds that can be linked, in either direction.
 const PAIRS: [(Kind, Kind); 5] = [
     (Kind::Lead, Kind::Contact),
     (Kind::Contact, Kind::Company),
@@ -18,7 +18,7 @@ const PAIRS: [(Kind, Kind); 5] = [
     (Kind::Company, Kind::Company),
 ];
 
-/// What can be at an end.
+/// The kinds that can be an end of a link.
 pub(crate) const END_KINDS: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
 
 impl Rules for Association {

@@ -1,22 +1,21 @@
-//! The names of companies as a conversion compares them: without case, diacritics and punctuation, and with their legal
-//! form apart, since `Same GmbH` and `SAME G.m.b.H.` are one company, `Same` may be it, and `Same AG` is another.
+//! Company names as a conversion compares them: without case, diacritics and punctuation, and with the legal form
+//! separate. `Same GmbH` and `SAME G.m.b.H.` are one company, `Same` may be the same one, and `Same AG` is another.
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::model::value::fold;
 
-/// A key is cut to so many characters.
+/// The maximum number of characters of a key; longer keys are cut.
 const MAX_KEY: usize = 200;
-/// Companies of one key that can be found by it.
+/// The number of companies with the same key that can be found by it.
 const PLACES: usize = 3;
 
-/// The places of a key, of which each company that is called so holds one. No key has a `#`.
+/// The places of a key: each company with this name claims one. No key contains a `#`.
 pub(crate) fn places(key: &str) -> [String; PLACES] {
     std::array::from_fn(|place| if place == 0 { key.to_owned() } else { format!("{key}#{place}") })
 }
 
-/// Words that say what kind of legal person a company is, each after the form that it stands for. They stand at the end
-/// of a name; some languages have them at its beginning.
+/// Spellings of legal forms, each with the form it stands for. They come last in a name, in some languages first.
 const LEGAL_FORMS: &[(&str, &[&str])] = &[
     ("ab", &["ab", "aktiebolag"]),
     ("ag", &["ag", "aktiengesellschaft"]),
@@ -63,17 +62,17 @@ const LEGAL_FORMS: &[(&str, &[&str])] = &[
     ("vof", &["vof"]),
 ];
 
-/// The keys by which a company of a name is found.
+/// The keys by which a company is found from its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NameKeys {
-    /// Its name and its legal form, if it names one.
+    /// The name with its legal form, if any.
     pub(crate) whole: String,
-    /// Its name alone, where it names a legal form besides.
+    /// The name without its legal form; `None` if it has none.
     pub(crate) stem: Option<String>,
 }
 
 impl NameKeys {
-    /// The keys of a name.
+    /// Computes the keys of a name.
     pub(crate) fn of(name: &str) -> Self {
         let plain = plain(name);
         if plain.is_empty() {
@@ -101,12 +100,12 @@ impl NameKeys {
         Self { whole: format!("{stem} | {}", forms.join(" ")), stem: Some(stem) }
     }
 
-    /// The name alone.
+    /// The name without its legal form.
     pub(crate) fn stem(&self) -> &str {
         self.stem.as_deref().unwrap_or(&self.whole)
     }
 
-    /// Whether one name begins with all words of the other: "Acme" and "Acme Europe Ltd".
+    /// `true` if one name begins with all words of the other: "Acme" and "Acme Europe Ltd".
     pub(crate) fn resembles(&self, other: &Self) -> bool {
         let (a, b) = (self.stem(), other.stem());
         let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
@@ -114,22 +113,22 @@ impl NameKeys {
     }
 }
 
-/// The legal form, and how many words it has, that some words have where `is_there` looks, with a word besides.
+/// Returns the legal form that `is_there` finds in `words`, and its number of words, provided that other words remain.
 fn form_at(words: &[&str], is_there: impl Fn(&[&str], &[&str]) -> bool) -> Option<(&'static str, usize)> {
     let all = LEGAL_FORMS.iter().flat_map(|(form, spellings)| spellings.iter().map(move |spelling| (*form, *spelling)));
     let fitting = all.filter_map(|(form, spelling)| {
         let spelt: Vec<&str> = spelling.split(' ').collect();
         (spelt.len() < words.len() && is_there(words, &spelt)).then_some((form, spelt.len()))
     });
-    // The longest: "UG (haftungsbeschränkt)" before "UG".
+    // The longest match: "UG (haftungsbeschränkt)" before "UG".
     fitting.max_by_key(|(_, length)| *length)
 }
 
-/// Folded words with single spaces, without diacritics, punctuation and what only joins words.
+/// Folded words with single spaces, without diacritics, punctuation and conjunctions.
 fn plain(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());
     let mut name = fold(name);
-    // Written without a space to the name.
+    // These are written without a space before or after the name.
     for form in ["株式会社", "有限会社", "合同会社", "有限公司"] {
         if name.contains(form) {
             name = name.replace(form, &format!(" {form} "));
@@ -143,7 +142,7 @@ fn plain(name: &str) -> String {
             'æ' => plain.push_str("ae"),
             'œ' => plain.push_str("oe"),
             'ı' => plain.push('i'),
-            // Within a word they say nothing: "G.m.b.H.", "O’Brien".
+            // Ignored within a word: "G.m.b.H.", "O’Brien".
             '.' | '\'' | '’' | '‘' | '`' | '´' | '"' | '“' | '”' | '„' => {}
             c if c.is_alphanumeric() => plain.push(c),
             _ => plain.push(' '),

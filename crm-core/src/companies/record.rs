@@ -1,4 +1,4 @@
-//! Companies: the businesses one sells to.
+//! Companies: businesses that are customers or potential ones.
 
 use crate::model::{
     schema::record,

@@ -1,4 +1,4 @@
-//! The rules of companies. That parents form no cycle, the draft holds for every kind with a parent.
+//! The rules of companies. The draft checks for every kind with a parent that parents form no cycle.
 
 use super::{
     name::{NameKeys, places},
@@ -53,12 +53,12 @@ impl Rules for Company {
     }
 }
 
-/// A company holds the keys of its name: by them a conversion finds it, strongly consistent and without a list. They are no
-/// unique values: of companies that are called the same each takes another place of the key, the first few that there
-/// are, and nobody is told of the others.
+/// Claims the keys of a company's name, so that a conversion finds the company with strongly consistent reads and
+/// without a list. The keys are not unique values: each company of the same name claims another of the few places of a
+/// key, and a company that finds none left is not found by name.
 fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) -> Result<(), Stop> {
     use CompanyFields as F;
-    // While it keeps its name it keeps its places, and nothing is read.
+    // A company that keeps its name keeps its places: nothing is read.
     if before
         .is_some_and(|before| !before.is_archived() && !after.is_archived() && before.at(F::name) == after.at(F::name))
     {
@@ -75,7 +75,7 @@ fn hold_name(draft: &mut Draft<'_>, before: Option<&Image>, after: &mut Image) -
     Ok(())
 }
 
-/// The first place of a key that no other company holds; nothing where all are taken.
+/// Returns the first place of a key that no other company holds; `None` if all are taken.
 fn place_of_name(
     draft: &mut Draft<'_>,
     before: Option<&Image>,

@@ -1,9 +1,9 @@
-//! Hosts that many companies share, so that they say nothing of which one it is: free mail, social networks, site
-//! builders, link pages, marketplaces. The embedder may add to them ([`Builder::shared_hosts`](crate::crm::Builder::shared_hosts)).
+//! Hosts that many companies share and that therefore identify none: free mail, social networks, site builders, link
+//! pages, marketplaces. The embedder may add some ([`Builder::shared_hosts`](crate::crm::Builder::shared_hosts)).
 
 use std::collections::HashSet;
 
-/// Shared with all that stands below them.
+/// Hosts that are shared with all their subdomains.
 const WHOLE: &[&str] = &[
     // Free mail, and the mail of internet providers.
     "126.com",
@@ -284,7 +284,7 @@ const WHOLE: &[&str] = &[
     "beepworld.de",
 ];
 
-/// Shared themselves, while each name below them is a site of its own: `acme.github.io` is Acme's.
+/// Hosts that are shared themselves, while each subdomain is a separate site: `acme.github.io` belongs to Acme.
 const BY_NAME: &[&str] = &[
     "amplifyapp.com",
     "azurewebsites.net",
@@ -337,7 +337,7 @@ const BY_NAME: &[&str] = &[
     "wix.com",
 ];
 
-/// The hosts that many share, with those that the embedder named.
+/// The shared hosts, including those of the embedder.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedHosts {
     whole: HashSet<String>,
@@ -351,16 +351,16 @@ impl Default for SharedHosts {
 }
 
 impl SharedHosts {
-    /// Adds hosts, each with all that stands below it.
+    /// Adds hosts, each with all its subdomains.
     pub(crate) fn add(&mut self, hosts: impl IntoIterator<Item = impl AsRef<str>>) {
         let normal =
             |host: &str| crate::model::value::normalize_domain(host).unwrap_or_else(|_| host.trim().to_lowercase());
         self.whole.extend(hosts.into_iter().map(|host| normal(host.as_ref())));
     }
 
-    /// Whether many share a host, which is in normal form.
+    /// `true` if the host, in normal form, is shared.
     pub(crate) fn is_shared(&self, host: &str) -> bool {
-        // An address of the network is whoever stands behind it.
+        // An IP address identifies no company.
         if host.parse::<std::net::IpAddr>().is_ok() {
             return true;
         }

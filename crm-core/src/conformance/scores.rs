@@ -1,5 +1,5 @@
-//! Scores on the store under test: the same story as on the store in memory, told in the same figures to the last
-//! thousandth, for the present and for every past moment.
+//! Scores on the store under test: the same scenario gives the same scores as on the store in memory, to the last
+//! thousandth, for the present and for every past time.
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
@@ -27,14 +27,14 @@ use crate::{
     testing::TestClock,
 };
 
-/// The cases of this theme.
+/// The cases of this module.
 pub(super) const CASES: &[Case] = &[case!(
     "scores",
     one_story_in_the_same_figures,
     "scores, their past, their lists and trials of models come to the same as on the store in memory"
 )];
 
-/// A budget that never ends a sweep.
+/// A budget that no sweep exhausts.
 const LONG: Duration = Duration::from_hours(1);
 
 async fn one_story_in_the_same_figures(lab: &Lab<'_>) -> Outcome {
@@ -85,12 +85,12 @@ struct Story {
     clock: TestClock,
     admin: Actor,
     leads: Vec<Id>,
-    /// The deal that the first lead was converted into.
+    /// The deal that the conversion of the first lead opened.
     deal: Option<Id>,
     told: String,
 }
 
-/// A record's score as it carries it.
+/// The score stored on a record.
 struct Carried {
     score: i64,
     grade: Option<String>,
@@ -103,7 +103,7 @@ struct Carried {
 impl Story {
     async fn on(store: Arc<dyn Store>) -> Result<Self, Failure> {
         let clock = TestClock::at("2026-01-05T09:00:00Z");
-        // Ids of every run's own: a store may remember those of another.
+        // Each run uses its own ids, because a store may still hold those of another run.
         let crm = Crm::builder_shared(store).clock(clock.clone()).build();
         let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
         Ok(Self { crm, clock, admin, leads: Vec::new(), deal: None, told: String::new() })
@@ -175,7 +175,7 @@ impl Story {
             lab.settle().await;
         }
         let trial = self.crm.scoring(&self.admin).try_model(other).await?;
-        // Named records have ids of this run's own.
+        // The ids differ from run to run.
         let named = (trial.becoming_hot.len(), trial.ceasing_hot.len());
         let _ = writeln!(
             self.told,
@@ -219,10 +219,10 @@ impl Story {
         Ok(if record.kind == Kind::Deal { carried!(deals) } else { carried!(leads) })
     }
 
-    /// Brings scores up to date, and tells them in every way there is.
+    /// Brings scores up to date and records them in every form in which they can be read.
     async fn look(&mut self, lab: Option<&Lab<'_>>, what: &str) -> Outcome {
         self.clock.advance_seconds(5);
-        // What one sweep marks (the leads of a company) the next one scores.
+        // A sweep marks the leads of a company; the next sweep scores them.
         for _ in 0..2 {
             if let Some(lab) = lab {
                 lab.settle().await;
@@ -239,7 +239,7 @@ impl Story {
         for (number, record) in subjects.into_iter().enumerate() {
             let carried = self.carried(record).await?;
             let now = scoring.score(record, &ScoreQuery::default()).await?;
-            // What fades carries the score of its last refreshing, and is told as it is now.
+            // A stored score that decays is that of its last refresh; a requested score is current.
             let parts: Vec<(Option<&str>, i64)> =
                 now.contributions.iter().map(|part| (part.rule.as_deref(), part.points)).collect();
             let _ = writeln!(

@@ -1,4 +1,4 @@
-//! What a store must bear of the use cases above it: a whole `Crm` on the store under test, with actors of its own.
+//! Use cases on the store under test: a complete `Crm` with its own actors.
 
 use std::{future::IntoFuture as _, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ use crate::{
     users::Handover,
 };
 
-/// The cases of this theme.
+/// The cases of this module.
 pub(super) const CASES: &[Case] = &[
     case!("use cases", lead_to_won_deal, "a lead is created, moved, converted and won, and all of it is history"),
     case!("use cases", hidden_rows_never_bend_a_page, "pages hold what one may see, as if there were nothing else"),
@@ -65,7 +65,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A tenant with two representatives of one team.
+/// A tenant with two representatives in one team.
 struct Scene {
     crm: Crm,
     clock: TestClock,
@@ -76,7 +76,7 @@ struct Scene {
 impl Scene {
     async fn new(lab: &Lab<'_>) -> Result<Self, Failure> {
         let clock = TestClock::at("2026-01-05T09:00:00Z");
-        // Ids of every run's own: a store may remember those of another.
+        // Each run uses its own ids, because a store may still hold those of another run.
         let crm = Crm::builder_shared(Arc::clone(&lab.store)).clock(clock.clone()).build();
         let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
         let team = crm.teams(&admin).create(NewTeam { name: "North".into(), ..Default::default() }).await?;
@@ -113,7 +113,7 @@ async fn lead_to_won_deal(lab: &Lab<'_>) -> Outcome {
     ensure!(status.as_deref() == Some("qualified"), "a day before its conversion the lead was {status:?}");
     let days: Vec<i64> = leads.stage_times(id).await?.iter().map(|time| time.total_micros / 86_400_000_000).collect();
     ensure!(days == [2, 3, 0], "the lead was in its stages for {days:?} days");
-    // The won deal is a later change of what the conversion made: the way back is a conflict, and changes nothing.
+    // Winning the deal changed a record that the conversion created, so the undo is a conflict and changes nothing.
     let back = leads.unconvert(id).await;
     ensure!(matches!(back, Err(Error::Undo { .. })), "unconverting over a won deal answers {back:?}");
     let lead = leads.get(id).await?;
@@ -246,7 +246,7 @@ async fn tenants_see_nothing_of_another(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Follows the feed until a total is what it should be; the feed may tell of a commit some time after it.
+/// Processes the feed until a total has the expected value; the feed may deliver a commit some time after it.
 async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Outcome {
     let tenant = scene.admin.tenant();
     let mut place = None;
@@ -256,7 +256,7 @@ async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Ou
         place = followed.place;
         let found = scene.crm.companies(&scene.admin).get(company).await?.lifetime_value.to_string();
         if found == expected {
-            // From the beginning once more: the same.
+            // Once more from the beginning, with the same result.
             scene.crm.totals().run(None, Duration::from_mins(1)).await?;
             let again = scene.crm.totals().recompute(tenant, Ref::new(Kind::Company, company)).await?;
             ensure!(again.without_rate.is_empty(), "a rate is missing where all is in one currency: {again:?}");
@@ -297,7 +297,7 @@ async fn totals_follow_the_feed(lab: &Lab<'_>) -> Outcome {
     crm.deals(me).update(deals[1], DealPatch::new().company_id(companies[1])).await?;
     follow(lab, &scene, companies[1], "50").await?;
     follow(lab, &scene, companies[0], "100.25").await?;
-    // Of what is archived too, and it stays where archived records stand.
+    // Totals of archived records are computed too, and the record stays among the archived ones.
     crm.companies(me).archive(companies[0]).await?;
     crm.deals(me).move_to(deals[0], "proposal").await?;
     follow(lab, &scene, companies[0], "0").await?;
@@ -346,7 +346,7 @@ async fn jobs_over_lists(lab: &Lab<'_>) -> Outcome {
     ensure!(matches!(refused, Err(Error::KeyReused)), "a key that was used for something else answers {refused:?}");
     ensure!(scene.crm.users(&scene.admin).get(sue).await?.is_active, "what was refused for its key was done");
     lab.settle().await;
-    // Given to somebody else: a list that lags still shows it where it was.
+    // A change of the owner, which a lagging list does not show yet.
     leads.update(ids[0], LeadPatch::new().owner_id(scene.admin.user())).await?;
     let soon = || scene.clock.now().plus_micros(60_000_000);
     let job = jobs.resume(first.id, soon()).await?;
@@ -381,8 +381,8 @@ async fn jobs_over_lists(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Leads of two representatives, some of them entered late, moved, given away, archived, restored; and the moments at
-/// which anything happened.
+/// Creates leads of two representatives, some of them backdated, moved, reassigned, archived, restored. Returns them
+/// with all times at which something happened.
 async fn past_leads(scene: &Scene) -> Result<(Vec<Id>, Vec<Time>), Failure> {
     let [rob, sue] = &scene.reps;
     let leads = scene.crm.leads(&scene.admin);
@@ -393,7 +393,7 @@ async fn past_leads(scene: &Scene) -> Result<(Vec<Id>, Vec<Time>), Failure> {
         ids.push(id);
         moments.push(scene.clock.now());
     }
-    // What came to be long before it was entered stands at its place all the same.
+    // Backdated records are ordered by the time at which they were created, not recorded.
     for (number, days) in [(12, -20), (13, -10), (14, -20)] {
         let new = NewLead { name: format!("Lead {number}"), owner_id: rob.user(), ..Default::default() };
         let at = scene.clock.now().plus_days(days);
@@ -420,7 +420,7 @@ async fn past_leads(scene: &Scene) -> Result<(Vec<Id>, Vec<Time>), Failure> {
     Ok((ids, moments))
 }
 
-/// A condition, and the same in words of its own.
+/// A condition as a filter and as a function.
 type Condition = (Filter, fn(&Lead) -> bool);
 
 async fn lists_of_the_past(lab: &Lab<'_>) -> Outcome {
@@ -470,8 +470,7 @@ async fn lists_of_the_past(lab: &Lab<'_>) -> Outcome {
     Ok(())
 }
 
-/// Of each stage: standing at the start, entries, exits, standing at the end, and the hours by which half of the stays
-/// had ended.
+/// For each stage: number at the start, entries, exits, number at the end, and the median time in the stage in hours.
 fn flows(report: &LifeReport) -> Vec<(u64, u64, u64, u64, Option<i64>)> {
     let hours = |micros: i64| micros / 3_600_000_000;
     let flow = |stage: &crate::reports::StageLife| {
@@ -485,7 +484,7 @@ async fn life_of_leads(lab: &Lab<'_>) -> Outcome {
     let scene = Scene::new(lab).await?;
     let [rob, sue] = &scene.reps;
     let began = scene.clock.now();
-    // Five of Rob's at hours 0 to 4, one of Sue's; every other one goes on a day later, and one is lost.
+    // Five of Rob's at hours 0 to 4, one of Sue's; every other one moves on a day later, and one is lost.
     let mut leads: Vec<Id> = Vec::new();
     for number in 0..6_i64 {
         scene.clock.set(began.plus_micros(number * 3_600_000_000 - 1_000_000));
@@ -504,7 +503,7 @@ async fn life_of_leads(lab: &Lab<'_>) -> Outcome {
     let pipeline = definitions.default_pipeline(PipelineKind::Lead).map(|pipeline| pipeline.id);
     let query = LifeQuery::of(pipeline.ok_or_else(|| Failure::new("there is no pipeline of leads"))?);
     let all = scene.crm.reports(rob).life(&query).await?;
-    // In `new` for 24, 22 and 20 hours, and for 71 and 69 that go on.
+    // In `new` for 24, 22 and 20 hours, and for 71 and 69 that continue.
     let expected =
         [(0, 5, 3, 2, Some(24)), (0, 3, 2, 1, Some(24)), (0, 0, 0, 0, None), (0, 1, 0, 1, None), (0, 1, 0, 1, None)];
     ensure!(flows(&all) == expected, "Rob's leads went {:?}", flows(&all));

@@ -17,12 +17,11 @@ use crate::{
     },
 };
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("contacts").kinds(&[Kind::Contact]).grants(grants)
 }
 
-/// What built-in roles may do with them.
+/// The permissions of built-in roles.
 fn grants(role: BuiltInRole) -> Vec<Grant> {
     match role {
         BuiltInRole::Marketing => Grant::of(Kind::Contact, &WRITE, Scope::All),

@@ -1,4 +1,4 @@
-//! Contacts: the people one deals with.
+//! Contacts: people outside the organization.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +45,10 @@ choices! {
 pub struct ContactEmail {
     /// The address.
     pub email: String,
-    /// What it is for.
+    /// Type of the address.
     #[serde(default)]
     pub kind: EmailKind,
-    /// Whether it is the primary address; if none is marked, the first is.
+    /// `true` for the primary address; if none is marked, the first one is primary.
     #[serde(default)]
     pub primary: bool,
 }
@@ -59,10 +59,10 @@ pub struct ContactEmail {
 pub struct ContactPhone {
     /// The number, E.164.
     pub phone: String,
-    /// What it is for.
+    /// Type of the number.
     #[serde(default)]
     pub kind: PhoneKind,
-    /// Whether it is the primary number; if none is marked, the first is.
+    /// `true` for the primary number; if none is marked, the first one is primary.
     #[serde(default)]
     pub primary: bool,
 }

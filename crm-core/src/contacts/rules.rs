@@ -15,7 +15,7 @@ use crate::{
 
 impl Rules for Contact {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
-        // The name follows its parts while nobody has given another, now or before.
+        // The name follows first and last name unless a different one was given, now or earlier.
         let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
         let followed = before.is_none_or(|before| {
             full_name(before.first_name.as_deref(), before.last_name.as_deref()).as_deref()
@@ -29,7 +29,7 @@ impl Rules for Contact {
         {
             after.name = made;
         }
-        // What is there already is in the form that was normal when it came.
+        // Stored values are in the normal form of the time at which they were written.
         let (emails, phones, social) = before.map_or((&[][..], &[][..], &[][..]), |before| {
             (before.emails.as_slice(), before.phones.as_slice(), before.social.as_slice())
         });

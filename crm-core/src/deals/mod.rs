@@ -6,7 +6,6 @@ mod stages;
 
 pub use record::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("deals")
         .kinds(&[crate::model::value::Kind::Deal])

@@ -1,4 +1,4 @@
-//! Deals: the sales that may happen.
+//! Deals: sales opportunities.
 
 use crate::model::{
     records::pipeline::{ForecastCategory, StageKind},
@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 choices! {
-    /// What kind of sale.
+    /// Type of a sale.
     pub enum DealType {
         /// New business.
         NewBusiness = "new_business",
@@ -31,9 +31,9 @@ record! {
             description: Option<String> = LongText, [searchable];
             /// Value; not negative.
             value: Option<Money> = FieldType::Money, [reportable];
-            /// The pipeline; default: the default deal pipeline.
+            /// Pipeline; default: the default deal pipeline.
             pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
-            /// The current stage; default: the first stage of the pipeline.
+            /// Current stage; default: the first stage of the pipeline.
             stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
             /// Win probability, 0 to 100; default: the stage's.
             probability: Option<i64> = Int(0, 100), [] follows [stage_id];
@@ -49,7 +49,7 @@ record! {
             company_id: Option<Id> = FieldType::Id(Kind::Company), [reportable];
             /// Primary contact; other contacts by association.
             primary_contact_id: Option<Id> = FieldType::Id(Kind::Contact), [];
-            /// What kind of sale.
+            /// Type of sale.
             r#type: Option<DealType> = FieldType::Choice(DealType::NAMES), [reportable];
             /// Forecast category; default: the stage's.
             forecast_category: Option<ForecastCategory> = FieldType::Choice(ForecastCategory::NAMES), [reportable]
@@ -66,15 +66,15 @@ record! {
             tags: Vec<String> = Texts(50, 64), [];
         }
         read_only {
-            /// The converted lead.
+            /// Converted lead.
             lead_id: Option<Id> = FieldType::Id(Kind::Lead), [];
         }
         machine {
-            /// The score, in thousandths of a point.
+            /// Score in thousandths of a point.
             score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
-            /// The grade, such as `A1`.
+            /// Grade for fit and engagement, such as `A1`.
             grade: Option<String> = Text(8), [announced] from [score];
-            /// Whether the score has reached the hot threshold.
+            /// `true` if the score has reached the hot threshold.
             is_hot: bool = Bool, [announced] from [score];
             /// Model and version of the score.
             model_version: Option<String> = Text(64), [] from [score];
@@ -82,7 +82,7 @@ record! {
             scored_at: Option<Time> = FieldType::Time, [] from [score];
         }
         derived {
-            /// The stage's key.
+            /// Key of the stage.
             status: String = Text(63), [reportable] from [stage_id];
             /// Kind of the stage.
             stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable] from [stage_id];

@@ -45,11 +45,11 @@ impl Rules for Deal {
     }
 }
 
-/// What the stage says, unless this very input says otherwise.
+/// Takes the values of the stage, unless the same input sets them.
 fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, entered: bool, cx: &mut Settle<'_>) {
     use super::record::DealFields as F;
     let named = |field: F| (cx.named)(field as usize);
-    // A deal that is won or lost is so for certain, whatever anybody says.
+    // The probability of a won or lost deal is that of its stage, whatever the input says.
     if !stage.kind.is_open() || entered && !named(F::probability) {
         after.probability = Some(stage.probability);
     }
@@ -71,7 +71,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
         after.actual_close_date = None;
         return;
     }
-    // To move among stages of one kind is no closing: the day stays.
+    // A move between stages of the same kind does not close the deal: the date stays.
     let closes = entered && (was != Some(stage.kind) || after.actual_close_date.is_none());
     if closes && !named(F::actual_close_date) {
         after.actual_close_date = Some(cx.occurred_at.date_in(cx.definitions.zone()));

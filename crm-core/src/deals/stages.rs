@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Collection<'_, Deal> {
-    /// Moves a deal to a stage, by key (of its own pipeline) or id. Every gate of the stage holds.
+    /// Moves a deal to a stage, by key (of its own pipeline) or id. Every gate of the stage applies.
     pub fn move_to(&self, id: Id, stage: impl Into<StageRef>) -> Pending<Record<Deal>> {
         moves::move_to(self, id, stage.into(), &Patch::new())
     }
 
-    /// Moves a deal to a stage together with other changes, such as those that the stage requires.
+    /// Moves a deal to a stage together with other changes, such as fields that the stage requires.
     pub fn move_with(&self, id: Id, stage: impl Into<StageRef>, patch: &Patch<Deal>) -> Pending<Record<Deal>> {
         moves::move_to(self, id, stage.into(), patch)
     }
@@ -36,11 +36,11 @@ impl Collection<'_, Deal> {
         moves::move_to(self, id, StageKind::Lost.into(), &Patch::new().close_reason(reason))
     }
 
-    /// The board of a deal pipeline: its stages as columns, each with the records that the query asks
-    /// for, its limit for each column. Two reads a stage, all at once.
+    /// Returns the board of a deal pipeline: its stages as columns, each with the records that the query selects, up to
+    /// its limit per column. Costs two concurrent reads per stage.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such deal pipeline.
+    /// [`Error::NotFound`] if there is no such deal pipeline.
     pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<Deal>>>, Error> {
         board(self, pipeline, query).await
     }

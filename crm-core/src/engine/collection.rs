@@ -1,5 +1,5 @@
-//! The use cases that every kind has: create, get, find, list, update, archive, restore, history, as-of, undo. Written
-//! once; what only one kind has stands with that kind.
+//! Collections: the use cases of every kind, such as create, get, find, list, update, archive, restore, history, as-of
+//! and undo. Use cases of a single kind are in the module of that kind.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -40,15 +40,16 @@ impl<K> std::fmt::Debug for Collection<'_, K> {
     }
 }
 
-/// Records changed in one commit by a bulk update: with a change, claims and list elements each, within the budget.
+/// The number of records that a bulk update changes in one commit. With a change, claims and list elements each, they
+/// stay within the limits of a commit.
 const UPDATES_PER_COMMIT: usize = 25;
 
-/// What is set on a record, to be asked for by name.
+/// Returns the values to set, serialized by field name.
 pub(crate) fn named<K: RecordKind>(sets: &Arc<[(usize, Value)]>) -> Named {
     Named(K::decl(), Arc::clone(sets))
 }
 
-/// The names of the fields that a patch sets; properties by key.
+/// Returns the names of the fields that a patch sets; custom properties by key.
 pub(crate) fn named_fields<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<String> {
     let mut names = Vec::with_capacity(sets.len());
     for (at, value) in sets {
@@ -63,7 +64,7 @@ pub(crate) fn named_fields<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<String
     names
 }
 
-/// The records that values name, which a write will have to read: asked for in its first round trip.
+/// Returns the records that the values refer to. A write reads them in its first round trip.
 pub(crate) fn hints_of<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<Lookup> {
     use crate::model::schema::FieldType;
     let mut hints: Vec<Lookup> = Vec::new();
@@ -79,7 +80,7 @@ pub(crate) fn hints_of<K: RecordKind>(sets: &[(usize, Value)]) -> Vec<Lookup> {
                 (FieldType::Ref(_) | FieldType::Refs(..), Value::Ref(target)) => *target,
                 _ => continue,
             };
-            // Definitions come with their epoch, from the cache.
+            // Definitions are read with their epoch, from the cache.
             if !catalog::decl(target.kind).is_definition {
                 hints.push(target.into());
             }
@@ -97,12 +98,12 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ref::new(K::KIND, id)
     }
 
-    /// What a write of these values will surely read, and what it likely will: read along in the first round trip.
+    /// Returns the lookups that a write of these values needs or is likely to need, to be read in the first round trip.
     fn hints(&self, sets: &[(usize, Value)]) -> Vec<Lookup> {
         let mut hints = hints_of::<K>(sets);
         let keys = rules::keys(K::KIND, self.actor.tenant(), sets);
         hints.extend(keys.into_iter().map(|key| Lookup::Want(Want::Claimed(key))));
-        // Who creates or hands over what has an owner is often the owner.
+        // The actor who creates or hands over an owned record is often its owner.
         let owned = K::decl().own.first().filter(|&&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
         if let Some(own) = owned.filter(|_| K::KIND != Kind::User)
             && sets.iter().any(|(at, _)| at == own)
@@ -128,7 +129,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         })
     }
 
-    /// Whoever creates what has an owner often becomes it: read along, in the one round trip.
+    /// Returns the actor's user for a kind with an owner, to be read in the first round trip: the creator often becomes
+    /// the owner.
     fn likely_owner(&self) -> Option<Lookup> {
         let owned = K::decl().own.first().is_some_and(|&own| K::decl().fields[own].ty == FieldType::Id(Kind::User));
         self.actor.user().filter(|_| owned && K::KIND != Kind::User).map(|user| Ref::new(Kind::User, user).into())
@@ -155,8 +157,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         })
     }
 
-    /// Creates many records, each with its history, in one commit that either stands or fails as a whole.
-    /// [`Collection::create_many`] splits by the budget and gives a verdict per record.
+    /// Creates many records, each with its history, in one commit that is stored completely or not at all.
+    /// [`Collection::create_many`] splits the records by the limits of a commit and returns a result for each.
     pub(crate) fn create_all(&self, many: &[NewWithHistory<K>]) -> Pending<Vec<Record<K>>> {
         let many: Arc<[NewWithHistory<K>]> = many.into();
         let mut hints = Vec::new();
@@ -194,7 +196,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// a second call returns [`Error::Duplicate`] for existing ones.
     pub async fn create_many(&self, many: Vec<NewWithHistory<K>>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
-        // To count by: without them, what custom properties claim is not counted, and a batch may have to be split.
+        // Used to count items. Without definitions, the claims of custom properties are not counted, and a batch may
+        // have to be split.
         let definitions = match self.engine.cached_for(self.actor) {
             Some(cached) => cached,
             None => self.definitions().await.unwrap_or_default(),
@@ -213,7 +216,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             let (batch, later) = rest.split_at(taken);
             match self.create_all(batch).await {
                 Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
-                // No record is at fault; and what may have been stored is not made once more.
+                // No record is at fault, and a batch that may have been stored must not be created again.
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
                     verdicts.extend(batch.iter().map(|_| Err(error.clone())));
                 }
@@ -241,7 +244,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(Record::from_image(&image)?)
     }
 
-    /// The record of an id as the actor sees it, erased.
+    /// Returns the erased record with this id as the actor sees it.
     pub(crate) async fn image(&self, id: Id) -> Result<Arc<Image>, Error> {
         let record = Self::reference(id);
         let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
@@ -268,7 +271,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(Record::from_image(self.first(&outcome)?.as_ref())?)
     }
 
-    /// The record that has a unique value, and what goes with its reading.
+    /// Returns the record that has a unique value, with the outcome of the read.
     pub(crate) async fn found(&self, field: &str, value: &str) -> Result<Outcome, Error> {
         let hints: Vec<Lookup> = self.likely_claim(field, value).into_iter().collect();
         draft::decide_only(self.engine, self.actor, &hints, &|draft| {
@@ -280,8 +283,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         .await
     }
 
-    /// The claim of a unique value by the definitions that are cached: read in the first round trip, and worked out
-    /// again under the definitions that come with it.
+    /// Returns the claim of a unique value by the cached definitions, to be read in the first round trip. It is
+    /// computed again under the current definitions.
     fn likely_claim(&self, field: &str, value: &str) -> Option<Lookup> {
         let cached = self.engine.cached_for(self.actor).unwrap_or_default();
         let access = Access::new(self.actor, &cached, self.engine.clock.now());
@@ -294,7 +297,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
 
     /// Updates the record that has a unique value, or creates one: `upsert("external_id", "42", new)`, `upsert("email",
     /// "ada@example.com", new)`, `upsert("properties.vat", "DE1", new)`. A created record gets the value; `new` may
-    /// omit it and must not contradict it. [`Saved::created`](crate::engine::draft::Saved) tells whether a record was created.
+    /// omit it and must not contradict it. [`Saved::created`](crate::engine::draft::Saved) is `true` if a record was created.
     /// One read and one commit; retried if the record is created concurrently.
     ///
     /// An upsert never removes a restriction: if a record says that a person wants no email, `false` changes nothing.
@@ -359,7 +362,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         for batch in many.chunks(UPDATES_PER_COMMIT) {
             match self.update_all(batch).await {
                 Ok(saved) if saved.len() == batch.len() => verdicts.extend(saved.into_value().into_iter().map(Ok)),
-                // As in [`Collection::create_many`]: no record is at fault, and what may have been stored is not done twice.
+                // As in [`Collection::create_many`]: no record is at fault, and a batch that may have been stored must
+                // not be written again.
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. } | Error::Damaged(_))) => {
                     verdicts.extend(batch.iter().map(|_| Err(error.clone())));
                 }
@@ -389,7 +393,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         })
     }
 
-    /// A change of one record under an action of its own.
+    /// Updates one record under another action name.
     pub(crate) fn change(&self, id: Id, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let sets = patch.into_sets();
@@ -492,7 +496,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
         }
         let mut seen = None;
-        // With definitions and rights at hand, the page is read together with the epochs, which say whether they still hold.
+        // If definitions and rights are cached, the page is read together with the epochs, which show whether they are
+        // current.
         if let Some(cached) = self.engine.cached_for(self.actor) {
             match self.planned(&cached, query, action, past) {
                 Ok(planned) => {
@@ -502,7 +507,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
                     }
                     seen = Some(epochs);
                 }
-                // Refused under what no longer holds, it may be allowed by now.
+                // A query refused under outdated rights may be allowed under the current ones.
                 Err(refused) => {
                     let epochs = self.engine.store.get(self.actor.tenant(), &[]).await?.epochs;
                     if cached.holds_under(epochs) {
@@ -520,7 +525,6 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(self.planned(&definitions, query, action, past)?.read(self.engine, limit, show, known).await?.0)
     }
 
-    /// How a page is to be read, under these definitions.
     fn planned<'d>(
         &'d self,
         definitions: &'d Authority,
@@ -618,8 +622,8 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// Like [`Collection::history_page`], and tells whether the actor can undo each change. Also reads everything that
-    /// undoing its changes would read; with `field`, the whole history.
+    /// Like [`Collection::history_page`], and also returns for each change whether the actor can undo it. Also reads
+    /// everything that undoing its changes would read; with `field`, the whole history.
     ///
     /// # Errors
     /// As [`Collection::history_page`].
@@ -631,7 +635,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         limit: usize,
     ) -> Result<ListPage<ViewedChange>, Error> {
         let (_, page) = self.changes_page(id, field, cursor, limit).await?;
-        // Changes of one field do not stand beside the others of their commits: the whole history tells.
+        // A filtered page lacks the other changes of the same commits, so the whole history is read.
         let known = match field {
             Some(_) => draft::read_history(self.engine, self.actor.tenant(), Self::reference(id)).await?,
             None => Vec::new(),
@@ -640,7 +644,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Ok(ListPage { items, next_cursor: page.next_cursor })
     }
 
-    /// A page of the record's changes, unmasked, and under what the actor may see them.
+    /// Returns a page of the record's changes, unmasked, with the authority under which to mask them.
     async fn changes_page(
         &self,
         id: Id,
@@ -785,7 +789,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let visibility = K::decl().behavior.visibility;
         let by_ends = matches!(visibility, Visibility::ByEnds(..)) && !self.actor.is_system();
         if action == Action::Read && (!explanation.allowed || by_ends) {
-            // It has been read, so something else than a grant on the record itself lets the actor.
+            // The record was read, so a rule other than a grant on the record makes it visible.
             let reason = match visibility {
                 _ if image.private_to().is_some() => "it is private, and the actor's own or to audit",
                 Visibility::ByEnds(..) => "the actor may read both its ends",
@@ -892,31 +896,30 @@ impl<K: RecordKind> Collection<'_, K> {
     }
 }
 
-/// A moment to look back at. Now, and later, is the latest state, whose changes another process' clock may have put a little
-/// into the future.
+/// Returns the time to look back at. Now or later means the latest state, whose changes may be slightly in the future
+/// if another process' clock is ahead.
 fn reached(at: Time, now: Time) -> Time {
     if at >= now { Time::MAX } else { at }
 }
 
-/// How a page is read: of records as they are, or as they were.
+/// How a page is read: current records, or records as of a time.
 enum Way {
     Now(listing::Plan),
     Then(listing::PastPlan),
 }
 
-/// A page that is about to be read.
 struct Planned<'a> {
     access: Access<'a>,
     plan: Way,
-    /// What its cursors are bound to.
+    /// The query to which cursors are bound.
     signature: String,
     after: Option<Position>,
-    /// Whether long texts are read too, which lists leave out.
+    /// `true` if long texts, which lists omit, are read too.
     whole: bool,
 }
 
 impl Planned<'_> {
-    /// Reads it, and with it the epochs where they are not known.
+    /// Reads the page, and the epochs if they are not known.
     async fn read<T>(
         self,
         engine: &Engine,
@@ -939,7 +942,8 @@ impl Planned<'_> {
     }
 }
 
-/// Records with their long texts, which lists leave out: one read for all. A text that was written meanwhile is the new one.
+/// Adds the long texts that lists omit. One read for all records. A text that was written in the meantime has its new
+/// value.
 async fn with_texts(engine: &Engine, tenant: Id, mut items: Vec<Arc<Image>>) -> Result<Vec<Arc<Image>>, Error> {
     let is_left_out = |image: &Arc<Image>| image.values.contains(&Value::NotLoaded);
     let wants = items.iter().filter(|image| is_left_out(image)).map(|image| Want::Record(image.reference()));
@@ -959,19 +963,18 @@ async fn with_texts(engine: &Engine, tenant: Id, mut items: Vec<Arc<Image>>) -> 
     Ok(items)
 }
 
-/// A unique value as a caller names it.
 pub(crate) struct Key {
-    /// What it is claimed under.
+    /// The claim for the value.
     pub(crate) claim: Claim,
-    /// What a new record that is to have it sets.
+    /// The field and value to set on a new record.
     place: (usize, Value),
 }
 
-/// The key of a unique value of a kind, for who may see the field: of a unique field, of a unique custom property, or of
-/// a field that is derived of one that holds several.
+/// Resolves a unique value of a kind, if the actor may see the field: of a unique field, a unique custom property, or a
+/// field derived from a list of unique values.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a field that is not unique, or hidden, and for a value that the field cannot have.
+/// [`Error::Invalid`] for a field that is not unique or is hidden, and for an invalid value.
 pub(crate) fn key_by<K: RecordKind>(
     access: &Access<'_>,
     definitions: &Definitions,
@@ -1018,7 +1021,7 @@ pub(crate) fn key_by<K: RecordKind>(
     Ok(Key { claim, place })
 }
 
-/// What is set, and the key, where that is not set too.
+/// Returns the values to set, with the key added if it is not set.
 fn with_key(sets: &[(usize, Value)], (at, key): (usize, Value)) -> Vec<(usize, Value)> {
     let mut all = sets.to_vec();
     match (all.iter_mut().find(|(set, _)| *set == at), key) {
@@ -1034,7 +1037,7 @@ fn with_key(sets: &[(usize, Value)], (at, key): (usize, Value)) -> Vec<(usize, V
     all
 }
 
-/// A record to create with its history.
+/// The input for a record with its history.
 #[derive(Debug, serde::Serialize)]
 #[serde(bound(serialize = "K: RecordKind"))]
 pub struct NewWithHistory<K> {
@@ -1056,7 +1059,7 @@ impl<K> Clone for NewWithHistory<K> {
 }
 
 impl<K: RecordKind> NewWithHistory<K> {
-    /// A record that is created now.
+    /// Creates the input for a record that is created now.
     pub fn new(new: K::New) -> Self {
         Self { patch: new.into(), created_at: None, steps: Vec::new(), origin: None }
     }
@@ -1082,7 +1085,7 @@ impl<K: RecordKind> NewWithHistory<K> {
         self
     }
 
-    /// Through what it comes in the hands of an actor; nothing where that is the actor's own origin.
+    /// Returns the origin for writes of an actor; `None` for the actor's own origin.
     fn origin_for(&self, actor: &Actor) -> Option<Arc<Origin>> {
         let own = self.origin.clone()?;
         Some(Arc::new(match actor.origin() {
@@ -1091,8 +1094,8 @@ impl<K: RecordKind> NewWithHistory<K> {
         }))
     }
 
-    /// About how many items of a commit it needs: the record as it is in the end, its changes, its claims, and a guard for
-    /// its parent.
+    /// Returns the approximate number of commit items for the record: its final state, its changes, its claims, and a
+    /// guard for its parent.
     fn items(&self, definitions: &Definitions) -> usize {
         let mut image = Image::empty(K::decl(), Id::NIL, Id::NIL);
         K::write_defaults(&mut image.values);
@@ -1100,7 +1103,7 @@ impl<K: RecordKind> NewWithHistory<K> {
             std::iter::once(&self.patch).chain(self.steps.iter().map(|(_, patch)| patch)).flat_map(Patch::sets)
         {
             match (image.values.get_mut(*at), value) {
-                // Keys that a later step does not name stay.
+                // Keys that a later step does not set are kept.
                 (Some(Value::Map(kept)), Value::Map(named)) => {
                     Arc::make_mut(kept).extend(named.iter().map(|(key, value)| (key.clone(), value.clone())));
                 }
@@ -1108,7 +1111,7 @@ impl<K: RecordKind> NewWithHistory<K> {
                 (None, _) => {}
             }
         }
-        // Values that are none of their fields' are refused, whatever they are counted as.
+        // Invalid values are refused later and do not affect the count.
         let claims = draft::claims(&image, definitions).map_or(0, |claims| claims.len());
         let claims = claims + rules::keys(K::KIND, Id::NIL, self.patch.sets()).len();
         record_items(None, &image) + 1 + self.steps.len() + claims + usize::from(draft::parent(&image).is_some())

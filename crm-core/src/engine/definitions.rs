@@ -1,5 +1,5 @@
-//! A tenant's definitions: organization, pipelines, roles, teams, properties and whatever else is declared to be one, cached
-//! per process under their epoch.
+//! The definitions of a tenant: organization, pipelines, roles, teams, properties and other kinds declared as
+//! definitions. They are cached per process under their epoch.
 
 use std::{
     any::{Any, TypeId},
@@ -32,16 +32,16 @@ use crate::{
     systems,
 };
 
-/// Everything that the rules of a tenant's records depend on besides the records themselves.
+/// The configuration on which the rules of a tenant's records depend.
 #[derive(Debug, Default)]
 pub struct Definitions {
-    /// The id of the commit that last changed one.
+    /// The id of the commit that last changed a definition.
     pub epoch: Id,
-    /// What the program's systems say of every tenant.
+    /// The systems of the program, which apply to every tenant.
     systems: Arc<Systems>,
     /// The records of each kind that is a definition.
     tables: HashMap<Kind, Box<dyn Table>>,
-    /// The roles that hold a grant which this program cannot read.
+    /// The roles with a grant that this version cannot read.
     unread: HashSet<Id>,
     children: HashMap<Id, Vec<Id>>,
     properties: HashMap<Kind, Vec<Record<Property>>>,
@@ -49,7 +49,6 @@ pub struct Definitions {
     derived: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
-/// The records of one kind by id.
 trait Table: Any + Debug + Send + Sync {
     fn insert(&mut self, image: &Image) -> Result<(), WrongType>;
     fn is_live(&self, id: Id) -> bool;
@@ -66,21 +65,20 @@ impl<K: RecordKind> Table for HashMap<Id, Record<K>> {
     }
 }
 
-/// An empty table of a kind.
 fn table(kind: Kind) -> Box<dyn Table> {
     by_kind!(kind, K => Box::new(HashMap::<Id, Record<K>>::default()))
 }
 
 impl Definitions {
-    /// Reads them from what a store holds, for a program of the built-in systems alone.
+    /// Creates the definitions from stored records, for a program with only the built-in systems.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where a definition cannot be read.
+    /// [`StoreError::Corrupt`] if a definition cannot be read.
     pub fn new(stored: &store::Definitions) -> Result<Self, StoreError> {
         Self::under(stored, Arc::new(Systems::new(systems::built_in())))
     }
 
-    /// As [`Definitions::new`], for a program of these systems.
+    /// Like [`Definitions::new`], with these systems.
     pub(crate) fn under(stored: &store::Definitions, systems: Arc<Systems>) -> Result<Self, StoreError> {
         let mut all = Self { epoch: stored.epochs.definitions, systems, ..Self::default() };
         for image in &stored.images {
@@ -113,21 +111,22 @@ impl Definitions {
         table.downcast_ref()
     }
 
-    /// The records of a kind that is a definition, archived ones too, in no order; none of any other kind.
+    /// Returns the records of a kind that is a definition, including archived ones, in no particular order. Empty for
+    /// any other kind.
     pub fn of<K: RecordKind>(&self) -> impl Iterator<Item = &Record<K>> {
         self.table().into_iter().flat_map(HashMap::values)
     }
 
-    /// The definition of an id, archived or not.
+    /// Returns the definition with this id, archived or not.
     pub fn get<K: RecordKind>(&self, id: Id) -> Option<&Record<K>> {
         self.table()?.get(&id)
     }
 
-    /// What a system makes of these definitions, kept with them: made once, by whoever asks first.
+    /// Returns a value derived from these definitions by a system. It is computed on first use and cached with them.
     pub fn derived<T: Send + Sync + 'static>(&self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
         let memo = || self.derived.lock().unwrap_or_else(PoisonError::into_inner);
         let known = memo().get(&TypeId::of::<T>()).cloned();
-        // Made without the lock, since it may ask for something else that is derived.
+        // Computed without holding the lock, because it may request another derived value.
         known.and_then(|known| known.downcast().ok()).unwrap_or_else(|| {
             let derived = Arc::new(make(self));
             memo().insert(TypeId::of::<T>(), Arc::clone(&derived) as _);
@@ -135,24 +134,24 @@ impl Definitions {
         })
     }
 
-    /// The organization; `None` for a tenant that has not been bootstrapped.
+    /// Returns the organization; `None` for a tenant that has not been bootstrapped.
     pub fn organization(&self) -> Option<&Record<Organization>> {
         self.of().next()
     }
 
-    /// True where the tenant may be used: its organization is there, and not suspended.
+    /// Returns `true` if the organization exists and is not suspended.
     pub(crate) fn is_open(&self) -> bool {
         self.organization().is_some_and(|organization| {
             organization.status == OrganizationStatus::Active && organization.archived_at.is_none()
         })
     }
 
-    /// The calendar that days and quarters go by.
+    /// Returns the time zone of the organization, in which days and quarters are counted.
     pub fn zone(&self) -> chrono_tz::Tz {
         self.organization().and_then(|org| org.time_zone.as_deref()?.parse().ok()).unwrap_or(chrono_tz::UTC)
     }
 
-    /// How the organization counts its days, weeks and quarters.
+    /// Returns the calendar of the organization: its days, weeks and quarters.
     pub fn calendar(&self) -> Calendar {
         let Some(organization) = self.organization() else { return Calendar::default() };
         Calendar {
@@ -166,60 +165,60 @@ impl Definitions {
         }
     }
 
-    /// The currency sums are given in.
+    /// Returns the currency of sums.
     pub fn base_currency(&self) -> Currency {
         self.organization().and_then(|org| org.base_currency).unwrap_or(Currency::USD)
     }
 
-    /// Two letters: the country of phone numbers written without one.
+    /// Returns the country of phone numbers without a country code, as two letters.
     pub fn default_country(&self) -> Option<&str> {
         self.organization().and_then(|org| org.default_country.as_deref())
     }
 
-    /// The pipeline of an id, archived or not.
+    /// Returns the pipeline with this id, archived or not.
     pub fn pipeline(&self, id: Id) -> Option<&Record<Pipeline>> {
         self.get(id)
     }
 
-    /// The pipelines of a kind that are not archived, in their order.
+    /// Returns the active pipelines of a kind, in order.
     pub fn pipelines(&self, kind: PipelineKind) -> Vec<&Record<Pipeline>> {
         let mut list: Vec<_> = self.all_pipelines(kind).filter(|pipeline| pipeline.archived_at.is_none()).collect();
         list.sort_by_key(|pipeline| (pipeline.position, pipeline.id));
         list
     }
 
-    /// The pipelines of a kind, archived ones too, in any order.
+    /// Returns all pipelines of a kind, including archived ones, in no particular order.
     pub(crate) fn all_pipelines(&self, kind: PipelineKind) -> impl Iterator<Item = &Record<Pipeline>> {
         self.of::<Pipeline>().filter(move |pipeline| pipeline.kind == kind)
     }
 
-    /// The pipeline that records of a kind get when they name none.
+    /// Returns the pipeline for records that specify none.
     pub fn default_pipeline(&self, kind: PipelineKind) -> Option<&Record<Pipeline>> {
         let list = self.pipelines(kind);
         list.iter().find(|pipeline| pipeline.is_default).or(list.first()).copied()
     }
 
-    /// The stage of an id, and its pipeline.
+    /// Returns the stage with this id and its pipeline.
     pub fn stage(&self, id: Id) -> Option<(&Record<Pipeline>, &Stage)> {
         self.of::<Pipeline>().find_map(|pipeline| pipeline.stage(id).map(|stage| (pipeline, stage)))
     }
 
-    /// The role of an id.
+    /// Returns the role with this id.
     pub fn role(&self, id: Id) -> Option<&Record<Role>> {
         self.get(id)
     }
 
-    /// The role of a key that is not archived.
+    /// Returns the active role with this key.
     pub fn role_by_key(&self, key: &str) -> Option<&Record<Role>> {
         self.of::<Role>().find(|role| role.key == key && role.archived_at.is_none())
     }
 
-    /// The team of an id.
+    /// Returns the team with this id.
     pub fn team(&self, id: Id) -> Option<&Record<Team>> {
         self.get(id)
     }
 
-    /// The teams and all teams below them.
+    /// Returns the teams and all teams below them.
     pub fn team_subtree(&self, roots: &[Id]) -> Vec<Id> {
         let mut seen: HashSet<Id> = HashSet::new();
         let mut found = Vec::new();
@@ -234,43 +233,44 @@ impl Definitions {
         found
     }
 
-    /// The teams right below a team, archived ones too.
+    /// Returns the direct children of a team, including archived ones.
     pub fn teams_below(&self, team: Id) -> &[Id] {
         self.children.get(&team).map_or(&[], Vec::as_slice)
     }
 
-    /// The custom properties of a kind, archived ones too, in their order.
+    /// Returns the custom properties of a kind, including archived ones, in order.
     pub fn properties(&self, kind: Kind) -> &[Record<Property>] {
         self.properties.get(&kind).map_or(&[], Vec::as_slice)
     }
 
-    /// The custom property of a kind and key that is not archived.
+    /// Returns the active custom property of a kind with this key.
     pub fn property(&self, kind: Kind, key: &str) -> Option<&Record<Property>> {
         self.properties(kind).iter().find(|property| property.key == key && property.archived_at.is_none())
     }
 
-    /// Whether a definition of a kind exists and may be newly referred to; `None` for kinds that are no definitions.
+    /// Returns whether an active definition with this id exists, which new references require; `None` for kinds that
+    /// are not definitions.
     pub fn may_refer(&self, kind: Kind, id: Id) -> Option<bool> {
         let is_live = || self.tables.get(&kind).is_some_and(|table| table.is_live(id));
         catalog::decl(kind).is_definition.then(is_live)
     }
 
-    /// What the program gives to a role: nothing to one of the organization's own.
+    /// Returns the grants that the program gives to a role; none for a role created by the organization.
     pub(crate) fn given(&self, role: &Role) -> &[Grant] {
         let built_in = BuiltInRole::from_key(&role.key).filter(|_| role.is_builtin);
         built_in.map_or(&[], |role| self.systems.grants(role))
     }
 
-    /// What a role grants by itself, without what it inherits: of what the program gives all that is not withheld, and
-    /// what the organization adds. A withheld permission that this program does not know withholds nothing.
+    /// Returns the grants of a role without those it inherits: those of the program that are not withheld, and those
+    /// that the organization adds. An unknown withheld permission has no effect.
     pub(crate) fn granted_by<'a>(&'a self, role: &'a Role) -> impl Iterator<Item = &'a Grant> {
         let withheld: Vec<Permission> = role.withheld.iter().filter_map(|text| text.parse().ok()).collect();
         let is_given = move |grant: &&Grant| !withheld.contains(&Permission::new(grant.resource, grant.action));
         self.given(role).iter().filter(is_given).chain(&role.grants)
     }
 
-    /// What a set of roles grants together, with what they inherit and what the program gives to built-in ones. Worked out
-    /// once per epoch and set.
+    /// Returns the combined grants of a set of roles, including inherited ones and those that the program gives to
+    /// built-in roles. Computed once per epoch and set.
     pub fn role_set(&self, roles: &[Id]) -> Arc<RoleSet> {
         let mut memo = self.role_sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(set) = memo.get(roles) {
@@ -281,7 +281,7 @@ impl Definitions {
         set
     }
 
-    /// As [`Definitions::role_set`], with a role as it is to be.
+    /// Like [`Definitions::role_set`], with a changed role.
     pub(crate) fn role_set_with(&self, roles: &[Id], changed: &Record<Role>) -> RoleSet {
         self.granted(roles, Some(changed))
     }
@@ -299,7 +299,7 @@ impl Definitions {
                 found.push(role);
             }
         }
-        // An administrator sees and changes everything, whatever other roles say: somebody must be able to take back a rule.
+        // Field rules do not apply to administrators, so that there is always a user who can remove a rule.
         let admin = found.iter().any(|role| role.is_builtin && role.key == "admin");
         let mut set = RoleSet::new(
             found.iter().flat_map(|role| self.granted_by(role)),

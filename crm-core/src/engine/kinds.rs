@@ -1,5 +1,5 @@
-//! The kinds as one actor may use them: fields, custom properties, sorts, stages and rights, for programs that are generic
-//! over kinds, such as a front end's lists and forms.
+//! The kinds as one actor may use them: fields, custom properties, sorts, stages and permissions, for programs that are
+//! generic over kinds, such as the lists and forms of a front end.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -22,93 +22,94 @@ use crate::{
     },
 };
 
-/// A field, or a custom property, as an actor may use it.
-#[allow(clippy::struct_excessive_bools)] // each is a member of the answer, on its own
+/// A field or custom property as an actor may use it.
+#[allow(clippy::struct_excessive_bools)] // independent fields of the response
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldInfo {
-    /// Its name; `properties.key` of a custom property, as filters name it.
+    /// The name; `properties.key` for a custom property, as in filters.
     pub name: String,
-    /// What it is called: of a custom property its name, of a field the words of its name.
+    /// The label: the name of a custom property, or a label derived from the field name.
     pub label: String,
-    /// The type of its values, or of a list's elements.
+    /// The type of the value, or of the elements of a list.
     pub r#type: &'static str,
-    /// True where the value is a list.
+    /// `true` if the value is a list.
     pub list: bool,
-    /// The values it may have, where they are a closed list; without archived options.
+    /// The possible values of a field with a closed set of values, without archived options.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<ChoiceInfo>,
-    /// The kind that it refers to, where that is one kind.
+    /// The kind that the field refers to, if it is a single kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<Kind>,
-    /// Who writes it: `system`, `person`, `read_only`, `machine`, `derived`, `properties`.
+    /// The section, which determines who writes the field: `system`, `person`, `read_only`, `machine`, `derived`,
+    /// `properties`.
     pub section: &'static str,
-    /// True where a record may not be without it.
+    /// `true` if every record must have a value.
     pub required: bool,
-    /// True where at most one live record has a value.
+    /// `true` if at most one active record can have the same value.
     pub unique: bool,
-    /// True where reports may group by it.
+    /// `true` if reports can group by the field.
     pub reportable: bool,
-    /// True where the actor cannot write it, whatever the record.
+    /// `true` if the actor cannot write the field on any record.
     pub read_only: bool,
 }
 
-/// One value of a closed list.
+/// A possible value of a field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChoiceInfo {
-    /// What is stored.
+    /// The stored value.
     pub value: String,
-    /// What is shown.
+    /// The label to display.
     pub label: String,
 }
 
 /// A pipeline and its stages.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PipelineInfo {
-    /// Which one.
+    /// The id of the pipeline.
     pub id: Id,
-    /// What it is called.
+    /// The name of the pipeline.
     pub name: String,
-    /// True for the pipeline of records that name none.
+    /// `true` for the default pipeline, which records without one get.
     pub is_default: bool,
-    /// Its stages in order, retired ones too.
+    /// The stages in order, including retired ones.
     pub stages: Vec<Stage>,
 }
 
-/// A kind as an actor may use it. What is hidden from the actor is not in it.
+/// A kind as an actor may use it. Omits everything that is hidden from the actor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KindInfo {
-    /// Its name.
+    /// The name of the kind.
     pub kind: Kind,
-    /// Its name in the plural.
+    /// The plural of the name.
     pub plural: &'static str,
-    /// Its fields in declared order.
+    /// The fields, in declared order.
     pub fields: Vec<FieldInfo>,
-    /// Its custom properties in their order, without archived ones.
+    /// The custom properties, in order, without archived ones.
     pub properties: Vec<FieldInfo>,
-    /// The fields by which lists are sorted, ascending or descending.
+    /// The fields by which lists can be sorted, ascending or descending.
     pub sorts: Vec<&'static str>,
-    /// Its pipelines in their order, where its records stand in stages.
+    /// The pipelines, in order, if records of the kind have stages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pipelines: Vec<PipelineInfo>,
-    /// What the actor may do with its records, each action with the widest scope: `own`, `team`, `all`.
+    /// The actions that the actor may perform, each with the widest scope: `own`, `team`, `all`.
     pub actions: BTreeMap<&'static str, &'static str>,
 }
 
-/// All kinds that an actor may read.
+/// The kinds that an actor may read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kinds {
-    /// The kinds, in the order of their declarations.
+    /// The kinds, in declared order.
     pub kinds: Vec<KindInfo>,
-    /// Changes whenever the kinds may have: with the definitions and with the actor's rights.
+    /// A tag that changes whenever the kinds may have changed: with the definitions and with the actor's rights.
     pub tag: String,
 }
 
 impl Crm {
-    /// The kinds that an actor has a grant to read, each as that actor may use it. No read of records; the definitions'
-    /// epoch is looked at.
+    /// Returns the kinds that an actor has a grant to read, each as the actor may use it. Reads the definitions epoch,
+    /// and no records.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn kinds(&self, actor: &Actor) -> Result<Kinds, Error> {
         let definitions = self.organizations(actor).definitions().await?;
         let access = Access::new(actor, &definitions, self.now());
@@ -156,7 +157,7 @@ fn kind_info(access: &Access<'_>, decl: &'static KindDecl) -> KindInfo {
     let live = definitions.properties(kind).iter().filter(|property| property.archived_at.is_none());
     let named = live.map(|property| (format!("properties.{}", property.key), property));
     let shown = named.filter(|(name, _)| !is_hidden(name) && !is_hidden("properties"));
-    // One of a type that this program does not know can be neither written nor asked for.
+    // A property with a type that this version does not know can be neither written nor queried.
     let properties = shown.filter_map(|(name, property)| {
         Some(FieldInfo {
             label: property.name.clone(),
@@ -184,7 +185,7 @@ fn kind_info(access: &Access<'_>, decl: &'static KindDecl) -> KindInfo {
         let mut stages = pipeline.stages.clone();
         stages.sort_by_key(|stage| stage.position);
         for stage in &mut stages {
-            // What a stage asks of fields that the actor may not see is not told.
+            // The requirements of a stage on fields that the actor may not see are omitted.
             stage.required_fields.retain(|name| !is_hidden(name));
             stage.gate = None;
         }
@@ -203,7 +204,7 @@ fn options(property: &Record<Property>) -> Vec<ChoiceInfo> {
     .collect()
 }
 
-/// What the type alone tells of a field.
+/// Returns the parts of a field that depend only on its type.
 fn of_type(ty: FieldType) -> FieldInfo {
     FieldInfo {
         name: String::new(),
@@ -223,7 +224,7 @@ fn of_type(ty: FieldType) -> FieldInfo {
     }
 }
 
-/// The types' names, as the document lists them.
+/// The names of the types, as in the OpenAPI document.
 pub const TYPES: [&str; 22] = [
     "boolean",
     "integer",
@@ -249,7 +250,7 @@ pub const TYPES: [&str; 22] = [
     "folded",
 ];
 
-/// The sections' names.
+/// The names of the sections.
 pub const SECTIONS: [&str; 6] = ["system", "person", "read_only", "machine", "derived", "properties"];
 
 const fn type_name(ty: FieldType) -> &'static str {
@@ -289,7 +290,8 @@ const fn section_name(section: Section) -> &'static str {
     }
 }
 
-/// `expected_close_date` → `Expected close date`; of a reference what it refers to: `owner_id` → `Owner`.
+/// Returns a label for a field name: `expected_close_date` → `Expected close date`. The suffix of references is
+/// removed: `owner_id` → `Owner`.
 fn words(name: &str) -> String {
     let plain = name.strip_suffix("_ids").or_else(|| name.strip_suffix("_id")).unwrap_or(name);
     let text = if plain.is_empty() { name } else { plain }.replace('_', " ");

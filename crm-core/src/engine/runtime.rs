@@ -1,5 +1,5 @@
-//! What every use case runs on: the store, the clock, the source of ids, the embedder's validators, and the cache of
-//! definitions and rights.
+//! The engine: store, clock, id source, validators, systems, and the cache of definitions and rights, shared by all use
+//! cases.
 
 use std::{
     any::{Any, TypeId},
@@ -24,26 +24,25 @@ use crate::{
     },
 };
 
-/// How many tenants' definitions a process keeps.
+/// The number of tenants whose definitions a process caches.
 const MAX_CACHED_TENANTS: usize = 1000;
-/// How many users' rights a process keeps, of all tenants: each in each of their sessions, and each key.
+/// The number of cached rights of all tenants: one for each session and API key of each user.
 const MAX_CACHED_RIGHTS: usize = 20_000;
-/// How often definitions and rights are read anew because one of them changed while the other was read.
+/// The maximum number of reads if definitions or rights change while they are read.
 const MAX_READS: usize = 8;
 
-/// Whose rights: of which tenant, which user, and by what they are signed in.
+/// The tenant and user of rights, and how the user is authenticated.
 type Who = (Id, Id, By);
 
-/// What a process keeps of its tenants, shared by all handles of one CRM.
+/// The cached definitions and rights of a process, shared by all handles of one CRM.
 #[derive(Default)]
 pub(crate) struct Cached {
     definitions: HashMap<Id, Arc<Definitions>>,
     rights: HashMap<Who, Arc<Rights>>,
-    /// The access epoch that was last seen of a tenant.
+    /// The access epoch last seen, by tenant.
     seen: HashMap<Id, Id>,
 }
 
-/// The cache of one CRM.
 pub(crate) type Cache = Arc<Mutex<Cached>>;
 
 /// Settings of systems, by type: those that the builder was given.
@@ -54,14 +53,14 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
-    /// The built-in systems, and the embedder's.
+    /// The built-in systems and those of the embedder.
     pub(crate) systems: Arc<Systems>,
-    /// How far ahead of this process' clock what others wrote may be, in microseconds.
+    /// The maximum time by which the clocks of other writers may be ahead of this process' clock, in microseconds.
     pub(crate) max_clock_skew: i64,
     /// Settings of systems, by type.
     pub(crate) settings: Settings,
     pub(crate) cache: Cache,
-    /// False on a store that sees what is not committed yet: it reads the cache and never fills it.
+    /// `false` on a store that sees uncommitted writes: it reads the cache but never fills it.
     pub(crate) fills_cache: bool,
 }
 
@@ -76,10 +75,10 @@ impl Engine {
         given.and_then(|given| given.downcast().ok()).unwrap_or_default()
     }
 
-    /// Thirty-two bytes that nobody can guess.
+    /// Returns 32 unpredictable bytes.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where there is no randomness to make them of.
+    /// [`Error::Unavailable`] if no randomness is available.
     pub(crate) fn secret(&self) -> Result<[u8; 32], Error> {
         match self.ids.secret() {
             none if none == [0; 32] => Err(Error::Unavailable(StoreError::unavailable("no randomness for secrets"))),
@@ -91,13 +90,13 @@ impl Engine {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The definitions that are cached, of whatever epoch.
+    /// Returns the cached definitions, of any epoch.
     pub(crate) fn cached(&self, tenant: Id) -> Option<Arc<Definitions>> {
         self.cache().definitions.get(&tenant).cloned()
     }
 
-    /// The definitions and the actor's rights that are cached, of whatever epochs; `None` where one of them is not, or
-    /// is too old to be believed.
+    /// Returns the cached definitions and rights of the actor, of any epochs; `None` if either is missing or too old to
+    /// be used.
     pub(crate) fn cached_for(&self, actor: &Actor) -> Option<Authority> {
         let definitions = self.cached(actor.tenant())?;
         if who(actor).is_none() {
@@ -108,12 +107,11 @@ impl Engine {
         Self::is_good(actor, &definitions, &rights, now).then(|| Authority::new(definitions, Some(rights)))
     }
 
-    /// The cached rights of an actor, of whatever epoch, where they are fresh.
+    /// Returns the cached rights of an actor, of any epoch, if they are fresh.
     pub(crate) fn cached_rights(&self, actor: &Actor, now: Time) -> Option<Arc<Rights>> {
         self.cache().rights.get(&who(actor)?).filter(|rights| rights.are_fresh(now)).cloned()
     }
 
-    /// Keeps rights that were read.
     pub(crate) fn keep_rights(&self, actor: &Actor, rights: Rights) -> Arc<Rights> {
         let rights = Arc::new(rights);
         if let Some(who) = who(actor).filter(|_| self.fills_cache) {
@@ -136,8 +134,8 @@ impl Engine {
         }
     }
 
-    /// Forgets the rights that a commit of this process has changed: at once also of a session that its own user ended,
-    /// which moves no epoch.
+    /// Removes rights from the cache that a commit of this process has changed, including those of a session that its
+    /// own user ended, which changes no epoch.
     pub(crate) fn forget(&self, commit: &Commit) {
         if commit.touches_access() {
             self.cache().rights.retain(|(tenant, ..), _| *tenant != commit.tenant);
@@ -152,19 +150,19 @@ impl Engine {
         }
     }
 
-    /// Whether an actor with these rights may act now. Sessions and keys are good for nothing while the organization is
-    /// suspended.
+    /// Returns `true` if an actor with these rights may act now. Sessions and keys are not valid while the organization
+    /// is suspended.
     fn is_good(actor: &Actor, definitions: &Definitions, rights: &Rights, now: Time) -> bool {
         let is_let_in = definitions.is_open() || actor.looked_up().is_none_or(|(_, by)| by == By::User);
         is_let_in && actor.key_hash().is_none_or(|hash| rights.hold(hash, now)) && !rights.have_ended(now)
     }
 
-    /// Reads what is wanted, and what an actor may do, in one round trip where nothing has changed since it was last
-    /// read: this is the read that each use case begins with. Another one for the rights where the access epoch moved,
-    /// and one for the definitions where theirs did.
+    /// Reads records and the rights of the actor, in one round trip if nothing has changed since the last read: the
+    /// first read of each use case. One more read if the access epoch has changed, and one if the definitions epoch
+    /// has.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] where the actor may not act any more; what the store says.
+    /// [`Error::Unauthenticated`] if the actor may no longer act; errors of the store.
     pub(crate) async fn read(&self, actor: &Actor, wants: &[Want]) -> Result<(Vec<Got>, Authority), Error> {
         let known = self.cached_rights(actor, self.clock.now());
         let (mut got, epochs, known) = if known.is_none() && who(actor).is_some() {
@@ -178,7 +176,7 @@ impl Engine {
         Ok((got, self.settle(actor, known, epochs).await?))
     }
 
-    /// What an actor may do under these epochs, which have just been read: no read for what is cached under them.
+    /// Returns the authority of an actor under epochs that have just been read. No read if it is cached under them.
     ///
     /// # Errors
     /// As [`Engine::read`].
@@ -186,7 +184,7 @@ impl Engine {
         self.settle(actor, self.cached_rights(actor, self.clock.now()), epochs).await
     }
 
-    /// Reads the rights, and the definitions, that are not those of the epochs, until they are of one moment.
+    /// Reads rights and definitions whose epochs have changed, until both are of the same time.
     async fn settle(
         &self,
         actor: &Actor,
@@ -210,7 +208,7 @@ impl Engine {
         Err(Error::Unavailable(StoreError::unavailable("definitions and rights change faster than they can be read")))
     }
 
-    /// What an actor may do now. One round trip.
+    /// Returns the current authority of an actor. One round trip.
     ///
     /// # Errors
     /// As [`Engine::read`].
@@ -218,9 +216,9 @@ impl Engine {
         Ok(self.read(actor, &[]).await?.1)
     }
 
-    /// Reads what is wanted and what the store says of the actor, in one round trip, and keeps the latter: under the
-    /// access epoch that was known before, since a store may read the epochs later than the records of the same call, and
-    /// rights that are older than their epoch would be believed for ever.
+    /// Reads records and the rights of the actor in one round trip, and caches the rights under the access epoch known
+    /// before. A store may read the epochs after the records of the same call, and outdated rights cached under a newer
+    /// epoch would never be read again.
     pub(crate) async fn read_rights(
         &self,
         actor: &Actor,
@@ -234,15 +232,15 @@ impl Engine {
         let answer = self.store.get(actor.tenant(), &all).await?;
         let got: Vec<(Want, Got)> = all.into_iter().zip(answer.got).collect();
         self.note_seen(actor.tenant(), answer.epochs.access);
-        // What is not kept need not be right for longer than this.
+        // Rights that are not cached may have the current epoch.
         let epoch = if self.fills_cache { known } else { answer.epochs.access };
         let rights = Rights::read(actor, &got, epoch, now).ok_or(Error::Unauthenticated)?;
         let rights = self.keep_rights(actor, rights);
         Ok((got.into_iter().map(|(_, got)| got).collect(), answer.epochs, rights))
     }
 
-    /// The tenant's definitions under the definitions epoch: the cached ones, or read anew; with the epochs that held
-    /// when they were read.
+    /// Returns the tenant's definitions under the definitions epoch, from the cache or the store, and the epochs under
+    /// which they were read.
     async fn definitions(&self, tenant: Id, epochs: Epochs) -> Result<(Arc<Definitions>, Epochs), Error> {
         let cached = self.cached(tenant).filter(|definitions| definitions.epoch == epochs.definitions);
         if let Some(cached) = cached {

@@ -1,4 +1,4 @@
-//! From a user's record to the actor that the user is.
+//! The actor of a user: looks up a user's record and checks that the user may act.
 
 use crate::{
     engine::{
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// The actor of the user that a lookup finds: their rights are looked up at each use case. One round trip.
+/// Returns the user that a lookup finds as an actor, whose permissions are looked up in each use case. One round trip.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is no such user, or no active one.
+/// [`Error::NotFound`] if there is no such active user.
 pub(crate) async fn actor_of(engine: &Engine, tenant: Id, lookup: Lookup) -> Result<Actor, Error> {
     let system = Actor::system(tenant);
     let wanted = lookup.clone();

@@ -1,8 +1,8 @@
-//! A system: a capability as one folder and one declaration. It says what it adds to the engine: its kinds, what built-in
-//! roles may do with them, what takes part in commits, what follows the log, its jobs, and what runs in the background.
+//! Systems: a system is one capability in one folder, with one declaration. It declares what it adds to the engine:
+//! kinds, grants of built-in roles, commit hooks, followers of the log, jobs and background work.
 //!
-//! The engine knows systems by this declaration alone; `systems.rs` is the list of the built-in ones, and
-//! [`Builder::system`](crate::crm::Builder::system) adds one of the embedder's own.
+//! The engine knows systems only by this declaration. `systems.rs` lists the built-in ones;
+//! [`Builder::system`](crate::crm::Builder::system) adds one of the embedder.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -21,13 +21,14 @@ use crate::{
     },
 };
 
-/// What a capability adds to the engine. Cheap to clone.
+/// The declaration of a system. Cheap to clone.
 ///
-/// An embedder's own has hooks, followers, jobs and background work, and may grant what there is; kinds are the program's.
+/// A system of the embedder can have hooks, followers, jobs and background work, and grants on existing kinds. It
+/// cannot add kinds.
 #[derive(Clone, Default)]
 pub struct System {
     pub(crate) name: &'static str,
-    /// True for one of the embedder's.
+    /// `true` for a system of the embedder.
     pub(crate) is_custom: bool,
     pub(crate) kinds: &'static [Kind],
     pub(crate) grants: Option<fn(BuiltInRole) -> Vec<Grant>>,
@@ -38,7 +39,8 @@ pub struct System {
     pub(crate) background: Vec<Arc<dyn Background>>,
 }
 
-/// The fields that are hidden from who has some roles because of what the roles hide: what is computed of it would tell it.
+/// Returns the fields to hide from users with a set of roles, because they are computed from fields that the roles
+/// hide.
 pub type Hides = fn(&Definitions, &RoleSet) -> Vec<(Kind, &'static str)>;
 
 impl std::fmt::Debug for System {
@@ -48,55 +50,56 @@ impl std::fmt::Debug for System {
 }
 
 impl System {
-    /// A system that adds nothing yet. The name tells it from others in logs.
+    /// Creates an empty system. The name identifies it in logs.
     pub fn new(name: &'static str) -> Self {
         Self { name, ..Self::default() }
     }
 
-    /// Its kinds. Each kind is of one system.
+    /// Sets the kinds of the system. Each kind belongs to one system.
     #[must_use]
     pub(crate) const fn kinds(mut self, kinds: &'static [Kind]) -> Self {
         self.kinds = kinds;
         self
     }
 
-    /// What each built-in role may do by it, in organizations of any age. `admin` may do everything anyway.
+    /// Sets the grants that each built-in role gets in all organizations, new and existing. `admin` has all permissions
+    /// anyway.
     #[must_use]
     pub fn grants(mut self, grants: fn(BuiltInRole) -> Vec<Grant>) -> Self {
         self.grants = Some(grants);
         self
     }
 
-    /// Hides what would tell fields that roles hide, where the declarations of fields do not say it. Asked once per epoch
-    /// and set of roles.
+    /// Hides fields that would reveal fields hidden by roles, for dependencies that are not declared on the fields.
+    /// Called once per epoch and set of roles.
     #[must_use]
     pub fn hides(mut self, hides: Hides) -> Self {
         self.hides = Some(hides);
         self
     }
 
-    /// Takes part in every commit.
+    /// Adds a hook that takes part in every commit.
     #[must_use]
     pub fn hook(mut self, hook: impl CommitHook + 'static) -> Self {
         self.hooks.push(Arc::new(hook));
         self
     }
 
-    /// Follows the log of all tenants.
+    /// Adds a follower of the log of all tenants.
     #[must_use]
     pub fn follower(mut self, follower: impl Follower + 'static) -> Self {
         self.followers.push(Arc::new(follower));
         self
     }
 
-    /// Does the jobs of one type.
+    /// Adds the handler of one type of job.
     #[must_use]
     pub fn job(mut self, job: impl JobHandler + 'static) -> Self {
         self.jobs.push(Arc::new(job));
         self
     }
 
-    /// Is given time by the worker.
+    /// Adds background work, which the worker runs.
     #[must_use]
     pub fn background(mut self, background: impl Background + 'static) -> Self {
         self.background.push(Arc::new(background));

@@ -1,4 +1,4 @@
-//! The types and checks of custom properties' values.
+//! The types and checks of values of custom properties.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use crate::model::{
     value::{Decimal, Fault, Kind, Value},
 };
 
-/// The field type of a custom property; none where its own type is unknown: its values are kept, and cannot be written
-/// or asked for.
+/// Returns the field type of a custom property; `None` if the property's type is unknown: its values are kept, but can
+/// be neither written nor queried.
 pub fn property_type(property: &Property) -> Option<FieldType> {
     Some(match property.r#type {
         PropertyType::Unknown(_) => return None,
-        // Properties live in one map that lists carry too, so a long one is bounded by the map's own size.
+        // All properties share one map that lists also carry, so a long text is bounded by the size of the map.
         PropertyType::Text | PropertyType::Select => FieldType::Text(255),
         PropertyType::LongText => FieldType::Text(16_000),
         PropertyType::Integer => FieldType::Int(i64::MIN, i64::MAX),
@@ -32,7 +32,7 @@ pub fn property_type(property: &Property) -> Option<FieldType> {
     })
 }
 
-/// As [`property_type`], of a value that somebody gives.
+/// Like [`property_type`], for a given value.
 ///
 /// # Errors
 /// `unknown_type`.
@@ -43,11 +43,11 @@ pub(crate) fn written_type(property: &Property) -> Result<FieldType, Fault> {
     })
 }
 
-/// Brings a value of a custom property into its normal form and holds the property's rules. What the record holds already
-/// (`held`) may stay, as a whole or of several options each.
+/// Normalizes a value of a custom property and checks the property's rules. Values that the record already holds
+/// (`held`) may stay, as a whole or for each of several options.
 ///
 /// # Errors
-/// A [`Fault`] that says what would be right.
+/// A [`Fault`] that describes valid values.
 pub fn check_property(
     property: &Property,
     value: Value,
@@ -105,7 +105,7 @@ pub fn check_property(
     })
 }
 
-/// The claimed form of a unique property's value: equal values have equal texts.
+/// Returns the claimed form of a unique property's value: equal values have equal texts.
 pub fn claim_text(value: &Value) -> Option<String> {
     Some(match value {
         Value::Null | Value::NotLoaded | Value::Redacted | Value::Opaque(_) => return None,
@@ -114,7 +114,7 @@ pub fn claim_text(value: &Value) -> Option<String> {
     })
 }
 
-/// Properties of a record by key, or an empty map.
+/// Returns the properties of a record by key, or an empty map.
 pub fn map_of(value: &Value) -> std::collections::BTreeMap<String, Value> {
     match value {
         Value::Map(map) => Arc::unwrap_or_clone(Arc::clone(map)),

@@ -1,4 +1,4 @@
-//! What is done in the background: followers of the log, jobs, and what systems do besides, by one worker.
+//! The worker: runs all background work, namely followers of the log, jobs, and background work of systems.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -19,64 +19,64 @@ use crate::{
 /// The least time of a part in microseconds, however late it is: enough for a piece.
 const MIN_SHARE: i64 = 100_000;
 
-/// What a piece of background work came to.
+/// The result of a round of background work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Round {
-    /// True where the time was up before all was done.
+    /// `true` if time ran out before all was done.
     pub more: bool,
-    /// What was done, counted: a name of what, and how many.
+    /// Counters by name.
     pub counts: BTreeMap<&'static str, u64>,
 }
 
-/// What a system does in the background besides followers and jobs. It is for the program, not for its users: it sees every
+/// Background work of a system other than followers and jobs. It belongs to the program, not to a user: it sees every
 /// tenant.
 #[async_trait]
 pub trait Background: Send + Sync {
-    /// What it is called in logs.
+    /// The name in logs.
     fn name(&self) -> &'static str;
 
-    /// Does what is to be done until a moment by the CRM's clock; at least a piece of it. Two may run at once, in one
-    /// process or in several. What goes wrong of one tenant or record is logged and stops no other.
+    /// Works until a time by the CRM's clock, doing at least one piece. Concurrent calls are allowed, in one process or
+    /// several. Errors of single tenants and records are logged and do not stop the others.
     ///
     /// # Errors
-    /// What the store says where it cannot be told what is to be done.
+    /// Errors of the store while finding work.
     async fn run(&self, crm: &Crm, until: Time) -> Result<Round, Error>;
 }
 
-/// Does all background work of a CRM: its program calls [`Worker::run`] again and again. It is plain and keeps nothing: how far
-/// everything has come is kept by the store, so that any number of processes may run one.
+/// Runs all background work of a CRM: the program calls [`Worker::run`] repeatedly. The worker has no state; the store
+/// keeps all positions, so any number of processes may run one.
 #[derive(Clone, Debug)]
 pub struct Worker<'a> {
     crm: &'a Crm,
     lag: Duration,
 }
 
-/// What a round of the worker came to.
+/// The result of a round of the worker.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// True where the time was up before all was done.
+    /// `true` if time ran out before all was done.
     pub more: bool,
-    /// What each part came to, in the order in which they began: followers, jobs, what systems do besides.
+    /// The result of each part, in the order in which they began: followers, jobs, background work of systems.
     pub parts: Vec<(String, Result<Round, Error>)>,
 }
 
 impl Report {
-    /// How many were counted of something, by all parts.
+    /// Returns the sum of a counter over all parts.
     pub fn count(&self, what: &str) -> u64 {
         self.parts.iter().filter_map(|(_, round)| round.as_ref().ok()?.counts.get(what)).sum()
     }
 
-    /// The parts that failed, with why.
+    /// Returns the failed parts with their errors.
     pub fn failed(&self) -> impl Iterator<Item = (&str, &Error)> {
         self.parts.iter().filter_map(|(name, round)| Some((name.as_str(), round.as_ref().err()?)))
     }
 }
 
-/// What the worker gives time to.
+/// A part of the work that gets a share of the time.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Follower(&'a dyn Follower),
-    /// A follower that may not have its name, with why.
+    /// A follower with an invalid name, and the reason.
     Misnamed(&'a dyn Follower, &'static str),
     Jobs,
     Background(&'a dyn Background),
@@ -87,20 +87,22 @@ impl<'a> Worker<'a> {
         Self { crm, lag: Duration::ZERO }
     }
 
-    /// How long the store's lists may take to show a commit, for followers that compute from lists: nought where not given, which
-    /// fits the stores whose lists never lag (in memory, PostgreSQL); on DynamoDB give some seconds, and what the clocks of the
-    /// writing processes may differ by.
+    /// Sets how long the store's lists may lag behind a commit, for followers that compute from lists. The default is
+    /// zero, for stores whose lists never lag (memory, PostgreSQL). On DynamoDB set some seconds, plus the difference
+    /// between the clocks of the writing processes.
     #[must_use]
     pub const fn lists_lag(mut self, lag: Duration) -> Self {
         self.lag = lag;
         self
     }
 
-    /// Does what is to be done until nothing is or the time is up by the CRM's clock. Every part (each follower, the jobs, what each
-    /// system does besides) does at least a piece, however short the time; what one leaves of its share is the others'.
-    /// Each goes on where it stopped, here or in another process. One that fails stops no other.
+    /// Works until nothing is left to do or the time is up by the CRM's clock. Each part (each follower, the jobs, the
+    /// background work of each system) does at least one piece, however short the time; unused shares go to the other
+    /// parts. Each part continues where it stopped, in this process or another. A part that fails does not stop the
+    /// others.
     ///
-    /// Where nothing is to be done it costs two reads a follower and a few for everything else, however many tenants there are.
+    /// If there is nothing to do, costs two reads per follower and a few for everything else, regardless of the number
+    /// of tenants.
     pub async fn run(&self, budget: Duration) -> Report {
         let until = self.crm.now().plus_micros(micros(budget));
         let mut report = Report::default();
@@ -126,14 +128,15 @@ impl<'a> Worker<'a> {
         report
     }
 
-    /// Has a follower that no system declares follow the log, for a program that drives its own: from where it stopped last, until
-    /// everything is told or the time is up by the CRM's clock. At least a page is told. One run of it works at a time, in
-    /// whatever process ([`Followed::taken`]); of one that was killed the next goes on after a minute.
+    /// Runs a follower that no system declares, for programs that drive their own: from the position at which it
+    /// stopped last, until all changes are processed or the time is up by the CRM's clock. At least one page is
+    /// processed. One run works at a time across all processes ([`Followed::taken`]); after a run was killed, the next
+    /// one continues a minute later.
     ///
-    /// Costs two reads where nothing is to be told; a write, and another for each page where something is.
+    /// Costs two reads if there is nothing to process; otherwise one write and one more per page.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where its name is the CRM's own; what the follower and the store say.
+    /// [`Error::Invalid`] if its name is reserved; errors of the follower and the store.
     pub async fn follow(&self, follower: &dyn Follower, budget: Duration) -> Result<Followed, Error> {
         if follower.name().starts_with(RESERVED) {
             return Err(misnamed(OF_THE_CRM));
@@ -196,7 +199,7 @@ fn misnamed(why: &'static str) -> Error {
     Error::invalid("name", "reserved", why)
 }
 
-/// Adds what a part did in another turn.
+/// Adds the result of another turn of a part.
 fn merge(all: &mut Result<Round, Error>, next: Result<Round, Error>) {
     match (all.as_mut(), next) {
         (Ok(all), Ok(next)) => {

@@ -1,11 +1,10 @@
-//! Interactions: e-mails, calls, meetings and messages that happened or are planned.
+//! Interactions: emails, calls, meetings and messages that happened or are planned.
 
 mod record;
 mod rules;
 
 pub use record::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("interactions")
         .kinds(&[crate::model::value::Kind::Interaction])

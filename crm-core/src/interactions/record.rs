@@ -1,4 +1,4 @@
-//! Interactions: e-mails, calls, meetings and messages that happened or are planned.
+//! Interactions: emails, calls, meetings and messages that happened or are planned.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,50 +8,50 @@ use crate::model::{
 };
 
 choices! {
-    /// From whom to whom.
+    /// Direction of an interaction.
     pub enum Direction {
-        /// From outside.
+        /// Received by the organization.
         Inbound = "inbound",
-        /// To outside.
+        /// Sent by the organization.
         Outbound = "outbound",
     }
-    /// What part somebody had.
+    /// Role of a participant.
     #[derive(Default)]
     pub enum ParticipantRole {
-        /// Wrote or called.
+        /// Sender or caller.
         From = "from",
-        /// Was written to or called.
+        /// Recipient.
         #[default]
         To = "to",
-        /// Got a copy.
+        /// Recipient of a copy.
         Cc = "cc",
-        /// Was there.
+        /// Attendee.
         Attendee = "attendee",
-        /// Called the meeting.
+        /// Organizer of the meeting.
         Organizer = "organizer",
     }
 }
 
-/// Somebody who took part.
+/// A participant of an interaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Participant {
-    /// A record.
+    /// A record, such as a contact or user.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<Ref>,
-    /// Or an address or number.
+    /// An email address or phone number, if there is no record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// What part they had.
+    /// Role of the participant.
     pub role: ParticipantRole,
 }
 structured!(Participant);
 
-/// The types every organization has; it may add its own.
+/// The types that every organization has; organizations may add their own.
 pub const BUILT_IN_TYPES: &[&str] = &["email", "call", "meeting", "sms", "social", "website"];
 
 record! {
-    /// An e-mail, call, meeting or message that happened or is planned.
+    /// An email, call, meeting or message that happened or is planned.
     Interaction, NewInteraction, InteractionPatch, InteractionFields {
         visibility: Visibility::ByLinks(InteractionFields::links as usize),
         own: [user_id], team: [team_id],
@@ -72,7 +72,7 @@ record! {
             duration_seconds: Option<i64> = Int(0, 31_536_000), [];
             /// Outcome, such as `connected`, `voicemail`, `no_answer`, `held`, `no_show`.
             outcome: Option<String> = Text(MAX_TEXT), [reportable];
-            /// Where.
+            /// Location.
             location: Option<String> = Text(MAX_TEXT), [];
             /// URL of a recording.
             recording_url: Option<String> = Url, [];
@@ -90,7 +90,7 @@ record! {
         derived {
             /// Time at which it took place, is planned, or was recorded.
             happens_at: Option<Time> = FieldType::Time, [] from [completed_at, scheduled_at];
-            /// Whether it is planned and not yet held.
+            /// `true` if it is planned and not yet held.
             is_open: bool = Bool, [] from [completed_at, scheduled_at];
         }
         indexes {

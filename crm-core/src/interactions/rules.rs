@@ -25,7 +25,7 @@ impl Rules for Interaction {
         if before.is_none() && after.user_id.is_none() {
             after.user_id = cx.user;
         }
-        // What is not planned is held: now, or when it is said to have been.
+        // An interaction that is not planned has been held, by default now.
         if after.scheduled_at.is_none() && after.completed_at.is_none() {
             if before.is_none() {
                 after.completed_at = Some(cx.occurred_at);

@@ -1,4 +1,4 @@
-//! Conversion: a lead becomes a contact, a company and, if wished, a deal, in one commit; and its way back.
+//! Conversion: turns a lead into a contact, a company and optionally a deal, in one commit; and its undo.
 
 use super::record::{Lead, LeadFields, Matched};
 use crate::{
@@ -26,40 +26,41 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-/// What a lead becomes.
+/// Options of a conversion.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct ConvertLead {
-    /// Which contact.
+    /// The contact.
     pub contact: Target,
-    /// Fields of the contact: they take the place of what the lead brings, and of what a contact that is there has.
+    /// Fields of the contact. They override values copied from the lead and values of an existing contact.
     pub contact_fields: Patch<Contact>,
-    /// Which company.
+    /// The company.
     pub company: Target,
-    /// Fields of the company, as those of the contact. Its name, domain and website are also what it is looked for by.
+    /// Fields of the company, with the same effect. Name, domain and website are also used to match the company.
     pub company_fields: Patch<Company>,
-    /// The fields of the deal to open (`NewDeal { … }.into()`); its company, contact, owner and team are the conversion's
-    /// where it names none.
+    /// The fields of the deal to open (`NewDeal { … }.into()`). Company, contact, owner and team default to those of
+    /// the conversion.
     pub open_deal: Option<Patch<Deal>>,
 }
 
-/// Which record one side of a conversion is.
+/// The record on one side of a conversion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub enum Target {
-    /// The one that is there and that the actor may see, else a new one. A contact is found by the lead's e-mail address;
-    /// a company by the domain of the lead's website, by the domain of the e-mail address where the names do not differ, or
-    /// by its name. Hosts that many share (free mail, networks, site builders) say nothing. No new company where the
-    /// lead names none.
+    /// An existing record that the actor may see, otherwise a new one. A contact is matched by the lead's email
+    /// address; a company by the domain of the lead's website, by the domain of the email address if the names do not
+    /// differ, or by its name. Hosts that many companies share (free mail, social networks, site builders) are not
+    /// used. No company is created if the lead has no company name.
     #[default]
     Auto,
-    /// This one; only its blank fields are filled.
+    /// This record; only its blank fields are filled.
     Existing(Id),
-    /// A new one, whatever is there. It goes without an address or domain that another record has.
+    /// A new record, even if there is a match. It is created without an email address or domain that another record
+    /// holds.
     New,
     /// None. A conversion needs a contact or a company.
     Skip,
 }
 
-/// What a lead became.
+/// The result of a conversion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Converted {
     /// The lead, in its converted stage.
@@ -91,20 +92,20 @@ impl Answer for Converted {
 }
 
 impl Collection<'_, Lead> {
-    /// Converts a lead, in one commit: makes or links a contact and a company, opens a deal if asked, and moves the
-    /// lead to its pipeline's won stage, all gates holding. The lead's `converted_contact_by` and `converted_company_by`
-    /// say what was found and by what; [`Pending::plan`] shows them before.
+    /// Converts a lead in one commit: creates or links a contact and a company, optionally opens a deal, and moves the
+    /// lead to its pipeline's won stage, through all gates. The lead's `converted_contact_by` and
+    /// `converted_company_by` record how the records were matched; [`Pending::plan`] shows this in advance.
     ///
-    /// Of a lead's fields, those that the actor may not see are not copied; that somebody wants no e-mail or calls always
-    /// is, and no conversion takes it back. Custom properties are copied where the target kind has one of the same key
-    /// and type. Nothing of the lead is rewritten: its history and activities stay its own and show on the timeline of
-    /// what it became. A record that the actor may not see is neither used nor told: the new one goes without the
-    /// address or domain that it holds.
+    /// Fields of the lead that the actor may not see are not copied, except opt-outs of email and calls: they are
+    /// always copied, and no conversion removes one. Custom properties are copied if the target kind has one of the
+    /// same key and type. The lead is not rewritten: its history and activities remain its own and appear on the
+    /// timelines of the converted records. A record that the actor may not see is neither used nor revealed: the new
+    /// record is created without the email address or domain that the hidden one holds.
     ///
-    /// Three reads, one of them of all that may be there.
+    /// Costs three reads, one of them for all candidates.
     ///
     /// # Errors
-    /// On awaiting: a fault is of the lead, or its field says of which record it is: `company.name`, `deal.value`.
+    /// On awaiting: a fault belongs to the lead unless its field names another record: `company.name`, `deal.value`.
     pub fn convert(&self, id: Id, how: ConvertLead) -> Pending<Converted> {
         let lead = Ref::new(Kind::Lead, id);
         let mut hints: Vec<Lookup> = vec![lead.into()];
@@ -122,8 +123,8 @@ impl Collection<'_, Lead> {
         .again_where_taken()
     }
 
-    /// Takes a conversion back: the lead returns to the stage it came from, and what the conversion made is archived,
-    /// as long as nobody changed it since.
+    /// Undoes a conversion: the lead returns to its previous stage, and the records that the conversion created are
+    /// archived, provided that nobody changed them since.
     pub fn unconvert(&self, id: Id) -> Pending<Record<Lead>> {
         let lead = Ref::new(Kind::Lead, id);
         let hints = vec![lead.into(), Lookup::History(lead)];
@@ -163,7 +164,7 @@ fn convert(
         let permission = crate::model::access::Permission::new(Kind::Lead, Action::Update);
         return Err(Error::forbidden(permission).into());
     }
-    // What the actor may not see is not carried over.
+    // Fields that the actor may not see are not copied.
     let seen = draft.cx.access.mask(&image);
     let lead = Record::<Lead>::from_image(&seen)?;
     if Record::<Lead>::from_image(&image)?.converted_at.is_some() {
@@ -209,7 +210,7 @@ fn convert(
     Ok([Some(lead_ref), ends.1, ends.0, deal].into_iter().flatten().collect())
 }
 
-/// What came of one record of a conversion; nothing where it has faults, which are collected under its name.
+/// Returns the result for one record of a conversion; `None` if it has faults, which are collected under its name.
 fn part<T>(faults: &mut Faults, name: &str, made: Result<T, Stop>) -> Result<Option<T>, Stop> {
     match made {
         Ok(made) => Ok(Some(made)),
@@ -223,23 +224,23 @@ fn part<T>(faults: &mut Faults, name: &str, made: Result<T, Stop>) -> Result<Opt
     }
 }
 
-/// What a lead brings: as the actor sees it, and whole.
+/// The lead: as the actor sees it, and complete.
 struct Brought<'a> {
     lead: &'a Record<Lead>,
     whole: &'a Image,
     looked: Looked,
 }
 
-/// What the records of a conversion are looked for by.
+/// The keys by which the records of a conversion are matched.
 struct Looked {
-    /// What a company may be found by, the surest first.
+    /// Claims by which a company may be matched, the most reliable first.
     companies: Vec<(Matched, Claim)>,
-    /// What a contact may be found by, and what a new one would claim.
+    /// The claim by which a contact may be matched, and that a new one would hold.
     contact: Option<Claim>,
     tenant: Id,
-    /// The host of the company's own site.
+    /// The host of the company's website.
     site: Option<String>,
-    /// The host of the e-mail address.
+    /// The host of the email address.
     mail: Option<String>,
     name: Option<String>,
 }
@@ -270,7 +271,7 @@ impl Looked {
                 look(Matched::Domain, "domain", mail);
             }
             if let Some(keys) = name.as_deref().map(NameKeys::of) {
-                // Of the same legal form; else one of the two may have left it out.
+                // The same legal form; otherwise one of the two names may have omitted it.
                 let other = match &keys.stem {
                     Some(stem) => ("name_claim", stem),
                     None => ("stem_claim", &keys.whole),
@@ -282,7 +283,7 @@ impl Looked {
                 }
             }
         }
-        // Where contacts may share addresses, an address says nothing of who it is.
+        // If contacts may share email addresses, an address identifies nobody.
         let shared = draft.cx.definitions.organization().is_some_and(|org| org.allow_shared_emails);
         let email = lead.email.as_deref().filter(|_| !shared);
         let contact =
@@ -290,19 +291,19 @@ impl Looked {
         Self { companies, contact, tenant, site, mail, name }
     }
 
-    /// What a new company would claim.
+    /// The claim that a new company would hold.
     fn domain(&self) -> Option<Claim> {
         let domain = self.site.as_ref().or(self.mail.as_ref())?;
         draft::claim_of_value(self.tenant, Kind::Company, "domain", &Value::text(domain.as_str()))
     }
 
-    /// Whether a company that was found may be the lead's.
+    /// `true` if a matched company may be the lead's.
     fn fits(&self, by: Matched, claim: &Claim, found: &Image) -> bool {
         let theirs = found.at(CompanyFields::domain).as_text();
         match by {
-            // Two that are called the same and have sites of their own are two.
+            // Companies with the same name and different websites are different.
             Matched::Name => self.site.as_deref().zip(theirs).is_none_or(|(mine, theirs)| mine == theirs),
-            // Who writes from a host need not work for whom it belongs to.
+            // The sender of an email need not work for the owner of its host.
             _ if self.site.as_deref().is_none_or(|site| claim.value != site) => {
                 let names = self.name.as_deref().zip(found.at(CompanyFields::name).as_text());
                 names.is_none_or(|(mine, theirs)| NameKeys::of(mine).resembles(&NameKeys::of(theirs)))
@@ -312,7 +313,7 @@ impl Looked {
     }
 }
 
-/// Custom properties of the lead that the target kind has too, with the same key and type.
+/// The custom properties of the lead that the target kind also has, with the same key and type.
 fn properties(draft: &Draft<'_>, lead: &Record<Lead>, kind: Kind) -> BTreeMap<String, Value> {
     let definitions = draft.cx.definitions;
     let ty = |kind: Kind, key: &str| definitions.property(kind, key).and_then(|property| property_type(property));
@@ -350,7 +351,7 @@ fn company_of(
             found
         }
     };
-    // A company that is there is not given the host of an e-mail address; and none that another has.
+    // An existing company does not get the host of an email address, and no company gets a host that another one holds.
     let domain = if found.is_some() { looked.site.clone() } else { looked.site.clone().or(looked.mail.clone()) };
     let domain = match domain.as_ref().and(looked.domain()) {
         Some(claim) if draft.peek_claimed(&claim)?.is_some() => None,
@@ -416,7 +417,7 @@ fn contact_of(
     make_or_fill(draft, found, Kind::Contact, (new.sets(), how.contact_fields.sets()), brought, step).map(Some)
 }
 
-/// The record that holds a claim, where the actor may see it and what it was found by.
+/// Returns the record that holds a claim, if the actor may see it and the claimed field.
 fn seen(draft: &mut Draft<'_>, claim: &Claim) -> Result<Option<Arc<Image>>, Stop> {
     let by = if claim.kind == Kind::Company && claim.name != "domain" { "name" } else { &*claim.name };
     if draft.cx.access.is_hidden(claim.kind, by) {
@@ -429,15 +430,15 @@ fn seen(draft: &mut Draft<'_>, claim: &Claim) -> Result<Option<Arc<Image>>, Stop
     }
 }
 
-/// What the lead is restricted in, as far as another kind knows of it: carried over by the rule and not by the actor,
-/// who need not see it.
+/// The opt-outs of the lead that another kind also has. The rule copies them, so the actor need not be allowed to see
+/// them.
 fn restrictions(lead: &Image, kind: Kind) -> impl Iterator<Item = (usize, Value)> {
     let of_lead = lead.decl.fields.iter().zip(&lead.values);
     let set = of_lead.filter(|(field, value)| field.marks.restricts && *value == &Value::Bool(true));
     set.filter_map(move |(field, _)| Some((crate::catalog::decl(kind).position(field.name)?, Value::Bool(true))))
 }
 
-/// What the lead brings, less what the actor may not write there: it is carried over for the actor, not by the actor.
+/// The values copied from the lead, without those that the actor may not write: they are copied on the actor's behalf.
 fn carried(draft: &Draft<'_>, kind: Kind, sets: &[(usize, Value)]) -> Vec<(usize, Value)> {
     let access = &draft.cx.access;
     let may = |name: &str| !access.is_hidden(kind, name) && !access.is_read_only(kind, name);
@@ -452,8 +453,8 @@ fn carried(draft: &Draft<'_>, kind: Kind, sets: &[(usize, Value)]) -> Vec<(usize
     kept
 }
 
-/// What a conversion brings together with what it was given: that takes the place of the other, custom properties one by
-/// one. Who names an owner means that owner's team.
+/// Combines copied and given values; given values take precedence, custom properties one by one. A given owner implies
+/// that owner's team.
 fn joined(brought: Vec<(usize, Value)>, given: &[(usize, Value)], owner: usize, team: usize) -> Vec<(usize, Value)> {
     let named = |at: usize| given.iter().any(|(set, _)| *set == at);
     let stays = |at: usize| at == common::PROPERTIES || !(named(at) || at == team && named(owner));
@@ -469,10 +470,9 @@ fn joined(brought: Vec<(usize, Value)>, given: &[(usize, Value)], owner: usize, 
     all
 }
 
-/// Values by field.
 type Values<'a> = &'a [(usize, Value)];
 
-/// Creates a record, or fills the blank fields of the one that was found; what was given is set on either.
+/// Creates a record, or fills the blank fields of the matched one; given values are set on either.
 fn make_or_fill(
     draft: &mut Draft<'_>,
     found: Option<(Ref, Matched)>,

@@ -1,4 +1,4 @@
-//! Leads: those who may become customers.
+//! Leads: potential customers.
 
 use crate::model::{
     records::pipeline::StageKind,
@@ -7,7 +7,7 @@ use crate::model::{
 };
 
 choices! {
-    /// How a conversion found one of its records.
+    /// How a conversion matched one of its records.
     pub enum Matched {
         /// Matched by the lead's email address.
         Email = "email",
@@ -59,9 +59,9 @@ record! {
             source: Option<String> = Text(MAX_TEXT), [reportable];
             /// Details of the source, such as the campaign.
             source_detail: Option<String> = Text(MAX_TEXT), [];
-            /// The pipeline; default: the default lead pipeline.
+            /// Pipeline; default: the default lead pipeline.
             pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
-            /// The current stage; default: the first stage of the pipeline.
+            /// Current stage; default: the first stage of the pipeline.
             stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
             /// Reason for disqualification.
             unqualified_reason: Option<String> = Text(MAX_TEXT), [reportable] follows [stage_id];
@@ -97,7 +97,7 @@ record! {
             score: i64 = Int(i64::MIN, i64::MAX), [] from [model];
             /// Grade for fit and engagement, such as `A1`.
             grade: Option<String> = Text(8), [announced] from [score];
-            /// Whether the score has reached the hot threshold.
+            /// `true` if the score has reached the hot threshold.
             is_hot: bool = Bool, [announced] from [score];
             /// Model and version of the score.
             model_version: Option<String> = Text(64), [] from [score];
@@ -109,7 +109,7 @@ record! {
             next_task_due_at: Option<Time> = FieldType::Time, [] from [Task::due_at, Task::status, Task::links];
         }
         derived {
-            /// The stage's key.
+            /// Key of the stage.
             status: String = Text(63), [reportable] from [stage_id];
             /// Kind of the stage.
             stage_kind: StageKind = FieldType::Choice(StageKind::NAMES), [reportable] from [stage_id];

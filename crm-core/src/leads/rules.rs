@@ -17,7 +17,7 @@ use crate::{
 
 impl Rules for Lead {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
-        // The name follows its parts while nobody has given another, now or before.
+        // The name follows first and last name unless a different one was given, now or earlier.
         let made = full_name(after.first_name.as_deref(), after.last_name.as_deref());
         let follows = before.is_some_and(|before| {
             before.name == after.name

@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Collection<'_, Lead> {
-    /// Moves a lead to a stage, by key (of its own pipeline) or id. Every gate of the stage holds.
+    /// Moves a lead to a stage, by key (of its own pipeline) or id. Every gate of the stage applies.
     pub fn move_to(&self, id: Id, stage: impl Into<StageRef>) -> Pending<Record<Lead>> {
         moves::move_to(self, id, stage.into(), &Patch::new())
     }
 
-    /// Moves a lead to a stage together with other changes, such as those that the stage requires.
+    /// Moves a lead to a stage together with other changes, such as fields that the stage requires.
     pub fn move_with(&self, id: Id, stage: impl Into<StageRef>, patch: &Patch<Lead>) -> Pending<Record<Lead>> {
         moves::move_to(self, id, stage.into(), patch)
     }
@@ -31,11 +31,11 @@ impl Collection<'_, Lead> {
         moves::move_to(self, id, StageKind::Lost.into(), &Patch::new().unqualified_reason(reason))
     }
 
-    /// The board of a lead pipeline: its stages as columns, each with the records that the query asks
-    /// for, its limit for each column. Two reads a stage, all at once.
+    /// Returns the board of a lead pipeline: its stages as columns, each with the records that the query selects, up to
+    /// its limit per column. Costs two concurrent reads per stage.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such lead pipeline.
+    /// [`Error::NotFound`] if there is no such lead pipeline.
     pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<Lead>>>, Error> {
         board(self, pipeline, query).await
     }

@@ -5,7 +5,6 @@ mod rules;
 
 pub use record::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("notes")
         .kinds(&[crate::model::value::Kind::Note])

@@ -12,19 +12,19 @@ record! {
         private: is_private by author_id,
         own: [author_id], team: [],
         person {
-            /// A heading.
+            /// Title.
             title: Option<String> = Text(MAX_TEXT), [searchable];
-            /// The text.
+            /// Text.
             content: String = LongText, [required, searchable, personal];
-            /// Only its author may read it (and who has `note.read_private`, for audit).
+            /// `true` if only the author and users with `note.read_private` (for audits) may read it.
             is_private: bool = Bool, [];
-            /// Shown first.
+            /// `true` if shown first.
             is_pinned: bool = Bool, [];
-            /// What it is about; at least one record.
+            /// Linked records; at least one.
             links: Vec<Ref> = Refs(Kind::LINKED, 20), [required];
         }
         read_only {
-            /// Who wrote it.
+            /// Author.
             author_id: Option<Id> = FieldType::Id(Kind::User), [];
         }
         machine {}

@@ -27,7 +27,7 @@ use crate::{
     pipelines::defaults::{deal_pipeline, lead_pipeline},
 };
 
-/// An organization about to be created. `.await` answers its first actor.
+/// An organization about to be created. Awaiting it returns its first actor.
 #[must_use = "nothing is written until it is awaited"]
 pub struct Bootstrap<'a> {
     engine: &'a Arc<Engine>,
@@ -51,7 +51,7 @@ impl<'a> Bootstrap<'a> {
         Self { engine, organization, admin }
     }
 
-    /// Who the first administrator is; without it, a user known by the external id `admin`.
+    /// Sets the first administrator; default: a user with the external id `admin`.
     pub fn admin(mut self, admin: NewUser) -> Self {
         self.admin = admin;
         self
@@ -73,16 +73,16 @@ impl<'a> Bootstrap<'a> {
             Vec::new(),
             move |draft: &mut Draft<'_>, step: Step| first_commit(draft, step, user, &seal, &organization, &admin),
         );
-        // The answer is in what was committed: nothing is read afterwards that could fail.
+        // The result is part of the commit: no read follows that could fail.
         pending.await?;
         Ok(Actor::signed_in(tenant, user))
     }
 }
 
-/// A new key for an organization to seal with.
+/// Generates the key with which an organization seals cursors.
 ///
 /// # Errors
-/// [`Error::Unavailable`] where there is no randomness to make it of.
+/// [`Error::Unavailable`] if the system has no randomness.
 pub(crate) fn seal_key(engine: &Engine) -> Result<String, Error> {
     use std::fmt::Write as _;
     let mut seal = String::with_capacity(64);
@@ -92,7 +92,7 @@ pub(crate) fn seal_key(engine: &Engine) -> Result<String, Error> {
     Ok(seal)
 }
 
-/// Decides everything that a tenant begins with.
+/// Decides the initial records of a tenant.
 pub(crate) fn first_commit(
     draft: &mut Draft<'_>,
     step: Step,
@@ -108,7 +108,7 @@ pub(crate) fn first_commit(
     ];
     draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
     let mut admin_role = Id::NIL;
-    // What they grant is the program's to say, and not stored.
+    // Their grants are defined by the program and not stored.
     for built_in in BuiltInRole::ALL {
         let id = draft.new_id();
         let role: Patch<Role> =

@@ -5,7 +5,6 @@ mod rules;
 pub use crate::model::records::organization::*;
 pub mod bootstrap;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("organizations")
         .kinds(&[crate::model::value::Kind::Organization])

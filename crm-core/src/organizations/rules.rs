@@ -23,7 +23,7 @@ impl Rules for Organization {
         after.locale.get_or_insert_with(|| "en".to_owned());
         after.fiscal_year_start_month.get_or_insert(1);
         if before.is_some_and(|before| before.allow_shared_emails) && !after.allow_shared_emails {
-            // It would be a claiming job over all contacts.
+            // This would require a job that claims the addresses of all contacts.
             cx.faults.push("allow_shared_emails", "fixed", "cannot be disabled once it was enabled");
         }
         if let Some(country) = &mut after.default_country {
@@ -57,7 +57,7 @@ impl Rules for Organization {
     }
 
     const CLAIMS: Option<ClaimsOf<Self>> = Some(|organization, _| {
-        // Claimed under the nil tenant by the draft: slugs are unique among all organizations.
+        // The draft claims it under the nil tenant: slugs are unique across all organizations.
         organization.slug.iter().map(|slug| ("slug", fold(slug))).collect()
     });
 }

@@ -1,4 +1,4 @@
-//! The board of a pipeline: its stages as columns, each a list of its own.
+//! The board of a pipeline: its stages as columns, each with a list of records.
 
 use crate::{
     deals::Deal,
@@ -19,27 +19,27 @@ use crate::{
     },
 };
 
-/// One column of a board.
+/// A column of a board.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column<T> {
     /// The stage.
     pub stage: Stage,
-    /// How many records are in it, of those that the actor may see and the board's filter lets through.
+    /// The number of records in the stage that match the board's filter and that the actor may see.
     pub count: u64,
-    /// The first of them.
+    /// The first of these records.
     pub items: Vec<T>,
-    /// What the column lists: the board's filter and the stage.
+    /// The filter of the column: the board's filter and the stage.
     pub filter: Filter,
-    /// Where to go on in this column: a cursor of the list of this filter, with the text and the sort of the board.
+    /// Where to continue in this column: a cursor of a list with this filter, and the text and the sort of the board.
     pub next_cursor: Option<String>,
 }
 
-/// The field by which the columns of a kind's board are sorted where nothing else is asked.
+/// The default sort field of the columns of a kind's board.
 fn usual_sort(kind: Kind) -> &'static str {
     if kind == Kind::Lead { "created_at" } else { "close_date" }
 }
 
-/// A page of each column and its count, all read at once.
+/// Reads a page of each column and its count, all concurrently.
 async fn columns<K: RecordKind, T>(
     collection: &Collection<'_, K>,
     pipeline: Id,
@@ -75,7 +75,7 @@ async fn columns<K: RecordKind, T>(
     futures::future::try_join_all(reads).await
 }
 
-/// The board of a pipeline: its stages as columns, in order, retired ones left out.
+/// Returns the board of a pipeline: its stages as columns, in order, without retired ones.
 pub(crate) async fn board<K: RecordKind>(
     collection: &Collection<'_, K>,
     pipeline: Id,
@@ -85,12 +85,13 @@ pub(crate) async fn board<K: RecordKind>(
 }
 
 impl Collection<'_, Pipeline> {
-    /// The board of a pipeline of leads or deals, as views: of each stage the records that the query asks for, by its
-    /// filter, text and sort, its limit for each column. After the pipeline itself, all columns and their counts are read
-    /// at once: two reads a stage.
+    /// Returns the board of a pipeline of leads or deals, as views: for each stage the records that the query selects
+    /// by filter, text and sort, up to its limit per column. Costs a read of the pipeline, then two concurrent reads
+    /// per stage.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such pipeline (or one of a kind that this program does not know), and as [`Collection::list`].
+    /// [`Error::NotFound`] if there is no such pipeline (or its kind is unknown to this program), and as
+    /// [`Collection::list`].
     pub async fn view_board(&self, id: Id, query: &ListQuery) -> Result<Vec<Column<View>>, Error> {
         let kind = self.get(id).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
         let view = |image: &std::sync::Arc<Image>, access: &Access<'_>| Ok(View::new(image, access));

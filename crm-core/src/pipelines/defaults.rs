@@ -1,4 +1,4 @@
-//! The pipelines that come with an organization.
+//! The pipelines of a new organization.
 
 use crate::model::records::pipeline::{ForecastCategory, NewPipeline, PipelineKind, Stage, StageKind};
 
@@ -20,8 +20,8 @@ pub(crate) fn lead_pipeline() -> NewPipeline {
     }
 }
 
-/// prospecting 10 %, qualification 25 %, proposal 50 %, negotiation 75 %, closed won and closed lost; a loss needs its
-/// reason.
+/// prospecting 10 %, qualification 25 %, proposal 50 %, negotiation 75 %, closed won and closed lost; a loss requires
+/// its reason.
 pub(crate) fn deal_pipeline() -> NewPipeline {
     let forecast = |mut stage: Stage, category| {
         stage.forecast_category = category;

@@ -12,7 +12,6 @@ pub use board::Column;
 pub(crate) use board::board;
 pub use moves::StageRef;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("pipelines")
         .kinds(&[crate::model::value::Kind::Pipeline])

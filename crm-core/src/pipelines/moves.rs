@@ -1,4 +1,4 @@
-//! Moving a record to another stage.
+//! Moves of records between stages.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::{
     },
 };
 
-/// A stage, by its id, by its key within the record's own pipeline, or by what it means there.
+/// A stage, by id, by key within the record's pipeline, or by kind.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum StageRef {
-    /// By id; it may be another pipeline's, to which the record then moves.
+    /// By id. A stage of another pipeline also moves the record to that pipeline.
     Id(Id),
     /// By key.
     Key(String),
-    /// The first of this kind.
+    /// The first stage of this kind.
     First(StageKind),
 }
 
@@ -53,7 +53,7 @@ impl From<StageKind> for StageRef {
 }
 
 impl StageRef {
-    /// The pipeline and stage meant, for a record of a pipeline.
+    /// Returns the pipeline and the stage, for a record of a pipeline.
     pub(crate) fn resolve(&self, definitions: &Definitions, pipeline: Option<Id>) -> Result<(Id, Id), Error> {
         let own = pipeline.and_then(|id| definitions.pipeline(id));
         let found = match self {
@@ -70,7 +70,7 @@ impl StageRef {
     }
 }
 
-/// A move of a record to a stage, with changes made in the same step. All gates hold.
+/// Moves a record to a stage, with further changes in the same step, through all gates.
 pub(crate) fn move_to<K: RecordKind>(
     collection: &Collection<'_, K>,
     id: Id,
@@ -98,7 +98,7 @@ pub(crate) fn move_to<K: RecordKind>(
     .on(record, fields)
 }
 
-/// Moves a record to a stage, with changes made in the same step.
+/// Moves a record to a stage, with further changes in the same step.
 pub(super) fn move_in(
     draft: &mut Draft<'_>,
     record: Ref,

@@ -1,4 +1,4 @@
-//! Retiring a stage: nothing enters it any more, and a job moves what stands in it.
+//! Retiring a stage: no record can enter it any more, and a job moves its records to another stage.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ use crate::{
 /// The type of the job.
 const NAME: &str = "retire_stage";
 
-/// What is asked for: stages by their keys.
+/// The arguments of the caller: stages by key.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
@@ -38,7 +38,7 @@ struct Asked {
     target: String,
 }
 
-/// What the job keeps.
+/// The stored arguments.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Args {
@@ -57,13 +57,13 @@ impl Args {
 }
 
 impl Collection<'_, Job> {
-    /// Lets nothing enter a stage any more, at once, and makes a job of moving its records to another stage, in one commit.
-    /// They pass that stage's gates; what has left the stage meanwhile stays where it is.
+    /// Retires a stage immediately and starts a job that moves its records to another stage, in one commit. The records
+    /// pass the gates of that stage; records that have left the retired stage meanwhile are not moved.
     ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    /// With a `key`, a second call with the same key returns the job of the first call, for 24 hours.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself; of the key as
+    /// [`Error::Invalid`] for an unknown stage, or a target that is retired or the stage itself; for the key as
     /// [`Collection::start`].
     pub async fn retire_stage(
         &self,
@@ -78,13 +78,13 @@ impl Collection<'_, Job> {
 }
 
 impl Collection<'_, Pipeline> {
-    /// Retires a stage: nothing enters it any more, and its records move to another stage, through that stage's gates. What
-    /// has left the stage meanwhile stays where it is. Answers how many records it moved, and which ones a gate held back.
-    /// This is the job [`Collection::<Job>::retire_stage`], done to its end.
+    /// Retires a stage: no record can enter it any more, and its records move to another stage, through its gates.
+    /// Records that have left the retired stage meanwhile are not moved. Returns the number of moved records and the
+    /// records that a gate refused. Runs the job [`Collection::<Job>::retire_stage`] to its end.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a stage that is not there, or a target that is retired or the stage itself, and where the job
-    /// fails; as [`Collection::resume`].
+    /// [`Error::Invalid`] for an unknown stage, or a target that is retired or the stage itself, and if the job fails;
+    /// as [`Collection::resume`].
     pub async fn retire_stage(&self, id: Id, key: &str, target: &str) -> Result<Moved, Error> {
         let jobs = Collection::<Job>::new(self.engine, self.actor);
         jobs.complete(jobs.retire_stage(id, key, target, None).await?).await
@@ -132,7 +132,7 @@ impl JobHandler for Retire {
     }
 }
 
-/// Lets nothing enter a stage any more; answers the ids of the stage and of the one its records are to go to.
+/// Retires a stage. Returns its id and that of the target stage.
 fn close_stage(draft: &mut Draft<'_>, asked: &Asked) -> Result<(Id, Id), Stop> {
     let Asked { pipeline_id, stage: from, target: to } = asked;
     let mut pipeline = draft.record::<Pipeline>(*pipeline_id)?.body().clone();

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl PipelineKind {
-    /// The kind of record that goes through; none that this program knows where it is unknown.
+    /// Returns the kind of the pipeline's records; `None` if this program does not know it.
     pub const fn record_kind(self) -> Option<Kind> {
         match self {
             PipelineKind::Lead => Some(Kind::Lead),
@@ -25,7 +25,7 @@ impl PipelineKind {
         }
     }
 
-    /// The pipelines that a kind of record goes through; none where it goes through none.
+    /// Returns the kind of pipelines for a kind of records; `None` if there is none.
     pub const fn of(kind: Kind) -> Option<Self> {
         match kind {
             Kind::Lead => Some(PipelineKind::Lead),
@@ -47,7 +47,7 @@ impl Rules for Pipeline {
             } else if before.is_none_or(|before| before.stage(stage.id).is_none())
                 && cx.definitions.stage(stage.id).is_some()
             {
-                // What a stage means is looked up by its id alone.
+                // A stage is looked up by its id alone.
                 cx.faults.push(field("id"), "duplicate", "belongs to another pipeline: omit it for a new stage");
             }
             match normalize_slug(&stage.key) {
@@ -104,7 +104,7 @@ impl Rules for Pipeline {
     });
 }
 
-/// What holds between the stages of a pipeline.
+/// Checks the conditions between the stages of a pipeline.
 fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Settle<'_>) {
     let mut keys: Vec<&str> = after.stages.iter().map(|stage| stage.key.as_str()).collect();
     keys.sort_unstable();
@@ -133,11 +133,12 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
                 cx.faults.push(format!("stages[{at}].allowed_from"), "unknown_stage", message);
             }
         }
-        // Nothing enters a retired stage: what it once asked for may be gone.
+        // No record can enter a retired stage, and fields it required may no longer exist.
         let Some(decl) = decl.filter(|_| !stage.retired) else { continue };
         let old = before.and_then(|before| before.stage(stage.id));
         for name in &stage.required_fields {
-            // A newer program asks for fields that this one does not know: nothing enters here then.
+            // A newer program may require fields that this one does not know: no record can then enter through this
+            // one.
             let asked = old.is_some_and(|old| old.required_fields.contains(name));
             let known = match name.strip_prefix("properties.") {
                 Some(key) => cx.definitions.property(decl.kind, key).is_some(),
@@ -161,7 +162,7 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
     }
 }
 
-/// Exactly one pipeline of a kind is the default: one that becomes it takes over in the same commit.
+/// Exactly one pipeline of a kind is the default: a new default replaces the old one in the same commit.
 fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
     let is_default = |image: &Image| !image.is_archived() && image.at(PipelineFields::is_default) == &Value::Bool(true);
     let kind = |image: &Image| image.at(PipelineFields::kind).clone();

@@ -5,7 +5,6 @@ mod rules;
 pub use crate::engine::typing;
 pub use crate::model::records::property::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("properties")
         .kinds(&[crate::model::value::Kind::Property])

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The kinds that have custom properties.
+/// The kinds that can have custom properties.
 const KINDS: [Kind; 9] = [
     Kind::Organization,
     Kind::User,
@@ -38,7 +38,7 @@ impl Rules for Property {
                 ("kind", before.kind != after.kind),
                 ("key", before.key != after.key),
                 ("type", before.r#type != after.r#type),
-                // Making a property unique later is a claiming job over all its values.
+                // Making a property unique later would require a job that claims all its values.
                 ("unique", !before.unique && after.unique),
             ];
             for (field, changed) in fixed {
@@ -52,7 +52,7 @@ impl Rules for Property {
             archived.into_iter().any(|other| other.key == after.key)
         };
         if before.is_none() && after.kind.is_some_and(reused) {
-            // Records still hold its values, of its type, claimed or not as it was.
+            // Records still hold values of its type, claimed or not.
             cx.faults.push(
                 "key",
                 "archived",
@@ -88,7 +88,7 @@ impl Rules for Property {
             if rules.min.zip(rules.max).is_some_and(|(min, max)| min > max) {
                 cx.faults.push("rules.min", "too_large", "must not be greater than rules.max");
             }
-            // What a newer program set stays, though this one cannot tell whether it is right.
+            // A default that a newer program set is kept, although this program cannot check it.
             let was = before.and_then(|before| Some(&before.rules.as_ref()?.default));
             let is_unknown = property_type(after).is_none() || matches!(rules.default, Value::Opaque(_));
             let stays = rules.default.is_null() || is_unknown && was == Some(&rules.default);
@@ -112,7 +112,7 @@ impl Rules for Property {
         Some(|property, _| property.kind.iter().map(|kind| ("key", format!("{kind} {}", property.key))).collect());
 }
 
-/// A property that a stage asks for stays: without it nothing could enter the stage any more.
+/// A property that a stage requires cannot be removed: without it no record could enter the stage.
 fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> {
     let property = Property::decode(&after.values)?;
     let name = format!("properties.{}", property.key);

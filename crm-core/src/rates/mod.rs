@@ -4,7 +4,6 @@ mod rules;
 
 pub use crate::model::records::rate::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("rates")
         .kinds(&[crate::model::value::Kind::Rate])

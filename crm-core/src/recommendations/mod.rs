@@ -1,8 +1,8 @@
-//! What to do next about a lead, contact, company or deal, and why: what waits (a task, an answer, a stage that has gone
-//! stale) and what would move its score. Worked out from the record, its tasks, what happened with it and the active
-//! scoring model, each time it is asked for; nothing is stored and nothing is guessed.
+//! Recommendations: the next steps for a lead, contact, company or deal, with reasons. They cover what is pending (a
+//! task, a reply, a stale stage) and what would raise the score. They are computed from the record, its tasks, its
+//! interactions and the active scoring model each time they are requested; nothing is stored and nothing is guessed.
 //!
-//! `advise` holds the rules, one pure function over what this file reads.
+//! `advise` contains the rules, one pure function of the data that this module reads.
 
 mod advise;
 
@@ -26,68 +26,68 @@ use crate::{
 
 use advise::{Prospect, Situation};
 
-/// Days without an interaction after which somebody is to be asked again.
+/// The number of days without an interaction after which a follow-up is recommended.
 pub const QUIET_DAYS: i64 = 14;
-/// Days ahead in which a record that would cease to be hot is told.
+/// The number of days ahead in which a record that would cease to be hot is reported.
 pub const KEEP_WARM_DAYS: i64 = 14;
-/// How many of one kind are told: tasks, behaviours, unknown facts.
+/// The maximum number of recommendations of one kind: tasks, behaviors, unknown facts.
 pub const MOST_OF_A_KIND: usize = 3;
-/// Open tasks, and planned interactions, of a record that are looked at.
+/// The maximum number of open tasks, and of planned interactions, that are considered.
 const MOST_OPEN: usize = 100;
 
 choices! {
-    /// What to do, the most pressing first.
+    /// Next step, in order of urgency.
     pub enum NextStep {
-        /// Give it to somebody: it has no owner.
+        /// Assign an owner.
         Assign = "assign",
-        /// Answer: they wrote or called last.
+        /// Reply: they wrote or called last.
         Reply = "reply",
-        /// Do a task that is overdue.
+        /// Do an overdue task.
         DoTask = "do_task",
-        /// Say how a planned interaction went.
+        /// Record the outcome of a planned interaction.
         RecordOutcome = "record_outcome",
-        /// Get in touch for the first time.
+        /// Make first contact.
         FirstContact = "first_contact",
-        /// Move it on or give it up: it has been in its stage for longer than the stage allows.
+        /// Move on or give up: the record has exceeded the time limit of its stage.
         MoveOn = "move_on",
-        /// Set another closing date: the expected one is past.
+        /// Set a new expected close date: it has passed.
         UpdateCloseDate = "update_close_date",
-        /// Get in touch again: nothing has happened for some time.
+        /// Follow up: nothing has happened for some time.
         FollowUp = "follow_up",
-        /// Do something before it ceases to be hot.
+        /// Act before the record ceases to be hot.
         KeepWarm = "keep_warm",
-        /// Convert the lead: no open stage is left before it.
+        /// Convert the lead: no open stage remains.
         Convert = "convert",
-        /// Fill in what the next stage asks for.
+        /// Fill in the fields that the next stage requires.
         FillIn = "fill_in",
-        /// Plan something: no task is open and nothing is agreed.
+        /// Plan something: there is no open task and no planned interaction.
         Plan = "plan",
-        /// Bring about what the scoring model gives points for.
+        /// Prompt a behavior for which the scoring model gives points.
         Engage = "engage",
-        /// Find out what the scoring model would look at.
+        /// Find out a fact that the scoring model uses.
         FindOut = "find_out",
     }
 }
 
-/// One thing to do next.
+/// A recommended next step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recommendation {
-    /// What to do.
+    /// Next step.
     pub step: NextStep,
-    /// Why, as a sentence.
+    /// Reason, as a sentence.
     pub reason: String,
-    /// By how many thousandths of a point the record's score would rise with it, where that is known: of a fact that is to
-    /// be found out at most.
+    /// The increase of the record's score in thousandths of a point, if known; for an unknown fact the maximum
+    /// increase.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gain: Option<i64>,
-    /// The rule of the scoring model that it rests on, where it rests on one.
+    /// The rule of the scoring model, if the recommendation is based on one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Arc<str>>,
-    /// What it rests on: a field that is missing has the value `null`.
+    /// The facts behind the recommendation; a missing field has the value `null`.
     pub facts: Vec<Fact>,
 }
 
-/// Recommendations, as an actor may see them.
+/// Recommendations, with the permissions of an actor.
 #[derive(Clone)]
 pub struct Recommendations<'a> {
     engine: &'a Arc<Engine>,
@@ -105,16 +105,15 @@ impl<'a> Recommendations<'a> {
         Self { engine, actor }
     }
 
-    /// What to do next about a record: the most pressing first, among equals what would raise the score most. Of a record
-    /// that is won, lost or archived only what is left open. What would rest on a field that the actor may not see is
-    /// left out; the score counts where the actor may see it and a model is in force.
+    /// Returns the next steps for a record: the most urgent first, among equally urgent ones those that raise the score
+    /// most. For a record that is won, lost or archived, only open items are returned. Recommendations based on a field
+    /// that the actor may not see are omitted; the score is used if the actor may see it and a model is active.
     ///
-    /// Costs a read of the record, and then up to three round trips one after the other (what it is related to, its
-    /// interactions, its history, as far as the model looks at them); its open tasks and planned interactions are read at
-    /// the same time.
+    /// Costs a read of the record and up to three sequential round trips (related records, interactions and history, as
+    /// far as the model reads them); open tasks and planned interactions are read concurrently.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a kind that is not scored.
+    /// [`Error::NotFound`] if the actor may not see the record; [`Error::Invalid`] for a kind that is not scored.
     pub async fn of(&self, record: Ref) -> Result<Vec<Recommendation>, Error> {
         if !KINDS.contains(&record.kind) {
             return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact, company or deal"));
@@ -132,7 +131,7 @@ impl<'a> Recommendations<'a> {
             access.is_within_limits(Permission::new(kind, Action::Read))
                 && fields.iter().all(|field| !roles.is_hidden(kind, field))
         };
-        // A model that makes no sense any more says nothing here; asking for the score tells what is wrong with it.
+        // A model that is no longer valid is ignored here; requesting the score reports its faults.
         let compile = |at: Time| -> Option<Compiled> {
             let model = definitions.active_model(record.kind)?;
             scoring::compile(model.definition.as_ref()?, record.kind, definitions, at).ok()
@@ -182,11 +181,10 @@ impl<'a> Recommendations<'a> {
     }
 }
 
-/// The first moment within the days ahead, whole days from now, at which a record would no longer be hot if nothing
-/// happened.
+/// Returns the first time, in whole days from now, at which a record would cease to be hot if nothing happened.
 fn cools_at(compiled: &Compiled, facts: &scoring::Facts, compile: impl Fn(Time) -> Option<Compiled>) -> Option<Time> {
     (1..=KEEP_WARM_DAYS).map(|day| compiled.at.plus_days(day)).find(|&at| {
-        // Filters with relative times are made for their moment.
+        // Filters with relative times are compiled for a time.
         let mut later = if compiled.needs.relative { compile(at) } else { Some(compiled.clone()) };
         later.as_mut().is_some_and(|later| {
             later.at = at;
@@ -195,7 +193,7 @@ fn cools_at(compiled: &Compiled, facts: &scoring::Facts, compile: impl Fn(Time) 
     })
 }
 
-/// A planned interaction, or an open task, whose time is before a moment.
+/// `true` for a planned interaction or an open task whose time is before `moment`.
 fn is_before<F: TypedField>(image: &Image, field: F, moment: Time) -> bool {
     image.at(field).as_time().is_some_and(|time| time < moment)
 }

@@ -1,5 +1,6 @@
-//! What a role grants in effect. The grants of built-in roles are the program's: a role's record holds only what its
-//! organization changed, so that a new kind or action is granted in every organization as soon as the program knows it.
+//! The effective grants of roles. The program defines the grants of built-in roles: a role's record contains only what
+//! its organization changed, so that a new kind or action is granted in every organization as soon as the program knows
+//! it.
 
 use crate::{
     engine::{access::Access, collection::Collection, draft},
@@ -13,19 +14,20 @@ use crate::{
 };
 
 impl Role {
-    /// True where a stored grant could not be read: a newer program's, of an action or kind that this one does not know.
+    /// `true` if a stored grant could not be read, because a newer program stored it for an unknown action or kind.
     pub(crate) fn has_unread(&self, stored: &Image) -> bool {
         stored.at(RoleFields::grants).items().len() > self.grants.len()
     }
 }
 
 impl Collection<'_, Role> {
-    /// What a role grants in effect, by permission: what the program gives to a built-in one and the organization does
-    /// not withhold, what is added, and what is inherited. Nothing while the role is archived. One read.
+    /// Returns the effective grants of a role, by permission: those that the program gives to a built-in role and the
+    /// organization does not withhold, the added ones, and the inherited ones. An archived role grants nothing. Costs
+    /// one read.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the actor may not read the role; [`Error::Forbidden`] where a field that tells what it
-    /// grants is hidden from them.
+    /// [`Error::NotFound`] if the actor may not read the role; [`Error::Forbidden`] if a field that shows its grants is
+    /// hidden from the actor.
     pub async fn grants(&self, id: Id) -> Result<Vec<Grant>, Error> {
         let record = Ref::new(Kind::Role, id);
         let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
@@ -38,7 +40,7 @@ impl Collection<'_, Role> {
             return Err(Error::forbidden(Permission::new(Kind::Role, Action::Read)));
         }
         let mut grants: Vec<Grant> = outcome.definitions.role_set(&[id]).all().cloned().collect();
-        // Within a permission they are in order already: the widest first.
+        // Within a permission they are already in order: the widest first.
         grants.sort_by_key(|grant| Permission::new(grant.resource, grant.action));
         Ok(grants)
     }

@@ -5,7 +5,6 @@ mod rules;
 
 pub use crate::model::records::role::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("roles")
         .kinds(&[crate::model::value::Kind::Role])

@@ -22,7 +22,8 @@ use crate::{
 impl Rules for Role {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if before.is_none_or(|before| (&before.grants, &before.withheld) != (&after.grants, &after.withheld)) {
-            // What the program gives anyway is not stored besides. To give back what is withheld is to withhold it no more.
+            // Grants of the program are not stored again. A withheld permission is restored by removing it from
+            // `withheld`.
             let given = cx.definitions.given(after);
             after.grants.retain(|grant| !given.contains(grant));
             check_withheld(before, after, cx);
@@ -32,7 +33,7 @@ impl Rules for Role {
                 cx.faults.push("key", "fixed", "of a built-in role cannot be changed");
             }
             if before.key == "admin" {
-                // It grants everything already: what it could inherit is what it must not have, a field rule.
+                // It grants everything already; inheriting could only add field rules, which it must not have.
                 let changed = [
                     ("grants", before.grants != after.grants),
                     ("withheld", before.withheld != after.withheld),
@@ -55,7 +56,7 @@ impl Rules for Role {
                     properties: &own_fields,
                     now: cx.occurred_at,
                     calendar: cx.definitions.calendar(),
-                    // Whoever holds the role.
+                    // Compiled for a holder who is not known yet.
                     me: Some(Id::NIL),
                     default_country: cx.definitions.default_country(),
                 };
@@ -101,8 +102,8 @@ impl Rules for Role {
         }
     }
 
-    /// Who grants something in a role must hold it, and be spared no field rule by the role; and nobody raises what a role of
-    /// their own grants.
+    /// An actor who grants something in a role must hold it and be subject to at least the same field rules; and nobody
+    /// may extend the grants of a role of their own.
     fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
         let fields = [RoleFields::grants, RoleFields::withheld, RoleFields::inherits, RoleFields::field_rules];
         let changed = |before: &Image| {
@@ -120,7 +121,7 @@ impl Rules for Role {
         let whole = RoleSet::new(definitions.granted_by(&role).chain(inherited.all()), rules).of(false, unread);
         demand_no_more(draft, &whole, &whole)?;
         if before.is_some() {
-            // Without the limits of a key: those are no less narrow afterwards.
+            // Without the limits of an API key, which stay the same.
             let mine = draft.cx.access.role_ids();
             let changed = Record::from_image(after)?;
             if raises(&definitions.role_set(mine), &definitions.role_set_with(mine, &changed)) {
@@ -139,8 +140,8 @@ impl Rules for Role {
     }
 }
 
-/// Only a built-in role withholds anything, and of what the program gives it. An entry that a newer program stored stays:
-/// to take it off would give what this program cannot name.
+/// Only a built-in role withholds permissions, and only those that the program gives it. An entry of a newer program
+/// stays: removing it would grant a permission that this program does not know.
 fn check_withheld(before: Option<&Record<Role>>, after: &Role, cx: &mut Settle<'_>) {
     let given = cx.definitions.given(after);
     for (at, text) in after.withheld.iter().enumerate() {

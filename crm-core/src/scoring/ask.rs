@@ -1,4 +1,4 @@
-//! Asking for scores: of a record now or at any past moment, and its course over time.
+//! Requesting scores: of a record now or at any past time, and its score history.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// How many moments of a course are told at once.
+/// The maximum number of times in a score history.
 pub(super) const MAX_MOMENTS: usize = 1_000;
 
 /// Selects a score: model, version, time, and the time up to which recorded changes are considered.
@@ -47,17 +47,17 @@ pub struct ScoreQuery {
 }
 
 impl ScoreQuery {
-    /// The score as it was computed at a time, from what was known then.
+    /// Selects the score as it was computed at a time, from what was known then.
     #[must_use]
     pub const fn as_it_was(at: Time) -> Self {
         Self { model: None, version: None, at: Some(at), known_at: Some(at) }
     }
 }
 
-/// The score at one moment of a course.
+/// The score at one time of a score history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
-    /// When.
+    /// The time.
     pub at: Time,
     /// The figures.
     #[serde(flatten)]
@@ -67,11 +67,11 @@ pub struct Moment {
 /// The score history of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Course {
-    /// By which model and version, such as `starter@3`.
+    /// Model and version, such as `starter@3`.
     pub model: String,
-    /// From how many thousandths on it calls a record hot.
+    /// The total in thousandths from which the model considers a record hot.
     pub hot_threshold: Option<i64>,
-    /// The moments at which the record was there, in order.
+    /// The scores at those times at which the record existed, in order.
     pub moments: Vec<Moment>,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// A model as it is.
+    /// Selects the current version of a model.
     pub(super) fn newest(model: &Record<ScoringModel>) -> Self {
         Self { version: model.version, model: model.clone() }
     }
@@ -225,7 +225,7 @@ impl<'a> Scoring<'a> {
         self.engine.authority(self.actor).await
     }
 
-    /// The record, where the actor may see it and its score.
+    /// Returns the record, if the actor may see it and its score.
     pub(super) async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Authority, Time), Error> {
         let hints = [record.into()];
         let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
@@ -244,7 +244,7 @@ impl<'a> Scoring<'a> {
         Ok((image, outcome.definitions, outcome.now))
     }
 
-    /// The model that is asked for, as of its version.
+    /// Returns the selected model at its version.
     pub(super) async fn chosen(
         &self,
         definitions: &Definitions,
@@ -271,9 +271,9 @@ impl<'a> Scoring<'a> {
         Ok(Chosen { version, model: Record::from_image(&image)? })
     }
 
-    /// Contributions without the facts of records that the actor may not see.
+    /// Removes facts of records that the actor may not see from contributions.
     async fn masked(&self, mut contributions: Vec<Contribution>, facts: &Facts) -> Result<Vec<Contribution>, Error> {
-        // A related record is seen as it is now, whoever it was shown to then.
+        // The current visibility of a related record counts, not that at the time of the score.
         let related: Vec<Ref> = [On::Contact, On::Company]
             .into_iter()
             .filter_map(|on| facts.on(on).map(|image| image.reference()))
@@ -303,7 +303,7 @@ impl<'a> Scoring<'a> {
         for fact in contributions.iter_mut().flat_map(|contribution| &mut contribution.facts) {
             let hidden = match &*fact {
                 Fact::Field { on, .. } => facts.on(*on).is_none_or(|image| unseen.contains(&image.reference())),
-                // Whoever is shown a score may see the fields that its model reads.
+                // An actor who may see a score may see the fields that its model reads.
                 Fact::Interaction { .. } | Fact::Stage { .. } | Fact::Task { .. } => false,
                 Fact::Hidden => true,
             };
@@ -319,7 +319,7 @@ fn no_score(kind: Kind) -> Error {
     Error::invalid("score", "unknown_field", format!("`{kind}` has no field `score`"))
 }
 
-/// The moments of a query.
+/// The times of a query.
 fn when(query: &ScoreQuery, now: Time) -> Result<(Time, Time), Error> {
     let at = query.at.unwrap_or(now);
     if at > now {
@@ -332,7 +332,7 @@ fn before_its_time(at: Time) -> Error {
     Error::invalid("at", "too_small", format!("must not be before the record was created, as {at} is"))
 }
 
-/// Nothing where the actor may see all that a model makes its score of.
+/// Succeeds if the actor may see all inputs of a model's score.
 pub(super) fn demand_seen(access: &Access<'_>, kind: Kind, needs: &Needs) -> Result<(), Error> {
     if needs.rests_on_hidden(kind, access.roles()) { Err(no_score(kind)) } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
-//! Scoring some records together: their facts are read side by side, and what comes of them is one commit, the scores and
-//! what their marks say next. A record that somebody changed meanwhile is read and scored anew; one that cannot be
-//! written stops no other.
+//! Scoring in batches: the facts of several records are read concurrently, and their scores and marks are written in
+//! one commit. A record that was changed meanwhile is read and scored again; a record that cannot be written does not
+//! stop the others.
 
 use std::sync::Arc;
 
@@ -32,24 +32,25 @@ use crate::{
     },
 };
 
-/// Records that are scored together: each is an image, perhaps a change, and its mark, of a commit's hundred items.
+/// The maximum number of records scored together: each is an image, perhaps a change, and its mark, out of the hundred
+/// items of a commit.
 pub(super) const BATCH: usize = 25;
-/// Of how many of them the facts are read at the same time.
+/// The number of records whose facts are read concurrently.
 const AT_ONCE: usize = 8;
-/// How often a record is scored because somebody else was faster. After that it waits for the next sweep.
+/// How often a record is scored again after a concurrent change. After that it waits for the next sweep.
 const TRIES: usize = 4;
-/// How often many marks are written at once: commits mark meanwhile.
+/// How often a commit of many marks is tried, because other commits mark concurrently.
 pub(super) const MARK_TRIES: usize = 16;
 
-/// A record that is to be scored, and the version of its mark. The mark was read before the record or with it: what
-/// marks the record from then on stays.
+/// A record to score, and the version of its mark. The mark was read before or together with the record, so later marks
+/// are not lost.
 #[derive(Clone, Debug)]
 pub(super) struct Due {
     pub(super) image: Arc<Image>,
     pub(super) mark: Option<u64>,
 }
 
-/// What a record's score comes to, and when it is due again.
+/// The score of a record, and when it is due again.
 #[derive(Clone, Debug)]
 struct Scored {
     record: Ref,
@@ -60,7 +61,7 @@ struct Scored {
     due_at: Option<Time>,
 }
 
-/// The records that a commit settled.
+/// The records that a commit completed.
 pub(super) struct Settled(pub(super) Vec<Ref>);
 
 impl Answer for Settled {
@@ -69,7 +70,7 @@ impl Answer for Settled {
     }
 }
 
-/// The active model of a kind, made ready for a moment.
+/// The active model of a kind, compiled for a time.
 pub(super) struct Ready<'a> {
     engine: &'a Arc<Engine>,
     actor: &'a Actor,
@@ -80,10 +81,10 @@ pub(super) struct Ready<'a> {
 }
 
 impl<'a> Ready<'a> {
-    /// The active model of a kind for a moment; none where there is none.
+    /// Compiles the active model of a kind for a time; `None` if there is no active model.
     ///
     /// # Errors
-    /// Of a model that makes no sense any more its id and what is wrong.
+    /// The id and the faults of a model that is no longer valid.
     pub(super) fn of(
         engine: &'a Arc<Engine>,
         actor: &'a Actor,
@@ -98,17 +99,17 @@ impl<'a> Ready<'a> {
         Ok(Some(Self { engine, actor, definitions, model, compiled, refresh }))
     }
 
-    /// How scores name the model.
+    /// The name of the model version in scores.
     pub(super) fn version(&self) -> String {
         self.model.version_name(self.model.version)
     }
 
-    /// Scores some records, at most [`BATCH`], and settles their marks. Costs a read of what they are related to, for each
-    /// a list where the model looks at interactions and its history where it looks at stages, and one commit; a read and
-    /// a commit more for those that somebody else changed meanwhile.
+    /// Scores up to [`BATCH`] records and completes their marks. Costs a read of the related records, a list per record
+    /// if the model reads interactions, a history per record if it reads stages, and one commit; another read and
+    /// commit for records that were changed meanwhile.
     ///
     /// # Errors
-    /// What the store says where it cannot answer. What it refuses of one record is told in [`SweepReport::failed`].
+    /// Errors of the store if it cannot answer. Errors of single records are returned in [`SweepReport::failed`].
     pub(super) async fn score(&self, mut due: Vec<Due>, swept: &mut SweepReport) -> Result<(), Error> {
         swept.scored += due.len() as u64;
         let mut tried = self.write(&due, swept).await?;
@@ -117,7 +118,7 @@ impl<'a> Ready<'a> {
             if due.is_empty() {
                 return Ok(());
             }
-            // What is read from now on may have been recorded after the moment before.
+            // Reads from now on may return changes recorded after the previous time.
             let now = self.engine.clock.now();
             let Ok(Some(anew)) = Ready::of(self.engine, self.actor, self.definitions, self.compiled.kind, now) else {
                 return Ok(());
@@ -128,7 +129,7 @@ impl<'a> Ready<'a> {
         Ok(())
     }
 
-    /// Records with the versions of their marks, in one round trip; those that are there and not archived.
+    /// Reads records with the versions of their marks, in one round trip; missing and archived records are omitted.
     pub(super) async fn read(&self, records: &[Ref]) -> Result<Vec<Due>, Error> {
         let wants = records.iter().flat_map(|record| [Want::Record(mark_of(record.id)), Want::Record(*record)]);
         let got = self.engine.store.get(self.actor.tenant(), &wants.collect::<Vec<_>>()).await?.got;
@@ -142,7 +143,7 @@ impl<'a> Ready<'a> {
         Ok(due.collect())
     }
 
-    /// Scores records of facts as they are, and writes what came of it; those records that need no further try.
+    /// Scores records with the given facts and writes the results. Returns the records that need no further attempt.
     async fn write(&self, due: &[Due], swept: &mut SweepReport) -> Result<Vec<Ref>, Error> {
         let scored = self.figures(due).await?;
         match self.commit(scored.clone()).await {
@@ -155,7 +156,7 @@ impl<'a> Ready<'a> {
             Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
             Err(_) => {}
         }
-        // Something of one of them is refused: each for itself.
+        // One of the records is refused: write each separately.
         let mut tried = Vec::new();
         for one in scored {
             let (record, mark, is_new) = (one.record, one.mark, one.is_new);
@@ -169,7 +170,7 @@ impl<'a> Ready<'a> {
                 Err(error) => {
                     swept.failed.push((record, error));
                     tried.push(record);
-                    // It is tried again when it would be refreshed, so that it does not stand before the others for ever.
+                    // It is due again at the next refresh, so that it does not block other records forever.
                     let again = self.compiled.at.plus_micros(self.refresh);
                     settle_marks(self.engine, self.actor, vec![(record, mark, Next::At(again))]).await?;
                 }
@@ -178,7 +179,7 @@ impl<'a> Ready<'a> {
         Ok(tried)
     }
 
-    /// What the model makes of the facts of some records.
+    /// Computes the scores of some records.
     async fn figures(&self, due: &[Due]) -> Result<Vec<Scored>, Error> {
         let (now, needs) = (self.compiled.at, &self.compiled.needs);
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: self.definitions };
@@ -189,7 +190,7 @@ impl<'a> Ready<'a> {
         let version = self.version();
         let scored = due.iter().zip(facts).map(|(one, facts)| {
             let points = self.compiled.points(&facts);
-            // That it was looked at again is not news.
+            // A change of `scored_at` alone is not news.
             let is_new = values_of(&one.image, &points, &version, now)
                 .iter()
                 .any(|(at, value)| one.image.decl.fields[*at].name != "scored_at" && one.image.values[*at] != *value);
@@ -200,7 +201,8 @@ impl<'a> Ready<'a> {
         Ok(scored.collect())
     }
 
-    /// Writes scores that are new, and what the marks say next. Answers the records that are as they were read.
+    /// Writes changed scores and the next content of the marks. Returns the records that were unchanged since they were
+    /// read.
     async fn commit(&self, scored: Vec<Scored>) -> Result<Settled, Error> {
         let hints = scored.iter().flat_map(|one| [one.record.into(), mark_of(one.record.id).into()]).collect();
         let asked = asked_for(&scored.iter().map(|one| (one.record, one.versions.machine)).collect::<Vec<_>>());
@@ -225,8 +227,8 @@ impl<'a> Ready<'a> {
     }
 }
 
-/// Says on a mark what comes next, unless somebody has marked it anew since it was read. A record that is never due has
-/// no mark.
+/// Sets the next content of a mark, unless the record was marked again since the mark was read. A record that is never
+/// due has no mark.
 fn settle_mark(draft: &mut Draft<'_>, record: Ref, read: Option<u64>, next: &Next) -> Result<(), Stop> {
     let mark = mark_of(record.id);
     let stored = draft.peek(mark)?.map(|stored| stored.versions.machine);
@@ -237,8 +239,8 @@ fn settle_mark(draft: &mut Draft<'_>, record: Ref, read: Option<u64>, next: &Nex
     draft.keep(mark, &next.fields(record, now))
 }
 
-/// Says on some marks what comes next, where nothing else is to be written: each a record, the version of its mark as it
-/// was read, and what comes next. One commit.
+/// Sets the next content of marks if nothing else has to be written: each with its record, the version that was read,
+/// and the content. One commit.
 pub(super) async fn settle_marks(
     engine: &Arc<Engine>,
     actor: &Actor,

@@ -1,4 +1,5 @@
-//! A score on its record: the fields of the machine's group that carry it, and the change that tells what it crosses.
+//! Write-back of scores: the fields of the machine group that hold a score, and the change that announces a crossed
+//! threshold.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use crate::{
     },
 };
 
-/// The fields of a record that carry its score, with their values: those that its kind has.
+/// The fields of a record that hold its score, as far as its kind has them, with their values.
 pub(super) fn values_of(image: &Image, points: &Points, version: &str, now: Time) -> Vec<(usize, Value)> {
     let grade = points.grade.as_deref().map_or(Value::Null, Value::text);
     [
@@ -28,7 +29,7 @@ pub(super) fn values_of(image: &Image, points: &Points, version: &str, now: Time
     .collect()
 }
 
-/// Writes a score on a record, and announces what it crosses.
+/// Writes a score to a record, and announces a crossed threshold or changed grade.
 pub(super) fn write_score(
     draft: &mut Draft<'_>,
     record: Ref,
@@ -37,7 +38,7 @@ pub(super) fn write_score(
     now: Time,
 ) -> Result<(), Stop> {
     let image = draft.peek(record)?.ok_or(Stop::not_found(record.kind))?;
-    // Where another process' clock is ahead, scores do not run backwards either.
+    // The time never moves backwards, even if the clock of another process is ahead.
     let scored_at = image.at(LeadFields::scored_at).as_time().map_or(now, |before| before.max(now));
     draft.announce(record, &values_of(&image, points, version, scored_at), |before, after| {
         let moved = |field: LeadFields| {
@@ -47,7 +48,7 @@ pub(super) fn write_score(
         let (hot, grade) = (moved(LeadFields::is_hot), moved(LeadFields::grade));
         let action = match &hot {
             Some(hot) if hot.new == Value::Bool(true) => "became_hot",
-            // A record that was never scored has no warmth to lose.
+            // A record without an earlier score cannot cool down.
             Some(hot) if hot.old == Value::Bool(true) => "cooled_down",
             _ if grade.is_some() => "grade_changed",
             _ => return None,

@@ -1,5 +1,5 @@
-//! A model made ready to score with: every filter compiled, every stage key looked up, every limit held. What is wrong
-//! is said all at once, with the rule and the field.
+//! Compiled models: all filters compiled, stage keys resolved and limits checked. All faults are reported at once, each
+//! with its rule and field.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,32 +16,32 @@ use crate::{
     },
 };
 
-/// The most thousandths that one rule, cap or threshold may name: a million points.
+/// The maximum absolute value of a rule, cap or threshold in thousandths: a million points.
 pub const MAX_POINTS: i64 = 1_000_000_000;
-/// How many rules and behaviours a model may have.
+/// The maximum number of rules and behaviors of a model.
 pub const MAX_RULES: usize = 200;
-/// How many groups it may have.
+/// The maximum number of groups of a model.
 pub const MAX_GROUPS: usize = 50;
-/// The longest time over which points fade or events are counted, in days.
+/// The maximum period of decay or of a limit, in days.
 const MAX_DAYS: u32 = 3650;
 
-/// A model made ready for one moment: relative times in its filters are relative to that moment.
+/// A model compiled for one time: relative times in its filters are relative to that time.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// Of which kind of record.
+    /// The kind of the scored records.
     pub kind: Kind,
-    /// The moment.
+    /// The time.
     pub at: Time,
     pub(super) groups: Vec<CompiledGroup>,
     pub(super) grades: Option<GradeMatrix>,
     pub(super) hot_threshold: Option<i64>,
-    /// The fields of the record that its rules look at, by position, each once.
+    /// The positions of the record's fields that rules examine, without duplicates.
     pub(super) looks: Vec<usize>,
-    /// What has to be read to score with it.
+    /// The data that must be read for a score.
     pub needs: Needs,
 }
 
-/// What a model reads.
+/// The inputs of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Fields of the scored record.
@@ -50,18 +50,18 @@ pub struct Needs {
     pub contact: BTreeSet<String>,
     /// Fields of its company.
     pub company: BTreeSet<String>,
-    /// Interactions with it.
+    /// `true` if interactions with the record are read.
     pub interactions: bool,
     /// Fields of these interactions.
     pub interaction: BTreeSet<String>,
-    /// When it entered its stages.
+    /// `true` if the times of entry into stages are read.
     pub stages: bool,
-    /// True where a filter is relative to the moment of the score: it may change though nothing happens.
+    /// `true` if a filter is relative to the time of the score: its result may change with time alone.
     pub relative: bool,
 }
 
 impl Needs {
-    /// Reads what another model reads too.
+    /// Adds the inputs of another model.
     pub(super) fn add(&mut self, other: &Self) {
         self.record.extend(other.record.iter().cloned());
         self.contact.extend(other.contact.iter().cloned());
@@ -72,7 +72,7 @@ impl Needs {
         self.relative |= other.relative;
     }
 
-    /// True where something that it reads of a record of a kind is hidden by these roles: its score would tell it.
+    /// `true` if the roles hide an input of a record of a kind, because the score would reveal it.
     pub(crate) fn rests_on_hidden(&self, kind: Kind, roles: &RoleSet) -> bool {
         let of = |on: On| {
             let kind = kind_of(kind, on);
@@ -85,7 +85,7 @@ impl Needs {
             || self.stages && roles.is_hidden(kind, "stage_id")
     }
 
-    /// The fields of a related record.
+    /// Returns the fields of a related record.
     pub const fn of(&self, on: On) -> &BTreeSet<String> {
         match on {
             On::Record | On::Unknown(_) => &self.record,
@@ -111,7 +111,7 @@ pub(super) struct CompiledRule {
     pub(super) on: On,
     pub(super) when: Predicate,
     pub(super) points: i64,
-    /// The fields it looks at, each once.
+    /// The fields that the filter examines, without duplicates.
     pub(super) reads: Vec<(Arc<str>, Path)>,
 }
 
@@ -121,21 +121,21 @@ pub(super) struct CompiledBehavior {
     pub(super) event: CompiledEvent,
     pub(super) points: i64,
     pub(super) decay: Decay,
-    /// How many, within how many microseconds.
+    /// The maximum number of events, and the period in microseconds.
     pub(super) limit: Option<(usize, i64)>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum CompiledEvent {
     Interaction(Predicate),
-    /// Stages by id; any where empty.
+    /// Stages by id; any stage if empty.
     Stage(Vec<Id>),
 }
 
-/// The kinds of record that models score.
+/// The kinds of records that can be scored.
 pub const KINDS: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
 
-/// The kind of record that a rule of a kind's model looks at.
+/// The kind of record that a rule examines, in a model of `kind`.
 pub(crate) const fn kind_of(kind: Kind, on: On) -> Option<Kind> {
     match (kind, on) {
         (_, On::Record) => Some(kind),
@@ -145,10 +145,10 @@ pub(crate) const fn kind_of(kind: Kind, on: On) -> Option<Kind> {
     }
 }
 
-/// Makes a model ready for a moment.
+/// Compiles a model for a time.
 ///
 /// # Errors
-/// Every fault, by place: `groups[0].rules[2].when.industry` and the like.
+/// Every fault, with its path, such as `groups[0].rules[2].when.industry`.
 pub fn compile(
     definition: &ModelDefinition,
     kind: Kind,
@@ -209,7 +209,7 @@ pub fn compile(
     if faults.is_empty() { Ok(compiled) } else { Err(faults) }
 }
 
-/// The most thousandths a group can come to; `None` where nothing bounds it.
+/// The maximum sum of a group in thousandths; `None` if it is unlimited.
 fn most_of(group: &Group) -> Option<i64> {
     let open = group.behaviors.iter().any(|behavior| behavior.points > 0);
     let sum = group.rules.iter().map(|rule| rule.points.max(0)).fold(0, i64::saturating_add);
@@ -240,7 +240,7 @@ impl Work<'_> {
             }
             bound.unwrap_or(none)
         };
-        // Without a bound of its own a group is bounded by what its rules and 10,000 events can give.
+        // A group without bounds is bounded by the points of its rules and of 10,000 events.
         let (floor, cap) = (bound("floor", group.floor, i64::MIN), bound("cap", group.cap, i64::MAX));
         if floor > 0 || cap < 0 {
             let message = "must allow a score of zero";
@@ -306,7 +306,7 @@ impl Work<'_> {
         CompiledBehavior { key, event, points, decay, limit }
     }
 
-    /// The stages of some keys, of every pipeline that has one.
+    /// Returns the stages with these keys, in every pipeline that has one.
     fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id> {
         let Some(of) = PipelineKind::of(self.kind) else {
             self.faults.push(place, "wrong_type", format!("a {} has no stages", self.kind));
@@ -326,7 +326,7 @@ impl Work<'_> {
         found
     }
 
-    /// A filter compiled, with the fields it looks at.
+    /// Compiles a filter. Returns it with the fields it examines.
     fn filter(&mut self, place: &str, kind: Kind, filter: &Filter) -> (Predicate, Vec<(Arc<str>, Path)>) {
         let decl = catalog::decl(kind);
         let properties = OwnProperties { definitions: self.definitions, kind };
@@ -381,7 +381,8 @@ impl Work<'_> {
     }
 }
 
-/// True for what the change log can tell of any past moment: what people and use cases write, and what follows from it.
+/// `true` for fields that the change log has for any past time: those written by users and use cases, and those derived
+/// from them.
 fn is_fact(section: Section, field: usize) -> bool {
     match section {
         Section::Machine => false,
@@ -390,7 +391,7 @@ fn is_fact(section: Section, field: usize) -> bool {
     }
 }
 
-/// The fields that a filter names; true where one of its values is relative to now.
+/// Collects the fields that a filter names. Returns `true` if one of its values is relative to now.
 fn walk<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) -> bool {
     match filter {
         Filter::All { and: parts } | Filter::Any { or: parts } => {
@@ -408,7 +409,7 @@ fn walk<'a>(filter: &'a Filter, names: &mut Vec<&'a str>) -> bool {
     }
 }
 
-/// A tenant's custom properties of a kind, nothing of them hidden: a model is the organization's, not a user's.
+/// The custom properties of a kind, none hidden: a model belongs to the organization, not to a user.
 struct OwnProperties<'a> {
     definitions: &'a Definitions,
     kind: Kind,

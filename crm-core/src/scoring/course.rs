@@ -1,8 +1,8 @@
-//! The facts of a score at any moment, from the change log: read once, then moved forward from moment to moment.
+//! The facts of a score at any time, from the change log: read once, then advanced from time to time.
 //!
-//! The record, its contact and its company are as of the moment. An interaction counts as it was known, from when it
-//! took place: one that was recorded late counts for moments before it was recorded where what is known now is asked
-//! for, and one that was archived or taken off the record is as if it had not been.
+//! The record, its contact and its company are as of the time. An interaction counts as it is known, from the time it
+//! took place: if current knowledge is requested, one that was recorded late also counts for times before it was
+//! recorded, and one that was archived or unlinked does not count at all.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -35,38 +35,38 @@ use crate::{
     },
 };
 
-/// How many interactions with one record count: the latest.
+/// The maximum number of interactions of a record that count: the latest ones.
 pub(crate) const MAX_EVENTS: usize = 10_000;
-/// How many are read in one round trip.
+/// The number of interactions read per round trip.
 const PAGE: usize = 1_000;
-/// The field that a change names where an interaction is no longer one with a record.
+/// The field that a change names when an interaction is unlinked from a record.
 pub(crate) const WITHDRAWN: &str = "interactions";
 
-/// Of what was known by when a score is made.
+/// The time up to which recorded changes are considered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// By one moment, whatever moment is asked for.
+    /// A fixed time, for all requested times.
     By(Time),
-    /// By the very moment that is asked for: the score as it was worked out then.
+    /// The requested time itself: the score as it was computed then.
     Then,
 }
 
-/// The past of one record, ready to be asked moment by moment, forwards.
+/// The past of one record, which can be queried for ascending times.
 pub(crate) struct Course {
     record: Ref,
     known: Known,
     subject: Replay,
     related: BTreeMap<Ref, Replay>,
     interactions: Vec<Past>,
-    /// The stages it entered: from when on that counts, when it was, which.
+    /// The stages that the record entered: time from which the entry counts, time of the entry, id of the stage.
     stages: Vec<(Time, Time, Id)>,
 }
 
 /// The past of an interaction.
 enum Past {
-    /// Never changed: recorded then, as it is.
+    /// Never changed: the time at which it was recorded, and its content.
     Once(Time, Arc<Image>),
-    /// By its own changes.
+    /// Replayed from its changes.
     Changed(Box<Replay>),
 }
 
@@ -95,7 +95,7 @@ fn named(value: &Value, kind: Kind) -> impl Iterator<Item = Ref> {
     items.iter().filter_map(Value::as_id).map(move |id| Ref::new(kind, id))
 }
 
-/// Reads facts of a tenant's records, whoever asks.
+/// Reads facts of a tenant's records, regardless of the actor.
 pub(crate) struct Reader<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) tenant: Id,
@@ -103,14 +103,14 @@ pub(crate) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The facts of a record as it is. Nothing is read but what the model looks at: related records in one round trip,
-    /// interactions a thousand a round trip, the history for stages.
+    /// Returns the current facts of a record. Only what the model needs is read: related records in one round trip,
+    /// interactions a thousand per round trip, the history for stages.
     pub(crate) async fn now(&self, record: Arc<Image>, needs: &Needs, now: Time) -> Result<Facts, Error> {
         let facts = self.related(vec![record], needs).await?.pop().ok_or_else(|| Error::NotFound(Kind::Lead))?;
         self.happened(facts, needs, now).await
     }
 
-    /// Some records with what they are related to, where the model looks at it: in one round trip.
+    /// Returns the facts of some records with the related records that the model needs, in one round trip.
     pub(crate) async fn related(&self, records: Vec<Arc<Image>>, needs: &Needs) -> Result<Vec<Facts>, Error> {
         let mut all: Vec<Facts> = records.into_iter().map(Facts::of).collect();
         let looks: Vec<On> = [On::Contact, On::Company].into_iter().filter(|on| !needs.of(*on).is_empty()).collect();
@@ -133,7 +133,7 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// Adds what happened with a record, where the model looks at it.
+    /// Adds the events of a record that the model needs.
     pub(crate) async fn happened(&self, mut facts: Facts, needs: &Needs, now: Time) -> Result<Facts, Error> {
         let reference = facts.record.reference();
         if needs.interactions {
@@ -152,7 +152,7 @@ impl Reader<'_> {
         Ok(facts)
     }
 
-    /// The interactions that are linked to a record; with `held` those alone that took place.
+    /// Returns the interactions linked to a record; with `held` only the completed ones.
     async fn interactions(&self, record: Ref, held: bool) -> Result<Vec<Arc<Image>>, Error> {
         let mut query = ListQuery::new().sort("happens_at").descending();
         if held {
@@ -161,7 +161,7 @@ impl Reader<'_> {
         self.linked(Interaction::decl(), record, query, MAX_EVENTS).await
     }
 
-    /// What is linked to a record, of a kind that has links, as a query says: the first so many.
+    /// Returns the first `most` records of a query that are linked to a record.
     pub(crate) async fn linked(
         &self,
         decl: &'static KindDecl,
@@ -185,8 +185,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The past of a record. Reads its history, the histories of what it is related to where the model looks at it, the
-    /// interactions with it, and of those that were ever changed the histories.
+    /// Returns the past of a record. Reads its history, the histories of the related records that the model needs, the
+    /// interactions, and the histories of those that were ever changed.
     pub(crate) async fn course(&self, record: Ref, needs: &Needs, known: Known) -> Result<Course, Error> {
         let history = read_history(self.engine, self.tenant, record).await?;
         let mut related = BTreeMap::new();
@@ -237,8 +237,8 @@ impl Reader<'_> {
 }
 
 impl Course {
-    /// The facts at a moment, which is not before the last one asked for; `None` where the record was not there (or not
-    /// known yet, or archived).
+    /// Returns the facts at a time, which must not be before the last requested one; `None` if the record did not
+    /// exist, was not known yet, or was archived.
     pub(crate) fn at(&mut self, moment: Time, definitions: &Definitions) -> Result<Option<Facts>, Error> {
         let Some(image) = self.subject.at(moment, definitions)? else { return Ok(None) };
         let mut facts = Facts::of(Arc::clone(image));
@@ -275,7 +275,7 @@ impl Course {
     }
 }
 
-/// From when on a change counts for who asks what is known so.
+/// The time from which a change counts.
 fn counts_from(change: &Change, known: Known) -> Option<Time> {
     match known {
         Known::By(known) => (change.recorded_at <= known).then_some(change.occurred_at),

@@ -1,5 +1,6 @@
-//! From facts to a score: a pure function. Points are whole thousandths, rounded once for each contribution; the score
-//! is their sum. Fading is computed with `libm`, so that every processor comes to the same last bit.
+//! Evaluation: a pure function from facts to a score. Points are whole thousandths, rounded once per contribution; the
+//! score is their sum. Decay is computed with `libm`, so that the result is the same to the last bit on every
+//! processor.
 
 use std::{collections::VecDeque, hint::black_box, sync::Arc};
 
@@ -14,8 +15,8 @@ use crate::model::{schema::Image, value::Time};
 const MICROS_A_DAY: f64 = 86_400_000_000.0;
 
 impl Compiled {
-    /// The points of some facts at the moment this model was made ready for. No allocation but a grade's; O(rules +
-    /// events × behaviours).
+    /// Returns the points of some facts at the time for which the model was compiled, in time O(rules + events ×
+    /// behaviors). Allocates only the grade.
     pub fn points(&self, facts: &Facts) -> Points {
         self.fetch(&facts.record);
         let mut sums = [0_i64; 2];
@@ -26,7 +27,7 @@ impl Compiled {
         self.points_of(sums)
     }
 
-    /// The same, with what it is made of: contributions that sum to the total exactly, in the model's order.
+    /// Like `points`, with contributions that sum to the total exactly, in the order of the model.
     pub fn explain(&self, facts: &Facts) -> (Points, Vec<Contribution>) {
         self.fetch(&facts.record);
         let mut sums = [0_i64; 2];
@@ -49,8 +50,8 @@ impl Compiled {
         (self.points_of(sums), contributions)
     }
 
-    /// Looks at all the values that rules will look at, before any rule decides anything: a record that is far away in
-    /// memory is waited for once, and not once for each field.
+    /// Touches all values that rules will examine before evaluating any rule: cache misses of a record then overlap
+    /// instead of stalling once per field.
     fn fetch(&self, image: &Image) {
         let values = self.looks.iter().filter_map(|at| image.values.get(*at));
         let filled = values.clone().fold(0_usize, |filled, value| filled + usize::from(!value.is_null()));
@@ -115,8 +116,8 @@ impl Compiled {
         sum
     }
 
-    /// The points of a behaviour: the sum over the events that count, in order, rounded once. With `more` as if there
-    /// were one more event, then, after all others.
+    /// The points of a behavior: the sum over the events that count, in order, rounded once. With `more`, as if there
+    /// were one more event at that time, after all others.
     pub(super) fn behavior(
         &self,
         behavior: &CompiledBehavior,
@@ -157,13 +158,14 @@ impl Compiled {
         }
     }
 
-    /// True where the points of some facts change though nothing happens.
+    /// Returns `true` if the points of some facts change with time alone.
     pub fn fades(&self, facts: &Facts) -> bool {
         let fading = |behavior: &CompiledBehavior| {
             let days = match behavior.decay {
                 Decay::None => return false,
                 Decay::LinearDays(days) => f64::from(days),
-                // Of a million points not a thousandth is left after thirty half-lives; the last of it fades unseen.
+                // After thirty half-lives less than a thousandth is left of a million points; the rest is not
+                // noticeable.
                 Decay::HalfLifeDays(days) => f64::from(days) * 40.0,
             };
             let is_fresh = |at: Time| age_days(self.at.since(at)) < days;
@@ -180,7 +182,7 @@ impl Compiled {
     }
 }
 
-/// Which events count.
+/// The events that count within a limit.
 struct Window {
     limit: Option<(usize, i64)>,
     recent: VecDeque<Time>,
@@ -205,7 +207,7 @@ fn age_days(micros: i64) -> f64 {
     micros as f64 / MICROS_A_DAY
 }
 
-/// The part of an event's points that is left after some microseconds.
+/// The fraction of an event's points that remains after some microseconds.
 fn left(decay: Decay, micros: i64) -> f64 {
     let days = age_days(micros.max(0));
     match decay {

@@ -1,4 +1,4 @@
-//! What a score is made of: the record as it was at a moment, its contact and company, what happened with it.
+//! The facts of a score: the record at a time, its contact and company, interactions and stages.
 
 use std::sync::Arc;
 
@@ -8,28 +8,28 @@ use crate::model::{
     value::{Id, Time},
 };
 
-/// The facts of one record at one moment.
+/// The facts of one record at one time.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The record.
     pub record: Arc<Image>,
-    /// Its contact, where it has one and a rule looks at it.
+    /// Its contact, if it has one and a rule examines it.
     pub contact: Option<Arc<Image>>,
     /// Its company, likewise.
     pub company: Option<Arc<Image>>,
-    /// Completed interactions with it, by when they took place, then id.
+    /// Completed interactions with the record, by the time they took place, then id.
     pub interactions: Vec<(Time, Arc<Image>)>,
-    /// The stages it entered, in order.
+    /// The stages that the record entered, in order.
     pub stages: Vec<(Time, Id)>,
 }
 
 impl Facts {
-    /// Facts of a record alone.
+    /// Creates the facts of a record without related data.
     pub const fn of(record: Arc<Image>) -> Self {
         Self { record, contact: None, company: None, interactions: Vec::new(), stages: Vec::new() }
     }
 
-    /// The record that a rule looks at.
+    /// The record that a rule examines.
     pub(super) fn on(&self, on: On) -> Option<&Arc<Image>> {
         match on {
             On::Record => Some(&self.record),
@@ -39,7 +39,7 @@ impl Facts {
         }
     }
 
-    /// Interactions in the order in which they count.
+    /// Sorts the interactions into the order in which they count.
     pub(super) fn sort(&mut self) {
         self.interactions.sort_by_key(|(time, image)| (*time, image.id));
     }

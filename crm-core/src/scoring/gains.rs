@@ -1,5 +1,5 @@
-//! What a score would gain: by one more event of a behaviour, by a fact that is not known yet. Worked out by the same
-//! function as the score itself, so that caps, limits and what has already been counted are in it.
+//! Possible gains of a score: by one more event of a behavior, or by a fact that is not known yet. They are computed by
+//! the same function as the score, so that caps, limits and counted events are taken into account.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use super::{
 };
 use crate::model::value::Value;
 
-/// What would raise a score.
+/// A possible gain of a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gain {
-    /// The key of the rule or behaviour.
+    /// The key of the rule or behavior.
     pub rule: Arc<str>,
-    /// By how many thousandths of a point the total would rise now: of an unknown fact at most.
+    /// The increase of the total in thousandths of a point; for an unknown fact the maximum increase.
     pub points: i64,
-    /// The fields of the record that are not known, and which the rule rests on; empty for a behaviour.
+    /// The unknown fields of the record on which the rule depends; empty for a behavior.
     pub unknown: Vec<Arc<str>>,
 }
 
 impl Compiled {
-    /// What one more interaction of each behaviour would add to the score of some facts at this moment, and what facts
-    /// that are not known yet may add, each by itself; nothing that would add nothing. The most first.
+    /// Returns how much one more interaction of each behavior would add to the score of some facts, and how much
+    /// unknown facts may add, each on its own. Gains of zero are omitted; the largest is first.
     pub fn gains(&self, facts: &Facts) -> Vec<Gain> {
         let mut gains: Vec<Gain> = self.groups.iter().flat_map(|group| self.gains_in(group, facts)).collect();
         gains.sort_by(|a, b| b.points.cmp(&a.points).then_with(|| a.rule.cmp(&b.rule)));
@@ -49,7 +49,7 @@ impl Compiled {
     }
 }
 
-/// True for a field that nobody has filled in.
+/// `true` for an empty field.
 fn is_unknown(value: &Value) -> bool {
     value.is_null() || matches!(value, Value::List(items) if items.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The jobs of scoring: trying a model, and learning one from outcomes.
+//! The jobs of scoring: backtesting a model, and training one on outcomes.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -22,28 +22,28 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TryArgs {
-    /// The scoring model to try.
+    /// The scoring model to backtest.
     model_id: Id,
 }
 
-/// The type of the job that tries a model.
+/// The type of the job that backtests a model.
 const TRY_MODEL: &str = "try_model";
 
 impl Collection<'_, Job> {
-    /// Makes a job of trying a scoring model: how records would move, and how well it would have ranked. What it comes to
-    /// stands in the job's `product` ([`Job::trial`]).
+    /// Starts a job that backtests a scoring model: how scores would change, and how well the model would have ranked
+    /// outcomes. The result is stored in the job's `product` ([`Job::trial`]).
     ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    /// With a `key`, a second call with the same key returns the job of the first call, for 24 hours.
     ///
     /// # Errors
-    /// As [`Scoring::begin_trial`]; of the key as [`Collection::start`].
+    /// As [`Scoring::begin_trial`]; for the key as [`Collection::start`].
     pub async fn try_model(&self, model: Id, key: Option<&str>) -> Result<Record<Job>, Error> {
         self.start(TRY_MODEL, written(&TryArgs { model_id: model })?, key).await
     }
 }
 
 impl Job {
-    /// What a trial of a scoring model came to: as far as it is, or whole when the job is completed.
+    /// Returns the result of a backtest so far; it is complete once the job is completed.
     pub fn trial(&self) -> Option<Trial> {
         let data = self.product.as_ref().or(self.place.as_ref()).filter(|_| self.r#type == TRY_MODEL);
         data.and_then(|data| data.read().ok())
@@ -79,7 +79,7 @@ impl JobHandler for TryModel {
             None => scoring.begin_trial(model).await?,
         };
         let before = trial.scored;
-        // As far as the time allows: the place is large, and is stored with each piece.
+        // As far as the time allows: the position is large, and each piece stores it.
         let trial = scoring.go_on(model, trial, cx.until()).await?;
         let (scored, json) = (trial.scored - before, written(&trial)?);
         let piece = if trial.is_done() { Piece::done(Some(json)) } else { Piece::new(Vec::new(), json) };
@@ -107,22 +107,22 @@ mod training {
     #[derive(Debug, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct TrainArgs {
-        /// Of which kind of record outcomes are learned from.
+        /// The kind of record.
         kind: Kind,
-        /// Fields that are not learned from.
+        /// Fields to exclude.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         exclude: Vec<String>,
     }
 
     impl Collection<'_, Job> {
-        /// Makes a job of learning from the outcomes of leads or deals, but for some fields. The model and the report stand
-        /// in the job's `product` when it is done. It is done in one piece.
+        /// Starts a job that trains a model on the outcomes of leads or deals, excluding some fields. Model and report
+        /// are stored in the job's `product` when it is completed. The job consists of one piece.
         ///
-        /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+        /// With a `key`, a second call with the same key returns the job of the first call, for 24 hours.
         ///
         /// # Errors
-        /// [`Error::Forbidden`] without `scoring_model.create`; of the key as [`Collection::start`]. What there is too
-        /// little of, the job tells.
+        /// [`Error::Forbidden`] without `scoring_model.create`; for the key as [`Collection::start`]. Too few outcomes
+        /// fail the job.
         pub async fn train(&self, kind: Kind, exclude: Vec<String>, key: Option<&str>) -> Result<Record<Job>, Error> {
             self.start(TRAIN, written(&TrainArgs { kind, exclude })?, key).await
         }

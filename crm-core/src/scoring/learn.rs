@@ -1,13 +1,13 @@
-//! Learning from a tenant's own outcomes (feature `predictive`): which leads convert, which deals are won.
+//! Training on a tenant's own outcomes (feature `predictive`): which leads convert and which deals are won.
 //!
-//! A row is a record that was won or lost, with its fields as they were just before. The change log tells that, and it
-//! tells which fields were filled in or changed only with the outcome or after it: of those the report warns, and the model
-//! sees them as they were before.
+//! A row is a record that was won or lost, with its fields just before the outcome, according to the change log. Fields
+//! that were only set or changed with the outcome or after it are reported as warnings, and the model sees their
+//! earlier values.
 //!
-//! Features are the declared fields and custom properties that are facts of a record and no text of its own: choices,
-//! numbers, amounts in the base currency, yes and no, the owner, the team, the company, texts that reports may group by.
-//! Names, addresses, numbers to call, free text, whatever is personal or secret, and the stage itself never are; neither is
-//! what is hidden from whoever trains.
+//! Features are declared fields and custom properties with factual values: choices, numbers, amounts in the base
+//! currency, booleans, the owner, the team, the company, and texts that reports may group by. Names, addresses, phone
+//! numbers, free text, personal and secret fields and the stage itself are never features, nor are fields hidden from
+//! the actor who trains.
 
 use std::sync::Arc;
 
@@ -41,13 +41,13 @@ use crate::{
     predict::{self, AfterOutcome, Cell, Model, Options, Order, Report, TableBuilder, TrainError},
 };
 
-/// Outcomes that are learned from, at most: the newest records.
+/// The maximum number of outcomes used for training: the newest records.
 pub const MAX_ROWS: usize = 50_000;
-/// Records read together.
+/// The number of records read together.
 const PAGE: usize = 1_000;
-/// Of how many of them the histories are read at the same time.
+/// The number of histories read concurrently.
 const AT_ONCE: usize = 16;
-/// What is set with an outcome, and so tells it: never a feature.
+/// Fields that are set with an outcome and therefore reveal it: never features.
 const OF_THE_OUTCOME: [&str; 6] = [
     "unqualified_reason",
     "close_reason",
@@ -57,50 +57,51 @@ const OF_THE_OUTCOME: [&str; 6] = [
     "forecast_category",
 ];
 
-/// What training made: the model, and what was found. A plain value, to be kept, compared and asked.
+/// The result of training: the model and the report. A plain value that can be stored and compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
-    /// Of which kind of record: lead or deal.
+    /// The kind of record: lead or deal.
     pub kind: Kind,
-    /// When it was trained.
+    /// The time of training.
     pub trained_at: Time,
-    /// False where older outcomes were left out: there were more than [`MAX_ROWS`], or the time was up.
+    /// `false` if older outcomes were omitted, because there were more than [`MAX_ROWS`] or the time was up.
     pub of_all: bool,
     /// The model.
     pub model: Model,
-    /// What was found: held-back figures, warnings, what is no feature and why.
+    /// The report: metrics on held-out rows, warnings, and fields that are not features, with reasons.
     pub report: Report,
 }
 
-/// How likely a record is to be won, and why.
+/// The probability that a record is won, with an explanation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Likelihood {
-    /// Of which record.
+    /// The record.
     pub record: Ref,
-    /// At which moment.
+    /// The time of the prediction.
     pub at: Time,
-    /// False where the model is no better than the base rate: then this is the base rate, and nothing contributes.
+    /// `false` if the model is no better than the base rate: then the probability is the base rate, without
+    /// contributions.
     pub confident: bool,
-    /// From 0 to 1.
+    /// The probability, from 0 to 1.
     pub probability: f64,
-    /// The logarithm of the odds: `base` and the contributions, added up in this order.
+    /// The log-odds: the sum of `base` and the contributions, in this order.
     pub log_odds: f64,
-    /// That of the average record.
+    /// The log-odds of the average record.
     pub base: f64,
-    /// What each field adds, in the model's order.
+    /// The contribution of each field, in the order of the model.
     pub contributions: Vec<Reason>,
 }
 
-/// What a field adds.
+/// The contribution of a field.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reason {
     /// The field.
     pub field: String,
-    /// Another, where it is what both values together add to what each adds alone.
+    /// The second field, for the contribution of the interaction of two fields.
     pub with: Option<String>,
-    /// How much, in log-odds.
+    /// The contribution in log-odds.
     pub log_odds: f64,
-    /// The field's value; missing also where the actor may not see it.
+    /// The field's value; `None` also if the actor may not see it.
     pub value: Option<serde_json::Value>,
 }
 
@@ -109,7 +110,7 @@ struct Feature {
     name: String,
     path: Path,
     kind: predict::Kind,
-    /// False for a text, of which only its values tell whether it is a category.
+    /// `false` for a text: its values decide whether it is a category.
     declared: bool,
 }
 
@@ -131,23 +132,23 @@ impl Owned {
 }
 
 impl Scoring<'_> {
-    /// Learns from the outcomes of the leads or deals that the actor may see in reports: of leads, converted against
-    /// disqualified; of deals, won against lost. The newest 50,000, divided by the time of the outcome unless the options
-    /// say otherwise. Deterministic: the same records and options give the same model.
+    /// Trains a model on the outcomes of the leads or deals that the actor may see in reports: for leads, converted or
+    /// disqualified; for deals, won or lost. Uses the newest 50,000, split by the time of the outcome unless the
+    /// options specify otherwise. Deterministic: the same records and options give the same model.
     ///
-    /// Costs a list of the records, a thousand a round trip, and the history of each, sixteen at a time; then up to some
-    /// seconds of one core.
+    /// Costs a list of the records, a thousand per round trip, and the history of each, sixteen concurrently; then up
+    /// to several seconds of one core.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `scoring_model.create` or any grant of `lead.report` (`deal.report`);
-    /// [`Error::Invalid`] where there is too little to learn from (100 outcomes, 30 of each, unless the options ask for
-    /// less), naming what is missing; for a kind that has no outcomes; for an excluded field that is none.
+    /// [`Error::Invalid`] if there are too few outcomes (at least 100 and 30 of each, unless the options allow fewer),
+    /// with what is missing; for a kind without outcomes; for an unknown excluded field.
     pub async fn train(&self, kind: Kind, options: &Options) -> Result<Learned, Error> {
         self.train_until(kind, options, Time::MAX).await
     }
 
-    /// As [`Scoring::train`], of what can be read until a moment by the CRM's clock: the newest records, at least the first
-    /// thousand. [`Learned::of_all`] says whether they were all.
+    /// Like [`Scoring::train`], with the records that can be read until a time by the CRM's clock: the newest ones, at
+    /// least the first thousand. [`Learned::of_all`] is `true` if these are all.
     ///
     /// # Errors
     /// As [`Scoring::train`].
@@ -209,7 +210,7 @@ impl Scoring<'_> {
         for (feature, counts) in features.iter().zip(after) {
             table.known_after(&feature.name, counts).map_err(broken)?;
         }
-        // What is declared a number or a choice is one, whatever it looks like.
+        // The declared type decides, not the values.
         let mut options = options.clone();
         options.keep.extend(features.iter().filter(|feature| feature.declared).map(|feature| feature.name.clone()));
         let table = table.order(Order::OldestFirst).build();
@@ -217,13 +218,13 @@ impl Scoring<'_> {
         Ok(Learned { kind, trained_at: now, of_all, model: trained.model, report: trained.report })
     }
 
-    /// As [`Scoring::predict`], by the model that a job has trained, whoever asked for that job.
+    /// Like [`Scoring::predict`], with the model that a job has trained, regardless of who started the job.
     ///
     /// # Errors
-    /// As [`Scoring::predict`]; [`Error::Forbidden`] without `scoring_model.read`; [`Error::NotFound`] where no such job
+    /// As [`Scoring::predict`]; [`Error::Forbidden`] without `scoring_model.read`; [`Error::NotFound`] if no such job
     /// has trained a model.
     pub async fn likelihood(&self, record: Ref, job: Id, at: Option<Time>) -> Result<Likelihood, Error> {
-        // Whoever may not see the record learns nothing of jobs.
+        // Checked first: an actor who may not see the record must not learn whether the job exists.
         let hints = [record.into()];
         let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
             draft.read(record)?;
@@ -244,13 +245,14 @@ impl Scoring<'_> {
         self.predict(record, &learned.ok_or(Error::NotFound(Kind::Job))?, at).await
     }
 
-    /// How likely a record is to be won by a model, now or at a past moment (of what is known now), and what makes it so.
-    /// A likelihood is hidden as a whole where the model reads a field that is hidden from the actor, or where the outcome
-    /// itself is: what a field adds would tell it.
+    /// Returns the probability that a record is won, now or at a past time (from what is known now), with its
+    /// explanation. It is hidden completely if the model reads a field that is hidden from the actor, or if the outcome
+    /// itself is hidden, because the contributions would reveal it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the actor may not see the record; [`Error::Invalid`] for a record of another kind than
-    /// the model's, a model that reads what is hidden from the actor (`unknown_field`), a moment to come or before the record's creation, a model that is none.
+    /// [`Error::NotFound`] if the actor may not see the record; [`Error::Invalid`] for a record of a kind other than
+    /// the model's, a model that reads a field hidden from the actor (`unknown_field`), a time in the future or before
+    /// the record's creation, and an invalid model.
     pub async fn predict(&self, record: Ref, learned: &Learned, at: Option<Time>) -> Result<Likelihood, Error> {
         if record.kind != learned.kind {
             let message = format!("is a {}, but the model is for {}", record.kind, learned.kind.plural());
@@ -305,8 +307,8 @@ impl Scoring<'_> {
     }
 }
 
-/// When a record's outcome came, what it was, and the record as it was just before: of its last move into a stage that
-/// means won or lost. `None` where it is open by now.
+/// Returns the time of a record's outcome, the outcome, and the record just before it, for the last move into a won or
+/// lost stage. `None` if the record is open now.
 fn outcome(history: &[Change], definitions: &Definitions, tenant: Id) -> Option<(Time, bool, Image)> {
     let last = history.iter().rev().find(|change| change.field("stage_id").is_some())?;
     let stage = last.field("stage_id")?.new.as_id()?;
@@ -315,7 +317,7 @@ fn outcome(history: &[Change], definitions: &Definitions, tenant: Id) -> Option<
         StageKind::Lost => false,
         StageKind::Open | StageKind::Unknown(_) => return None,
     };
-    // What came with its outcome is known only with it.
+    // Of a record that was created with its outcome, nothing is known before it.
     let until = last.version.saturating_sub(1).max(1);
     let before: Vec<Change> =
         history.iter().filter(|change| change.group == last.group && change.version <= until).cloned().collect();
@@ -353,7 +355,7 @@ fn features(decl: &KindDecl, definitions: &Definitions, access: &Access<'_>) -> 
     all
 }
 
-/// How a field of a type can be a feature; `None` where it cannot.
+/// The kind of feature of a field type; `None` if it cannot be one.
 fn feature_kind(ty: FieldType, reportable: bool) -> Option<predict::Kind> {
     match ty {
         FieldType::Int(..) | FieldType::Decimal | FieldType::Money => Some(predict::Kind::Number),
@@ -365,7 +367,7 @@ fn feature_kind(ty: FieldType, reportable: bool) -> Option<predict::Kind> {
     }
 }
 
-/// Where a field or property of a name is.
+/// The path of a field or property.
 fn path_of(decl: &KindDecl, name: &str) -> Option<Path> {
     match name.strip_prefix("properties.") {
         Some(key) => Some(Path { field: common::PROPERTIES, property: Some(key.into()) }),
@@ -382,7 +384,7 @@ fn owned(value: &Value, base: Currency) -> Owned {
             Owned::Number(*number as f64)
         }
         Value::Decimal(decimal) => number(decimal.to_string()),
-        // Amounts of other currencies do not compare.
+        // Amounts in other currencies are not comparable.
         Value::Money(money) if money.currency == base => number(money.amount.to_string()),
         Value::Text(text) => Owned::Text(text.to_string()),
         Value::Id(id) => Owned::Text(id.to_string()),

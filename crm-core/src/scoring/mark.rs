@@ -1,8 +1,8 @@
-//! What a commit does about scores: a new record is scored with it; what the active model reads of an older one marks
-//! that record as due, in the same commit.
+//! Scoring in commits: a new record is scored in the commit that creates it; a change of what the active model reads
+//! marks the record as due, in the same commit.
 //!
-//! The mark is a record beside the scored one ([`Rescoring`](crate::scoring::rescorings::Rescoring)), never the scored one
-//! itself: so a person's edit depends on nothing that the machine writes.
+//! The dirty mark is a record beside the scored one ([`Rescoring`](crate::scoring::rescorings::Rescoring)), so that a user's
+//! edit never depends on machine writes.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -24,7 +24,7 @@ use crate::{
     scoring::rescorings::{Reached, RescoringFields},
 };
 
-/// How long a mark that says nothing is kept, in days: longer than any sweep that may still hold its version.
+/// How many days a mark without content is kept: longer than any sweep that may still hold its version.
 const KEPT_DAYS: i64 = 1;
 
 /// The mark of a record.
@@ -32,12 +32,12 @@ pub(super) const fn mark_of(id: Id) -> Ref {
     Ref::new(Kind::Rescoring, id)
 }
 
-/// True for kinds whose changes may move a score.
+/// `true` for kinds whose changes may affect a score.
 fn may_matter(kind: Kind) -> bool {
     compiled::KINDS.contains(&kind) || matches!(kind, Kind::Interaction)
 }
 
-/// Keeps the marks.
+/// The hook that maintains the marks.
 pub(super) struct Marks;
 
 impl CommitHook for Marks {
@@ -50,7 +50,7 @@ impl CommitHook for Marks {
     }
 }
 
-/// The marks that a write is likely to touch, by what it reads first.
+/// The marks that a write probably affects, derived from its first reads.
 fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lookup> {
     if definitions.model_needs().is_empty() {
         return Vec::new();
@@ -64,7 +64,7 @@ fn also_read(definitions: &Definitions, lookups: &[Lookup]) -> Vec<Lookup> {
     marks.collect()
 }
 
-/// Scores what is new, marks what is due, and notes on a record which interactions are no longer its own.
+/// Scores new records, marks due ones, and records on a record that an interaction was removed from it.
 fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
     let definitions = draft.cx.definitions;
     let matters = |image: &crate::model::schema::Image| may_matter(image.kind()) || image.kind() == Kind::ScoringModel;
@@ -92,7 +92,7 @@ fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
                         read(&needs.record)
                             || moves("stage_id")
                             || moves("archived_at")
-                            // A company's contacts are walked by name: whoever is renamed meanwhile may be passed by.
+                            // The contacts of a company are walked by name: a contact renamed meanwhile may be missed.
                             || (record.kind == Kind::Contact && !needs.company.is_empty() && moves("name"))
                             || [
                                 (&needs.contact, "converted_contact_ids"),
@@ -124,19 +124,19 @@ fn mark(draft: &mut Draft<'_>) -> Result<(), Stop> {
     due.into_iter().try_for_each(|record| mark_due(draft, record, now))
 }
 
-/// What a mark says next.
+/// The next content of a mark.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(super) enum Next {
-    /// Its record is due from a moment on.
+    /// The record is due from this time on.
     At(Time),
-    /// It is still due, and what depends on its record has been dealt with up to a place.
+    /// The record is still due; its dependent records have been processed up to this position.
     GoOn(Reached),
-    /// Nothing: it is removed after a while.
+    /// Not due: the mark is removed after a while.
     Never,
 }
 
 impl Next {
-    /// The fields of the mark that say so, at a moment.
+    /// The corresponding fields of the mark.
     pub(super) fn fields(&self, record: Ref, now: Time) -> Vec<(usize, Value)> {
         let (of, due) = (RescoringFields::of as usize, RescoringFields::due_at as usize);
         let (reached, over) = (RescoringFields::reached as usize, RescoringFields::over_at as usize);
@@ -152,13 +152,13 @@ impl Next {
     }
 }
 
-/// Marks a record as due from a moment on.
+/// Marks a record as due from a time on.
 pub(super) fn mark_due(draft: &mut Draft<'_>, record: Ref, at: Time) -> Result<(), Stop> {
     let now = draft.cx.now;
     draft.keep(mark_of(record.id), &Next::At(at).fields(record, now))
 }
 
-/// True where scores by the model, or which model makes them, are other than before.
+/// `true` if the change affects the scores of the model, or the choice of the active model.
 fn changes_scores(moved: &Moved) -> bool {
     let concerns = |name: &str| matches!(name, "definition" | "is_active" | "archived_at");
     let is_active =
@@ -167,7 +167,8 @@ fn changes_scores(moved: &Moved) -> bool {
     (is_active(&moved.after) || was_active) && moved.fields.iter().any(|name| concerns(name))
 }
 
-/// What an interaction is about is due; what it is no longer about keeps a note of it, so that its past can be told.
+/// Marks the records linked to an interaction as due, and records on unlinked ones that it was removed, for past
+/// scores.
 fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) -> Result<(), Stop> {
     let links = |image: &crate::model::schema::Image| -> BTreeSet<Ref> {
         if image.is_archived() {
@@ -204,7 +205,7 @@ fn interaction(draft: &mut Draft<'_>, moved: &Moved, due: &mut BTreeSet<Ref>) ->
     Ok(())
 }
 
-/// Scores a record with its creation: nothing but the record has to be read.
+/// Scores a record with its creation: only the record itself is read.
 fn score_new(draft: &mut Draft<'_>, moved: &Moved) -> Result<(), Stop> {
     let (record, now) = (moved.after.reference(), draft.cx.now);
     let Some(model) = draft.cx.definitions.active_model(record.kind) else { return Ok(()) };
@@ -214,7 +215,7 @@ fn score_new(draft: &mut Draft<'_>, moved: &Moved) -> Result<(), Stop> {
     facts.stages.clone_from(&moved.entered);
     let version = model.version_name(model.version);
     write_score(draft, record, &compiled.points(&facts), &version, now)?;
-    // What it came with (a record that is imported already converted) has to be read first.
+    // Related records (of a record that is imported as converted) would have to be read first.
     let has_others = [
         ("converted_contact_ids", &compiled.needs.contact),
         ("converted_company_id", &compiled.needs.company),

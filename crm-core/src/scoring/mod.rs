@@ -1,27 +1,27 @@
-//! Scoring: points for what a record is and what happened with it, that explain themselves.
+//! Scoring: explained points for the properties of a record and its events.
 //!
-//! A [model](ModelDefinition) is data: groups of rules and behaviour, a grade matrix, a threshold. A score is a pure
-//! function of (history, model version, moment, what was known by when): facts are read from the change log and the
-//! same function computes today's score and any past one. Nothing about a score is looked up.
+//! A [model](ModelDefinition) is data: groups of rules and behaviors, a grade matrix, a threshold. A score is a pure
+//! function of (history, model version, time, time up to which changes are known): facts are read from the change log,
+//! and the same function computes current and past scores. A score is never looked up.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `model` | a model as data, and the starter |
-//! | `compiled` | a model made ready, with every fault found |
-//! | `facts`, `course` | what a score is made of, now and at any past moment |
-//! | `evaluate`, `score`, `gains` | from facts to points, what they are made of, and what would raise them |
-//! | `models` | the tenant's models, among its definitions |
-//! | `ask`, `trial` | the use cases: a score, its course; trying a model before it is put in force |
-//! | `jobs` | trying and learning a model as jobs |
-//! | `learn` | a model learned from the tenant's own outcomes, and what it says of a record |
-//! | `mark`, `sweeper`, `batch`, `sweep_report`, `carry` | how the scores that records carry are kept up to date |
+//! | `model` | a model as data, and the starter model |
+//! | `compiled` | a compiled model, with validation |
+//! | `facts`, `course` | the facts of a score, now and at any past time |
+//! | `evaluate`, `score`, `gains` | from facts to points, contributions, and possible gains |
+//! | `models` | the tenant's models, as part of its definitions |
+//! | `ask`, `trial` | the use cases: a score, the score history; backtesting a model before it is activated |
+//! | `jobs` | backtesting and training as jobs |
+//! | `learn` | a model trained on the tenant's own outcomes, and its predictions |
+//! | `mark`, `sweeper`, `batch`, `sweep_report`, `carry` | keeping the scores on records up to date |
 //!
-//! **What runs in the commit, and what after it.** A record is scored when it is created, in the same commit: nothing has
-//! happened with it yet. Every later commit that touches what the active model reads marks the record as due, in the same
-//! commit, so that nothing is lost; [`Sweeper::sweep`] scores what is due, and what is due because time passes. A score is
-//! written to the machine's group of fields, by a commit of its own: rescoring never turns a person's edit into a
-//! conflict. Where a score crosses the model's threshold or its grade changes, that commit also writes a change that
-//! others can follow in the feed (`became_hot`, `cooled_down`, `grade_changed`).
+//! **In the commit and after it.** A record is scored in the commit that creates it, when it has no events yet. Every
+//! later commit that changes what the active model reads marks the record as due, in the same commit, so that nothing
+//! is lost; [`Sweeper::sweep`] scores records that are due because of a mark or because time passes. A score is written
+//! to the machine group of fields, in its own commit: rescoring never turns a user's edit into a conflict. If a score
+//! crosses the model's threshold or its grade changes, that commit also contains a change that followers receive
+//! (`became_hot`, `cooled_down`, `grade_changed`).
 
 mod ask;
 mod batch;
@@ -60,7 +60,6 @@ pub use sweep_report::{SweepAllReport, SweepReport};
 pub use sweeper::Sweeper;
 pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     let system = crate::engine::system::System::new("scoring")
         .kinds(&[crate::model::value::Kind::ScoringModel, crate::model::value::Kind::Rescoring])

@@ -1,4 +1,4 @@
-//! A scoring model as data: groups of rules and of behaviour, a grade matrix, a threshold. What a tenant writes, as JSON.
+//! Scoring models as data: groups of rules and behaviors, a grade matrix, a threshold. Tenants write them as JSON.
 //!
 //! Points, caps and thresholds are whole thousandths of a point: `10_000` is ten points.
 
@@ -10,41 +10,41 @@ use crate::model::{
 };
 
 choices! {
-    /// What a group of rules measures: the two sides of a grade.
+    /// The part of the grade that a group counts toward.
     #[derive(Default)]
     pub enum Axis {
-        /// How well they match whom one sells to.
+        /// How well the record matches the target customers.
         #[default]
         Fit = "fit",
-        /// How much they do.
+        /// How active the record is.
         Engagement = "engagement",
     }
-    /// Which record a rule looks at.
+    /// The record that a rule examines.
     #[derive(Default)]
     pub enum On {
-        /// The record that is scored.
+        /// The scored record.
         #[default]
         Record = "record",
-        /// Its contact: of a lead the first it was converted into, of a deal the primary one.
+        /// Its contact: for a lead the first one it was converted into, for a deal the primary one.
         Contact = "contact",
-        /// Its company: of a lead the one it was converted into, of a contact or a deal its own.
+        /// Its company: for a lead the one it was converted into, for a contact or deal its own.
         Company = "company",
     }
 }
 
-/// What a model says, without its name and version: those are the record's, [`ScoringModel`](super::ScoringModel).
+/// The definition of a model. Name and version belong to its record, [`ScoringModel`](super::ScoringModel).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelDefinition {
-    /// The groups, in the order in which contributions are told.
+    /// The groups, in the order of the contributions.
     pub groups: Vec<Group>,
-    /// How points become a grade; none where there is no matrix.
+    /// The grade matrix; `None` if there are no grades.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grades: Option<GradeMatrix>,
-    /// From how many thousandths on a record is hot; none is where it is missing.
+    /// The total in thousandths from which a record is hot; `None` if records never are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hot_threshold: Option<i64>,
-    /// How often a score that falls with time is brought up to date, in hours.
+    /// The interval in hours after which a score that decays is refreshed.
     #[serde(default = "one_day", skip_serializing_if = "is_one_day")]
     pub refresh_hours: u32,
 }
@@ -59,116 +59,117 @@ const fn is_one_day(hours: &u32) -> bool {
     *hours == one_day()
 }
 
-/// Rules that are capped together.
+/// Rules with a common cap.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// Its name in contributions, unique within the model.
+    /// Name in contributions, unique within the model.
     pub key: String,
-    /// What it measures.
+    /// Part of the grade that the group counts toward.
     #[serde(default)]
     pub axis: Axis,
-    /// The least it may come to, in thousandths; no bound where missing.
+    /// Minimum of the sum in thousandths; unlimited if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<i64>,
-    /// The most it may come to, in thousandths; no bound where missing.
+    /// Maximum of the sum in thousandths; unlimited if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<i64>,
-    /// Points for what a record is.
+    /// Points for properties of the record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
-    /// Points for what happened.
+    /// Points for events.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behaviors: Vec<Behavior>,
 }
 
-/// Points for what a record is.
+/// Points for a property of the record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Its name in contributions, unique within the model.
+    /// Name in contributions, unique within the model.
     pub key: String,
-    /// Which record it looks at. Where there is none (a lead that has no company yet), the rule gives nothing.
+    /// Record that the rule examines. If it is missing (a lead without a company), the rule gives no points.
     #[serde(default)]
     pub on: On,
-    /// What must hold. Relative times are relative to the moment of the score.
+    /// Condition. Relative times are relative to the time of the score.
     pub when: Filter,
-    /// Thousandths of a point where it holds; negative takes away.
+    /// Points in thousandths if the condition holds; may be negative.
     pub points: i64,
 }
 
-/// Points for what happened.
+/// Points for events of one type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Behavior {
-    /// Its name in contributions, unique within the model.
+    /// Name in contributions, unique within the model.
     pub key: String,
-    /// What counts.
+    /// Events that count.
     pub event: Event,
-    /// Thousandths of a point for each event when it is fresh; negative takes away.
+    /// Points in thousandths for each event before decay; may be negative.
     pub points: i64,
-    /// How they fade.
+    /// Decay of the points with time.
     #[serde(default, skip_serializing_if = "Decay::is_none")]
     pub decay: Decay,
-    /// How many events count within a time; all where missing.
+    /// Maximum number of events that count within a period; unlimited if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
 }
 
-/// What counts as behaviour.
+/// The events that count as a behavior.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// A completed interaction with the record that fits the filter: an e-mail, a call, a form sent in.
+    /// A completed interaction with the record that matches the filter, such as an email, a call or a submitted form.
     Interaction(Filter),
-    /// The record enters a stage of one of these keys; of any where the list is empty.
+    /// The record enters a stage with one of these keys; any stage if the list is empty.
     Stage(Vec<String>),
 }
 
-/// How the points of an event fade with its age.
+/// The decay of the points of an event with its age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decay {
-    /// They do not.
+    /// No decay.
     #[default]
     None,
-    /// Evenly, down to nothing after so many days.
+    /// Linear decay that reaches zero after this number of days.
     LinearDays(u32),
-    /// Half is left after so many days, half of that after as many again.
+    /// Exponential decay with this half-life in days.
     HalfLifeDays(u32),
 }
 
 impl Decay {
-    /// True where nothing fades.
+    /// Returns `true` if there is no decay.
     #[allow(clippy::trivially_copy_pass_by_ref)] // the shape that serde asks for
     pub const fn is_none(&self) -> bool {
         matches!(self, Decay::None)
     }
 }
 
-/// How many events count. An event counts where fewer than `times` of those that count happened within the `hours`
+/// A limit of the events that count: an event counts if fewer than `times` counted events happened within the `hours`
 /// before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
-    /// How many.
+    /// Maximum number of events.
     pub times: u32,
-    /// Within how many hours.
+    /// Period in hours.
     pub hours: u32,
 }
 
-/// How points become a grade such as `A1`: the letter from the fit groups' sum, the digit from the engagement groups'.
+/// A grade matrix, for grades such as `A1`: the letter from the sum of the fit groups, the digit from the engagement
+/// groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GradeMatrix {
-    /// From how many thousandths on it is an A, a B, a C, falling; a D below.
+    /// Minimum sums in thousandths for A, B and C, descending; D below.
     pub fit: [i64; 3],
-    /// From how many thousandths on it is a 1, a 2, a 3, falling; a 4 below.
+    /// Minimum sums in thousandths for 1, 2 and 3, descending; 4 below.
     pub engagement: [i64; 3],
 }
 
 impl GradeMatrix {
-    /// The grade of two sums.
+    /// Returns the grade of two sums.
     pub fn grade(&self, fit: i64, engagement: i64) -> String {
         let step = |bounds: &[i64; 3], points: i64| bounds.iter().filter(|&&bound| points < bound).count();
         let letter = ["A", "B", "C", "D"][step(&self.fit, fit)];
@@ -183,10 +184,10 @@ const fn points(whole: i64) -> i64 {
 }
 
 impl ModelDefinition {
-    /// A sensible model of leads for the first day: who they are, where they came from, what they did lately. Of the
-    /// fields every organization has, and of none that it must fill.
+    /// Returns a model of leads to start with: who they are, where they came from, their recent activity. It only uses
+    /// built-in fields, and none of them is required.
     ///
-    /// 0 to 100 points; hot from 60 on.
+    /// 0 to 100 points; hot from 60 points.
     pub fn starter() -> Self {
         let rule = |key: &str, when: Filter, whole: i64| Rule {
             key: key.to_owned(),

@@ -1,4 +1,4 @@
-//! The tenant's scoring models, as its definitions have them.
+//! The tenant's scoring models, as part of its definitions.
 
 use std::sync::Arc;
 
@@ -14,38 +14,38 @@ use crate::{
     },
 };
 
-/// What scoring asks of the definitions.
+/// Queries of scoring to the definitions.
 pub(crate) trait Models {
-    /// The scoring model whose score records of a kind carry.
+    /// The active scoring model of a kind.
     fn active_model(&self, kind: Kind) -> Option<&Record<ScoringModel>>;
 
-    /// True where the active scoring model of a kind is one that a newer program made and this one does not understand:
-    /// its records are scored by that one.
+    /// `true` if a newer program stored the active model of a kind and this one does not understand it: its records are
+    /// scored by that program.
     fn model_is_beyond(&self, kind: Kind) -> bool {
         self.active_model(kind).is_some_and(|model| model.definition.is_none())
     }
 
-    /// What the active scoring models read, by the kind that they score. Worked out once per epoch. A model that has
-    /// stopped to make sense (a property that it names was archived) reads nothing, and scores nothing.
+    /// The inputs of the active scoring models, by scored kind. Computed once per epoch. A model that is no longer
+    /// valid (a property it names was archived) reads and scores nothing.
     fn model_needs(&self) -> Arc<ModelNeeds>;
 }
 
-/// What active models read, by the kind that they score.
+/// The inputs of active models, by scored kind.
 #[derive(Debug)]
 pub(crate) struct ModelNeeds(Vec<(Kind, Needs)>);
 
 impl ModelNeeds {
-    /// By kind.
+    /// The kinds with their inputs.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Kind, &Needs)> {
         self.0.iter().map(|(kind, needs)| (*kind, needs))
     }
 
-    /// What the model of a kind reads.
+    /// The inputs of a kind's model.
     pub(crate) fn of(&self, kind: Kind) -> Option<&Needs> {
         self.iter().find_map(|(of, needs)| (of == kind).then_some(needs))
     }
 
-    /// True where there is no active model.
+    /// `true` if there is no active model.
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -68,7 +68,7 @@ impl Models for Definitions {
     }
 }
 
-/// The scores that active models make of what is hidden.
+/// The scores that active models derive from hidden fields.
 pub(super) fn hidden_scores(definitions: &Definitions, roles: &RoleSet) -> Vec<(Kind, &'static str)> {
     let needs = definitions.model_needs();
     let hidden = needs.iter().filter(|(kind, needs)| needs.rests_on_hidden(*kind, roles));

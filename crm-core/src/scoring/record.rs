@@ -1,4 +1,4 @@
-//! Scoring models as records: named, versioned by their changes, one of each kind in force.
+//! The record of scoring models: named, versioned by its changes, at most one active per kind.
 
 use super::model::ModelDefinition;
 use crate::model::{
@@ -7,23 +7,23 @@ use crate::model::{
 };
 
 record! {
-    /// A scoring model. Every change of it is a new version; a score names the model's key and the version that made it,
-    /// such as `starter@3`. Its key and kind never change.
+    /// A scoring model. Every change creates a new version; a score names the model's key and version, such as
+    /// `starter@3`. Key and kind are fixed.
     ScoringModel, NewScoringModel, ScoringModelPatch, ScoringModelFields {
         definition: true,
         own: [], team: [],
         person {
-            /// Its name in scores, unique within the organization: up to 40 of a-z, 0-9 and _.
+            /// Key in the names of scores, unique within the organization: up to 40 of a-z, 0-9 and _.
             key: String = Key, [required];
-            /// What it is called.
+            /// Name.
             name: String = Text(MAX_TEXT), [required, searchable];
-            /// What it is for.
+            /// Description.
             description: Option<String> = Text(2000), [];
-            /// Which kind of record it scores: lead, contact, company or deal.
+            /// Kind of the scored records: lead, contact, company or deal.
             kind: Option<Kind> = FieldType::Choice(Kind::NAMES), [required];
-            /// What it says.
+            /// Definition: groups of rules and behaviors, grade matrix and threshold.
             definition: Option<ModelDefinition> = Struct, [required];
-            /// Whether its score is the one kept on the records of its kind; at most one model of a kind is.
+            /// `true` for the model whose scores are stored on records; at most one per kind.
             is_active: bool = Bool, [];
         }
         read_only {}
@@ -34,8 +34,7 @@ record! {
 }
 
 impl ScoringModel {
-    /// A sensible model of leads for the first day, in force as soon as it is created: see
-    /// [`ModelDefinition::starter`].
+    /// Returns a model of leads to start with, active as soon as it is created: see [`ModelDefinition::starter`].
     pub fn starter() -> NewScoringModel {
         NewScoringModel {
             key: "starter".into(),
@@ -48,7 +47,7 @@ impl ScoringModel {
         }
     }
 
-    /// How scores name a version of it.
+    /// Returns the name of a version in scores.
     pub fn version_name(&self, version: u64) -> String {
         format!("{}@{version}", self.key)
     }

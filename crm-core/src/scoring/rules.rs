@@ -1,4 +1,4 @@
-//! The rules of scoring models: what they say can be scored with, and only one of a kind is in force.
+//! The rules of scoring models: their definition is valid, and at most one per kind is active.
 
 use super::{compiled, record::ScoringModel};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     model::{error::FieldFault, schema::Record},
 };
 
-/// The most characters of a key: a score names it together with a version in 64.
+/// The maximum number of characters of a key: a score names it together with a version in 64 characters.
 const MAX_KEY: usize = 40;
 
 impl Rules for ScoringModel {
@@ -22,13 +22,13 @@ impl Rules for ScoringModel {
                 }
             }
         } else if cx.definitions.of::<Self>().any(|other| other.key == after.key && other.archived_at.is_some()) {
-            // Scores of long ago still name it.
+            // Old scores still name it.
             cx.faults.push("key", "archived", "is used by an archived model: restore that model or choose another key");
         }
         if after.key.chars().count() > MAX_KEY {
             cx.faults.push("key", "too_long", format!("must have at most {MAX_KEY} characters"));
         }
-        // One that no longer makes sense (a property was archived) is a fault where it is given, or put into force.
+        // A definition that became invalid (a property was archived) is a fault only when it is changed or activated.
         let as_before = before
             .is_some_and(|before| before.definition == after.definition && (before.is_active || !after.is_active));
         if !as_before
@@ -36,7 +36,7 @@ impl Rules for ScoringModel {
             && let Err(faults) = compiled::compile(definition, kind, cx.definitions, cx.occurred_at)
         {
             for FieldFault { field, fault } in faults.all() {
-                // The kind is the record's own; everything else stands in the definition.
+                // The kind is a field of the record; everything else belongs to the definition.
                 let place = if field == "kind" { field.clone() } else { format!("definition.{field}") };
                 cx.faults.add(place, fault.clone());
             }

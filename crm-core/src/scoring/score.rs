@@ -1,4 +1,4 @@
-//! A score, and what it is made of.
+//! A score and its contributions.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use super::model::On;
 use crate::model::value::{Id, Ref, Time, Value, choices};
 
 choices! {
-    /// What brought a contribution.
+    /// Source of a contribution.
     pub enum Source {
-        /// A rule on what the record is.
+        /// A rule about the record.
         Rule = "rule",
-        /// What happened.
+        /// A behavior.
         Behavior = "behavior",
-        /// The group may not come to more.
+        /// The cap of a group.
         Cap = "cap",
-        /// The group may not come to less.
+        /// The floor of a group.
         Floor = "floor",
     }
 }
@@ -24,33 +24,33 @@ choices! {
 /// The figures of a score, in thousandths of a point.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Points {
-    /// All groups together.
+    /// Sum of all groups.
     pub total: i64,
-    /// The groups that measure fit.
+    /// Sum of the groups that measure fit.
     pub fit: i64,
-    /// The groups that measure engagement.
+    /// Sum of the groups that measure engagement.
     pub engagement: i64,
-    /// Fit and engagement, such as `A1`; missing where the model has no matrix.
+    /// Grade for fit and engagement, such as `A1`; missing if the model has no matrix.
     pub grade: Option<String>,
-    /// Whether the total reaches the model's threshold.
+    /// `true` if the total reaches the model's threshold.
     pub is_hot: bool,
 }
 
-/// The score of a record at a moment, with what it is made of.
+/// The score of a record at a time, with its contributions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
-    /// Of which record.
+    /// The record.
     pub record: Ref,
-    /// By which model and version, such as `starter@3`.
+    /// Model and version, such as `starter@3`.
     pub model: String,
-    /// At which moment.
+    /// The time of the score.
     pub at: Time,
-    /// Of what was known by when.
+    /// The time up to which recorded changes were considered.
     pub known_at: Time,
     /// The figures.
     #[serde(flatten)]
     pub points: Points,
-    /// What they are made of: they sum to the total exactly. As the actor may see them.
+    /// The contributions, which sum to the total exactly, as far as the actor may see them.
     pub contributions: Vec<Contribution>,
 }
 
@@ -59,57 +59,57 @@ pub struct Score {
 pub struct Contribution {
     /// The group's key.
     pub group: Arc<str>,
-    /// The key of the rule or behaviour; missing for a cap or floor.
+    /// The key of the rule or behavior; missing for a cap or floor.
     pub rule: Option<Arc<str>>,
-    /// What brought it.
+    /// Source of the contribution.
     pub source: Source,
-    /// Thousandths of a point.
+    /// Points in thousandths.
     pub points: i64,
-    /// What it rests on. Facts that the actor may not see are left out.
+    /// The facts behind the contribution. Facts that the actor may not see are omitted.
     pub facts: Vec<Fact>,
 }
 
-/// Something a contribution rests on.
+/// A fact behind a contribution.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    /// A field's value.
+    /// The value of a field.
     Field {
-        /// Of which record.
+        /// The record that has the field.
         on: On,
-        /// Its name, or `properties.key`.
+        /// The name of the field, or `properties.key`.
         field: Arc<str>,
-        /// What it was.
+        /// The value.
         #[serde(serialize_with = "plain")]
         value: Value,
     },
-    /// An interaction took place.
+    /// A completed interaction.
     Interaction {
-        /// Which one.
+        /// The id of the interaction.
         id: Id,
-        /// When.
+        /// The time at which it took place.
         at: Time,
     },
-    /// A stage was entered.
+    /// The entry into a stage.
     Stage {
-        /// Which one.
+        /// The id of the stage.
         id: Id,
-        /// When.
+        /// The time of entry.
         at: Time,
     },
-    /// A task is open.
+    /// An open task.
     Task {
-        /// Which one.
+        /// The id of the task.
         id: Id,
-        /// When it is due.
+        /// The due date.
         #[serde(skip_serializing_if = "Option::is_none")]
         due_at: Option<Time>,
     },
-    /// Something that the actor may not see.
+    /// A fact that the actor may not see.
     Hidden,
 }
 
-/// A value in its field's own JSON form.
+/// Serializes a value in the JSON form of its field.
 fn plain<S: serde::Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
     value.to_json().serialize(serializer)
 }

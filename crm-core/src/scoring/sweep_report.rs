@@ -14,12 +14,12 @@ pub struct SweepReport {
     pub scored: u64,
     /// Scored records whose score changed.
     pub written: u64,
-    /// True where the time was up before all that was due was done: sweep again.
+    /// `true` if time ran out before all due work was done: sweep again.
     pub more: bool,
     /// Active models that are no longer valid, with their faults. Their records keep their scores.
     pub broken: Vec<(Id, Faults)>,
-    /// Records whose score could not be written (one that has no room left for it), with why: they keep the score they
-    /// have, and are tried again after the model's `refresh_hours`.
+    /// Records whose score could not be written (for example because the record has no room left), with the error. They
+    /// keep their score and are tried again after the model's `refresh_hours`.
     pub failed: Vec<(Ref, Error)>,
 }
 
@@ -30,6 +30,6 @@ pub struct SweepAllReport {
     pub swept: Vec<(Id, SweepReport)>,
     /// Tenants that could not be swept, with the error.
     pub failed: Vec<(Id, Error)>,
-    /// True where the time was up before all that was due was done.
+    /// `true` if time ran out before all due work was done.
     pub more: bool,
 }

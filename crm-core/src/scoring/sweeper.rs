@@ -1,5 +1,6 @@
-//! Keeping the scores that records carry: a sweep scores what commits have marked as due, and what is due because time
-//! passes. It costs in proportion to what is due, never to what there is.
+//! The sweeper keeps the scores on records up to date: a sweep scores records that commits have marked as due, and
+//! records that are due because time passes. Its cost is proportional to the number of due records, not to the number
+//! of records.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -45,14 +46,14 @@ use crate::{
     },
 };
 
-/// Marks, tenants or dependents that are read together.
+/// The number of marks, tenants or dependent records read together.
 const PAGE: usize = 100;
-/// A tenant's turn is one of so many parts of the time.
+/// The fraction of the time that a tenant's turn takes, as its divisor.
 const SHARES: u32 = 8;
-/// The name under which the store keeps which tenant was swept last.
+/// The name under which the store keeps the tenant that was swept last.
 const CONSUMER: &str = "crm.scores";
 
-/// Scores what is due, of all tenants. For the program, not for its users: no actor stands before it.
+/// Scores the due records of all tenants. It belongs to the program, not to a user: no permissions apply.
 #[derive(Clone)]
 pub struct Sweeper<'a> {
     engine: &'a Arc<Engine>,
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Sweeper<'_> {
     }
 }
 
-/// The sweep of all tenants, as the worker runs it.
+/// The sweep of all tenants as background work.
 pub(super) struct Sweep;
 
 #[async_trait]
@@ -100,16 +101,16 @@ impl<'a> Sweeper<'a> {
         Self { engine }
     }
 
-    /// Scores what is due of a tenant, the longest due first, until nothing is or the time is up by the CRM's clock. At
-    /// least one batch of at most 25 records is done, whatever the budget. A sweep that is interrupted has lost nothing:
-    /// what it did not come to is still marked. Two may run at once.
+    /// Scores the due records of a tenant, the longest due first, until none is left or the time is up by the CRM's
+    /// clock. At least one batch of up to 25 records is processed, whatever the budget. An interrupted sweep loses
+    /// nothing: unprocessed records are still marked. Concurrent sweeps are allowed.
     ///
-    /// A record that is due costs one list where the model looks at interactions and its history where the model looks at
-    /// stages; up to 100 of them share one read, and 25 a read of what they are related to and one commit. After a change
-    /// of the model all records of its kind are due, in pages, and the sweep goes on where the last one stopped.
+    /// A due record costs one list if the model reads interactions and its history if it reads stages; up to 100
+    /// records share one read, and 25 share a read of related records and one commit. After a change of the model all
+    /// records of its kind are due; they are processed in pages, and a sweep continues where the last one stopped.
     ///
     /// # Errors
-    /// What the store says.
+    /// Errors of the store.
     pub async fn sweep(&self, tenant: Id, budget: Duration) -> Result<SweepReport, Error> {
         let until = self.engine.clock.now().plus_micros(micros(budget));
         let actor = Actor::system(tenant);
@@ -118,7 +119,7 @@ impl<'a> Sweeper<'a> {
         loop {
             let now = self.engine.clock.now();
             let marks = self.due(&actor, now).await?;
-            // What was done in this sweep and is due again at once (a store whose lists lag) waits for the next.
+            // Records processed in this sweep that appear due again (because lists lag) wait for the next one.
             let marks: Vec<Record<Rescoring>> = marks.into_iter().filter(|mark| seen.insert(mark.id)).collect();
             if marks.is_empty() {
                 return Ok(swept);
@@ -132,17 +133,17 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    /// Sweeps all tenants that have something due in turn until nothing is or the time is up by the CRM's clock. Where the
-    /// last one of the whole deployment did not come to all, it goes on behind the tenant that it came to: which that was is
-    /// kept in the store. Each tenant has an eighth of the time; who has more to do has its next turn when all others had
-    /// theirs. At least one tenant is swept.
+    /// Sweeps all tenants with due records in turn until none is left or the time is up by the CRM's clock. If the last
+    /// sweep of the deployment did not reach all of them, it continues after the tenant that was swept last, which is
+    /// kept in the store. A turn takes an eighth of the time; a tenant with more due records has its next turn after
+    /// all others. At least one tenant is swept.
     ///
-    /// Where nothing is due it costs two reads, however many tenants there are; one where something is costs a list more
-    /// than [`Sweeper::sweep`].
+    /// Costs two reads if nothing is due, regardless of the number of tenants; otherwise one list more than
+    /// [`Sweeper::sweep`].
     ///
     /// # Errors
-    /// What the store says where it cannot tell what is due. What it says of one tenant is told in
-    /// [`SweepAllReport::failed`] and stops no other.
+    /// Errors of the store while finding due records. Errors of single tenants are returned in
+    /// [`SweepAllReport::failed`] and do not stop the others.
     pub async fn sweep_all(&self, budget: Duration) -> Result<SweepAllReport, Error> {
         let store = &self.engine.store;
         let until = self.engine.clock.now().plus_micros(micros(budget));
@@ -151,7 +152,7 @@ impl<'a> Sweeper<'a> {
         let mut all = SweepAllReport::default();
         let mut last = None;
         let mut busy: VecDeque<Id> = VecDeque::new();
-        // Those behind the last one, then from the first up to it.
+        // The tenants after the last one, then from the first one up to it.
         let (mut after, mut wrapped) = (from, from.is_none());
         'tenants: loop {
             let page = store.due(Rescoring::decl(), self.engine.clock.now(), after, 1, PAGE).await?;
@@ -189,13 +190,13 @@ impl<'a> Sweeper<'a> {
         if next != from {
             let place = place.unwrap_or_else(|| FeedPlace::beginning(self.engine.clock.now()));
             let state = next.map(|tenant| tenant.to_string().into());
-            // Where another process was faster, the next round goes on where that one stopped.
+            // If another process was faster, the next round continues from its position.
             store.keep_feed_place(CONSUMER, &FeedPlace { state, ..place.clone() }, place.fence).await?;
         }
         Ok(all)
     }
 
-    /// A tenant's turn, of a share of the time or what is left of it; true where it has more to do.
+    /// Gives a tenant its turn, of its share or the rest of the time. Returns `true` if it has more to do.
     async fn take_turn(&self, tenant: Id, share: Duration, until: Time, all: &mut SweepAllReport) -> bool {
         let left = u64::try_from(until.since(self.engine.clock.now())).unwrap_or_default();
         match self.sweep(tenant, share.min(Duration::from_micros(left))).await {
@@ -213,14 +214,15 @@ impl<'a> Sweeper<'a> {
         }
     }
 
-    /// The marks that are due, the longest first. A page from the beginning of their index: what is not due stands behind.
+    /// Returns the due marks, the longest due first: a page from the beginning of their index, after which those not
+    /// due follow.
     async fn due(&self, actor: &Actor, now: Time) -> Result<Vec<Record<Rescoring>>, Error> {
         let query = ListQuery::new().sort("due_at").limit(PAGE);
         let page = Collection::<Rescoring>::new(self.engine, actor).list(&query).await?;
         Ok(page.items.into_iter().take_while(|mark| mark.due_at.is_some_and(|due| due <= now)).collect())
     }
 
-    /// Does what some marks ask for; false where the time was up before.
+    /// Processes some marks. Returns `false` if the time was up before they were done.
     async fn settle(
         &self,
         actor: &Actor,
@@ -229,10 +231,10 @@ impl<'a> Sweeper<'a> {
         swept: &mut SweepReport,
     ) -> Result<bool, Error> {
         let definitions = Collection::<ScoringModel>::new(self.engine, actor).definitions().await?;
-        // Facts are of this moment or later, never earlier than the score says.
+        // Facts are read at this time or later, never earlier than the time of the score.
         let now = self.engine.clock.now();
-        // What a newer program scores, by a model or of a kind that this one does not know, is left to that one; so are the
-        // contacts and companies that the model may look at.
+        // Records that a newer program scores, by a model or of a kind that this one does not know, are left to it, as
+        // are the contacts and companies that the model may read.
         let is_known = |(_, record): &(&Record<Rescoring>, Ref)| match record.kind {
             Kind::ScoringModel => {
                 definitions.get::<ScoringModel>(record.id).is_none_or(|model| model.definition.is_some())
@@ -267,7 +269,7 @@ impl<'a> Sweeper<'a> {
                         }
                     }
                 }
-                // Nothing to score: it is never due again.
+                // Nothing to score: it is not due again.
                 _ => void.push((record, read, Next::Never)),
             }
         }
@@ -305,7 +307,7 @@ impl<'a> Sweeper<'a> {
         Ok(finished)
     }
 
-    /// The active model of a kind for a moment. One that makes no sense any more is told.
+    /// Compiles the active model of a kind for a time. A model that is no longer valid is reported.
     fn ready<'b>(
         &'b self,
         actor: &'b Actor,
@@ -322,8 +324,8 @@ impl<'a> Sweeper<'a> {
         })
     }
 
-    /// Marks what is scored by facts of this record: the leads it came from, the contacts of a company, the deals of
-    /// either. Answers how far it came where the time was up before; at least a page is done.
+    /// Marks the records whose scores depend on this record: the leads converted into it, the contacts of a company,
+    /// the deals of either. Returns the position reached if the time was up; at least one page is processed.
     async fn dependents(
         &self,
         actor: &Actor,
@@ -396,8 +398,8 @@ impl<'a> Sweeper<'a> {
         Ok(())
     }
 
-    /// Scores all records of a model's kind that another model or version scored, a page after the other. Answers how far
-    /// it came where the time was up before: the place of the last record that is done.
+    /// Scores all records of a model's kind that another model or version scored, page by page. Returns the position of
+    /// the last processed record if the time was up.
     async fn all_of(
         &self,
         actor: &Actor,

@@ -1,5 +1,5 @@
-//! Trying a model before it is put in force: how the records would move, and how well it would have ranked outcomes that
-//! are known by now. A trial is a value that goes on step by step, so that a job can put it away and take it up again.
+//! Backtests: how scores would change with a model, and how well it would have ranked known outcomes. A backtest is a
+//! value that advances step by step, so that a job can store and resume it.
 
 use std::collections::BTreeMap;
 
@@ -28,19 +28,19 @@ use crate::{
     },
 };
 
-/// Records that are told by name, of those that become hot and of those that cease to be.
+/// The maximum number of records listed among those that become hot, and among those that cease to be.
 const MAX_NAMED: usize = 100;
-/// Outcomes that a ranking rests on: the latest.
+/// The maximum number of outcomes in a ranking: the latest ones.
 pub const MAX_OUTCOMES: usize = 1_000;
-/// Versions of the model in force that are ranked beside the one that is tried: the newest.
+/// The maximum number of versions of the active model that are ranked for comparison: the newest ones.
 const MAX_VERSIONS: u64 = 5;
-/// Days of outcomes that count: a quarter.
+/// The number of days whose outcomes count: a quarter.
 const QUARTER_DAYS: i64 = 91;
-/// The width of a bar of a histogram, in thousandths: five points.
+/// The width of a bin in thousandths: five points.
 pub const BAR: i64 = 5_000;
-/// Where the outermost bars begin, in thousandths: beyond five hundred points nobody looks closer.
+/// The bound of the outermost bins in thousandths: beyond 500 points no detail is needed.
 const OUTERMOST: i64 = 500_000;
-/// Records that are read together.
+/// The number of records read together.
 const PAGE: usize = 100;
 
 /// Number of scores per bin, by the bin's lower bound in thousandths. At most 201 bins, from -500 to 500 points.
@@ -50,7 +50,7 @@ pub type Histogram = BTreeMap<i64, u64>;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Trial {
-    /// The model that is tried, with its version, such as `ours@3`.
+    /// The model under test, with its version, such as `ours@3`.
     pub model: String,
     /// The active model that it is compared with; empty if there is none, in which case all scores were zero.
     pub against: String,
@@ -77,7 +77,7 @@ pub struct Trial {
     /// How well each version would have ranked the outcomes of the last quarter, with each lead or deal scored just
     /// before its outcome from what was known then. Contacts and companies have no outcomes.
     pub rankings: Vec<Ranking>,
-    /// What is still to be done.
+    /// The remaining work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
 }
@@ -95,26 +95,26 @@ pub struct Ranking {
     /// The area under the ROC curve: the probability that a won record had a higher score than a lost one (0.5 is
     /// chance, 1 is perfect; ties count half). `None` if there were not both.
     pub auc: Option<f64>,
-    /// The scores of those that were won, while they are collected: apart from the others, they need less room in the job.
+    /// The scores of won records so far, kept separately because they then need less room in the job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     won_scores: Vec<i64>,
-    /// The scores of those that were lost, while they are collected.
+    /// The scores of lost records so far.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lost_scores: Vec<i64>,
 }
 
-/// What a trial does next.
+/// The next step of a backtest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
-    /// Go on with the records after a place.
+    /// Score the records after a position.
     Records(Option<Position>),
-    /// Score these outcomes: the record, when, whether it was won.
+    /// Score these outcomes: the record, the time, and whether it was won.
     Outcomes(Vec<(Id, Time, bool)>),
 }
 
 impl Trial {
-    /// A trial of a model, at its beginning.
+    /// Creates a backtest of a model, before its first step.
     pub(crate) fn begin(access: &Access<'_>, model: Id, now: Time) -> Result<Self, Error> {
         let definitions = access.definitions();
         access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
@@ -134,13 +134,13 @@ impl Trial {
         })
     }
 
-    /// True when nothing is left to do.
+    /// Returns `true` if the backtest is complete.
     pub const fn is_done(&self) -> bool {
         self.next.is_none() && self.at.is_some()
     }
 }
 
-/// A model and the one it is held against, made ready.
+/// A compiled model, and the one it is compared with.
 struct Pair {
     tried: Compiled,
     other: Option<Compiled>,
@@ -274,7 +274,7 @@ impl Scoring<'_> {
                     let stage = change.field("stage_id").and_then(|field| field.new.as_id());
                     let kind = stage.and_then(|id| definitions.stage(id)).map(|(_, stage)| stage.kind);
                     match kind {
-                        // What came with its outcome was never scored before it.
+                        // A record created with its outcome had no score before it.
                         _ if change.is_creation() => {}
                         Some(StageKind::Won) => drop(last.insert(change.record.id, (change.occurred_at, true))),
                         Some(StageKind::Lost) => drop(last.insert(change.record.id, (change.occurred_at, false))),
@@ -315,13 +315,13 @@ impl Scoring<'_> {
         let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
         for (id, at, won) in left.drain(..left.len().min(PAGE / 4)) {
             let record = Ref::new(kind, id);
-            // Only what the actor may see counts, as in every report.
+            // Only records that the actor may see count, as in every report.
             if self.subject(record).await.is_err() {
                 continue;
             }
             let before = at.plus_micros(-1);
             for (chosen, ranking) in chosen.iter().zip(&mut trial.rankings) {
-                // A version that no longer makes sense ranks nothing.
+                // A version that is no longer valid is not ranked.
                 let Ok(compiled) = chosen.compile(&definitions, before) else { continue };
                 let mut course = reader.course(record, &compiled.needs, Known::Then).await?;
                 let Some(facts) = course.at(before, &definitions)? else { continue };
@@ -342,7 +342,7 @@ impl Scoring<'_> {
     }
 }
 
-/// The versions that are ranked: the one that is tried, and the newest of the model in force.
+/// The versions to rank: the one under test, and the newest ones of the active model.
 fn versions(model: Id, kind: Kind, definitions: &Definitions) -> Vec<Ranking> {
     let named = |model: String| Ranking { model, ..Ranking::default() };
     let tried = definitions.get::<ScoringModel>(model).map(|tried| named(tried.version_name(tried.version)));
@@ -360,13 +360,14 @@ fn versions(model: Id, kind: Kind, definitions: &Definitions) -> Vec<Ranking> {
     all
 }
 
-/// The lower bound of the bar that a score falls into; the outermost bars take what lies beyond them.
+/// The lower bound of a score's bin; the outermost bins include everything beyond them.
 fn bar(score: i64) -> i64 {
     score.clamp(-OUTERMOST, OUTERMOST).div_euclid(BAR) * BAR
 }
 
-/// The area under the ROC curve: the share of pairs of one that was won and one that was lost in which the former has the
-/// higher score, ties counting half (Mann and Whitney's U over the number of pairs). In whole numbers up to the division.
+/// The area under the ROC curve: the fraction of pairs of a won and a lost record in which the won one has the higher
+/// score, ties counting half (Mann and Whitney's U divided by the number of pairs). Computed in integers up to the
+/// division.
 fn auc(mut scores: Vec<(i64, bool)>) -> Option<f64> {
     scores.sort_unstable();
     let (mut below, mut doubled) = (0_u64, 0_u64);
@@ -420,7 +421,7 @@ mod tests {
         assert_eq!(of(&[(1, false), (2, true)]), Some(1.0));
         assert_eq!(of(&[(2, false), (1, true)]), Some(0.0));
         assert_eq!(of(&[(1, false), (1, true)]), Some(0.5));
-        // Pairs: (3 > 1), (3 > 2), (2 > 1), (2 = 2): three and a half of four.
+        // Pairs: (3 > 1), (3 > 2), (2 > 1), (2 = 2): three and a half out of four.
         assert_eq!(of(&[(1, false), (2, false), (2, true), (3, true)]), Some(0.875));
         assert_eq!(of(&[(1, true), (5, true)]), None);
         assert_eq!(of(&[]), None);

@@ -1,4 +1,4 @@
-//! Completing tasks and opening them again.
+//! Completing, reopening and cancelling tasks.
 
 use super::record::{Task, TaskPatch, TaskStatus};
 use crate::{
@@ -7,19 +7,19 @@ use crate::{
 };
 
 impl Collection<'_, Task> {
-    /// Completes a task, with how it went.
+    /// Completes a task, with its outcome.
     pub fn complete(&self, id: Id, outcome: Option<String>) -> Pending<Record<Task>> {
         let patch = TaskPatch::new().status(TaskStatus::Completed);
         let patch = if outcome.is_some() { patch.outcome(outcome) } else { patch };
         self.change(id, "complete", patch)
     }
 
-    /// Opens a task again.
+    /// Reopens a task.
     pub fn reopen(&self, id: Id) -> Pending<Record<Task>> {
         self.change(id, "reopen", TaskPatch::new().status(TaskStatus::Pending))
     }
 
-    /// Gives a task up.
+    /// Cancels a task.
     pub fn cancel(&self, id: Id) -> Pending<Record<Task>> {
         self.change(id, "cancel", TaskPatch::new().status(TaskStatus::Cancelled))
     }

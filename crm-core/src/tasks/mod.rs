@@ -1,4 +1,4 @@
-//! Tasks: things to do.
+//! Tasks: work to be done by users.
 
 mod complete;
 mod record;
@@ -6,7 +6,6 @@ mod rules;
 
 pub use record::*;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("tasks")
         .kinds(&[crate::model::value::Kind::Task])

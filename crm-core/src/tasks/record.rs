@@ -1,4 +1,4 @@
-//! Tasks: things to do.
+//! Tasks: work to be done by users.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,120 +8,120 @@ use crate::model::{
 };
 
 choices! {
-    /// What there is to do.
+    /// Type of a task.
     #[derive(Default)]
     pub enum TaskType {
-        /// Get back to somebody.
+        /// Follow up.
         #[default]
         FollowUp = "follow_up",
-        /// Show the product.
+        /// Demonstrate the product.
         Demo = "demo",
-        /// Write a proposal.
+        /// Prepare a proposal.
         Proposal = "proposal",
-        /// Work on a contract.
+        /// Prepare a contract.
         Contract = "contract",
-        /// Help.
+        /// Give support.
         Support = "support",
         /// Meet.
         Meeting = "meeting",
         /// Call.
         Call = "call",
-        /// Write.
+        /// Send an email.
         Email = "email",
         /// Anything else.
         Other = "other",
     }
-    /// How pressing it is.
+    /// Priority of a task.
     #[derive(Default)]
     pub enum Priority {
-        /// It can wait.
+        /// Low.
         Low = "low",
-        /// As usual.
+        /// Medium.
         #[default]
         Medium = "medium",
-        /// Soon.
+        /// High.
         High = "high",
-        /// Now.
+        /// Urgent.
         Urgent = "urgent",
     }
-    /// How far it is.
+    /// Status of a task.
     #[derive(Default)]
     pub enum TaskStatus {
-        /// Not begun.
+        /// Not started.
         #[default]
         Pending = "pending",
-        /// Begun.
+        /// Started.
         InProgress = "in_progress",
-        /// Done.
+        /// Completed.
         Completed = "completed",
-        /// Given up.
+        /// Cancelled.
         Cancelled = "cancelled",
     }
 }
 
-/// One line of a task's checklist.
+/// An item of a task's checklist.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChecklistItem {
-    /// What.
+    /// Text.
     pub text: String,
-    /// Whether it is done.
+    /// `true` if the item is done.
     #[serde(default)]
     pub done: bool,
 }
 
-/// When to remind of a task.
+/// A reminder of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reminder {
-    /// So long before it is due.
+    /// Minutes before the due date.
     pub minutes_before: i64,
 }
 structured!(ChecklistItem, Reminder);
 
 record! {
-    /// Something to do.
+    /// Work to be done by a user or a team.
     Task, NewTask, TaskPatch, TaskFields {
         visibility: Visibility::ByLinks(TaskFields::links as usize),
         own: [assignee_id], team: [team_id],
         person {
-            /// What.
+            /// Title.
             title: String = Text(MAX_TEXT), [required, searchable];
             /// Description.
             description: Option<String> = LongText, [searchable];
-            /// What kind of work.
+            /// Type.
             r#type: TaskType = FieldType::Choice(TaskType::NAMES), [reportable];
-            /// A label of the tenant's own.
+            /// Category, defined by the organization.
             category: Option<String> = Text(MAX_TEXT), [reportable];
-            /// How pressing it is.
+            /// Priority.
             priority: Priority = FieldType::Choice(Priority::NAMES), [reportable];
-            /// How far it is.
+            /// Status.
             status: TaskStatus = FieldType::Choice(TaskStatus::NAMES), [reportable];
-            /// When it must be done.
+            /// Due date.
             due_at: Option<Time> = FieldType::Time, [];
-            /// When to begin.
+            /// Start date.
             start_at: Option<Time> = FieldType::Time, [];
-            /// Who does it; the creator unless a team is given.
+            /// Assignee; default: the creator, unless a team is given.
             assignee_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
-            /// Which team does it.
+            /// Team.
             team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
             /// Linked records.
             links: Vec<Ref> = Refs(Kind::LINKED, 20), [];
-            /// Its parts.
+            /// Checklist.
             checklist: Vec<ChecklistItem> = Structs(100), [];
-            /// When to remind.
+            /// Reminders.
             reminders: Vec<Reminder> = Structs(5), [];
-            /// How it went.
+            /// Outcome.
             outcome: Option<String> = Text(2000), [];
         }
         read_only {}
         machine {}
         derived {
-            /// Pending or in progress.
+            /// `true` for pending and in progress.
             is_open: bool = Bool, [] from [status];
-            /// When it was completed.
+            /// Time of completion.
             completed_at: Option<Time> = FieldType::Time, [] from [status];
-            /// Who completed it.
+            /// User who completed the task.
             completed_by: Option<Id> = FieldType::Id(Kind::User), [] from [status];
         }
         indexes {

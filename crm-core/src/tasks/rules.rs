@@ -49,7 +49,7 @@ impl Rules for Task {
     }
 
     fn derive(&mut self, _: Time, _: &Definitions) {
-        // Of a status that is unknown, whoever stored it knows.
+        // If the status is unknown to this program, the stored value stays.
         if !matches!(self.status, TaskStatus::Unknown(_)) {
             self.is_open = matches!(self.status, TaskStatus::Pending | TaskStatus::InProgress);
         }

@@ -1,4 +1,4 @@
-//! Teams: groups of users, in a tree.
+//! Teams: groups of users, organized as a tree.
 
 mod rules;
 
@@ -12,12 +12,11 @@ use crate::{
     },
 };
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("teams").kinds(&[Kind::Team]).grants(grants)
 }
 
-/// What built-in roles may do with them.
+/// The permissions of built-in roles.
 fn grants(role: BuiltInRole) -> Vec<Grant> {
     let mut grants = shared(Kind::Team);
     if role == BuiltInRole::SalesManager {

@@ -1,4 +1,4 @@
-//! The rules of teams. That they form a tree, the draft holds for every kind with a parent.
+//! The rules of teams. The draft checks for every kind with a parent that parents form no cycle.
 
 use crate::{
     engine::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Rules for Team {
-    /// Nobody raises their own rights by a team that comes under theirs.
+    /// Nobody may extend their own permissions by placing a team below one of theirs.
     fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
         let parent = after.at(TeamFields::parent_id);
         if before.is_some_and(|before| before.at(TeamFields::parent_id) != parent) {

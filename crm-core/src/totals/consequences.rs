@@ -1,9 +1,9 @@
-//! What a change brings with it in other records, one by one, each by an ordinary change of the system's.
+//! Consequences: changes of other records that follow from a change, one by one, each an ordinary change by the system.
 //!
-//! - A new probability of a stage: the open deals in it that had the old one get the new one (`follow_stage`). A deal to
-//!   which somebody gave a probability of its own keeps it.
-//! - The archiving of a lead, contact, company or deal: its open tasks go with it, where all that they are linked to is
-//!   archived (`follow_archived`); and come back with it when it is restored.
+//! - A new probability of a stage: the open deals in the stage that had the old probability get the new one
+//!   (`follow_stage`). A deal with a different probability keeps it.
+//! - The archiving of a lead, contact, company or deal: its open tasks are archived too if everything that they are
+//!   linked to is archived (`follow_archived`), and restored together with the record.
 
 use std::sync::Arc;
 
@@ -31,12 +31,12 @@ use crate::{
     tasks::{Task, TaskFields},
 };
 
-/// Records that are walked together.
+/// The number of records read together.
 const PAGE: usize = 100;
-/// How tasks that went with what they are linked to were archived.
+/// The action that archives tasks together with the records they are linked to.
 const FOLLOW_ARCHIVED: &str = "follow_archived";
 
-/// A change that brings others with it, and how far they have come.
+/// A change with consequences, and how far they have been processed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Consequence {
     #[serde(rename = "w")]
@@ -47,19 +47,19 @@ pub(super) struct Consequence {
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum What {
-    /// A stage has another probability than this.
+    /// The probability of a stage has changed from this value.
     #[serde(rename = "s")]
     Restaged { stage: Id, was: i64 },
     /// A record was archived.
     #[serde(rename = "a")]
     Archived(Ref),
-    /// A record was restored that had been archived since then.
+    /// A record that was archived at this time was restored.
     #[serde(rename = "r")]
     Restored(Ref, Time),
 }
 
 impl Consequence {
-    /// What a change brings with it.
+    /// Returns the consequences of a change.
     pub(super) fn of(change: &Change) -> Vec<Self> {
         let with = |what| Self { what, after: None };
         match change.record.kind {
@@ -75,7 +75,7 @@ impl Consequence {
         }
     }
 
-    /// The next records that may follow it.
+    /// Returns the next records that may be affected.
     pub(super) async fn page(&self, reader: &Reader<'_>) -> Result<Page, Error> {
         let (decl, query): (&'static KindDecl, ListQuery) = match self.what {
             What::Restaged { stage, was } => {
@@ -85,7 +85,7 @@ impl Consequence {
             What::Archived(record) => {
                 (Task::decl(), linking(record).filter(Filter::eq("is_open", true)).sort("due_at"))
             }
-            // Latest first: what was archived before it did not go with it.
+            // Latest first: tasks that were archived earlier were not archived with the record.
             What::Restored(record, _) => (Task::decl(), linking(record).archived().descending()),
         };
         let plan = listing::plan(reader.access, decl, &query, Action::Read)?;
@@ -99,7 +99,7 @@ impl Consequence {
         Ok(page)
     }
 
-    /// Lets one of them follow, where it still has to.
+    /// Applies the consequence to one of them, if it is still affected.
     pub(super) async fn follow(&self, engine: &Arc<Engine>, actor: &Actor, record: Ref) -> Result<(), Error> {
         let what = self.what;
         let action = if matches!(what, What::Restaged { .. }) { "follow_stage" } else { FOLLOW_ARCHIVED };
@@ -118,7 +118,7 @@ impl Consequence {
     }
 }
 
-/// The open stages of a pipeline to which a change gave another probability.
+/// The open stages of a pipeline whose probability a change has changed.
 fn restaged(change: &Change) -> Vec<What> {
     let Some(stages) = change.field("stages") else { return Vec::new() };
     let read = |value: &Value| Vec::<Stage>::from_value(value).unwrap_or_default();
@@ -130,7 +130,7 @@ fn restaged(change: &Change) -> Vec<What> {
     moved.collect()
 }
 
-/// Gives a deal the probability that its stage has by now, where it is still in it with the old one.
+/// Gives a deal the current probability of its stage, if it is still in the stage with the old probability.
 fn follow_stage(draft: &mut Draft<'_>, deal: &Image, (stage, was): (Id, i64), step: Step) -> Result<(), Stop> {
     let at = |field: DealFields| &deal.values[field as usize];
     let is_due = !deal.is_archived()
@@ -141,7 +141,7 @@ fn follow_stage(draft: &mut Draft<'_>, deal: &Image, (stage, was): (Id, i64), st
     draft.update_for_rule(deal.reference(), &own, step)
 }
 
-/// Archives an open task of which everything is archived that it is linked to.
+/// Archives an open task if everything that it is linked to is archived.
 fn go_with(draft: &mut Draft<'_>, task: &Arc<Image>, step: Step) -> Result<(), Stop> {
     if task.is_archived() || task.values[TaskFields::is_open as usize] != Value::Bool(true) {
         return Ok(());
@@ -154,7 +154,7 @@ fn go_with(draft: &mut Draft<'_>, task: &Arc<Image>, step: Step) -> Result<(), S
     draft.archive_checked(task, step)
 }
 
-/// Restores a task that went with what was restored, which is still there.
+/// Restores a task that was archived together with a restored record, if the task still exists.
 fn come_back(draft: &mut Draft<'_>, task: &Image, of: Ref, step: Step) -> Result<(), Stop> {
     let is_there = draft.peek(of)?.is_some_and(|record| !record.is_archived());
     if !task.is_archived() || !is_there {
@@ -173,7 +173,7 @@ fn links(task: &Image) -> Vec<Ref> {
     links.filter_map(|link| Ref::from_value(link).ok()).collect()
 }
 
-/// The answer: that it is done.
+/// The empty result of a consequence.
 struct Followed;
 
 impl Answer for Followed {

@@ -1,25 +1,27 @@
 //! Totals: computed fields that aggregate other records.
 //!
-//! | of | field | what |
+//! | kind | field | value |
 //! |---|---|---|
 //! | contact, company | `lifetime_value` | the sum of its won, live deals in the base currency |
-//! | lead | `last_activity_at` | when the latest completed interaction that links it took place |
+//! | lead | `last_activity_at` | the time of the latest completed interaction linked to it |
 //! | lead | `next_task_due_at` | the earliest due date of its open tasks |
 //!
-//! No use case writes them: a [follower](crate::engine::followers) of the log works out whose totals changes may have moved, and
-//! computes each of those anew from lists. Nothing is added or subtracted, so a run may be repeated, interrupted and resumed. It acts as the system, reads what no single user may see in full, and writes
-//! the machine's group alone: no change is logged and nobody's edit becomes a conflict. Whoever should not learn what
-//! deals come to is kept from `lifetime_value` by a field rule.
+//! No use case writes totals: a [follower](crate::engine::followers) of the log determines which totals a change may affect,
+//! and recomputes each of them from lists. Nothing is added or subtracted, so a run may be repeated, interrupted and
+//! resumed. It acts as the system, reads more than a single user may see, and writes only the machine group: no change
+//! is logged and no user's edit becomes a conflict. A field rule on `lifetime_value` hides it from users who must not
+//! learn the value of deals.
 //!
-//! An amount in another currency is converted as in [`Reports::sales`](crate::reports::Reports::sales): by the latest
-//! rate of the day the deal closed or before (today's, where a won deal has no such day). A deal for whose day there is
-//! no rate is left out, and [`Recomputed::without_rate`] says so; so is one of 10^18 or more, which
-//! [`Recomputed::out_of_range`] says. The sum is exact, whatever the order of the deals. A rate that comes later brings
-//! the totals that it moves up to date, as any other change does.
+//! An amount in another currency is converted as in [`Reports::sales`](crate::reports::Reports::sales): at the latest
+//! rate on or before the day on which the deal closed (today, if a won deal has no such day). A deal without a rate for
+//! its day is omitted and reported in [`Recomputed::without_rate`]; a deal of 10^18 or more is omitted and counted in
+//! [`Recomputed::out_of_range`]. The sum is exact, regardless of the order of the deals. A rate that is added later
+//! updates the affected totals, as any other change does.
 //!
-//! The same run lets other records follow a change, by ordinary changes of the system's, which the log holds: open deals
-//! follow their stage to another probability where they had its old one (`follow_stage`), and open tasks go with a lead,
-//! contact, company or deal that is archived, where all they are linked to is, and come back with it (`follow_archived`).
+//! The same run changes other records as a consequence of a change, by ordinary logged changes of the system: open
+//! deals get the new probability of their stage if they had the old one (`follow_stage`), and open tasks are archived
+//! together with a lead, contact, company or deal if everything that they are linked to is archived, and restored with
+//! it (`follow_archived`).
 
 mod consequences;
 mod sums;
@@ -54,14 +56,14 @@ use sums::{Books, LeftOut};
 use touched::Touched;
 use waiting::{Waiting, WaitingList};
 
-/// Records that are computed before anybody looks at the time.
+/// The number of records computed before the time is checked.
 const PAGE: u64 = 100;
-/// How long a record waits that others kept writing.
+/// The delay before a record that others kept writing is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often a record is computed again because another run was faster.
+/// How often a record is computed again after a conflict with another run.
 const TRIES: usize = 4;
 
-/// Keeps the totals of all tenants. For the program, not for its users: no actor stands before it.
+/// Maintains the totals of all tenants. It belongs to the program, not to a user: no permissions apply.
 #[derive(Clone)]
 pub struct Totals<'a> {
     crm: &'a Crm,
@@ -74,17 +76,17 @@ impl std::fmt::Debug for Totals<'_> {
     }
 }
 
-/// Counted: records whose totals were computed, and those that followed a change.
+/// The counter of records whose totals were computed and of records changed as a consequence.
 const COMPUTED: &str = "computed";
 
 /// The result of computing the totals of one record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recomputed {
-    /// True where they were not what they are now.
+    /// `true` if the totals have changed.
     pub written: bool,
-    /// What `lifetime_value` leaves out for want of a rate.
+    /// Deals omitted from `lifetime_value` for want of a rate.
     pub without_rate: Vec<MissingRate>,
-    /// How many deals it leaves out because their amounts are 10^18 or more.
+    /// The number of deals omitted because their amounts are 10^18 or more.
     pub out_of_range: u64,
 }
 
@@ -142,8 +144,8 @@ impl<'a> Totals<'a> {
     /// Computes the totals of one record now, from what lists show.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such record; [`Error::Invalid`] for a kind that has no totals;
-    /// [`Error::Conflict`] where others kept writing what the machine computes of it; what the store says.
+    /// [`Error::NotFound`] if there is no such record; [`Error::Invalid`] for a kind without totals;
+    /// [`Error::Conflict`] if the computed fields were written concurrently on each attempt; errors of the store.
     pub async fn recompute(&self, tenant: Id, record: Ref) -> Result<Recomputed, Error> {
         if !has_totals(record.kind) {
             let message = format!("has no totals: {} is not lead, contact or company", record.kind);
@@ -184,8 +186,8 @@ async fn recompute(engine: &Arc<Engine>, tenant: Id, record: Ref) -> Result<Reco
     compute(engine, &mut books, record).await?.ok_or(Error::NotFound(record.kind))
 }
 
-/// Computes what waits and lists show by now, tenant by tenant; true where the time was up before all was done. What
-/// is left goes behind the others.
+/// Processes the waiting changes that lists now show, tenant by tenant. Returns `true` if the time was up before all
+/// were processed; the rest is put behind the others.
 async fn work(list: &mut WaitingList, run: &mut Run<'_>) -> Result<bool, Error> {
     let (mut unfinished, enough) = (false, run.counted(COMPUTED) + PAGE);
     let mut ripe = list.ripe(run.crm().now()).into_iter();
@@ -199,13 +201,13 @@ async fn work(list: &mut WaitingList, run: &mut Run<'_>) -> Result<bool, Error> 
                 unfinished = true;
                 list.waiting.push(waiting);
             }
-            // What passes is for a later run, which does the others first.
+            // A transient error is left to a later run, which begins with the other tenants.
             Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => {
                 list.waiting.push(waiting);
                 list.go_first(ripe);
                 return Err(error);
             }
-            // A tenant that cannot be read stops no other.
+            // A tenant that cannot be read does not stop the others.
             Err(error) => run.failed(waiting.tenant, Ref::new(Kind::Organization, waiting.tenant), error),
         }
         if run.is_lost() || (run.counted(COMPUTED) >= enough && run.is_over()) {
@@ -217,8 +219,8 @@ async fn work(list: &mut WaitingList, run: &mut Run<'_>) -> Result<bool, Error> 
     Ok(unfinished)
 }
 
-/// Brings up to date what changes of one tenant touch, page by page; false where the time was up before, or another
-/// run has the place. What others keep writing is put off.
+/// Updates what changes of one tenant affect, page by page. Returns `false` if the time was up before, or another run
+/// has taken the lease. Records that others keep writing are put off.
 async fn follow_tenant(waiting: &mut Waiting, put_off: &mut Vec<Waiting>, run: &mut Run<'_>) -> Result<bool, Error> {
     let (tenant, engine) = (waiting.tenant, &run.crm().engine);
     let actor = Actor::system(tenant);
@@ -234,7 +236,7 @@ async fn follow_tenant(waiting: &mut Waiting, put_off: &mut Vec<Waiting>, run: &
             match consequence.follow(engine, &actor, follower).await {
                 Ok(()) => run.count(COMPUTED, 1),
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
-                // A rule of the embedder's refuses it, or others keep writing it: it keeps what it has.
+                // A rule of the embedder refuses it, or others keep writing it: the record stays as it is.
                 Err(error) => run.failed(tenant, follower, error),
             }
         }
@@ -246,7 +248,7 @@ async fn follow_tenant(waiting: &mut Waiting, put_off: &mut Vec<Waiting>, run: &
             return Ok(false);
         }
     }
-    // Deals are walked page by page, and those of one company may stand on many.
+    // Deals are read page by page, and the deals of one company may be on many pages.
     let mut computed = BTreeSet::new();
     while waiting.touched.find(&books.reader).await? {
         while let Some(&record) = waiting.touched.records.first() {
@@ -256,19 +258,19 @@ async fn follow_tenant(waiting: &mut Waiting, put_off: &mut Vec<Waiting>, run: &
             let is_done = !computed.insert(record);
             let mut done = if is_done { Ok(None) } else { compute(engine, &mut books, record).await };
             if run.is_late() && matches!(done, Ok(Some(_))) {
-                // What was written so late may be older than what another run has seen since.
+                // The lease has expired: what was just written may be older than what another run has read since.
                 done = recompute(engine, tenant, record).await.map(Some);
             }
             match done {
                 Ok(Some(done)) => note(run, tenant, record, &done),
-                // A record that a change names and that is there no more has no totals to keep.
+                // A record that no longer exists has no totals.
                 Ok(None) => {}
                 Err(Error::Conflict { .. }) => {
                     let until = engine.clock.now().plus_micros(micros(RETRY));
                     put_off.push(Waiting { tenant, until, touched: Touched::of(record) });
                 }
                 Err(error @ (Error::Unavailable(_) | Error::OutcomeUnknown { .. })) => return Err(error),
-                // A record that cannot be done stops no other.
+                // A record that fails does not stop the others.
                 Err(error) => run.failed(tenant, record, error),
             }
             waiting.touched.records.remove(&record);
@@ -280,7 +282,7 @@ async fn follow_tenant(waiting: &mut Waiting, put_off: &mut Vec<Waiting>, run: &
     Ok(true)
 }
 
-/// Counts a record whose totals were computed, and logs what they leave out.
+/// Counts a record whose totals were computed, and logs the omitted deals.
 fn note(run: &mut Run<'_>, tenant: Id, record: Ref, done: &Recomputed) {
     run.count(COMPUTED, 1);
     run.count("written", u64::from(done.written));
@@ -294,10 +296,10 @@ fn note(run: &mut Run<'_>, tenant: Id, record: Ref, done: &Recomputed) {
     }
 }
 
-/// Computes a record's totals and writes them; `None` where there is no such record.
+/// Computes and writes a record's totals. Returns `None` if there is no such record.
 ///
-/// The record is read before the lists, and what the lists came to is written only on what was read then: of two
-/// runs at once, the one that looked earlier looks again.
+/// The record is read before the lists, and the result is written only if the record is unchanged since: of two
+/// concurrent runs, the one that read earlier computes again.
 async fn compute(engine: &Arc<Engine>, books: &mut Books<'_>, record: Ref) -> Result<Option<Recomputed>, Error> {
     let mut tries = 0;
     loop {
@@ -338,7 +340,7 @@ async fn image(engine: &Engine, tenant: Id, record: Ref) -> Result<Option<Arc<Im
     })
 }
 
-/// The answer of a write of totals: that it is there.
+/// The empty result of a write of totals.
 struct Written;
 
 impl Answer for Written {
@@ -347,12 +349,11 @@ impl Answer for Written {
     }
 }
 
-/// True for the kinds that have totals.
+/// `true` for kinds with totals.
 const fn has_totals(kind: Kind) -> bool {
     matches!(kind, Kind::Lead | Kind::Contact | Kind::Company)
 }
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("totals").follower(Follow)
 }

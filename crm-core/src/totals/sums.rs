@@ -1,4 +1,4 @@
-//! The totals of one record, from lists.
+//! The totals of one record, computed from lists.
 
 use std::collections::BTreeSet;
 
@@ -20,14 +20,14 @@ use crate::{
     tasks::{Task, TaskFields},
 };
 
-/// What a sum of won deals leaves out.
+/// Deals that a sum of won deals omits.
 #[derive(Debug, Default)]
 pub(super) struct LeftOut {
     pub(super) without_rate: Vec<MissingRate>,
     pub(super) out_of_range: u64,
 }
 
-/// What the totals of one tenant are computed with: rates are read once a currency.
+/// Computes the totals of records of one tenant; rates are read once per currency.
 pub(super) struct Books<'a> {
     pub(super) reader: Reader<'a>,
     rates: RateTable,
@@ -40,7 +40,7 @@ impl<'a> Books<'a> {
         Self { reader, rates: RateTable::new(base), known: BTreeSet::from([base]) }
     }
 
-    /// A record's totals by field, and what they leave out. Nothing for a kind without totals.
+    /// Returns a record's totals by field, and the deals they omit. Empty for a kind without totals.
     pub(super) async fn totals(&mut self, image: &Image) -> Result<(Vec<(usize, Value)>, LeftOut), Error> {
         let record = image.reference();
         let won = match record.kind {
@@ -62,7 +62,7 @@ impl<'a> Books<'a> {
         Ok(vec![(LeadFields::last_activity_at as usize, last), (LeadFields::next_task_due_at as usize, next)])
     }
 
-    /// A field of the first record of a list; missing where the list is empty.
+    /// Returns a field of the first record of a list; null if the list is empty.
     async fn first<K: RecordKind>(&self, query: &ListQuery, field: usize) -> Result<Value, Error> {
         let plan = listing::plan(self.reader.access, K::decl(), query, Action::Read)?;
         let mut after = None;
@@ -77,7 +77,7 @@ impl<'a> Books<'a> {
         }
     }
 
-    /// What a buyer's won deals come to in the base currency.
+    /// Returns the sum of a buyer's won deals in the base currency.
     async fn won(&mut self, buyer: &str, record: Ref) -> Result<(Decimal, LeftOut), Error> {
         let query = ListQuery::new()
             .filter(Filter::eq(buyer, record.id.to_string()))
@@ -113,7 +113,7 @@ impl<'a> Books<'a> {
     }
 }
 
-/// A list of what links a record.
+/// A list of the records that are linked to a record.
 pub(super) fn linking(record: Ref) -> ListQuery {
     // A reference always has a JSON form.
     let link = serde_json::json!({"kind": record.kind.name(), "id": record.id.to_string()});

@@ -1,8 +1,8 @@
-//! Whose totals some changes may have moved.
+//! The records whose totals some changes may affect.
 //!
-//! A change names what it led away from and what it led to (a deal's old and new company, a task's links before and
-//! after); what it leaves alone (the company of a deal that was won) is read from the record as it is now. What has
-//! changed in between has changes of its own, which name it.
+//! A change names the related records before and after it (a deal's old and new company, a task's old and new links).
+//! Unchanged relations (the company of a deal that was won) are read from the current record. If they have changed
+//! meanwhile, there is another change that names them.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -25,10 +25,11 @@ use crate::{
     reports::Reader,
 };
 
-/// Won deals that are walked together after a change of a rate: few, so that what they touch is done in one go.
+/// The number of won deals read together after a change of a rate: small, so that the records they affect are processed
+/// at once.
 const PAGE: usize = 100;
 
-/// The fields of a kind on which totals rest.
+/// The fields of a kind from which totals are computed.
 fn fields(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Deal => &["company_id", "primary_contact_id", "stage_id", "value", "actual_close_date", "archived_at"],
@@ -39,35 +40,35 @@ fn fields(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// Whether a change may move totals, or brings others with it.
+/// `true` if a change may affect totals or has consequences.
 pub(super) fn matters(change: &Change) -> bool {
     rests_on(change) || !Consequence::of(change).is_empty()
 }
 
-/// Whether a change may move totals.
+/// `true` if a change may affect totals.
 fn rests_on(change: &Change) -> bool {
     fields(change.record.kind).iter().any(|name| change.field(name).is_some())
 }
 
-/// What changes of one tenant may have moved, as far as it has not been computed: it can be put away and gone on with.
+/// The unprocessed effects of changes of one tenant. Can be stored and resumed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Touched {
-    /// What was changed, and has not been read yet.
+    /// Changed records that have not been read yet.
     #[serde(rename = "s", default, skip_serializing_if = "BTreeSet::is_empty")]
     subjects: BTreeSet<Ref>,
-    /// Records whose totals are to be computed.
+    /// Records whose totals have to be computed.
     #[serde(rename = "n", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) records: BTreeSet<Ref>,
-    /// Amounts that are worth something else.
+    /// Amounts with a new value in the base currency.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     revaluation: Option<Revaluation>,
-    /// Changes that bring others with them.
+    /// Changes with consequences.
     #[serde(rename = "c", default, skip_serializing_if = "VecDeque::is_empty")]
     pub(super) consequences: VecDeque<Consequence>,
 }
 
 impl Touched {
-    /// Adds what a change may have moved. Reads nothing.
+    /// Adds the effects of a change. Reads nothing.
     pub(super) fn add(&mut self, change: &Change) {
         self.consequences.extend(Consequence::of(change));
         if !rests_on(change) {
@@ -85,23 +86,23 @@ impl Touched {
         self.subjects.insert(change.record);
     }
 
-    /// A record whose totals are to be computed.
+    /// The effect that one record has to be computed.
     pub(super) fn of(record: Ref) -> Self {
         Self { records: BTreeSet::from([record]), ..Self::default() }
     }
 
-    /// How many records it names.
+    /// The number of records named.
     pub(super) fn len(&self) -> usize {
         self.subjects.len() + self.records.len() + self.consequences.len() + usize::from(self.revaluation.is_some())
     }
 
-    /// True where nothing is left to do.
+    /// `true` if nothing is left to do.
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Finds more records to compute: first what was changed is read, in one strong read, then a page of the won deals
-    /// whose amounts are worth something else is walked at each call. False where nothing is left to find.
+    /// Finds further records to compute: first reads the changed records in one strongly consistent read, then, in each
+    /// call, a page of the won deals whose amounts have a new value. Returns `false` if nothing is left to find.
     pub(super) async fn find(&mut self, reader: &Reader<'_>) -> Result<bool, Error> {
         if self.subjects.is_empty() && self.records.is_empty() && self.revaluation.is_none() {
             return Ok(false);
@@ -127,14 +128,14 @@ impl Touched {
     }
 }
 
-/// What a record counts for, as it is.
+/// Adds the records to whose totals a record currently contributes.
 fn ends(image: &Image, touched: &mut BTreeSet<Ref>) {
     for name in ["company_id", "primary_contact_id", "links"] {
         named(name, image.get(name), touched);
     }
 }
 
-/// The records with totals that a field names.
+/// Adds the records with totals that a field names.
 fn named(field: &str, value: &Value, touched: &mut BTreeSet<Ref>) {
     let kind = match field {
         "company_id" => Kind::Company,
@@ -149,14 +150,14 @@ fn named(field: &str, value: &Value, touched: &mut BTreeSet<Ref>) {
     touched.extend(value.as_id().map(|id| Ref::new(kind, id)));
 }
 
-/// Amounts that are worth something else than before: of which currencies, of deals closed since when.
+/// Amounts with a new value in the base currency: the currencies, and the day from which deals are affected.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Revaluation {
     #[serde(rename = "c")]
     currencies: BTreeSet<Currency>,
     #[serde(rename = "d")]
     since: Option<Date>,
-    /// How far the deals have been walked.
+    /// The position reached in the list of deals.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     after: Option<Position>,
 }
@@ -168,11 +169,11 @@ impl Revaluation {
         self.since = self.since.min(day).or(self.since).or(day);
     }
 
-    /// Adds the companies and contacts of the won deals on the next page whose amounts these are; false at the end. The
-    /// latest rate of the day or before counts, so a rate moves what closed since its day.
+    /// Adds the companies and contacts of the affected won deals on the next page. Returns `false` at the end. The
+    /// latest rate on or before a day applies, so a rate affects deals that closed on its day or later.
     async fn walk(&mut self, reader: &Reader<'_>, touched: &mut BTreeSet<Ref>) -> Result<bool, Error> {
         let Some(since) = self.since else { return Ok(false) };
-        // What has no day of its own is converted by today's rate.
+        // A deal without a close date is converted at today's rate.
         let closed = [Filter::is("close_date", Op::Ge, since.to_string()), Filter::missing("actual_close_date")];
         let won = Filter::eq("stage_kind", "won").and(Filter::any(closed));
         let query = ListQuery::new().filter(won).sort("close_date");

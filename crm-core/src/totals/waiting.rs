@@ -1,5 +1,6 @@
-//! What totals were told and have not computed yet, because lists may not show it or the time was up: the state that is kept
-//! with their place. So neither a busy shard nor a clock that is ahead nor a tenant with much to do keeps the feed waiting.
+//! Changes that totals have received but not processed yet, because lists may not show them or the time was up. They
+//! form the state that is stored with the position, so that neither a busy shard nor a clock that is ahead nor a tenant
+//! with much work holds up the feed.
 
 use std::time::Duration;
 
@@ -17,39 +18,39 @@ use crate::{
     },
 };
 
-/// What of one tenant waits.
+/// The waiting changes of one tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Waiting {
     #[serde(rename = "t")]
     pub(super) tenant: Id,
-    /// From when on lists show what it was made of.
+    /// The time from which lists show the changes.
     #[serde(rename = "u")]
     pub(super) until: Time,
     #[serde(rename = "w")]
     pub(super) touched: Touched,
 }
 
-/// What waits, of all tenants.
+/// The waiting changes of all tenants.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct WaitingList {
     /// The longest waiting first.
     #[serde(default)]
     pub(super) waiting: Vec<Waiting>,
-    /// What a newer program keeps besides.
+    /// Members written by a newer program.
     #[serde(flatten)]
     rest: serde_json::Map<String, Json>,
 }
 
 impl WaitingList {
-    /// As it was kept.
+    /// Reads the stored state.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where what waits cannot be read: a newer program knows it, and goes on there.
+    /// [`Error::Damaged`] if it cannot be read: it is left to the newer program that wrote it.
     pub(super) fn read(state: Option<&Json>) -> Result<Self, Error> {
         state.map_or_else(|| Ok(Self::default()), |state| Self::deserialize(state).map_err(|error| unreadable(&error)))
     }
 
-    /// As it is kept: nothing where nothing waits.
+    /// Returns the state to store; `None` if nothing is waiting.
     pub(super) fn to_keep(&self) -> Result<Option<Json>, Error> {
         if self.waiting.is_empty() && self.rest.is_empty() {
             return Ok(None);
@@ -57,13 +58,13 @@ impl WaitingList {
         serde_json::to_value(self).map(Some).map_err(|error| unreadable(&error))
     }
 
-    /// True where something waits that lists show by now.
+    /// `true` if changes are waiting that lists now show.
     pub(super) fn is_ripe(&self, now: Time) -> bool {
         self.waiting.iter().any(|waiting| waiting.until <= now)
     }
 
-    /// Takes in changes that were told at a moment. A change waits until lists show it, by when it was recorded; one whose
-    /// writer's clock is ahead no longer than one that was recorded as it was told.
+    /// Adds changes received at `now`. Each waits until lists show it, counted from the time at which it was recorded,
+    /// or from now if the clock of its writer is ahead.
     pub(super) fn take(&mut self, told: &[(Id, Change)], now: Time, lag: Duration) {
         let lag = micros(lag);
         let mut news: Vec<Waiting> = Vec::new();
@@ -79,12 +80,12 @@ impl WaitingList {
         self.waiting.extend(news);
     }
 
-    /// Puts back what was taken out and not begun, before all else.
+    /// Puts unprocessed entries back in front of all others.
     pub(super) fn go_first(&mut self, rest: impl Iterator<Item = Waiting>) {
         self.waiting = rest.chain(std::mem::take(&mut self.waiting)).collect();
     }
 
-    /// What lists show by now, taken out.
+    /// Removes and returns the changes that lists now show.
     pub(super) fn ripe(&mut self, now: Time) -> Vec<Waiting> {
         self.waiting.extract_if(.., |waiting| waiting.until <= now).collect()
     }

@@ -1,4 +1,4 @@
-//! Deactivating users, which hands over what is theirs, and activating them again.
+//! Deactivating users with a handover of their records, and activating them again.
 
 use crate::{
     engine::{
@@ -16,29 +16,29 @@ use crate::{
     },
 };
 
-/// What becomes of a deactivated user's open records.
+/// The handover of a deactivated user's open records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Handover {
-    /// They go to this user.
+    /// They are transferred to this user.
     TransferTo(Id),
-    /// They stay as they are, on purpose.
+    /// They stay as they are.
     Leave,
 }
 
 impl Collection<'_, User> {
-    /// Deactivates a user: they may no longer act, and nothing new may be given to them from this moment on. Then
-    /// their leads, contacts, companies, open deals and open tasks go to another user; what has been given to
-    /// somebody else meanwhile stays with them. The last administrator stays. This is the job
-    /// [`Collection::deactivate_user`], done to its end.
+    /// Deactivates a user, who immediately may neither act nor be assigned anything new. The user's leads, contacts,
+    /// companies, open deals and open tasks are then transferred to another user, except records that were reassigned
+    /// meanwhile. The last administrator cannot be deactivated. Runs the job [`Collection::deactivate_user`] to its
+    /// end.
     ///
     /// # Errors
-    /// As [`Collection::deactivate_user`] and [`Collection::resume`]; [`Error::Invalid`] where the job fails.
+    /// As [`Collection::deactivate_user`] and [`Collection::resume`]; [`Error::Invalid`] if the job fails.
     pub async fn deactivate(&self, id: Id, handover: Handover) -> Result<Moved, Error> {
         let jobs = Collection::<Job>::new(self.engine, self.actor);
         jobs.complete(jobs.deactivate_user(id, handover, None).await?).await
     }
 
-    /// Lets a user act again.
+    /// Activates a user.
     pub fn activate(&self, id: Id) -> Pending<Record<User>> {
         self.set_active(id, true, Handover::Leave)
     }
@@ -62,7 +62,7 @@ impl Collection<'_, User> {
     }
 }
 
-/// Makes a user active or not; whoever is to have what is theirs must be active.
+/// Sets whether a user is active; the recipient of a handover must be active.
 pub(crate) fn set_active(
     draft: &mut Draft<'_>,
     id: Id,

@@ -1,4 +1,4 @@
-//! The job that deactivates a user and hands over what is theirs.
+//! The job that deactivates a user and hands over the user's records.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -32,13 +32,13 @@ const NAME: &str = "deactivate_user";
 struct Args {
     /// The user to deactivate.
     user_id: Id,
-    /// To whom the user's records go; they stay where it is missing.
+    /// The new owner of the user's records; if missing, they stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transfer_to: Option<Id>,
 }
 
 impl Args {
-    /// What a record that is handed over names the user by, and what is handed over.
+    /// The records of a kind that are handed over: those that name the user as owner or assignee.
     fn list(&self, kind: Kind) -> List {
         let user = self.user_id.to_string();
         let owned = |sort| List { kind, filter: Filter::eq("owner_id", user.clone()), sort };
@@ -58,14 +58,13 @@ impl Args {
 }
 
 impl Collection<'_, Job> {
-    /// Deactivates a user at once, and makes a job of handing over what is theirs, in one commit: their leads, contacts,
-    /// companies, open deals and open tasks go to another user. What has been given to somebody else meanwhile stays with
-    /// them.
+    /// Deactivates a user immediately and starts a job that transfers the user's leads, contacts, companies, open deals
+    /// and open tasks to another user, in one commit. Records that were reassigned meanwhile are not transferred.
     ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    /// With a `key`, a second call with the same key returns the job of the first call, for 24 hours.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a target that is not active, or the user themselves; of the key as [`Collection::start`].
+    /// [`Error::Invalid`] if the target is inactive or the user themselves; for the key as [`Collection::start`].
     pub async fn deactivate_user(&self, user: Id, handover: Handover, key: Option<&str>) -> Result<Record<Job>, Error> {
         let transfer_to = if let Handover::TransferTo(to) = handover { Some(to) } else { None };
         self.start(NAME, written(&Args { user_id: user, transfer_to })?, key).await

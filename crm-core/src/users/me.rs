@@ -1,4 +1,4 @@
-//! One's own profile: what everybody may change of themselves, whatever they may change of others.
+//! The user's own profile, which every user may change regardless of other permissions.
 
 use crate::{
     engine::{
@@ -14,20 +14,20 @@ use crate::{
     },
 };
 
-/// What a user may change of themselves: how they are called and reached, and how they want to be spoken to. What they
-/// may do (roles, teams, manager), what they sign in with (e-mail, external id), where they stand (department) and what
-/// the tenant keeps about them (custom properties, sharing) is for those who look after users.
+/// The fields that users may change on themselves: name, phone, job title, time zone and locale. Permissions (roles,
+/// teams, manager), identification at sign-in (email, external id), position (department) and data that the tenant
+/// maintains (custom properties, sharing) are left to user administrators.
 const OWN: [F; 6] = [F::first_name, F::last_name, F::phone, F::job_title, F::time_zone, F::locale];
 
 impl Collection<'_, User> {
-    /// Changes the acting user's own profile. Needs no permission on users, and changes nothing but `first_name`,
-    /// `last_name`, `phone`, `job_title`, `time_zone` and `locale`; field rules hold for these as for any write. One
-    /// read and one commit, logged as `update_me`.
+    /// Changes the acting user's own profile. Requires no permission on users, and allows only `first_name`,
+    /// `last_name`, `phone`, `job_title`, `time_zone` and `locale`; field rules apply as to any write. Costs one read
+    /// and one commit, logged as `update_me`.
     ///
-    /// So a grant's condition on users should not rest on these fields: everybody says of themselves what they like.
+    /// A grant's condition on users should therefore not depend on these fields: every user sets them freely.
     ///
-    /// Awaiting it gives [`Error::Forbidden`] for any other field, whatever else the actor may do, and for the system,
-    /// which is nobody; [`Error::NotFound`] where the user is archived or may no longer act.
+    /// Awaiting it returns [`Error::Forbidden`] for any other field, regardless of the actor's permissions, and for the
+    /// system, which is no user; [`Error::NotFound`] if the user is archived or inactive.
     pub fn update_me(&self, patch: UserPatch) -> Pending<Record<User>> {
         let me = self.actor.user();
         let sets = patch.into_sets();

@@ -17,12 +17,11 @@ use crate::{
     },
 };
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("users").kinds(&[Kind::User]).grants(grants).job(deactivate::Deactivate)
 }
 
-/// What built-in roles may do with them.
+/// The permissions of built-in roles.
 fn grants(role: BuiltInRole) -> Vec<Grant> {
     let mut grants = shared(Kind::User);
     if role == BuiltInRole::SalesManager {

@@ -1,4 +1,5 @@
-//! What a write of a user does to what users may do: roles and teams that one may give, the last administrator, sessions.
+//! The effects of a write of a user on permissions: which roles and teams the actor may assign, the last administrator,
+//! sessions.
 
 use crate::{
     auth::records::credentials::next_generation,
@@ -22,12 +23,12 @@ fn ids_of(image: &Image, field: UserFields) -> Vec<Id> {
     image.at(field).items().iter().filter_map(Value::as_id).collect()
 }
 
-/// Nobody makes anybody more than they are themselves: who gives a role must hold all that it grants and be spared no field
-/// rule by it; a team is given by who sees it; and who has more than the actor is not brought under another key or address,
-/// by which they would sign in.
+/// Nobody may give anybody more permissions than they have: an actor who assigns a role must hold all its grants and be
+/// subject to its field rules; an assigned team must be visible to the actor; and the external id and email address,
+/// which identify a user at sign-in, cannot be changed for a user with more permissions than the actor.
 pub(super) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     let definitions = draft.cx.definitions;
-    // Who is archived or inactive has no roles in effect: to bring them back is to give them all.
+    // Archived and inactive users have no effective roles: restoring or activating them gives them all their roles.
     let in_effect = |image: &Image| {
         let live = !image.is_archived() && image.at(UserFields::is_active) == &Value::Bool(true);
         if live { ids_of(image, UserFields::role_ids) } else { Vec::new() }
@@ -41,7 +42,7 @@ pub(super) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
     } else if let Some(before) =
         before.filter(|before| others && before.at(UserFields::role_ids) != after.at(UserFields::role_ids))
     {
-        // Nor does anybody spare another a field rule that they are held to themselves.
+        // Nor may anybody exempt another user from a field rule that applies to themselves.
         let (were, are) = (
             definitions.role_set(&ids_of(before, UserFields::role_ids)),
             definitions.role_set(&ids_of(after, UserFields::role_ids)),
@@ -70,8 +71,8 @@ pub(super) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
     Ok(())
 }
 
-/// Nobody raises their own rights, whatever they hold, by other roles or teams of their own. Nobody who may not act brings
-/// themselves back.
+/// Nobody may extend their own permissions by changing their roles or teams, regardless of their permissions. A
+/// deactivated user may not reactivate themselves.
 pub(super) fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(), Stop> {
     if Some(after.id) != draft.cx.actor.user() {
         return Ok(());
@@ -85,19 +86,19 @@ pub(super) fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) 
     if before.at(UserFields::is_active) != &active && after.at(UserFields::is_active) == &active {
         return refuse("is_active");
     }
-    // By the user's own record, whatever somebody vouches for.
+    // From the user's own record, regardless of roles asserted elsewhere.
     let [had, has] = [before, after].map(|image| ids_of(image, UserFields::role_ids));
     if had != has && raises(&definitions.role_set(&had), &definitions.role_set(&has)) {
         return refuse("role_ids");
     }
     let were = ids_of(before, UserFields::team_ids);
     let is_more = ids_of(after, UserFields::team_ids).iter().any(|team| !were.contains(team));
-    // Without the limits of a key: those are no less narrow afterwards.
+    // Without the limits of an API key, which stay the same.
     let now = definitions.role_set(draft.cx.access.role_ids());
     if is_more && depends_on_teams(&now) { refuse("team_ids") } else { Ok(()) }
 }
 
-/// Who ceases to be active is signed out everywhere, whoever writes it: made active again, they sign in anew.
+/// Deactivation ends all sessions of a user, regardless of the use case: a reactivated user has to sign in again.
 pub(super) fn end_sessions(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -112,7 +113,7 @@ pub(super) fn end_sessions(
     draft.update_for_rule(credential, &[next_generation(&image)?], Step::new(step.action, None))
 }
 
-/// The organization holds its administrators' ids, written in the commit that changes them; the last one stays.
+/// The organization stores the ids of its administrators, updated in the same commit; the last one cannot be removed.
 pub(super) fn keep_admins(
     draft: &mut Draft<'_>,
     before: Option<&Image>,

@@ -55,7 +55,7 @@ impl Rules for User {
     }
 }
 
-/// "Ada Lovelace" from its parts; `None` from nothing.
+/// Joins first and last name, such as "Ada Lovelace"; `None` if both are missing.
 pub(crate) fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
     match (first, last) {
         (None, None) => None,
@@ -64,7 +64,7 @@ pub(crate) fn full_name(first: Option<&str>, last: Option<&str>) -> Option<Strin
     }
 }
 
-/// Two names of the greatest length together would be longer than a name may be.
+/// Cuts a name: two names of maximum length together would exceed it.
 fn cut(mut name: String) -> String {
     if let Some((end, _)) = name.char_indices().nth(crate::model::schema::MAX_TEXT) {
         name.truncate(end);

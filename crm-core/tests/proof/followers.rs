@@ -1,4 +1,4 @@
-//! Followers and the worker: every change is told, whatever fails, whoever works beside, and whatever the feed forgot.
+//! Followers and the worker: every change is delivered, despite failures, concurrent workers, and gaps in the feed.
 
 use std::{
     collections::BTreeMap,
@@ -24,17 +24,17 @@ use crm_core::{
 
 use crate::support::{World, run};
 
-/// A budget that never ends a round.
+/// A budget that no round exhausts.
 const LONG: Duration = Duration::from_hours(1);
 
-/// How often each change was told.
+/// How often each change was delivered.
 type Told = BTreeMap<(Ref, String, u64), usize>;
 
 fn key(change: &Change) -> (Ref, String, u64) {
     (change.record, format!("{:?}", change.group), change.version)
 }
 
-/// An embedder's follower that notes what it is told.
+/// A follower of the embedder that records what it receives.
 #[derive(Clone, Default)]
 struct Index {
     told: Arc<Mutex<Told>>,
@@ -78,7 +78,7 @@ async fn write(world: &World, times: usize) {
     }
 }
 
-/// Every change that was committed, by the histories and not by the feed.
+/// Every committed change, from the histories and not from the feed.
 async fn all(worlds: &[&World]) -> Vec<(Ref, String, u64)> {
     use crm_core::store::{History as _, LogQuery};
     let mut all = Vec::new();
@@ -114,7 +114,7 @@ fn every_change_is_told_whatever_call_fails() {
                 return;
             }
             assert_eq!(report.failed().count(), 1, "call {call}: {report:?}");
-            // Where the place could not be given back, it is free after a minute.
+            // If the lease could not be released, it expires after a minute.
             world.clock.advance_seconds(60);
             let report = crm.worker().run(LONG).await;
             assert!(report.failed().next().is_none() && !report.more, "call {call}: {report:?}");
@@ -124,7 +124,7 @@ fn every_change_is_told_whatever_call_fails() {
     });
 }
 
-/// A follower that lets time pass and another run begin while it follows.
+/// A follower that lets time pass, and another run begin, while it follows.
 struct Slow {
     index: Index,
     clock: TestClock,
@@ -183,7 +183,7 @@ impl Background for Work {
     }
 }
 
-/// A follower of another name.
+/// A follower with another name.
 struct Named(&'static str, Index);
 
 #[async_trait]
@@ -252,7 +252,7 @@ fn names_of_the_crm_and_of_others_are_refused() {
     });
 }
 
-/// A follower that puts off what it is told, and fails once after that.
+/// A follower that puts off what it receives, and fails once after that.
 #[derive(Default)]
 struct Later {
     told: AtomicBool,
@@ -335,7 +335,7 @@ fn a_round_that_has_no_time_does_a_piece_of_everything() {
 #[test]
 fn what_the_feed_forgot_is_told_from_the_log() {
     run(async {
-        // Whatever call fails meanwhile.
+        // Each store call fails in turn; in the last pass none does.
         for call in (1..60).chain([1_000_000]) {
             let memory = MemoryStore::new();
             let (one, two) = (World::on(memory.clone(), 0).await, World::on(memory.clone(), 1).await);
@@ -352,7 +352,7 @@ fn what_the_feed_forgot_is_told_from_the_log() {
             write(&one, 130).await;
             write(&two, 70).await;
             memory.forget_feed();
-            // A tenant that came after the gap, and changes that the feed still has.
+            // A tenant created after the gap, and changes that the feed still has.
             let three = World::on(memory.clone(), 2).await;
             write(&two, 5).await;
             memory.faults().fail_call(call);

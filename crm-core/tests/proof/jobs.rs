@@ -1,5 +1,5 @@
-//! Jobs: begun at once, done piece by piece, by nobody but who asked for them; killed anywhere, they continue where they
-//! stood.
+//! Jobs: started at once and processed in pieces, only for the user who started them; after a kill at any point they
+//! continue where they stopped.
 
 use std::sync::Arc;
 
@@ -60,11 +60,11 @@ fn a_job_does_nothing_after_its_time_and_goes_on_where_it_stopped() {
         let job = jobs.deactivate_user(rep, to, None).await.unwrap();
         assert!(world.crm.actor(world.admin.tenant(), rep).await.is_err(), "deactivated at once");
         assert_eq!(job.status, JobStatus::Running);
-        // A slice of time that is over as it begins.
+        // A run slice that is over as it begins.
         let job = jobs.resume(job.id, world.crm.now()).await.unwrap();
         assert_eq!((job.status, job.done), (JobStatus::Running, 0));
         assert!(owners(&world, &leads).await.iter().all(|owner| *owner == Some(rep)));
-        // The store is out of reach half-way, behind the commit that takes the job and that of a piece: nothing that was
+        // The store fails half-way, after the commit that takes the job and the commit of a piece: nothing that was
         // done is lost.
         world.store.faults().fail_commit_after(2, Fault::Unavailable, 2);
         assert!(matches!(jobs.resume(job.id, soon(&world)).await, Err(Error::Unavailable(_))));
@@ -75,7 +75,7 @@ fn a_job_does_nothing_after_its_time_and_goes_on_where_it_stopped() {
         assert_eq!(job.status, JobStatus::Completed);
         assert!(job.finished_at.is_some() && job.held_back.is_empty());
         assert!(owners(&world, &leads).await.iter().all(|owner| *owner == world.manager.user()));
-        // Once it is done it stays done.
+        // A completed job stays completed.
         let again = jobs.resume(job.id, soon(&world)).await.unwrap();
         assert_eq!((again.version, again.done), (job.version, job.done));
     });
@@ -90,14 +90,14 @@ fn one_works_at_a_time_and_nobody_else_works_on_it() {
         let to = Handover::TransferTo(world.manager.user().unwrap());
         let jobs = world.crm.jobs(&world.admin);
         let job = jobs.deactivate_user(rep, to, None).await.unwrap();
-        // A process takes it and dies: nobody takes it from it before its time.
+        // A process takes it and dies: no other takes it over before the lease ends.
         world.store.faults().fail_commit_after(1, Fault::Unavailable, 2);
         let _ = jobs.resume(job.id, soon(&world)).await;
         let waiting = jobs.resume(job.id, soon(&world)).await.unwrap();
         assert_eq!((waiting.status, waiting.done), (JobStatus::Running, 0));
         assert!(owners(&world, &leads).await.iter().all(|owner| *owner == Some(rep)));
         world.clock.advance_seconds(60);
-        // Another who may read it sees it and does not do it; one who may not does not see it.
+        // Another user who may read it sees it but does not resume it; a user who may not does not see it.
         let reader = world.role("reader", vec![Grant::new(Kind::Job, Action::Read, Scope::All)], vec![]).await;
         let reader = world.actor_with("reader", vec![reader.id]).await;
         let seen = world.crm.jobs(&reader).resume(job.id, soon(&world)).await.unwrap();
@@ -123,7 +123,7 @@ fn a_key_answers_the_same_job_and_a_job_gives_nobody_more_than_they_have() {
         let own =
             world.crm.jobs(&world.manager).deactivate_user(world.admin.user().unwrap(), Handover::Leave, None).await;
         assert!(own.is_err(), "who may not deactivate a user starts no job for it");
-        // Nobody makes, changes or forges one by the ordinary use cases.
+        // The generic use cases cannot create, change or forge a job.
         let made = jobs.create(crm_core::jobs::NewJob::default()).await;
         assert!(matches!(made, Err(Error::Invalid(_))), "{made:?}");
     });
@@ -136,7 +136,7 @@ fn what_a_gate_holds_back_is_told_and_tried_once() {
         let leads = with_leads(&world, 3).await;
         let crm = &world.crm;
         let pipeline = crm.leads(&world.admin).get(leads[0]).await.unwrap().pipeline_id.unwrap();
-        // The target asks for an e-mail address, which one of them has.
+        // The target requires an email address, which one of the leads has.
         let mut changed = crm.pipelines(&world.admin).get(pipeline).await.unwrap().body().clone();
         for stage in &mut changed.stages {
             if stage.key == "contacted" {
@@ -150,7 +150,7 @@ fn what_a_gate_holds_back_is_told_and_tried_once() {
         let jobs = crm.jobs(&world.admin);
         let job = jobs.retire_stage(pipeline, "new", "contacted", None).await.unwrap();
         let job = jobs.resume(job.id, soon(&world)).await.unwrap();
-        // The ready tenant has a lead with an address of its own.
+        // The prepared tenant has a lead with an email address.
         assert_eq!((job.status, job.done, job.held_back.len()), (JobStatus::Completed, 2, 2));
         assert!(job.held_back.iter().all(|one| one.reason.contains("email")), "{:?}", job.held_back);
         let entering = crm.leads(&world.admin).create(NewLead { name: "Late".into(), ..Default::default() }).await;
@@ -158,7 +158,7 @@ fn what_a_gate_holds_back_is_told_and_tried_once() {
     });
 }
 
-/// The keys of the first two open stages of the deals' pipeline, the later one first.
+/// The keys of the first two open stages of the deal pipeline, the later one first.
 fn open_stages(world: &World) -> (String, String) {
     let mut open = world.deal_pipeline.stages.iter().filter(|stage| stage.kind == StageKind::Open);
     let to = open.next().unwrap().key.clone();
@@ -186,11 +186,11 @@ fn what_is_refused_for_its_key_has_no_effect() {
             assert_fault(jobs.retire_stage(pipeline, &from, &to, Some(key)).await, "idempotency_key too_long");
         }
         assert_eq!(world.snapshot(), before);
-        // The longest there may be.
+        // A key of the maximum length.
         let first = jobs.retire_stage(pipeline, &from, &to, Some(&long[1..])).await.unwrap();
         let again = jobs.retire_stage(pipeline, &from, &to, Some(&long[1..])).await.unwrap();
         assert_eq!((again.id, again.r#type.clone()), (first.id, "retire_stage".to_owned()));
-        // After a day the key is free.
+        // After a day the key can be used again.
         world.clock.advance_days(1);
         let next = jobs.deactivate_user(manager, Handover::Leave, Some("k")).await.unwrap();
         assert!(!world.crm.users(&world.admin).get(manager).await.unwrap().is_active);
@@ -214,7 +214,7 @@ fn a_job_its_first_step_and_its_key_are_there_together_or_not_at_all() {
             let job = jobs.deactivate_user(rep, Handover::Leave, Some("k")).await.unwrap();
             assert!(started.is_err() || started.unwrap().id == job.id);
             assert_eq!(jobs.list(&ListQuery::new()).await.unwrap().items.len(), 1);
-            // The user and the job, each once, by one commit.
+            // The user and the job, each once, in one commit.
             let log = world.crm.feed(None, 100_000).await.unwrap().changes.split_off(before);
             assert_eq!(log.len(), 2, "{log:?}");
             assert_eq!(log[0].1.commit, log[1].1.commit);
@@ -224,7 +224,7 @@ fn a_job_its_first_step_and_its_key_are_there_together_or_not_at_all() {
 
 #[test]
 fn retiring_a_stage_leaves_alone_what_has_left_it() {
-    // Listed and moved meanwhile; and moved between the decision and the commit.
+    // Moved after being listed; and moved between the decision and the commit.
     for lags in [true, false] {
         let (world, racing, deal) = run(async {
             let world = World::new().await;
@@ -264,7 +264,7 @@ fn handing_over_leaves_alone_what_was_given_to_somebody_else() {
     for lags in [true, false] {
         let (world, racing, leads) = run(async {
             let world = World::new().await;
-            // The first one is the ready tenant's own.
+            // The first one belongs to the prepared tenant.
             let leads = [vec![world.lead.id], with_leads(&world, 2).await].concat();
             let racing = RacingStore::on(world.store.clone());
             (world, racing, leads)
@@ -303,7 +303,8 @@ fn what_is_held_back_keeps_no_job_from_its_end_however_much_it_is() {
         let world = World::from_ready(store, ready);
         let deals = crm.deals(&world.admin);
         let (from, to) = open_stages(&world);
-        // 250 that the target stage refuses, all listed before the ten that it takes: of one sort value, by their ids.
+        // 250 deals that the target stage refuses, all listed before the ten that it accepts: with equal sort values,
+        // by id.
         let stage_id = Some(stage(&world.deal_pipeline, &from));
         for number in 0..260 {
             let source = (number >= 250).then(|| "web".to_owned());
@@ -330,13 +331,13 @@ fn what_is_held_back_keeps_no_job_from_its_end_however_much_it_is() {
     });
 }
 
-/// How many of a lead's changes are of a hand-over.
+/// The number of a lead's changes by a handover.
 async fn handed_over(world: &World, lead: Id) -> usize {
     let history = world.crm.leads(&world.admin).history(lead).await.unwrap();
     history.iter().filter(|change| change.action == "hand_over").count()
 }
 
-/// That all leads are the manager's, by one change each, and the job says so.
+/// Asserts that all leads belong to the manager, by one change each, and that the job reports this.
 async fn assert_done_once(world: &World, job: Id, leads: &[Id]) {
     let job = world.crm.jobs(&world.admin).get(job).await.unwrap();
     assert_eq!((job.status, job.due_at, job.attempts), (JobStatus::Completed, None, 0), "{:?}", job.failure);
@@ -347,7 +348,7 @@ async fn assert_done_once(world: &World, job: Id, leads: &[Id]) {
     assert!(owners(world, leads).await.iter().all(|owner| *owner == world.manager.user()));
 }
 
-/// A world with leads of two pieces, and the job of handing them over.
+/// A world with leads for two pieces, and the job that hands them over.
 async fn with_handover() -> (World, Vec<Id>, Id) {
     let world = World::new().await;
     let leads = [vec![world.lead.id], with_leads(&world, 28).await].concat();
@@ -359,7 +360,8 @@ async fn with_handover() -> (World, Vec<Id>, Id) {
 #[test]
 fn a_job_that_is_killed_anywhere_ends_as_one_that_is_not_and_no_row_is_done_twice() {
     run(async {
-        // Each store call fails in turn; then each commit loses its answer, before or after it was stored, for good.
+        // Each store call fails in turn; then each commit loses its response, before or after it was stored,
+        // permanently.
         let (world, leads, job) = with_handover().await;
         let before = world.store.faults().calls();
         world.crm.jobs(&world.admin).resume(job, soon(&world)).await.unwrap();
@@ -396,7 +398,7 @@ fn of_two_workers_one_commits_and_the_other_stops() {
     });
     let slow = world.crm.on(racing.clone());
     let (crm, admin, clock) = (world.crm.clone(), world.admin.clone(), world.clock.clone());
-    // Behind the commit that takes the job its lease runs out, and another worker does it.
+    // After the commit that takes the job its lease expires, and another worker completes it.
     let other = move || {
         clock.advance_seconds(61);
         let system = Actor::system(admin.tenant());
@@ -445,7 +447,7 @@ fn a_job_that_is_cancelled_stops_and_what_it_did_stays() {
     });
 }
 
-/// An embedder's job over the leads: even ones change, odd ones are refused.
+/// A job of the embedder over leads: even ones change, odd ones are refused.
 struct Count;
 
 #[async_trait]
@@ -485,7 +487,7 @@ impl JobHandler for Count {
     }
 }
 
-/// A job that cannot be done: for good, or this time.
+/// A job that fails, permanently or transiently.
 struct Fails(&'static str, fn() -> Error);
 
 #[async_trait]
@@ -523,14 +525,14 @@ fn an_embedder_has_jobs_of_their_own() {
         let job = jobs.start("acme.count", json!({"most": 60}), Some("k")).await.unwrap();
         let again = jobs.start("acme.count", json!({"most": 60}), Some("k")).await.unwrap();
         assert_eq!(again.id, job.id);
-        // A program without that system leaves it alone.
+        // A program without this system leaves it alone.
         let left = world.crm.jobs(&world.rep).resume(job.id, soon(&world)).await.unwrap();
         assert_eq!((left.status, left.machine_version), (JobStatus::Running, job.machine_version));
         let done = jobs.resume(job.id, soon(&world)).await.unwrap();
         assert_eq!((done.status, done.done, done.held_back.len()), (JobStatus::Completed, 30, 30));
         assert!(done.held_back[0].reason.contains("must be even"), "{:?}", done.held_back[0]);
         assert_eq!(done.product.as_ref().unwrap().0, json!({"changed": 30}));
-        // What it made is shown to whoever may see all that it tells of.
+        // The result is visible to users who may see everything that it reveals.
         for (name, rules, is_shown) in [("sees", vec![], true), ("blind", vec![hidden(Kind::Lead, "phone")], false)] {
             let role = world.role(name, vec![Grant::new(Kind::Job, Action::Read, Scope::All)], rules).await;
             let reader = world.actor_with(name, vec![role.id]).await;
@@ -556,7 +558,7 @@ fn what_fails_for_good_says_why_at_once_and_what_passes_is_tried_later_a_number_
             let job: Record<Job> = jobs.get(flaky).await.unwrap();
             let delay = job.due_at.unwrap().since(world.clock.now()) / 1_000_000;
             assert_eq!((job.attempts, delay), (attempt, (1_i64 << (attempt - 1)).min(3_600)));
-            // Not before its time.
+            // Not before it is due.
             assert_eq!(jobs.resume(flaky, soon(&world)).await.unwrap().machine_version, job.machine_version);
             world.clock.advance_seconds(delay);
         }
@@ -578,13 +580,13 @@ fn the_worker_finds_what_is_due_of_all_tenants_and_nothing_costs_two_reads() {
             let admin = admin.unwrap();
             crm.leads(&admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await.unwrap();
             let jobs = crm.jobs(&admin);
-            // Those that another program has to do, and those that fail, stand in nobody's way.
+            // Jobs for another program, and failing jobs, do not block the others.
             let ty = ["acme.flaky", "acme.broken", "acme.count"][number % 3];
             jobs.start(ty, json!({"most": 3}), None).await.unwrap();
             let job = jobs.start("acme.count", json!({"most": 60}), None).await.unwrap().id;
             begun.push((admin, job));
         }
-        // No time is no work, and no loss.
+        // Without time nothing is done, and nothing is lost.
         let round = crm.resume_jobs(later(0)).await.unwrap();
         assert!(round.more && round.counts.is_empty(), "{round:?}");
         let round = crm.resume_jobs(later(60)).await.unwrap();
@@ -599,7 +601,7 @@ fn the_worker_finds_what_is_due_of_all_tenants_and_nothing_costs_two_reads() {
     });
 }
 
-/// Deals that were won or lost, in so many custom properties of twenty choices each, whose names end so.
+/// Creates won and lost deals with so many custom properties of twenty choices each, whose names have a common ending.
 #[cfg(feature = "predictive")]
 async fn closed_deals(world: &World, count: usize, properties: usize, ending: &str) {
     use crm_core::{

@@ -1,4 +1,4 @@
-//! Systems of the embedder's own: what takes part in commits, what built-in roles may do by them, what they hide.
+//! Systems of the embedder: their part in commits, the permissions they give to built-in roles, and what they hide.
 
 use std::sync::{
     Arc, Mutex,
@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{World, assert_fault, assert_forbidden, assert_not_found, hidden, run};
 
-/// Counts what it is asked, and refuses while it is shut.
+/// Counts its calls, and refuses commits while it is shut.
 #[derive(Clone, Default)]
 struct Door {
     is_shut: Arc<AtomicBool>,
@@ -153,12 +153,12 @@ fn a_hook_takes_part_in_every_commit_and_may_refuse_it() {
         let leads = crm.leads(&world.rep);
         let lead = leads.create(NewLead { name: "Ada".into(), ..Default::default() }).await.unwrap();
         assert_eq!(door.asked(), 1);
-        // It sees what a write reads first, and what it names is read along.
+        // It sees the first reads of a write, and the records it names are read with them.
         assert!(door.reads.lock().unwrap().is_empty(), "nothing was cached yet");
         leads.update(lead.id, LeadPatch::new().job_title("one")).await.unwrap();
         assert!(door.reads.lock().unwrap().contains(&Lookup::Want(Want::Record(Ref::new(Kind::Lead, lead.id)))));
         assert_eq!(door.asked(), 1);
-        // Not in what writes nothing.
+        // It is not called if nothing is written.
         leads.get(lead.id).await.unwrap();
         leads.update(lead.id, LeadPatch::new().job_title("one")).await.unwrap();
         assert_eq!(door.asked(), 0);
@@ -199,7 +199,7 @@ fn a_system_grants_to_built_in_roles_of_organizations_that_were_there_before() {
         );
         let more = crm.built_in_grants(BuiltInRole::Support).len();
         assert_eq!(more, world.crm.built_in_grants(BuiltInRole::Support).len() + 2);
-        // Withheld as any that the program gives.
+        // It can be withheld like any permission that the program gives.
         let roles = crm.roles(&world.admin);
         let withheld = crm_core::roles::RolePatch::new().withheld(vec!["deal.read".into()]);
         roles.update(support, withheld).await.unwrap();

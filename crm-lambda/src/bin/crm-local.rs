@@ -1,5 +1,6 @@
-//! The CRM's API on this machine: to try it (`crm-local --demo`), to develop against it, to run it where there is no
-//! Lambda. Configured by the environment (docs/configuration.md); what is wrong is one line each, and exit code 2.
+//! The CRM's API on this machine: to try it out (`crm-local --demo`), to develop against it, and to run it outside
+//! Lambda. Configured by the environment (docs/configuration.md); faults of the configuration are printed one per line,
+//! with exit code 2.
 
 use std::{fmt::Write as _, io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
@@ -19,15 +20,16 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// Where many threads serve many requests, the system's allocator keeps what they had: the program chooses, never the library.
+/// Memory that the system allocator keeps after many requests on many threads is a matter of the program, so the
+/// allocator is chosen here and not in the library.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How often what has expired is removed.
+/// The interval at which expired data is removed.
 const SWEEP: Duration = Duration::from_hours(1);
-/// How often the worker has a round, and how long it takes on new pieces in one.
+/// The interval of the worker's rounds, and how long a round starts new pieces.
 const WORK: Duration = Duration::from_secs(2);
-/// The seed of the demo: the same organization every time.
+/// The seed of the demo data: every start creates the same organization.
 const SEED: u64 = 2026;
 
 const DEMO: &str = "Serves a demo organization with months of history, under keys made for this run; in memory unless \
@@ -42,10 +44,10 @@ struct Arguments {
     /// Serves a demo organization.
     #[arg(long, help = DEMO)]
     demo: bool,
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where records are kept.
+    /// Store.
     #[arg(long, value_name = "STORE", global = true, help = STORE)]
     store: Option<String>,
     #[command(subcommand)]
@@ -54,7 +56,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Command {
-    /// Brings PostgreSQL's schema up to date, or makes DynamoDB's table, and ends.
+    /// Migrates PostgreSQL's schema, or creates DynamoDB's table, and exits.
     Migrate,
 }
 
@@ -75,7 +77,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut environment = Environment::of_process().map_err(told)?;
     if arguments.demo {
-        // What --demo writes is not for a store that somebody works with.
+        // --demo must not write to a store that is in use.
         environment.forget("CRM_STORE");
     }
     if let Some(store) = &arguments.store {
@@ -123,7 +125,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     })
 }
 
-/// Done with the first SIGINT or SIGTERM; a second one ends the program at once.
+/// Completes with the first SIGINT or SIGTERM; a second one ends the program immediately.
 fn end() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -146,7 +148,7 @@ fn end() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Removes now and then what has expired.
+/// Removes expired data at an interval.
 async fn sweep(crm: crm_core::Crm, store: Opened) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
@@ -159,7 +161,7 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
     }
 }
 
-/// Does what is to be done in the background. What fails is told once, not every two seconds.
+/// Runs the worker at an interval. A failure is reported once, not every two seconds.
 async fn work(crm: crm_core::Crm, store: Opened) {
     let mut ticks = tokio::time::interval(WORK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -182,9 +184,9 @@ async fn work(crm: crm_core::Crm, store: Opened) {
     }
 }
 
-/// Tells where the API is, and how to begin.
+/// Prints the address of the API and how to begin.
 async fn announce(started: &Started, settings: &Settings, address: SocketAddr, demo: bool) -> Result<(), String> {
-    // What stands for all addresses is reached on this machine's own.
+    // An unspecified address is reached through the loopback address.
     let reached =
         if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
     let url = format!("http://{reached}");
@@ -202,7 +204,7 @@ async fn announce(started: &Started, settings: &Settings, address: SocketAddr, d
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("cannot write: {error}"))
 }
 
-/// Makes the demo organization, and tells how to sign in to it.
+/// Creates the demo organization, and returns how to sign in to it.
 async fn fill(started: &Started, url: &str) -> Result<String, String> {
     let filled = demo::fill(&started.crm, &started.policy, SEED).await;
     let hint = filled.map_err(|error| format!("the demo organization could not be made: {error}"))?;

@@ -24,8 +24,8 @@ mod users;
 
 use crm_core::{
     associations::Association, companies::Company, contacts::Contact, deals::Deal, interactions::Interaction,
-    leads::Lead, notes::Note, organizations::Organization, pipelines::Pipeline, rates::Rate, roles::Role,
-    scoring::ScoringModel, tasks::Task, teams::Team,
+    leads::Lead, notes::Note, organizations::Organization, pipelines::Pipeline, products::Product, rates::Rate,
+    roles::Role, scoring::ScoringModel, tasks::Task, teams::Team,
 };
 
 use crate::{
@@ -70,6 +70,7 @@ pub(crate) fn each_group(config: &Config, take: &mut dyn FnMut(Vec<Route>)) {
     take(pipelines::routes());
     take(properties::routes());
     take(records::collection::<Rate>());
+    take(records::collection::<Product>());
     take(records::collection::<Interaction>());
     take(records::collection::<Task>());
     take(tasks::routes());

@@ -1,4 +1,5 @@
-//! What is done in the background, by the ticker of crm-local and by the function `Worker` on Lambda: a round of the CRM's worker.
+//! Background work: a round of the CRM's worker, run by crm-local at an interval and by the function `Worker` on
+//! Lambda.
 
 use std::time::Duration;
 
@@ -6,18 +7,18 @@ use crm_core::{Crm, worker::Report};
 
 use super::stores::Opened;
 
-/// A round of the worker on a store.
+/// Runs a round of the worker on a store.
 pub async fn work(crm: &Crm, store: &Opened, budget: Duration) -> Report {
     crm.worker().lists_lag(store.lists_lag()).run(budget).await
 }
 
-/// What failed of a round, in words: a part each.
+/// Describes the failures of a round, one per part.
 pub fn failures(report: &Report) -> Option<String> {
     let all: Vec<String> = report.failed().map(|(part, error)| format!("{part}: {error}")).collect();
     Some(all.join("; ")).filter(|text| !text.is_empty())
 }
 
-/// What a round came to, in words.
+/// Describes the result of a round.
 pub fn summary(report: &Report) -> String {
     let done = report.parts.iter().filter_map(|(part, round)| Some((part, round.as_ref().ok()?)));
     let counts = done

@@ -1,5 +1,6 @@
-//! The Lambda function: API Gateway's events through the router, and three events of our own, which nobody sends through
-//! API Gateway and only who may invoke the function: `{"crm": "migrate"}`, `{"crm": "sweep"}` and `{"crm": "work"}`.
+//! The Lambda function: passes events of API Gateway to the router, and handles three events of its own, which cannot
+//! be sent through API Gateway but only by principals that may invoke the function: `{"crm": "migrate"}`, `{"crm":
+//! "sweep"}` and `{"crm": "work"}`.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -28,10 +29,10 @@ use super::{
 };
 use crate::{Problem, router};
 
-/// An event, as it came.
+/// An event as received.
 pub type Event = LambdaEvent<Box<RawValue>>;
 
-/// The function, with what is made once and kept.
+/// The function, with the state that is created once and kept.
 #[derive(Debug)]
 pub struct Function {
     settings: Settings,
@@ -45,23 +46,23 @@ struct Ready {
     store: Opened,
 }
 
-/// How long a round of the worker takes on new pieces: the next one begins each minute.
+/// How long a round of the worker starts new pieces: the next round begins each minute.
 const WORK: Duration = Duration::from_secs(50);
 
-/// An event that is for us and not for the router.
+/// An event of the function's own.
 #[derive(Deserialize)]
 struct Ours {
     crm: Option<String>,
 }
 
 impl Function {
-    /// With this configuration; nothing is made yet.
+    /// Creates the function with a configuration; nothing else is created yet.
     pub fn new(settings: Settings) -> Self {
         Self { settings, ready: OnceCell::new() }
     }
 
-    /// Makes everything, before the first event. Where that fails it is tried again with each request, so that a store
-    /// that was away for a moment, or is migrated only now, needs no new deployment.
+    /// Creates everything before the first event. If that fails, each request tries again, so that a store that was
+    /// unavailable for a moment, or is migrated only later, needs no new deployment.
     pub async fn warm(&self) {
         if let Err(error) = self.ready().await {
             tracing::error!(%error, "not ready");
@@ -77,10 +78,10 @@ impl Function {
         self.ready.get_or_try_init(make).await
     }
 
-    /// Answers an event.
+    /// Handles an event.
     ///
     /// # Errors
-    /// [`Diagnostic`] for an event that is none of API Gateway's and none of ours, and where one of ours fails.
+    /// [`Diagnostic`] for an event that is neither API Gateway's nor the function's own, and if one of its own fails.
     pub async fn handle(&self, event: Event) -> Result<Box<RawValue>, Diagnostic> {
         let text = event.payload.get();
         if let Ok(Ours { crm: Some(command) }) = serde_json::from_str(text) {
@@ -150,8 +151,8 @@ fn not_done(error: StartError) -> Diagnostic {
     failed("Store", &error)
 }
 
-/// API Gateway puts the name of a stage other than `$default` before the path. The router knows nothing of stages;
-/// what it answers (`Location`, the path of a cookie) goes by the whole path all the same.
+/// API Gateway puts the name of a stage other than `$default` before the path, which the router does not expect. The
+/// paths in responses (`Location`, the path of a cookie) still include it.
 fn leave_out_stage(request: &mut Request) {
     let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return };
     let Some(stage) = context.stage.as_deref().filter(|stage| *stage != "$default") else { return };

@@ -1,8 +1,8 @@
-//! What both programs share, `crm-local` and the Lambda function `bootstrap`: their configuration from the environment,
-//! and the CRM that it describes.
+//! The common part of the programs `crm-local` and `bootstrap`, the Lambda function: their configuration from the
+//! environment, and the CRM that it describes.
 //!
-//! [`Environment`] is read once, [`secrets`] fetches what an ARN names, [`Settings`] tells every fault at once, and
-//! [`start()`] makes of it what the router needs.
+//! [`Environment`] is read once, [`secrets`] fetches secrets given as an ARN, [`Settings`] reports all faults at once,
+//! and [`start()`] creates what the router needs.
 
 pub mod background;
 mod environment;
@@ -26,8 +26,8 @@ pub use settings::{LogFormat, MailerSetting, Settings, SignInSetting, StoreSetti
 pub use start::{StartError, Started, start};
 pub use worker::BlockingPool;
 
-/// Region and credentials, as the AWS SDK finds them: the environment, a profile, the machine's own role.
+/// Region and credentials, as the AWS SDK finds them: in the environment, a profile, or the role of the machine.
 async fn aws_config() -> aws_config::SdkConfig {
-    // Boxed: it is twenty kilobytes of state, and whoever waits for it would carry them.
+    // Boxed: it has twenty kilobytes of state, which every awaiting future would contain.
     Box::pin(aws_config::load_defaults(aws_config::BehaviorVersion::latest())).await
 }

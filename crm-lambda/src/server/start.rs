@@ -1,5 +1,4 @@
-//! From a configuration to the CRM and the router's own configuration: everything that is made once, before the first
-//! request.
+//! Startup: creates the CRM and the router's configuration from the settings, before the first request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,48 +16,48 @@ use super::{
 };
 use crate::{Config, OutsideIssuer, OwnSignIn, SignIn};
 
-/// How long a store may take to answer for the first time: Lambda gives a function ten seconds to begin.
+/// The timeout of the store's first response: Lambda gives a function ten seconds to initialize.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Why a deployment cannot start.
+/// The reason why a deployment cannot start.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store does not answer.
+    /// The store does not respond.
     #[error("the store {store} cannot be reached: {why}")]
     OutOfReach {
-        /// Which, without its secrets.
+        /// The store, without its secrets.
         store: String,
-        /// What it says.
+        /// The error.
         why: String,
     },
-    /// The store answers, and is not what it should be.
+    /// The store responds, but is not ready.
     #[error("the store {store} is not ready: {why}. Run `crm-local migrate`, or set CRM_MIGRATE=true")]
     NotReady {
-        /// Which, without its secrets.
+        /// The store, without its secrets.
         store: String,
-        /// What it says.
+        /// The error.
         why: String,
     },
-    /// There is no organization of the slug that an outside issuer's users are said to be of.
+    /// There is no organization with the slug that is configured for the users of an external issuer.
     #[error("CRM_OUTSIDE_ORGANIZATION: organization `{0}` not found: create it first or correct the slug")]
     NoOrganization(String),
 }
 
-/// What has been made.
+/// A started deployment.
 #[derive(Debug)]
 pub struct Started {
     /// The CRM.
     pub crm: Crm,
-    /// How it is served.
+    /// The configuration of the router.
     pub config: Config,
-    /// Its store.
+    /// The store.
     pub store: Opened,
-    /// How it signs in, where it does so itself.
+    /// The policy of the CRM's own sign-in.
     pub policy: Policy,
 }
 
-/// Opens the store, migrates it where that was asked for, asks it for a first answer (which also makes connections and
-/// their encryption), and makes clients and keys.
+/// Opens the store, migrates it if configured, waits for a first response (which also establishes connections and their
+/// encryption), and creates clients and keys.
 ///
 /// # Errors
 /// [`StartError`].
@@ -87,7 +86,7 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
     Ok(Started { crm, config, store, policy })
 }
 
-/// Opens a store, and says in words where it cannot be reached.
+/// Opens a store, with a readable error if it is unreachable.
 ///
 /// # Errors
 /// [`StartError::OutOfReach`].
@@ -95,7 +94,7 @@ pub async fn open(setting: &StoreSetting, connections: u32, program: Program) ->
     within(setting, Opened::open(setting, connections, program)).await?.map_err(|error| out_of_reach(setting, &error))
 }
 
-/// Brings a store up to date, and says in words what was done.
+/// Migrates a store, and returns a description of what was done.
 ///
 /// # Errors
 /// [`StartError::OutOfReach`].
@@ -110,11 +109,11 @@ async fn within<T>(setting: &StoreSetting, work: impl Future<Output = T>) -> Res
     })
 }
 
-/// How the AWS SDK begins to tell an error once more, for those who mend the SDK.
+/// Beginnings of the part of an AWS SDK error that repeats the error for developers of the SDK.
 const FOR_PROGRAMMERS: [&str; 5] =
     [" (DispatchFailure(", " (ServiceError(", " (TimeoutError(", " (ConstructionFailure(", " (ResponseError("];
 
-/// An error with what caused it, in one line: the outer one alone rarely tells.
+/// An error with its causes, in one line: the outermost error alone is rarely informative.
 fn line(error: &(dyn std::error::Error + 'static)) -> String {
     let mut told: Vec<String> = Vec::new();
     let mut next = Some(error);
@@ -135,7 +134,7 @@ fn out_of_reach(setting: &StoreSetting, error: &StoreError) -> StartError {
     StartError::OutOfReach { store: setting.to_string(), why: line(error) }
 }
 
-/// Reads what is not there: whatever the answer costs for the first time is paid before a request waits for it.
+/// Reads a record that does not exist, so that no request has to wait for the one-time costs of the first response.
 async fn first_answer(setting: &StoreSetting, crm: &Crm) -> Result<(), StartError> {
     let nobody = Actor::system(Id::NIL);
     match within(setting, crm.view_many(&nobody, &[])).await? {

@@ -1,8 +1,8 @@
-//! Sessions: each a family of refresh tokens that replace one another. A token that comes back after its successor is
-//! in use is stolen, or its successor is: the family ends.
+//! Sessions: families of refresh tokens that replace one another. The use of a token whose successor is already in use
+//! means that one of the two was stolen: the family ends.
 //!
-//! A session is over once it is archived, its time is over, or its user's credential is of a later generation. All
-//! sessions of a user end by that generation, in one write and without a list.
+//! A session is over if it is archived, it has expired, or its user's credential has a later generation. Incrementing
+//! the generation ends all sessions of a user in one write and without a list.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// Begins a session of a user whose credential says of which generation it is.
+/// Begins a session of a user, in the generation of the user's credential.
 pub(super) fn begin(
     draft: &mut Draft<'_>,
     policy: &Policy,
@@ -44,7 +44,7 @@ pub(super) fn begin(
     begin_sealed(draft, &seal, policy, credential, (id, secret), second_factor)
 }
 
-/// As [`begin`], where the organization itself is made by the same commit.
+/// Like [`begin`], if the same commit creates the organization.
 pub(super) fn begin_sealed(
     draft: &mut Draft<'_>,
     seal: &Seal,
@@ -73,15 +73,14 @@ pub(super) fn begin_sealed(
     Ok((image, token.into_text()))
 }
 
-/// Ends a session.
 fn end(draft: &mut Draft<'_>, session: &Arc<Image>, action: &'static str) -> Result<(), Stop> {
     draft.archive_checked(session, Step::new(action, None))
 }
 
-/// A session that still goes on, with its user; else why not.
+/// A live session with its user, or the error.
 type Live = Result<(Arc<Image>, Arc<Image>), AuthError>;
 
-/// Whether a session of a user still goes on. Reads three records.
+/// Returns the session of a user if it is live. Reads three records.
 fn live(draft: &mut Draft<'_>, session: Id, user: Id) -> Result<Live, Stop> {
     let refs = [Ref::new(Kind::Session, session), Ref::new(Kind::User, user), Ref::new(Kind::Credential, user)];
     for record in refs {
@@ -103,7 +102,7 @@ fn live(draft: &mut Draft<'_>, session: Id, user: Id) -> Result<Live, Stop> {
     Ok(Ok((session, user)))
 }
 
-/// Ends every session of a user but one. Nothing where the user has never had a password.
+/// Ends every session of a user except one. Has no effect for a user who never had a password.
 pub(super) fn end_all_but(draft: &mut Draft<'_>, user: Id, kept: Option<Id>, action: &'static str) -> Result<(), Stop> {
     let credential = Ref::new(Kind::Credential, user);
     let Some(image) = draft.peek(credential)? else { return Ok(()) };
@@ -162,7 +161,7 @@ impl Auth<'_> {
                 let since = rotated.map_or(i64::MAX, |rotated| draft.cx.now.since(rotated));
                 let in_grace = since <= micros(self.policy.refresh_grace);
                 if !(in_grace && token.is_held(image.at(SessionFields::previous_hash))) {
-                    // It is one of ours, and it was replaced before: two have it.
+                    // A token of this session that was replaced before: two parties have it.
                     end(draft, &image, "revoke")?;
                     log::add(draft, SecurityEventType::TokenReused, Some(user.id), None)?;
                     return Ok(Err(AuthError::InvalidToken));

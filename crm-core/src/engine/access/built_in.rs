@@ -1,34 +1,35 @@
-//! The roles that come with every organization. What the program gives them, the systems say, in the words of this file; it is
-//! stored nowhere: in force in every organization as soon as the program is, less what the organization withholds.
+//! The built-in roles of every organization. Their grants are declared by the systems, with the helpers of this module.
+//! They are not stored: a new version of the program changes them in every organization, except for permissions that
+//! the organization withholds.
 
 use crate::model::{
     access::{Action, Grant, Scope},
     value::Kind,
 };
 
-/// A role that comes with every organization.
+/// A role that every organization has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltInRole {
-    /// May do everything.
+    /// Has all permissions.
     Admin,
-    /// Leads a sales team.
+    /// Manages a sales team.
     SalesManager,
-    /// Sells.
+    /// Sells to customers.
     SalesRep,
-    /// Helps customers.
+    /// Supports customers.
     Support,
-    /// Wins leads.
+    /// Generates leads.
     Marketing,
-    /// Reads and reports.
+    /// Reads, reports on and exports records.
     Analyst,
 }
 
 impl BuiltInRole {
-    /// All of them.
+    /// All built-in roles.
     pub const ALL: [Self; 6] =
         [Self::Admin, Self::SalesManager, Self::SalesRep, Self::Support, Self::Marketing, Self::Analyst];
 
-    /// Its key in every organization.
+    /// Returns the key of the role in every organization.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -40,7 +41,7 @@ impl BuiltInRole {
         }
     }
 
-    /// What it is called at first.
+    /// Returns the initial name of the role.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Admin => "Administrator",
@@ -52,32 +53,30 @@ impl BuiltInRole {
         }
     }
 
-    /// The role of a key.
+    /// Returns the role with a key.
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.key() == key)
     }
 }
 
 impl Grant {
-    /// Grants of some actions on a kind, over the same records.
+    /// Creates grants of several actions on a kind, with the same scope.
     pub fn of(resource: Kind, actions: &[Action], scope: Scope) -> Vec<Self> {
         actions.iter().map(|&action| Self::new(resource, action, scope)).collect()
     }
 }
 
-/// Reading all of a kind: what a person must see to work at all, whatever their role.
+/// Grants reading all records of a kind: those that every user needs regardless of role.
 pub(crate) fn shared(kind: Kind) -> Vec<Grant> {
     Grant::of(kind, &[Action::Read], Scope::All)
 }
 
-/// Making, seeing and changing.
 pub(crate) const WRITE: [Action; 3] = [Action::Create, Action::Read, Action::Update];
-/// All that one does with one's own.
+/// All actions of the owner of a record.
 pub(crate) const KEEP: [Action; 4] = [Action::Create, Action::Read, Action::Update, Action::Archive];
-/// What one studies records by.
 const STUDY: [Action; 3] = [Action::Read, Action::Report, Action::Export];
 
-/// What sales does with a kind of record that it sells by (leads, contacts, companies, deals).
+/// The grants of sales roles on leads, contacts, companies and deals.
 pub(crate) fn sold_by(kind: Kind, role: BuiltInRole) -> Vec<Grant> {
     match role {
         BuiltInRole::SalesManager => {
@@ -90,7 +89,7 @@ pub(crate) fn sold_by(kind: Kind, role: BuiltInRole) -> Vec<Grant> {
     }
 }
 
-/// What everybody does with a kind of record that work is noted in (tasks, interactions, notes).
+/// The grants of all roles on tasks, interactions and notes.
 pub(crate) fn worked_with(kind: Kind, role: BuiltInRole) -> Vec<Grant> {
     match role {
         BuiltInRole::SalesManager => Grant::of(kind, &[&KEEP[..], &STUDY[1..]].concat(), Scope::Team),

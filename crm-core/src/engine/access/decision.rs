@@ -1,4 +1,4 @@
-//! The decision: may this actor do this, to this record, and which records may the actor see.
+//! The access decision: whether an actor may perform an action on a record, and which records the actor may see.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// An actor's rights at one moment, under one epoch of the definitions and one of access.
+/// The rights of an actor at one time, under one definitions epoch and one access epoch.
 #[derive(Clone, Debug)]
 pub struct Access<'a> {
     actor: &'a Actor,
@@ -30,100 +30,99 @@ pub struct Access<'a> {
     now: Time,
 }
 
-/// Why something is allowed or not, for a person to read.
+/// The result of an access decision, with a readable reason.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Explanation {
-    /// Whether it is allowed.
+    /// `true` if the action is allowed.
     pub allowed: bool,
-    /// The permission in question.
+    /// The permission that was checked.
     pub permission: String,
-    /// The grant that allows it; `None` for the system and where nothing does.
+    /// The grant that allows the action; `None` for the system actor and if no grant does.
     pub grant: Option<Grant>,
-    /// In words.
+    /// The reason as text.
     pub reason: String,
 }
 
 impl<'a> Access<'a> {
-    /// The rights of an actor, under what was read of them: none of an actor of whom nothing was read.
+    /// Creates the rights of an actor from what was read. An actor whose rights were not read has none.
     pub(crate) fn new(actor: &'a Actor, authority: &'a Authority, now: Time) -> Self {
         let (role_ids, teams, limits) = authority.of(actor);
         let mut roles = authority.role_set(role_ids);
-        // The one place where an actor's limits hold: all that follows asks what is left.
+        // Limits are applied only here; all other methods use the reduced roles.
         if let Some(limits) = &limits {
             roles = Arc::new(roles.within(limits));
         }
         Self { actor, authority, role_ids, teams, limits, roles, now }
     }
 
-    /// The same rights at another moment.
+    /// Returns the same rights at another time.
     #[must_use]
     pub(crate) fn at(&self, now: Time) -> Self {
         Self { now, ..self.clone() }
     }
 
-    /// What they were read from.
     pub(crate) const fn authority(&self) -> &'a Authority {
         self.authority
     }
 
-    /// The ids of the actor's roles.
+    /// Returns the ids of the actor's roles.
     pub const fn role_ids(&self) -> &'a [Id] {
         self.role_ids
     }
 
-    /// The actor's own teams, the primary one first.
+    /// Returns the actor's own teams, primary team first.
     pub const fn own_teams(&self) -> &'a [Id] {
         self.teams
     }
 
-    /// False for what the actor's limits leave out, whatever the roles grant and whoever owns the record.
+    /// Returns `false` if the actor's limits exclude the permission, regardless of roles and ownership.
     pub fn is_within_limits(&self, permission: Permission) -> bool {
         self.limits.as_ref().is_none_or(|limits| limits.contains(&permission))
     }
 
-    /// Whose rights.
+    /// Returns the actor.
     pub const fn actor(&self) -> &'a Actor {
         self.actor
     }
 
-    /// The definitions under which they hold.
+    /// Returns the definitions under which the rights apply.
     pub fn definitions(&self) -> &'a Definitions {
         self.authority
     }
 
-    /// What the roles grant together.
+    /// Returns the combined grants of the actor's roles.
     pub fn roles(&self) -> &RoleSet {
         &self.roles
     }
 
-    /// True where some grant gives the permission, for at least some records.
+    /// Returns `true` if any grant gives the permission, for at least some records.
     pub fn has(&self, permission: Permission) -> bool {
         self.actor.is_system() || !self.roles.grants(permission).is_empty()
     }
 
-    /// Nothing where some grant gives the permission.
+    /// Checks that any grant gives the permission.
     ///
     /// # Errors
-    /// [`Error::Forbidden`].
+    /// [`Error::Forbidden`] if none does.
     pub fn demand(&self, permission: Permission) -> Result<(), Error> {
         if self.has(permission) { Ok(()) } else { Err(Error::forbidden(permission)) }
     }
 
-    /// True where some grant gives the permission for every record, without a condition.
+    /// Returns `true` if a grant gives the permission for all records, without a condition.
     pub fn has_all(&self, permission: Permission) -> bool {
         let mut grants = self.roles.grants(permission).iter();
         self.actor.is_system() || grants.any(|grant| grant.scope == Scope::All && grant.condition.is_none())
     }
 
-    /// Nothing where some grant gives the permission for every record, without a condition.
+    /// Checks that a grant gives the permission for all records, without a condition.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], with the scope that is missing.
+    /// [`Error::Forbidden`] with the missing scope.
     pub fn demand_all(&self, permission: Permission) -> Result<(), Error> {
         if self.has_all(permission) { Ok(()) } else { Err(self.lacking(permission, Scope::All)) }
     }
 
-    /// The error of a permission that the actor has not in this scope.
+    /// Returns the error for a permission that the actor does not have in the needed scope.
     fn lacking(&self, permission: Permission, needed: Scope) -> Error {
         let held = self.widest(permission);
         let conditional = held.is_some_and(|held| held >= needed);
@@ -131,8 +130,8 @@ impl<'a> Access<'a> {
         Error::Forbidden { permission, field: None, scope }
     }
 
-    /// The error of what the actor may not do to a record: names the scope that would cover it, where the actor has the
-    /// permission in a narrower one.
+    /// Returns the error for a forbidden action on a record. If the actor has the permission in a narrower scope, it
+    /// names the scope that would cover the record.
     pub(crate) fn refusal(&self, action: Action, image: &Image) -> Error {
         let permission = Permission::new(image.kind(), action);
         if !self.has(permission) {
@@ -143,12 +142,12 @@ impl<'a> Access<'a> {
         self.lacking(permission, needed)
     }
 
-    /// Whether the actor may do this to this record, as it is.
+    /// Returns `true` if the actor may perform the action on the record in its current state.
     pub fn allows(&self, action: Action, image: &Image) -> bool {
         self.actor.is_system() || self.granting(action, image).is_some()
     }
 
-    /// The widest scope in which the actor has a permission.
+    /// Returns the widest scope in which the actor has a permission.
     pub fn widest(&self, permission: Permission) -> Option<Scope> {
         if self.actor.is_system() {
             return Some(Scope::All);
@@ -166,7 +165,7 @@ impl<'a> Access<'a> {
         })
     }
 
-    /// Which grant allows it, or why none does.
+    /// Returns the grant that allows an action on a record, or the reason why none does.
     pub fn explain(&self, action: Action, image: &Image) -> Explanation {
         let permission = Permission::new(image.kind(), action);
         let (allowed, grant, reason) = if self.actor.is_system() {
@@ -193,8 +192,8 @@ impl<'a> Access<'a> {
         Explanation { allowed, permission: permission.to_string(), grant, reason }
     }
 
-    /// What holds of the records of a kind on which the actor has a permission: the same decision as
-    /// [`Access::allows`], as part of a query.
+    /// Returns the condition that selects the records of a kind on which the actor has a permission: the same decision
+    /// as [`Access::allows`], as part of a query.
     pub fn predicate(&self, action: Action, decl: &'static KindDecl) -> Predicate {
         if self.actor.is_system() {
             return Predicate::always();
@@ -203,7 +202,7 @@ impl<'a> Access<'a> {
         for grant in self.roles.grants(Permission::new(decl.kind, action)) {
             let mut part = self.within(grant.scope, decl);
             if let Some(condition) = &grant.condition {
-                // A condition that no longer compiles (a property was archived) grants nothing.
+                // A condition that no longer compiles, because a property was archived, grants nothing.
                 part = part.and(self.compile_condition(decl, condition).unwrap_or_else(Predicate::never));
             }
             any = any.or(part);
@@ -227,10 +226,10 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// Compiles a filter of the actor's: hidden fields do not exist in it.
+    /// Compiles a filter given by the actor. Hidden fields are reported as unknown.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every fault.
+    /// [`Error::Invalid`] with all faults.
     pub fn compile(&self, decl: &KindDecl, filter: &crate::model::filter::Filter) -> Result<Predicate, Error> {
         let typing = self.typing(decl.kind);
         self.compiler(decl, &typing).compile(filter).map_err(|faults| {
@@ -242,10 +241,10 @@ impl<'a> Access<'a> {
         })
     }
 
-    /// The field of a name as the actor sees it.
+    /// Resolves a field name as the actor sees it.
     ///
     /// # Errors
-    /// `unknown_field`.
+    /// `unknown_field` if the field does not exist or is hidden from the actor.
     pub fn resolve(&self, decl: &KindDecl, name: &str) -> Result<(Path, FieldType), crate::model::value::Fault> {
         let typing = self.typing(decl.kind);
         self.compiler(decl, &typing).resolve(name)
@@ -260,8 +259,9 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// Own: a field that makes it the actor's, or shared with the actor or a team of the actor's. Team: a team of the
-    /// actor's subtree, or own. A kind that nobody owns is covered by scope all alone.
+    /// Scope own: records that an owner field assigns to the actor, or that are shared with the actor or one of the
+    /// actor's teams. Scope team: these, and the records of the actor's teams and the teams below them. Records of a
+    /// kind without owner fields are covered by scope all only.
     fn within(&self, scope: Scope, decl: &KindDecl) -> Predicate {
         if scope == Scope::All {
             return Predicate::always();
@@ -287,29 +287,29 @@ impl<'a> Access<'a> {
         any
     }
 
-    /// The actor's teams and all below them.
+    /// Returns the actor's teams and all teams below them.
     pub fn team_ids(&self) -> Vec<Id> {
         self.authority.team_subtree(self.teams)
     }
 
-    /// The fields of a kind that do not exist for the actor; `None` where all do.
+    /// Returns the fields of a kind that are hidden from the actor; `None` if there are none.
     pub fn hidden(&self, kind: Kind) -> Option<&HashSet<String>> {
         if self.actor.is_system() { None } else { self.roles.hidden(kind) }
     }
 
-    /// True where the field does not exist for the actor.
+    /// Returns `true` if the field is hidden from the actor.
     pub fn is_hidden(&self, kind: Kind, field: &str) -> bool {
         !self.actor.is_system() && self.roles.is_hidden(kind, field)
     }
 
-    /// True where the actor may see the field and not write it.
+    /// Returns `true` if the actor may see the field but not write it.
     pub fn is_read_only(&self, kind: Kind, field: &str) -> bool {
         !self.actor.is_system() && self.roles.is_read_only(kind, field)
     }
 
-    /// The change without the fields that the actor may not see. Where one is left out, so is what would tell it: of what
-    /// other records the step was, which pipeline it moved in, and a use case that says what it did (`score`, `convert`)
-    /// is told as an update.
+    /// Returns the change without the fields that the actor may not see. If a field is removed, everything that would
+    /// reveal it is removed too: the other records of the step, the pipeline of a stage move, and the name of the use
+    /// case (`score`, `convert`), which becomes `update`.
     pub fn mask_change(&self, mut change: crate::model::change::Change) -> crate::model::change::Change {
         let kind = change.record.kind;
         if self.hidden(kind).is_none() {
@@ -327,8 +327,8 @@ impl<'a> Access<'a> {
         change
     }
 
-    /// The faults of a record without the names of fields that the actor may not see. That there is no such field, which
-    /// is told of fields that the actor has named, stays.
+    /// Returns the faults of a record without the names of fields that the actor may not see. `unknown_field`, which is
+    /// reported only for fields that the actor named, is kept.
     pub(crate) fn mask_faults(&self, kind: Kind, faults: Faults) -> Faults {
         if self.hidden(kind).is_none() {
             return faults;
@@ -347,7 +347,7 @@ impl<'a> Access<'a> {
         told
     }
 
-    /// The error without the names of fields that the actor may not see.
+    /// Returns the error without the names of fields that the actor may not see.
     pub(crate) fn mask_error(&self, error: Error) -> Error {
         match error {
             Error::Conflict { record, current, mut fields } => {
@@ -366,7 +366,7 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// The record without what the actor may not see, and without secrets.
+    /// Returns the record without the values that the actor may not see, and without secrets.
     pub fn mask(&self, image: &Arc<Image>) -> Arc<Image> {
         let secret = image.decl.fields.iter().any(|field| field.marks.secret);
         let hidden = self.hidden(image.kind());
@@ -392,8 +392,8 @@ impl<'a> Access<'a> {
         Arc::new(masked)
     }
 
-    /// A job tells as little of records as the records do: its place and product are left out where they tell of a kind or
-    /// a field (`lead`, `lead.score`) that is hidden from the actor.
+    /// Removes the place and product of a job if they disclose a kind or a field (`lead`, `lead.score`) that is hidden
+    /// from the actor.
     fn mask_job(&self, job: &mut Image) {
         let is_hidden = |one: &Value| {
             let (kind, field) = one.as_text().map_or(("", None), |text| match text.split_once('.') {
@@ -428,13 +428,13 @@ fn one_of(field: usize, decl: &KindDecl, operands: Vec<Value>) -> Predicate {
     })
 }
 
-/// The types of a tenant's custom properties, less what some roles hide.
+/// The types of a tenant's custom properties, without those that some roles hide.
 struct Typing<'a> {
     definitions: &'a Definitions,
     kind: Kind,
     roles: Option<&'a RoleSet>,
-    /// True for what somebody asks now: a value that no record can have is then a slip, and is told. What is kept (a
-    /// grant's condition) outlives the options that it names.
+    /// `true` for filters in a request: a value that no record can have is reported as an error. A stored filter, such
+    /// as the condition of a grant, may name options that no longer exist.
     closed: bool,
 }
 
@@ -450,7 +450,7 @@ impl PropertyTypes for Typing<'_> {
             (Some(key), ..) => {
                 let property = self.definitions.property(self.kind, key)?;
                 let closed = matches!(property.r#type, PropertyType::Select | PropertyType::MultiSelect);
-                // Archived options too: records may still have them.
+                // Includes archived options, because records may still have them.
                 closed.then(|| property.options.iter().map(|option| option.value.clone()).collect())
             }
             (None, "status", Some(kind)) => {

@@ -1,5 +1,5 @@
-//! Nobody makes themselves, or anybody, more than they are. What a user, a role, a team and an API key may become, their rules
-//! say in these words.
+//! Prevention of privilege escalation: no actor can give themselves or others more rights than they have. Used by the
+//! rules of users, roles, teams and API keys.
 
 use super::RoleSet;
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// Nothing where the actor holds all that is granted, and `whole`, of which it is a part, is held to every field rule
-/// that the actor is held to.
+/// Checks that the actor has all granted permissions, and that every field rule of the actor also applies to `whole`,
+/// the roles that the grants are part of.
 pub(crate) fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleSet) -> Result<(), Stop> {
     let own = draft.cx.access.roles();
     if let Some(grant) = granted.all().find(|grant| !own.covers(grant)) {
@@ -30,20 +30,20 @@ pub(crate) fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleS
     Ok(())
 }
 
-/// The refusal of what would spare somebody a field rule.
+/// Returns the error for a write that would exempt a user from a field rule.
 pub(crate) fn of_rule(rule: &FieldRule) -> Error {
     let action = if rule.access == FieldAccess::ReadOnly { Action::Update } else { Action::Read };
     Error::Forbidden { permission: Permission::new(rule.kind, action), field: Some(rule.field.clone()), scope: None }
 }
 
-/// True where the second set allows anything, or shows any field, that the first does not.
+/// Returns `true` if the second set grants a permission, or shows a field, that the first does not.
 pub(crate) fn raises(now: &RoleSet, then: &RoleSet) -> bool {
     then.all().any(|grant| !now.covers(grant))
         || !now.covers_unread(then)
         || now.rules().any(|rule| !then.has_rule(rule))
 }
 
-/// True where what these roles grant depends on the teams that one is in.
+/// Returns `true` if the records that these roles cover depend on the teams of the user.
 pub(crate) fn depends_on_teams(roles: &RoleSet) -> bool {
     let everywhere = |grant: &Grant| {
         let all = roles.grants(Permission::new(grant.resource, grant.action)).iter();
@@ -52,8 +52,8 @@ pub(crate) fn depends_on_teams(roles: &RoleSet) -> bool {
     !roles.all().all(everywhere)
 }
 
-/// Whoever changes what somebody may do relies on what they may do themselves: a commit that overtakes the withdrawal of
-/// that is decided again.
+/// Guards the actor's own user record when they change rights, so that the write is decided again if their own rights
+/// are revoked concurrently.
 pub(crate) fn hold_own_rights(draft: &mut Draft<'_>, after: &Image) -> Result<(), Stop> {
     let Some((user, _)) = draft.cx.actor.looked_up() else { return Ok(()) };
     let me = Ref::new(Kind::User, user);

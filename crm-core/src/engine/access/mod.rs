@@ -1,4 +1,4 @@
-//! Access control: permissions and grants as data, the actor, and the decision.
+//! Access control: permissions and grants as data, actors, and the access decision.
 
 pub(crate) mod built_in;
 mod decision;

@@ -1,6 +1,6 @@
-//! What an actor may do as the store says it: the roles and teams of a user who has signed in, whether user and session
-//! (or API key) are still good, and what a key is limited to. Read once, cached, and read again when the tenant's access
-//! epoch moves.
+//! The rights of an actor as stored: the roles and teams of an authenticated user, whether the user and the session or
+//! API key are still valid, and the limits of a key. Rights are cached and read again when the tenant's access epoch
+//! changes.
 
 use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
@@ -15,30 +15,29 @@ use crate::{
     },
 };
 
-/// How long a session is believed to go on without another look, in microseconds. A session that its own user ended does
-/// not move the epoch, so this is how long it may be used after that.
+/// The time for which a session is used without reading it again, in microseconds. Ending one's own session does not
+/// change the epoch, so a session can be used this long after that.
 const SESSION_BELIEVED: i64 = 30_000_000;
 
-/// What the store says of an actor.
+/// The stored rights of an actor.
 #[derive(Clone, Debug)]
 pub struct Rights {
-    /// Of whom.
+    /// The user and how they are authenticated.
     who: (Id, By),
-    /// The access epoch it was read under.
+    /// The access epoch under which the rights were read.
     pub(crate) epoch: Id,
     read_at: Time,
     roles: Arc<[Id]>,
     teams: Arc<[Id]>,
     limits: Option<Arc<BTreeSet<Permission>>>,
     ends_at: Option<Time>,
-    /// The hash of a key's secret, and that of the one before with the time until which it is good.
+    /// The hash of a key's secret, and the hash of the previous secret with the time at which that expires.
     secret: Value,
     previous: Option<(Value, Time)>,
-    /// When a key's use was last noted.
+    /// The time at which the use of a key was last recorded.
     pub(crate) last_used_at: Option<Time>,
 }
 
-/// A record among what was read.
 fn record(got: &[(Want, Got)], record: Ref) -> Option<&Arc<Image>> {
     got.iter().find_map(|(want, got)| match (want, got) {
         (Want::Record(wanted), Got::Record(image)) if *wanted == record => image.as_ref(),
@@ -51,7 +50,7 @@ fn ids(image: &Image, field: UserFields) -> Arc<[Id]> {
 }
 
 impl Rights {
-    /// The records that tell of an actor; none of one that vouches for themselves.
+    /// Returns the records from which the rights of an actor are read; none for an actor for whom the embedder vouches.
     pub(crate) fn wants(actor: &Actor) -> Vec<Want> {
         let Some((user, by)) = actor.looked_up() else { return Vec::new() };
         let more = match by {
@@ -62,7 +61,8 @@ impl Rights {
         std::iter::once(Ref::new(Kind::User, user)).chain(more).map(Want::Record).collect()
     }
 
-    /// What these records say of an actor; `None` where they may not act. They were read after the access epoch was.
+    /// Derives the rights of an actor from these records, which were read after the access epoch. Returns `None` if the
+    /// actor may not act.
     pub(crate) fn read(actor: &Actor, got: &[(Want, Got)], epoch: Id, now: Time) -> Option<Self> {
         let (id, by) = actor.looked_up()?;
         let user = record(got, Ref::new(Kind::User, id)).filter(|user| may_act(user))?;
@@ -96,7 +96,7 @@ impl Rights {
         Some(rights)
     }
 
-    /// Those of a user's own record, without a look at a session.
+    /// Returns the rights stored in a user's own record, without checking a session.
     fn of_user(user: &Image, by: By, epoch: Id, now: Time) -> Self {
         Self {
             who: (user.id, by),
@@ -112,20 +112,20 @@ impl Rights {
         }
     }
 
-    /// What a key is limited to; nothing for what is no key.
+    /// Returns the limits of a key; empty for other rights.
     #[cfg(feature = "auth")]
     pub(crate) fn limits(&self) -> &BTreeSet<Permission> {
         static NONE: BTreeSet<Permission> = BTreeSet::new();
         self.limits.as_deref().unwrap_or(&NONE)
     }
 
-    /// The same, the key's use being noted at this time.
+    /// Returns the same rights with a later recorded use of the key.
     #[cfg(feature = "auth")]
     pub(crate) fn used_at(&self, time: Time) -> Self {
         Self { last_used_at: Some(time), ..self.clone() }
     }
 
-    /// False where they are too old to say that a session goes on: they are to be read again.
+    /// Returns `false` if the rights are too old to prove that a session is valid. They must then be read again.
     pub(crate) fn are_fresh(&self, now: Time) -> bool {
         match self.who.1 {
             By::Session(_) => (0..=SESSION_BELIEVED).contains(&now.since(self.read_at)),
@@ -133,34 +133,34 @@ impl Rights {
         }
     }
 
-    /// True where session or key have come to their end.
+    /// Returns `true` if the session or key has expired.
     pub(crate) fn have_ended(&self, now: Time) -> bool {
         self.ends_at.is_some_and(|ends| ends <= now)
     }
 
-    /// True where this is the hash of the key's secret, or of the one before while that is still good.
+    /// Returns `true` if this is the hash of the key's secret, or of the previous secret while that is still valid.
     pub(crate) fn hold(&self, hash: &str, now: Time) -> bool {
         let is = |stored: &Value| stored.as_text().is_some_and(|stored| are_same(stored, hash));
         is(&self.secret) || self.previous.as_ref().is_some_and(|(previous, until)| now < *until && is(previous))
     }
 }
 
-/// Compares two hashes in a time that does not tell where they differ.
+/// Compares two hashes in constant time.
 fn are_same(one: &str, other: &str) -> bool {
     let differing = one.bytes().zip(other.bytes()).fold(0, |differing, (a, b)| differing | (a ^ b));
     one.len() == other.len() && std::hint::black_box(differing) == 0
 }
 
-/// True for a user who may act.
+/// Returns `true` if the user is active and not archived.
 pub(crate) fn may_act(user: &Image) -> bool {
     !user.is_archived() && user.at(UserFields::is_active) == &Value::Bool(true)
 }
 
-/// The permissions that an actor is limited to, where it is.
+/// The permissions to which an actor is limited, if any.
 type Limits = Option<Arc<BTreeSet<Permission>>>;
 
-/// Under which an actor acts: a tenant's definitions and what the store says of the actor, as they were at one moment.
-/// Every decision is made under one. It derefs to the definitions.
+/// The basis of an actor's decisions: a tenant's definitions and the actor's stored rights at one time. Derefs to the
+/// definitions.
 #[derive(Clone, Debug, Default)]
 pub struct Authority {
     definitions: Arc<Definitions>,
@@ -172,19 +172,19 @@ impl Authority {
         Self { definitions, rights }
     }
 
-    /// True while both are what these epochs stand for.
+    /// Returns `true` if definitions and rights are those of these epochs.
     pub(crate) fn holds_under(&self, epochs: Epochs) -> bool {
         self.definitions.epoch == epochs.definitions
             && self.rights.as_ref().is_none_or(|rights| rights.epoch == epochs.access)
     }
 
-    /// The epochs that it was read under; of one without rights of a user, the access epoch is nil.
+    /// Returns the epochs under which this was read. Without rights of a user, the access epoch is nil.
     pub(crate) fn epochs(&self) -> Epochs {
         let access = self.rights.as_ref().map_or(Id::NIL, |rights| rights.epoch);
         Epochs { definitions: self.definitions.epoch, access }
     }
 
-    /// The same definitions, and what a user's own record says of them.
+    /// Returns the same definitions with the rights stored in a user's own record.
     #[cfg(feature = "auth")]
     pub(crate) fn for_user(&self, actor: &Actor, user: &Image, now: Time) -> Self {
         let by = actor.looked_up().map_or(By::User, |(_, by)| by);
@@ -192,8 +192,8 @@ impl Authority {
         Self { definitions: Arc::clone(&self.definitions), rights: Some(Arc::new(rights)) }
     }
 
-    /// The roles, the teams and the limits of an actor: as they vouch for themselves, or as the store says; none of any
-    /// other actor than the one whose rights were read.
+    /// Returns the roles, teams and limits of an actor: those that the embedder vouches for, or the stored ones. An
+    /// actor other than the one whose rights were read has none.
     pub(super) fn of<'a>(&'a self, actor: &'a Actor) -> (&'a [Id], &'a [Id], Limits) {
         let Some(who) = actor.looked_up() else {
             return (actor.roles(), actor.teams(), actor.shared_limits().cloned());

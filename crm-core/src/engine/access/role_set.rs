@@ -1,4 +1,4 @@
-//! What several roles grant together.
+//! The combined grants and field rules of several roles.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -8,27 +8,28 @@ use crate::model::{
     value::{Id, Kind},
 };
 
-/// Grants and field rules of a set of roles. Grants add up; so do field rules: a field that one role hides is hidden,
-/// whatever the others say.
+/// The grants and field rules of a set of roles. Both accumulate: a field that one role hides is hidden, regardless of
+/// the others.
 ///
-/// A newer program may have stored what this one does not know. A grant that this one cannot read grants nothing, and its
-/// role is given only by who has it, or `admin`; a field rule of an unknown access hides the field.
+/// A newer program may have stored roles that this version cannot read completely. An unreadable grant grants nothing,
+/// and its role can be assigned only by users who have it or `admin`. A field rule with an unknown access hides the
+/// field.
 #[derive(Debug, Default)]
 pub struct RoleSet {
     grants: HashMap<Permission, Vec<Grant>>,
-    /// The roles that hold a grant which this program cannot read.
+    /// The roles with a grant that this version cannot read.
     unread: BTreeSet<Id>,
-    /// True where one of the roles is `admin`.
+    /// `true` if one of the roles is `admin`.
     is_admin: bool,
-    /// The rules as they are given.
+    /// The rules as stored.
     rules: Vec<FieldRule>,
-    /// With what would tell a hidden field.
+    /// Includes fields that would reveal a hidden field.
     hidden: HashMap<Kind, HashSet<String>>,
     read_only: HashMap<Kind, HashSet<String>>,
 }
 
 impl RoleSet {
-    /// From the roles' grants and rules.
+    /// Creates the set from the grants and rules of roles.
     pub fn new<'a>(grants: impl Iterator<Item = &'a Grant>, rules: impl Iterator<Item = &'a FieldRule>) -> Self {
         let mut set = Self::default();
         for grant in grants {
@@ -38,7 +39,7 @@ impl RoleSet {
             }
         }
         for list in set.grants.values_mut() {
-            // The widest first, so that the common case is decided at once.
+            // Widest first, so that the common case is decided by the first grant.
             list.sort_by_key(|grant| (std::cmp::Reverse(grant.scope), grant.condition.is_some()));
         }
         for rule in rules {
@@ -52,24 +53,24 @@ impl RoleSet {
         set
     }
 
-    /// Notes whether one of the roles is `admin`, and which hold a grant that this program cannot read.
+    /// Sets whether one of the roles is `admin`, and which roles have a grant that this version cannot read.
     #[must_use]
     pub(crate) fn of(self, is_admin: bool, unread: impl IntoIterator<Item = Id>) -> Self {
         Self { is_admin, unread: unread.into_iter().collect(), ..self }
     }
 
-    /// The roles that hold a grant which this program cannot read.
+    /// Returns the roles with a grant that this version cannot read.
     pub(crate) fn unread(&self) -> impl Iterator<Item = Id> {
         self.unread.iter().copied()
     }
 
-    /// True where these roles grant what others do by grants that this program cannot read: the same roles do, and so does
-    /// `admin`, whatever there is.
+    /// Returns `true` if these roles include everything that others grant by unreadable grants: they contain the same
+    /// roles, or `admin`.
     pub(crate) fn covers_unread(&self, others: &Self) -> bool {
         self.is_admin || others.unread.is_subset(&self.unread)
     }
 
-    /// Hides a field, and with it whatever would tell it.
+    /// Hides a field and all fields that would reveal it.
     pub(crate) fn hide(&mut self, kind: Kind, field: &str) {
         self.hidden.entry(kind).or_default().insert(field.to_owned());
         for (kind, name) in schema::hidden_with(kind, field) {
@@ -77,7 +78,7 @@ impl RoleSet {
         }
     }
 
-    /// Of these grants those of some permissions, under the same field rules.
+    /// Returns only the grants of these permissions, with the same field rules.
     #[must_use]
     pub fn within(&self, limits: &BTreeSet<Permission>) -> Self {
         let kept = |permission: &Permission| Some((*permission, self.grants.get(permission)?.clone()));
@@ -91,48 +92,49 @@ impl RoleSet {
         }
     }
 
-    /// The grants of a permission, the widest first.
+    /// Returns the grants of a permission, widest scope first.
     pub fn grants(&self, permission: Permission) -> &[Grant] {
         self.grants.get(&permission).map_or(&[], Vec::as_slice)
     }
 
-    /// Every grant, in no order.
+    /// Returns all grants, in no particular order.
     pub fn all(&self) -> impl Iterator<Item = &Grant> {
         self.grants.values().flatten()
     }
 
-    /// True where the field does not exist for these roles.
+    /// Returns `true` if the field is hidden from these roles.
     pub fn is_hidden(&self, kind: Kind, field: &str) -> bool {
         names(self.hidden.get(&kind), field)
     }
 
-    /// The fields of a kind that do not exist for these roles.
+    /// Returns the fields of a kind that are hidden from these roles; `None` if there are none.
     pub fn hidden(&self, kind: Kind) -> Option<&HashSet<String>> {
         self.hidden.get(&kind).filter(|fields| !fields.is_empty())
     }
 
-    /// True where the field may be seen and not written.
+    /// Returns `true` if the field can be seen but not written.
     pub fn is_read_only(&self, kind: Kind, field: &str) -> bool {
         names(self.read_only.get(&kind), field)
     }
 
-    /// True where these roles grant anything at all on a kind.
+    /// Returns `true` if these roles grant any permission on a kind.
     pub fn touches(&self, kind: Kind) -> bool {
         self.grants.keys().any(|permission| permission.resource == kind)
     }
 
-    /// Every field rule, as the roles give them.
+    /// Returns all field rules, as stored.
     pub fn rules(&self) -> impl Iterator<Item = &FieldRule> {
         self.rules.iter()
     }
 
-    /// True where these roles are held to a field rule, or to a stricter one.
+    /// Returns `true` if the field rule, or a stricter one, applies to these roles.
     pub fn has_rule(&self, rule: &FieldRule) -> bool {
         self.is_hidden(rule.kind, &rule.field)
             || rule.access == FieldAccess::ReadOnly && self.is_read_only(rule.kind, &rule.field)
     }
 
-    /// True where these roles grant at least this much: who may give a role must hold what it grants.
+    /// Returns `true` if these roles grant at least as much as the grant. A role can be assigned only by an actor who
+    /// has all of its grants.
     pub fn covers(&self, grant: &Grant) -> bool {
         self.grants(Permission::new(grant.resource, grant.action))
             .iter()
@@ -140,7 +142,7 @@ impl RoleSet {
     }
 }
 
-/// True where the names hold the field; `properties` names every custom property.
+/// Returns `true` if the names contain the field; `properties` stands for all custom properties.
 fn names(names: Option<&HashSet<String>>, field: &str) -> bool {
     names.is_some_and(|names| names.contains(field) || field.starts_with("properties.") && names.contains("properties"))
 }
@@ -158,7 +160,7 @@ mod tests {
         assert!(of(false, &[one, two]).covers_unread(&of(false, &[one])));
         let admin = of(true, &[]);
         assert!(admin.covers_unread(&of(false, &[one])));
-        // An administrator's key does no more than it names.
+        // The API key of an administrator has only its own permissions.
         assert!(!admin.within(&BTreeSet::new()).covers_unread(&of(false, &[one])));
     }
 }

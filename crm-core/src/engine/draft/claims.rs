@@ -1,4 +1,4 @@
-//! The unique values of a record, and what a commit does to them.
+//! Claims: the unique values of records, and the operations of a commit on them.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,13 @@ use crate::{
     },
 };
 
-/// Every claim of a live record: one per unique field, one per unique custom property, and what its kind adds.
+/// Returns every claim of an active record: one per unique field, one per unique custom property, and those of its
+/// kind's rules. An archived record has none.
 ///
-/// Texts are claimed folded, so that "ACME" and "acme" are one name.
+/// Text values are folded, so that "ACME" and "acme" are the same value.
 ///
 /// # Errors
-/// [`WrongType`] where a stored value is not of its field's type.
+/// [`WrongType`] if a stored value does not have the type of its field.
 pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<Claim>, WrongType> {
     let mut claims = Vec::new();
     if image.is_archived() {
@@ -50,8 +51,8 @@ pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<Cla
     Ok(claims)
 }
 
-/// The claim under which a value of a unique text field stands. External ids are another system's keys and stay as
-/// they are; other texts are folded.
+/// Returns the claim for a value of a unique text field. External ids are keys of another system and are not folded;
+/// other text is.
 pub(crate) fn claim_of(tenant: Id, kind: Kind, field: &str, text: &str) -> Claim {
     if field == "external_id" {
         Claim::new(tenant, kind, field, text)
@@ -60,7 +61,7 @@ pub(crate) fn claim_of(tenant: Id, kind: Kind, field: &str, text: &str) -> Claim
     }
 }
 
-/// The claim of any unique value of a kind, from a value as a caller gives it.
+/// Returns the claim for a unique value of a kind, as given by a caller.
 pub(crate) fn claim_of_value(tenant: Id, kind: Kind, field: &str, value: &Value) -> Option<Claim> {
     if field.starts_with("properties.") {
         return claim_text(value).map(|text| Claim::new(tenant, kind, field, &text));
@@ -68,17 +69,17 @@ pub(crate) fn claim_of_value(tenant: Id, kind: Kind, field: &str, value: &Value)
     value.as_text().map(|text| claim_of(tenant, kind, field, text))
 }
 
-/// What a commit does to claims, from who held and who is to hold each: taken, released, transferred.
+/// Collects the claims of a commit, with previous and new holder, to derive the operations: take, release, transfer.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimBook {
     held: BTreeMap<Claim, (Option<Ref>, Option<Ref>)>,
 }
 
 impl ClaimBook {
-    /// A record's claims before and after.
+    /// Records the claims of a record before and after the commit.
     ///
     /// # Errors
-    /// [`Error::Duplicate`] where two records of the commit are to hold one value.
+    /// [`Error::Duplicate`] if two records of the commit claim the same value.
     pub(crate) fn record(&mut self, record: Ref, before: Vec<Claim>, after: Vec<Claim>) -> Result<(), Error> {
         for claim in before {
             self.held.entry(claim).or_default().0 = Some(record);
@@ -94,7 +95,6 @@ impl ClaimBook {
         Ok(())
     }
 
-    /// The operations, in the order of their claims.
     pub(crate) fn operations(self) -> Vec<ClaimOp> {
         self.held
             .into_iter()

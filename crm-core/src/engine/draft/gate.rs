@@ -1,5 +1,5 @@
-//! The gates that every write passes, of whatever kind: permissions, field rules, what must be filled, custom properties. What
-//! holds of one kind alone stands in its rules.
+//! The gates that apply to writes of every kind: permissions, field rules, required fields and custom properties.
+//! Conditions of a single kind are part of its rules.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,14 +18,14 @@ use crate::{
     },
 };
 
-/// Whether the actor may read a record: by a grant, or as its kind declares. A private one is its author's alone, and an
-/// auditor's.
+/// Returns `true` if the actor may read a record: by a grant, or by the visibility that its kind declares. A private
+/// record is visible only to its author and to auditors.
 pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
     let access = &draft.cx.access;
     if draft.cx.actor.is_system() {
         return Ok(true);
     }
-    // What follows may let an actor see what no grant covers; limits hold for that too.
+    // The following rules can make a record visible without a grant; limits apply to them too.
     if !access.is_within_limits(Permission::new(image.kind(), Action::Read)) {
         return Ok(false);
     }
@@ -57,20 +57,21 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     Ok(false)
 }
 
-/// By hand one could make a session that nobody began, or an entry of the security log of what never happened.
+/// A plain creation could forge a session or an entry of the security log.
 pub(crate) fn refuse_plain_creation(after: &Image, step: Step, faults: &mut Faults) {
     if after.decl.behavior.made_by_use_cases && matches!(step.action, "create" | "upsert") {
         faults.push("", "not_created", "cannot be created by itself: use cases of its own make it");
     }
 }
 
-/// Nothing where the actor may create the record, or a use case makes it that has asked what it had to.
+/// Checks the permission to create a record. Kinds whose records are created by use cases are exempt: the use case has
+/// checked the permissions.
 pub(crate) fn demand_creation(draft: &Draft<'_>, image: &Image) -> Result<(), Stop> {
     if image.decl.behavior.made_by_use_cases { Ok(()) } else { demand(draft, Action::Create, image) }
 }
 
-/// Whether the actor may read a record for what it is, not for what it is linked to: by a grant on it, or, of one that ties
-/// two records, by grants on both. A grant on its kind says nothing of what it ties.
+/// Returns `true` if the actor may read a record independently of its links: by a grant on it, or, for a record that
+/// connects two others, by grants on both. A grant on its own kind does not cover the connected records.
 fn may_read_itself(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
     let Some(ends) = image.ends() else { return Ok(draft.cx.access.allows(Action::Read, image)) };
     for end in ends.into_iter().flatten() {
@@ -86,13 +87,12 @@ fn may_read_itself(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// Nothing where the actor may do this to the record.
 pub(crate) fn demand(draft: &Draft<'_>, action: Action, image: &Image) -> Result<(), Stop> {
     if draft.cx.access.allows(action, image) { Ok(()) } else { Err(draft.cx.access.refusal(action, image).into()) }
 }
 
-/// A field that the actor may not see does not exist; one that the actor may only read is refused, unless its value is
-/// the one that is there.
+/// Applies field rules to user input: a hidden field is reported as unknown; a read-only field is refused unless its
+/// value is unchanged.
 pub(crate) fn check_field_rules(
     draft: &Draft<'_>,
     current: &Image,
@@ -103,7 +103,7 @@ pub(crate) fn check_field_rules(
     let access = &draft.cx.access;
     let mut check = |name: &str, unchanged: bool| -> Result<(), Stop> {
         if access.is_hidden(kind, name) {
-            // The same words as of a property that there is none of.
+            // The same message as for a property that does not exist.
             let what = if name.starts_with("properties.") { "custom property" } else { "field" };
             let plain = name.strip_prefix("properties.").unwrap_or(name);
             faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
@@ -127,7 +127,7 @@ pub(crate) fn check_field_rules(
     Ok(())
 }
 
-/// Whether the value of a property, as it is given, is the one that is there. One that cannot be read is shown as null.
+/// Returns `true` if a given property value equals the current one. A value that cannot be read is presented as null.
 fn is_same(held: &Value, given: &Value) -> bool {
     match given {
         Value::Null if matches!(held, Value::Opaque(_)) => true,
@@ -136,7 +136,7 @@ fn is_same(held: &Value, given: &Value) -> bool {
     }
 }
 
-/// Who may create only what is theirs, owns what they create without an owner: the only owner that can be meant.
+/// Sets the owner of a new record to its creator if none is given and the creator may create only own records.
 pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
     let permission = Permission::new(after.kind(), Action::Create);
     if after.decl.behavior.creator_owns
@@ -148,15 +148,15 @@ pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
     }
 }
 
-/// The positions of the one user and the one team that a record of this kind belongs to, where it has both.
+/// Returns the positions of the owner and team fields of a kind that has exactly these two.
 fn belonging(decl: &KindDecl) -> Option<(usize, usize)> {
     let (&own, &team) = (decl.own.first()?, decl.team.first()?);
     let fits = decl.fields[own].ty == FieldType::Id(Kind::User) && decl.fields[team].ty == FieldType::Id(Kind::Team);
     fits.then_some((own, team))
 }
 
-/// A record belongs to the team of whoever it is given to: the first team of a new owner takes the place of none and of
-/// the former owner's first. A team that was chosen, now or before, stays; and so it does where nobody owns the record.
+/// Sets the team of a record to the first team of its new owner, if it has no team or the first team of the former
+/// owner. A team that was chosen explicitly, now or earlier, is kept; so is the team of a record without an owner.
 pub(crate) fn follow_owner(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -184,7 +184,8 @@ pub(crate) fn follow_owner(
     Ok(())
 }
 
-/// The teams of a user, the first one first; none where the user has not been read yet and is now wanted.
+/// Returns the teams of a user, primary team first. Returns none if the user has not been read yet, and requests the
+/// user.
 fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
     if Some(user) == draft.cx.actor.user() {
         return Ok(draft.cx.access.own_teams().to_vec());
@@ -192,7 +193,7 @@ fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
     match draft.peek(Ref::new(Kind::User, user)) {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(user)) => Ok(user.at(UserFields::team_ids).items().iter().filter_map(Value::as_id).collect()),
-        // Wanted with all else that is; the caller stops for them together.
+        // Requested together with all others; the caller stops for them.
         Err(Stop::Need(lookups)) => {
             draft.want_all(lookups);
             Ok(Vec::new())
@@ -201,7 +202,7 @@ fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
     }
 }
 
-/// What every record must fulfil: required fields and custom properties are filled.
+/// Checks that required fields and custom properties are set.
 pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Image, faults: &mut Faults) {
     for (field, value) in after.decl.fields.iter().zip(&after.values) {
         let missing = match value {
@@ -219,7 +220,7 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
     let values = after.values[common::PROPERTIES].as_map().unwrap_or(&empty);
     for property in draft.cx.definitions.properties(after.kind()) {
         let was = before.and_then(|before| before.values[common::PROPERTIES].as_map()?.get(&property.key));
-        // A record from before the property was required may stay as it is, but may not lose a value it has.
+        // A record created before the property became required may stay without a value, but a value cannot be removed.
         let can_be_written = property.archived_at.is_none() && property_type(property).is_some();
         let demanded = property.required && can_be_written && (before.is_none() || was.is_some());
         if demanded && !values.contains_key(&property.key) {
@@ -228,7 +229,7 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
     }
 }
 
-/// Gives a new record the defaults of the custom properties that it was created without.
+/// Sets the defaults of the custom properties that are missing from a new record.
 pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
     let missing = |property: &&Record<Property>| {
         let given = after.values[common::PROPERTIES].as_map();
@@ -240,7 +241,7 @@ pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
         .filter(missing)
         .filter_map(|property| {
             let value = property.rules.as_ref()?.default.clone();
-            // Checked again: the options may have changed since the default was set.
+            // Checked again, because the options may have changed since the default was set.
             let value = check_property(property, value, None, definitions.default_country()).ok()?;
             (!value.is_null()).then(|| (property.key.clone(), value))
         })
@@ -252,8 +253,9 @@ pub(crate) fn fill_defaults(definitions: &Definitions, after: &mut Image) {
     }
 }
 
-/// Merges custom properties into a record: each key is typed and checked by its definition; null removes it. What is
-/// there already stays, though its option or the whole property was removed since, and what the log holds is as it was.
+/// Merges custom properties into a record. Each value is parsed and checked by the property's definition; null removes
+/// it. Existing values are kept even if their option or the property was removed since, and values from the log are set
+/// unchanged.
 pub(crate) fn place_properties(
     definitions: &Definitions,
     after: &mut Image,
@@ -272,14 +274,14 @@ pub(crate) fn place_properties(
     for (key, value) in given.iter() {
         let field = format!("properties.{key}");
         let held = all.get(key);
-        // A key that nobody ever defined stays unknown, also where nothing is to be set.
+        // An undefined key is reported as unknown even if the value is null.
         if held.is_some_and(|held| is_same(held, value)) {
             continue;
         }
         let is_archived = || definitions.properties(after.kind()).iter().any(|property| property.key == *key);
         let Some(property) = definitions.property(after.kind(), key) else {
             if by_use_case || exactly || (is_archived() && is_same(&Value::Null, value)) {
-                // A value of a property that has been archived since: history may bring it back.
+                // The value of a property that was archived since: it may be restored from history.
                 if value.is_null() {
                     all.remove(key)
                 } else {
@@ -292,7 +294,7 @@ pub(crate) fn place_properties(
             }
             continue;
         };
-        // From outside a property comes as JSON: only its definition tells of which type it is to be.
+        // Input contains properties as JSON; the type is known only from the definition.
         let typed = match value {
             Value::Json(json) => written_type(property).and_then(|ty| ty.read_json(json)),
             typed => Ok(typed.clone()),

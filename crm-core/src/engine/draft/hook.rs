@@ -1,21 +1,21 @@
-//! What takes part in a commit besides the use case that decides it.
+//! Commit hooks: code of a system that takes part in commits decided by use cases.
 
 use super::{Draft, Lookup, Stop};
 use crate::engine::definitions::Definitions;
 
-/// Takes part in every commit: sees what was decided, and may write more or refuse, in the same commit. It is not asked where
-/// nothing was written; it is where nothing is stored in the end (a dry run).
+/// Takes part in every commit: it sees the decided changes and may add writes or refuse, in the same commit. It is not
+/// called if nothing is written. It is called for a dry run.
 pub trait CommitHook: Send + Sync {
-    /// What [`CommitHook::after`] is likely to look at, by what the decision surely reads: read along, in the one round
-    /// trip. What it needs and did not name here costs a round trip more.
+    /// Returns the lookups that [`CommitHook::after`] is likely to need, given those of the decision. They are read in
+    /// the same round trip. A lookup not named here costs an additional round trip.
     fn also_read(&self, _definitions: &Definitions, _reads: &[Lookup]) -> Vec<Lookup> {
         Vec::new()
     }
 
-    /// Called once the decision is made, with the draft as it left it. Called again whenever it is decided again, so it
-    /// does nothing but read and write the draft.
+    /// Called after the decision, with the resulting draft. It is called again each time the decision is made again, so
+    /// it must only read and write the draft.
     ///
     /// # Errors
-    /// [`Stop`] of what it reads, to be passed on; an error to refuse the commit.
+    /// The [`Stop`] of a read, passed on, or an error that refuses the commit.
     fn after(&self, draft: &mut Draft<'_>) -> Result<(), Stop>;
 }

@@ -1,8 +1,8 @@
-//! How a use case writes: a pure decision on a draft of the records it touches, run against the store.
+//! Writing: a use case is a pure decision on a draft of the records it touches, run against the store.
 //!
-//! The draft is the one place where a record changes, so every gate stands here: permissions, field rules, formats,
-//! references, stage gates, hierarchies, the embedder's validators. The runner reads what the decision asks for, lets
-//! it decide again, and commits.
+//! All changes of records go through the draft, so every gate is checked here: permissions, field rules, formats,
+//! references, stage gates, hierarchies and the embedder's validators. The runner reads the records that the decision
+//! requests, runs it again with them, and commits.
 
 mod claims;
 mod gate;

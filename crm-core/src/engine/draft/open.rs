@@ -1,4 +1,4 @@
-//! A draft as the embedder sees it: atomic use cases of their own ([`Crm::decide`]), and what commit hooks read and write.
+//! The draft as embedders use it: in their own atomic use cases ([`Crm::decide`]) and in commit hooks.
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
@@ -29,20 +29,23 @@ impl Answer for Vec<Ref> {
 }
 
 impl Crm {
-    /// An atomic use case of the embedder's own: reads records, decides, and writes any number of them in one commit that is
-    /// stored whole or not at all. Every gate, rule and permission that holds for the built-in use cases holds for it.
+    /// Runs an atomic use case of the embedder: it reads records, decides, and writes any number of records in one
+    /// commit that is stored completely or not at all. All gates, rules and permissions of the built-in use cases
+    /// apply.
     ///
-    /// The decision is a function of the draft and the arguments alone. It is called again whenever it asks for a record that
-    /// has not been read yet, and when somebody else was faster; so it does no I/O, reads no clock but [`Draft::now`] and keeps
-    /// nothing between calls. It passes every [`Stop`] on with `?`. It answers the records that the caller is to get.
+    /// The decision is a pure function of the draft and the arguments. It is called again each time it requests a
+    /// record that has not been read yet, and after a concurrent change. It must therefore do no I/O, read no clock
+    /// except [`Draft::now`] and keep no state between calls. It passes every [`Stop`] on with `?` and returns the
+    /// references of the records to return to the caller.
     ///
-    /// The action is the name under which the log tells of it. It has a dot in it (`acme.hand_over`), which no name of the CRM's
-    /// own has. The arguments are serialized for the fingerprint of an idempotency key.
+    /// `action` is the name of the use case in the log. It must contain a dot (`acme.hand_over`); names without one are
+    /// reserved for the CRM. `arguments` are serialized for the fingerprint of an idempotency key.
     ///
-    /// One read for each level of records that the decision asks for, and one commit. A commit has room for 100 items and 4 MB.
+    /// Costs one read for each level of records that the decision requests, and one commit. A commit holds at most 100
+    /// items and 4 MB.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an action without a dot, those of the decision, and those of any write.
+    /// [`Error::Invalid`] for an action without a dot; errors of the decision and of any write.
     ///
     /// ```
     /// # use crm_core::{Crm, Error, MemoryStore, organizations::NewOrganization, leads::{Lead, LeadPatch, NewLead}, tasks::{NewTask, Task}};
@@ -51,7 +54,7 @@ impl Crm {
     /// # let crm = Crm::new(MemoryStore::new());
     /// # let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
     /// # let lead = crm.leads(&admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await?.id;
-    /// // The lead is marked and somebody is to call, both or neither.
+    /// // Updates the lead and creates a task, both or neither.
     /// let called: Record<Lead> = crm
     ///     .decide(&admin, "acme.call_back", lead, |draft: &mut Draft<'_>, &lead| {
     ///         let name = draft.of::<Lead>().get(lead)?.name.clone();
@@ -85,31 +88,31 @@ impl Crm {
 }
 
 impl<'a> Draft<'a> {
-    /// The moment of the decision, by the CRM's clock.
+    /// Returns the time of the decision, by the CRM's clock.
     pub fn now(&self) -> Time {
         self.cx.now
     }
 
-    /// Who acts.
+    /// Returns the actor.
     pub fn actor(&self) -> &'a Actor {
         self.cx.actor
     }
 
-    /// The definitions under which it is decided.
+    /// Returns the definitions under which the decision is made.
     pub fn definitions(&self) -> &'a Definitions {
         self.cx.definitions
     }
 
-    /// The records of a kind in this draft.
+    /// Returns the records of a kind in this draft.
     pub fn of<K: RecordKind>(&mut self) -> DraftOf<'_, 'a, K> {
         DraftOf { draft: self, kind: PhantomData }
     }
 
-    /// The records of a kind that this commit creates or changes, as decided so far. Changes of computed fields alone are not
-    /// among them.
+    /// Returns the records of a kind that this commit creates or changes, as decided so far. Records with changes of
+    /// computed fields only are not included.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where a stored value is not of its field's type.
+    /// [`Error::Damaged`] if a stored value does not have the type of its field.
     pub fn changed<K: RecordKind>(&self) -> Result<Vec<Changed<K>>, Stop> {
         let of_kind = self.moved().into_iter().filter(|moved| moved.after.kind() == K::KIND);
         of_kind
@@ -132,16 +135,16 @@ impl fmt::Debug for Draft<'_> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Changed<K> {
-    /// The record before; `None` for a new one.
+    /// The record before the commit; `None` for a new one.
     pub before: Option<Record<K>>,
-    /// The record as it is to be.
+    /// The record after the commit.
     pub after: Record<K>,
     /// The fields that changed.
     pub fields: Vec<String>,
 }
 
-/// The records of one kind in a draft. Every method reads what it needs, or stops with [`Stop::Need`], which the decision
-/// passes on.
+/// The records of one kind in a draft. Every method reads the records it needs, or stops with [`Stop::Need`], which the
+/// decision passes on.
 #[derive(Debug)]
 pub struct DraftOf<'d, 'a, K> {
     draft: &'d mut Draft<'a>,
@@ -149,25 +152,26 @@ pub struct DraftOf<'d, 'a, K> {
 }
 
 impl<K: RecordKind> DraftOf<'_, '_, K> {
-    /// The record as this draft has it and as the actor may see it.
+    /// Returns the record as it is in this draft, without fields that the actor may not see.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is none, or none that the actor may see.
+    /// [`Error::NotFound`] if it does not exist or the actor may not see it.
     pub fn get(&mut self, id: Id) -> Result<Record<K>, Stop> {
         let image = self.draft.read(Ref::new(K::KIND, id))?;
         Ok(Record::from_image(&self.draft.cx.access.mask(&image))?)
     }
 
-    /// The record as this draft has it, whole, whoever acts: for rules of the program. `None` where there is none.
+    /// Returns the complete record as it is in this draft, regardless of the actor's permissions, for rules of the
+    /// program. `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where a stored value is not of its field's type.
+    /// [`Error::Damaged`] if a stored value does not have the type of its field.
     pub fn peek(&mut self, id: Id) -> Result<Option<Record<K>>, Stop> {
         let image = self.draft.peek(Ref::new(K::KIND, id))?;
         Ok(image.as_deref().map(Record::from_image).transpose()?)
     }
 
-    /// The live record that has a unique value and that the actor may see.
+    /// Returns the active record that has a unique value, if the actor may see it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a field that is not unique.
@@ -181,11 +185,11 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         }
     }
 
-    /// Creates a record and answers it as it is to be.
+    /// Creates a record and returns it as it will be stored.
     ///
     /// # Errors
-    /// As [`Collection::create`](crate::engine::collection::Collection::create); [`Error::Invalid`] for a kind that only use cases of
-    /// the CRM make, such as a session.
+    /// As [`Collection::create`](crate::engine::collection::Collection::create); [`Error::Invalid`] for a kind whose records
+    /// are created only by use cases of the CRM, such as sessions.
     pub fn create(&mut self, new: K::New) -> Result<Record<K>, Stop> {
         if is_made_by_use_cases(K::KIND) {
             let message = format!("a {} is made by its own use cases alone", K::KIND);
@@ -197,7 +201,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         self.get(id)
     }
 
-    /// Changes a record and answers it as it is to be.
+    /// Updates a record and returns it as it will be stored.
     ///
     /// # Errors
     /// As [`Collection::update`](crate::engine::collection::Collection::update).
@@ -207,7 +211,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         self.get(id)
     }
 
-    /// Archives a record. One that is archived already stays as it is.
+    /// Archives a record. Does nothing if it is already archived.
     ///
     /// # Errors
     /// As [`Collection::archive`](crate::engine::collection::Collection::archive).
@@ -225,11 +229,11 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         self.draft.restore(Ref::new(K::KIND, id), &[], step)
     }
 
-    /// Makes the commit depend on a record that was read: where somebody else changes it meanwhile, it is decided again. A
-    /// record that this draft writes is held to its version anyway.
+    /// Makes the commit depend on a record that was read: if the record changes concurrently, the decision is made
+    /// again. Records that this draft writes are guarded anyway.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such record.
+    /// [`Error::NotFound`] if the record does not exist.
     pub fn hold(&mut self, id: Id) -> Result<(), Stop> {
         let image = self.draft.peek(Ref::new(K::KIND, id))?.ok_or(Stop::not_found(K::KIND))?;
         self.draft.guard(&image);
@@ -237,11 +241,11 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     }
 }
 
-/// True for kinds whose records only use cases of the CRM make.
+/// Returns `true` for kinds whose records are created only by use cases of the CRM.
 const fn is_made_by_use_cases(kind: Kind) -> bool {
     kind.is_internal()
         || matches!(kind, Kind::Organization | Kind::Session | Kind::ApiKey | Kind::SecurityEvent | Kind::Job)
 }
 
-/// A step of the draft's own: before any use case has said what it does.
+/// The step of a draft before a use case has set one.
 pub(super) const NO_STEP: Step = Step::new("decide", None);

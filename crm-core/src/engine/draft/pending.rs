@@ -64,12 +64,12 @@ pub struct Plan {
     pub items: usize,
 }
 
-/// How an answer is made from the records that a decision names.
+/// Builds the result of a write from the records that a decision returns.
 pub trait Answer: Sized {
-    /// The answer, from the records that the decision named, as the actor may see them.
+    /// Builds the result from the records that the decision returned, as the actor may see them.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where one is missing, [`Error::Damaged`] where one cannot be read.
+    /// [`Error::NotFound`] if a record is missing, [`Error::Damaged`] if one cannot be read.
     fn build(images: &[Arc<Image>]) -> Result<Self, Error>;
 }
 
@@ -86,14 +86,15 @@ impl<K: RecordKind> Answer for Vec<Record<K>> {
     }
 }
 
-/// The form of fingerprints, which are kept for a day: of what is asked as JSON, fields by their names. Another form, which
-/// another program makes of the same request, has another number here.
+/// The version of the fingerprint format. Fingerprints are stored for a day and are computed from the JSON of the
+/// request, with fields by name. A program that computes them differently must use another version.
 const FORM: &str = "1:";
 
-/// All that is asked, as JSON. Made only where an idempotency key needs its fingerprint.
+/// The request as JSON. Computed only if an idempotency key needs its fingerprint.
 pub(crate) type Asked = Box<dyn Fn() -> serde_json::Result<String> + Send + Sync>;
 
-/// The JSON of a value. What is set on a record says so by fields' names: positions change from program to program.
+/// Serializes a request. Record fields must be serialized by name, because positions differ between versions of the
+/// program.
 pub(crate) fn asked_for<T: Serialize + Clone + Send + Sync + 'static>(value: &T) -> Asked {
     let value = value.clone();
     Box::new(move || serde_json::to_string(&value))
@@ -117,7 +118,7 @@ pub struct Pending<T> {
     build: Build<T>,
 }
 
-/// How the answer is made of the records that the decision named, as they are stored, and of what the actor may see.
+/// Builds the result from the records that the decision returned, as stored, and the actor's access.
 type Build<T> = fn(&[Arc<Image>], &Access<'_>) -> Result<T, Error>;
 
 impl<T> fmt::Debug for Pending<T> {
@@ -127,8 +128,8 @@ impl<T> fmt::Debug for Pending<T> {
 }
 
 impl<T: Answer> Pending<T> {
-    /// A write: its action as the log names it, a text of all that is asked (for idempotency), what it surely reads,
-    /// and the decision.
+    /// Creates a write: its action in the log, the request (for the fingerprint), the records it will read, and the
+    /// decision.
     pub(crate) fn new<D>(
         engine: &Arc<Engine>,
         actor: &Actor,
@@ -166,13 +167,12 @@ impl<T: Answer> Pending<T> {
 }
 
 impl<T> Pending<T> {
-    /// The same write with another answer.
     pub(crate) fn answering<U>(self, build: Build<U>) -> Pending<U> {
         let Self { engine, actor, action, occurred_at, subject, fields, options, asked, hints, make, build: _ } = self;
         Pending { engine, actor, action, occurred_at, subject, fields, options, asked, hints, make, build }
     }
 
-    /// Names the record that versions speak of, and the fields that are set on it.
+    /// Sets the record to which version options refer, and the fields that are set on it.
     pub(crate) fn on(mut self, subject: Ref, fields: Vec<String>) -> Self {
         self.subject = Some(subject);
         self.fields = fields;
@@ -208,19 +208,20 @@ impl<T> Pending<T> {
         self
     }
 
-    /// Decided again where a unique value was taken at the same time: it may be the record to update.
+    /// Decides again if a unique value was taken concurrently: its holder may be the record to update.
     pub(crate) fn again_where_taken(mut self) -> Self {
         self.options.again_where_taken = true;
         self
     }
 
-    /// Decided this often at most where somebody else changes what it reads: more than usual for what many write at once.
+    /// Sets the maximum number of decisions in case of concurrent changes: above the default for records that many
+    /// writers change.
     pub(crate) const fn tries(mut self, most: usize) -> Self {
         self.options.tries = Some(most);
         self
     }
 
-    /// A hash of who asks for what, and how.
+    /// Returns a hash of action, user, options and request.
     fn fingerprint(&self) -> serde_json::Result<String> {
         let Options { if_version, based_on, .. } = &self.options;
         let how = serde_json::to_string(&(self.action, self.actor.user(), self.occurred_at, if_version, based_on))?;

@@ -1,4 +1,5 @@
-//! References: what a record names must exist, be live, be seen by whoever names it, and form no cycle.
+//! Checks of references: a referenced record must exist, be active and be visible to the actor, and hierarchies must
+//! have no cycle.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +16,10 @@ use crate::{
     },
 };
 
-/// How deep a hierarchy may be.
 const MAX_HIERARCHY: usize = 20;
 
-/// Checks every reference that a write brings in. What has not been read is wanted; the caller stops for it.
+/// Checks every reference that a write adds. Records that have not been read are added to the missing lookups; the
+/// caller stops for them.
 pub(crate) fn check(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -31,7 +32,8 @@ pub(crate) fn check(
             continue;
         }
         if let Some(exists) = draft.cx.definitions.may_refer(target.kind, target.id) {
-            // A definition that this very commit makes (a bootstrap's roles) is in the draft and not yet cached.
+            // A definition created by this commit (such as the roles of a bootstrap) is in the draft but not cached
+            // yet.
             if !exists && !draft.written().any(|made| made.reference() == target && !made.is_archived()) {
                 missing(&field, target, faults);
             }
@@ -40,7 +42,7 @@ pub(crate) fn check(
         let found = match draft.peek(target) {
             Ok(found) => found,
             Err(Stop::Need(lookups)) => {
-                // Wanted, with all the others; the caller stops for them together.
+                // Requested together with all others; the caller stops for them.
                 draft.want_all(lookups);
                 continue;
             }
@@ -48,7 +50,7 @@ pub(crate) fn check(
         };
         let may_name = match &found {
             None => false,
-            // Whom something is given to need not be seen by the giver; what it is about must be.
+            // An actor may assign a record to a user whom they cannot see; all other targets must be visible.
             Some(_) if target.kind == Kind::User => true,
             Some(image) => match gate::may_read(draft, image) {
                 Ok(may) => may,
@@ -77,7 +79,7 @@ fn missing(field: &str, target: Ref, faults: &mut Faults) {
     faults.push(field, "not_found", format!("{} not found", target.kind));
 }
 
-/// Every reference in `after` that was not in `before`, with its field.
+/// Returns every reference in `after` that was not in `before`, with the name of its field.
 fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> Vec<(String, Ref)> {
     let mut found = Vec::new();
     for (at, field) in after.decl.fields.iter().enumerate() {
@@ -110,7 +112,7 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
             (FieldType::Ref(_) | FieldType::Refs(..), Value::Ref(target)) => Some(*target),
             _ => None,
         };
-        // What use cases keep themselves (sources, conversions) they have read themselves.
+        // References that use cases write (sources, conversions) were read by the use case.
         if field.section == crate::model::schema::Section::ReadOnly && at != common::ARCHIVED_AT {
             continue;
         }
@@ -125,19 +127,20 @@ fn new_references(draft: &Draft<'_>, before: Option<&Image>, after: &Image) -> V
     found
 }
 
-/// The parent of a record of a kind that forms a tree.
+/// Returns the parent of a record of a kind that forms a tree.
 pub(crate) fn parent(image: &Image) -> Option<(&'static str, Ref)> {
     let at = image.decl.behavior.parent?;
     image.values[at].as_id().map(|id| (image.decl.fields[at].name, Ref::new(image.kind(), id)))
 }
 
-/// How many levels a record makes with all that is known to hang below it: 1 where nothing does. Of teams, which are
-/// definitions, everything is known; of other kinds a list alone would tell, and no rule may depend on a list.
+/// Returns the number of levels of a record and its known descendants: 1 without descendants. For teams, which are
+/// definitions, all descendants are known. For other kinds they would have to be listed, and no rule may depend on a
+/// list.
 fn levels(draft: &Draft<'_>, record: Ref) -> usize {
     if record.kind != Kind::Team {
         return 1;
     }
-    // Teams that this commit moves stand where it puts them.
+    // Teams that this commit moves count at their new place.
     let moved: BTreeMap<Id, Option<Id>> = draft
         .written()
         .filter(|image| image.kind() == Kind::Team)
@@ -157,8 +160,8 @@ fn levels(draft: &Draft<'_>, record: Ref) -> usize {
     levels
 }
 
-/// A new parent must not be the record itself or below it. Every ancestor is guarded: two moves at once that would
-/// close a circle together cannot both be stored.
+/// A new parent must not be the record itself or a descendant. Every ancestor is guarded, so that two concurrent moves
+/// that together form a cycle cannot both be stored.
 fn check_hierarchy(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -186,7 +189,7 @@ fn check_hierarchy(
         }
         let image = match draft.peek(ancestor) {
             Ok(Some(image)) => image,
-            // Not there: said by the reference check.
+            // A missing parent is reported by the reference check.
             Ok(None) => return Ok(()),
             Err(Stop::Need(lookups)) => {
                 draft.want_all(lookups);

@@ -1,5 +1,5 @@
-//! Running a decision: read what it needs, decide, commit; decide again where somebody else was faster; find out what
-//! happened where an answer was lost.
+//! The runner: reads the lookups of a decision, decides, and commits. It decides again after a concurrent change, and
+//! determines the result of a commit whose response was lost.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -23,18 +23,18 @@ use crate::{
     },
 };
 
-/// How often a decision is made because somebody else changed what it read, where [`Options::tries`] says nothing.
+/// The maximum number of times a decision is made because of concurrent changes, unless [`Options::tries`] is set.
 const CONFLICT_TRIES: usize = 4;
-/// How often a commit whose outcome is unknown is sent again.
+/// The maximum number of times a commit with an unknown outcome is sent.
 const UNKNOWN_TRIES: usize = 3;
-/// How often a decision may ask for more. Each round reads a level of what the last one named.
+/// The maximum number of read rounds of a decision. Each round reads one level of references.
 const MAX_ROUNDS: usize = 64;
-/// How long an idempotency key is kept, in days.
+/// The number of days for which an idempotency key is stored.
 const KEY_DAYS: i64 = 1;
-/// How many changes one read of a history brings.
+/// The number of changes per read of a history.
 const HISTORY_PAGE: usize = 500;
 
-/// What has been read for a decision.
+/// The records and histories that were read for a decision.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     records: HashMap<Lookup, Option<Arc<Image>>>,
@@ -50,8 +50,8 @@ impl Loaded {
         }
     }
 
-    /// The record that was read; the inner `None` says that there is none, the outer that nobody looked.
-    #[allow(clippy::option_option)] // two different things that are not known
+    /// Returns the record. The outer `None` means that it has not been read, the inner `None` that it does not exist.
+    #[allow(clippy::option_option)] // not read and not found are different
     pub(super) fn record(&self, lookup: &Lookup) -> Option<Option<&Arc<Image>>> {
         self.records.get(lookup).map(Option::as_ref)
     }
@@ -61,46 +61,44 @@ impl Loaded {
     }
 }
 
-/// What a caller may ask of any write.
+/// The options of a write.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// Only while the subject is at this version.
+    /// Write only if the subject is at this version.
     pub(crate) if_version: Option<(Ref, u64)>,
-    /// Made from this version: later changes of other fields are merged with, of the same fields a conflict.
+    /// The version on which the input is based: later changes of other fields are merged, later changes of the same
+    /// fields conflict.
     pub(crate) based_on: Option<(Ref, u64, Vec<String>)>,
-    /// The idempotency key and the fingerprint of what is asked.
+    /// The idempotency key and the fingerprint of the request.
     pub(crate) key: Option<(String, String)>,
-    /// A version was named for a write that has no one record.
+    /// A version was given for a write that does not apply to a single record.
     pub(crate) no_subject: bool,
-    /// Decide again where a unique value has been taken meanwhile.
+    /// Decide again if a unique value was taken concurrently.
     pub(crate) again_where_taken: bool,
-    /// How often it is decided at most, where many write the same records.
+    /// The maximum number of decisions, for records that many writers change.
     pub(crate) tries: Option<usize>,
-    /// Decide, and do not commit.
     pub(crate) dry_run: bool,
 }
 
-/// What came of a decision.
+/// The result of a decision.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// The commit; `None` where nothing had to change, or the answer is an earlier one's.
+    /// The commit; `None` if nothing changed or the result is replayed.
     pub(crate) commit: Option<Commit>,
-    /// The commit that the answer belongs to, where there is one.
+    /// The id of the commit to which the result belongs, if any.
     pub(crate) commit_id: Option<Id>,
-    /// Whether the first record of the answer is new by it.
+    /// `true` if the commit created the first record of the result.
     pub(crate) created: bool,
-    /// The records of the answer, as the store holds them.
+    /// The records of the result, as stored.
     pub(crate) images: Vec<Arc<Image>>,
-    /// The definitions under which it was decided.
     pub(crate) definitions: Authority,
-    /// When.
     pub(crate) now: Time,
 }
 
-/// A decision: what it makes of the draft, and the records of its answer.
+/// A decision: changes the draft and returns the records of the result.
 pub(crate) type Decide<'a> = dyn Fn(&mut Draft<'_>) -> Result<Vec<Ref>, Stop> + Send + Sync + 'a;
 
-/// Decides and commits nothing: for reads that must see what decisions see.
+/// Decides without committing, for reads that need the same view as decisions.
 pub(crate) async fn decide_only(
     engine: &Engine,
     actor: &Actor,
@@ -111,7 +109,6 @@ pub(crate) async fn decide_only(
     run(engine, actor, &options, hints, decide).await
 }
 
-/// Runs a decision until it is stored or refused.
 pub(crate) async fn run(
     engine: &Engine,
     actor: &Actor,
@@ -166,7 +163,7 @@ pub(crate) async fn run(
                     expires_at: now.plus_days(KEY_DAYS),
                 });
                 demand_active(&definitions, actor, &draft)?;
-                // A commit of a key alone changes nothing, and says so.
+                // A commit that only stores an idempotency key changes no record and returns no commit id.
                 let commit_id = (!draft.is_empty()).then_some(id);
                 break 'rounds (draft.into_commit(id, key)?, images, commit_id, created);
             }
@@ -181,11 +178,12 @@ pub(crate) async fn run(
                 return Ok(Outcome { commit: Some(commit), commit_id, created, images, definitions, now });
             }
             Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
-            // The next round finds the key's entry and answers from it.
+            // The next round reads the key's entry and replays the result.
             Err(StoreError::KeyUsed) if tries < most => {}
             Err(StoreError::Claimed { claim, .. })
                 if tries < most && (options.again_where_taken || is_of_the_core(&claim)) => {}
-            // Of the subject, the version that the caller named is over; another record's change is met by deciding again.
+            // A conflict on a subject with a required version is final. A change of any other record leads to a new
+            // decision.
             Err(StoreError::Conflict { record, .. })
                 if tries < most && options.if_version.is_none_or(|(subject, _)| subject != record) => {}
             Err(error) => return Err(error.into()),
@@ -206,7 +204,7 @@ fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) ->
     }
 }
 
-/// Decides, after holding the subject to the version that the caller named.
+/// Decides after checking the version options of the subject.
 fn decide_guarded(
     engine: &Engine,
     draft: &mut Draft<'_>,
@@ -246,20 +244,19 @@ fn decide_guarded(
     Ok(refs)
 }
 
-/// What takes part in commits, in the order of systems.
 fn hooks(engine: &Engine) -> impl Iterator<Item = &dyn CommitHook> {
     engine.systems.iter().flat_map(|system| &system.hooks).map(AsRef::as_ref)
 }
 
-/// The hints, with what hooks will ask for: it is read along, in the one round trip.
+/// Returns the hints together with those of the hooks, to be read in the same round trip.
 fn with_hooks<'a>(engine: &Engine, actor: &Actor, hints: &'a [Lookup]) -> Cow<'a, [Lookup]> {
     let Some(definitions) = engine.cached(actor.tenant()) else { return hints.into() };
     let along: Vec<Lookup> = hooks(engine).flat_map(|hook| hook.also_read(&definitions, hints)).collect();
     if along.is_empty() { hints.into() } else { [hints, &along].concat().into() }
 }
 
-/// Reads what is wanted in one round trip (histories page by page besides), and definitions and rights where their epochs
-/// are not the cached ones.
+/// Reads the lookups in one round trip, plus one per page of a history. Reads definitions and rights if their epochs
+/// differ from the cached ones.
 async fn load(
     engine: &Engine,
     actor: &Actor,
@@ -302,10 +299,10 @@ async fn load(
     Ok(authority)
 }
 
-/// The whole history of a record, in order.
+/// Returns the complete history of a record, in order.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(crate) async fn read_history(engine: &Engine, tenant: Id, record: Ref) -> Result<Vec<Change>, Error> {
     let mut all: Vec<Change> = Vec::new();
     let mut query = HistoryQuery { tenant, record, field: None, descending: false, after: None, limit: HISTORY_PAGE };
@@ -320,8 +317,8 @@ pub(crate) async fn read_history(engine: &Engine, tenant: Id, record: Ref) -> Re
     }
 }
 
-/// Sends a commit, again where its outcome is unknown. After an unknown outcome every refusal may be this commit's own
-/// success: what is stored tells, and where that cannot be asked, the outcome stays unknown.
+/// Sends a commit, and sends it again if the outcome is unknown. After an unknown outcome, a refusal may be caused by
+/// the success of this commit: the stored state decides, and if it cannot be read, the outcome remains unknown.
 async fn send(engine: &Engine, commit: &Commit) -> Result<(), StoreError> {
     let mut unknown = false;
     let mut left = UNKNOWN_TRIES;
@@ -343,8 +340,8 @@ async fn send(engine: &Engine, commit: &Commit) -> Result<(), StoreError> {
     }
 }
 
-/// The fingerprint as it is kept: that of a request that changed nothing, and that of one that made the record it
-/// answers, are marked, so that the second answer says so too.
+/// Returns the fingerprint as it is stored, marked if the request changed nothing or created the record it returned, so
+/// that a replay returns the same information.
 fn marked(fingerprint: &str, nothing_changed: bool, created: bool) -> String {
     let mark = if nothing_changed {
         "="
@@ -356,16 +353,17 @@ fn marked(fingerprint: &str, nothing_changed: bool, created: bool) -> String {
     format!("{mark}{fingerprint}")
 }
 
-/// Whether a claim is of a key that the core makes for itself: a value that nobody gave cannot be refused.
+/// Returns `true` for a claim on a key that the core generates: such a value was not given by the user and cannot be
+/// refused.
 fn is_of_the_core(claim: &Claim) -> bool {
     crate::catalog::decl(claim.kind).field(&claim.name).is_some_and(|field| field.ty == FieldType::Folded)
 }
 
-/// What somebody must be able to do with one of them to be told of it again.
+/// An actor must have one of these permissions on a kind to get a replayed result.
 const BY_ACTION: [Action; 4] = [Action::Read, Action::Create, Action::Update, Action::Archive];
 
-/// The answer of an earlier request with the same key: its records, as of the versions they had, for who may do
-/// anything with such records by now.
+/// Replays the result of an earlier request with the same key: its records at the versions they had, if the actor
+/// currently has any permission on their kinds.
 async fn answer_again(
     engine: &Engine,
     actor: &Actor,
@@ -394,8 +392,8 @@ async fn answer_again(
             .ok_or(Error::NotFound(record.kind))?;
         images.push(Arc::new(crate::engine::history::completed(then, &history, Time::MAX, &definitions)?));
     }
-    // Rights may have been withdrawn since, or the key be shown with an API key that may do less. What may be done with the
-    // kind at all is enough: who gives a record away may ask again whether that was done.
+    // Permissions may have been revoked since, or the request may use an API key with fewer permissions. A permission
+    // on the kind is sufficient: an actor who assigned a record to another user may repeat the request.
     let access = Access::new(actor, &definitions, now);
     for image in &images {
         let needs_grant = image.decl.behavior.visibility == Visibility::ByGrant;

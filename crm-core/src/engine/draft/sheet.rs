@@ -1,4 +1,4 @@
-//! The draft: the records a decision has read, and what it makes of them.
+//! The draft: the records that a decision has read, and its changes to them.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
@@ -27,7 +27,6 @@ use crate::{
     },
 };
 
-/// What a decision is made in.
 pub(crate) struct Context<'a> {
     pub(crate) definitions: &'a Definitions,
     pub(crate) actor: &'a Actor,
@@ -35,29 +34,28 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Time,
     pub(crate) ids: &'a dyn IdSource,
     pub(crate) validators: &'a [Arc<dyn Validator>],
-    /// How far ahead of `now` what is stored may be, in microseconds.
+    /// The maximum time by which stored times may be ahead of `now`, in microseconds.
     pub(crate) max_clock_skew: i64,
 }
 
-/// One step of a use case: why, and when it was true.
+/// One step of a use case: its action in the log and the time at which it took effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    /// The use case, as the log names it.
     pub(crate) action: &'static str,
-    /// When it was true; now where not given.
+    /// When the step took effect; `None` for now.
     pub(crate) occurred_at: Option<Time>,
-    /// Which border of a stage it may cross.
+    /// The transition that the step may make into or out of a closed stage.
     pub(crate) passage: Passage,
 }
 
 impl Step {
-    /// An ordinary step.
+    /// Creates a step without a special transition.
     pub(crate) const fn new(action: &'static str, occurred_at: Option<Time>) -> Self {
         Self { action, occurred_at, passage: Passage::Ordinary }
     }
 }
 
-/// A record as it is being changed.
+/// A record with its changes in this draft.
 #[derive(Clone)]
 struct Edit {
     before: Option<Arc<Image>>,
@@ -65,38 +63,36 @@ struct Edit {
     changes: Vec<Change>,
 }
 
-/// The records a decision has read, and what it makes of them.
+/// The records that a decision has read, and its changes to them.
 pub struct Draft<'a> {
     pub(crate) cx: &'a Context<'a>,
     loaded: &'a Loaded,
-    /// When set, the version at which the subject must be.
     edits: BTreeMap<Ref, Edit>,
     guards: BTreeMap<Ref, u64>,
     missing: Vec<Lookup>,
-    /// Through what the next changes come, where that is not what the actor acts through.
+    /// The origin of the next changes; `None` for the actor's own.
     origin: Option<Arc<Origin>>,
-    /// The use case, as [`Draft::of`] names it in the log.
+    /// The step that [`Draft::of`] writes with.
     pub(crate) step: Step,
 }
 
-/// What people's changes made of a record.
+/// The effect of a commit's user-group changes on a record.
 pub(crate) struct Moved {
-    /// As it was; `None` for a new one.
+    /// The record before; `None` for a new one.
     pub(crate) before: Option<Arc<Image>>,
-    /// As it is to be.
     pub(crate) after: Arc<Image>,
-    /// The fields that changed.
     pub(crate) fields: Vec<Cow<'static, str>>,
-    /// The stages it entered, and when.
+    /// The stages that the record entered, each with the time.
     pub(crate) entered: Vec<(Time, Id)>,
 }
 
-/// What is set on a record: by whoever asks (field rules hold), and by the use case itself (they do not).
+/// The values to set on a record: those of the user, to which field rules apply, and those of the use case, to which
+/// they do not.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sets<'a> {
     pub(crate) asked: &'a [(usize, Value)],
     pub(crate) own: &'a [(usize, Value)],
-    /// True where the record is to be exactly so: rules check it and fill in nothing (undo, roll back).
+    /// `true` if the record must have exactly these values: rules check it and fill in nothing (undo, rollback).
     pub(crate) exactly: bool,
 }
 
@@ -125,12 +121,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Another draft of the same records as they were read, to try something in.
+    /// Returns an empty draft over the same loaded records, to test a write.
     pub(crate) fn trial(&self) -> Draft<'a> {
         Draft::new(self.cx, self.loaded)
     }
 
-    /// Notes that something will be needed, so that it is read together with the next thing that is missing.
+    /// Adds a lookup to be read together with the next missing one.
     pub(crate) fn want(&mut self, lookup: impl Into<Lookup>) {
         let lookup = lookup.into();
         if !self.loaded.has(&lookup) && !self.missing.contains(&lookup) {
@@ -138,19 +134,19 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Notes all that something else stopped for.
+    /// Adds the lookups for which another read stopped.
     pub(crate) fn want_all(&mut self, lookups: Vec<Lookup>) {
         for lookup in lookups {
             self.want(lookup);
         }
     }
 
-    /// Stops where something that was wanted has not been read.
+    /// Stops if a requested lookup has not been read.
     pub(crate) fn stop_if_missing(&mut self) -> Result<(), Stop> {
         if self.missing.is_empty() { Ok(()) } else { Err(Stop::Need(std::mem::take(&mut self.missing))) }
     }
 
-    /// The record as it stands in this draft, whoever asks; `None` where there is none.
+    /// Returns the record as it is in this draft, regardless of the actor's permissions; `None` if it does not exist.
     pub(crate) fn peek(&mut self, record: Ref) -> Result<Option<Arc<Image>>, Stop> {
         if let Some(edit) = self.edits.get(&record) {
             return Ok(Some(Arc::clone(&edit.after)));
@@ -158,7 +154,7 @@ impl<'a> Draft<'a> {
         self.loaded_or_need(Lookup::from(record))
     }
 
-    /// The record that holds a claim, whoever asks.
+    /// Returns the record that holds a claim, regardless of the actor's permissions.
     pub(crate) fn peek_claimed(&mut self, claim: &crate::model::store::Claim) -> Result<Option<Arc<Image>>, Stop> {
         self.loaded_or_need(Lookup::Want(Want::Claimed(claim.clone())))
     }
@@ -171,7 +167,7 @@ impl<'a> Draft<'a> {
         Err(Stop::Need(std::mem::take(&mut self.missing)))
     }
 
-    /// The whole history of a record, whoever asks.
+    /// Returns the complete history of a record, regardless of the actor's permissions.
     pub(crate) fn history(&mut self, record: Ref) -> Result<Arc<Vec<Change>>, Stop> {
         if let Some(history) = self.loaded.history(record) {
             return Ok(history);
@@ -180,36 +176,35 @@ impl<'a> Draft<'a> {
         Err(Stop::Need(std::mem::take(&mut self.missing)))
     }
 
-    /// The record, where the actor may read it.
+    /// Returns the record if the actor may read it.
     pub(crate) fn read(&mut self, record: Ref) -> Result<Arc<Image>, Stop> {
         let image = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         if gate::may_read(self, &image)? { Ok(image) } else { Err(Stop::not_found(record.kind)) }
     }
 
-    /// The typed record, where the actor may read it.
+    /// Returns the typed record if the actor may read it.
     pub(crate) fn record<K: RecordKind>(&mut self, id: Id) -> Result<Record<K>, Stop> {
         Ok(Record::from_image(self.read(Ref::new(K::KIND, id))?.as_ref())?)
     }
 
-    /// A new id.
     pub(crate) fn new_id(&self) -> Id {
         self.cx.ids.id(self.cx.now)
     }
 
-    /// From now on changes come through this; through the actor's own origin again where nothing is given.
+    /// Sets the origin of the following changes; `None` restores the actor's own origin.
     pub(crate) fn through(&mut self, origin: Option<Arc<Origin>>) {
         self.origin = origin;
     }
 
-    /// Makes the commit depend on a record that was read: it must not have changed since.
+    /// Makes the commit fail if a record that was read has changed since.
     pub(crate) fn guard(&mut self, image: &Image) {
-        // What people write of a record in this commit names its version already; what the machine computes does not.
+        // A write of the user group in this commit already depends on its version. A write of the machine group does
+        // not.
         if self.edits.get(&image.reference()).is_none_or(|edit| edit.changes.is_empty()) {
             self.guards.insert(image.reference(), image.versions.person);
         }
     }
 
-    /// Creates a record.
     pub(crate) fn create(&mut self, kind: Kind, id: Id, sets: Sets<'_>, step: Step) -> Result<Ref, Stop> {
         let record = Ref::new(kind, id);
         let decl = catalog::decl(kind);
@@ -219,7 +214,7 @@ impl<'a> Draft<'a> {
         Ok(record)
     }
 
-    /// Changes a record that the actor may update.
+    /// Updates a record. Requires the permission to update it.
     pub(crate) fn update(&mut self, record: Ref, sets: Sets<'_>, step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
         if before.is_archived() {
@@ -230,16 +225,16 @@ impl<'a> Draft<'a> {
         self.write(Some(&before), after, sets, step)
     }
 
-    /// Changes a record on behalf of a rule, not of the actor: no permission is asked.
+    /// Updates a record on behalf of a rule. The actor's permissions are not checked.
     pub(crate) fn update_for_rule(&mut self, record: Ref, own: &[(usize, Value)], step: Step) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let after = before.as_ref().clone();
         self.write(Some(&before), after, Sets::own(own), step)
     }
 
-    /// Writes what the machine computes of a record: no permission is asked, no gate stands before it, no change is
-    /// logged, and what people wrote of it is neither touched nor depended on. Fields of the other group are refused,
-    /// and so is a commit that computes a record and at the same time guards what people wrote of it.
+    /// Writes computed fields of a record. No permissions or gates are checked and nothing is logged. The user group is
+    /// neither changed nor depended on. Returns an error for fields of the user group. A commit that computes a record
+    /// and also guards its user group is refused.
     pub(crate) fn compute(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let mut after = before.as_ref().clone();
@@ -259,7 +254,7 @@ impl<'a> Draft<'a> {
         if after.values == before.values {
             return Ok(());
         }
-        // Of a record that is new in this draft the machine's fields are written with it, as its first values.
+        // For a record that is new in this draft, the machine group is written with it, as its first values.
         let is_new = self.edits.get(&record).is_some_and(|edit| edit.before.is_none());
         let stored = match self.edits.get(&record) {
             Some(edit) => edit.before.as_ref().map(|before| before.versions.machine),
@@ -278,8 +273,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// As [`Draft::compute`], and tells of it where `action`, given the record before and after, says what is to be told:
-    /// one change in the log, of the machine's group.
+    /// Like [`Draft::compute`], and logs one change of the machine group if `action`, called with the record before and
+    /// after, returns an action and fields.
     pub(crate) fn announce(
         &mut self,
         record: Ref,
@@ -297,7 +292,7 @@ impl<'a> Draft<'a> {
             changes: Vec::new(),
         });
         let base = edit.before.as_ref().map_or(0, |stored| stored.versions.machine);
-        // A change has a version of its own, also that of a record which is new in this draft.
+        // A logged change has its own version, also for a record that is new in this draft.
         if edit.after.versions.machine == base {
             Arc::make_mut(&mut edit.after).versions.machine += 1;
         }
@@ -319,21 +314,22 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// When a change of a record is recorded: now, or where another process' clock is ahead, when the last one was. So no
-    /// group's changes run backwards in the log. The machine announces at a time of its own.
+    /// Returns the time at which a change of a record is recorded: now, or the time of the record's last change if
+    /// another process' clock is ahead. The times of a group's changes therefore never decrease in the log. The time of
+    /// the last logged change of the machine group is in a separate field.
     pub(crate) fn not_before(&self, before: &Image) -> Time {
         let times = [Some(common::UPDATED_AT), before.decl.behavior.announced_at].into_iter().flatten();
         times.filter_map(|at| before.values[at].as_time()).fold(self.cx.now, Time::max)
     }
 
-    /// True where a record of this id is new in this draft.
     pub(crate) fn is_new(&self, id: Id) -> bool {
         self.edits.iter().any(|(record, edit)| record.id == id && edit.before.is_none())
     }
 
-    /// Writes what the machine keeps beside a record under the same id: made where there is none yet, and never logged.
+    /// Writes an internal record that belongs to another record and has the same id. It is created if it does not
+    /// exist, and never logged.
     pub(crate) fn keep(&mut self, record: Ref, values: &[(usize, Value)]) -> Result<(), Stop> {
-        // Beside a record that is new nothing can be yet; and its id is another whenever it is decided anew.
+        // If the other record is new, this one cannot exist yet, and its id differs each time the decision is made.
         let beside_new = self.is_new(record.id) && !self.edits.contains_key(&record);
         if beside_new || self.peek(record)?.is_none() {
             let mut image = Image::empty(catalog::decl(record.kind), self.cx.actor.tenant(), record.id);
@@ -347,7 +343,7 @@ impl<'a> Draft<'a> {
         self.compute(record, values)
     }
 
-    /// What people's changes made of records so far.
+    /// Returns the records changed so far by changes of the user group.
     pub(crate) fn moved(&self) -> Vec<Moved> {
         let by_people = |edit: &&Edit| edit.changes.iter().any(|change| change.group == Group::Person);
         let moved = |edit: &Edit| Moved {
@@ -363,14 +359,14 @@ impl<'a> Draft<'a> {
         self.edits.values().filter(by_people).map(moved).collect()
     }
 
-    /// Archives a record: it keeps its references, leaves the lists and frees its unique values.
+    /// Archives a record: it is removed from lists and frees its unique values. References to it stay valid.
     pub(crate) fn archive(&mut self, record: Ref, step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
         gate::demand(self, Action::Archive, &before)?;
         self.archive_checked(&before, step)
     }
 
-    /// Archives a record whose archiving the caller has permitted.
+    /// Archives a record. The caller has checked the permission.
     pub(crate) fn archive_checked(&mut self, before: &Arc<Image>, step: Step) -> Result<(), Stop> {
         if before.is_archived() {
             return Ok(());
@@ -381,7 +377,7 @@ impl<'a> Draft<'a> {
         self.write(Some(before), after, Sets::own(&own), step)
     }
 
-    /// Restores an archived record, with changes that may be needed to make its values unique again.
+    /// Restores an archived record. `asked` can set new values for its unique fields.
     pub(crate) fn restore(&mut self, record: Ref, asked: &[(usize, Value)], step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
         gate::demand(self, Action::Archive, &before)?;
@@ -393,7 +389,7 @@ impl<'a> Draft<'a> {
         self.write(Some(&before), after, Sets::both(asked, &own), step)
     }
 
-    /// The one place where a record changes.
+    /// Writes a record. All changes of the user group go through this function.
     pub(crate) fn write(
         &mut self,
         before: Option<&Arc<Image>>,
@@ -464,7 +460,7 @@ impl<'a> Draft<'a> {
             validator.check(before.map(Arc::as_ref), &after, &mut faults);
         }
         if before.is_none() {
-            // Whether the actor may create it at all is said before what is wrong with it.
+            // A missing permission to create the record is reported before its other faults.
             gate::demand_creation(self, &after)?;
         }
         self.cx.access.mask_faults(record.kind, faults).into_result()?;
@@ -502,8 +498,9 @@ impl<'a> Draft<'a> {
         rules::follow(self, before.map(Arc::as_ref), &after, step)
     }
 
-    /// Puts values into their fields, in normal form. A value that is there already is no fault, whatever has become of
-    /// its field since: forms send back what they read. Nor is one that the log holds (`exactly`).
+    /// Sets fields to values in normal form. A value that equals the current one is never a fault, even if the
+    /// definition of the field has changed since, because forms send back the values they read. Neither is a value from
+    /// the log (`exactly`).
     fn place(
         &self,
         after: &mut Image,
@@ -589,7 +586,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Decides a part of the whole: where it stops, what it had made of the draft is taken back.
+    /// Runs a part of a decision. If it stops, its changes to the draft are reverted.
     pub(crate) fn attempt<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, Stop>) -> Result<T, Stop> {
         let before = (self.edits.clone(), self.guards.clone(), self.origin.clone());
         let decided = part(self);
@@ -599,7 +596,7 @@ impl<'a> Draft<'a> {
         decided
     }
 
-    /// Ties the records written so far together as one step, which is undone as one.
+    /// Links the records written so far as one step, which is undone as a whole.
     pub(crate) fn tie(&mut self) {
         let all: Vec<Ref> = self.edits.keys().copied().collect();
         for (record, edit) in &mut self.edits {
@@ -609,7 +606,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The current image of a record in this draft, for the answer.
+    /// Returns the current image of a record in this draft, for the result.
     pub(crate) fn answer(&self, record: Ref) -> Option<Arc<Image>> {
         self.edits
             .get(&record)
@@ -617,23 +614,21 @@ impl<'a> Draft<'a> {
             .or_else(|| self.loaded.record(&record.into()).flatten().cloned())
     }
 
-    /// The records written so far, as they are to be.
     pub(crate) fn written(&self) -> impl Iterator<Item = &Image> {
         self.edits.values().map(|edit| edit.after.as_ref())
     }
 
-    /// True where nothing is to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    /// The commit of everything decided.
+    /// Builds the commit.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] past the budget.
+    /// [`Error::TooLarge`] if the commit exceeds the limits.
     pub(crate) fn into_commit(self, id: Id, key: Option<KeyEntry>) -> Result<Commit, Error> {
         if let Some(record) = self.guards.keys().find(|record| self.edits.contains_key(record)) {
-            // A commit names a record once: as written in one of its groups, or as unchanged.
+            // A commit names a record once: either as written in one of its groups or as guarded.
             let message = format!("{record} cannot be computed and guarded in the same commit");
             return Err(Error::invalid("machine", "guarded", message));
         }
@@ -667,8 +662,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What a newer program stored within values that are written, and this one does not know, stays as it is: unknown keys of
-/// structures and of the elements of lists that stay, elements that cannot be read.
+/// Keeps unknown content that a newer program stored in written values: unknown keys of structures and of list elements
+/// that remain, and elements that cannot be read.
 fn keep_unknown(before: &Image, after: &mut Image) {
     for (at, field) in after.decl.fields.iter().enumerate() {
         let may_have = field.is_structured() || field.ty.is_list();
@@ -679,7 +674,7 @@ fn keep_unknown(before: &Image, after: &mut Image) {
     }
 }
 
-/// A value as its field holds it: nothing is an empty list or `false` where the field has no other nothing.
+/// Replaces `Null` by the empty value of the type: an empty list or `false`.
 fn or_nothing(ty: FieldType, value: Value) -> Value {
     match value {
         Value::Null if ty.is_list() => Value::List([].into()),
@@ -688,8 +683,8 @@ fn or_nothing(ty: FieldType, value: Value) -> Value {
     }
 }
 
-/// Every logged field that differs, in declared order; properties by key, secrets without their values. Of a new
-/// record: every field that is filled.
+/// Returns every logged field that differs, in declared order; properties by key, secrets without values. For a new
+/// record: every field that is set.
 pub(crate) fn diff(before: Option<&Image>, after: &Image) -> Vec<FieldChange> {
     let mut changes = Vec::with_capacity(if before.is_none() { 8 } else { 0 });
     for (at, field) in after.decl.fields.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Why a decision stops: it needs something that has not been read, or it refuses.
+//! The ways in which a decision stops: it needs records that have not been read, or it refuses.
 
 use crate::model::{
     error::Error,
@@ -6,12 +6,12 @@ use crate::model::{
     value::{Kind, Ref, WrongType},
 };
 
-/// Something a decision needs to have read.
+/// Something that a decision needs to read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lookup {
-    /// A record or a key.
+    /// A record, a claim or an idempotency key.
     Want(Want),
-    /// The whole history of a record.
+    /// The complete history of a record.
     History(Ref),
 }
 
@@ -21,12 +21,12 @@ impl From<Ref> for Lookup {
     }
 }
 
-/// Why a decision stops.
+/// The reason why a decision stops.
 #[derive(Debug)]
 pub enum Stop {
-    /// It needs these; then it decides again.
+    /// The decision needs these lookups and is made again once they are read.
     Need(Vec<Lookup>),
-    /// It refuses.
+    /// The decision refuses the write.
     Refuse(Error),
 }
 

@@ -1,23 +1,24 @@
-//! Taking one change of one value back, by value: what it was, what the change made of it, and what it is now.
+//! Reverting a change of one value, by value: from the value before the change, the value after it and the current
+//! value.
 
 use std::borrow::Cow;
 
 use crate::model::value::{Value, stored};
 
-/// What taking a change back does to a value.
+/// The effect of reverting a change on a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum TakeBack {
-    /// It is to be this.
+    /// The value becomes this one.
     To(Value),
-    /// It is as if the change had not been.
+    /// The value is already as it would be without the change.
     Done,
-    /// It is neither what the change left nor what was there before.
+    /// The value is neither the one that the change wrote nor the one before it.
     Conflict,
 }
 
 impl TakeBack {
-    /// Takes the change from `old` to `new` out of `now`. Of lists element by element: what was added is taken out, what
-    /// was taken out is put back, what was altered is altered back.
+    /// Reverts the change from `old` to `new` in `now`. Lists are reverted element by element: added elements are
+    /// removed, removed elements are added, changed elements get their previous value.
     pub(super) fn of(old: &Value, new: &Value, now: &Value) -> Self {
         let is_list = |value: &Value| matches!(value, Value::Null | Value::List(_));
         if Self::same(old, new) || Self::same(now, old) {
@@ -31,7 +32,8 @@ impl TakeBack {
         }
     }
 
-    /// True where two values are the same, or both nothing: missing, false and an empty list are one to the log.
+    /// Returns `true` if two values are equal or both empty: the log does not distinguish a missing value, `false` and
+    /// an empty list.
     pub(super) fn same(a: &Value, b: &Value) -> bool {
         let nothing = |value: &Value| match value {
             Value::Null | Value::Bool(false) => true,
@@ -68,14 +70,14 @@ impl TakeBack {
                 Some(at) if items[at] == *element => {}
                 Some(_) => return Self::Conflict,
                 None => {
-                    // Behind the nearest of its former neighbours that is still there.
+                    // After the nearest of its former predecessors that is still in the list.
                     let before = old[..place].iter().rev().find_map(|neighbour| find(&items, neighbour));
                     items.insert(before.map_or(0, |at| at + 1), element.clone());
                 }
             }
         }
         match touched {
-            // The change put the same elements into another order, which is another one by now.
+            // The change only reordered the elements, and the order has changed again since.
             false => Self::Conflict,
             true if items == now => Self::Done,
             true => Self::To(Value::List(items.into())),
@@ -83,7 +85,7 @@ impl TakeBack {
     }
 }
 
-/// What tells an element of a list from the others.
+/// Returns the part of a list element that identifies it within the list.
 fn key(element: &Value) -> Cow<'_, Value> {
     if let Value::Json(json) = element
         && let Some(key) = stored::key_of(json)
@@ -132,14 +134,14 @@ mod tests {
         let later = list(&[email("a@x.example", false), email("b@x.example", true), email("c@x.example", false)]);
         let back = list(&[a.clone(), b.clone(), email("c@x.example", false)]);
         assert_eq!(TakeBack::of(&list(&[a.clone(), b.clone()]), &made_primary, &later), TakeBack::To(back));
-        // Altered once more since: neither as left nor as before.
+        // The element was changed again since: it is neither the new nor the previous one.
         let home = Value::Json(Arc::new(json!({"email": "b@x.example", "kind": "home", "primary": true})));
         let now = list(&[email("a@x.example", false), home]);
         assert_eq!(TakeBack::of(&list(&[a.clone(), b]), &made_primary, &now), TakeBack::Conflict);
     }
 
     proptest! {
-        /// Of sets: (now − added) ∪ removed, whatever happened since.
+        /// For sets: (now − added) ∪ removed, regardless of later changes.
         #[test]
         fn lists_of_different_texts_are_taken_back_as_sets(old in 0_u8..64, new in 0_u8..64, now in 0_u8..64) {
             let list = |bits: u8| Value::list((0..6).filter(|n| bits >> n & 1 == 1).map(|n| Value::text(n.to_string())));

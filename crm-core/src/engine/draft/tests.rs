@@ -1,4 +1,4 @@
-//! What the machine computes, beside what people write: versions, conflicts, and what is refused.
+//! Tests of computed values and user writes on the same record: versions, conflicts and refusals.
 
 use super::{Draft, Pending, Sets, Step, Stop, asked_for};
 use crate::{
@@ -16,7 +16,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     futures::executor::block_on(future)
 }
 
-/// A write of the system by a decision.
+/// A write of the system actor.
 fn decided<D>(ready: &Ready, decide: D) -> Pending<Record<Lead>>
 where
     D: Fn(&mut Draft<'_>, Step) -> Result<Vec<Ref>, Stop> + Send + Sync + Clone + 'static,
@@ -53,7 +53,7 @@ fn computing_raises_the_machines_version_alone_and_logs_nothing() {
         );
         assert_eq!((after.updated_at, after.updated_by), (before.updated_at, before.updated_by));
         assert_eq!(leads.history(before.id).await.unwrap().len(), 1);
-        // The same once more is nothing.
+        // Computing the same value again changes nothing.
         assert!(!compute(&ready, before.id, score(7)).await.unwrap().changed());
         assert_eq!(leads.get(before.id).await.unwrap().machine_version, after.machine_version);
     });
@@ -105,7 +105,7 @@ fn a_persons_edit_and_what_is_computed_are_no_conflict_of_each_other() {
         let id = ready.lead.id;
         let leads = ready.crm.leads(&ready.rep);
         compute(&ready, id, score(9)).await.unwrap();
-        // Made from the version before the computing.
+        // Based on the version before the computed write.
         leads.update(id, LeadPatch::new().source("web")).if_version(1).await.unwrap();
         compute(&ready, id, score(10)).await.unwrap();
         let lead = leads.get(id).await.unwrap();
@@ -169,7 +169,7 @@ fn a_decision_cannot_rely_on_a_record_that_it_computes() {
             let refused = both.await.map(drop);
             assert!(matches!(&refused, Err(Error::Invalid(faults)) if faults.all()[0].fault.code == "guarded"));
         }
-        // With an edit of a person's fields the version is held anyway.
+        // A write of the user group depends on its version anyway.
         let edited = decided(&ready, move |draft, step| {
             let image = draft.read(record)?;
             draft.guard(&image);

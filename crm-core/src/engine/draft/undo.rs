@@ -1,8 +1,8 @@
-//! Undo: the way back of a commit, as an ordinary write. Permissions and gates apply.
+//! Undo: reverts a commit by an ordinary write. Permissions and gates apply.
 //!
-//! It goes by value, not by what was touched since: a field is put back where it still holds what the commit left, is
-//! left alone where it is as before already, and is in conflict only where it holds something else. Lists and custom
-//! properties are taken back element by element ([`super::take_back`]), so changes can be undone in any order.
+//! Undo works by value, regardless of later writes: a field is restored if it still has the value that the commit
+//! wrote, is left unchanged if it already has its previous value, and is a conflict if it has any other value. Lists
+//! and custom properties are reverted element by element ([`super::take_back`]), so changes can be undone in any order.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,9 +20,9 @@ use crate::{
     },
 };
 
-/// Undoes what a commit did to a record and to the records of the same step.
+/// Undoes the changes of a commit to a record and to the other records of the same step.
 ///
-/// Undoing a creation archives the record, and only while every field is as the creation left it.
+/// Undoing a creation archives the record, provided every field has the value it was created with.
 pub(crate) fn undo(draft: &mut Draft<'_>, record: Ref, commit: Id, step: Step) -> Result<Vec<Ref>, Stop> {
     draft.want(Lookup::History(record));
     draft.read(record)?;
@@ -34,7 +34,7 @@ pub(crate) fn undo(draft: &mut Draft<'_>, record: Ref, commit: Id, step: Step) -
     undo_changes(draft, record, mine, step)
 }
 
-/// As [`undo`], of all the changes that one commit made to the record, in version order.
+/// Like [`undo`], given all changes that one commit made to the record, in version order.
 pub(crate) fn undo_changes(
     draft: &mut Draft<'_>,
     record: Ref,
@@ -70,8 +70,8 @@ pub(crate) fn undo_changes(
     Ok(steps.into_keys().collect())
 }
 
-/// Whether [`undo_changes`] would be carried out, as far as the records and their histories tell: nothing is written.
-/// A unique value that was taken meanwhile is found by the commit alone.
+/// Checks whether [`undo_changes`] would succeed, according to the records and their histories. Writes nothing. A
+/// unique value that was taken in the meantime is detected only by the commit.
 pub(crate) fn try_undo(draft: &mut Draft<'_>, record: Ref, mine: Vec<Change>) -> Result<(), Stop> {
     let mut trial = draft.trial();
     undo_changes(&mut trial, record, mine, Step::new("undo", None)).map(drop)
@@ -85,10 +85,10 @@ fn refused(record: Ref, why: UndoRefusal) -> Stop {
     Error::Undo { record, why }.into()
 }
 
-/// Undoes the changes of one commit to one record; false where nothing of them is left to undo.
+/// Undoes the changes of one commit to one record. Returns `false` if nothing is left to undo.
 fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> Result<bool, Stop> {
     let current = draft.read(record)?;
-    // What the commit as a whole made of each field.
+    // The old and new value of each field over the whole commit.
     let mut made: BTreeMap<&str, (&Value, &Value)> = BTreeMap::new();
     for field in mine.iter().flat_map(|change| &change.fields) {
         made.entry(&field.field).or_insert((&field.old, &field.new)).1 = &field.new;
@@ -101,7 +101,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
         if !changed.is_empty() {
             return Err(conflict(draft, record, changed));
         }
-        // Whoever made it may take it back; to archive what others made is a permission of its own.
+        // The creator may undo the creation; archiving records created by others requires a separate permission.
         let mine = draft.cx.actor.user().is_some_and(|user| current.values[common::CREATED_BY] == Value::Id(user));
         gate::demand(draft, if mine { Action::Update } else { Action::Archive }, &current)?;
         return draft.archive_checked(&current, step).map(|()| true);
@@ -113,7 +113,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
         if !is_field || is_kept_by_rule(&current, name) {
             continue;
         }
-        // That somebody wants no e-mail is never taken back by a way back of something else.
+        // Undoing a conversion never removes a restriction, such as that a person wants no email.
         let restricts = current.decl.field(name).is_some_and(|field| field.marks.restricts);
         if restricts && step.passage == Passage::Unconvert && PipelineKind::Lead.record_kind() != Some(record.kind) {
             continue;
@@ -140,7 +140,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
     put_back(draft, &current, back, step).map(|()| true)
 }
 
-/// The fields that are not as the creation of the record left them.
+/// Returns the fields that no longer have the value they were created with.
 fn changed_since_creation(current: &Image, made: &BTreeMap<&str, (&Value, &Value)>) -> Vec<ChangedSince> {
     let mut defaults = Image::empty(current.decl, current.tenant, current.id);
     catalog::write_defaults(current.kind(), &mut defaults.values);
@@ -158,7 +158,7 @@ fn changed_since_creation(current: &Image, made: &BTreeMap<&str, (&Value, &Value
     let mut changed = Vec::new();
     for field in names {
         let now = current.named(&field);
-        // A creation logs what it filled; of the rest, also of fields that are younger than the record, it left nothing.
+        // A creation logs the fields it sets. All other fields, including those added to the kind later, were empty.
         let (left, is_as_left) = match made.get(field.as_str()) {
             Some((_, left)) => (*left, TakeBack::same(left, now) || **left == Value::Redacted),
             None => (&Value::Null, TakeBack::same(&Value::Null, now) || defaults.named(&field) == now),
@@ -170,12 +170,12 @@ fn changed_since_creation(current: &Image, made: &BTreeMap<&str, (&Value, &Value
     changed
 }
 
-/// Who is an administrator follows from the users, and is kept by the rule that follows them.
+/// `admin_ids` follows from the users and is maintained by their rule.
 fn is_kept_by_rule(image: &Image, name: &str) -> bool {
     image.kind() == Kind::Organization && name == "admin_ids"
 }
 
-/// The refusal, naming the fields that the actor may see.
+/// Returns the error, naming only fields that the actor may see.
 fn conflict(draft: &Draft<'_>, record: Ref, mut fields: Vec<ChangedSince>) -> Stop {
     fields.retain(|field| !draft.cx.access.is_hidden(record.kind, &field.field));
     let decl = catalog::decl(record.kind);
@@ -187,7 +187,7 @@ fn conflict(draft: &Draft<'_>, record: Ref, mut fields: Vec<ChangedSince>) -> St
     refused(record, UndoRefusal::ChangedSince(fields))
 }
 
-/// Brings every field of a person back to what it was at a version.
+/// Restores every field of the user group to its value at a version.
 pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: Step) -> Result<(), Stop> {
     draft.want(Lookup::History(record));
     let current = draft.read(record)?;
@@ -209,7 +209,8 @@ pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: 
     put_back(draft, &current, back, step)
 }
 
-/// Sets fields to old values: what people write as asked, so that field rules hold, the rest as the use case's own.
+/// Sets fields to previous values: those that users write as user input, so that field rules apply, the others as input
+/// of the use case.
 fn put_back(
     draft: &mut Draft<'_>,
     current: &Arc<Image>,
@@ -232,7 +233,7 @@ fn put_back(
             return Err(refused(record, UndoRefusal::Forgotten((!is_hidden(&name)).then_some(name))));
         }
         if let Some(key) = name.strip_prefix("properties.") {
-            // A property that has been archived since is brought back as it was; nobody can set it otherwise.
+            // The value of a property that was archived since is restored unchanged; it cannot be set otherwise.
             let live = draft.cx.definitions.property(current.kind(), key).is_some();
             let map = if live { &mut properties } else { &mut archived_properties };
             map.insert(key.to_owned(), value);

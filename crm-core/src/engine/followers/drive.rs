@@ -1,4 +1,4 @@
-//! The one loop: reads on from the kept place, has it followed, and keeps the place.
+//! The loop of a follower: reads from the stored position, passes the changes to the follower, and stores the position.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,16 +17,17 @@ use crate::{
     },
 };
 
-/// Changes that are told together, at most.
+/// The maximum number of changes delivered together.
 const PAGE: usize = 100;
-/// How long after it was recorded a change may be told first, where a transaction of the embedder's held it back, in
+/// The maximum delay after which a change is first delivered if a transaction of the embedder held it back, in
 /// microseconds.
 const LATE: i64 = 60 * 60 * 1_000_000;
 
-/// Follows from the place that the store keeps until everything is told or it is that late. The next goes on there, in whatever
-/// process. At least a page is told. A run that is killed leaves the place taken for a minute.
+/// Processes the feed from the position in the store until all changes are processed or `until` is reached. The next
+/// run, in any process, continues from there. At least one page is processed. A run that is killed keeps its lease for
+/// a minute.
 ///
-/// Costs a read and one of the feed where nothing is to be told; a write, and another for each page where something is.
+/// Costs two reads, one of them of the feed, if there is nothing to process; otherwise one write and one more per page.
 pub(crate) async fn follow(
     crm: &Crm,
     follower: &dyn Follower,
@@ -37,7 +38,7 @@ pub(crate) async fn follow(
     drive(crm, follower, lists_lag, until, kept, true).await
 }
 
-/// Follows from a place, which the store keeps where it is shared, else the caller.
+/// Processes the feed from a position, which is stored by the store if it is shared, otherwise by the caller.
 pub(crate) async fn drive(
     crm: &Crm,
     follower: &dyn Follower,
@@ -77,34 +78,34 @@ pub(crate) async fn drive(
     Ok(Followed { place: Some(lease.kept), ..followed })
 }
 
-/// What the loop keeps with the place.
+/// The state stored with the position.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
-    /// What of a gap is still to be told.
+    /// The part of a gap that is still to be delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gap: Option<Gap>,
     /// The follower's own state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     own: Option<Json>,
-    /// What a newer program keeps besides.
+    /// Members written by a newer program.
     #[serde(flatten)]
     rest: serde_json::Map<String, Json>,
 }
 
-/// How far it has been read.
+/// How far the feed has been read.
 #[derive(Clone)]
 struct At {
     place: FeedPlace,
     gap: Option<Gap>,
 }
 
-/// What one turn came to.
+/// The result of one turn.
 struct Turn {
-    /// True where something was read.
+    /// `true` if something was read.
     has_read: bool,
-    /// True where there is likely more to read.
+    /// `true` if there is probably more to read.
     has_more: bool,
-    /// True where the follower has more to do at once.
+    /// `true` if the follower has more to do at once.
     is_unfinished: bool,
 }
 
@@ -112,13 +113,13 @@ struct Drive<'a> {
     engine: &'a Arc<Engine>,
     follower: &'a dyn Follower,
     run: Run<'a>,
-    /// How far what was read is followed, or accepted.
+    /// The position up to which changes are processed or accepted.
     at: At,
     rest: serde_json::Map<String, Json>,
 }
 
 impl Drive<'_> {
-    /// Reads a page, and has it followed.
+    /// Reads a page and passes it to the follower.
     async fn turn(&mut self) -> Result<Turn, Error> {
         let mut next = self.at.clone();
         let mut told = Vec::new();
@@ -143,7 +144,7 @@ impl Drive<'_> {
         followed.map(|is_unfinished| Turn { has_read, has_more, is_unfinished })
     }
 
-    /// A page of the feed; where there is a gap, half of it is of the log.
+    /// Reads a page of the feed; while there is a gap, half of the page comes from the log.
     async fn read(&mut self, next: &mut At) -> Result<Vec<(Id, Change)>, Error> {
         let mut told = Vec::new();
         if let Some(gap) = next.gap.take() {
@@ -155,7 +156,7 @@ impl Drive<'_> {
         }
         let limit = PAGE - told.len();
         let mut page = self.engine.store.feed(next.place.cursor.as_ref(), limit).await;
-        // The feed no longer knows the cursor: from its beginning, and what it forgot from the log.
+        // The feed no longer knows the cursor: continue from its beginning, and read the missing changes from the log.
         if next.place.cursor.is_some() && matches!(page, Err(StoreError::BadQuery(_))) {
             let (follower, settled) = (self.follower.name(), next.place.settled);
             tracing::warn!(follower, %settled, "the feed has a gap: what it forgot is told from the log");
@@ -170,12 +171,13 @@ impl Drive<'_> {
         Ok(told)
     }
 
-    /// True where the follower's state is not full: so the place stays small enough to be kept.
+    /// `true` if the follower's state is below its limit, so that the position remains small enough to be stored.
     fn has_room(&self) -> bool {
         self.run.state.as_ref().is_none_or(|state| state.to_string().len() < Run::FULL)
     }
 
-    /// Notes that the feed had no more at a moment. Moves on by an hour at least, so that this alone is rarely written.
+    /// Records the time at which the feed was exhausted, in steps of at least an hour, so that it rarely causes a
+    /// write.
     fn settle(&mut self, at: Time) {
         let place = &mut self.at.place;
         if self.run.state.is_none() && self.at.gap.is_none() && place.settled.plus_micros(2 * LATE) < at {
@@ -183,7 +185,7 @@ impl Drive<'_> {
         }
     }
 
-    /// The place as it is kept.
+    /// The position in its stored form.
     fn to_keep(&self) -> Result<FeedPlace, Error> {
         let state = State { gap: self.at.gap.clone(), own: self.run.state.clone(), rest: self.rest.clone() };
         let state = serde_json::to_value(state).map_err(|error| unreadable(&error))?;

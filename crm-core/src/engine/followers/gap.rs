@@ -1,4 +1,4 @@
-//! What the feed forgot before a follower came for it, told again from the history of each tenant.
+//! Gaps: changes that the feed dropped before a follower read them, delivered from the history of each tenant.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,33 +12,33 @@ use crate::{
     },
 };
 
-/// How long before the follower had settled its log is told again: what clocks differ by.
+/// The time before the settled time from which the log is delivered again, to cover differences between clocks.
 const MARGIN: i64 = 10 * 60 * 1_000_000;
-/// Pages that are read at once, at most: one of each tenant in which nothing happened.
+/// The maximum number of pages read at once: one for each tenant without changes.
 const PAGES: usize = 100;
 
-/// How far a gap has been told.
+/// How far a gap has been delivered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Gap {
-    /// Recorded before this: what comes later the feed tells, from its beginning.
+    /// The exclusive upper bound: the feed delivers later changes, from its beginning.
     until: Time,
     /// The tenants up to this one are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<Id>,
-    /// The tenant that is being told, and how far.
+    /// The current tenant, and the position in its log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     within: Option<(Id, LogPosition)>,
 }
 
 impl Gap {
-    /// A gap that was noticed now.
+    /// Creates a gap that was detected now.
     pub(super) fn noticed(engine: &Engine) -> Self {
         let until = engine.clock.now().plus_micros(engine.max_clock_skew);
         Self { until, done: None, within: None }
     }
 
-    /// Reads on, at most so many changes, of what was recorded since a time; `None` where all has been told, else the gap that
-    /// is left. At least one tenant is looked at.
+    /// Reads up to `limit` further changes recorded since a time. Returns `None` if all are delivered, otherwise the
+    /// rest of the gap. At least one tenant is read.
     pub(super) async fn read(
         mut self,
         engine: &Engine,

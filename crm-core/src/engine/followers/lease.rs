@@ -1,4 +1,4 @@
-//! The place of a follower as the store has it, and a run's right to move it.
+//! The lease on a follower's position.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::{
     },
 };
 
-/// How long a run has the place to itself; it takes it anew while it works. Half of it is more than a record takes, and
-/// than clocks differ by.
+/// The duration of a lease; it is renewed during work. Half of it exceeds the time needed for a record and the
+/// differences between clocks.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 
-/// A duration as the clock counts it.
+/// A duration in microseconds.
 pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// The place as the store has it, and this run's right to move it: one run works at a time, so that none writes what is older
-/// than what another has seen. Of a run that was killed the right ends by itself.
+/// The stored position, and this run's right to move it. One run works at a time, so that none overwrites newer results
+/// with older ones. The lease of a run that was killed expires.
 pub(super) struct Lease<'a> {
     engine: &'a Engine,
     pub(super) consumer: &'a str,
-    /// False for a run whose caller keeps the place.
+    /// `false` if the caller keeps the position.
     is_shared: bool,
-    /// As it was kept last.
+    /// The position as it was stored last.
     pub(super) kept: FeedPlace,
-    /// True where another run has taken the place.
+    /// `true` if another run has taken the lease.
     pub(super) is_lost: bool,
 }
 
@@ -38,14 +38,15 @@ impl<'a> Lease<'a> {
         Self { engine, consumer, is_shared, kept, is_lost: false }
     }
 
-    /// True where another run works. A time further away than any lease is of a clock that is wrong.
+    /// `true` if another run holds the lease. An expiry further ahead than any lease comes from a wrong clock and is
+    /// ignored.
     pub(super) fn is_taken(&self) -> bool {
         let now = self.engine.clock.now();
         let longest = now.plus_micros(2 * micros(LEASE));
         self.is_shared && self.kept.taken_until.is_some_and(|until| now < until && until <= longest)
     }
 
-    /// True while the place is this run's for half a lease at least; takes it where it is not.
+    /// `true` if this run holds the lease for at least half its duration; acquires it if needed.
     pub(super) async fn hold(&mut self) -> Result<bool, Error> {
         let enough = self.engine.clock.now().plus_micros(micros(LEASE) / 2);
         if self.is_shared && !self.is_lost && self.kept.taken_until.is_none_or(|until| until < enough) {
@@ -54,12 +55,12 @@ impl<'a> Lease<'a> {
         Ok(!self.is_lost)
     }
 
-    /// True where the time ran out since [`Lease::hold`]: another run may have begun meanwhile.
+    /// `true` if the lease expired since [`Lease::hold`]: another run may have begun.
     pub(super) fn is_over(&self) -> bool {
         self.is_shared && self.kept.taken_until.is_none_or(|until: Time| until <= self.engine.clock.now())
     }
 
-    /// Keeps how far the run has come, and gives the place back where it does not go on.
+    /// Stores the position, and releases the lease unless the run continues.
     pub(super) async fn keep(&mut self, place: FeedPlace, goes_on: bool) -> Result<(), Error> {
         let place = FeedPlace { fence: self.kept.fence, taken_until: None, ..place };
         if !self.is_shared {

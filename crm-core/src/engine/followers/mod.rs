@@ -1,10 +1,10 @@
-//! What follows the log of all tenants: told each change at least once, in no promised order, from a place that the store
-//! keeps.
+//! Followers of the log of all tenants: they receive each change at least once, in no guaranteed order, from a position
+//! that the store keeps.
 //!
-//! The one loop (`drive`) reads the feed from the kept place and has the follower follow it. It works under a lease, so that of
-//! several processes one follows at a time, and keeps the place by compare and set, so that one that slept does not put it back.
-//! Where the feed has forgotten what follows the place, the loop tells it again from the history of each tenant (`gap`): nothing
-//! is lost, only late.
+//! One loop (`drive`) reads the feed from the stored position and passes the changes to the follower. It holds a lease,
+//! so that only one of several processes follows at a time, and stores the position by compare-and-set, so that a
+//! process that was suspended does not move it back. Changes that the feed dropped after the position are delivered
+//! from the history of each tenant (`gap`): nothing is lost, only late.
 
 mod drive;
 mod gap;
@@ -25,10 +25,10 @@ pub(crate) use drive::{drive, follow};
 pub(crate) use lease::micros;
 pub use run::Run;
 
-/// Names of followers that begin so are the CRM's own.
+/// Prefix of the names of built-in followers.
 pub(crate) const RESERVED: &str = "crm.";
 
-/// Follows the log of all tenants. It is for the program, not for its users: it sees everything.
+/// A follower of the log of all tenants. It belongs to the program, not to a user: it sees everything.
 ///
 /// ```
 /// # use crm_core::{Crm, Error, MemoryStore, change::Change, followers::{Follower, Run}, system::System, value::{Id, Kind}};
@@ -60,55 +60,55 @@ pub(crate) const RESERVED: &str = "crm.";
 /// ```
 #[async_trait]
 pub trait Follower: Send + Sync {
-    /// The name under which the store keeps how far it has come: a few dozen characters, never another's. Names that begin with
-    /// `crm.` are the CRM's own.
+    /// The name under which the store keeps the position: unique, at most a few dozen characters. The prefix `crm.` is
+    /// reserved.
     fn name(&self) -> &str;
 
-    /// Whether it is to be told of a change. Decided by the change alone.
+    /// Returns `true` if the follower should receive a change. May depend only on the change.
     fn wants(&self, _change: &Change) -> bool {
         true
     }
 
-    /// Follows some changes, 100 at most. Each change is told at least once, in no promised order, with the tenant; what needs
-    /// the versions of a record in order reads its history. Answers whether something is left to do at once; it is then called
-    /// again while there is time.
+    /// Processes up to 100 changes, each with its tenant. Each change is delivered at least once, in no guaranteed
+    /// order; a follower that needs the versions of a record in order reads its history. Returns `true` if there is
+    /// more to do at once; the method is then called again while time remains.
     ///
-    /// What cannot be done yet is put into the [state](Run::accept), which the store keeps with the place. As long as there is
-    /// one, this is called with nothing told, too.
+    /// Work that cannot be done yet goes into the [state](Run::accept), which the store keeps with the position. While
+    /// there is a state, the method is also called without changes.
     ///
     /// # Errors
-    /// Whatever it fails with: the same changes are told again in a later run, except where they were
-    /// [accepted](Run::accept). What fails of one record for good is best [told](Run::failed) and passed over.
+    /// On any error the same changes are delivered again in a later run, unless they were [accepted](Run::accept). A
+    /// permanent error of a single record should be [reported](Run::failed) and the record skipped.
     async fn follow(&self, run: &mut Run<'_>, told: &[(Id, Change)]) -> Result<bool, Error>;
 }
 
-/// What a run of a follower came to.
+/// The result of a run of a follower.
 #[derive(Clone, Debug, Default)]
 pub struct Followed {
-    /// Where to go on.
+    /// The position to continue from.
     pub place: Option<FeedPlace>,
-    /// True where the time was up before everything was told.
+    /// `true` if time ran out before everything was processed.
     pub more: bool,
-    /// Changes that were read, whether the follower wants them or not.
+    /// The number of changes read, including those that the follower did not want.
     pub changes: u64,
-    /// What the follower counted.
+    /// The counters of the follower.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Records of which something could not be done, with the tenant and why.
+    /// Records for which something failed, with the tenant and the error.
     pub failed: Vec<(Id, Ref, Error)>,
-    /// True where another run has the place: it goes on, and this one did nothing, or ended.
+    /// `true` if another run holds the position: it continues, and this one did nothing or stopped.
     pub taken: bool,
-    /// True where the feed no longer knew the kept cursor, and what it had forgotten was told from the log, or is going to be.
+    /// `true` if the feed no longer knew the stored cursor. The missing changes were or will be delivered from the log.
     pub gap: bool,
 }
 
 impl Followed {
-    /// How many were counted of something.
+    /// Returns a counter; zero if it does not exist.
     pub fn count(&self, what: &str) -> u64 {
         self.counts.get(what).copied().unwrap_or_default()
     }
 }
 
-/// Why something failed, as the log may say it: without what people wrote.
+/// The reason of an error for the log, without text written by users.
 pub(crate) fn reason(error: &Error) -> String {
     match error {
         Error::Invalid(faults) => {

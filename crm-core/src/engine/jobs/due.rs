@@ -1,4 +1,4 @@
-//! Resuming every job that is due, of all tenants.
+//! Resuming the due jobs of all tenants.
 
 use crate::{
     crm::Crm,
@@ -13,37 +13,37 @@ use crate::{
     },
 };
 
-/// The name under which the store keeps which tenant's turn it is.
+/// The name under which the store keeps the tenant whose turn is next.
 const CONSUMER: &str = "crm.jobs";
-/// Microseconds of a job's turn.
+/// The duration of a job's turn in microseconds.
 const TURN: i64 = 5_000_000;
-/// Jobs of one tenant that are looked at: those that a newer program has to do leave a turn to the others.
+/// The maximum number of jobs of one tenant that are considered, so that jobs for a newer program do not block other
+/// tenants.
 const PER_TENANT: usize = 16;
-/// Jobs that are found at once.
+/// The maximum number of jobs found at once.
 const PAGE: usize = 160;
 
 impl Crm {
-    /// Resumes every job that is due, of all tenants, until a moment by the CRM's clock: what a worker does. Each tenant that
-    /// has one is given its turn of five seconds, then again; the next call goes on with the tenant whose turn it is. Of a job
-    /// that fails or waits its record tells.
+    /// Resumes the due jobs of all tenants until a time by the CRM's clock, as the worker does. Tenants take turns of
+    /// five seconds; the next call continues with the tenant whose turn is next. The outcome of a job is stored in its
+    /// record.
     ///
-    /// Where nothing is due it costs two reads, however many tenants there are.
+    /// Costs two reads if nothing is due, regardless of the number of tenants.
     ///
     /// # Errors
-    /// What the store says where it cannot tell what is due.
+    /// Errors of the store while finding due jobs.
     pub async fn resume_jobs(&self, until: Time) -> Result<Round, Error> {
         super::resume_due(self, until).await
     }
 }
 
-/// As [`Crm::resume_jobs`].
 pub(crate) async fn resume_due(crm: &Crm, until: Time) -> Result<Round, Error> {
     let store = crm.engine.store.as_ref();
     let place = store.feed_place(CONSUMER).await?;
     let mut after: Option<Id> = place.as_ref().and_then(|place| place.state.as_ref()?.as_str()?.parse().ok());
     let from = after;
     let mut round = Round::default();
-    // Tenants behind the last one, then all, until a whole pass finds nothing that can be done.
+    // The tenants after the last one, then all, until a whole pass finds nothing to do.
     let (mut is_whole, mut is_idle) = (after.is_none(), true);
     'passes: loop {
         let due = store.due(Job::decl(), crm.now(), after, PER_TENANT, PAGE).await?;
@@ -71,13 +71,13 @@ pub(crate) async fn resume_due(crm: &Crm, until: Time) -> Result<Round, Error> {
     if next != from {
         let place = place.unwrap_or_else(|| FeedPlace::beginning(crm.now()));
         let state = next.map(|tenant| tenant.to_string().into());
-        // Where another process was faster, the next round goes on where that one stopped.
+        // If another process was faster, the next round continues from its position.
         store.keep_feed_place(CONSUMER, &FeedPlace { state, ..place.clone() }, place.fence).await?;
     }
     Ok(round)
 }
 
-/// A job's turn; true where it made progress.
+/// Gives a job its turn. Returns `true` if it made progress.
 async fn turn(crm: &Crm, tenant: Id, job: Ref, until: Time, round: &mut Round) -> bool {
     let system = Actor::system(tenant);
     let jobs = Collection::<Job>::new(&crm.engine, &system);

@@ -1,4 +1,4 @@
-//! What a type of job does: it reads a piece of work, and decides each row of it.
+//! Job handlers: the implementation of a job type, which reads pieces of work and decides each of their rows.
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -13,57 +13,58 @@ use crate::{
     },
 };
 
-/// Does the jobs of one type.
+/// Implements one type of job.
 ///
-/// A job is done piece by piece. Each piece is one commit: the records that its rows change, the place reached and the
-/// counts. So a job that is killed continues exactly where it stood, and no row is done twice.
+/// A job is processed in pieces. Each piece is one commit: the records that its rows change, the position reached and
+/// the counts. A job that is killed therefore continues exactly where it stopped, and no row is processed twice.
 #[async_trait]
 pub trait JobHandler: Send + Sync {
-    /// The type, as the job's record names it: at most 100 characters. An embedder's own has a prefix: `acme.rename`.
+    /// The type, as stored in the job's record: at most 100 characters. Types of the embedder have a prefix:
+    /// `acme.rename`.
     fn name(&self) -> &'static str;
 
-    /// What [`JobHandler::begin`] surely reads: read together in one round trip.
+    /// Records that [`JobHandler::begin`] reads in any case: they are read together in one round trip.
     fn reads(&self, _args: &Json) -> Vec<Ref> {
         Vec::new()
     }
 
-    /// Of which kinds (`lead`) or fields (`lead.score`) the place and the result tell. They are shown to nobody from whom
-    /// such a field, or any field of such a kind, is hidden.
+    /// The kinds (`lead`) and fields (`lead.score`) that the position and the result reveal. Both are hidden from users
+    /// from whom such a field, or any field of such a kind, is hidden.
     fn discloses(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// The first step, in the commit that makes the job: checks permissions and arguments, and answers the arguments as
-    /// the job keeps them. Called again whenever the commit is decided again.
+    /// The first step, in the commit that creates the job: checks permissions and arguments, and returns the arguments
+    /// as the job stores them. Called again each time the commit is retried.
     ///
     /// # Errors
-    /// [`Stop`] of what it reads, to be passed on; an error to refuse the job: then nothing is stored.
+    /// [`Stop`] of its reads, to be passed on; an error to refuse the job, in which case nothing is stored.
     fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop>;
 
-    /// False for a job that a newer program made and this one does not understand: it is left to that one.
+    /// Returns `false` for a job of a newer program that this one does not understand: it is left to that program.
     fn understands(&self, _args: &Json, _place: Option<&Json>) -> bool {
         true
     }
 
-    /// Reads the next piece after a place (`None`: the first one). Called again for the same place where the piece could
-    /// not be committed, perhaps with a smaller [`JobContext::limit`].
+    /// Reads the next piece after a position (`None`: the first piece). Called again for the same position if the piece
+    /// could not be committed, possibly with a smaller [`JobContext::limit`].
     ///
     /// # Errors
-    /// [`Error::Unavailable`], [`Error::OutcomeUnknown`] and [`Error::Conflict`] have the job tried again later; any other
-    /// error fails it.
+    /// After [`Error::Unavailable`], [`Error::OutcomeUnknown`] and [`Error::Conflict`] the job is tried again later;
+    /// any other error fails it.
     async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error>;
 
-    /// Decides one row of a piece, in the commit of the piece. Called again whenever the commit is decided again.
+    /// Decides one row of a piece, in the commit of the piece. Called again each time the commit is retried.
     ///
     /// # Errors
-    /// [`Stop`] of what it reads, to be passed on. An error refuses this row alone: the job notes it, and what the row
-    /// changed is taken back.
+    /// [`Stop`] of its reads, to be passed on. An error refuses only this row: the job records it, and the row's
+    /// changes are discarded.
     fn decide(&self, _draft: &mut Draft<'_>, _args: &Json, _row: &Row) -> Result<Verdict, Stop> {
         Ok(Verdict::Unchanged)
     }
 }
 
-/// What a handler reads a piece with.
+/// The context in which a handler reads a piece.
 #[derive(Debug)]
 pub struct JobContext<'a> {
     pub(super) crm: Crm,
@@ -75,37 +76,37 @@ pub struct JobContext<'a> {
 }
 
 impl JobContext<'_> {
-    /// The CRM.
+    /// Returns the CRM.
     pub const fn crm(&self) -> &Crm {
         &self.crm
     }
 
-    /// The user on whose behalf the job is done, with the rights that they have now.
+    /// Returns the user on whose behalf the job runs, with the user's current permissions.
     pub const fn actor(&self) -> &Actor {
         self.actor
     }
 
-    /// The arguments, as [`JobHandler::begin`] answered them.
+    /// Returns the arguments, as [`JobHandler::begin`] returned them.
     pub const fn args(&self) -> &Json {
         self.args
     }
 
-    /// How many records the job has changed so far.
+    /// Returns the number of records that the job has changed so far.
     pub const fn done(&self) -> u64 {
         self.done
     }
 
-    /// How many rows the piece may have.
+    /// Returns the maximum number of rows in the piece.
     pub const fn limit(&self) -> usize {
         self.limit
     }
 
-    /// When the slice of time ends, by the CRM's clock. A piece that takes long ends at about that moment.
+    /// Returns the end of the run slice, by the CRM's clock. A long piece should end at about this time.
     pub const fn until(&self) -> Time {
         self.until
     }
 
-    /// True once the slice of time is over.
+    /// Returns `true` once the run slice is over.
     pub fn is_over(&self) -> bool {
         self.crm.now() >= self.until
     }
@@ -115,9 +116,9 @@ impl JobContext<'_> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Row {
-    /// The record that it is about: the job names it where the row is refused.
+    /// The record that the row is about; the job lists it if the row is refused.
     pub record: Ref,
-    /// What else the handler knows of it.
+    /// Further data of the handler.
     pub data: Json,
 }
 
@@ -128,30 +129,30 @@ impl From<Ref> for Row {
 }
 
 impl Row {
-    /// A row about a record, with data of the handler's own.
+    /// Creates a row about a record, with data of the handler.
     pub const fn new(record: Ref, data: Json) -> Self {
         Self { record, data }
     }
 }
 
-/// What became of a row that was not refused.
+/// The outcome of a row that was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It was changed.
+    /// The record was changed.
     Changed,
-    /// Nothing had to change.
+    /// No change was necessary.
     Unchanged,
 }
 
-/// What follows a piece.
+/// The continuation after a piece.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Then {
     Place(Json),
     Done(Option<Json>),
 }
 
-/// A piece of work: at most [`JobContext::limit`] rows, and what follows them.
+/// A piece of work: at most [`JobContext::limit`] rows, and how the job continues after them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Piece {
     pub(super) rows: Vec<Row>,
@@ -161,25 +162,26 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Rows, and the place after them. At most 4 KB of place are good: each piece stores it.
+    /// Creates a piece of rows, with the position after them. The position should not exceed 4 KB, as each piece stores
+    /// it.
     pub const fn new(rows: Vec<Row>, place: Json) -> Self {
         Self { rows, then: Then::Place(place), counted: 0, is_new_pass: false }
     }
 
-    /// The end of the job, with its result.
+    /// Creates the end of the job, with its result.
     pub const fn done(result: Option<Json>) -> Self {
         Self { rows: Vec::new(), then: Then::Done(result), counted: 0, is_new_pass: false }
     }
 
-    /// Adds to the records that the job counts as done, besides its rows that change.
+    /// Adds to the number of records that the job counts as done, in addition to changed rows.
     #[must_use]
     pub const fn counting(mut self, records: u64) -> Self {
         self.counted = records;
         self
     }
 
-    /// The first piece of another pass over the same records: those that were refused are tried again, and no longer
-    /// noted as refused.
+    /// Marks the first piece of another pass over the same records: refused records are tried again and removed from
+    /// the list of refused records.
     #[must_use]
     pub const fn of_new_pass(mut self) -> Self {
         self.is_new_pass = true;

@@ -1,8 +1,8 @@
-//! Pieces of the records that some lists show.
+//! Pieces of jobs over the records of lists.
 //!
-//! A list may lag, and records change between being listed and being changed: a handler asks [`still_fits`] of each in the
-//! commit. A place is total, (sort value, id), whatever is done with the records before it. The sort value of a record may
-//! change while the lists are read, so they are read again until a pass has changed nothing.
+//! Lists may lag, and records may change between the list and the commit, so handlers check [`still_fits`] for each
+//! record in the commit. A position is a total order, (sort value, id), independent of changes to earlier records. Sort
+//! values may change while the lists are read, so they are read again until a pass has changed nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -24,34 +24,34 @@ use crate::{
     },
 };
 
-/// A list: the records of a kind that fit a filter, in an order.
+/// A list: the records of a kind that match a filter, in an order.
 pub(crate) struct List {
     pub(crate) kind: Kind,
     pub(crate) filter: Filter,
     pub(crate) sort: &'static str,
 }
 
-/// Where the next piece begins.
+/// The position of the next piece.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Place {
-    /// In which of the lists.
+    /// The index of the list.
     list: usize,
-    /// After which place of that list, sealed: whoever may read the job may not see what it lists.
+    /// The position in that list, sealed: users who may read the job may not be allowed to see the listed records.
     after: Option<String>,
-    /// How many records were changed when the pass began.
+    /// The number of changed records when the pass began.
     since: u64,
 }
 
-/// Whether a place is one of lists.
+/// `true` if the position is one in lists.
 pub(crate) fn is_place(place: Option<&Json>) -> bool {
     place.is_none_or(|place| read::<Place>(place).is_ok())
 }
 
-/// The next piece of the records that the lists show; the end where a pass has changed nothing.
+/// Returns the next piece of the records of the lists, or the end once a pass has changed nothing.
 ///
 /// # Errors
-/// [`Error::Forbidden`] where the actor may not list a kind; what the store says.
+/// [`Error::Forbidden`] if the actor may not list a kind; errors of the store.
 pub(crate) async fn next(cx: &JobContext<'_>, lists: &[List], place: Option<&Json>) -> Result<Piece, Error> {
     let mut place: Place = place.map(read).transpose()?.unwrap_or_default();
     let is_new_pass = place.list >= lists.len();
@@ -65,7 +65,7 @@ pub(crate) async fn next(cx: &JobContext<'_>, lists: &[List], place: Option<&Jso
     let definitions = engine.authority(actor).await?;
     let access = Access::new(actor, &definitions, engine.clock.now());
     let (mut rows, mut is_first): (Vec<Row>, bool) = (Vec::new(), true);
-    // At least one page, however late it is.
+    // At least one page, even if the time is up.
     while let Some(list) = lists.get(place.list)
         && rows.len() < cx.limit()
         && (std::mem::take(&mut is_first) || !cx.is_over())
@@ -74,7 +74,7 @@ pub(crate) async fn next(cx: &JobContext<'_>, lists: &[List], place: Option<&Jso
         let query = ListQuery::new().filter(list.filter.clone()).sort(list.sort);
         let plan = listing::plan(&access, decl, &query, Action::Read)?;
         let signature = listing::signature(decl, &query);
-        // A place that cannot be opened any more is the beginning of its list.
+        // A position that can no longer be opened means the beginning of its list.
         let after = place.after.take().and_then(|after| listing::open(&definitions, actor, &signature, &after).ok());
         let page = listing::walk_page(engine, actor.tenant(), &plan, after, cx.limit() - rows.len()).await?;
         rows.extend(page.items.iter().map(|image| Row::from(image.reference())));
@@ -87,8 +87,8 @@ pub(crate) async fn next(cx: &JobContext<'_>, lists: &[List], place: Option<&Jso
     Ok(if is_new_pass { piece.of_new_pass() } else { piece })
 }
 
-/// True where a record, as it is read for the commit, is live and fits a filter; and where there is none, so that whoever
-/// writes it says so.
+/// `true` if the record, as read for the commit, is live and matches the filter. Also `true` if the record does not
+/// exist, so that the write reports the error.
 pub(crate) fn still_fits(draft: &mut Draft<'_>, record: Ref, filter: &Filter) -> Result<bool, Stop> {
     let Some(image) = draft.peek(record)? else { return Ok(true) };
     Ok(!image.is_archived() && draft.cx.access.compile(image.decl, filter)?.holds(&image))

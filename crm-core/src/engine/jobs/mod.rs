@@ -1,12 +1,12 @@
-//! Jobs: long work, done piece by piece, each piece in one commit with the place it reached.
+//! Jobs: long-running operations, processed in pieces. Each piece is one commit together with the position it reached.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `handler` | what a type of job does: [`JobHandler`] |
+//! | `handler` | the trait of job types: [`JobHandler`] |
 //! | `start` | starting and cancelling a job |
-//! | `run` | resuming a job: its pieces, refusals, failures |
-//! | `due` | resuming all that are due, of all tenants |
-//! | `lists` | pieces of the records that some lists show |
+//! | `run` | resuming a job: its pieces, refused rows, failures |
+//! | `due` | resuming the due jobs of all tenants |
+//! | `lists` | pieces of the records of lists |
 
 mod due;
 mod handler;
@@ -22,7 +22,6 @@ pub(crate) use due::resume_due;
 pub use handler::{JobContext, JobHandler, Piece, Row, Verdict};
 pub use run::MAX_ATTEMPTS;
 
-/// What it adds to the engine.
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("jobs").kinds(&[crate::model::value::Kind::Job])
 }

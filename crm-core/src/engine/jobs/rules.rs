@@ -1,4 +1,4 @@
-//! The rules of jobs: only their use cases make them.
+//! The rules of jobs: they are created by their use cases only.
 
 use crate::{engine::rules::Rules, model::records::job::Job};
 

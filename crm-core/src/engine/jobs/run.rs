@@ -1,7 +1,7 @@
-//! Resuming a job: its pieces, until a slice of time is over.
+//! Resuming a job: processing its pieces until a run slice is over.
 //!
-//! The machine's version of the job's record is the fence. Each piece is a commit that moves it, so of two workers one
-//! commits and the other conflicts and stops, and what is killed between two commits has lost nothing.
+//! The machine version of the job's record is the fence. Each piece is a commit that increments it, so of two workers
+//! one commits and the other gets a conflict and stops, and a worker that is killed between two commits loses nothing.
 
 use std::sync::Arc;
 
@@ -26,34 +26,36 @@ use crate::{
     },
 };
 
-/// How often a job is begun without making progress: then it fails. The delays between add up to about eight hours.
+/// The maximum number of attempts without progress, after which a job fails. The delays add up to about eight hours.
 pub const MAX_ATTEMPTS: i64 = 20;
-/// Microseconds for which a job is left to who took it or committed its last piece.
+/// Microseconds for which a job belongs to the worker that took it or committed its last piece.
 const LEASE: i64 = 60_000_000;
-/// Seconds after which a job is tried again that could not make progress, at most; one at first, doubled each time.
+/// The maximum delay in seconds before a job without progress is tried again; one second at first, doubled each time.
 const MAX_DELAY: i64 = 3_600;
-/// Rows of a piece at most: each is an image, a change, perhaps a mark or two, of a commit's hundred items.
+/// The maximum number of rows in a piece: each is an image, a change and perhaps a mark or two, out of the hundred
+/// items of a commit.
 const MAX_ROWS: usize = 25;
-/// Refused records that a job names.
+/// The maximum number of refused records that a job lists.
 const MAX_HELD_BACK: usize = 100;
-/// How often a piece is decided because somebody else changed one of its records.
+/// How often a piece is decided again after a concurrent change of one of its records.
 const TRIES: usize = 8;
 
 impl Collection<'_, Job> {
-    /// Continues a job until a moment by the CRM's clock, at least one piece of it, and answers how far it is. Only who asked
-    /// for it, or the system on their behalf, continues it; for others this is [`Collection::get`], and so it is of a job that
-    /// somebody else has, that waits to be tried again, or that this program does not understand.
+    /// Resumes a job until a time by the CRM's clock, with at least one piece, and returns its state. Only the user who
+    /// started it, or the system on that user's behalf, resumes it; for other actors this is [`Collection::get`], as it
+    /// is for a job that another worker holds, that waits for its next attempt, or that this program does not
+    /// understand.
     ///
-    /// What is refused for good fails the job, which says why. What passes has it tried again later: after a second at
-    /// first, twice as long each time, up to an hour; after [`MAX_ATTEMPTS`] attempts without progress it fails.
+    /// A permanent error fails the job, with the reason. After a transient error it is tried again: after a second at
+    /// first, doubled each time, up to an hour; after [`MAX_ATTEMPTS`] attempts without progress it fails.
     ///
-    /// Costs two reads, a commit to take it, and for each piece what the handler reads and one commit.
+    /// Costs two reads, a commit that takes the job, and for each piece the reads of the handler and one commit.
     ///
     /// # Errors
-    /// As [`Collection::get`], and what the store says where it passes: then the job is tried again later.
+    /// As [`Collection::get`], and transient errors of the store: the job is then tried again later.
     pub async fn resume(&self, id: Id, until: Time) -> Result<Record<Job>, Error> {
         let record = Ref::new(Kind::Job, id);
-        // As it is stored: what the actor may see of it says nothing of what is to be done.
+        // The stored record: the actor's view may hide what has to be done.
         let outcome = decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
             draft.read(record)?;
             Ok(vec![record])
@@ -73,10 +75,10 @@ impl Collection<'_, Job> {
         let mut slice = Slice { jobs: self, handler, until, job };
         match slice.run().await {
             Ok(()) => {}
-            // Somebody else has it, or it was cancelled.
+            // Another worker holds it, or it was cancelled.
             Err(Error::Conflict { record: other, .. }) if other == record => {}
             Err(error) if passes(&error) && slice.job.attempts < MAX_ATTEMPTS => {
-                // Where this cannot be stored either, the job is due again when its lease ends.
+                // If this cannot be stored either, the job is due again when its lease ends.
                 let _ = slice.put_off().await;
                 return Err(error);
             }
@@ -85,7 +87,7 @@ impl Collection<'_, Job> {
         self.get(id).await
     }
 
-    /// Resumes a job until it has ended, unless somebody else has it.
+    /// Resumes a job until it has ended or another worker holds it.
     pub(crate) async fn complete(&self, job: Record<Job>) -> Result<Moved, Error> {
         let job = self.resume(job.id, Time::MAX).await?;
         let unfinished = match job.status {
@@ -102,7 +104,7 @@ impl Collection<'_, Job> {
     }
 }
 
-/// A slice of time in which a job is continued.
+/// A run slice of a job.
 struct Slice<'a> {
     jobs: &'a Collection<'a, Job>,
     handler: Arc<dyn JobHandler>,
@@ -127,7 +129,7 @@ impl Slice<'_> {
         .await?;
         let on_behalf;
         let actor = match self.job.user_id {
-            // With the rights that they have now.
+            // With their current permissions.
             Some(user) if self.jobs.actor.is_system() => {
                 let user = Lookup::from(Ref::new(Kind::User, user));
                 on_behalf = actor_of(self.jobs.engine, self.jobs.actor.tenant(), user).await?;
@@ -149,7 +151,7 @@ impl Slice<'_> {
             match self.piece(&cx, &piece, is_last, None).await {
                 Ok(()) => cx.limit = (cx.limit + 1).min(MAX_ROWS),
                 Err(error) if self.is_lost(&error) || is_of_the_store(&error) || rows == 0 => return Err(error),
-                // Too large, or a value is taken: by which row, smaller pieces tell.
+                // Too large, or a value is taken: smaller pieces find the row.
                 Err(_) if rows > 1 => {
                     cx.limit = rows / 2;
                     continue;
@@ -167,13 +169,13 @@ impl Slice<'_> {
         Ref::new(Kind::Job, self.job.id)
     }
 
-    /// Whether somebody else has the job.
+    /// `true` if the error means that another worker holds the job.
     fn is_lost(&self, error: &Error) -> bool {
         matches!(error, Error::Conflict { record, .. } if *record == self.reference())
     }
 
-    /// Commits a piece: its rows as they are decided, the place after them, the counts. Where it is `refused` as a whole,
-    /// its one row is noted with the reason.
+    /// Commits a piece: its rows as decided, the position after them, and the counts. If `refused` is given, the single
+    /// row of the piece is recorded with this reason instead.
     async fn piece(
         &mut self,
         cx: &JobContext<'_>,
@@ -199,7 +201,7 @@ impl Slice<'_> {
                     None => match draft.attempt(|draft| handler.decide(draft, &args, row)) {
                         Ok(verdict) => Ok(verdict),
                         Err(Stop::Refuse(error)) => Err(shortened(&draft.cx.access.mask_error(error))),
-                        // All rows say what they need before it is read.
+                        // All rows state their lookups before these are read.
                         Err(Stop::Need(lookups)) => {
                             draft.want_all(lookups);
                             continue;
@@ -243,7 +245,7 @@ impl Slice<'_> {
         .await
     }
 
-    /// Has the job tried again later.
+    /// Schedules the next attempt.
     async fn put_off(&mut self) -> Result<(), Error> {
         let doubled = 1_i64 << (self.job.attempts - 1).clamp(0, 30);
         let delay = doubled.min(MAX_DELAY) * 1_000_000;
@@ -254,7 +256,6 @@ impl Slice<'_> {
         .await
     }
 
-    /// Ends the job, with the reason.
     async fn fail(&mut self, why: String) -> Result<(), Error> {
         let failed = self
             .commit(&self.system(), move |draft, record| {
@@ -264,7 +265,7 @@ impl Slice<'_> {
         if failed.as_ref().is_err_and(|error| self.is_lost(error)) { Ok(()) } else { failed }
     }
 
-    /// Who stores what is not of the user on whose behalf the job is done.
+    /// The actor that stores what does not belong to the user of the job.
     fn system(&self) -> Actor {
         let system = Actor::system(self.jobs.actor.tenant());
         match self.jobs.actor.origin() {
@@ -280,7 +281,7 @@ impl Slice<'_> {
         self.commit_with(actor, Vec::new(), decide).await
     }
 
-    /// A commit that holds the job at the version at which this worker stored it last, and moves it.
+    /// Commits on the condition that the job has the version that this worker stored last, and increments the version.
     async fn commit_with<F>(&mut self, actor: &Actor, mut hints: Vec<Lookup>, decide: F) -> Result<(), Error>
     where
         F: Fn(&mut Draft<'_>, Ref) -> Result<(), Stop> + Send + Sync + Clone + 'static,
@@ -296,7 +297,7 @@ impl Slice<'_> {
                 decide(draft, record)?;
                 Ok(vec![record])
             });
-        // As it is stored, whatever the actor may see of it.
+        // The stored record, unmasked.
         let unmasked = pending.tries(TRIES).answering(|images, _| {
             let image = images.first().ok_or(Error::NotFound(Kind::Job))?;
             Ok(Record::<Job>::from_image(image)?)
@@ -306,7 +307,7 @@ impl Slice<'_> {
     }
 }
 
-/// False for a job that a newer program made and this one does not understand as a whole.
+/// `false` for a job of a newer program that this one does not fully understand.
 fn is_understood(handler: &dyn JobHandler, image: &Image) -> bool {
     let json = |field: JobFields| match image.at(field) {
         Value::Json(json) => Some(json.as_ref()),
@@ -315,12 +316,12 @@ fn is_understood(handler: &dyn JobHandler, image: &Image) -> bool {
     json(JobFields::target).is_some_and(|args| handler.understands(args, json(JobFields::place)))
 }
 
-/// True for what the store says of itself.
+/// `true` for errors of the store itself.
 const fn is_of_the_store(error: &Error) -> bool {
     matches!(error, Error::Unavailable(_) | Error::OutcomeUnknown { .. })
 }
 
-/// True for failures that the next attempt may be spared.
+/// `true` for transient errors.
 const fn passes(error: &Error) -> bool {
     is_of_the_store(error) || matches!(error, Error::Conflict { .. })
 }

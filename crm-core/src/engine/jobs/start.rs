@@ -20,21 +20,21 @@ use crate::{
     },
 };
 
-/// What does the jobs of a type, in the built-in systems and the embedder's.
+/// Returns the handler of a job type, of the built-in systems or the embedder's.
 pub(super) fn handler_of(engine: &Engine, ty: &str) -> Option<Arc<dyn JobHandler>> {
     engine.systems.iter().flat_map(|system| &system.jobs).find(|handler| handler.name() == ty).cloned()
 }
 
 impl Collection<'_, Job> {
-    /// Starts a job of a type: its first step ([`JobHandler::begin`]) and its record are one commit. The worker does the
-    /// rest; [`Collection::resume`] does some of it now.
+    /// Starts a job: its first step ([`JobHandler::begin`]) and its record are one commit. The worker does the rest;
+    /// [`Collection::resume`] does a part of it immediately.
     ///
-    /// With a `key`, a second call with the same key answers the job of the first, for 24 hours.
+    /// With a `key`, a second call with the same key returns the job of the first call, for 24 hours.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a type that no [`System`](crate::engine::system::System) has, and what the first step refuses;
-    /// [`Error::KeyReused`] for a key that was used for something else, and [`Error::Invalid`] for one of more than 255
-    /// characters: then nothing was done.
+    /// [`Error::Invalid`] for a type that no [`System`](crate::engine::system::System) declares, and errors of the first step;
+    /// [`Error::KeyReused`] for a key that was used for something else, and [`Error::Invalid`] for a key of more than
+    /// 255 characters. On these errors nothing is stored.
     pub async fn start(&self, ty: &str, args: Json, key: Option<&str>) -> Result<Record<Job>, Error> {
         let handler = handler_of(self.engine, ty).ok_or_else(|| {
             Error::invalid("type", "unknown_choice", format!("no system has jobs of the type `{ty}`"))
@@ -59,12 +59,12 @@ impl Collection<'_, Job> {
         let pending: Pending<Record<Job>> = Pending::new(self.engine, self.actor, name, asked, hints, decide);
         let Some(key) = key else { return Ok(pending.await?.into_value()) };
         let job = pending.idempotency_key(key).await?.into_value();
-        // A key that is known answers what was then; how far the job is, the job tells.
+        // A known key returns the result of the first call; the current state of the job has to be read.
         self.get(job.id).await
     }
 
-    /// Cancels a job: the piece that is being done is not committed, and none follows. What was done stays. For who asked
-    /// for it, and for who may update jobs.
+    /// Cancels a job: the current piece is not committed, and no other follows. Completed pieces remain. Requires that
+    /// the actor started the job or may update jobs.
     ///
     /// # Errors
     /// As [`Collection::get`]; [`Error::Forbidden`]; [`Error::Invalid`] for a job that has ended.
@@ -88,7 +88,7 @@ impl Collection<'_, Job> {
     }
 }
 
-/// Ends a job, with the reason where it failed.
+/// Ends a job, with the reason if it failed.
 pub(super) fn end(
     draft: &mut Draft<'_>,
     record: Ref,

@@ -25,7 +25,8 @@ use crate::{
     testing::{CountedIds, Ready},
 };
 
-/// Gives each lead the key that its name ends with, which some of them share, and says so on as many others as it is told.
+/// Sets the external id of each lead to the last word of its name, which some leads share, and creates a given number
+/// of other leads.
 struct Key;
 
 #[async_trait]
@@ -61,7 +62,8 @@ impl JobHandler for Key {
     }
 }
 
-/// What a job over so many leads, of which every tenth is given the same key, came to: done, refused, the first reason.
+/// Runs a job over `leads` leads; every tenth gets the same key. Returns the number done, the number refused and the
+/// first reason.
 async fn keyed(leads: usize, others: u64) -> (i64, i64, String) {
     let store = MemoryStore::new();
     let ready = Ready::on(std::sync::Arc::new(store.clone())).await.unwrap();

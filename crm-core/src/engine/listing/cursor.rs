@@ -1,5 +1,6 @@
-//! Sealed cursors: a position encrypted and bound to the query, the tenant and the actor. A cursor shows nothing of
-//! the record it stands on (which the actor need not be able to see), and one of another list is refused.
+//! Sealed cursors: positions that are encrypted and bound to the query, the tenant and the actor. A cursor reveals
+//! nothing about the record at its position, which the actor may not be able to see, and a cursor of another list is
+//! refused.
 
 use aes_gcm_siv::{
     Aes256GcmSiv, KeyInit, Nonce,
@@ -14,7 +15,7 @@ use crate::{
     model::{access::Actor, error::Error},
 };
 
-/// A cursor longer than this is none of ours.
+/// The maximum length of a cursor. Longer ones were not created here.
 const MAX_CURSOR: usize = 4096;
 
 fn cipher(definitions: &Definitions) -> Aes256GcmSiv {
@@ -22,7 +23,7 @@ fn cipher(definitions: &Definitions) -> Aes256GcmSiv {
     Aes256GcmSiv::new(&Sha256::digest(key.as_bytes()))
 }
 
-/// What a cursor is bound to.
+/// Returns the data to which a cursor is bound.
 fn binding(actor: &Actor, query: &str) -> Vec<u8> {
     let mut hash = Sha256::new();
     hash.update(actor.tenant().bytes());
@@ -33,7 +34,7 @@ fn binding(actor: &Actor, query: &str) -> Vec<u8> {
 
 /// Seals a position.
 ///
-/// A nonce that never changes is safe here: this cipher only shows, where it repeats, that two cursors are equal.
+/// A constant nonce is safe here: with this cipher, a repeated nonce reveals only that two cursors are equal.
 pub(crate) fn seal<T: Serialize>(definitions: &Definitions, actor: &Actor, query: &str, position: &T) -> String {
     let plain = serde_json::to_vec(position).unwrap_or_default();
     let aad = binding(actor, query);
@@ -44,7 +45,7 @@ pub(crate) fn seal<T: Serialize>(definitions: &Definitions, actor: &Actor, query
 /// Opens a sealed position.
 ///
 /// # Errors
-/// [`Error::Invalid`] for one of another query, tenant or actor, and for one that was forged.
+/// [`Error::Invalid`] for a cursor of another query, tenant or actor, and for a forged one.
 pub(crate) fn open<T: DeserializeOwned>(
     definitions: &Definitions,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Lists of what ties two records, which is seen by who may read both.
+//! Lists of records that connect two others and are visible to users who may read both.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -20,11 +20,11 @@ use crate::{
     },
 };
 
-/// Reads for one page of a list, at most.
+/// The maximum number of reads for one page of a list.
 const MAX_READS: usize = 10;
 
-/// A page of a list, without the records of whose ends the actor may not read both. It has fewer than were asked for where
-/// many are left out.
+/// Returns a page of a list without the records whose ends the actor may not both read. The page may be shorter than
+/// requested if many are omitted.
 pub(crate) async fn walk_with_seen_ends(
     engine: &Engine,
     actor: &Actor,
@@ -47,7 +47,7 @@ pub(crate) async fn walk_with_seen_ends(
     Ok((page, epochs.unwrap_or_default()))
 }
 
-/// Of these records those of which the actor may read both ends. One round trip.
+/// Returns the records whose ends the actor may both read. One round trip.
 pub(crate) async fn with_seen_ends(
     engine: &Engine,
     actor: &Actor,

@@ -1,4 +1,4 @@
-//! Reading a planned list: several reads of an index merged in one total order, each record once.
+//! Execution of list plans: several index reads are merged in one total order, with each record once.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-/// Pages of a store that one page of a list may read with nothing found on them.
+/// The maximum number of store pages read for one page of a list if they contain too few matching records.
 const MAX_EMPTY_READS: usize = 4;
 
-/// A page of the merged reads: the records in order and the position to go on from.
+/// Returns a page of the merged reads: the records in order and the position of the next page.
 ///
-/// The position of the merged list is one (sort value, id): the order is total and the same in every read, so that
-/// each goes on after it.
+/// The position in the merged list is (sort value, id). The order is total and the same in every read, so each read
+/// continues after that position.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(crate) async fn walk_page(
     engine: &Engine,
     tenant: Id,
@@ -30,14 +30,14 @@ pub(crate) async fn walk_page(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page, Error> {
-    // Nobody asks for the epochs.
+    // The epochs are not needed.
     Ok(walk_page_under(engine, tenant, plan, after, limit, Some(Epochs::default())).await?.0)
 }
 
-/// As [`walk_page`], with the tenant's epochs: those that are known, or as the first read finds them.
+/// Like [`walk_page`], with the tenant's epochs: the given ones, or those returned by the first read.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(crate) async fn walk_page_under(
     engine: &Engine,
     tenant: Id,
@@ -61,7 +61,7 @@ pub(crate) async fn walk_page_under(
     Ok((Page { items, next: position }, epochs.unwrap_or_default()))
 }
 
-/// A read of each index of the plan, merged. The first of them brings the epochs, where they are not known yet.
+/// Reads each index of the plan once and merges the results. The first read returns the epochs if they are not known.
 async fn read_once(
     engine: &Engine,
     tenant: Id,
@@ -101,21 +101,21 @@ async fn read_once(
     Ok(merge(plan, pages, limit))
 }
 
-/// Merges pages that all began after the same position. A page that has more bounds how far the merged one may go:
-/// what lies beyond its position is not known yet.
+/// Merges pages that start after the same position. A page that has more limits the merged page: records beyond its
+/// position are not known yet.
 fn merge(plan: &Plan, pages: Vec<Page>, limit: usize) -> Page {
     let order = |a: &Position, b: &Position| {
         let ascending = a.sort.sort_order(&b.sort).then_with(|| a.id.cmp(&b.id));
         if plan.descending { ascending.reverse() } else { ascending }
     };
-    // All reads sort by one field, so any of their indexes tells the place.
+    // All reads sort by the same field, so any of their indexes gives the position.
     let sort = |image: &Image| plan.reads.first().map_or(Value::Null, |read| read.index.sort_value(image));
     let place = |image: &Arc<Image>| Position { sort: sort(image), id: image.id };
     let border: Option<Position> = pages.iter().filter_map(|page| page.next.clone()).min_by(|a, b| order(a, b));
     let mut all: Vec<(Position, Arc<Image>)> =
         pages.into_iter().flat_map(|page| page.items).map(|image| (place(&image), image)).collect();
     all.sort_by(|(a, _), (b, _)| order(a, b));
-    // A record that two reads found (in two teams, say) is there twice in a row.
+    // A record found by two reads (for example in two teams) occurs twice in succession.
     all.dedup_by(|(a, _), (b, _)| a.id == b.id);
     let known =
         all.iter().take_while(|(at, _)| border.as_ref().is_none_or(|end| order(at, end) != Ordering::Greater)).count();
@@ -124,10 +124,11 @@ fn merge(plan: &Plan, pages: Vec<Page>, limit: usize) -> Page {
     Page { items, next }
 }
 
-/// How many records a planned list has. One statement a read where the engine counts, else a walk.
+/// Returns the number of records in a planned list: one statement per read if the store can count, otherwise by reading
+/// the list.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(crate) async fn count(engine: &Engine, tenant: Id, plan: &Plan) -> Result<u64, Error> {
     if let (Some(counts), Some(read), None) = (engine.store.counts(), plan.counted(), &plan.extra) {
         let query = Query {

@@ -1,5 +1,5 @@
-//! Lists: a filter, a sort and a sealed cursor become pages of declared indexes, with what the actor may see as part
-//! of every query.
+//! Lists: a filter, a sort and a sealed cursor become reads of declared indexes. The actor's permissions are part of
+//! every query.
 
 mod cursor;
 mod ends;

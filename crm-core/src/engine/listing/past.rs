@@ -1,8 +1,8 @@
-//! Lists of the past: the records that existed at a moment, as they were then.
+//! As-of lists: the records that existed at a time, as they were then.
 //!
-//! Nothing is kept for them: candidates come from the indexes by creation, of live and of archived records, merged as any
-//! list is, and each that anything was written of since is folded from its log. Who may see them, and the bounds of what
-//! is looked at, are part of the candidates' query.
+//! No additional data is stored for them. Candidates are read from the creation indexes of active and archived records,
+//! merged as in any list. The state of each candidate that was written since is folded from its log. Permissions and
+//! limits are part of the candidates' query.
 
 use std::sync::Arc;
 
@@ -25,11 +25,11 @@ use crate::{
     },
 };
 
-/// Records that one call looks at, at most.
+/// The maximum number of records that one call examines.
 const MAX_EXAMINED: usize = 500;
-/// Histories that are read at once.
+/// The number of histories read concurrently.
 const AT_ONCE: usize = 8;
-/// A moment to look back at, and by when what counts had to be recorded.
+/// The time of an as-of list, and the latest recording time of changes to consider.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) at: Time,
@@ -37,34 +37,34 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// What tells the cursors of two moments apart.
+    /// Returns a text that binds cursors to the moment.
     pub(crate) fn signature(self) -> String {
         format!(" as of {} known {:?}", self.at, self.known_at)
     }
 
-    /// What was recorded by then counts, whenever it occurred: nothing occurs after it was recorded.
+    /// Returns the time up to which recorded changes are certain to count: no change takes effect after it was
+    /// recorded.
     fn settled(self) -> Time {
         self.known_at.map_or(self.at, |known| known.min(self.at))
     }
 }
 
-/// How a list of the past is read.
 #[derive(Debug)]
 pub(crate) struct PastPlan {
-    /// The records as they are now that may be in it.
+    /// The current records that may be in the list.
     candidates: Plan,
-    /// What must hold of them as they were.
+    /// The condition on the records as of the time.
     filter: Predicate,
     text: Option<TextSearch>,
     moment: Moment,
 }
 
-/// Plans a list of the past. What is relative to now in the filter is relative to `relative_to`, the moment as it was asked
-/// for: a moment that has not passed yet stands for the latest state.
+/// Plans an as-of list. Relative times in the filter are relative to `relative_to`, the requested time: a time that has
+/// not passed yet means the latest state.
 ///
 /// # Errors
-/// As [`super::plan`]; [`Error::Invalid`] for another sort than `created_at`, for archived records, and for a filter on
-/// what the log does not tell.
+/// As [`super::plan`]; [`Error::Invalid`] for a sort other than `created_at`, for archived records, and for a filter on
+/// a field that is not in the log.
 pub(crate) fn plan_past(
     access: &Access<'_>,
     decl: &'static KindDecl,
@@ -86,7 +86,7 @@ pub(crate) fn plan_past(
         let message = "an as-of list can only be sorted by created_at";
         return Err(Error::invalid("sort", "unknown_sort", message));
     }
-    // What is relative to now in it is relative to the moment.
+    // Relative times in the filter are relative to the requested time.
     let then = access.at(relative_to);
     let mut filter = then.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
     if let Some(name) = untold(decl, &filter) {
@@ -113,7 +113,8 @@ pub(crate) fn plan_past(
     let candidates = Plan {
         decl,
         reads,
-        // What nobody wrote of since is now as it was then: archived or not, and let through by the filter or not.
+        // A record that was not written since is unchanged: whether it is archived and matches the filter can be tested
+        // on its current state.
         filter: seen.and(time(common::CREATED_AT, Compare::Le, moment.at)).and(changed_since.or(is_live.and(now))),
         extra: None,
         descending: query.descending,
@@ -121,11 +122,11 @@ pub(crate) fn plan_past(
     Ok(PastPlan { candidates, filter, text, moment })
 }
 
-/// A page of a list of the past, with the tenant's epochs. Where they are others than those it was planned under, the page
-/// is empty and worth nothing.
+/// Returns a page of an as-of list with the tenant's epochs. If they differ from those of the plan, the page is empty
+/// and must be discarded.
 ///
 /// # Errors
-/// What the store says.
+/// Errors of the store.
 pub(crate) async fn walk_past(
     engine: &Engine,
     access: &Access<'_>,
@@ -139,7 +140,7 @@ pub(crate) async fn walk_past(
     let mut position = after.or_else(|| plan.beginning());
     let mut examined = 0;
     loop {
-        // As many as are wanted; where the filter lets few through, twice as many the next time.
+        // Reads as many records as are missing; if the filter matches few, twice as many in the next round.
         let ask = (limit - items.len()).max(examined).min(MAX_EXAMINED - examined);
         let (page, read) = walk_page_under(engine, tenant, &plan.candidates, position, ask, epochs).await?;
         epochs = Some(read);
@@ -168,14 +169,14 @@ pub(crate) async fn walk_past(
 }
 
 impl PastPlan {
-    /// Where it begins: with what was created last by then, if it goes backwards.
+    /// Returns the start position: for a descending list, the last record created by the time.
     fn beginning(&self) -> Option<Position> {
         let after = self.moment.at.plus_micros(1);
         let begins = self.candidates.descending && after > self.moment.at;
         begins.then_some(Position { sort: Value::Time(after), id: Id::NIL })
     }
 
-    /// False for a place behind which nothing was created by then.
+    /// Returns `false` for a position after which no record was created by the time.
     fn reaches(&self, place: &Position) -> bool {
         self.candidates.descending || place.sort.as_time().is_none_or(|created| created <= self.moment.at)
     }
@@ -184,7 +185,7 @@ impl PastPlan {
         !image.is_archived() && self.filter.holds(image) && self.text.as_ref().is_none_or(|search| search.holds(image))
     }
 
-    /// The records as they were, in order; none for what was not known then.
+    /// Returns the records as of the time, in order; `None` for those that were not known then.
     async fn as_they_were(
         &self,
         engine: &Engine,
@@ -202,8 +203,8 @@ impl PastPlan {
             .collect()
     }
 
-    /// True where all that the log holds of a record had been recorded by then, and none of it was the machine's. What
-    /// nobody wrote anything of has no log.
+    /// Returns `true` if all logged changes of a record were recorded by then and none of them is of the machine group.
+    /// A kind without logged fields has no log.
     fn is_as_it_was(&self, image: &Image) -> bool {
         let updated = image.values[common::UPDATED_AT].as_time();
         updated.is_some_and(|updated| updated <= self.moment.settled())
@@ -231,8 +232,8 @@ impl PastPlan {
     }
 }
 
-/// A record that is as it was, as the log would tell it: without what the machine computed, and with what is derived by
-/// today's definitions.
+/// Returns an unchanged record as folding its log would: without computed fields, and with derived fields by today's
+/// definitions.
 fn kept(image: &Image, definitions: &Definitions) -> Result<Arc<Image>, Error> {
     let mut then = image.clone();
     for (field, value) in image.decl.fields.iter().zip(&mut then.values) {
@@ -241,9 +242,9 @@ fn kept(image: &Image, definitions: &Definitions) -> Result<Arc<Image>, Error> {
         }
     }
     rules::derive(&mut then, None, definitions)?;
-    // Its words are those of its long texts too.
+    // The search text includes words of long texts.
     then.values[common::SEARCH_TEXT] = image.values[common::SEARCH_TEXT].clone();
-    // Long texts were not read, which the rules do not know.
+    // Long texts were not read, so the rules do not have them.
     for (at, field) in image.decl.fields.iter().enumerate() {
         if field.is_long() {
             then.values[at] = image.values[at].clone();
@@ -252,7 +253,7 @@ fn kept(image: &Image, definitions: &Definitions) -> Result<Arc<Image>, Error> {
     Ok(Arc::new(then))
 }
 
-/// A field that a filter asks for and that the log never tells.
+/// Returns a field that the filter uses and that is not in the log.
 fn untold(decl: &KindDecl, filter: &Predicate) -> Option<&'static str> {
     let untold = |test: &Test| {
         let field = &decl.fields[test.path.field];
@@ -261,8 +262,9 @@ fn untold(decl: &KindDecl, filter: &Predicate) -> Option<&'static str> {
     find(filter, &untold)
 }
 
-/// True where a filter says the same of a record as it is and as it was, if nobody wrote of it in between. What is derived
-/// goes by today's definitions and may be stored by those of then; what the machine computes goes its own ways.
+/// Returns `true` if the filter gives the same result for a record now and then, provided it was not written in
+/// between. Derived fields follow today's definitions but may be stored under earlier ones, and computed fields change
+/// independently.
 fn is_settled_alike(decl: &KindDecl, filter: &Predicate) -> bool {
     let other = |test: &Test| {
         let section = decl.fields[test.path.field].section;
@@ -271,13 +273,13 @@ fn is_settled_alike(decl: &KindDecl, filter: &Predicate) -> bool {
     find(filter, &other).is_none()
 }
 
-/// The first of something among the tests of a filter.
+/// Returns the first result among the tests of a filter.
 fn find<T>(filter: &Predicate, what: &impl Fn(&Test) -> Option<T>) -> Option<T> {
     match filter {
         Predicate::All(parts) | Predicate::Any(parts) => parts.iter().find_map(|part| find(part, what)),
         Predicate::Not(part) => find(part, what),
         Predicate::Test(test) => what(test),
-        // The log's record has its id from the beginning.
+        // The id of a record never changes.
         Predicate::Ids(_) => None,
     }
 }

@@ -1,8 +1,9 @@
-//! Planning a list: which declared indexes serve it, and what remains as a filter.
+//! List planning: selects the declared indexes that serve a list, and the remaining filter.
 //!
-//! The filter and what the actor may see are one condition. Where it pins the equal fields of an index that sorts as
-//! asked, that index serves it; where it pins one of several values (the teams below, a stage kind that is not given),
-//! several reads of the index are merged in order; else the kind's whole index in that order is read with the filter.
+//! The filter and the actor's permissions form one condition. If it fixes the equal fields of an index with the
+//! requested sort, that index is read. If it fixes one of them to several values (the teams below, an unspecified stage
+//! kind), several reads of the index are merged in order. Otherwise the kind's complete index with that sort is read
+//! with the filter.
 
 use super::ListQuery;
 use crate::{
@@ -17,38 +18,35 @@ use crate::{
     },
 };
 
-/// Reads of indexes that are merged at most.
+/// The maximum number of index reads that are merged.
 const MAX_READS: usize = 32;
 
-/// How a list is read.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The kind.
     pub(crate) decl: &'static KindDecl,
-    /// The reads of its indexes, all in one order; merged. At least one.
+    /// The reads of its indexes, all with the same order, to be merged. At least one.
     pub(crate) reads: Vec<Read>,
-    /// What must hold besides.
+    /// The remaining filter.
     pub(crate) filter: Predicate,
-    /// What the core itself looks at on top: a text search by somebody who may not see all that is searched.
+    /// A text search that the core applies to the results, if the actor may not see all searched fields.
     pub(crate) extra: Option<TextSearch>,
     pub(crate) descending: bool,
 }
 
 impl Plan {
-    /// The place of a record in the list: all reads of a plan share one order.
+    /// Returns the position of a record in the list: all reads of a plan have the same order.
     pub(crate) fn position(&self, image: &Image) -> Option<Position> {
         self.reads.first().map(|read| Position { sort: read.index.sort_value(image), id: image.id })
     }
 }
 
-/// One read of an index, at its equal values.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Read {
     pub(crate) index: &'static IndexDecl,
     pub(crate) equals: Vec<Value>,
 }
 
-/// A search in the fields that the actor may see, where that is not all that the record's search text holds.
+/// A search restricted to the fields that the actor may see, if these are not all fields of the search text.
 #[derive(Clone, Debug)]
 pub(crate) struct TextSearch {
     asked: Asked,
@@ -64,9 +62,9 @@ impl TextSearch {
 /// Plans a list.
 ///
 /// # Errors
-/// [`Error::Forbidden`] without any grant of the action on the kind, and for an export also of reading it (of what ties two records: without one to read
-/// all that can be at an end), [`Error::Invalid`] for a filter that does not compile or a
-/// sort that no index serves (naming those that are served).
+/// [`Error::Forbidden`] without any grant of the action on the kind; an export also requires a grant to read the kind
+/// (for records that connect two others: grants to read all kinds that they can connect). [`Error::Invalid`] for a
+/// filter that does not compile, and for a sort that no index serves, with the available sorts.
 pub(crate) fn plan(
     access: &Access<'_>,
     decl: &'static KindDecl,
@@ -89,17 +87,18 @@ pub(crate) fn plan(
     Ok(Plan { decl, reads, filter, extra, descending: query.descending })
 }
 
-/// What ties two records is seen by who may read both, which no index knows: it is counted, exported and listed as it was by
-/// who may read all that can be at an end. A plain list leaves out what its reader may not see, page by page.
+/// Checks that the actor may read all records of all kinds that a kind can connect. A record that connects two others
+/// is visible to users who may read both, which no index can express. Counts, exports and as-of lists therefore require
+/// this permission; a plain list omits invisible records page by page.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for anybody else.
+/// [`Error::Forbidden`] without that permission.
 pub(crate) fn demand_ends(access: &Access<'_>, decl: &KindDecl) -> Result<(), Error> {
     let Visibility::ByEnds(_, kinds) = decl.behavior.visibility else { return Ok(()) };
     kinds.iter().try_for_each(|&kind| access.demand_all(Permission::new(kind, Action::Read)))
 }
 
-/// What the actor may list of a kind, as a condition.
+/// Returns the condition that selects the records of a kind that the actor may list.
 ///
 /// # Errors
 /// [`Error::Forbidden`] as [`plan`].
@@ -107,15 +106,16 @@ pub(super) fn permitted(access: &Access<'_>, decl: &'static KindDecl, action: Ac
     access.demand(Permission::new(decl.kind, action))?;
     if action == Action::Export {
         demand_ends(access, decl)?;
-        // Never more than can be read.
+        // An export never contains records that the actor may not read.
         access.demand(Permission::new(decl.kind, Action::Read))?;
         return Ok(seen(access, decl, Action::Read).and(access.predicate(action, decl)));
     }
     Ok(seen(access, decl, action))
 }
 
-/// What the actor may see of a kind, as a condition: the decision by id (`gate::may_read`), less what is seen through
-/// links alone. What is private is its author's and an auditor's.
+/// Returns the condition that selects the records of a kind that the actor may see: the same decision as by id
+/// (`gate::may_read`), without records visible only through links. Private records are visible to their author and to
+/// auditors.
 fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predicate {
     let seen = access.predicate(action, decl);
     let Some(private) = decl.behavior.private.filter(|_| !access.actor().is_system()) else { return seen };
@@ -127,8 +127,8 @@ fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predica
     seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))
 }
 
-/// Adds the query's text to the filter. Where the actor may not see all that is searched, what the store finds is looked
-/// at once more by the search that is given back.
+/// Adds the query's text search to the filter. If the actor may not see all searched fields, returns a search to apply
+/// to the results of the store.
 pub(super) fn search(
     access: &Access<'_>,
     decl: &'static KindDecl,
@@ -148,7 +148,7 @@ pub(super) fn search(
     Ok((!is_all).then_some(TextSearch { asked, visible }))
 }
 
-/// The reads that serve a sort under a filter.
+/// Returns the reads that serve a sort under a filter.
 pub(super) fn choose(
     access: &Access<'_>,
     decl: &'static KindDecl,
@@ -165,17 +165,17 @@ pub(super) fn choose(
     {
         return Ok(reads.clone());
     }
-    // Nothing is pinned as a whole: the actor's own records, those shared with them and those of their teams each by
-    // an index of their own are fewer than all.
+    // No condition is fixed as a whole: separate index reads of the actor's own, shared and team records return fewer
+    // records than the complete index.
     several_indexes(decl, sort_at, filter).or(best).ok_or_else(|| bad_sort(access, decl, sort))
 }
 
-/// The reads of the one index that pins most.
+/// Returns the reads of the single index that fixes the most fields.
 fn one_index(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Option<Vec<Read>> {
     let mut best: Option<(&'static IndexDecl, Vec<Vec<Value>>)> = None;
     for index in decl.indexes.iter().filter(|index| index.sort == sort_at && !index.archived) {
         let Some(branches) = branches(decl, index, filter) else { continue };
-        // More equal fields pin more; of as many, fewer reads.
+        // More equal fields are better; with the same number, fewer reads are.
         let better = best.as_ref().is_none_or(|(other, others)| {
             (index.equals.len(), std::cmp::Reverse(branches.len()))
                 > (other.equals.len(), std::cmp::Reverse(others.len()))
@@ -188,8 +188,8 @@ fn one_index(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Opt
     Some(branches.into_iter().map(|equals| Read { index, equals }).collect())
 }
 
-/// Where the filter asks for one of several conditions and each has an index of its own: the reads of all of them. The
-/// filter stays whole in each read, and merging drops what two of them find.
+/// If the filter is a disjunction and each alternative has an index, returns the reads of all of them. Each read keeps
+/// the complete filter, and merging removes duplicates.
 fn several_indexes(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) -> Option<Vec<Read>> {
     let ways: &[Predicate] = match filter {
         Predicate::Any(parts) => parts,
@@ -214,8 +214,8 @@ fn several_indexes(decl: &'static KindDecl, sort_at: usize, filter: &Predicate) 
     (!reads.is_empty()).then_some(reads)
 }
 
-/// The values at which an index must be read so that nothing the filter lets through is missed; `None` where the
-/// filter does not pin its equal fields, or at too many values.
+/// Returns the values at which an index must be read to find all records that match the filter; `None` if the filter
+/// does not fix its equal fields, or to too many values.
 fn branches(decl: &KindDecl, index: &IndexDecl, filter: &Predicate) -> Option<Vec<Vec<Value>>> {
     let mut all: Vec<Vec<Value>> = vec![Vec::new()];
     for &field in &index.equals {
@@ -236,7 +236,7 @@ fn branches(decl: &KindDecl, index: &IndexDecl, filter: &Predicate) -> Option<Ve
     Some(all)
 }
 
-/// Every value of a type that has few.
+/// Returns all values of a type that has few.
 fn every(ty: FieldType) -> Option<Vec<Value>> {
     match ty {
         FieldType::Bool => Some(vec![Value::Bool(true), Value::Bool(false)]),
@@ -247,8 +247,8 @@ fn every(ty: FieldType) -> Option<Vec<Value>> {
     }
 }
 
-/// The values that a field can have where the filter holds, if it says so at its top: `field = a`, `field in (a, b)`,
-/// or an `or` each of whose parts says so.
+/// Returns the values that a field can have if the filter matches, as far as its top level states it: `field = a`,
+/// `field in (a, b)`, or a disjunction of such conditions.
 fn pinned(filter: &Predicate, field: usize) -> Option<Vec<Value>> {
     match filter {
         Predicate::Test(Test { path: Path { field: at, property: None }, compare, operands, list, .. })
@@ -256,12 +256,12 @@ fn pinned(filter: &Predicate, field: usize) -> Option<Vec<Value>> {
         {
             match compare {
                 Compare::Eq | Compare::In => Some(operands.clone()),
-                // An empty list stands nowhere in an index of its elements.
+                // An index with one entry per element has none for an empty list.
                 Compare::Missing if !list => Some(vec![Value::Null]),
                 _ => None,
             }
         }
-        // The part that pins the fewest values.
+        // The part with the fewest values.
         Predicate::All(parts) => parts.iter().filter_map(|part| pinned(part, field)).min_by_key(Vec::len),
         Predicate::Any(parts) if !parts.is_empty() => {
             let mut all: Vec<Value> = Vec::new();
@@ -291,14 +291,15 @@ fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
     Error::invalid("sort", "unknown_sort", message)
 }
 
-/// Filters as part of a cursor's binding: equal queries have equal texts.
+/// Returns the part of a cursor's binding that identifies the query: equal queries have equal signatures.
 pub(crate) fn signature(decl: &KindDecl, query: &ListQuery) -> String {
     let filter = query.filter.as_ref().and_then(|filter| serde_json::to_string(filter).ok()).unwrap_or_default();
     format!("{} {filter} {:?} {:?} {} {}", decl.kind, query.text, query.sort, query.descending, query.archived)
 }
 
 impl Plan {
-    /// The one read that finds every record once, for an engine to count: the plan's own, or the whole kind.
+    /// Returns the single read that contains every record once, for a store to count: the plan's own, or that of the
+    /// complete kind.
     pub(crate) fn counted(&self) -> Option<Read> {
         match self.reads.as_slice() {
             [read] if !read.index.per_element => Some(read.clone()),
@@ -308,7 +309,7 @@ impl Plan {
     }
 }
 
-/// For messages and tests: the plan in one line.
+/// Formats the plan in one line, for messages and tests.
 impl std::fmt::Display for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (at, read) in self.reads.iter().enumerate() {

@@ -2,9 +2,8 @@
 
 use crate::model::filter::Filter;
 
-/// Records on a page where nothing else is asked.
+/// The default number of records per page.
 pub(crate) const DEFAULT_LIMIT: usize = 20;
-/// Records on a page at most.
 pub(crate) const MAX_LIMIT: usize = 200;
 
 /// A list of one kind: filter, sort, limit and cursor.
@@ -25,7 +24,7 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// All records that the actor may see, in the order of the kind's first index.
+    /// Creates a query for all records that the actor may see, in the order of the kind's first index.
     pub fn new() -> Self {
         Self::default()
     }

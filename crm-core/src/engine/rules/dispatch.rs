@@ -1,4 +1,4 @@
-//! From an erased image to its kind's rules and back.
+//! Dispatch from an erased image to the rules of its kind and back.
 
 use super::{Rules, Settle};
 use crate::{
@@ -15,22 +15,22 @@ use crate::{
     },
 };
 
-/// What is wrong with a value that somebody gives a structured field of a kind, in place of what it holds.
+/// Returns the faults of a value given for a structured field that currently holds another.
 pub(crate) fn faults(kind: Kind, at: usize, held: &Value, given: &Value) -> Vec<(String, Fault)> {
     use crate::model::schema::RecordKind;
     by_kind!(kind, K => K::faults(at, held, given))
 }
 
-/// A value of the field at a position as it is to be, with what is unknown in what it holds.
+/// Returns a given value of a field, with unknown content of the current value kept.
 pub(crate) fn keep(kind: Kind, at: usize, held: &Value, given: Value) -> Value {
     use crate::model::schema::RecordKind;
     by_kind!(kind, K => K::keep(at, held, given))
 }
 
-/// Fills in and checks a record's fields by its kind's rules.
+/// Fills in and checks the fields of a record by the rules of its kind.
 ///
 /// # Errors
-/// [`WrongType`] where a stored value is not of its field's type.
+/// [`WrongType`] if a stored value does not have the type of its field.
 pub(crate) fn settle(before: Option<&Image>, after: &mut Image, cx: &mut Settle<'_>) -> Result<(), WrongType> {
     use crate::model::schema::RecordKind;
     by_kind!(after.kind(), K => {
@@ -42,20 +42,18 @@ pub(crate) fn settle(before: Option<&Image>, after: &mut Image, cx: &mut Settle<
     })
 }
 
-/// What goes with a change of some fields.
+/// The context of a change of fields.
 pub(crate) struct Stamp<'a> {
-    /// Which fields the change touched.
+    /// Returns `true` for the fields that changed.
     pub(crate) changed: &'a dyn Fn(&str) -> bool,
-    /// When it was true.
     pub(crate) occurred_at: Time,
-    /// Who made it.
     pub(crate) by: Option<Id>,
 }
 
-/// Sets the times that go with a change, and recomputes what is derived.
+/// Sets the times that depend on a change, and recomputes derived fields.
 ///
 /// # Errors
-/// [`WrongType`] where a stored value is not of its field's type.
+/// [`WrongType`] if a stored value does not have the type of its field.
 pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: &Definitions) -> Result<(), WrongType> {
     use crate::model::schema::RecordKind;
     let created_at = Time::from_value(&image.values[common::CREATED_AT])?;
@@ -71,23 +69,21 @@ pub(crate) fn derive(image: &mut Image, stamp: Option<&Stamp<'_>>, definitions: 
     Ok(())
 }
 
-/// What puts a value of a unique key that is no field of its own into a record of a kind; nothing where the kind has no
-/// such key.
+/// Returns the field and value to set for a unique key that is not a field; see [`Rules::place_key`].
 pub(crate) fn place_key(kind: Kind, key: &str, value: &str, definitions: &Definitions) -> Option<(usize, Value)> {
     by_kind!(kind, K => <K as Rules>::place_key(key, value, definitions))
 }
 
-/// The values that a field of a kind can have: see [`Rules::choices`].
+/// Returns the possible values of a field; see [`Rules::choices`].
 pub(crate) fn choices(kind: Kind, field: &str, definitions: &Definitions) -> Option<Vec<String>> {
     by_kind!(kind, K => <K as Rules>::choices(field, definitions))
 }
 
-/// Claims that a write of these values takes besides its fields': see [`Rules::keys`].
+/// Returns the claims that a write of these values takes in addition to those of its fields; see [`Rules::keys`].
 pub(crate) fn keys(kind: Kind, tenant: Id, sets: &[(usize, Value)]) -> Vec<Claim> {
     by_kind!(kind, K => <K as Rules>::keys(tenant, sets))
 }
 
-/// See [`Rules::complete`].
 pub(crate) fn complete(
     draft: &mut Draft<'_>,
     before: Option<&Image>,
@@ -97,20 +93,18 @@ pub(crate) fn complete(
     by_kind!(after.kind(), K => <K as Rules>::complete(draft, before, after, faults))
 }
 
-/// See [`Rules::permit`].
 pub(crate) fn permit(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     by_kind!(after.kind(), K => <K as Rules>::permit(draft, before, after))
 }
 
-/// See [`Rules::follow`].
 pub(crate) fn follow(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, step: Step) -> Result<(), Stop> {
     by_kind!(after.kind(), K => <K as Rules>::follow(draft, before, after, step))
 }
 
-/// A record's claims beyond one per unique field.
+/// Returns the claims of a record in addition to one per unique field.
 ///
 /// # Errors
-/// [`WrongType`] where a stored value is not of its field's type.
+/// [`WrongType`] if a stored value does not have the type of its field.
 pub(crate) fn claims(image: &Image, definitions: &Definitions) -> Result<Vec<(&'static str, String)>, WrongType> {
     use crate::model::schema::RecordKind;
     by_kind!(image.kind(), K => match K::CLAIMS {

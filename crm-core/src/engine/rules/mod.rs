@@ -1,5 +1,4 @@
-//! The rules of records: what is filled in, what must hold, what is derived and what is claimed. Every writer passes
-//! them, since the draft calls them for every write.
+//! The rules of each kind: defaults, conditions, derived fields and claims. The draft applies them to every write.
 
 mod dispatch;
 mod settle;

@@ -1,4 +1,4 @@
-//! What a kind's rules are given and what they may say.
+//! The interface of a kind's rules and of the embedder's validators.
 
 use crate::{
     engine::{
@@ -13,56 +13,57 @@ use crate::{
     },
 };
 
-/// What a kind's rules are given besides the record.
+/// The context of a kind's rules.
 pub struct Settle<'a> {
     /// The tenant's definitions.
     pub definitions: &'a Definitions,
-    /// When the change is true in the world.
+    /// When the change takes effect.
     pub occurred_at: Time,
-    /// Who acts; `None` for the system.
+    /// The acting user; `None` for the system.
     pub user: Option<Id>,
-    /// The use case.
+    /// The name of the use case.
     pub action: &'static str,
-    /// Makes an id.
+    /// Creates an id.
     pub new_id: &'a dyn Fn() -> Id,
-    /// Whether the input named this field.
+    /// Returns `true` if the input sets the field at this position.
     pub named: &'a dyn Fn(usize) -> bool,
-    /// Whether the record is to be just so, as it was before (undo, roll back): rules check it and fill in nothing.
+    /// `true` if the record must have exactly these values, as it had before (undo, rollback): rules check it and fill
+    /// in nothing.
     pub exactly: bool,
-    /// Collects what is wrong.
+    /// Collects the faults.
     pub faults: &'a mut Faults,
 }
 
 /// The rules of one kind.
 pub(crate) trait Rules: RecordKind {
-    /// Fills in what is missing, holds what must hold between fields. `before` is `None` for a new record.
+    /// Fills in missing values and checks conditions across fields. `before` is `None` for a new record.
     fn settle(_before: Option<&Record<Self>>, _after: &mut Self, _cx: &mut Settle<'_>) {}
 
-    /// Sets the times that go with a change of other fields (`stage_entered_at` with `stage_id`): `changed` tells
-    /// which fields the change touched.
+    /// Sets the times that depend on changes of other fields (`stage_entered_at` on `stage_id`). `changed` returns
+    /// `true` for the fields that changed.
     fn stamp(&mut self, _changed: &dyn Fn(&str) -> bool, _occurred_at: Time, _by: Option<Id>) {}
 
-    /// Recomputes what is a pure function of the record's other fields and the definitions.
+    /// Recomputes the fields that are pure functions of other fields and the definitions.
     fn derive(&mut self, _created_at: Time, _definitions: &Definitions) {}
 
-    /// What puts a value of a unique key into a record, where the key is one of [`Rules::CLAIMS`] and no field that is
-    /// written by itself: the field's position, and what to set there.
+    /// Returns the field and value to set for a unique key that is one of [`Rules::CLAIMS`] and not a writable field.
     fn place_key(_key: &str, _value: &str, _definitions: &Definitions) -> Option<(usize, Value)> {
         None
     }
 
-    /// The values that a field can have, where its declaration leaves that open and the definitions say it.
+    /// Returns the possible values of a field if they come from the definitions and not from the declaration.
     fn choices(_field: &str, _definitions: &Definitions) -> Option<Vec<String>> {
         None
     }
 
-    /// Claims that a write of these values takes by [`Rules::complete`]: who holds them is read along.
+    /// Returns the claims that [`Rules::complete`] takes for these values, so that their holders are read in the first
+    /// round trip.
     fn keys(_tenant: Id, _sets: &[(usize, Value)]) -> Vec<Claim> {
         Vec::new()
     }
 
-    /// Fills in and checks what takes more than the record to know: other records, common fields, the actor. Called when all
-    /// else is filled in. What it needs to read it wants ([`Draft::want_all`]), and the caller stops for all of it at once.
+    /// Fills in and checks what depends on other records, common fields or the actor. Called after all other values are
+    /// filled in. Missing records are requested with [`Draft::want_all`]; the caller stops for all of them together.
     fn complete(
         _draft: &mut Draft<'_>,
         _before: Option<&Image>,
@@ -72,25 +73,25 @@ pub(crate) trait Rules: RecordKind {
         Ok(())
     }
 
-    /// Refuses what the actor must not do, whatever they are granted: what would make somebody more than they are. Not asked
-    /// of the system.
+    /// Refuses writes that the actor must not make regardless of grants: those that would extend a user's permissions.
+    /// Not called for the system actor.
     fn permit(_draft: &mut Draft<'_>, _before: Option<&Image>, _after: &Image) -> Result<(), Stop> {
         Ok(())
     }
 
-    /// Follows the write in the same commit: writes what goes with it, or refuses what nobody may do.
+    /// Called after the write, in the same commit: writes dependent records or refuses the write.
     fn follow(_draft: &mut Draft<'_>, _before: Option<&Image>, _after: &Image, _step: Step) -> Result<(), Stop> {
         Ok(())
     }
 
-    /// Claims beyond one per unique field, of a kind that has any. Called for live records only.
+    /// Claims in addition to one per unique field. Called for active records only.
     const CLAIMS: Option<ClaimsOf<Self>> = None;
 }
 
-/// Names and values that a record claims.
+/// Returns the names and values that a record claims.
 pub(crate) type ClaimsOf<K> = fn(&K, &Definitions) -> Vec<(&'static str, String)>;
 
-/// A rule of the embedder's own: it holds for every writer, as the built-in ones do.
+/// A rule of the embedder. It applies to every write, like the built-in rules.
 ///
 /// ```
 /// # use crm_core::{error::Faults, leads::LeadFields, rules::Validator, schema::Image, value::Kind};
@@ -104,6 +105,6 @@ pub(crate) type ClaimsOf<K> = fn(&K, &Definitions) -> Vec<(&'static str, String)
 /// }
 /// ```
 pub trait Validator: Send + Sync {
-    /// Says what is wrong with a record as it is to be. `before` is `None` for a new one.
+    /// Adds the faults of a record in its new state. `before` is `None` for a new record.
     fn check(&self, before: Option<&Image>, after: &Image, faults: &mut Faults);
 }

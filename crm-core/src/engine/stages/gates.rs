@@ -1,5 +1,5 @@
-//! The gates of stages: what a record must fulfil to enter one. The draft calls them for every write that moves a
-//! stage, so no writer gets round them.
+//! The gates of stages: the conditions for a record to enter a stage. The draft checks them for every write that
+//! changes a stage, so that no writer can bypass them.
 
 use crate::{
     engine::{
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Every property of a kind, none hidden: gates see the whole record, whoever moves it.
+/// All properties of a kind, none hidden: gates see the complete record, regardless of the actor.
 struct Whole<'a> {
     definitions: &'a Definitions,
     kind: Kind,
@@ -31,10 +31,10 @@ impl PropertyTypes for Whole<'_> {
     }
 }
 
-/// A stage's gate, compiled.
+/// Compiles the gate of a stage.
 ///
 /// # Errors
-/// Every fault by field.
+/// Every fault, by field.
 pub(crate) fn compile_gate(
     decl: &KindDecl,
     gate: &Filter,
@@ -53,19 +53,19 @@ pub(crate) fn compile_gate(
     compiler.compile(gate)
 }
 
-/// Use cases that may take a record over the border of a closed stage that others may not.
+/// Use cases that may move a record into or out of a closed stage when others may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passage {
     /// Any other write.
     Ordinary,
-    /// The conversion of a lead: the one way into a won stage of leads.
+    /// The conversion of a lead: the only way into a won stage of leads.
     Convert,
-    /// Its undo: the one way out.
+    /// The undo of a conversion: the only way out.
     Unconvert,
 }
 
-/// Holds every gate of a move: the stage belongs to the pipeline and takes records, the move is allowed, required
-/// fields are filled, the gate's condition holds, and leads are converted by conversion alone.
+/// Checks every gate of a move: the stage belongs to the pipeline and is not retired, the move is allowed, required
+/// fields are filled, the gate's condition holds, and leads are converted only by conversion.
 pub(crate) fn check(
     before: Option<&Image>,
     after: &Image,
@@ -100,7 +100,7 @@ pub(crate) fn check(
         faults.push("stage_id", "retired", format!("the stage `{}` is retired and accepts no records", stage.key));
     }
     let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
-    // Nor is a stage of another pipeline left, whose kind is unknown.
+    // The old stage may belong to another pipeline; a stage of unknown kind cannot be left either.
     let left = old.and_then(Value::as_id).and_then(|id| definitions.stage(id)).map(|(_, stage)| stage);
     for unknown in [Some(stage), left].into_iter().flatten() {
         if let StageKind::Unknown(kind) = unknown.kind {
@@ -112,7 +112,7 @@ pub(crate) fn check(
             faults.push("stage_id", "unknown_stage_kind", message);
         }
     }
-    // The way back of a conversion is its own inverse, whatever the stages allow.
+    // An undo may return to any stage, regardless of its `allowed_from`.
     if passage != Passage::Unconvert {
         check_move(from, stage, faults);
     }
@@ -144,7 +144,7 @@ fn check_move(from: Option<&Stage>, to: &Stage, faults: &mut Faults) {
     faults.push("stage_id", "move_not_allowed", message);
 }
 
-/// A lead enters a won stage by conversion alone and leaves it by its undo alone.
+/// A lead enters a won stage only by conversion and leaves it only by the undo.
 fn check_lead(
     before: Option<&Image>,
     kind: PipelineKind,

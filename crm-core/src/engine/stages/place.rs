@@ -1,4 +1,4 @@
-//! Where a record stands in its pipeline: the part of a lead's and a deal's rules that is one and the same.
+//! The position of a record in its pipeline: the rules that leads and deals share.
 
 use crate::{
     engine::definitions::Definitions,
@@ -8,16 +8,16 @@ use crate::{
     },
 };
 
-/// The field of the pipeline that a record is in, of every kind that goes through one.
+/// The field of the pipeline, for every kind that has pipelines.
 pub(crate) const PIPELINE: &str = "pipeline_id";
 /// The field of the stage.
 pub(crate) const STAGE: &str = "stage_id";
-/// The field of the time at which it entered the stage.
+/// The field of the time of entry into the stage.
 pub(crate) const ENTERED_AT: &str = "stage_entered_at";
 
-/// What explains why a record is in a closed stage (a reason, a note) is kept while it moves among stages of the same
-/// kind, and goes with any other move out of a closed stage: it says nothing of the next one, and what that asks for is
-/// asked again. What the input names stays, except where it is only sent back with a move to an open stage.
+/// Keeps the explanation of a closed stage (reason, note) on a move between stages of the same kind, and clears it on
+/// any other move out of a closed stage, because it does not apply to the next stage and a required one must be given
+/// again. A value in the input is kept, unless it is the unchanged old value in a move to an open stage.
 pub(crate) fn keep_explanation<T: PartialEq>(
     moved: (Option<StageKind>, StageKind),
     was: Option<&Option<T>>,
@@ -34,8 +34,8 @@ pub(crate) fn keep_explanation<T: PartialEq>(
     }
 }
 
-/// Fills in the pipeline and stage of a record that names none: the default pipeline, and its first stage. A record
-/// that names a stage alone gets that stage's pipeline.
+/// Fills in a missing pipeline and stage: the default pipeline, and its first stage. A record with a stage only gets
+/// the pipeline of that stage.
 pub(crate) fn fill(kind: PipelineKind, pipeline: &mut Option<Id>, stage: &mut Option<Id>, definitions: &Definitions) {
     if pipeline.is_none() {
         *pipeline = match stage.and_then(|id| definitions.stage(id)) {
@@ -48,7 +48,6 @@ pub(crate) fn fill(kind: PipelineKind, pipeline: &mut Option<Id>, stage: &mut Op
     }
 }
 
-/// The stage a record is in.
 pub(crate) fn stage(definitions: &Definitions, stage: Option<Id>) -> Option<&Stage> {
     stage.and_then(|id| definitions.stage(id)).map(|(_, stage)| stage)
 }

@@ -10,7 +10,7 @@ use crate::model::{change::Origin, value::Id};
 pub struct Actor {
     tenant: Id,
     user: Option<Id>,
-    /// Roles and teams that the embedder vouches for; `None` where the store is asked for them.
+    /// The roles and teams that the embedder vouches for; `None` if they are read from the store.
     vouched: Option<Vouched>,
     is_system: bool,
     limits: Option<Arc<BTreeSet<Permission>>>,
@@ -19,21 +19,17 @@ pub struct Actor {
     origin: Option<Arc<Origin>>,
 }
 
-/// Roles, and teams.
 type Vouched = (Arc<[Id]>, Arc<[Id]>);
 
-/// By what a user whose rights are looked up is signed in: what has to be good besides the user.
+/// How a user whose rights are read from the store is authenticated, and what must be valid in addition to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum By {
-    /// Somebody else says so.
+    /// Authenticated by the embedder.
     User,
-    /// A session.
     Session(Id),
-    /// An API key.
     Key(Id),
 }
 
-/// The API key that was shown.
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
     id: Id,
@@ -92,7 +88,7 @@ impl Actor {
         self
     }
 
-    /// The same actor, signed in by an API key whose secret has this hash: the key has to be good.
+    /// Returns the same actor, authenticated by an API key with this hash of the secret. The key must be valid.
     #[cfg(feature = "auth")]
     #[must_use]
     pub(crate) fn by_key(mut self, id: Id, hash: &str) -> Self {
@@ -146,8 +142,8 @@ impl Actor {
         self.session
     }
 
-    /// The user whose rights the store is to be asked for, and by what they are signed in; `None` where the embedder
-    /// vouches for them.
+    /// Returns the user whose rights must be read from the store, and how they are authenticated; `None` if the
+    /// embedder vouches for the actor.
     pub(crate) fn looked_up(&self) -> Option<(Id, By)> {
         if self.vouched.is_some() {
             return None;
@@ -156,7 +152,6 @@ impl Actor {
         Some((self.user?, self.key.as_ref().map_or_else(by_session, |key| By::Key(key.id))))
     }
 
-    /// The hash of the API key that was shown.
     pub(crate) fn key_hash(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.hash.as_ref())
     }

@@ -1,4 +1,4 @@
-//! Permissions as data: what a role grants, over which records, and which fields it hides.
+//! Permissions as data: the grants of a role, their scopes, and field rules.
 
 use std::{fmt, str::FromStr};
 
@@ -10,47 +10,47 @@ use crate::model::{
 };
 
 choices! {
-    /// What may be done with a kind of record.
+    /// An action on records of a kind.
     pub enum Action {
-        /// Make one.
+        /// Create records.
         Create = "create",
-        /// See it, list it, count it, read its history.
+        /// Get, list and count records, and read their history.
         Read = "read",
-        /// Change it.
+        /// Update records.
         Update = "update",
-        /// Archive and restore it.
+        /// Archive and restore records.
         Archive = "archive",
-        /// Write with an `occurred_at` before now, as imports do.
+        /// Write with an `occurred_at` in the past, as imports do.
         Backdate = "backdate",
-        /// See it in reports.
+        /// Include records in reports.
         Report = "report",
-        /// Take many out at once.
+        /// Export records in bulk.
         Export = "export",
-        /// Read what is private to its author, for audit.
+        /// Read records that are private to their author, for audits.
         ReadPrivate = "read_private",
     }
-    /// Over which records a grant holds.
+    /// The records that a grant covers.
     #[derive(Default)]
     pub enum Scope {
-        /// The actor's own, and those shared with the actor.
+        /// The actor's own records, and those shared with the actor.
         #[default]
         Own = "own",
-        /// Those of the actor's teams and the teams below them too.
+        /// Also the records of the actor's teams and of the teams below them.
         Team = "team",
-        /// All of the tenant's.
+        /// All records of the tenant.
         All = "all",
     }
-    /// What a field rule does to a field.
+    /// The effect of a field rule on a field.
     pub enum FieldAccess {
-        /// As if the field did not exist.
+        /// The field does not exist for the actor.
         Hidden = "hidden",
-        /// Seen, not written.
+        /// The actor can see the field but not write it.
         ReadOnly = "read_only",
     }
 }
 
 impl Action {
-    /// Every action.
+    /// All actions.
     pub const ALL: &'static [Action] = &[
         Action::Create,
         Action::Read,
@@ -63,22 +63,22 @@ impl Action {
     ];
 }
 
-/// A resource and an action, written `lead.update`.
+/// A permission: a resource and an action, written `lead.update`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Permission {
-    /// On what.
+    /// The kind of record.
     pub resource: Kind,
-    /// What.
+    /// The action.
     pub action: Action,
 }
 
 impl Permission {
-    /// An action on a kind.
+    /// Creates the permission for an action on a kind.
     pub const fn new(resource: Kind, action: Action) -> Self {
         Self { resource, action }
     }
 
-    /// Every permission there is.
+    /// Returns all permissions.
     pub fn all() -> impl Iterator<Item = Permission> {
         let resources = Kind::ALL.iter().filter(|kind| !kind.is_internal());
         resources.flat_map(|&resource| Action::ALL.iter().map(move |&action| Permission { resource, action }))
@@ -101,37 +101,37 @@ impl FromStr for Permission {
     }
 }
 
-/// One thing a role allows.
+/// One permission granted by a role, with its scope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// On what kind.
+    /// The kind of record.
     pub resource: Kind,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Over which records.
+    /// The records that the grant covers.
     pub scope: Scope,
-    /// Only where this holds of the record's own fields.
+    /// Limits the grant to records whose own fields match this filter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<Filter>,
 }
 
 impl Grant {
-    /// A grant without a condition.
+    /// Creates a grant without a condition.
     pub const fn new(resource: Kind, action: Action, scope: Scope) -> Self {
         Self { resource, action, scope, condition: None }
     }
 }
 
-/// A field that a role hides or protects.
+/// A rule that hides a field or makes it read-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FieldRule {
-    /// Of what kind.
+    /// The kind of record.
     pub kind: Kind,
-    /// The field's name, or `properties.key`.
+    /// The name of the field, or `properties.key`.
     pub field: String,
-    /// Hidden or read-only.
+    /// Whether the field is hidden or read-only.
     pub access: FieldAccess,
 }
 

@@ -6,33 +6,33 @@ use crate::model::{
 };
 
 record! {
-    /// What a program signs in with. It may do what its user may, and of that only what its permissions name. Archived
-    /// once it is revoked.
+    /// The credential of a program. It has those permissions of its user that its own permissions name. Archived once
+    /// it is revoked.
     ApiKey, NewApiKey, ApiKeyPatch, ApiKeyFields {
         made_by_use_cases: true,
         own: [user_id], team: [],
         person {
-            /// What it is for.
+            /// Name that states the purpose of the key.
             name: String = Text(MAX_TEXT), [required, searchable];
         }
         read_only {
-            /// On whose behalf it acts.
+            /// User on whose behalf the key acts.
             user_id: Option<Id> = FieldType::Id(Kind::User), [required];
-            /// What it may do, such as `lead.read`.
+            /// Permissions, such as `lead.read`.
             permissions: Vec<String> = Texts(500, 63), [required];
-            /// How it begins, to tell it from others.
+            /// Beginning of the key, to tell it from other keys.
             prefix: String = Text(32), [];
-            /// The hash of its secret.
+            /// Hash of the secret.
             secret_hash: Option<String> = Text(64), [secret];
-            /// The hash of the secret before it, good until `previous_until`.
+            /// Hash of the previous secret, valid until `previous_until`.
             previous_hash: Option<String> = Text(64), [secret];
-            /// Until when the secret before the last rotation is still taken.
+            /// Time until which the secret before the last rotation is accepted.
             previous_until: Option<Time> = FieldType::Time, [];
-            /// When it ends.
+            /// Expiry time.
             expires_at: Option<Time> = FieldType::Time, [];
         }
         machine {
-            /// When it was last used, to the hour.
+            /// Time of the last use, to the hour.
             last_used_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}

@@ -1,4 +1,4 @@
-//! Credentials: what a user signs in with. The log holds only that it changed.
+//! Credentials: passwords and second factors of users. The log records only that they changed.
 
 use crate::model::{
     schema::record,
@@ -6,48 +6,48 @@ use crate::model::{
 };
 
 choices! {
-    /// What a single-use ticket is for.
+    /// Purpose of a single-use token.
     #[derive(Default)]
     pub enum TicketPurpose {
-        /// To set the first password.
+        /// Invitation of a new user.
         #[default]
         Invitation = "invitation",
-        /// To set a new one in place of a forgotten one.
+        /// Reset of a forgotten password.
         PasswordReset = "password_reset",
     }
 }
 
 record! {
-    /// What a user signs in with. Its id is the user's. Everything in it is written by use cases of sign-in alone.
+    /// The sign-in data of a user, with the user's id. Only the use cases of sign-in write it.
     Credential, NewCredential, CredentialPatch, CredentialFields {
         made_by_use_cases: true,
         own: [], team: [],
         person {}
         read_only {
-            /// Whose.
+            /// User.
             user_id: Option<Id> = FieldType::Id(Kind::User), [];
-            /// The password's hash, in PHC form.
+            /// Hash of the password, in PHC form.
             password_hash: Option<String> = Text(MAX_TEXT), [secret];
-            /// When the password was set.
+            /// Time at which the password was set.
             password_set_at: Option<Time> = FieldType::Time, [];
-            /// The secret of the second factor, in base 32.
+            /// Secret of the second factor, in base 32.
             totp_secret: Option<String> = Text(MAX_TEXT), [secret];
-            /// Since when the second factor is asked for; `None` while it waits to be confirmed, or there is none.
+            /// Time from which the second factor is required; `None` if there is none or it is not confirmed yet.
             totp_since: Option<Time> = FieldType::Time, [];
-            /// Hashes of the recovery codes that are left.
+            /// Hashes of the unused recovery codes.
             recovery_codes: Vec<String> = Texts(20, 64), [secret];
-            /// The hash of the single-use ticket that was last given out.
+            /// Hash of the invitation or reset token that was issued last.
             ticket_hash: Option<String> = Text(64), [secret];
-            /// What the ticket is for.
+            /// Purpose of the token.
             ticket_purpose: TicketPurpose = FieldType::Choice(TicketPurpose::NAMES), [];
-            /// When the ticket ends.
+            /// Expiry time of the token.
             ticket_expires_at: Option<Time> = FieldType::Time, [];
-            /// Which generation of sessions is good: counted up, it ends all that were begun before, in one write and
-            /// without a list of them.
+            /// Generation of valid sessions: incrementing it ends all sessions begun before, in one write and without a
+            /// list of them.
             session_generation: i64 = Int(0, i64::MAX), [];
         }
         machine {
-            /// The last time step whose code was taken: none is taken twice.
+            /// Last accepted time step of the second factor: no code is accepted twice.
             totp_step: Option<i64> = Int(0, i64::MAX), [] from [];
         }
         derived {}

@@ -9,73 +9,72 @@ use crate::model::{
 };
 
 choices! {
-    /// How far it is.
+    /// Status of a job.
     #[derive(Default)]
     pub enum JobStatus {
-        /// It waits, or is being done.
+        /// Waiting or being processed.
         #[default]
         Running = "running",
-        /// It is done.
+        /// Completed.
         Completed = "completed",
-        /// It was refused, and is not tried again.
+        /// Failed; not tried again.
         Failed = "failed",
-        /// Somebody cancelled it. What it had done stays.
+        /// Cancelled by a user. Completed pieces remain.
         Cancelled = "cancelled",
     }
 }
 
-/// A structure whose members are known to the job's handler alone.
+/// A structure whose members are known only to the handler of the job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobData(pub serde_json::Value);
 
 impl JobData {
-    /// Reads it as a type.
+    /// Deserializes the structure.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is not of that type.
+    /// [`Error::Invalid`] if it does not match the type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         read(&self.0)
     }
 }
 
-/// Reads a structure of a job as a type.
 pub(crate) fn read<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, Error> {
     T::deserialize(json).map_err(|error| Error::invalid("target", "wrong_type", error.to_string()))
 }
 
-/// A structure of a job as JSON.
 pub(crate) fn written<T: Serialize>(value: &T) -> Result<serde_json::Value, Error> {
     serde_json::to_value(value)
         .map_err(|error| Error::invalid("product", "unfit", format!("cannot be written: {error}")))
 }
 
-/// A record that a job could not change, and why.
+/// A record that a job could not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldBack {
-    /// Which record.
+    /// Id of the record.
     pub id: Id,
-    /// Why.
+    /// Reason.
     pub reason: String,
 }
 structured!(HeldBack, JobData);
 
-/// Of a job that was done in one go: what became of the records.
+/// The result of a job that was run to its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// How many records it changed.
+    /// The number of changed records.
     pub moved: u64,
-    /// The first hundred that it could not change, and why.
+    /// The first hundred records that could not be changed, with reasons.
     pub held_back: Vec<HeldBack>,
-    /// How many it could not change.
+    /// The number of records that could not be changed.
     pub held_back_count: u64,
-    /// True where a worker of another process has taken the job: that one does the rest.
+    /// `true` if another process continues the job.
     pub unfinished: bool,
 }
 
 record! {
-    /// Long work. It is done on behalf of the user who asked for it, with the rights that the user has while it is done.
+    /// A long-running operation on behalf of the user who started it, with the permissions that this user has while it
+    /// runs.
     Job, NewJob, JobPatch, JobFields {
         due: due_at,
         visibility: Visibility::ByUser(JobFields::user_id as usize),
@@ -83,36 +82,37 @@ record! {
         own: [user_id], team: [],
         person {}
         read_only {
-            /// What is to be done: the name of a [`JobHandler`](crate::engine::jobs::JobHandler).
+            /// Type: the name of a [`JobHandler`](crate::engine::jobs::JobHandler).
             r#type: String = Text(100), [required];
-            /// Who asked for it.
+            /// User who started the job.
             user_id: Option<Id> = FieldType::Id(Kind::User), [];
-            /// The arguments, as its type needs them.
+            /// Arguments, depending on the type.
             target: Option<JobData> = Struct, [required];
-            /// Of which kinds (`lead`) or fields (`lead.score`) its place and product tell: they are shown to nobody from
-            /// whom such a field, or any field of such a kind, is hidden.
+            /// Kinds (`lead`) and fields (`lead.score`) that the position and the result reveal. Both are hidden from
+            /// users from whom such a field, or any field of such a kind, is hidden.
             discloses: Vec<String> = Texts(50, 120), [];
-            /// How far it is.
+            /// Status.
             status: JobStatus = FieldType::Choice(JobStatus::NAMES), [];
-            /// When it ended.
+            /// Time at which the job ended.
             finished_at: Option<Time> = FieldType::Time, [];
-            /// Why it failed.
+            /// Reason of the failure.
             failure: Option<String> = Text(MAX_TEXT), [];
         }
         machine {
-            /// How many records it has changed.
+            /// Number of changed records.
             done: i64 = Int(0, i64::MAX), [] from [];
-            /// Records that it could not change, the first hundred.
+            /// Records that could not be changed: the first hundred.
             held_back: Vec<HeldBack> = Structs(100), [] from [];
-            /// How many it could not change.
+            /// Number of records that could not be changed.
             held_back_count: i64 = Int(0, i64::MAX), [] from [];
-            /// After which place it continues, as its type needs it.
+            /// Position after which the job continues, depending on the type.
             place: Option<JobData> = Struct, [] from [];
-            /// Its result, where its type has one: of training the model and the report, of trying a model the trial.
+            /// Result, if the type has one: model and report of a training, result of a backtest.
             product: Option<JobData> = Struct, [] from [];
-            /// How often it was begun since it last made progress.
+            /// Number of attempts since the last progress.
             attempts: i64 = Int(0, i64::MAX), [] from [];
-            /// When it is to be resumed: while a worker has it, when another may take it; missing once it has ended.
+            /// Time at which the job is resumed; while a worker processes it, the time at which another may take it
+            /// over. Missing once the job has ended.
             due_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}

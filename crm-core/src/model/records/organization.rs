@@ -6,16 +6,16 @@ use crate::model::{
 };
 
 choices! {
-    /// Whether the tenant may be used.
+    /// Status of an organization.
     #[derive(Default)]
     pub enum OrganizationStatus {
-        /// It may.
+        /// Active.
         #[default]
         Active = "active",
         /// Suspended: only the system may write.
         Suspended = "suspended",
     }
-    /// The first day of a week.
+    /// First day of the week.
     #[derive(Default)]
     pub enum WeekStart {
         /// Monday.
@@ -35,7 +35,7 @@ pub struct Branding {
     /// URL of the logo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_url: Option<String>,
-    /// A colour such as `#1a73e8`.
+    /// Color such as `#1a73e8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     /// Name of the product.
@@ -64,19 +64,19 @@ record! {
             default_country: Option<String> = Text(2), [];
             /// First month of the fiscal year, 1 to 12; default January.
             fiscal_year_start_month: Option<i64> = Int(1, 12), [];
-            /// The first day of a week.
+            /// First day of the week.
             week_start: WeekStart = FieldType::Choice(WeekStart::NAMES), [];
-            /// Whether the tenant may be used.
+            /// Status.
             status: OrganizationStatus = FieldType::Choice(OrganizationStatus::NAMES), [];
             /// Branding.
             branding: Option<Branding> = Struct, [];
             /// Additional types of interactions.
             interaction_types: Vec<String> = Texts(50, 63), [];
-            /// Whether active contacts may share an email address.
+            /// `true` if active contacts may share an email address.
             allow_shared_emails: bool = Bool, [];
         }
         read_only {
-            /// Its administrators: users with the role `admin`.
+            /// Administrators: users with the role `admin`.
             admin_ids: Vec<Id> = Ids(Kind::User, 50), [];
             /// Key that seals cursors.
             seal_key: Option<String> = Text(64), [secret];

@@ -44,7 +44,7 @@ choices! {
     }
 }
 
-/// A stage of a pipeline. Its kind cannot be changed: retire it and add another.
+/// A stage of a pipeline. Its kind is fixed: retire the stage and add another one instead.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stage {
@@ -60,11 +60,11 @@ pub struct Stage {
     pub kind: StageKind,
     /// Win probability of records in this stage, 0 to 100.
     pub probability: i64,
-    /// Fields that must be filled to enter.
+    /// Fields that must be filled to enter the stage.
     pub required_fields: Vec<String>,
-    /// Keys of the stages from which it can be entered; empty for any.
+    /// Keys of the stages from which the stage can be entered; empty for any.
     pub allowed_from: Vec<String>,
-    /// What must hold of the record to enter.
+    /// Condition that a record must meet to enter the stage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<Filter>,
     /// Number of days after which a record in this stage is stale.
@@ -72,7 +72,7 @@ pub struct Stage {
     pub rotting_days: Option<i64>,
     /// Forecast category of records in this stage.
     pub forecast_category: ForecastCategory,
-    /// A colour such as `#1a73e8`.
+    /// Color such as `#1a73e8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub color: Option<String>,
     /// `true` if no records can enter.
@@ -86,21 +86,21 @@ impl Stage {
         Self { key: key.into(), name: name.into(), kind, probability, ..Self::default() }
     }
 
-    /// Fields that must be filled to enter.
+    /// Sets the fields that must be filled to enter the stage.
     #[must_use]
     pub fn requires(mut self, fields: &[&str]) -> Self {
         self.required_fields = fields.iter().map(|&field| field.to_owned()).collect();
         self
     }
 
-    /// Keys of the stages from which it may be entered.
+    /// Sets the keys of the stages from which the stage can be entered.
     #[must_use]
     pub fn only_from(mut self, keys: &[&str]) -> Self {
         self.allowed_from = keys.iter().map(|&key| key.to_owned()).collect();
         self
     }
 
-    /// What must hold of the record to enter.
+    /// Sets the condition that a record must meet to enter the stage.
     #[must_use]
     pub fn gated_by(mut self, gate: Filter) -> Self {
         self.gate = Some(gate);
@@ -133,7 +133,7 @@ record! {
 }
 
 impl StageKind {
-    /// True for what goes on: open, or of a kind that this program does not know.
+    /// Returns `true` if the kind is open, or unknown to this program.
     pub const fn is_open(self) -> bool {
         matches!(self, StageKind::Open | StageKind::Unknown(_))
     }

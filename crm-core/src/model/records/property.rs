@@ -9,100 +9,101 @@ choices! {
     /// The type of a custom property.
     #[derive(Default)]
     pub enum PropertyType {
-        /// A text.
+        /// Text.
         #[default]
         Text = "text",
-        /// A long text.
+        /// Long text.
         LongText = "long_text",
-        /// A whole number.
+        /// Integer.
         Integer = "integer",
-        /// A decimal number.
+        /// Decimal number.
         Decimal = "decimal",
-        /// An amount of a currency.
+        /// Amount in a currency.
         Money = "money",
-        /// True or false.
+        /// `true` or `false`.
         Boolean = "boolean",
-        /// A day.
+        /// Date.
         Date = "date",
-        /// A moment.
+        /// Date and time.
         Datetime = "datetime",
         /// One of the options.
         Select = "select",
-        /// Several of the options.
+        /// Any number of the options.
         MultiSelect = "multi_select",
-        /// A URL.
+        /// URL.
         Url = "url",
-        /// An e-mail address.
+        /// Email address.
         Email = "email",
-        /// A phone number.
+        /// Phone number.
         Phone = "phone",
-        /// A record.
+        /// Reference to a record.
         Reference = "reference",
     }
 }
 
-/// One choice of a select.
+/// An option of a select property.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PropertyOption {
-    /// What is stored.
+    /// Stored value.
     pub value: String,
-    /// What is shown.
+    /// Label shown to users.
     #[serde(default)]
     pub label: String,
-    /// True where no record may take it any more.
+    /// `true` if the option cannot be chosen any more.
     #[serde(default)]
     pub archived: bool,
 }
 
-/// Bounds of a property's value.
+/// Bounds of a property's values.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PropertyRules {
-    /// The smallest number, or the fewest characters.
+    /// Smallest number, or minimum number of characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<i64>,
-    /// The largest number, or the most characters.
+    /// Largest number, or maximum number of characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<i64>,
-    /// For a reference: the kind it must name.
+    /// Kind of the records that a reference may name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<Kind>,
-    /// The value of a record that is created without one.
+    /// Value of a record that is created without one.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub default: Value,
 }
 structured!(PropertyOption, PropertyRules);
 
 record! {
-    /// The definition of a custom property of one kind. Its key and type never change: archive it and add another.
+    /// The definition of a custom property of one kind. Its key and type are fixed: archive it and add another one
+    /// instead.
     Property, NewProperty, PropertyPatch, PropertyFields {
         definition: true,
         own: [], team: [],
         person {
-            /// Which kind it belongs to.
+            /// Kind of record.
             kind: Option<Kind> = FieldType::Choice(Kind::NAMES), [required];
-            /// Its name in `properties`, unique within the kind.
+            /// Key in `properties`, unique per kind.
             key: String = Key, [required];
-            /// What it is called.
+            /// Name.
             name: String = Text(MAX_TEXT), [required, searchable];
-            /// What it is for.
+            /// Description.
             description: Option<String> = Text(2000), [];
-            /// Its type.
+            /// Type.
             r#type: PropertyType = FieldType::Choice(PropertyType::NAMES), [];
-            /// Whether a record must have it.
+            /// `true` if every record must have a value.
             required: bool = Bool, [];
-            /// Whether at most one live record may have a value.
+            /// `true` if a value may occur on at most one live record.
             unique: bool = Bool, [];
-            /// Whether reports may group by it.
+            /// `true` if reports may group by it.
             reportable: bool = Bool, [];
-            /// Whether it is about a person, and forgotten with the person.
+            /// `true` if it is personal data, erased together with the person.
             personal: bool = Bool, [];
-            /// The choices of a select.
+            /// Options of a select property.
             options: Vec<PropertyOption> = Structs(200), [];
             /// Bounds and default.
             rules: Option<PropertyRules> = Struct, [];
-            /// Its place among the kind's properties.
+            /// Position among the properties of the kind.
             position: i64 = Int(0, 10_000), [];
         }
         read_only {}

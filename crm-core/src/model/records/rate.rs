@@ -6,17 +6,17 @@ use crate::model::{
 };
 
 record! {
-    /// What one unit of a currency was worth in the organization's base currency on a day, and until the next rate.
+    /// The value of one unit of a currency in the organization's base currency, from a day until the next rate.
     Rate, NewRate, RatePatch, RateFields {
         own: [], team: [],
         person {
-            /// Of which currency.
+            /// Currency.
             currency: Option<Currency> = FieldType::Currency, [required];
-            /// From which day.
+            /// First day on which the rate applies.
             day: Option<Date> = FieldType::Date, [required];
-            /// Units of the base currency for one unit.
+            /// Units of the base currency per unit.
             rate: Decimal = FieldType::Decimal, [required];
-            /// Where the rate is from, such as `ECB`.
+            /// Source of the rate, such as `ECB`.
             source: Option<String> = Text(MAX_TEXT), [];
         }
         read_only {}

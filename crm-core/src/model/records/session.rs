@@ -1,4 +1,4 @@
-//! Sessions: where a user is signed in, each a family of refresh tokens that replace one another.
+//! Sessions of users: families of refresh tokens that replace one another.
 
 use crate::model::{
     schema::record,
@@ -6,32 +6,32 @@ use crate::model::{
 };
 
 record! {
-    /// Where a user is signed in. Archived once it is over.
+    /// A session of a user. Archived once it is over.
     Session, NewSession, SessionPatch, SessionFields {
         forgotten_at: expires_at,
         made_by_use_cases: true,
         own: [user_id], team: [],
         person {}
         read_only {
-            /// Who is signed in.
+            /// User.
             user_id: Option<Id> = FieldType::Id(Kind::User), [required];
-            /// From which address it was begun.
+            /// Network address from which the session was started.
             address: Option<String> = Text(MAX_TEXT), [personal];
-            /// With which program it was begun.
+            /// User agent with which the session was started.
             user_agent: Option<String> = Text(MAX_TEXT), [];
-            /// True where the second factor was given.
+            /// `true` if the second factor was used.
             second_factor: bool = Bool, [];
-            /// Of which generation it is: good only while the user's credential is of the same.
+            /// Generation: the session is valid only while the user's credential has the same one.
             generation: i64 = Int(0, i64::MAX), [];
-            /// When it ends at the latest.
+            /// Latest expiry time.
             expires_at: Option<Time> = FieldType::Time, [required];
         }
         machine {
-            /// The hash of the refresh token that is good now.
+            /// Hash of the current refresh token.
             token_hash: Option<String> = Text(64), [secret] from [];
-            /// The hash of the one before it.
+            /// Hash of the previous refresh token.
             previous_hash: Option<String> = Text(64), [secret] from [];
-            /// When the token was last replaced.
+            /// Time of the last rotation of the token.
             rotated_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}

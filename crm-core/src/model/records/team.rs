@@ -1,4 +1,4 @@
-//! Teams: groups of users, in a tree.
+//! Teams: groups of users, organized as a tree.
 
 use crate::model::{
     schema::record,
@@ -6,7 +6,7 @@ use crate::model::{
 };
 
 record! {
-    /// A group of users. A grant of scope team covers a team and the teams below it.
+    /// A group of users. A grant with the scope `team` covers a team and the teams below it.
     Team, NewTeam, TeamPatch, TeamFields {
         definition: true,
         parent: parent_id,
@@ -14,11 +14,11 @@ record! {
         person {
             /// Name, unique.
             name: String = Text(MAX_TEXT), [required, unique, searchable];
-            /// The team above.
+            /// Parent team.
             parent_id: Option<Id> = FieldType::Id(Kind::Team), [];
-            /// Who leads it.
+            /// Manager.
             manager_id: Option<Id> = FieldType::Id(Kind::User), [];
-            /// What it does.
+            /// Description.
             description: Option<String> = Text(2000), [];
         }
         read_only {}

@@ -1,4 +1,4 @@
-//! Users: who acts. What they sign in with is no part of this record.
+//! Users of the CRM. Their credentials are separate records.
 
 use crate::model::{
     schema::record,

@@ -1,28 +1,28 @@
-//! How the engine treats a kind's records, besides what their fields say.
+//! The behavior of a kind: how the engine treats its records, in addition to the declaration of their fields.
 
 use super::Image;
 use crate::model::value::{Kind, Ref, Value};
 
-/// How the engine treats a kind's records. Fields are named by position.
+/// How the engine treats the records of a kind. Fields are given by position.
 #[derive(Clone, Copy, Debug)]
 pub struct Behavior {
-    /// Who may read one besides those whom a grant of `read` covers.
+    /// Who may read a record in addition to users with a grant of `read`.
     pub visibility: Visibility,
-    /// Where one may be its author's alone.
+    /// The fields that can make a record private to its author.
     pub private: Option<Private>,
-    /// The field that names the record above it, where the kind forms a tree.
+    /// The field with the parent record, if the kind forms a tree.
     pub parent: Option<usize>,
-    /// The time of the machine's last change that the log tells: changes of the record are recorded no earlier.
+    /// The field with the time of the last logged change of the machine group. Changes of the record are recorded no
+    /// earlier.
     pub announced_at: Option<usize>,
-    /// True where who may create only what is theirs owns what they create without an owner.
+    /// `true` if users who may create only own records become the owner of records that they create without one.
     pub creator_owns: bool,
-    /// True where no record is created by itself: use cases make them, and whether the actor may do what one comes from, they
-    /// have asked.
+    /// `true` if records are created only by use cases, which check the permissions on what a record is created from.
     pub made_by_use_cases: bool,
 }
 
 impl Behavior {
-    /// A kind of which nothing special is said.
+    /// The behavior of a kind without special rules.
     pub const PLAIN: Self = Self {
         visibility: Visibility::ByGrant,
         private: None,
@@ -33,46 +33,47 @@ impl Behavior {
     };
 }
 
-/// Who may read a record besides those whom a grant of `read` covers.
+/// Who may read a record in addition to users with a grant of `read`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
     /// Nobody.
     ByGrant,
-    /// Who may read one of the records in a list.
+    /// Users who may read one of the records in a list.
     ByLinks(usize),
-    /// Who may read both records that it ties; a grant on the kind is not enough. What can be at an end is of these kinds.
+    /// Users who may read both records that this one connects; a grant on its own kind is not enough. The connected
+    /// records are of these kinds.
     ByEnds([usize; 2], &'static [Kind]),
     /// The user that a field names.
     ByUser(usize),
-    /// The user that it is.
+    /// The user that the record is.
     BySelf,
 }
 
-/// Where a record may be its author's alone, and an auditor's, who has `read_private`.
+/// The fields that make a record private to its author and to auditors, who have `read_private`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Private {
-    /// True in one that is.
+    /// The field that is `true` in private records.
     pub flag: usize,
-    /// Its author.
+    /// The field with the author.
     pub author: usize,
 }
 
 impl Image {
-    /// The records that the value at a position names.
+    /// Returns the references in the value at a position.
     pub(crate) fn references_at(&self, at: usize) -> impl Iterator<Item = Ref> {
         let value = &self.values[at];
         let items = if let Value::List(items) = value { items } else { std::slice::from_ref(value) };
         items.iter().filter_map(|item| if let Value::Ref(to) = item { Some(*to) } else { None })
     }
 
-    /// The records that it ties, where who may read both may read it; `None` of a kind that is seen otherwise. An end that
-    /// is missing is nobody's to see.
+    /// Returns the two records that this one connects, if both must be readable to read it; `None` for a kind with
+    /// another visibility. A missing end is visible to nobody.
     pub(crate) fn ends(&self) -> Option<[Option<Ref>; 2]> {
         let Visibility::ByEnds(ends, _) = self.decl.behavior.visibility else { return None };
         Some(ends.map(|end| self.references_at(end).next()))
     }
 
-    /// Whose it is, where it is private.
+    /// Returns the author of a private record; `None` if it is not private.
     pub(crate) fn private_to(&self) -> Option<&Value> {
         let Private { flag, author } = self.decl.behavior.private?;
         (self.values[flag] == Value::Bool(true)).then(|| &self.values[author])

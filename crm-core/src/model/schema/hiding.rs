@@ -1,6 +1,6 @@
-//! Which fields a hidden field takes with it: whatever is made of it, through any number of steps and kinds, and, where it
-//! is itself a function of others, these too, since from them anybody can work it out. Computed once from what the
-//! declarations say ([`Source`]).
+//! The fields that are hidden together with a field: those computed from it, over any number of steps and kinds, and,
+//! if it is itself computed, the fields from which it can be computed. Computed once from the declarations
+//! ([`Source`]).
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,12 +13,11 @@ use crate::{catalog, model::value::Kind};
 /// A field of a kind.
 type Name = (Kind, &'static str);
 
-/// What is made of what.
 #[derive(Debug, Default)]
 struct Graph {
-    /// What is made of a field.
+    /// The fields computed from a field.
     made: HashMap<Name, Vec<Name>>,
-    /// The fields of the same record of which a field is a function.
+    /// The fields of the same record from which a field is computed.
     sources: HashMap<Name, Vec<Name>>,
 }
 
@@ -51,7 +50,8 @@ fn graph() -> &'static Graph {
     &GRAPH
 }
 
-/// The fields that are hidden where one is, besides it. Nothing of a custom property: nothing is made of one but scores.
+/// Returns the fields that are hidden together with a field. None for a custom property: only scores are computed from
+/// them.
 pub(crate) fn hidden_with(kind: Kind, field: &str) -> BTreeSet<(Kind, &'static str)> {
     let mut found = BTreeSet::new();
     let Some(decl) = catalog::decl(kind).field(field) else { return found };
@@ -70,7 +70,8 @@ pub(crate) fn hidden_with(kind: Kind, field: &str) -> BTreeSet<(Kind, &'static s
     found
 }
 
-/// What the core keeps about every record itself (when it was created, say) is told by its id and its history.
+/// Fields that the core maintains about every record, such as the creation time, are not hidden: id and history reveal
+/// them.
 fn is_hideable((kind, name): Name) -> bool {
     catalog::decl(kind).field(name).is_some_and(|field| field.section != Section::System)
 }

@@ -1,33 +1,33 @@
-//! Declared indexes: the ways in which a kind can be listed, "equal fields → sort field".
+//! Declared indexes: the orders in which a kind can be listed, "equal fields → sort field".
 
 use super::{FieldType, Image, KindDecl};
 use crate::model::value::{Value, sort_key};
 
-/// The name of the index that lists a kind's archived records by the time of archiving. Every kind has it.
+/// The name of the index of archived records by archiving time. Every kind has it.
 pub const ARCHIVED: &str = "archived";
-/// The name of the index that lists a kind's archived records by their creation, to be merged with the walk of the live
-/// ones. Every kind has it.
+/// The name of the index of archived records by creation time, which is merged with the index of active records. Every
+/// kind has it.
 pub const ARCHIVED_WALK: &str = "archived -> created_at";
 
-/// A declared way to list a kind.
+/// A declared index of a kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexDecl {
-    /// `owner_id, stage_kind -> close_date`, or [`ARCHIVED`] or [`ARCHIVED_WALK`].
+    /// The name: `owner_id, stage_kind -> close_date`, or [`ARCHIVED`] or [`ARCHIVED_WALK`].
     pub name: String,
-    /// The index's place among the kind's indexes.
+    /// The position of the index among those of the kind.
     pub position: usize,
-    /// The fields that are given, in order.
+    /// The positions of the equal fields, in order.
     pub equals: Vec<usize>,
-    /// True where the first of `equals` is list-valued: one entry for each of its elements.
+    /// `true` if the first of `equals` is list-valued: the index has one entry per element.
     pub per_element: bool,
-    /// The field that sorts; the id breaks ties.
+    /// The position of the sort field. Ties are broken by id.
     pub sort: usize,
-    /// True for the indexes of archived records; the others hold the live ones.
+    /// `true` for indexes of archived records; all others contain active records.
     pub archived: bool,
 }
 
 impl IndexDecl {
-    /// The value a record is sorted by: the sort field's, a text by its [`sort_key`].
+    /// Returns the value by which a record is sorted: that of the sort field, with text replaced by its [`sort_key`].
     pub fn sort_value(&self, image: &Image) -> Value {
         match &image.values[self.sort] {
             Value::Text(text) if image.decl.fields[self.sort].ty.is_sorted_by_key() => Value::text(sort_key(text)),
@@ -35,19 +35,19 @@ impl IndexDecl {
         }
     }
 
-    /// True where the record stands in this index at all: live records in all but the archived ones', archived records
-    /// only there.
+    /// Returns `true` if the index contains the record: archived records are only in the indexes for them, active
+    /// records in all others.
     pub fn holds(&self, image: &Image) -> bool {
         self.archived == image.is_archived()
     }
 
-    /// The values under which a record stands in the index: one list of values for most indexes, one for each element
-    /// of a list-valued field. Empty where the record does not stand in it.
+    /// Returns the values under which the index contains a record: one list of values for most indexes, one per element
+    /// for a list-valued field. Empty if the index does not contain the record.
     pub fn entries(&self, image: &Image) -> Vec<Vec<Value>> {
         self.entry_values(image).map(|entry| entry.cloned().collect()).collect()
     }
 
-    /// As [`IndexDecl::entries`], without copying a value.
+    /// Like [`IndexDecl::entries`], without cloning values.
     pub(crate) fn entry_values<'a>(
         &'a self,
         image: &'a Image,
@@ -55,7 +55,7 @@ impl IndexDecl {
         let elements = match (self.holds(image), self.per_element) {
             (false, _) => &[],
             (true, true) => image.values[self.equals[0]].items(),
-            // One entry, which has no element.
+            // One entry, without an element.
             (true, false) => &[Value::Null],
         };
         let rest = &self.equals[usize::from(self.per_element)..];
@@ -64,12 +64,12 @@ impl IndexDecl {
         })
     }
 
-    /// True where the record stands in the index under these values.
+    /// Returns `true` if the index contains the record under these values.
     pub(crate) fn has_entry(&self, image: &Image, equals: &[Value]) -> bool {
         self.entry_values(image).any(|entry| entry.eq(equals))
     }
 
-    /// `owner_id, stage_kind -> close_date` as a person reads it.
+    /// Returns a readable form of the index, such as `(owner_id, stage_kind) → close_date`.
     pub fn describe(&self, decl: &KindDecl) -> String {
         let fields = |list: &[usize]| list.iter().map(|&at| decl.fields[at].name).collect::<Vec<_>>().join(", ");
         let archived = if self.archived { "archived " } else { "" };
@@ -78,7 +78,7 @@ impl IndexDecl {
 }
 
 impl FieldType {
-    /// True for texts, whose order is that of their sort keys and not of the raw text.
+    /// Returns `true` for text, which is ordered by sort key and not by the raw text.
     pub const fn is_sorted_by_key(&self) -> bool {
         matches!(self, FieldType::Text(_))
     }

@@ -1,4 +1,4 @@
-//! The declaration of one kind: its fields, the common ones first, and its indexes.
+//! The declaration of a kind: its fields, common fields first, and its indexes.
 
 use foldhash::HashMap;
 
@@ -9,13 +9,13 @@ use crate::model::value::Kind;
 pub mod common {
     /// `created_at`.
     pub const CREATED_AT: usize = 0;
-    /// `created_by`; missing for the system.
+    /// `created_by`; missing for the system actor.
     pub const CREATED_BY: usize = 1;
     /// `updated_at`.
     pub const UPDATED_AT: usize = 2;
-    /// `updated_by`; missing for the system.
+    /// `updated_by`; missing for the system actor.
     pub const UPDATED_BY: usize = 3;
-    /// `search_text`: what `q` looks into.
+    /// `search_text`: the words that `q` searches.
     pub const SEARCH_TEXT: usize = 4;
     /// `archived_at`.
     pub const ARCHIVED_AT: usize = 5;
@@ -29,11 +29,11 @@ pub mod common {
     pub const MERGED_INTO: usize = 9;
     /// `source_ids`.
     pub const SOURCE_IDS: usize = 10;
-    /// `aliases`: the external ids of what was merged into it.
+    /// `aliases`: the external ids of records merged into this one.
     pub const ALIASES: usize = 11;
-    /// `erased_at`: when what it held of a person was erased.
+    /// `erased_at`: the time at which the record's personal data was erased.
     pub const ERASED_AT: usize = 12;
-    /// How many there are.
+    /// The number of common fields.
     pub const COUNT: usize = 13;
 }
 
@@ -110,21 +110,22 @@ const fn equal(one: &[u8], other: &[u8]) -> bool {
 pub struct KindParts {
     /// The kind.
     pub kind: Kind,
-    /// Its own fields.
+    /// The fields of the kind, without the common ones.
     pub fields: &'static [FieldDecl],
-    /// Fields that make a record a user's own.
+    /// The fields that make a record a user's own.
     pub own: &'static [&'static str],
-    /// Fields that make a record a team's.
+    /// The fields that make a record a team's.
     pub team: &'static [&'static str],
     /// Indexes: equal fields, whether the first is list-valued, sort field.
     pub indexes: &'static [(&'static [&'static str], bool, &'static str)],
-    /// True where other records' rules read it: it is cached per process and touches the definitions epoch.
+    /// `true` if rules of other records read records of this kind. They are cached per process, and writing them
+    /// changes the definitions epoch.
     pub is_definition: bool,
-    /// The field that says from when on a record is of no use: see [`KindDecl::forgotten_at`].
+    /// The field with the expiry time of a record; see [`KindDecl::forgotten_at`].
     pub forgotten_at: Option<&'static str>,
-    /// The field that says from when on a record waits to be worked on: see [`KindDecl::due`].
+    /// The field with the time at which a record is due for processing; see [`KindDecl::due`].
     pub due: Option<&'static str>,
-    /// How the engine treats its records.
+    /// How the engine treats records of the kind.
     pub behavior: Behavior,
 }
 
@@ -133,30 +134,29 @@ pub struct KindParts {
 pub struct KindDecl {
     /// The kind.
     pub kind: Kind,
-    /// All fields, the common ones first; an image's values stand in this order.
+    /// All fields, common fields first. The values of an image have the same order.
     pub fields: Vec<FieldDecl>,
-    /// The indexes, `() → created_at` first and those of archived records last.
+    /// The indexes: `() → created_at` first, those of archived records last.
     pub indexes: Vec<IndexDecl>,
-    /// Positions of the fields that make a record a user's own.
+    /// The positions of the fields that make a record a user's own.
     pub own: Vec<usize>,
-    /// Positions of the fields that make a record a team's.
+    /// The positions of the fields that make a record a team's.
     pub team: Vec<usize>,
-    /// True where other records' rules read it (organization, team, role, property, pipeline).
+    /// `true` if rules of other records read records of this kind (organization, team, role, property, pipeline).
     pub is_definition: bool,
-    /// The position of the time from which on a record is of no use to anybody, and stores remove it by themselves,
-    /// sooner or later. Only of what the CRM keeps for itself, which nothing refers to; what the log says of it stays.
+    /// The position of the expiry time (TTL), after which a store deletes the record at some point. Only for internal
+    /// records that nothing refers to. The log of the record is kept.
     pub forgotten_at: Option<usize>,
-    /// The position of the time from which on the record waits to be worked on; it waits for nothing where that is
-    /// missing. Such records are found across tenants ([`Feed::due`](crate::model::store::Feed::due)), and the kind has an index
-    /// `() → due`.
+    /// The position of the time at which the record is due for processing. A record without a value is not due. Due
+    /// records are found across tenants ([`Feed::due`](crate::model::store::Feed::due)). The kind has an index `() → due`.
     pub due: Option<usize>,
-    /// How the engine treats its records.
+    /// How the engine treats records of the kind.
     pub behavior: Behavior,
     positions: HashMap<&'static str, usize>,
 }
 
 impl KindDecl {
-    /// Works out the declaration of a kind.
+    /// Builds the declaration of a kind.
     pub fn new(parts: &KindParts) -> Self {
         let fields: Vec<FieldDecl> =
             common_fields(parts.kind).iter().chain(parts.fields).copied().map(plainly_named).collect();
@@ -205,52 +205,52 @@ impl KindDecl {
         }
     }
 
-    /// The position of the field of a name.
+    /// Returns the position of the field with this name.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.positions.get(name).copied()
     }
 
-    /// The field of a name.
+    /// Returns the field with this name.
     pub fn field(&self, name: &str) -> Option<&FieldDecl> {
         self.position(name).map(|at| &self.fields[at])
     }
 
-    /// Of a derived field that is the first of several (`email` of `emails`): where they are, and what the member of each
-    /// is called. Filters and search go by all of them.
+    /// For a derived field that is the first of several values (`email` of `emails`): returns the position of the list
+    /// and the name of the member in its elements. Filters and search use all elements.
     pub fn members_of(&self, at: usize) -> Option<(usize, &'static str)> {
         let field = self.fields.get(at).filter(|field| field.section == Section::Derived)?;
         let all = self.position(&format!("{}s", field.name))?;
         matches!(self.fields[all].ty, FieldType::Structs(_)).then_some((all, field.name))
     }
 
-    /// The index of a name, such as `owner_id -> created_at`.
+    /// Returns the index with this name, such as `owner_id -> created_at`.
     pub fn index(&self, name: &str) -> Option<&IndexDecl> {
         self.indexes.iter().find(|index| index.name == name)
     }
 
-    /// The index `() → created_at`, by which jobs walk.
+    /// Returns the index `() → created_at`, which jobs use to read all records.
     pub fn walk(&self) -> &IndexDecl {
         &self.indexes[0]
     }
 
-    /// The index `() → due` of a kind that declares when its records are due.
+    /// Returns the index `() → due`, if the kind declares when its records are due.
     pub fn due_index(&self) -> Option<&IndexDecl> {
         let due = self.due?;
         self.indexes.iter().find(|index| index.equals.is_empty() && index.sort == due && !index.archived)
     }
 
-    /// The index of archived records by the time of archiving.
+    /// Returns the index of archived records by archiving time.
     pub fn archived(&self) -> &IndexDecl {
         &self.indexes[self.indexes.len() - 1]
     }
 
-    /// The index of archived records by their creation: the other half of [`KindDecl::walk`], for who wants both.
+    /// Returns the index of archived records by creation time, to be combined with [`KindDecl::walk`].
     pub fn archived_walk(&self) -> &IndexDecl {
         &self.indexes[self.indexes.len() - 2]
     }
 }
 
-/// A Rust field named with a keyword (`r#type`) has the plain name (`type`).
+/// Removes the prefix of a Rust field that is named like a keyword (`r#type`).
 fn plain(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }

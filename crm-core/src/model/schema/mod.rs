@@ -1,5 +1,5 @@
-//! Declarations: what fields and indexes a kind of record has, once, for everybody: the struct, its patch, the checks,
-//! the filter language and the tables of every store are derived from them.
+//! Declarations: the fields and indexes of each kind of record. The struct, its patch, the checks, the filter language
+//! and the tables of every store are derived from them.
 
 mod behavior;
 mod field;

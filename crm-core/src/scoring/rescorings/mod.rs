@@ -1,6 +1,7 @@
-//! What is due to be scored again: a kind of its own, so that a sweep finds it by an index and reads nothing else.
+//! The rescore queue: dirty marks of records whose score is due. They are a kind of their own, so that a sweep finds
+//! them by an index and reads nothing else.
 
 mod record;
 mod rules;
 
-pub use record::{Reached, Rescoring, RescoringFields};
+pub use record::*;

@@ -1,4 +1,4 @@
-//! Records whose score is due again.
+//! The rescore queue: dirty marks of records whose score is due.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +8,21 @@ use crate::model::{
     value::{Choice, Kind, Time, structured},
 };
 
-/// How far the work that a mark asks for has come: a place that is total.
+/// How far the work of a dirty mark has come: a position in a total order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reached {
-    /// In which of its lists it is.
+    /// The index of the list.
     pub(crate) list: usize,
-    /// After which place of that list it goes on.
+    /// The position in that list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) after: Option<Position>,
 }
 structured!(; whole Reached);
 
 record! {
-    /// When the score of a record is due again. Its id is that of the record (or of the scoring model, all of whose records
-    /// are due), so that whoever has one has the other.
+    /// A dirty mark: the time at which the score of a record is due. Its id is that of the record (or of the scoring
+    /// model, if all records of the model are due), so that each can be found from the other.
     Rescoring, NewRescoring, RescoringPatch, RescoringFields {
         forgotten_at: over_at,
         due: due_at,
@@ -30,13 +30,13 @@ record! {
         person {}
         read_only {}
         machine {
-            /// Of which kind the record is.
+            /// Kind of the record.
             of: Option<Kind> = FieldType::Choice(Kind::NAMES), [] from [];
-            /// From when on it is due; missing where nothing will change by itself.
+            /// Time from which the score is due; missing if it does not change with time.
             due_at: Option<Time> = FieldType::Time, [] from [];
-            /// Of a model, a contact or a company: how far the records that depend on it have been dealt with.
+            /// For a model, a contact or a company: how far the dependent records have been processed.
             reached: Option<Reached> = Struct, [] from [];
-            /// Where it is not due: from when on it is of no use.
+            /// For a mark that is not due: time from which it can be removed.
             over_at: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}

@@ -1,4 +1,4 @@
-//! The rules of what is due: only the keeper of scores and the commits that it follows write it.
+//! The rules of the rescore queue: only the sweeper and the commits that mark records write it.
 
 use super::record::Rescoring;
 use crate::engine::rules::Rules;

@@ -1,4 +1,5 @@
-//! The rules of API keys: only their use cases make one, for who may create one, and one that is revoked stays revoked.
+//! The rules of API keys: they are created by their use cases only, which check who may create one, and a revoked key
+//! stays revoked.
 
 use crate::{
     auth::records::sessions::rules::stay_over,

@@ -1,4 +1,4 @@
-//! The rules of credentials: only the use cases of sign-in make and write them.
+//! The rules of credentials: only the use cases of sign-in create and write them.
 
 use crate::{
     engine::{draft::Stop, rules::Rules},
@@ -11,7 +11,7 @@ use crate::{
 
 impl Rules for Credential {}
 
-/// What ends every session of a credential's user.
+/// The write that ends every session of a credential's user.
 pub(crate) fn next_generation(credential: &Image) -> Result<(usize, Value), Stop> {
     let generation = i64::from_value(credential.at(CredentialFields::session_generation))?;
     Ok((CredentialFields::session_generation as usize, Value::Int(generation.saturating_add(1))))

@@ -1,4 +1,4 @@
-//! The security log: sign-ins, refusals and the like, which are no change of a record. Only ever added to.
+//! The security log: sign-ins, refusals and other events that are not changes of records. It is append-only.
 
 mod record;
 mod rules;

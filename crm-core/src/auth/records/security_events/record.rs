@@ -1,4 +1,4 @@
-//! The security log: sign-ins, refusals and the like, which are no change of a record. Only ever added to.
+//! The security log: sign-ins, refusals and other events that are not changes of records. It is append-only.
 
 use crate::model::{
     schema::record,
@@ -6,57 +6,57 @@ use crate::model::{
 };
 
 choices! {
-    /// What happened.
+    /// Type of a security event.
     #[derive(Default)]
     pub enum SecurityEventType {
         /// A user signed in.
         #[default]
         SignedIn = "signed_in",
-        /// Somebody tried to.
+        /// A sign-in failed.
         SignInFailed = "sign_in_failed",
-        /// Too many tried: nobody may for a while.
+        /// Sign-in was locked after too many failures.
         LockedOut = "locked_out",
         /// A user signed out.
         SignedOut = "signed_out",
-        /// A refresh token was used a second time: its session was ended.
+        /// A refresh token was used a second time, and its session was ended.
         TokenReused = "token_reused",
         /// A password was set.
         PasswordSet = "password_set",
-        /// A ticket to set a password was asked for.
+        /// An invitation or password reset was requested.
         PasswordResetAsked = "password_reset_asked",
-        /// The second factor was switched on.
+        /// The second factor was enabled.
         SecondFactorSet = "second_factor_set",
-        /// The second factor was switched off.
+        /// The second factor was disabled.
         SecondFactorRemoved = "second_factor_removed",
         /// A recovery code was used.
         RecoveryCodeUsed = "recovery_code_used",
-        /// An API key was made.
+        /// An API key was created.
         ApiKeyCreated = "api_key_created",
-        /// An API key got a new secret.
+        /// The secret of an API key was rotated.
         ApiKeyRotated = "api_key_rotated",
         /// An API key was revoked.
         ApiKeyRevoked = "api_key_revoked",
-        /// Somebody was refused what they asked for.
+        /// A request was refused for missing permissions.
         AccessRefused = "access_refused",
     }
 }
 
 record! {
-    /// One entry of the security log. When it happened is its `created_at`.
+    /// An entry of the security log. Its time is `created_at`.
     SecurityEvent, NewSecurityEvent, SecurityEventPatch, SecurityEventFields {
         made_by_use_cases: true,
         own: [], team: [],
         person {}
         read_only {
-            /// What happened.
+            /// Type.
             event: SecurityEventType = FieldType::Choice(SecurityEventType::NAMES), [required];
-            /// Whom it concerns, where it is known.
+            /// User concerned, if known.
             user_id: Option<Id> = FieldType::Id(Kind::User), [];
-            /// From which address.
+            /// Network address of the client.
             address: Option<String> = Text(MAX_TEXT), [personal];
-            /// With which program.
+            /// User agent of the client.
             user_agent: Option<String> = Text(MAX_TEXT), [];
-            /// What else there is to say, such as the permission that was missing. Never what was typed as a password.
+            /// Further details, such as the missing permission. Never an entered password.
             detail: Option<String> = Text(MAX_TEXT), [personal];
         }
         machine {}

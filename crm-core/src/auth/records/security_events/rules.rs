@@ -1,4 +1,4 @@
-//! The rules of the security log: only the use cases that it is about add to it, and an entry stays as it is.
+//! The rules of the security log: only the use cases that produce its events add entries, and entries are immutable.
 
 use super::record::SecurityEvent;
 use crate::{

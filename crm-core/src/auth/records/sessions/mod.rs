@@ -1,4 +1,4 @@
-//! Sessions: where a user is signed in, each a family of refresh tokens that replace one another.
+//! Sessions of users: families of refresh tokens that replace one another.
 
 pub(crate) mod rules;
 

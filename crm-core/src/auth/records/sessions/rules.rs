@@ -1,4 +1,4 @@
-//! The rules of sessions: only signing in makes one, and one that is over stays over.
+//! The rules of sessions: they are created only by signing in, and a session that is over stays over.
 
 use crate::{
     engine::{
@@ -14,7 +14,7 @@ impl Rules for Session {
     }
 }
 
-/// What is over is not brought back.
+/// A session that is over cannot be restored.
 pub(crate) fn stay_over(before: Option<&Image>, after: &Image) -> Result<(), Stop> {
     if before.is_some_and(Image::is_archived) && !after.is_archived() {
         return Err(Error::invalid(

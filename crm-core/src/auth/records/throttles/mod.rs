@@ -1,4 +1,4 @@
-//! Throttles: failed sign-ins counted in the store, so that they are counted across all processes.
+//! Throttles: failed sign-ins, counted in the store and therefore across all processes.
 
 mod record;
 mod rules;

@@ -1,10 +1,10 @@
-//! Throttles: failed sign-ins counted in the store, so that they are counted across all processes.
+//! Throttles: failed sign-ins, counted in the store and therefore across all processes.
 
 use crate::model::{schema::record, value::Time};
 
 record! {
-    /// Failed sign-ins of one name or from one address. Its id is made from a hash of it, so that it is found by one
-    /// read and says nothing about who tried.
+    /// Failed sign-ins of a name or of a network address. The id is derived from a hash of it: one read finds the
+    /// throttle, and the throttle does not reveal who tried to sign in.
     Throttle, NewThrottle, ThrottlePatch, ThrottleFields {
         forgotten_at: expires_at,
         made_by_use_cases: true,
@@ -12,13 +12,13 @@ record! {
         person {}
         read_only {}
         machine {
-            /// When it may be forgotten.
+            /// Time from which the throttle can be removed.
             expires_at: Option<Time> = FieldType::Time, [] from [];
-            /// How many were tried within the window and did not succeed.
+            /// Number of failed attempts within the window.
             failures: i64 = Int(0, i64::MAX), [] from [];
-            /// When the window began.
+            /// Start of the window.
             window_began_at: Option<Time> = FieldType::Time, [] from [];
-            /// Until when nobody may try.
+            /// Time until which sign-in is locked.
             locked_until: Option<Time> = FieldType::Time, [] from [];
         }
         derived {}

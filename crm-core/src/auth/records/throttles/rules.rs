@@ -1,4 +1,4 @@
-//! The rules of throttles: only the use cases of sign-in make and write them.
+//! The rules of throttles: only the use cases of sign-in create and write them.
 
 use super::record::Throttle;
 use crate::engine::rules::Rules;
