@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -64,7 +65,7 @@ impl<'a> Audit<'a> {
     pub async fn page(&self, query: &AuditQuery) -> Result<ListPage<Change>, Error> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+            return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
         let tenant = self.actor.tenant();
         let definitions = self.engine.authority(self.actor).await?;

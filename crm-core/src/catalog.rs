@@ -29,6 +29,19 @@ pub fn decl(kind: Kind) -> &'static KindDecl {
     by_kind!(kind, K => K::decl())
 }
 
+/// Code that is generic over kinds, for a kind that is known only at run time: see [`visit`].
+pub trait KindVisitor {
+    /// The result.
+    type Output;
+    /// Called with the record type of the kind.
+    fn visit<K: RecordKind>(self) -> Self::Output;
+}
+
+/// Calls a visitor with the record type of a kind.
+pub fn visit<V: KindVisitor>(kind: Kind, visitor: V) -> V::Output {
+    by_kind!(kind, K => visitor.visit::<K>())
+}
+
 /// Writes the defaults of a kind's fields into the values of a new image.
 pub fn write_defaults(kind: Kind, values: &mut [Value]) {
     by_kind!(kind, K => K::write_defaults(values));

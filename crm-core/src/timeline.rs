@@ -14,6 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     crm::Crm,
@@ -294,7 +295,7 @@ impl<'a> Timeline<'a> {
     async fn merged(&self, record: Ref, query: &TimelineQuery) -> Result<Merged, Error> {
         let limit = query.limit;
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+            return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
         let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
             let image = draft.read(record)?;

@@ -10,10 +10,10 @@ use crm_core::{Crm, access::Actor, auth::Auth, change::Origin, value::Id};
 
 use crate::{
     config::{Config, OwnSignIn, SignIn},
-    figures::Figures,
     limits::Limits,
+    metrics::Metrics,
     problem::Problem,
-    sign_in::BelievedTokens,
+    sign_in::VerifiedTokenCache,
 };
 
 /// The number of remembered refusals above which expired ones are dropped.
@@ -28,8 +28,8 @@ struct Inner {
     crm: Crm,
     config: Config,
     limits: Limits,
-    figures: Figures,
-    tokens: BelievedTokens,
+    metrics: Metrics,
+    tokens: VerifiedTokenCache,
     /// The time at which each refusal was last recorded.
     refusals: Mutex<Refusals>,
     /// The finished router, for the operations of a batch.
@@ -48,8 +48,8 @@ impl App {
             crm,
             config,
             limits,
-            figures: Figures::default(),
-            tokens: BelievedTokens::default(),
+            metrics: Metrics::default(),
+            tokens: VerifiedTokenCache::default(),
             refusals: Mutex::default(),
             routes: OnceLock::new(),
             document: OnceLock::new(),
@@ -65,12 +65,12 @@ impl App {
         &self.0.config
     }
 
-    pub(crate) fn figures(&self) -> &Figures {
-        &self.0.figures
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// The cache of verified access tokens.
-    pub(crate) fn tokens(&self) -> &BelievedTokens {
+    pub(crate) fn tokens(&self) -> &VerifiedTokenCache {
         &self.0.tokens
     }
 
@@ -108,11 +108,11 @@ impl App {
         let Ok(own) = self.own() else { return };
         let now = self.crm().now().micros();
         {
-            let mut told = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.len() > MAX_REMEMBERED {
-                told.retain(|_, last| now - *last < REFUSALS);
+            let mut recorded = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            if recorded.len() > MAX_REMEMBERED {
+                recorded.retain(|_, last| now - *last < REFUSALS);
             }
-            let last = told.entry((actor.tenant(), actor.user(), what.to_owned())).or_insert(i64::MIN);
+            let last = recorded.entry((actor.tenant(), actor.user(), what.to_owned())).or_insert(i64::MIN);
             if now.saturating_sub(*last) < REFUSALS {
                 return;
             }

@@ -7,12 +7,12 @@ use axum::{
 };
 
 /// The part of a request that these headers depend on.
-pub(crate) struct Place {
+pub(crate) struct MountPath {
     /// The path under which the router is nested. It is prepended to `Location`.
     nested: Option<String>,
 }
 
-impl Place {
+impl MountPath {
     pub(crate) fn of(request: &Request) -> Self {
         let path = request.uri().path();
         let nested = request.extensions().get::<OriginalUri>().and_then(|OriginalUri(original)| {
@@ -23,9 +23,9 @@ impl Place {
 
     /// Sets the headers of every response that are not set yet and completes `Location`.
     pub(crate) fn secure(&self, headers: &mut HeaderMap) {
-        if let (Some(prefix), Some(place)) = (&self.nested, headers.get(header::LOCATION))
-            && let Some(place) = place.to_str().ok().filter(|place| place.starts_with('/'))
-            && let Ok(whole) = HeaderValue::from_str(&format!("{prefix}{place}"))
+        if let (Some(prefix), Some(location)) = (&self.nested, headers.get(header::LOCATION))
+            && let Some(location) = location.to_str().ok().filter(|location| location.starts_with('/'))
+            && let Ok(whole) = HeaderValue::from_str(&format!("{prefix}{location}"))
         {
             headers.insert(header::LOCATION, whole);
         }

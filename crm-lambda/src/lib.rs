@@ -11,10 +11,10 @@ mod app;
 pub mod config;
 #[cfg(feature = "local")]
 pub mod demo;
-mod figures;
 mod headers;
 mod input;
 mod limits;
+mod metrics;
 mod observe;
 mod openapi;
 mod problem;

@@ -44,9 +44,9 @@ pub(crate) struct Limits {
 
 /// The remaining quota of a caller.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Left {
+pub(crate) struct RemainingQuota {
     limit: u32,
-    left: u32,
+    remaining: u32,
 }
 
 impl Limits {
@@ -63,7 +63,7 @@ impl Limits {
     ///
     /// # Errors
     /// 429 with the seconds to wait.
-    pub(crate) fn user(&self, actor: &Actor) -> Result<Option<Left>, Problem> {
+    pub(crate) fn user(&self, actor: &Actor) -> Result<Option<RemainingQuota>, Problem> {
         take(self.users.as_ref(), &Caller::User(actor.tenant(), actor.user()))
     }
 
@@ -71,12 +71,12 @@ impl Limits {
     ///
     /// # Errors
     /// 429 with the seconds to wait.
-    pub(crate) fn address(&self, address: Option<&str>) -> Result<Option<Left>, Problem> {
+    pub(crate) fn address(&self, address: Option<&str>) -> Result<Option<RemainingQuota>, Problem> {
         take(self.addresses.as_ref(), &Caller::Address(address.map(str::to_owned)))
     }
 }
 
-fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<Left>, Problem> {
+fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<RemainingQuota>, Problem> {
     let Some(Counter { rate, limiter, taken }) = counter else { return Ok(None) };
     // Not at every request: scanning all callers each time would amplify a flood of requests.
     let turn = taken.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +84,7 @@ fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<Left>, Prob
         limiter.retain_recent();
     }
     match limiter.check_key(caller) {
-        Ok(state) => Ok(Some(Left { limit: rate.get(), left: state.remaining_burst_capacity() })),
+        Ok(state) => Ok(Some(RemainingQuota { limit: rate.get(), remaining: state.remaining_burst_capacity() })),
         Err(not_yet) => {
             let wait = not_yet.wait_time_from(DefaultClock::default().now());
             let detail = format!("more than {rate} requests per minute: wait and try again");
@@ -93,15 +93,15 @@ fn take(counter: Option<&Counter>, caller: &Caller) -> Result<Option<Left>, Prob
     }
 }
 
-impl Left {
+impl RemainingQuota {
     /// Sets the headers of the RateLimit draft.
-    pub(crate) fn tell(self, headers: &mut HeaderMap) {
-        let Self { limit, left } = self;
+    pub(crate) fn set_headers(self, headers: &mut HeaderMap) {
+        let Self { limit, remaining } = self;
         // Seconds until one more request is allowed.
         let next = 60_u32.div_ceil(limit.max(1));
         for (name, value) in [
             ("ratelimit-policy", format!("\"minute\";q={limit};w=60")),
-            ("ratelimit", format!("\"minute\";r={left};t={next}")),
+            ("ratelimit", format!("\"minute\";r={remaining};t={next}")),
         ] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(HeaderName::from_static(name), value);

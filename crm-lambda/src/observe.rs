@@ -19,8 +19,8 @@ use tracing::Instrument as _;
 use crate::{
     app::App,
     config::{Metrics, ServerError},
-    figures::Labels,
-    headers::Place,
+    headers::MountPath,
+    metrics::Labels,
     problem::{Code, Problem, Refused},
     sign_in::Slot,
 };
@@ -33,7 +33,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let place = Place::of(&request);
+    let mount_path = MountPath::of(&request);
     // The route, not the path: paths are unbounded and contain ids.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
@@ -74,10 +74,10 @@ pub(crate) async fn observe(State(app): State<App>, mut request: Request, next: 
         let trace_id = trace.as_deref();
         hook.call(&ServerError { request_id: &id, trace_id, method: method.as_str(), route, status, code });
     }
-    tell(&app, method.as_str(), route, status, took);
-    place.secure(response.headers_mut());
-    if let Some(left) = slot.left.get() {
-        left.tell(response.headers_mut());
+    record_metrics(&app, method.as_str(), route, status, took);
+    mount_path.secure(response.headers_mut());
+    if let Some(remaining) = slot.remaining.get() {
+        remaining.set_headers(response.headers_mut());
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -116,11 +116,11 @@ fn trace_id(header: &str) -> Option<&str> {
     (whole && some(trace, 32) && some(parent, 16) && hex(flags, 2)).then_some(trace)
 }
 
-fn tell(app: &App, method: &str, route: &str, status: u16, took: Duration) {
+fn record_metrics(app: &App, method: &str, route: &str, status: u16, took: Duration) {
     match app.config().metrics {
         Metrics::Off => {}
         Metrics::Prometheus => {
-            app.figures().note(&Labels { method: method.to_owned(), route: route.to_owned(), status }, took);
+            app.metrics().record(&Labels { method: method.to_owned(), route: route.to_owned(), status }, took);
         }
         Metrics::Emf => {
             let now = app.crm().now().micros() / 1000;

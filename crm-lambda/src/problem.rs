@@ -12,11 +12,11 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// An error response.
 #[derive(Clone, Debug)]
-pub struct Problem(Box<Told>);
+pub struct Problem(Box<Content>);
 
 /// The content of a problem. It is boxed to keep `Result` small.
 #[derive(Clone, Debug)]
-struct Told {
+struct Content {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -38,7 +38,7 @@ pub(crate) struct Code(pub(crate) &'static str);
 impl Problem {
     /// Creates a problem from a status, a stable code and a message.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Told {
+        Self(Box::new(Content {
             status,
             code,
             detail: detail.into(),
@@ -51,7 +51,7 @@ impl Problem {
     }
 
     /// Returns the problem with a modified content.
-    fn but(mut self, change: impl FnOnce(&mut Told)) -> Self {
+    fn modify(mut self, change: impl FnOnce(&mut Content)) -> Self {
         change(&mut self.0);
         self
     }
@@ -77,12 +77,12 @@ impl Problem {
             "invalid_token" | "token_expired" => r#"Bearer error="invalid_token""#,
             _ => "Bearer",
         };
-        Self::new(StatusCode::UNAUTHORIZED, code, detail).but(|told| told.challenge = Some(challenge))
+        Self::new(StatusCode::UNAUTHORIZED, code, detail).modify(|content| content.challenge = Some(challenge))
     }
 
     /// 429 with the seconds to wait.
     pub fn too_many(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).but(|told| told.retry_after = Some(seconds))
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).modify(|content| content.retry_after = Some(seconds))
     }
 
     /// Converts the error of a query. Its faults are malformed input (400).
@@ -96,9 +96,9 @@ impl Problem {
     /// Converts the error of a write. If the request named a version (`conditional`), a conflict is 412.
     pub fn of_conditional(error: Error, conditional: bool) -> Self {
         match &error {
-            Error::Conflict { .. } if conditional => Problem::from(error).but(|told| {
-                told.status = StatusCode::PRECONDITION_FAILED;
-                told.code = "precondition_failed";
+            Error::Conflict { .. } if conditional => Problem::from(error).modify(|content| {
+                content.status = StatusCode::PRECONDITION_FAILED;
+                content.code = "precondition_failed";
             }),
             _ => error.into(),
         }
@@ -112,7 +112,7 @@ impl Problem {
     /// The code, message and details without the status: the reason why an operation other than the request would be
     /// rejected.
     pub(crate) fn reason(&self) -> Json {
-        let Told { code, detail, errors, more, .. } = self.0.as_ref();
+        let Content { code, detail, errors, more, .. } = self.0.as_ref();
         let mut reason = more.clone();
         reason.insert("code".into(), Json::from(*code));
         reason.insert("detail".into(), Json::from(detail.as_str()));
@@ -124,14 +124,14 @@ impl Problem {
 
     fn faults(status: StatusCode, code: &'static str, faults: &Faults) -> Self {
         let errors = faults.all().iter().map(|fault| {
-            json!({"field": fault.field, "code": fault.fault.code, "params": {}, "message": fault.fault.message})
+            json!({"field": fault.field, "code": fault.fault.code, "params": fault.fault.params, "message": fault.fault.message})
         });
         let errors = errors.collect();
-        Self::new(status, code, faults.to_string()).but(|told| told.errors = errors)
+        Self::new(status, code, faults.to_string()).modify(|content| content.errors = errors)
     }
 
     fn with(self, name: &str, value: impl Into<Json>) -> Self {
-        self.but(|told| drop(told.more.insert(name.to_owned(), value.into())))
+        self.modify(|content| drop(content.more.insert(name.to_owned(), value.into())))
     }
 }
 
@@ -168,7 +168,7 @@ impl From<Error> for Problem {
             Error::Duplicate { kind, field } => {
                 let message = format!("is already used by another {kind}");
                 let errors = vec![json!({"field": field, "code": "duplicate", "params": {}, "message": message})];
-                Self::new(StatusCode::CONFLICT, "duplicate", detail).but(|told| told.errors = errors)
+                Self::new(StatusCode::CONFLICT, "duplicate", detail).modify(|content| content.errors = errors)
             }
             Error::Invalid(faults) => {
                 let unknown = faults.all().iter().all(|fault| fault.fault.code == "unknown_field");
@@ -183,7 +183,7 @@ impl From<Error> for Problem {
             Error::Forbidden { permission, field, scope } => {
                 let forbidden = Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
                     .with("permission", permission.to_string())
-                    .but(|told| told.refused = Some(permission));
+                    .modify(|content| content.refused = Some(permission));
                 let forbidden = match field {
                     Some(field) => forbidden.with("field", field),
                     None => forbidden,
@@ -204,13 +204,14 @@ impl From<Error> for Problem {
             Error::Unavailable(cause) => {
                 tracing::warn!(error = %cause, "the store is unavailable");
                 let detail = "the store cannot be reached or is overloaded: nothing was written, try again";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).but(|told| told.retry_after = Some(1))
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+                    .modify(|content| content.retry_after = Some(1))
             }
             Error::OutcomeUnknown { commit } => {
                 let detail = "the outcome is unknown: retry with the same Idempotency-Key, or read the record";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
                     .with("commit", commit.to_string())
-                    .but(|told| told.retry_after = Some(1))
+                    .modify(|content| content.retry_after = Some(1))
             }
             Error::ClockSkew { record, written_at, now } => {
                 tracing::error!(%record, %written_at, %now, "a record was written by a clock that is too far ahead");
@@ -218,7 +219,7 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock_skew", detail)
                     .with("written_at", written_at.to_string())
                     .with("now", now.to_string())
-                    .but(|told| told.retry_after = Some(60))
+                    .modify(|content| content.retry_after = Some(60))
             }
             Error::Damaged(cause) => {
                 tracing::error!(error = %cause, "the store is damaged");
@@ -260,29 +261,29 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let told = *self.0;
+        let content = *self.0;
         let mut body = Map::new();
-        body.insert("type".into(), Json::String(format!("urn:crm:problem:{}", told.code)));
-        body.insert("title".into(), Json::from(told.status.canonical_reason().unwrap_or("Error")));
-        body.insert("status".into(), Json::from(told.status.as_u16()));
-        body.insert("code".into(), Json::from(told.code));
-        body.insert("detail".into(), Json::String(told.detail));
-        if !told.errors.is_empty() {
-            body.insert("errors".into(), Json::Array(told.errors));
+        body.insert("type".into(), Json::String(format!("urn:crm:problem:{}", content.code)));
+        body.insert("title".into(), Json::from(content.status.canonical_reason().unwrap_or("Error")));
+        body.insert("status".into(), Json::from(content.status.as_u16()));
+        body.insert("code".into(), Json::from(content.code));
+        body.insert("detail".into(), Json::String(content.detail));
+        if !content.errors.is_empty() {
+            body.insert("errors".into(), Json::Array(content.errors));
         }
-        body.extend(told.more);
+        body.extend(content.more);
         let text = Json::Object(body).to_string();
-        let mut response = (told.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], text).into_response();
-        if let Some(seconds) = told.retry_after {
+        let mut response = (content.status, [(header::CONTENT_TYPE, PROBLEM_JSON)], text).into_response();
+        if let Some(seconds) = content.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(challenge) = told.challenge {
+        if let Some(challenge) = content.challenge {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if told.status == StatusCode::FORBIDDEN {
-            response.extensions_mut().insert(Refused(told.refused));
+        if content.status == StatusCode::FORBIDDEN {
+            response.extensions_mut().insert(Refused(content.refused));
         }
-        response.extensions_mut().insert(Code(told.code));
+        response.extensions_mut().insert(Code(content.code));
         response
     }
 }

@@ -445,18 +445,25 @@ mod tests {
         let plain = |line: &str| line.trim().replace("if not exists ", "");
         let kept: HashSet<String> =
             crate::migrate::MIGRATIONS.iter().flat_map(|(_, _, sql)| sql.lines().map(plain)).collect();
+        let migrations = crate::migrate::MIGRATIONS;
         let made = schema_sql();
-        match std::env::var("CRM_WRITE_SCHEMA") {
-            // Before the first release there is one schema, which is regenerated instead of amended.
-            Ok(all) if all == "1" => {
-                let path = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/0001_schema.sql");
-                let heading = "-- Made from the declarations by crm_store_postgres::ddl, as they were then. Once released it is never edited:\n\
-                               -- what is declared later comes in migrations of its own.\n\n";
-                std::fs::write(path, format!("{heading}{made}")).unwrap();
-                return;
-            }
-            Ok(kind) => panic!("a migration of the kind must hold:\n{}", kind_sql(kind.parse().unwrap())),
-            Err(_) => {}
+        if let Ok(what) = std::env::var("CRM_WRITE_SCHEMA") {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+            let heading = "-- Made from the declarations by crm_store_postgres::ddl, as they were then. Once released it is never edited:\n\
+                           -- what is declared later comes in migrations of its own.\n\n";
+            let (path, sql) = if what == "1" {
+                // Before the first release the first schema is regenerated instead of amended. A kind with a migration of
+                // its own is not in it.
+                let is_first = |kind: &Kind| migrations.iter().all(|(_, name, _)| *name != kind.name());
+                let first: Vec<Kind> = Kind::ALL.iter().copied().filter(is_first).collect();
+                (format!("{folder}/0001_schema.sql"), schema_sql_of(&first))
+            } else {
+                let own = migrations.iter().find(|(_, name, _)| *name == what).map(|(number, ..)| *number);
+                let number = own.unwrap_or_else(|| migrations.iter().map(|(number, ..)| number + 1).max().unwrap_or(1));
+                (format!("{folder}/{number:04}_{what}.sql"), kind_sql(what.parse().unwrap()))
+            };
+            std::fs::write(path, format!("{heading}{sql}")).unwrap();
+            return;
         }
         let missing: Vec<&str> = made.lines().filter(|line| !kept.contains(&plain(line))).collect();
         assert!(missing.is_empty(), "declared and in no migration; a new one must bring:\n{}", missing.join("\n"));

@@ -3,7 +3,10 @@
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// All migrations in order. A released migration is never edited.
-pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[(1, "schema", include_str!("../migrations/0001_schema.sql"))];
+pub(crate) const MIGRATIONS: &[(i32, &str, &str)] = &[
+    (1, "schema", include_str!("../migrations/0001_schema.sql")),
+    (2, "product", include_str!("../migrations/0002_product.sql")),
+];
 
 /// The advisory lock under which migrations run: "crm" and a number, to avoid collisions with other locks.
 const LOCK: i64 = 0x0063_726d_0000_0001;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::record::{Association, AssociationFields as F};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::Access,
@@ -57,7 +58,7 @@ impl Collection<'_, Association> {
         show: fn(&Arc<Image>, &Access<'_>) -> T,
     ) -> Result<ListPage<T>, Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+            return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
         let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
             draft.read(record)?;

@@ -1,6 +1,7 @@
 //! The rules of associations.
 
 use super::record::Association;
+use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{ClaimsOf, Rules, Settle},
     model::{
@@ -28,7 +29,7 @@ impl Rules for Association {
         {
             cx.faults.push(
                 "from",
-                "fixed",
+                FaultCode::Fixed,
                 "the ends of an association cannot be changed: archive it and create another",
             );
         }
@@ -36,14 +37,14 @@ impl Rules for Association {
             let fits = PAIRS.iter().any(|&(a, b)| (from.kind, to.kind) == (a, b) || (from.kind, to.kind) == (b, a));
             if !fits {
                 let message = format!("a {} cannot be associated with a {}", from.kind, to.kind);
-                cx.faults.push("to", "wrong_kind", message);
+                cx.faults.push("to", FaultCode::WrongKind, message);
             }
             if from == to {
-                cx.faults.push("to", "same", "a record cannot be associated with itself");
+                cx.faults.push("to", FaultCode::Same, "a record cannot be associated with itself");
             }
         }
         if after.started_on.zip(after.ended_on).is_some_and(|(start, end)| start > end) {
-            cx.faults.push("ended_on", "too_small", "must not be before started_on");
+            cx.faults.push("ended_on", FaultCode::TooSmall, "must not be before started_on");
         }
     }
 

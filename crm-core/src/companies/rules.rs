@@ -4,6 +4,7 @@ use super::{
     name::{NameKeys, places},
     record::{Company, CompanyFields},
 };
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -21,7 +22,7 @@ use crate::{
 impl Rules for Company {
     fn settle(_: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if after.annual_revenue.is_some_and(|revenue| revenue.amount.is_negative()) {
-            cx.faults.push("annual_revenue", "too_small", "must not be negative");
+            cx.faults.push("annual_revenue", FaultCode::TooSmall, "must not be negative");
         }
     }
 

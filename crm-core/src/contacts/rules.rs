@@ -1,6 +1,7 @@
 //! The rules of contacts.
 
 use super::record::{Contact, ContactEmail, ContactFields};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -57,13 +58,13 @@ impl Rules for Contact {
         let mut emails: Vec<&str> = after.emails.iter().map(|entry| entry.email.as_str()).collect();
         emails.sort_unstable();
         if emails.windows(2).any(|pair| pair[0] == pair[1]) {
-            cx.faults.push("emails", "duplicate", "must be unique");
+            cx.faults.push("emails", FaultCode::Duplicate, "must be unique");
         }
         if after.emails.iter().filter(|entry| entry.primary).count() > 1 {
-            cx.faults.push("emails", "too_many", "must contain at most one primary address");
+            cx.faults.push("emails", FaultCode::TooMany, "must contain at most one primary address");
         }
         if after.phones.iter().filter(|entry| entry.primary).count() > 1 {
-            cx.faults.push("phones", "too_many", "must contain at most one primary number");
+            cx.faults.push("phones", FaultCode::TooMany, "must contain at most one primary number");
         }
     }
 

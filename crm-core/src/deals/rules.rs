@@ -1,6 +1,7 @@
 //! The rules of deals. The gates of their stages are in `pipelines::gates`.
 
 use super::record::Deal;
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -18,7 +19,7 @@ impl Rules for Deal {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         place::fill(PipelineKind::Deal, &mut after.pipeline_id, &mut after.stage_id, cx.definitions);
         if after.value.is_some_and(|value| value.amount.is_negative()) {
-            cx.faults.push("value", "too_small", "must not be negative");
+            cx.faults.push("value", FaultCode::TooSmall, "must not be negative");
         }
         if let Some(stage) = place::stage(cx.definitions, after.stage_id) {
             let entered = before.is_none_or(|before| before.stage_id != after.stage_id);
@@ -66,7 +67,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
     if stage.kind.is_open() {
         let sent_back = entered && before.is_some_and(|before| before.actual_close_date == after.actual_close_date);
         if after.actual_close_date.is_some() && named(F::actual_close_date) && !sent_back {
-            cx.faults.push("actual_close_date", "not_closed", "can only be set on a won or lost deal");
+            cx.faults.push("actual_close_date", FaultCode::NotClosed, "can only be set on a won or lost deal");
         }
         after.actual_close_date = None;
         return;

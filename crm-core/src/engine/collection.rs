@@ -3,6 +3,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -342,7 +343,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             if !kept {
                 let name = if at == common::PROPERTIES { field.as_ref() } else { K::decl().fields[at].name };
                 let message = "must be omitted or equal the value by which the record is looked up";
-                return Err(Error::invalid(name, "contradicts_key", message).into());
+                return Err(Error::invalid(name, FaultCode::ContradictsKey, message).into());
             }
             Ok(vec![record])
         })
@@ -493,7 +494,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     ) -> Result<ListPage<T>, Error> {
         let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+            return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
         let mut seen = None;
         // If definitions and rights are cached, the page is read together with the epochs, which show whether they are
@@ -653,7 +654,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         limit: usize,
     ) -> Result<(Authority, ListPage<Change>), Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Error::invalid("limit", "too_large", format!("must be 1 to {MAX_LIMIT}")));
+            return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
         self.get(id).await?;
         let definitions = self.definitions().await?;
@@ -983,7 +984,7 @@ pub(crate) fn key_by<K: RecordKind>(
 ) -> Result<Key, Error> {
     let unknown = || {
         let shown: String = field.chars().take(64).collect();
-        Error::invalid(shown, "not_unique", format!("is not a unique field of `{}`", K::KIND))
+        Error::invalid(shown, FaultCode::NotUnique, format!("is not a unique field of `{}`", K::KIND))
     };
     if access.is_hidden(K::KIND, field) {
         return Err(unknown());

@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 
+use crate::model::value::FaultCode;
 use crate::model::{
     filter::{Compare, Path, Predicate, Test},
     schema::{FieldType, Image, KindDecl, common},
@@ -185,10 +186,11 @@ impl Asked {
     /// `too_long` for more than 200 characters or 8 words, `nul` for the character NUL.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, Fault> {
         if text.contains('\0') {
-            return Err(Fault::new("nul", "must not contain NUL characters"));
+            return Err(Fault::new(FaultCode::Nul, "must not contain NUL characters"));
         }
         if text.chars().count() > MAX_ASKED {
-            return Err(Fault::new("too_long", format!("must have at most {MAX_ASKED} characters")));
+            return Err(Fault::new(FaultCode::TooLong, format!("must have at most {MAX_ASKED} characters"))
+                .with("max", MAX_ASKED));
         }
         let text = plain(text);
         if text.is_empty() {
@@ -197,7 +199,8 @@ impl Asked {
         let mut terms: Vec<Term> = Vec::new();
         for (at, chunk) in text.split(' ').enumerate() {
             if at == MAX_ASKED_WORDS {
-                return Err(Fault::new("too_long", format!("must have at most {MAX_ASKED_WORDS} words")));
+                return Err(Fault::new(FaultCode::TooLong, format!("must have at most {MAX_ASKED_WORDS} words"))
+                    .with("max", MAX_ASKED_WORDS));
             }
             // A domain alone (`@example.com`) is not the beginning of an address.
             if let Some(address) = address(chunk).filter(|_| !chunk.starts_with('@')) {
@@ -213,7 +216,8 @@ impl Asked {
             }
         }
         if terms.len() > MAX_TERMS {
-            return Err(Fault::new("too_long", format!("must have at most {MAX_ASKED_WORDS} words")));
+            return Err(Fault::new(FaultCode::TooLong, format!("must have at most {MAX_ASKED_WORDS} words"))
+                .with("max", MAX_ASKED_WORDS));
         }
         let whole = phone(&text).filter(|_| terms.len() > 1).map(|phone| vec![vec![phone]]);
         // Punctuation alone is not part of any word and matches nothing.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::value::FaultCode;
 use crate::model::{
     records::property::{Property, PropertyType},
     schema::FieldType,
@@ -39,7 +40,7 @@ pub fn property_type(property: &Property) -> Option<FieldType> {
 pub(crate) fn written_type(property: &Property) -> Result<FieldType, Fault> {
     property_type(property).ok_or_else(|| {
         let message = format!("is of the type `{}`, which requires a newer version of the program", property.r#type);
-        Fault::new("unknown_type", message)
+        Fault::new(FaultCode::UnknownType, message)
     })
 }
 
@@ -68,7 +69,8 @@ pub fn check_property(
     let unknown = || {
         let names: Vec<&str> =
             property.options.iter().filter(|option| !option.archived).map(|option| option.value.as_str()).collect();
-        Fault::new("unknown_choice", format!("must be one of {}", names.join(", ")))
+        Fault::new(FaultCode::UnknownChoice, format!("must be one of {}", names.join(", ")))
+            .with("allowed", names.iter().map(ToString::to_string).collect::<Vec<_>>())
     };
     match (&property.r#type, &value) {
         (PropertyType::Select, Value::Text(text)) if !options(text) => return Err(unknown()),
@@ -91,12 +93,12 @@ pub fn check_property(
         if let (Some(size), Some(min)) = (size, rules.min)
             && size < Decimal::from(min)
         {
-            return Err(Fault::new("too_small", format!("must be at least {min}{of_text}")));
+            return Err(Fault::new(FaultCode::TooSmall, format!("must be at least {min}{of_text}")).with("min", min));
         }
         if let (Some(size), Some(max)) = (size, rules.max)
             && size > Decimal::from(max)
         {
-            return Err(Fault::new("too_large", format!("must be at most {max}{of_text}")));
+            return Err(Fault::new(FaultCode::TooLarge, format!("must be at most {max}{of_text}")).with("max", max));
         }
     }
     Ok(match value {

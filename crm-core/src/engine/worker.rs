@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
+use crate::model::value::FaultCode;
 use crate::{
     crm::Crm,
     engine::{
@@ -196,7 +197,7 @@ const OF_THE_CRM: &str = "begins with `crm.`, as the CRM's own followers do: cho
 const TWICE: &str = "is another follower's, and they would share a place: choose another";
 
 fn misnamed(why: &'static str) -> Error {
-    Error::invalid("name", "reserved", why)
+    Error::invalid("name", FaultCode::Reserved, why)
 }
 
 /// Adds the result of another turn of a part.

@@ -1,6 +1,7 @@
 //! The rules of interactions.
 
 use super::record::{BUILT_IN_TYPES, Interaction};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -17,10 +18,14 @@ impl Rules for Interaction {
         if !after.r#type.is_empty() && !known && is_new {
             let own = own.iter().map(String::as_str).filter(|name| !BUILT_IN_TYPES.contains(name));
             let names: Vec<&str> = BUILT_IN_TYPES.iter().copied().chain(own).collect();
-            cx.faults.push("type", "unknown_choice", format!("must be one of {}", names.join(", ")));
+            cx.faults.push("type", FaultCode::UnknownChoice, format!("must be one of {}", names.join(", ")));
         }
         if matches!(after.r#type.as_str(), "email" | "call" | "sms") && after.direction.is_none() {
-            cx.faults.push("direction", "required", "is required for an email, call or SMS: inbound or outbound");
+            cx.faults.push(
+                "direction",
+                FaultCode::Required,
+                "is required for an email, call or SMS: inbound or outbound",
+            );
         }
         if before.is_none() && after.user_id.is_none() {
             after.user_id = cx.user;
@@ -31,15 +36,15 @@ impl Rules for Interaction {
                 after.completed_at = Some(cx.occurred_at);
             } else {
                 let message = "is required, unless the interaction is planned with scheduled_at";
-                cx.faults.push("completed_at", "required", message);
+                cx.faults.push("completed_at", FaultCode::Required, message);
             }
         }
         if after.user_id.is_none() {
-            cx.faults.push("user_id", "required", "is required: the user who had the interaction");
+            cx.faults.push("user_id", FaultCode::Required, "is required: the user who had the interaction");
         }
         for (at, participant) in after.participants.iter().enumerate() {
             if participant.reference.is_none() && participant.address.as_deref().is_none_or(|a| a.trim().is_empty()) {
-                cx.faults.push(format!("participants[{at}]"), "required", "requires a ref or an address");
+                cx.faults.push(format!("participants[{at}]"), FaultCode::Required, "requires a ref or an address");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Conversion: turns a lead into a contact, a company and optionally a deal, in one commit; and its undo.
 
 use super::record::{Lead, LeadFields, Matched};
+use crate::model::value::FaultCode;
 use crate::{
     companies::{
         Company, CompanyFields, Lifecycle, NewCompany,
@@ -138,7 +139,7 @@ impl Collection<'_, Lead> {
                 draft.want(Lookup::History(lead));
                 let current = draft.record::<Lead>(id)?;
                 if current.converted_at.is_none() {
-                    return Err(Error::invalid("stage_id", "not_converted", "the lead is not converted").into());
+                    return Err(Error::invalid("stage_id", FaultCode::NotConverted, "the lead is not converted").into());
                 }
                 let history = draft.history(lead)?;
                 let conversion = history.iter().rev().find(|change| change.action == "convert");
@@ -168,7 +169,7 @@ fn convert(
     let seen = draft.cx.access.mask(&image);
     let lead = Record::<Lead>::from_image(&seen)?;
     if Record::<Lead>::from_image(&image)?.converted_at.is_some() {
-        return Err(Error::invalid("stage_id", "converted", "the lead is already converted").into());
+        return Err(Error::invalid("stage_id", FaultCode::Converted, "the lead is already converted").into());
     }
     let looked = Looked::new(draft, &lead, how, shared);
     for claim in looked.companies.iter().map(|(_, claim)| claim).chain(&looked.contact).chain(&looked.domain()) {
@@ -181,7 +182,9 @@ fn convert(
     let contact = part(&mut faults, "contact", contact_of(draft, &lead, how, company.map(|(made, _)| made), step))?;
     let contact = contact.flatten();
     if contact.is_none() && company.is_none() && faults.is_empty() {
-        return Err(Error::invalid("contact", "required", "a conversion requires a contact or a company").into());
+        return Err(
+            Error::invalid("contact", FaultCode::Required, "a conversion requires a contact or a company").into()
+        );
     }
     let ends = (company.map(|(made, _)| made), contact.map(|(made, _)| made));
     let deal = match &how.open_deal {
@@ -193,7 +196,7 @@ fn convert(
     let pipeline = image.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id));
     let won = pipeline
         .and_then(|pipeline| pipeline.first_of(StageKind::Won))
-        .ok_or_else(|| Error::invalid("stage_id", "no_won_stage", "the lead's pipeline has no won stage"))?;
+        .ok_or_else(|| Error::invalid("stage_id", FaultCode::NoWonStage, "the lead's pipeline has no won stage"))?;
     let at = step.occurred_at.unwrap_or(draft.cx.now);
     let id_or_null = |made: Option<Ref>| made.map_or(Value::Null, |made| Value::Id(made.id));
     let asked = [(LeadFields::stage_id as usize, Value::Id(won.id))];

@@ -1,6 +1,7 @@
 //! The rules of leads. The gates of their stages are in `pipelines::gates`.
 
 use super::record::{Lead, LeadFields};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -40,7 +41,7 @@ impl Rules for Lead {
             place::keep_explanation(moved, was, &mut after.unqualified_reason, named);
         }
         if after.annual_revenue.is_some_and(|revenue| revenue.amount.is_negative()) {
-            cx.faults.push("annual_revenue", "too_small", "must not be negative");
+            cx.faults.push("annual_revenue", FaultCode::TooSmall, "must not be negative");
         }
     }
 

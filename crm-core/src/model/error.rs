@@ -6,7 +6,7 @@ use crate::model::{
     access::{Permission, Scope},
     schema::Versions,
     store::StoreError,
-    value::{Fault, Id, Kind, Ref, Value},
+    value::{Fault, FaultCode, Id, Kind, Ref, Value},
 };
 
 /// A fault of one field.
@@ -38,7 +38,7 @@ impl Faults {
     }
 
     /// Adds a fault with a code and a message.
-    pub fn push(&mut self, field: impl Into<String>, code: &'static str, message: impl Into<String>) {
+    pub fn push(&mut self, field: impl Into<String>, code: impl Into<FaultCode>, message: impl Into<String>) {
         self.add(field, Fault::new(code, message));
     }
 
@@ -272,7 +272,7 @@ pub enum Error {
 
 impl Error {
     /// Creates an invalid-input error with one fault.
-    pub fn invalid(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid(field: impl Into<String>, code: impl Into<FaultCode>, message: impl Into<String>) -> Self {
         let mut faults = Faults::new();
         faults.push(field, code, message);
         Error::Invalid(faults)
@@ -291,8 +291,8 @@ impl From<StoreError> for Error {
             StoreError::Claimed { claim, .. } => Error::Duplicate { kind: claim.kind, field: claim.name },
             StoreError::TooLarge { what, limit } => Error::TooLarge { what, limit },
             StoreError::KeyUsed => Error::KeyReused,
-            StoreError::BadQuery(reason) => Error::invalid("cursor", "bad_cursor", reason),
-            StoreError::Dangling => Error::invalid("", "dangling", "a referenced record does not exist"),
+            StoreError::BadQuery(reason) => Error::invalid("cursor", FaultCode::BadCursor, reason),
+            StoreError::Dangling => Error::invalid("", FaultCode::Dangling, "a referenced record does not exist"),
             StoreError::Unavailable(_) => Error::Unavailable(error),
             StoreError::OutcomeUnknown(_) => Error::OutcomeUnknown { commit: Id::NIL },
             StoreError::Corrupt(_) => Error::Damaged(error),

@@ -1,5 +1,6 @@
 //! The board of a pipeline: its stages as columns, each with a list of records.
 
+use crate::model::value::FaultCode;
 use crate::{
     deals::Deal,
     engine::{
@@ -48,7 +49,7 @@ async fn columns<K: RecordKind, T>(
 ) -> Result<Vec<Column<T>>, Error> {
     if query.cursor.is_some() {
         let message = "a board takes no cursor: use the cursor of a column with the list of the kind";
-        return Err(Error::invalid("cursor", "bad_cursor", message));
+        return Err(Error::invalid("cursor", FaultCode::BadCursor, message));
     }
     let (engine, actor) = (collection.engine, collection.actor);
     let definitions = collection.definitions().await?;

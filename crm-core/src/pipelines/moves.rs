@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::value::FaultCode;
 use crate::{
     deals::DealFields,
     engine::{
@@ -65,7 +66,7 @@ impl StageRef {
             let keys: Vec<&str> =
                 own.iter().flat_map(|own| own.stages.iter().map(|stage| stage.key.as_str())).collect();
             let message = format!("must be a stage of the record's pipeline: {}", keys.join(", "));
-            Error::invalid("stage_id", "stage_of_other_pipeline", message)
+            Error::invalid("stage_id", FaultCode::StageOfOtherPipeline, message)
         })
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::moves::{StageRef, move_in};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         collection::Collection,
@@ -139,10 +140,10 @@ fn close_stage(draft: &mut Draft<'_>, asked: &Asked) -> Result<(Id, Id), Stop> {
     let target = pipeline.stage_by_key(to).filter(|target| !target.retired && from != to).map(|target| target.id);
     let Some(target) = target else {
         let message = "must be a different stage of the pipeline that is not retired";
-        return Err(Error::invalid("target", "unknown_stage", message).into());
+        return Err(Error::invalid("target", FaultCode::UnknownStage, message).into());
     };
     let Some(stage) = pipeline.stages.iter_mut().find(|stage| stage.key == *from) else {
-        return Err(Error::invalid("stage", "unknown_stage", "is not a stage of the pipeline").into());
+        return Err(Error::invalid("stage", FaultCode::UnknownStage, "is not a stage of the pipeline").into());
     };
     stage.retired = true;
     let closed = stage.id;

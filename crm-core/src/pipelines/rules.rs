@@ -1,5 +1,6 @@
 //! The rules of pipelines and their stages.
 
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -38,7 +39,7 @@ impl PipelineKind {
 impl Rules for Pipeline {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if before.is_some_and(|before| before.kind != after.kind) {
-            cx.faults.push("kind", "fixed", "cannot be changed: create another pipeline");
+            cx.faults.push("kind", FaultCode::Fixed, "cannot be changed: create another pipeline");
         }
         for (at, stage) in after.stages.iter_mut().enumerate() {
             let field = |name: &str| format!("stages[{at}].{name}");
@@ -48,7 +49,11 @@ impl Rules for Pipeline {
                 && cx.definitions.stage(stage.id).is_some()
             {
                 // A stage is looked up by its id alone.
-                cx.faults.push(field("id"), "duplicate", "belongs to another pipeline: omit it for a new stage");
+                cx.faults.push(
+                    field("id"),
+                    FaultCode::Duplicate,
+                    "belongs to another pipeline: omit it for a new stage",
+                );
             }
             match normalize_slug(&stage.key) {
                 Ok(key) => stage.key = key,
@@ -59,7 +64,7 @@ impl Rules for Pipeline {
                 Err(fault) => cx.faults.add(field("name"), fault),
             }
             if stage.name.is_empty() || stage.name.chars().count() > 255 {
-                cx.faults.push(field("name"), "required", "must have 1 to 255 characters");
+                cx.faults.push(field("name"), FaultCode::Required, "must have 1 to 255 characters");
             }
             if stage.position == 0 {
                 stage.position = i64::try_from(at).unwrap_or_default() + 1;
@@ -70,20 +75,20 @@ impl Rules for Pipeline {
                 StageKind::Open | StageKind::Unknown(_) => {}
             }
             if !(0..=100).contains(&stage.probability) {
-                cx.faults.push(field("probability"), "too_large", "must be 0 to 100");
+                cx.faults.push(field("probability"), FaultCode::TooLarge, "must be 0 to 100");
             }
             if stage.rotting_days.is_some_and(|days| days < 1) {
-                cx.faults.push(field("rotting_days"), "too_small", "must be at least 1");
+                cx.faults.push(field("rotting_days"), FaultCode::TooSmall, "must be at least 1");
             }
             let old = before.and_then(|before| before.stage(stage.id));
             if stage.retired && old.is_some_and(|old| !old.retired) && cx.action != "retire_stage" {
                 let message = "cannot be set directly: use `retire_stage`, which moves the records of the stage";
-                cx.faults.push(field("retired"), "needs_target", message);
+                cx.faults.push(field("retired"), FaultCode::NeedsTarget, message);
             }
             if old.is_some_and(|old| old.kind != stage.kind) {
                 cx.faults.push(
                     field("kind"),
-                    "fixed",
+                    FaultCode::Fixed,
                     "of a stage cannot be changed: retire the stage and add another",
                 );
             }
@@ -109,20 +114,20 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
     let mut keys: Vec<&str> = after.stages.iter().map(|stage| stage.key.as_str()).collect();
     keys.sort_unstable();
     if keys.windows(2).any(|pair| pair[0] == pair[1]) {
-        cx.faults.push("stages", "duplicate", "must have unique keys");
+        cx.faults.push("stages", FaultCode::Duplicate, "must have unique keys");
     }
     let mut ids: Vec<_> = after.stages.iter().map(|stage| stage.id).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|pair| pair[0] == pair[1]) {
-        cx.faults.push("stages", "duplicate", "must have unique ids");
+        cx.faults.push("stages", FaultCode::Duplicate, "must have unique ids");
     }
     if !after.stages.is_empty() && after.first_stage().is_none() {
-        cx.faults.push("stages", "required", "must contain an open stage for new records");
+        cx.faults.push("stages", FaultCode::Required, "must contain an open stage for new records");
     }
     for old in before.into_iter().flat_map(|before| before.stages.iter()) {
         if after.stage(old.id).is_none() {
             let message = format!("must contain the stage `{}`: retire a stage instead of removing it", old.key);
-            cx.faults.push("stages", "fixed", message);
+            cx.faults.push("stages", FaultCode::Fixed, message);
         }
     }
     let decl = after.kind.record_kind().map(catalog::decl);
@@ -130,7 +135,7 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
         for key in &stage.allowed_from {
             if !keys.contains(&key.as_str()) {
                 let message = format!("`{key}` is not a stage of this pipeline");
-                cx.faults.push(format!("stages[{at}].allowed_from"), "unknown_stage", message);
+                cx.faults.push(format!("stages[{at}].allowed_from"), FaultCode::UnknownStage, message);
             }
         }
         // No record can enter a retired stage, and fields it required may no longer exist.
@@ -146,7 +151,7 @@ fn check_stages(before: Option<&Record<Pipeline>>, after: &Pipeline, cx: &mut Se
             };
             if !known {
                 let message = format!("`{}` has no field `{name}`", decl.kind);
-                cx.faults.push(format!("stages[{at}].required_fields"), "unknown_field", message);
+                cx.faults.push(format!("stages[{at}].required_fields"), FaultCode::UnknownField, message);
             }
         }
         let held = |gate: &Filter| gate.is_unknown() && old.is_some_and(|old| old.gate.as_ref() == Some(gate));
@@ -168,7 +173,12 @@ fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, st
     let kind = |image: &Image| image.at(PipelineFields::kind).clone();
     let (was, is) = (before.is_some_and(is_default), is_default(after));
     if was && !is && !draft.written().any(|other| is_default(other) && kind(other) == kind(after)) {
-        return Err(Error::invalid("is_default", "needs_another", "set another pipeline as the default instead").into());
+        return Err(Error::invalid(
+            "is_default",
+            FaultCode::NeedsAnother,
+            "set another pipeline as the default instead",
+        )
+        .into());
     }
     if was || !is {
         return Ok(());

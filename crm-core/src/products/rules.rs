@@ -1,6 +1,7 @@
 //! The rules of products.
 
 use super::record::{Product, ProductFields};
+use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{Rules, Settle},
     model::{schema::Record, value::Decimal},
@@ -12,7 +13,7 @@ impl Rules for Product {
             after.is_active = true;
         }
         if after.cost.is_some_and(|cost| cost.amount < Decimal::ZERO) {
-            cx.faults.push("cost", "too_small", "must not be negative");
+            cx.faults.push("cost", FaultCode::TooSmall, "must not be negative");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of custom property definitions.
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -43,7 +44,11 @@ impl Rules for Property {
             ];
             for (field, changed) in fixed {
                 if changed {
-                    cx.faults.push(field, "fixed", "cannot be changed: archive the property and create another");
+                    cx.faults.push(
+                        field,
+                        FaultCode::Fixed,
+                        "cannot be changed: archive the property and create another",
+                    );
                 }
             }
         }
@@ -55,16 +60,16 @@ impl Rules for Property {
             // Records still hold values of its type, claimed or not.
             cx.faults.push(
                 "key",
-                "archived",
+                FaultCode::Archived,
                 "is used by an archived property: restore that property or choose another key",
             );
         }
         if after.kind.is_some_and(|kind| !KINDS.contains(&kind)) {
-            cx.faults.push("kind", "unknown_choice", "does not support custom properties");
+            cx.faults.push("kind", FaultCode::UnknownChoice, "does not support custom properties");
         }
         let is_select = matches!(after.r#type, PropertyType::Select | PropertyType::MultiSelect);
         if is_select && after.options.is_empty() {
-            cx.faults.push("options", "required", "must contain at least one option");
+            cx.faults.push("options", FaultCode::Required, "must contain at least one option");
         }
         for (at, option) in after.options.iter_mut().enumerate() {
             match one_line(&option.value, MAX_TEXT) {
@@ -76,17 +81,17 @@ impl Rules for Property {
                 Err(fault) => cx.faults.add(format!("options[{at}].label"), fault),
             }
             if option.value.is_empty() || option.value.chars().count() > 255 {
-                cx.faults.push(format!("options[{at}].value"), "required", "must have 1 to 255 characters");
+                cx.faults.push(format!("options[{at}].value"), FaultCode::Required, "must have 1 to 255 characters");
             }
         }
         let mut values: Vec<&str> = after.options.iter().map(|option| option.value.as_str()).collect();
         values.sort_unstable();
         if values.windows(2).any(|pair| pair[0] == pair[1]) {
-            cx.faults.push("options", "duplicate", "must have unique values");
+            cx.faults.push("options", FaultCode::Duplicate, "must have unique values");
         }
         if let Some(rules) = after.rules.clone() {
             if rules.min.zip(rules.max).is_some_and(|(min, max)| min > max) {
-                cx.faults.push("rules.min", "too_large", "must not be greater than rules.max");
+                cx.faults.push("rules.min", FaultCode::TooLarge, "must not be greater than rules.max");
             }
             // A default that a newer program set is kept, although this program cannot check it.
             let was = before.and_then(|before| Some(&before.rules.as_ref()?.default));
@@ -99,7 +104,7 @@ impl Rules for Property {
             }
         }
         if after.unique && property_type(after).is_some_and(|ty| ty.is_list()) {
-            cx.faults.push("unique", "wrong_type", "is not supported for lists");
+            cx.faults.push("unique", FaultCode::WrongType, "is not supported for lists");
         }
     }
 
@@ -132,7 +137,7 @@ fn keep_asked_for(definitions: &Definitions, after: &Image) -> Result<(), Stop> 
                     "the stage `{}` of the pipeline `{}` {how}: update the stage first",
                     stage.key, pipeline.name
                 );
-                faults.push("archived_at", "in_use", message);
+                faults.push("archived_at", FaultCode::InUse, message);
             }
         }
     }

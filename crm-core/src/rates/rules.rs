@@ -1,5 +1,6 @@
 //! The rules of exchange rates.
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{ClaimsOf, Rules, Settle},
     model::{records::rate::Rate, schema::Record, value::Decimal},
@@ -8,10 +9,10 @@ use crate::{
 impl Rules for Rate {
     fn settle(_: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if after.rate <= Decimal::ZERO {
-            cx.faults.push("rate", "too_small", "must be greater than 0");
+            cx.faults.push("rate", FaultCode::TooSmall, "must be greater than 0");
         }
         if after.currency == Some(cx.definitions.base_currency()) {
-            cx.faults.push("currency", "base_currency", "is the base currency, whose rate is always 1");
+            cx.faults.push("currency", FaultCode::BaseCurrency, "is the base currency, whose rate is always 1");
         }
     }
 

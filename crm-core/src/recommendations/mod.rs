@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, draft::decide_only, listing::ListQuery, runtime::Engine},
     interactions::Interaction,
@@ -116,7 +117,7 @@ impl<'a> Recommendations<'a> {
     /// [`Error::NotFound`] if the actor may not see the record; [`Error::Invalid`] for a kind that is not scored.
     pub async fn of(&self, record: Ref) -> Result<Vec<Recommendation>, Error> {
         if !KINDS.contains(&record.kind) {
-            return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact, company or deal"));
+            return Err(Error::invalid("kind", FaultCode::UnknownChoice, "must be lead, contact, company or deal"));
         }
         let outcome = decide_only(self.engine, self.actor, &[record.into()], &|draft| {
             draft.read(record)?;

@@ -10,6 +10,7 @@ use super::{
     read::{Row, value_at},
     table::Key,
 };
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{access::Access, definitions::Definitions},
@@ -69,7 +70,7 @@ pub(super) fn plan(access: &Access<'_>, pipeline: &Pipeline, tables: &[Vec<Group
     let mut faults = Faults::new();
     if tables.len() > MAX_TABLES || tables.iter().any(|by| by.len() > MAX_KEYS) {
         let message = format!("a report may have at most {MAX_TABLES} tables with at most {MAX_KEYS} groupings each");
-        faults.push("group_by", "too_many", message);
+        faults.push("group_by", FaultCode::TooMany, message);
         faults.into_result()?;
         return Ok(plan);
     }
@@ -155,7 +156,7 @@ fn entered(pipeline: &Pipeline, key: &str, plan: &mut Plan) -> Result<Id, (Strin
 pub(super) fn stage(pipeline: &Pipeline, key: &str) -> Result<Id, Fault> {
     pipeline.stage_by_key(key).map(|stage| stage.id).ok_or_else(|| {
         let keys: Vec<&str> = pipeline.stages.iter().map(|stage| stage.key.as_str()).collect();
-        Fault::new("unknown_stage", format!("must be a stage of `{}`: {}", pipeline.name, keys.join(", ")))
+        Fault::new(FaultCode::UnknownStage, format!("must be a stage of `{}`: {}", pipeline.name, keys.join(", ")))
     })
 }
 
@@ -174,7 +175,7 @@ fn reportable(access: &Access<'_>, kind: Kind, name: &str) -> Result<Path, (Stri
     };
     if !marked || ty.is_list() {
         let message = format!("reports cannot group by `{name}` of `{kind}`");
-        return Err((name.to_owned(), Fault::new("not_reportable", message)));
+        return Err((name.to_owned(), Fault::new(FaultCode::NotReportable, message)));
     }
     Ok(path)
 }

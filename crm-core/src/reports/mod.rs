@@ -49,6 +49,7 @@ pub use sales::{Cycle, Figures, SalesReport};
 pub use spread::Spread;
 pub use table::{Group, Key, Table};
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::{Access, Authority},
@@ -269,7 +270,7 @@ fn measure(access: &Access<'_>, name: &str) -> Result<Path, Error> {
     let (path, ty) = groups::seen(access, Kind::Deal, name)
         .map_err(|(field, fault)| Error::invalid(field, fault.code, fault.message))?;
     if !matches!(ty, FieldType::Money | FieldType::Decimal | FieldType::Int(..)) {
-        return Err(Error::invalid(name, "wrong_type", "must be an amount or a number"));
+        return Err(Error::invalid(name, FaultCode::WrongType, "must be an amount or a number"));
     }
     Ok(path)
 }

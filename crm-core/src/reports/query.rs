@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::value::FaultCode;
 use crate::model::{
     error::Error,
     filter::{Filter, Op},
@@ -64,7 +65,7 @@ impl Narrow {
         if let (Some(from), Some(until)) = (self.from, self.until)
             && until < from
         {
-            return Err(Error::invalid("until", "bad_period", "must not be before `from`"));
+            return Err(Error::invalid("until", FaultCode::BadPeriod, "must not be before `from`"));
         }
         let day = |op, day: Option<Date>| day.map(|day| Filter::is("close_date", op, day.to_string()));
         let owners = self.owners.as_ref().map(|owners| match owners.as_slice() {

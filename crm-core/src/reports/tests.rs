@@ -137,10 +137,10 @@ fn sum(figures: &Figures) -> Option<Decimal> {
 }
 
 /// Returns the field and code of the only fault of a refusal.
-fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, &'static str) {
+fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, String) {
     let Err(Error::Invalid(faults)) = result else { panic!("{result:?}") };
     let [fault] = faults.all() else { panic!("{faults}") };
-    (fault.field.clone(), fault.fault.code)
+    (fault.field.clone(), fault.fault.code.to_string())
 }
 
 /// Returns an actor with its own role.
@@ -185,7 +185,7 @@ fn a_hidden_field_does_not_exist_in_reports() {
         let of = || SalesQuery::of(ready.deal_pipeline.id);
         let found = reports.sales(&of()).await.unwrap().overall;
         assert_eq!((found.won, found.won_without_value, found.won_value), (3, 3, Sums::default()));
-        let unknown = |field: &str| (field.to_owned(), "unknown_field");
+        let unknown = |field: &str| (field.to_owned(), "unknown_field".to_owned());
         assert_eq!(refusal(reports.sales(&of().by([GroupBy::Owner])).await), unknown("owner_id"));
         assert_eq!(refusal(reports.sales(&of().by([GroupBy::Manager])).await), unknown("owner_id"));
         assert_eq!(refusal(reports.sales(&of().by([GroupBy::Field("source".into())])).await), unknown("source"));
@@ -193,9 +193,12 @@ fn a_hidden_field_does_not_exist_in_reports() {
         assert_eq!(refusal(reports.sales(&of().filter(filter)).await), unknown("value"));
         assert_eq!(refusal(reports.pipeline(&PipelineQuery::of(ready.deal_pipeline.id)).await), unknown("value"));
         let title = GroupBy::Field("title".into());
-        assert_eq!(refusal(reports.sales(&of().by([title])).await), ("title".to_owned(), "not_reportable"));
+        assert_eq!(refusal(reports.sales(&of().by([title])).await), ("title".to_owned(), "not_reportable".to_owned()));
         let stage = GroupBy::EnteredQuarter("nowhere".into());
-        assert_eq!(refusal(reports.sales(&of().by([stage])).await), ("group_by".to_owned(), "unknown_stage"));
+        assert_eq!(
+            refusal(reports.sales(&of().by([stage])).await),
+            ("group_by".to_owned(), "unknown_stage".to_owned())
+        );
     });
 }
 
@@ -288,7 +291,7 @@ fn open_deals_are_summed_by_stage_and_weighted() {
         let report = reports.pipeline(&seats).await.unwrap();
         assert_eq!(report.tables[0].groups[0].figures.value.in_base.as_ref().unwrap().sum, Decimal::from(12));
         let text = PipelineQuery::of(ready.deal_pipeline.id).value("title");
-        assert_eq!(refusal(reports.pipeline(&text).await), ("title".to_owned(), "wrong_type"));
+        assert_eq!(refusal(reports.pipeline(&text).await), ("title".to_owned(), "wrong_type".to_owned()));
         let leads = reports.pipeline(&PipelineQuery::of(ready.lead_pipeline.id)).await;
         assert!(matches!(leads, Err(Error::NotFound(Kind::Pipeline))));
     });

@@ -1,5 +1,6 @@
 //! The rules of roles.
 
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -30,7 +31,7 @@ impl Rules for Role {
         }
         if let Some(before) = before.filter(|before| before.is_builtin) {
             if before.key != after.key {
-                cx.faults.push("key", "fixed", "of a built-in role cannot be changed");
+                cx.faults.push("key", FaultCode::Fixed, "of a built-in role cannot be changed");
             }
             if before.key == "admin" {
                 // It grants everything already; inheriting could only add field rules, which it must not have.
@@ -42,7 +43,7 @@ impl Rules for Role {
                 ];
                 for (field, _) in changed.into_iter().filter(|(_, changed)| *changed) {
                     let message = "of the role `admin` cannot be changed";
-                    cx.faults.push(field, "fixed", message);
+                    cx.faults.push(field, FaultCode::Fixed, message);
                 }
             }
         }
@@ -72,7 +73,7 @@ impl Rules for Role {
             };
             if !known && before.is_none_or(|before| !before.field_rules.contains(rule)) {
                 let message = format!("`{}` has no field `{}`", rule.kind, rule.field);
-                cx.faults.push(format!("field_rules[{at}].field"), "unknown_field", message);
+                cx.faults.push(format!("field_rules[{at}].field"), FaultCode::UnknownField, message);
             }
             let kept =
                 catalog::decl(rule.kind).field(&rule.field).is_some_and(|field| field.section == Section::System);
@@ -83,7 +84,7 @@ impl Rules for Role {
                 } else {
                     "cannot be hidden, because it is used to display other records"
                 };
-                cx.faults.push(format!("field_rules[{at}].field"), "not_hideable", message);
+                cx.faults.push(format!("field_rules[{at}].field"), FaultCode::NotHideable, message);
             }
         }
         if let Some(before) = before {
@@ -91,7 +92,11 @@ impl Rules for Role {
             let mut seen: Vec<Id> = Vec::new();
             while let Some(id) = open.pop() {
                 if id == before.id {
-                    cx.faults.push("inherits", "cycle", "a role cannot inherit from itself, directly or indirectly");
+                    cx.faults.push(
+                        "inherits",
+                        FaultCode::Cycle,
+                        "a role cannot inherit from itself, directly or indirectly",
+                    );
                     break;
                 }
                 if !seen.contains(&id) {
@@ -134,7 +139,7 @@ impl Rules for Role {
     fn follow(_: &mut Draft<'_>, _: Option<&Image>, after: &Image, _: Step) -> Result<(), Stop> {
         if after.is_archived() && after.at(RoleFields::key).as_text() == Some("admin") {
             let message = "the role `admin` cannot be archived";
-            return Err(Error::invalid("archived_at", "fixed", message).into());
+            return Err(Error::invalid("archived_at", FaultCode::Fixed, message).into());
         }
         Ok(())
     }
@@ -150,18 +155,18 @@ fn check_withheld(before: Option<&Record<Role>>, after: &Role, cx: &mut Settle<'
         }
         let field = format!("withheld[{at}]");
         match text.parse::<Permission>() {
-            Err(message) => cx.faults.push(field, "unknown_permission", message),
+            Err(message) => cx.faults.push(field, FaultCode::UnknownPermission, message),
             Ok(one) if given.iter().any(|grant| Permission::new(grant.resource, grant.action) == one) => {}
             Ok(one) => {
                 let message = format!("`{one}` cannot be withheld: the built-in role does not grant it");
-                cx.faults.push(field, "not_given", message);
+                cx.faults.push(field, FaultCode::NotGiven, message);
             }
         }
     }
     let unknown = before.iter().flat_map(|before| &before.withheld).filter(|text| text.parse::<Permission>().is_err());
     for text in unknown.filter(|text| !after.withheld.contains(text)) {
         let message = format!("must contain `{text}`, which was stored by a newer version of the program");
-        cx.faults.push("withheld", "unknown_permission", message);
+        cx.faults.push("withheld", FaultCode::UnknownPermission, message);
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     record::{ScoringModel, ScoringModelFields},
     score::{Contribution, Fact, Score},
 };
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::{Access, Authority},
@@ -176,10 +177,18 @@ impl<'a> Scoring<'a> {
     ) -> Result<Course, Error> {
         let (_, definitions, now) = self.subject(record).await?;
         if moments.len() > MAX_MOMENTS {
-            return Err(Error::invalid("moments", "too_many", format!("may contain at most {MAX_MOMENTS} times")));
+            return Err(Error::invalid(
+                "moments",
+                FaultCode::TooMany,
+                format!("may contain at most {MAX_MOMENTS} times"),
+            ));
         }
         if !moments.is_sorted() || moments.last().is_some_and(|last| *last > now) {
-            return Err(Error::invalid("moments", "wrong_order", "must be in ascending order and not in the future"));
+            return Err(Error::invalid(
+                "moments",
+                FaultCode::WrongOrder,
+                "must be in ascending order and not in the future",
+            ));
         }
         let chosen = self.chosen(&definitions, record.kind, query).await?;
         let mut compiled = chosen.compile(&definitions, now)?;
@@ -234,7 +243,7 @@ impl<'a> Scoring<'a> {
         })
         .await?;
         if !compiled::KINDS.contains(&record.kind) {
-            return Err(Error::invalid("kind", "unknown_choice", "must be lead, contact, company or deal"));
+            return Err(Error::invalid("kind", FaultCode::UnknownChoice, "must be lead, contact, company or deal"));
         }
         let access = Access::new(self.actor, &outcome.definitions, outcome.now);
         if access.is_hidden(record.kind, "score") {
@@ -262,7 +271,7 @@ impl<'a> Scoring<'a> {
         };
         if version == 0 || version > model.version {
             let message = format!("must be 1 to {}", model.version);
-            return Err(Error::invalid("version", "too_large", message));
+            return Err(Error::invalid("version", FaultCode::TooLarge, message));
         }
         let tenant = self.actor.tenant();
         let mut history = read_history(self.engine, tenant, Ref::new(Kind::ScoringModel, model.id)).await?;
@@ -316,20 +325,20 @@ impl<'a> Scoring<'a> {
 }
 
 fn no_score(kind: Kind) -> Error {
-    Error::invalid("score", "unknown_field", format!("`{kind}` has no field `score`"))
+    Error::invalid("score", FaultCode::UnknownField, format!("`{kind}` has no field `score`"))
 }
 
 /// The times of a query.
 fn when(query: &ScoreQuery, now: Time) -> Result<(Time, Time), Error> {
     let at = query.at.unwrap_or(now);
     if at > now {
-        return Err(Error::invalid("at", "too_large", "must not be in the future"));
+        return Err(Error::invalid("at", FaultCode::TooLarge, "must not be in the future"));
     }
     Ok((at, query.known_at.unwrap_or(now)))
 }
 
 fn before_its_time(at: Time) -> Error {
-    Error::invalid("at", "too_small", format!("must not be before the record was created, as {at} is"))
+    Error::invalid("at", FaultCode::TooSmall, format!("must not be before the record was created, as {at} is"))
 }
 
 /// Succeeds if the actor may see all inputs of a model's score.

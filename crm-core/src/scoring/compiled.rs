@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, On};
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{access::RoleSet, definitions::Definitions, typing::property_type},
@@ -158,17 +159,17 @@ pub fn compile(
     let mut work =
         Work { kind, definitions, at, needs: Needs::default(), keys: BTreeSet::new(), faults: Faults::new() };
     if !KINDS.contains(&kind) {
-        work.faults.push("kind", "unknown_choice", "must be lead, contact, company or deal");
+        work.faults.push("kind", FaultCode::UnknownChoice, "must be lead, contact, company or deal");
         return Err(work.faults);
     }
     let rules = definition.groups.iter().map(|group| group.rules.len() + group.behaviors.len()).sum::<usize>();
     match rules {
-        0 => work.faults.push("groups", "required", "must contain at least one rule"),
+        0 => work.faults.push("groups", FaultCode::Required, "must contain at least one rule"),
         _ if rules > MAX_RULES => {
-            work.faults.push("groups", "too_many", format!("may have at most {MAX_RULES} rules in total"));
+            work.faults.push("groups", FaultCode::TooMany, format!("may have at most {MAX_RULES} rules in total"));
         }
         _ if definition.groups.len() > MAX_GROUPS => {
-            work.faults.push("groups", "too_many", format!("may contain at most {MAX_GROUPS} groups"));
+            work.faults.push("groups", FaultCode::TooMany, format!("may contain at most {MAX_GROUPS} groups"));
         }
         _ => {}
     }
@@ -183,7 +184,7 @@ pub fn compile(
                 work.points(&place, points);
             }
             if !bounds.is_sorted_by(|higher, lower| higher > lower) {
-                work.faults.push(place, "wrong_order", "must be in descending order");
+                work.faults.push(place, FaultCode::WrongOrder, "must be in descending order");
             }
         }
     }
@@ -192,11 +193,11 @@ pub fn compile(
         let most = definition.groups.iter().map(most_of).try_fold(0_i64, |sum, most| Some(sum + most?));
         if let Some(most) = most.filter(|most| *most < threshold) {
             let message = format!("exceeds {most} thousandths, the highest total that the groups can reach");
-            work.faults.push("hot_threshold", "too_large", message);
+            work.faults.push("hot_threshold", FaultCode::TooLarge, message);
         }
     }
     if !(1..=24 * 31).contains(&definition.refresh_hours) {
-        work.faults.push("refresh_hours", "too_large", "must be 1 to 744");
+        work.faults.push("refresh_hours", FaultCode::TooLarge, "must be 1 to 744");
     }
     let Work { needs, faults, .. } = work;
     let groups: Vec<CompiledGroup> = groups;
@@ -244,9 +245,13 @@ impl Work<'_> {
         let (floor, cap) = (bound("floor", group.floor, i64::MIN), bound("cap", group.cap, i64::MAX));
         if floor > 0 || cap < 0 {
             let message = "must allow a score of zero";
-            self.faults.push(format!("{place}.{}", if floor > 0 { "floor" } else { "cap" }), "contradiction", message);
+            self.faults.push(
+                format!("{place}.{}", if floor > 0 { "floor" } else { "cap" }),
+                FaultCode::Contradiction,
+                message,
+            );
         } else if floor == cap {
-            self.faults.push(format!("{place}.cap"), "contradiction", "must be greater than the floor");
+            self.faults.push(format!("{place}.cap"), FaultCode::Contradiction, "must be greater than the floor");
         }
         let rules = group.rules.iter().enumerate().map(|(at, rule)| {
             let place = format!("{place}.rules[{at}]");
@@ -256,7 +261,7 @@ impl Work<'_> {
                 self.filter(&format!("{place}.when"), kind, &rule.when)
             } else {
                 let message = format!("a {} has no {}", self.kind, rule.on);
-                self.faults.push(format!("{place}.on"), "unknown_choice", message);
+                self.faults.push(format!("{place}.on"), FaultCode::UnknownChoice, message);
                 (Predicate::never(), Vec::new())
             };
             let needed = match rule.on {
@@ -280,12 +285,12 @@ impl Work<'_> {
         if let Decay::LinearDays(days) | Decay::HalfLifeDays(days) = behavior.decay
             && !(1..=MAX_DAYS).contains(&days)
         {
-            self.faults.push(format!("{place}.decay"), "too_small", format!("must be 1 to {MAX_DAYS} days"));
+            self.faults.push(format!("{place}.decay"), FaultCode::TooSmall, format!("must be 1 to {MAX_DAYS} days"));
         }
         let limit = behavior.limit.map(|limit| {
             if limit.times == 0 || !(1..=24 * MAX_DAYS).contains(&limit.hours) {
                 let message = format!("must be at least once within 1 to {} hours", 24 * MAX_DAYS);
-                self.faults.push(format!("{place}.limit"), "too_small", message);
+                self.faults.push(format!("{place}.limit"), FaultCode::TooSmall, message);
             }
             (usize::try_from(limit.times).unwrap_or(usize::MAX), i64::from(limit.hours) * 3_600_000_000)
         });
@@ -309,7 +314,7 @@ impl Work<'_> {
     /// Returns the stages with these keys, in every pipeline that has one.
     fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id> {
         let Some(of) = PipelineKind::of(self.kind) else {
-            self.faults.push(place, "wrong_type", format!("a {} has no stages", self.kind));
+            self.faults.push(place, FaultCode::WrongType, format!("a {} has no stages", self.kind));
             return Vec::new();
         };
         let pipelines = self.definitions.pipelines(of);
@@ -320,7 +325,7 @@ impl Work<'_> {
             found.extend(stages.map(|stage| stage.id));
             if found.len() == before {
                 let shown: String = key.chars().take(80).collect();
-                self.faults.push(place, "unknown_stage", format!("no pipeline of {of}s has a stage `{shown}`"));
+                self.faults.push(place, FaultCode::UnknownStage, format!("no pipeline of {of}s has a stage `{shown}`"));
             }
         }
         found
@@ -355,7 +360,7 @@ impl Work<'_> {
             let Ok((path, _)) = compiler.resolve(name) else { continue };
             if !is_fact(decl.fields[path.field].section, path.field) {
                 let message = "is computed by the CRM and cannot be used in a score";
-                self.faults.add(format!("{place}.{name}"), Fault::new("computed", message));
+                self.faults.add(format!("{place}.{name}"), Fault::new(FaultCode::Computed, message));
             }
             if reads.iter().all(|(known, _)| known.as_ref() != name) {
                 reads.push((name.into(), path));
@@ -367,16 +372,20 @@ impl Work<'_> {
     fn key(&mut self, place: &str, key: &str) {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
         if key.is_empty() || key.len() > 63 || !key.chars().all(plain) {
-            self.faults.push(format!("{place}.key"), "wrong_type", "must be 1 to 63 of a-z, 0-9, _ and -");
+            self.faults.push(format!("{place}.key"), FaultCode::WrongType, "must be 1 to 63 of a-z, 0-9, _ and -");
         } else if !self.keys.insert(key.to_owned()) {
-            self.faults.push(format!("{place}.key"), "duplicate", format!("`{key}` is used twice in the model"));
+            self.faults.push(
+                format!("{place}.key"),
+                FaultCode::Duplicate,
+                format!("`{key}` is used twice in the model"),
+            );
         }
     }
 
     fn points(&mut self, place: &str, points: i64) {
         if !(-MAX_POINTS..=MAX_POINTS).contains(&points) {
             let message = format!("must be between -{MAX_POINTS} and {MAX_POINTS} thousandths of a point");
-            self.faults.push(place, "too_large", message);
+            self.faults.push(place, FaultCode::TooLarge, message);
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
     compiled::Needs,
     course::{Known, Reader},
 };
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -154,7 +155,7 @@ impl Scoring<'_> {
     /// As [`Scoring::train`].
     pub async fn train_until(&self, kind: Kind, options: &Options, until: Time) -> Result<Learned, Error> {
         if !matches!(kind, Kind::Lead | Kind::Deal) {
-            return Err(Error::invalid("kind", "unknown_choice", "must be lead or deal"));
+            return Err(Error::invalid("kind", FaultCode::UnknownChoice, "must be lead or deal"));
         }
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
@@ -201,7 +202,7 @@ impl Scoring<'_> {
             }
         };
         rows.sort_by_key(|(at, id, ..)| (*at, *id));
-        let broken = |error: predict::TableError| Error::invalid("fields", "unfit", error.to_string());
+        let broken = |error: predict::TableError| Error::invalid("fields", FaultCode::Unfit, error.to_string());
         let mut table = TableBuilder::new(features.iter().map(|f| (f.name.as_str(), f.kind))).map_err(broken)?;
         for (_, _, won, cells) in &rows {
             let cells: Vec<Cell<'_>> = cells.iter().map(Owned::cell).collect();
@@ -256,7 +257,7 @@ impl Scoring<'_> {
     pub async fn predict(&self, record: Ref, learned: &Learned, at: Option<Time>) -> Result<Likelihood, Error> {
         if record.kind != learned.kind {
             let message = format!("is a {}, but the model is for {}", record.kind, learned.kind.plural());
-            return Err(Error::invalid("record", "wrong_kind", message));
+            return Err(Error::invalid("record", FaultCode::WrongKind, message));
         }
         let hints = [record.into()];
         let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
@@ -268,11 +269,11 @@ impl Scoring<'_> {
         let access = Access::new(self.actor, &definitions, now);
         if learned.model.columns().chain(["stage_id"]).any(|name| access.is_hidden(record.kind, name)) {
             let message = format!("`{}` has no such likelihood", record.kind);
-            return Err(Error::invalid("likelihood", "unknown_field", message));
+            return Err(Error::invalid("likelihood", FaultCode::UnknownField, message));
         }
         let moment = at.unwrap_or(now);
         if moment > now {
-            return Err(Error::invalid("at", "too_large", "must not be in the future"));
+            return Err(Error::invalid("at", FaultCode::TooLarge, "must not be in the future"));
         }
         let image = if at.is_none() {
             outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?
@@ -280,14 +281,16 @@ impl Scoring<'_> {
             let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
             let mut course = reader.course(record, &Needs::default(), Known::By(now)).await?;
             let facts = course.at(moment, &definitions)?;
-            facts.ok_or_else(|| Error::invalid("at", "too_small", "must not be before the record was created"))?.record
+            facts
+                .ok_or_else(|| Error::invalid("at", FaultCode::TooSmall, "must not be before the record was created"))?
+                .record
         };
         let base = definitions.base_currency();
         let decl = catalog::decl(record.kind);
         let value = |name: &str| path_of(decl, name).map_or(&Value::Null, |path| path.value(&image));
         let cells: Vec<Owned> = learned.model.columns().map(|name| owned(value(name), base)).collect();
         let cells: Vec<Cell<'_>> = cells.iter().map(Owned::cell).collect();
-        let broken = |error: predict::ModelError| Error::invalid("model", "unfit", error.to_string());
+        let broken = |error: predict::ModelError| Error::invalid("model", FaultCode::Unfit, error.to_string());
         let prediction = learned.model.predict(&cells).map_err(broken)?;
         let reason = |one: &predict::Contribution<'_>| Reason {
             field: one.column.to_owned(),

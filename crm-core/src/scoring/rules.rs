@@ -1,6 +1,7 @@
 //! The rules of scoring models: their definition is valid, and at most one per kind is active.
 
 use super::{compiled, record::ScoringModel};
+use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{ClaimsOf, Rules, Settle},
     model::{error::FieldFault, schema::Record},
@@ -16,17 +17,21 @@ impl Rules for ScoringModel {
                 if changed {
                     cx.faults.push(
                         field,
-                        "fixed",
+                        FaultCode::Fixed,
                         "cannot be changed, because scores refer to it: create another model",
                     );
                 }
             }
         } else if cx.definitions.of::<Self>().any(|other| other.key == after.key && other.archived_at.is_some()) {
             // Old scores still name it.
-            cx.faults.push("key", "archived", "is used by an archived model: restore that model or choose another key");
+            cx.faults.push(
+                "key",
+                FaultCode::Archived,
+                "is used by an archived model: restore that model or choose another key",
+            );
         }
         if after.key.chars().count() > MAX_KEY {
-            cx.faults.push("key", "too_long", format!("must have at most {MAX_KEY} characters"));
+            cx.faults.push("key", FaultCode::TooLong, format!("must have at most {MAX_KEY} characters"));
         }
         // A definition that became invalid (a property was archived) is a fault only when it is changed or activated.
         let as_before = before

@@ -1,6 +1,7 @@
 //! The rules of tasks.
 
 use super::record::{Task, TaskStatus};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -23,20 +24,20 @@ impl Rules for Task {
                 Err(fault) => cx.faults.add(format!("checklist[{at}].text"), fault),
             }
             if item.text.is_empty() || item.text.chars().count() > 255 {
-                cx.faults.push(format!("checklist[{at}].text"), "required", "must have 1 to 255 characters");
+                cx.faults.push(format!("checklist[{at}].text"), FaultCode::Required, "must have 1 to 255 characters");
             }
         }
         for (at, reminder) in after.reminders.iter().enumerate() {
             if !(0..=525_600).contains(&reminder.minutes_before) {
                 cx.faults.push(
                     format!("reminders[{at}].minutes_before"),
-                    "too_large",
+                    FaultCode::TooLarge,
                     "must be 0 to 525600 (one year)",
                 );
             }
         }
         if after.start_at.zip(after.due_at).is_some_and(|(start, due)| start > due) {
-            cx.faults.push("start_at", "too_large", "must not be after due_at");
+            cx.faults.push("start_at", FaultCode::TooLarge, "must not be after due_at");
         }
     }
 

@@ -32,6 +32,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use crate::model::value::FaultCode;
 use crate::{
     crm::Crm,
     deals::Deal,
@@ -149,7 +150,7 @@ impl<'a> Totals<'a> {
     pub async fn recompute(&self, tenant: Id, record: Ref) -> Result<Recomputed, Error> {
         if !has_totals(record.kind) {
             let message = format!("has no totals: {} is not lead, contact or company", record.kind);
-            return Err(Error::invalid("kind", "no_totals", message));
+            return Err(Error::invalid("kind", FaultCode::NoTotals, message));
         }
         recompute(&self.crm.engine, tenant, record).await
     }

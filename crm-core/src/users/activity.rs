@@ -1,5 +1,6 @@
 //! Deactivating users with a handover of their records, and activating them again.
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         collection::Collection,
@@ -72,11 +73,11 @@ pub(crate) fn set_active(
 ) -> Result<(), Stop> {
     if let Handover::TransferTo(to) = handover {
         if to == id {
-            return Err(Error::invalid("transfer_to", "same", "must be another user").into());
+            return Err(Error::invalid("transfer_to", FaultCode::Same, "must be another user").into());
         }
         let target = draft.peek(Ref::new(Kind::User, to))?.ok_or(Stop::not_found(Kind::User))?;
         if target.is_archived() || target.at(UserFields::is_active) != &Value::Bool(true) {
-            return Err(Error::invalid("transfer_to", "inactive", "must be an active user").into());
+            return Err(Error::invalid("transfer_to", FaultCode::Inactive, "must be an active user").into());
         }
     }
     let own = [(UserFields::is_active as usize, Value::Bool(active))];

@@ -1,6 +1,7 @@
 //! The effects of a write of a user on permissions: which roles and teams the actor may assign, the last administrator,
 //! sessions.
 
+use crate::model::value::FaultCode;
 use crate::{
     auth::records::credentials::next_generation,
     engine::{
@@ -141,7 +142,7 @@ pub(super) fn keep_admins(
     } else if admins.is_empty() {
         return Err(Error::invalid(
             "role_ids",
-            "last_admin",
+            FaultCode::LastAdmin,
             "the last administrator cannot be removed: add another one first",
         )
         .into());

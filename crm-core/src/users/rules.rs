@@ -1,6 +1,7 @@
 //! The rules of users.
 
 use super::rights;
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::escalation::hold_own_rights,
@@ -38,7 +39,7 @@ impl Rules for User {
     fn complete(_: &mut Draft<'_>, _: Option<&Image>, after: &mut Image, faults: &mut Faults) -> Result<(), Stop> {
         let is_known = !after.at(UserFields::email).is_null() || !after.values[common::EXTERNAL_ID].is_null();
         if !is_known && !faults.all().iter().any(|fault| fault.field == "email") {
-            faults.push("email", "required", "is required unless the user has an external_id");
+            faults.push("email", FaultCode::Required, "is required unless the user has an external_id");
         }
         Ok(())
     }

@@ -292,7 +292,7 @@ fn a_property_that_a_stage_asks_for_stays_until_it_is_asked_for_no_more() {
         for refused in [properties.archive(seats).await, properties.undo(seats, made).await] {
             let Err(Error::Invalid(all)) = &refused else { panic!("{refused:?}") };
             let said: Vec<(&str, &str)> =
-                all.all().iter().map(|fault| (fault.field.as_str(), fault.fault.code)).collect();
+                all.all().iter().map(|fault| (fault.field.as_str(), fault.fault.code.as_str())).collect();
             assert_eq!(said, [("archived_at", "in_use"); 3]);
             for named in [
                 "the stage `agreed` of the pipeline `Big ones` requires it",

@@ -95,7 +95,7 @@ fn depth(bytes: &[u8]) -> usize {
 }
 
 /// A body without fields.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Empty {}
 

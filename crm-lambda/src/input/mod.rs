@@ -5,11 +5,11 @@ mod body;
 mod conditions;
 mod path;
 mod query;
-mod told;
+mod write_options;
 
 pub(crate) use body::{Body, Empty, object};
 use conditions::IfMatch;
 pub(crate) use conditions::{IdempotencyKey, none_match};
 pub(crate) use path::IdPath;
 pub(crate) use query::{ListParams, MOMENT, Params, references};
-pub(crate) use told::{Acting, Making, Options, Setting};
+pub(crate) use write_options::{ActionOptions, CreateOptions, Options, UpdateOptions};

@@ -9,6 +9,7 @@ use crm_core::{
     filter::{Filter, Op},
     listing::ListQuery,
     schema::{FieldType, KindDecl},
+    value::FaultCode,
     value::Time,
 };
 
@@ -127,7 +128,7 @@ impl ListParams {
         if let Some(text) = params.take("filter") {
             match serde_json::from_str::<Filter>(&text) {
                 Ok(filter) => filters.push(filter),
-                Err(_) => faults.push("filter", "bad_filter", "must be a filter in JSON"),
+                Err(_) => faults.push("filter", FaultCode::BadFilter, "must be a filter in JSON"),
             }
         }
         if let Some(text) = params.take("q").filter(|text| !text.trim().is_empty()) {
@@ -137,7 +138,7 @@ impl ListParams {
             let (field, descending) = sort.strip_prefix('-').map_or((sort.as_str(), false), |field| (field, true));
             if field.contains(',') {
                 let message = "must be a single field; ties are ordered by id";
-                faults.push("sort", "unknown_sort", format!("{message}. {}", sorts(decl)));
+                faults.push("sort", FaultCode::UnknownSort, format!("{message}. {}", sorts(decl)));
             }
             query = query.sort(field);
             if descending {
@@ -147,7 +148,7 @@ impl ListParams {
         if let Some(limit) = params.take("limit") {
             match limit.parse() {
                 Ok(limit) => query = query.limit(limit),
-                Err(_) => faults.push("limit", "bad_parameter", "must be a number from 1 to 200"),
+                Err(_) => faults.push("limit", FaultCode::BadParameter, "must be a number from 1 to 200"),
             }
         }
         if let Some(cursor) = params.take("cursor") {
@@ -163,7 +164,7 @@ impl ListParams {
         if as_of.is_some() {
             for (name, given) in [("with_total", with_total), ("include", !include.is_empty())] {
                 if given {
-                    faults.push(name, "not_in_the_past", "cannot be combined with as_of");
+                    faults.push(name, FaultCode::NotInThePast, "cannot be combined with as_of");
                 }
             }
         }
@@ -172,10 +173,10 @@ impl ListParams {
                 // The core knows the types, including those of custom properties.
                 filters.push(Filter::is(name, Op::Written, values));
             } else if PARAMETERS.contains(&name.as_str()) {
-                faults.push(shown(&name), "repeated_parameter", "must not be given twice");
+                faults.push(shown(&name), FaultCode::RepeatedParameter, "must not be given twice");
             } else {
                 let message = format!("is neither a parameter of lists nor a field of `{}`", decl.kind);
-                faults.push(shown(&name), "unknown_parameter", message);
+                faults.push(shown(&name), FaultCode::UnknownParameter, message);
             }
         }
         if !faults.is_empty() {
@@ -222,7 +223,7 @@ fn flag(params: &mut Params, name: &'static str, faults: &mut Faults) -> bool {
         None | Some("false") => false,
         Some("true" | "") => true,
         Some(_) => {
-            faults.push(name, "bad_parameter", "must be true or false");
+            faults.push(name, FaultCode::BadParameter, "must be true or false");
             false
         }
     }
@@ -234,13 +235,13 @@ fn as_of(params: &mut Params, faults: &mut Faults) -> Option<(Time, Option<Time>
     let mut moment = |name: &'static str| -> Option<Time> {
         let read = params.take(name)?.parse();
         if read.is_err() {
-            faults.push(name, "bad_parameter", format!("must be {MOMENT}"));
+            faults.push(name, FaultCode::BadParameter, format!("must be {MOMENT}"));
         }
         read.ok()
     };
     let (at, known_at) = (moment("as_of"), moment("known_at"));
     if known_at.is_some() && !is_given {
-        faults.push("known_at", "bad_parameter", "requires as_of");
+        faults.push("known_at", FaultCode::BadParameter, "requires as_of");
     }
     at.map(|at| (at, known_at))
 }
@@ -251,7 +252,7 @@ fn fields(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Option<V
     for name in &names {
         if decl.position(name).is_none() && !matches!(name.as_str(), "id" | "version" | "machine_version") {
             let shown: String = name.chars().take(64).collect();
-            faults.push("fields", "unknown_field", format!("`{}` has no field `{shown}`", decl.kind));
+            faults.push("fields", FaultCode::UnknownField, format!("`{}` has no field `{shown}`", decl.kind));
         }
     }
     Some(names)
@@ -267,7 +268,11 @@ fn include(params: &mut Params, decl: &KindDecl, faults: &mut Faults) -> Vec<Str
             None => {
                 let known: Vec<&str> = references(decl).collect();
                 let shown: String = name.chars().take(64).collect();
-                faults.push("include", "unknown_include", format!("`{shown}` must be one of {}", known.join(", ")));
+                faults.push(
+                    "include",
+                    FaultCode::UnknownInclude,
+                    format!("`{shown}` must be one of {}", known.join(", ")),
+                );
             }
         }
     }

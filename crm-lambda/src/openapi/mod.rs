@@ -1,13 +1,18 @@
 //! The OpenAPI document, generated from the same table of routes as the router.
 
 mod operation;
+mod records;
 mod schemas;
+mod shared;
+mod structs;
 
 pub(crate) use operation::{Operation, Route, route};
+pub(crate) use records::{kind_fields, kind_new, kind_patch, kind_view};
 pub(crate) use schemas::{
-    array, boolean, bounded, change, choice, date, integer, kind_new, kind_patch, kind_view, number, object, or_null,
-    text, time, timeline_entry, uuid,
+    Item, any, any_of, array, boolean, bounded, choice, date, decimal, either, integer, map_of, members, number,
+    object, open, or_null, reference, text, time, uuid,
 };
+pub(crate) use shared::{change, timeline_entry};
 
 use utoipa::openapi::{
     ComponentsBuilder, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, ResponseBuilder,
@@ -44,8 +49,11 @@ pub(crate) fn document(routes: &[Route]) -> OpenApi {
         let answer = ResponseBuilder::new().description(meaning).content(PROBLEM_JSON, content).build();
         components = components.response(operation::failure_name(status), answer);
     }
-    for (name, schema) in schemas::all() {
+    for (name, schema) in shared::all().into_iter().chain(structs::all()).chain(records::all()) {
         components = components.schema(name, schema);
+    }
+    for (name, schema) in routes.iter().flat_map(|route| &route.components) {
+        components = components.schema(name, schema.clone());
     }
     let mut tags: Vec<&'static str> = Vec::new();
     for route in routes {

@@ -7,15 +7,18 @@ use axum::{
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
-use utoipa::openapi::{
-    ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema,
-    path::{OperationBuilder, ParameterBuilder, ParameterIn},
-    request_body::RequestBodyBuilder,
-    schema::AnyOfBuilder,
-    security::SecurityRequirement,
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, Schema,
+        path::{OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::AnyOfBuilder,
+        security::SecurityRequirement,
+    },
 };
 
-use super::schemas::{integer, object, reference, text};
+use super::schemas::{array, bounded, members, reference, text};
 use crate::{app::App, input::Params, problem::Problem};
 
 /// A route: its documentation and its handler.
@@ -25,6 +28,8 @@ pub(crate) struct Route {
     pub(crate) path: String,
     pub(crate) tag: &'static str,
     pub(crate) operation: utoipa::openapi::path::Operation,
+    /// The named schemas of its types.
+    pub(crate) components: Vec<(String, RefOr<Schema>)>,
     pub(crate) handler: MethodRouter<App>,
 }
 
@@ -34,6 +39,7 @@ pub(crate) struct Operation {
     path: String,
     tag: &'static str,
     builder: OperationBuilder,
+    components: Vec<(String, RefOr<Schema>)>,
     writes: bool,
     public: bool,
     /// The operation supports `dry_run`, which returns a plan.
@@ -61,7 +67,16 @@ pub(crate) fn route(
                 .build(),
         );
     }
-    Operation { method, path, tag, builder: operation, writes: false, public: false, plans: false }
+    Operation {
+        method,
+        path,
+        tag,
+        builder: operation,
+        components: Vec::new(),
+        writes: false,
+        public: false,
+        plans: false,
+    }
 }
 
 impl Operation {
@@ -93,7 +108,7 @@ impl Operation {
     }
 
     /// Adds the `Idempotency-Key` header.
-    pub(crate) fn repeatable(self) -> Self {
+    pub(crate) fn idempotent(self) -> Self {
         self.header(
             "Idempotency-Key",
             "for 24 hours, requests with the same key return the same result and are executed once",
@@ -106,7 +121,7 @@ impl Operation {
     }
 
     /// Adds `occurred_at` and `dry_run`.
-    pub(crate) fn dated(mut self) -> Self {
+    pub(crate) fn backdatable(mut self) -> Self {
         self = self.data(200, reference("Plan"), "with `dry_run`: the changes that would be made");
         self.plans = true;
         let when = "the time at which the change took effect, between the record's creation and now; requires the permission `backdate`";
@@ -115,6 +130,46 @@ impl Operation {
             super::schemas::boolean(),
             "return the changes without making them",
         )
+    }
+
+    /// Adds a JSON body of a type.
+    pub(crate) fn body_as<T: ToSchema>(mut self) -> Self {
+        let schema = self.named::<T>();
+        self.body(schema)
+    }
+
+    /// Adds a response `{data, meta}` with data of a type.
+    pub(crate) fn data_as<T: ToSchema>(mut self, status: u16, description: &str) -> Self {
+        let schema = self.named::<T>();
+        self.data(status, schema, description)
+    }
+
+    /// Adds a response `{data, meta}` with a list of values of a type.
+    pub(crate) fn list_as<T: ToSchema>(mut self, description: &str) -> Self {
+        let schema = self.named::<T>();
+        self.data(200, array(schema), description)
+    }
+
+    /// Adds the schema of a type to the document and returns a reference to it.
+    fn named<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        T::schemas(&mut self.components);
+        self.components.push((T::name().into_owned(), T::schema()));
+        reference(&T::name())
+    }
+
+    /// Adds the query parameter `filter`: a condition as JSON.
+    pub(crate) fn filter(mut self, description: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(reference("Filter"))).build();
+        self.builder = self.builder.parameter(
+            ParameterBuilder::new()
+                .name("filter")
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some(description))
+                .content("application/json", content)
+                .build(),
+        );
+        self
     }
 
     /// Adds a JSON body.
@@ -189,11 +244,11 @@ impl Operation {
         H: Handler<T, App>,
         T: 'static,
     {
-        let handler = on(self.filter(), handler);
+        let handler = on(self.method_filter(), handler);
         self.answered_by(handler)
     }
 
-    const fn filter(&self) -> MethodFilter {
+    const fn method_filter(&self) -> MethodFilter {
         match self.method {
             HttpMethod::Post => MethodFilter::POST,
             HttpMethod::Put => MethodFilter::PUT,
@@ -230,7 +285,8 @@ impl Operation {
             path: whole.path,
             tag: whole.tag,
             operation,
-            handler: if strict { handler.layer(middleware::from_fn(unqueried)) } else { handler },
+            components: whole.components,
+            handler: if strict { handler.layer(middleware::from_fn(reject_query)) } else { handler },
         }
     }
 
@@ -252,11 +308,7 @@ impl Operation {
                 "at most 8 words or word prefixes, all of which must occur in names, addresses, numbers or texts, in any order",
             )
             .query("id", text(), "ids, separated by commas")
-            .query(
-                "filter",
-                text(),
-                "a filter as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`",
-            )
+            .filter("a filter as JSON: `{\"field\": …, \"op\": …, \"value\": …}`, `and`, `or`, `not`")
             .query("sort", super::schemas::choice(both), "the field to sort by; `-` for descending")
             .query("limit", super::schemas::bounded(1, 200), "records per page; default 20")
             .query("cursor", text(), "`meta.next_cursor` of the page before")
@@ -306,7 +358,7 @@ fn filtered_by(ty: crm_core::schema::FieldType) -> String {
 }
 
 /// Rejects all query parameters, for a route that documents none.
-async fn unqueried(request: Request, next: Next) -> Result<Response, Problem> {
+async fn reject_query(request: Request, next: Next) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     Params::from_request_parts(&mut parts, &()).await?.done()?;
     Ok(next.run(Request::from_parts(parts, body)).await)
@@ -314,8 +366,7 @@ async fn unqueried(request: Request, next: Next) -> Result<Response, Problem> {
 
 /// `{data, meta}` with data of a schema.
 fn enveloped(schema: impl Into<RefOr<Schema>>) -> Schema {
-    let whole = object().property("data", schema).required("data").property("meta", object()).required("meta");
-    Schema::from(whole.build())
+    Schema::from(members([("data", schema.into()), ("meta", reference("Meta"))]))
 }
 
 /// `true` if a list can be filtered by the field with a plain parameter.
@@ -333,7 +384,7 @@ impl Operation {
     pub(crate) fn pages(self) -> Self {
         self.query("cursor", text(), "`meta.next_cursor` of the page before").query(
             "limit",
-            integer(),
+            bounded(1, 200),
             "entries per page: 1 to 200; default 50",
         )
     }

@@ -5,17 +5,17 @@ use std::time::Duration;
 use axum::{
     extract::State,
     http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use crm_core::{
     access::Permission,
     api_keys::ApiKey,
     auth::NewKey,
-    value::{Id, Kind, Time},
+    value::{FaultCode, Id, Kind, Time},
 };
-use serde::Deserialize;
-use serde_json::json;
-use utoipa::openapi::HttpMethod;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use utoipa::{ToSchema, openapi::HttpMethod};
 
 use super::{
     auth::shown_once,
@@ -24,27 +24,19 @@ use super::{
 use crate::{
     app::App,
     input::{Body, IdPath},
-    openapi::{Route, array, bounded, kind_view, object, route, text, time},
+    openapi::{Item, Route, kind_view, route, time},
     problem::Problem,
-    sign_in::{Caller, Origined},
+    sign_in::{Caller, RequestOrigin},
 };
 
 pub(super) fn routes() -> Vec<Route> {
     let path = path_of(Kind::ApiKey);
-    let shown = || object().property("key", text()).required("key").property("api_key", kind_view(Kind::ApiKey));
     let mut all = super::records::read_only::<ApiKey>(&path);
     all.retain(|route| route.path == path);
     all.extend(vec![
         route(HttpMethod::Post, &path, "api_keys", "create_api_key", "Create an API key")
-            .body(
-                object()
-                    .property("name", text())
-                    .required("name")
-                    .property("permissions", array(text()))
-                    .required("permissions")
-                    .property("expires_at", time()),
-            )
-            .data(201, shown(), "the key, shown once")
+            .body_as::<CreateKeyBody>()
+            .data_as::<KeyWithSecret<'_>>(201, "the key, shown once")
             .to(create),
         route(
             HttpMethod::Post,
@@ -53,8 +45,8 @@ pub(super) fn routes() -> Vec<Route> {
             "rotate_api_key",
             "Rotate the secret of a key",
         )
-        .body(object().property("overlap_seconds", bounded(0, 2_592_000)))
-        .data(200, shown(), "the new secret, shown once; the previous one stays valid for the overlap")
+        .body_as::<RotateKeyBody>()
+        .data_as::<KeyWithSecret<'_>>(200, "the new secret, shown once; the previous one stays valid for the overlap")
         .to(rotate),
     ]);
     all.extend(members::<ApiKey>());
@@ -62,20 +54,20 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The purpose and permissions of a new key.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct CreateBody {
+struct CreateKeyBody {
     name: String,
     permissions: Vec<String>,
-    #[serde(default)]
+    #[schema(schema_with = time)]
     expires_at: Option<Time>,
 }
 
 async fn create(
     State(app): State<App>,
     caller: Caller,
-    Origined(origin): Origined,
-    Body(body): Body<CreateBody>,
+    RequestOrigin(origin): RequestOrigin,
+    Body(body): Body<CreateKeyBody>,
 ) -> Result<Response, Problem> {
     let mut faults = crm_core::error::Faults::new();
     let mut permissions: Vec<Permission> = Vec::with_capacity(body.permissions.len().min(500));
@@ -84,7 +76,7 @@ async fn create(
             Ok(permission) => permissions.push(permission),
             Err(message) => {
                 let message: String = message;
-                faults.push(format!("permissions[{at}]"), "unknown_permission", message);
+                faults.push(format!("permissions[{at}]"), FaultCode::UnknownPermission, message);
             }
         }
     }
@@ -99,28 +91,42 @@ async fn create(
     Ok(response)
 }
 
+/// An API key with its secret.
+#[derive(Serialize, ToSchema)]
+struct KeyWithSecret<'a> {
+    key: &'a str,
+    #[schema(schema_with = api_key)]
+    api_key: Json,
+}
+
+fn api_key() -> Item {
+    kind_view(Kind::ApiKey)
+}
+
 async fn shown(app: &App, caller: &Caller, id: Id, secret: &str) -> Result<Response, Problem> {
     // The creator may lack permission to read the key: the secret is returned in any case.
     let view = match app.crm().api_keys(&caller.actor).view(id).await {
         Ok(view) => json!(view),
         Err(_) => json!({"id": id, "version": 1, "machine_version": 0}),
     };
-    Ok(shown_once(json!({"key": secret, "api_key": view})).into_response())
+    Ok(shown_once(KeyWithSecret { key: secret, api_key: view }))
 }
 
 /// How long both secrets are valid.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RotateBody {
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateKeyBody {
+    #[serde(default)]
+    #[schema(maximum = 2_592_000)]
     overlap_seconds: u64,
 }
 
 async fn rotate(
     State(app): State<App>,
     caller: Caller,
-    Origined(origin): Origined,
+    RequestOrigin(origin): RequestOrigin,
     IdPath(id): IdPath,
-    Body(body): Body<RotateBody>,
+    Body(body): Body<RotateKeyBody>,
 ) -> Result<Response, Problem> {
     let overlap = Duration::from_secs(body.overlap_seconds);
     let (record, secret) = app.auth(origin)?.rotate_key(&caller.actor, id, overlap).await?;

@@ -6,7 +6,7 @@ use utoipa::openapi::HttpMethod;
 
 use super::{
     PREFIX,
-    records::{page_of, paged, read_only},
+    records::{page_of, page_response, read_only},
 };
 use crate::{
     app::App,
@@ -41,5 +41,5 @@ async fn changes(State(app): State<App>, caller: Caller, mut params: Params) -> 
     params.done()?;
     let query = AuditQuery { from, until: to, descending: true, limit: Some(limit), cursor };
     let page = app.crm().audit(&caller.actor).page(&query).await.map_err(Problem::of_query)?;
-    Ok(paged(page.items.iter().map(change_to_json).collect::<Vec<_>>(), page.next_cursor))
+    Ok(page_response(page.items.iter().map(change_to_json).collect::<Vec<_>>(), page.next_cursor))
 }

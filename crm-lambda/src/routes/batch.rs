@@ -3,21 +3,22 @@
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, HeaderName, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use crm_core::value::FaultCode;
 use http_body_util::BodyExt;
-use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 use tower::ServiceExt;
-use utoipa::openapi::HttpMethod;
+use utoipa::{ToSchema, openapi::HttpMethod};
 
 use super::PREFIX;
 use crate::{
     answer::Answer,
     app::App,
     input::Body,
-    openapi::{Route, array, choice, integer, object, route, text},
+    openapi::{Item, Route, any, choice, open, route},
     problem::{Problem, Refused},
     sign_in::Caller,
 };
@@ -26,44 +27,55 @@ use crate::{
 const MAX_REQUESTS: usize = 20;
 
 pub(super) fn routes() -> Vec<Route> {
-    let request = object()
-        .property("method", choice(["GET", "POST", "PUT", "PATCH", "DELETE"]))
-        .required("method")
-        .property("path", text())
-        .required("path")
-        .property("if_match", text())
-        .property("idempotency_key", text())
-        .property("body", object());
     vec![
         route(HttpMethod::Post, format!("{PREFIX}/batch"), "batch", "batch", "Send up to 20 requests in a batch")
-            .body(object().property("requests", array(request)).required("requests"))
-            .data(
-                200,
-                array(object().property("status", integer()).required("status").property("body", object())),
-                "the responses, in order; each request succeeds or fails independently",
-            )
+            .body_as::<BatchBody>()
+            .list_as::<BatchAnswer>("the responses, in order; each request succeeds or fails independently")
             .to(batch),
     ]
 }
 
+/// The methods of a request in a batch.
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+fn method() -> Item {
+    choice(METHODS)
+}
+
+fn request_body() -> Item {
+    open("the body of the request")
+}
+
+/// A response of a batch.
+#[derive(Serialize, ToSchema)]
+struct BatchAnswer {
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = any)]
+    body: Option<Json>,
+}
+
 /// A request of a batch.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct One {
+struct BatchRequest {
+    #[schema(schema_with = method)]
     method: String,
     path: String,
-    #[serde(default)]
     if_match: Option<String>,
-    #[serde(default)]
     idempotency_key: Option<String>,
-    #[serde(default)]
+    #[schema(schema_with = request_body)]
     body: Option<Map<String, Json>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BatchBody {
-    requests: Vec<One>,
+    requests: Vec<BatchRequest>,
 }
 
 async fn batch(
@@ -74,7 +86,7 @@ async fn batch(
 ) -> Result<Response, Problem> {
     let mut faults = crm_core::error::Faults::new();
     if body.requests.is_empty() || body.requests.len() > MAX_REQUESTS {
-        faults.push("requests", "too_many", format!("must be 1 to {MAX_REQUESTS}"));
+        faults.push("requests", FaultCode::TooMany, format!("must be 1 to {MAX_REQUESTS}"));
     }
     for (at, one) in body.requests.iter().enumerate().take(MAX_REQUESTS) {
         // Sign-in and nested batches are not allowed.
@@ -82,10 +94,14 @@ async fn batch(
         let first = tail.and_then(|tail| tail.split(['/', '?']).next());
         if first.is_none_or(|first| first.is_empty() || first == "auth" || first == "batch") {
             let message = format!("must start with {PREFIX}/ and must not be a sign-in or batch request");
-            faults.push(format!("requests[{at}].path"), "bad_path", message);
+            faults.push(format!("requests[{at}].path"), FaultCode::BadPath, message);
         }
-        if !matches!(one.method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") {
-            faults.push(format!("requests[{at}].method"), "unknown_choice", "must be GET, POST, PUT, PATCH or DELETE");
+        if !METHODS.contains(&one.method.as_str()) {
+            faults.push(
+                format!("requests[{at}].method"),
+                FaultCode::UnknownChoice,
+                "must be GET, POST, PUT, PATCH or DELETE",
+            );
         }
     }
     faults.into_result()?;
@@ -97,7 +113,13 @@ async fn batch(
     Ok(Answer::ok(answers).into_response())
 }
 
-async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap, one: One) -> Result<Json, Problem> {
+async fn answer(
+    app: &App,
+    router: Router,
+    caller: &Caller,
+    headers: &HeaderMap,
+    one: BatchRequest,
+) -> Result<BatchAnswer, Problem> {
     let bad = || Problem::malformed("bad_request", "a request of the batch has an invalid path or header");
     let mut request =
         Request::builder().method(Method::from_bytes(one.method.as_bytes()).map_err(|_| bad())?).uri(&one.path);
@@ -132,15 +154,10 @@ async fn answer(app: &App, router: Router, caller: &Caller, headers: &HeaderMap,
         app.record_refusal(&caller.actor, &what).await;
     }
     let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    let mut shown = json!({"status": parts.status.as_u16()});
-    for name in [header::ETAG, header::LOCATION] {
-        if let Some(value) = parts.headers.get(&name).and_then(|value| value.to_str().ok()) {
-            shown[name.as_str()] = Json::from(value);
-        }
-    }
-    if parts.status != StatusCode::NO_CONTENT && !bytes.is_empty() {
-        shown["body"] =
-            serde_json::from_slice(&bytes).unwrap_or_else(|_| Json::from(String::from_utf8_lossy(&bytes).into_owned()));
-    }
-    Ok(shown)
+    let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    let body = (parts.status != StatusCode::NO_CONTENT && !bytes.is_empty()).then(|| {
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| Json::from(String::from_utf8_lossy(&bytes).into_owned()))
+    });
+    let (etag, location) = (text(header::ETAG), text(header::LOCATION));
+    Ok(BatchAnswer { status: parts.status.as_u16(), etag, location, body })
 }

@@ -12,13 +12,13 @@ use crm_core::{
     value::{Id, Kind},
 };
 use serde_json::Value as Json;
-use utoipa::openapi::HttpMethod;
+use utoipa::openapi::{HttpMethod, schema::AdditionalProperties};
 
-use super::records::{patch_of, path_of, version_in, write, written};
+use super::records::{patch_of, path_of, version_in, write_one};
 use crate::{
     app::App,
-    input::{Acting, Body, IdPath, object as object_of},
-    openapi::{Operation, Route, kind_view, object, route, text, uuid},
+    input::{ActionOptions, Body, IdPath, object as object_of},
+    openapi::{Item, Operation, Route, kind_view, object, route, text, uuid},
     problem::Problem,
     sign_in::Caller,
 };
@@ -32,19 +32,24 @@ pub(super) fn move_route(kind: Kind) -> Operation {
     let path = format!("{}/{{id}}/stage", path_of(kind));
     let summary = format!("Move a {kind} to another stage");
     route(HttpMethod::Post, path, kind.plural(), format!("move_{kind}"), summary)
-        .body(
-            object()
-                .description(Some(
-                    "`stage` (a key of the record's pipeline) or `stage_id` (of any pipeline), and other fields to change \
-                     in the same write, such as those that the stage requires.",
-                ))
-                .property("stage", text())
-                .property("stage_id", uuid()),
-        )
-        .repeatable()
+        .body(move_body(kind))
+        .idempotent()
         .conditional()
-        .dated()
+        .backdatable()
         .data(200, kind_view(kind), "the record in its new stage")
+}
+
+/// `stage` or `stage_id`, and other fields to change in the same write.
+fn move_body(kind: Kind) -> Item {
+    object()
+        .description(Some(format!(
+            "`stage` (a key of the record's pipeline) or `stage_id` (of any pipeline), and fields of the {kind} to change \
+             in the same write, such as those that the stage requires."
+        )))
+        .property("stage", text())
+        .property("stage_id", uuid())
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .into()
 }
 
 /// The target stage and the changes made with the move.
@@ -94,7 +99,7 @@ pub(super) async fn stage<K: Staged>(
     State(app): State<App>,
     caller: Caller,
     IdPath(id): IdPath,
-    told: Acting,
+    options: ActionOptions,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
     let StageBody { stage, patch, based_on } = StageBody::<K>::read(body)?;
@@ -102,5 +107,5 @@ pub(super) async fn stage<K: Staged>(
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }
-    written(&caller, write(pending, told.0).await?, StatusCode::OK)
+    write_one(pending, options.0, StatusCode::OK).await
 }

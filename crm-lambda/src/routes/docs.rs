@@ -11,7 +11,7 @@ use utoipa::openapi::HttpMethod;
 
 use crate::{
     app::App,
-    openapi::{Route, document, object, route, text},
+    openapi::{Route, document, open, route, text},
     problem::Problem,
 };
 
@@ -19,7 +19,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         route(HttpMethod::Get, "/openapi.json", "documentation", "openapi", "Get this document")
             .public()
-            .content(200, "application/json", object(), "OpenAPI 3.1")
+            .content(200, "application/json", open("an OpenAPI document"), "OpenAPI 3.1")
             .to(openapi),
         route(HttpMethod::Get, "/docs", "documentation", "docs", "Browse and try the API")
             .public()
@@ -68,8 +68,8 @@ fn asset(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     let Ok(Some(file)) = utoipa_swagger_ui::serve(name, config) else { return Err(Problem::not_found("file")) };
     let is_page = name == "index.html";
     if file.gzpipped && !is_page && takes_gzip(headers) {
-        let told = [(header::CONTENT_TYPE, file.content_type.as_str()), (header::CONTENT_ENCODING, "gzip")];
-        return Ok((told, file.bytes.into_owned()).into_response());
+        let headers = [(header::CONTENT_TYPE, file.content_type.as_str()), (header::CONTENT_ENCODING, "gzip")];
+        return Ok((headers, file.bytes.into_owned()).into_response());
     }
     let mut bytes = Vec::new();
     if file.gzpipped {

@@ -11,17 +11,17 @@ use crm_core::{
     jobs::{Job, JobStatus},
     schema::Record,
     users::Handover,
-    value::{Id, Kind, Ref, Time},
+    value::{FaultCode, Id, Kind, Ref, Time},
 };
 use serde::Deserialize;
-use utoipa::openapi::HttpMethod;
+use utoipa::{ToSchema, openapi::HttpMethod};
 
-use super::records::{location, path_of, read_only, write, written};
+use super::records::{location, path_of, read_only, write_one};
 use crate::{
     answer::Answer,
     app::App,
-    input::{Acting, Body, Empty, IdPath, IdempotencyKey},
-    openapi::{Operation, Route, boolean, kind_view, object, route, text, uuid},
+    input::{ActionOptions, Body, Empty, IdPath, IdempotencyKey},
+    openapi::{Operation, Route, kind_view, route, uuid},
     problem::Problem,
     sign_in::Caller,
 };
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
     let path = path_of(Kind::Job);
     let mut all = read_only::<Job>(&path);
     let act = |tail: &str, id: &str, summary: &str| -> Operation {
-        route(HttpMethod::Post, format!("{path}/{{id}}/{tail}"), "jobs", id, summary).body(object())
+        route(HttpMethod::Post, format!("{path}/{{id}}/{tail}"), "jobs", id, summary).body_as::<Empty>()
     };
     all.push(
         act("run", "run_job", "Continue a job now, for a few seconds")
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
     );
     all.push(
         act("cancel", "cancel_job", "Cancel a job: what it has done stays")
-            .repeatable()
+            .idempotent()
             .conditional()
             .data(200, kind_view(Kind::Job), "the job, cancelled")
             .to(cancel),
@@ -53,7 +53,7 @@ pub(super) fn routes() -> Vec<Route> {
 pub(super) fn job_route(kind: Kind, tail: &str, id: &str, summary: &str) -> Operation {
     let path = format!("{}/{tail}", path_of(kind));
     route(HttpMethod::Post, path, kind.plural(), id, summary)
-        .repeatable()
+        .idempotent()
         .data(200, kind_view(Kind::Job), "completed")
         .data(
             202,
@@ -66,12 +66,7 @@ pub(super) fn job_route(kind: Kind, tail: &str, id: &str, summary: &str) -> Oper
 pub(super) fn deactivate_route() -> Vec<Route> {
     vec![
         job_route(Kind::User, "{id}/deactivate", "deactivate_user", "Deactivate a user and hand over their records")
-            .body(
-                object()
-                    .description(Some("Either `transfer_to` (another user) or `leave: true` is required."))
-                    .property("transfer_to", uuid())
-                    .property("leave", boolean()),
-            )
+            .body_as::<DeactivateBody>()
             .to(deactivate),
     ]
 }
@@ -80,16 +75,19 @@ pub(super) fn deactivate_route() -> Vec<Route> {
 pub(super) fn retire_route() -> Vec<Route> {
     vec![
         job_route(Kind::Pipeline, "{id}/retire-stage", "retire_stage", "Retire a stage and move its records")
-            .body(object().property("stage", text()).required("stage").property("target", text()).required("target"))
+            .body_as::<RetireBody>()
             .to(retire),
     ]
 }
 
-/// What becomes of a deactivated user's records.
-#[derive(Debug, Default, Deserialize)]
+/// The handover of a deactivated user's records. Either `transfer_to` or `leave: true` is required.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct DeactivateBody {
+    /// The user who takes over.
+    #[schema(schema_with = uuid)]
     transfer_to: Option<Id>,
+    /// Leaves the records with the deactivated user.
     leave: bool,
 }
 
@@ -105,18 +103,20 @@ async fn deactivate(
         (None, true) => Handover::Leave,
         _ => {
             let message = "either `transfer_to` or `leave: true` is required";
-            return Err(Error::invalid("transfer_to", "required", message).into());
+            return Err(Error::invalid("transfer_to", FaultCode::Required, message).into());
         }
     };
     let jobs = app.crm().jobs(&caller.actor);
     begun(&app, &caller, jobs.deactivate_user(id, handover, key.0.as_deref()).await?).await
 }
 
-/// A stage, and where its records go.
-#[derive(Debug, Deserialize)]
+/// The stage to retire, and the target of its records.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RetireBody {
+    /// The key of the stage.
     stage: String,
+    /// The key of the stage to which its records move.
     target: String,
 }
 
@@ -162,9 +162,9 @@ async fn cancel(
     State(app): State<App>,
     caller: Caller,
     IdPath(id): IdPath,
-    told: Acting,
+    options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let pending = app.crm().jobs(&caller.actor).cancel(id);
-    written(&caller, write(pending, told.0).await?, StatusCode::OK)
+    write_one(pending, options.0, StatusCode::OK).await
 }

@@ -6,12 +6,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{
+    access::Scope,
     kinds::{KindInfo, SECTIONS, TYPES},
-    value::Kind,
+    value::{Choice as _, Kind},
 };
 use serde::Serialize;
-use serde_json::json;
-use utoipa::openapi::HttpMethod;
+use utoipa::{ToSchema, openapi::HttpMethod};
 
 use super::{PREFIX, records::path_of};
 use crate::{
@@ -19,58 +19,42 @@ use crate::{
     app::App,
     config::SignIn,
     input::none_match,
-    openapi::{Route, array, boolean, choice, object, route, text, uuid},
+    openapi::{Route, array, boolean, choice, map_of, members, reference, route, text, uuid},
     problem::Problem,
     sign_in::Caller,
 };
 
 pub(super) fn routes() -> Vec<Route> {
     let kind_name = || choice(Kind::ALL.iter().map(|kind| kind.name()));
+    let choices = array(members([("value", text()), ("label", text())]));
     let field = || {
-        object()
-            .property("name", text())
-            .required("name")
-            .property("label", text())
-            .required("label")
-            .property("type", choice(TYPES))
-            .required("type")
-            .property("list", boolean())
-            .required("list")
-            .property("choices", array(object().property("value", text()).property("label", text())))
-            .property("of", kind_name())
-            .property("section", choice(SECTIONS))
-            .required("section")
-            .property("required", boolean())
-            .required("required")
-            .property("unique", boolean())
-            .required("unique")
-            .property("reportable", boolean())
-            .required("reportable")
-            .property("read_only", boolean())
-            .required("read_only")
+        members([
+            ("name", text()),
+            ("label", text()),
+            ("type", choice(TYPES)),
+            ("list", boolean()),
+            ("choices?", choices.clone()),
+            ("of?", kind_name()),
+            ("section", choice(SECTIONS)),
+            ("required", boolean()),
+            ("unique", boolean()),
+            ("reportable", boolean()),
+            ("read_only", boolean()),
+        ])
     };
-    let pipeline = object()
-        .property("id", uuid())
-        .required("id")
-        .property("name", text())
-        .property("is_default", boolean())
-        .property("stages", array(object().property("id", uuid()).property("key", text()).property("name", text())));
-    let kind = object()
-        .property("kind", kind_name())
-        .required("kind")
-        .property("plural", text())
-        .required("plural")
-        .property("path", text())
-        .required("path")
-        .property("fields", array(field()))
-        .required("fields")
-        .property("properties", array(field()))
-        .required("properties")
-        .property("sorts", array(text()))
-        .required("sorts")
-        .property("pipelines", array(pipeline))
-        .property("actions", object().description(Some("each action with its widest scope: own, team, all")))
-        .required("actions");
+    let pipeline =
+        members([("id", uuid()), ("name", text()), ("is_default", boolean()), ("stages", array(reference("Stage")))]);
+    let kind = members([
+        ("kind", kind_name()),
+        ("plural", text()),
+        ("path", text()),
+        ("fields", array(field())),
+        ("properties", array(field())),
+        ("sorts", array(text())),
+        ("pipelines?", array(pipeline)),
+        // Each action with its widest scope.
+        ("actions", map_of(choice(Scope::NAMES.iter().copied()))),
+    ]);
     vec![
         route(
             HttpMethod::Get,
@@ -84,7 +68,7 @@ pub(super) fn routes() -> Vec<Route> {
         .to(kinds),
         route(HttpMethod::Get, "/", "health", "start", "Get the name and version of the API")
             .public()
-            .data(200, object(), "name, version and links")
+            .data_as::<Start>(200, "name, version and links")
             .empty(303, "redirects browsers to the documentation")
             .to(start),
     ]
@@ -119,6 +103,26 @@ async fn kinds(State(app): State<App>, caller: Caller, headers: HeaderMap) -> Re
     Ok(Answer::ok(all.collect::<Vec<_>>()).header(header::ETAG, &tag).into_response())
 }
 
+/// The name and version of the API.
+#[derive(Serialize, ToSchema)]
+struct Start {
+    name: &'static str,
+    version: &'static str,
+    links: Links,
+}
+
+/// The paths to start from, relative to the requested one.
+#[derive(Serialize, ToSchema)]
+struct Links {
+    api: String,
+    kinds: String,
+    health: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openapi: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    docs: Option<String>,
+}
+
 async fn start(State(app): State<App>, uri: OriginalUri, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let has_page = app.config().docs && cfg!(feature = "docs");
@@ -129,14 +133,13 @@ async fn start(State(app): State<App>, uri: OriginalUri, headers: HeaderMap) -> 
         return (StatusCode::SEE_OTHER, [(header::LOCATION, at("docs").as_str()), (header::VARY, "accept")])
             .into_response();
     }
-    let mut links =
-        json!({"api": at(&PREFIX[1..]), "kinds": at(&format!("{}/kinds", &PREFIX[1..])), "health": at("health")});
-    if app.config().docs {
-        links["openapi"] = json!(at("openapi.json"));
-    }
-    if has_page {
-        links["docs"] = json!(at("docs"));
-    }
-    let data = json!({"name": "crm", "version": env!("CARGO_PKG_VERSION"), "links": links});
+    let links = Links {
+        api: at(&PREFIX[1..]),
+        kinds: at(&format!("{}/kinds", &PREFIX[1..])),
+        health: at("health"),
+        openapi: app.config().docs.then(|| at("openapi.json")),
+        docs: has_page.then(|| at("docs")),
+    };
+    let data = Start { name: "crm", version: env!("CARGO_PKG_VERSION"), links };
     Answer::ok(data).header(header::VARY, "accept").into_response()
 }

@@ -1,23 +1,30 @@
 //! The caller's own user, organization and permissions.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use crm_core::value::{Choice, Kind, Ref};
-use serde_json::{Map, Value as Json, json};
-use utoipa::openapi::HttpMethod;
+use crm_core::{
+    access::Scope,
+    value::{Choice, Kind, Ref},
+    view::View,
+};
+use serde::Serialize;
+use serde_json::Value as Json;
+use utoipa::{ToSchema, openapi::HttpMethod};
 
 use super::{
     PREFIX,
-    records::{patch_of, version_in, write, written},
+    records::{patch_of, version_in, write_one},
 };
 use crate::{
     answer::Answer,
     app::App,
-    input::{Body, Setting, object as object_of},
-    openapi::{Route, kind_patch, kind_view, object, route},
+    input::{Body, UpdateOptions, object as object_of},
+    openapi::{Item, Route, choice, kind_patch, kind_view, map_of, or_null, route},
     problem::Problem,
     sign_in::Caller,
 };
@@ -26,22 +33,38 @@ pub(super) fn routes() -> Vec<Route> {
     let path = format!("{PREFIX}/me");
     vec![
         route(HttpMethod::Get, &path, "me", "get_me", "Get your user, organization and permissions")
-            .data(
-                200,
-                object()
-                    .property("user", kind_view(Kind::User))
-                    .property("organization", kind_view(Kind::Organization))
-                    .property("permissions", object()),
-                "user, organization, and each permission with its widest scope",
-            )
+            .data_as::<Me<'_>>(200, "user, organization, and each permission with its widest scope")
             .to(get),
         route(HttpMethod::Patch, &path, "me", "update_me", "Update your profile")
             .body(kind_patch(Kind::User))
             .conditional()
-            .dated()
+            .backdatable()
             .data(200, kind_view(Kind::User), "the user")
             .to(update),
     ]
+}
+
+/// The caller.
+#[derive(Serialize, ToSchema)]
+struct Me<'a> {
+    #[schema(schema_with = user, required)]
+    user: Option<&'a View>,
+    #[schema(schema_with = organization, required)]
+    organization: Option<&'a View>,
+    #[schema(schema_with = permissions)]
+    permissions: BTreeMap<String, Scope>,
+}
+
+fn user() -> Item {
+    or_null(kind_view(Kind::User))
+}
+
+fn organization() -> Item {
+    or_null(kind_view(Kind::Organization))
+}
+
+fn permissions() -> Item {
+    map_of(choice(Scope::NAMES.iter().copied()))
 }
 
 async fn get(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
@@ -49,21 +72,17 @@ async fn get(State(app): State<App>, caller: Caller) -> Result<Response, Problem
     let user = actor.user().ok_or_else(|| Problem::not_found("user"))?;
     let wanted = [Ref::new(Kind::User, user), Ref::new(Kind::Organization, actor.tenant())];
     let views = app.crm().view_many(actor, &wanted).await?;
-    let permissions: Map<String, Json> = app
-        .crm()
-        .permissions(actor)
-        .await?
-        .into_iter()
-        .map(|(permission, scope)| (permission.to_string(), Json::from(scope.name())))
-        .collect();
-    let data = json!({"user": views.first(), "organization": views.get(1), "permissions": permissions});
+    let permissions = app.crm().permissions(actor).await?;
+    let permissions = permissions.into_iter().map(|(permission, scope)| (permission.to_string(), scope)).collect();
+    let view = |at: usize| views.get(at).and_then(Option::as_ref);
+    let data = Me { user: view(0), organization: view(1), permissions };
     Ok(Answer::ok(data).into_response())
 }
 
 async fn update(
     State(app): State<App>,
     caller: Caller,
-    told: Setting,
+    options: UpdateOptions,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
     let mut object = object_of(body)?;
@@ -72,5 +91,5 @@ async fn update(
     if let Some(version) = based_on {
         pending = pending.based_on(version);
     }
-    written(&caller, write(pending, told.0).await?, StatusCode::OK)
+    write_one(pending, options.0, StatusCode::OK).await
 }

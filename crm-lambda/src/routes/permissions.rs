@@ -8,32 +8,23 @@ use crm_core::{
     access::{Action, Permission, Scope},
     value::{Choice, Kind},
 };
-use serde_json::{Value as Json, json};
-use utoipa::openapi::HttpMethod;
+use serde::Serialize;
+use utoipa::{ToSchema, openapi::HttpMethod};
 
 use super::{PREFIX, records::path_of};
 use crate::{
     answer::Answer,
     app::App,
     input::IdPath,
-    openapi::{Route, array, choice, object, route, text},
+    openapi::{Item, Route, array, choice, or_null, reference, route},
     problem::Problem,
     sign_in::Caller,
 };
 
 pub(super) fn routes() -> Vec<Route> {
-    let permission = object().property("permission", text()).property("resource", text()).property("action", text());
-    let grant = object()
-        .property("resource", choice(Kind::ALL.iter().map(|kind| kind.name())))
-        .required("resource")
-        .property("action", choice(Action::NAMES.iter().copied()))
-        .required("action")
-        .property("scope", choice(Scope::NAMES.iter().copied()))
-        .required("scope")
-        .property("condition", object());
     vec![
         route(HttpMethod::Get, format!("{PREFIX}/permissions"), "roles", "list_permissions", "List every permission")
-            .data(200, array(permission), "each permission with the widest scope in which the caller has it, or null")
+            .list_as::<HeldPermission>("each permission with the widest scope in which the caller has it, or null")
             .to(list),
         route(
             HttpMethod::Get,
@@ -44,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .data(
             200,
-            array(grant),
+            array(reference("Grant")),
             "what the program gives to a built-in role less what the organization withholds, what the organization adds, \
              and what is inherited; nothing of an archived role",
         )
@@ -52,17 +43,38 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// A permission, and the widest scope in which the caller has it.
+#[derive(Serialize, ToSchema)]
+struct HeldPermission {
+    permission: String,
+    #[schema(schema_with = kind)]
+    resource: Kind,
+    #[schema(schema_with = action)]
+    action: Action,
+    #[schema(schema_with = some_scope, required)]
+    scope: Option<Scope>,
+}
+
+fn kind() -> Item {
+    choice(Kind::ALL.iter().map(|kind| kind.name()))
+}
+
+fn action() -> Item {
+    choice(Action::NAMES.iter().copied())
+}
+
+fn some_scope() -> Item {
+    or_null(choice(Scope::NAMES.iter().copied()))
+}
+
 async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     let held = app.crm().permissions(&caller.actor).await?;
-    let all: Vec<Json> = Permission::all()
-        .map(|permission| {
-            let scope = held.iter().find(|(one, _)| *one == permission).map(|(_, scope)| scope.name());
-            json!({
-                "permission": permission.to_string(),
-                "resource": permission.resource,
-                "action": permission.action.name(),
-                "scope": scope,
-            })
+    let all: Vec<HeldPermission> = Permission::all()
+        .map(|permission| HeldPermission {
+            permission: permission.to_string(),
+            resource: permission.resource,
+            action: permission.action,
+            scope: held.iter().find(|(one, _)| *one == permission).map(|(_, scope)| *scope),
         })
         .collect();
     Ok(Answer::ok(all).into_response())

@@ -13,7 +13,7 @@ use crate::{
     answer::Answer,
     app::App,
     input::{IdPath, ListParams, Params},
-    openapi::{Route, array, bounded, integer, object, route, text, uuid},
+    openapi::{Route, any_of, array, bounded, integer, kind_view, members, reference, route, text},
     problem::Problem,
     sign_in::Caller,
 };
@@ -23,17 +23,20 @@ const PER_COLUMN: usize = 20;
 
 pub(super) fn routes() -> Vec<Route> {
     let path = format!("{}/{{id}}/board", path_of(Kind::Pipeline));
-    let column = object()
-        .property("stage", object().property("id", uuid()).property("key", text()).property("name", text()))
-        .property("count", integer())
-        .property("records", array(object()))
-        .property("filter", object())
-        .property("next_cursor", text());
+    // Its records are of the kind of the pipeline.
+    let record = any_of([kind_view(Kind::Lead), kind_view(Kind::Deal)]);
+    let column = members([
+        ("stage", reference("Stage")),
+        ("count", integer()),
+        ("records", array(record)),
+        ("filter", reference("Filter")),
+        ("next_cursor?", text()),
+    ]);
     let mut all = vec![
         route(HttpMethod::Get, path, "pipelines", "pipeline_board", "Get the board of a pipeline")
             .query("per_column", bounded(1, 200), "records per column; default 20")
             .query("q", text(), "text to search for, as in lists")
-            .query("filter", text(), "a filter as JSON, as in lists; any field can also be used as a parameter")
+            .filter("a filter as JSON, as in lists; any field can also be used as a parameter")
             .query("sort", text(), "the field to sort each column by; `-` for descending")
             .query("fields", text(), "the fields to return, separated by commas")
             .query("include", text(), "references to include in `meta.included`, separated by commas")

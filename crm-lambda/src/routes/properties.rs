@@ -5,14 +5,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
-use crm_core::{filter::Filter, properties::Property, schema::RecordKind, value::Kind};
+use crm_core::{filter::Filter, properties::Property, schema::RecordKind, value::FaultCode, value::Kind};
 use serde_json::Value as Json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::{list_of, members_at, patch_of, path_of, write, written};
+use super::records::{list_of, members_at, patch_of, path_of, write_one};
 use crate::{
     app::App,
-    input::{Body, ListParams, Making, Params, object as object_of},
+    input::{Body, CreateOptions, ListParams, Params, object as object_of},
     openapi::{Route, array, kind_new, kind_view, route},
     problem::Problem,
     sign_in::Caller,
@@ -29,8 +29,8 @@ pub(super) fn routes() -> Vec<Route> {
             .to(list),
         route(HttpMethod::Post, &of_kind, "properties", "create_property", "Define a custom property of a kind")
             .body(kind_new(Kind::Property))
-            .repeatable()
-            .dated()
+            .idempotent()
+            .backdatable()
             .data(201, kind_view(Kind::Property), "the definition")
             .to(create),
     ];
@@ -62,15 +62,17 @@ async fn create(
     State(app): State<App>,
     caller: Caller,
     path: RawPathParams,
-    told: Making,
+    options: CreateOptions,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
     let kind = kind_of(&path)?;
     let mut object = object_of(body)?;
     let given = object.insert("kind".to_owned(), Json::from(kind.name()));
     if given.is_some_and(|given| given != kind.name()) {
-        return Err(crm_core::Error::invalid("kind", "other_kind", format!("must be {kind}, as in the path")).into());
+        return Err(
+            crm_core::Error::invalid("kind", FaultCode::OtherKind, format!("must be {kind}, as in the path")).into()
+        );
     }
     let pending = app.crm().properties(&caller.actor).create_from(patch_of(&object)?);
-    written(&caller, write(pending, told.0).await?, StatusCode::CREATED)
+    write_one(pending, options.0, StatusCode::CREATED).await
 }

@@ -12,12 +12,12 @@ use crm_core::{
 use serde_json::json;
 use utoipa::openapi::HttpMethod;
 
-use super::records::path_of;
+use super::{records::path_of, scoring::fact};
 use crate::{
     answer::Answer,
     app::App,
     input::{IdPath, Params},
-    openapi::{Route, array, choice, integer, object, route, text},
+    openapi::{Route, array, choice, integer, members, route, text},
     problem::Problem,
     sign_in::Caller,
 };
@@ -33,15 +33,13 @@ pub(super) fn routes() -> Vec<Route> {
 
 fn of_kind<K: RecordKind>() -> Route {
     let kind = K::KIND;
-    let one = object()
-        .property("step", choice(NextStep::NAMES.iter().copied()))
-        .required("step")
-        .property("reason", text())
-        .required("reason")
-        .property("gain", integer())
-        .property("rule", text())
-        .property("facts", array(object()))
-        .required("facts");
+    let one = members([
+        ("step", choice(NextStep::NAMES.iter().copied())),
+        ("reason", text()),
+        ("gain?", integer()),
+        ("rule?", text()),
+        ("facts", array(fact())),
+    ]);
     route(
         HttpMethod::Get,
         format!("{}/{{id}}/recommendations", path_of(kind)),

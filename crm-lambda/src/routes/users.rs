@@ -10,16 +10,16 @@ use crm_core::{
     value::{Id, Kind},
 };
 use serde::Deserialize;
-use utoipa::openapi::HttpMethod;
+use utoipa::{ToSchema, openapi::HttpMethod};
 
-use super::records::{collection, path_of, write, written};
+use super::records::{collection, path_of, write_one};
 use crate::{
     answer::{Answer, nothing},
     app::App,
-    input::{Acting, Body, Empty, IdPath},
-    openapi::{Route, array, kind_view, object, route, text, uuid},
+    input::{ActionOptions, Body, Empty, IdPath},
+    openapi::{Item, Route, array, kind_view, route, uuid},
     problem::Problem,
-    sign_in::{Caller, Origined},
+    sign_in::{Caller, RequestOrigin},
 };
 
 pub(super) fn routes() -> Vec<Route> {
@@ -28,8 +28,8 @@ pub(super) fn routes() -> Vec<Route> {
     all.extend(super::jobs::deactivate_route());
     all.push(
         route(HttpMethod::Post, format!("{path}/{{id}}/activate"), "users", "activate_user", "Reactivate a user")
-            .body(object())
-            .repeatable()
+            .body_as::<Empty>()
+            .idempotent()
             .conditional()
             .data(200, kind_view(Kind::User), "the user")
             .to(activate),
@@ -42,18 +42,7 @@ pub(super) fn invitations() -> Vec<Route> {
     let path = path_of(Kind::User);
     vec![
         route(HttpMethod::Post, format!("{path}/invitations"), "users", "invite_user", "Invite a user by email")
-            .body(
-                object()
-                    .property("email", text())
-                    .required("email")
-                    .property("role_ids", array(uuid()))
-                    .required("role_ids")
-                    .property("team_ids", array(uuid()))
-                    .property("first_name", text())
-                    .property("last_name", text())
-                    .property("job_title", text())
-                    .property("manager_id", uuid()),
-            )
+            .body_as::<InviteBody>()
             .data(201, kind_view(Kind::User), "the user, who can sign in after setting a password")
             .to(invite),
         route(
@@ -63,7 +52,7 @@ pub(super) fn invitations() -> Vec<Route> {
             "invite_again",
             "Send the invitation again",
         )
-        .body(object())
+        .body_as::<Empty>()
         .empty(204, "sent; the previous token is no longer valid")
         .to(invite_again),
         route(
@@ -73,34 +62,37 @@ pub(super) fn invitations() -> Vec<Route> {
             "sign_out_user",
             "End all sessions of a user",
         )
-        .body(object())
+        .body_as::<Empty>()
         .empty(204, "ended")
         .to(sign_out),
     ]
 }
 
+fn ids() -> Item {
+    array(uuid())
+}
+
 /// The user to invite.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct InviteBody {
     email: String,
+    #[schema(schema_with = ids)]
     role_ids: Vec<Id>,
     #[serde(default)]
+    #[schema(schema_with = ids)]
     team_ids: Vec<Id>,
-    #[serde(default)]
     first_name: Option<String>,
-    #[serde(default)]
     last_name: Option<String>,
-    #[serde(default)]
     job_title: Option<String>,
-    #[serde(default)]
+    #[schema(schema_with = uuid)]
     manager_id: Option<Id>,
 }
 
 async fn invite(
     State(app): State<App>,
     caller: Caller,
-    Origined(origin): Origined,
+    RequestOrigin(origin): RequestOrigin,
     Body(body): Body<InviteBody>,
 ) -> Result<Response, Problem> {
     let new = NewUser {
@@ -123,7 +115,7 @@ async fn invite(
 async fn invite_again(
     State(app): State<App>,
     caller: Caller,
-    Origined(origin): Origined,
+    RequestOrigin(origin): RequestOrigin,
     IdPath(id): IdPath,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
@@ -134,7 +126,7 @@ async fn invite_again(
 async fn sign_out(
     State(app): State<App>,
     caller: Caller,
-    Origined(origin): Origined,
+    RequestOrigin(origin): RequestOrigin,
     IdPath(id): IdPath,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
@@ -146,9 +138,9 @@ async fn activate(
     State(app): State<App>,
     caller: Caller,
     IdPath(id): IdPath,
-    told: Acting,
+    options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let pending = app.crm().users(&caller.actor).activate(id);
-    written(&caller, write(pending, told.0).await?, StatusCode::OK)
+    write_one(pending, options.0, StatusCode::OK).await
 }

@@ -12,13 +12,13 @@ use axum::{
 };
 use crm_core::{access::Actor, auth::Secret, change::Origin};
 
-use crate::{app::App, config::SignIn, limits::Left, problem::Problem};
+use crate::{app::App, config::SignIn, limits::RemainingQuota, problem::Problem};
 
 /// Passes a request's actor and remaining quota to the middleware, for the log, the security log and the headers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) actor: Arc<OnceLock<Actor>>,
-    pub(crate) left: Arc<OnceLock<Left>>,
+    pub(crate) remaining: Arc<OnceLock<RemainingQuota>>,
 }
 
 /// The authenticated caller.
@@ -107,15 +107,15 @@ impl Caller {
                     let actor = app.auth(origin_of(parts, app))?.authenticate_key(&key).await?;
                     return Ok(Self { actor });
                 }
-                let believed = app.tokens().verify(token, own, app.crm().now())?;
+                let verified = app.tokens().verify(token, own, app.crm().now())?;
                 if own.checks_sessions {
-                    let (auth, actor) = (app.auth(Origin::default())?, &believed.actor);
+                    let (auth, actor) = (app.auth(Origin::default())?, &verified.actor);
                     let (session, user) = (actor.session().unwrap_or_default(), actor.user().unwrap_or_default());
                     if !auth.session_is_live(actor.tenant(), session, user).await? {
                         return Err(Problem::unauthorized("invalid_token", "the session has ended: sign in again"));
                     }
                 }
-                Ok(Self { actor: believed.actor })
+                Ok(Self { actor: verified.actor })
             }
         }
     }
@@ -132,10 +132,10 @@ impl FromRequestParts<App> for Caller {
             origin.detail.clone_from(&given.detail);
         }
         let caller = Self { actor: caller.actor.through(origin) };
-        let left = app.limits().user(&caller.actor)?;
+        let remaining = app.limits().user(&caller.actor)?;
         if let Some(slot) = parts.extensions.get::<Slot>() {
             let _ = slot.actor.set(caller.actor.clone());
-            left.map(|left| slot.left.set(left));
+            remaining.map(|remaining| slot.remaining.set(remaining));
         }
         Ok(caller)
     }
@@ -160,9 +160,9 @@ impl FromRequestParts<App> for SessionCaller {
 
 /// The origin of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Origined(pub(crate) Origin);
+pub(crate) struct RequestOrigin(pub(crate) Origin);
 
-impl FromRequestParts<App> for Origined {
+impl FromRequestParts<App> for RequestOrigin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
@@ -172,16 +172,16 @@ impl FromRequestParts<App> for Origined {
 
 /// The origin of an unauthenticated request, rate-limited per address.
 #[derive(Clone, Debug)]
-pub(crate) struct Stranger(pub(crate) Origin);
+pub(crate) struct Unauthenticated(pub(crate) Origin);
 
-impl FromRequestParts<App> for Stranger {
+impl FromRequestParts<App> for Unauthenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let origin = origin_of(parts, app);
-        let left = app.limits().address(origin.address.as_deref())?;
-        if let (Some(slot), Some(left)) = (parts.extensions.get::<Slot>(), left) {
-            let _ = slot.left.set(left);
+        let remaining = app.limits().address(origin.address.as_deref())?;
+        if let (Some(slot), Some(remaining)) = (parts.extensions.get::<Slot>(), remaining) {
+            let _ = slot.remaining.set(remaining);
         }
         Ok(Self(origin))
     }

@@ -5,7 +5,7 @@ mod keys;
 mod outside;
 mod token;
 
-pub(crate) use caller::{Caller, Origined, SessionCaller, Slot, Stranger};
+pub(crate) use caller::{Caller, RequestOrigin, SessionCaller, Slot, Unauthenticated};
 pub use keys::{KeyError, KeyRing, TokenKey};
 pub use outside::{JwksError, JwksSource, OutsideIssuer, StaticJwks};
-pub(crate) use token::{BelievedTokens, Claims};
+pub(crate) use token::{Claims, VerifiedTokenCache};

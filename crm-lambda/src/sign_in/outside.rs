@@ -53,7 +53,7 @@ const REFRESH: i64 = 60_000_000;
 /// key revoked by the issuer no longer verifies tokens.
 const FRESH: i64 = 10 * 60_000_000;
 /// The maximum age in microseconds of keys while the issuer is unreachable.
-const BELIEVED: i64 = 60 * 60_000_000;
+const MAX_AGE_UNREACHABLE: i64 = 60 * 60_000_000;
 
 /// The cached keys of an issuer.
 #[derive(Default)]
@@ -107,7 +107,7 @@ impl OutsideIssuer {
                 return Ok(Some(key));
             }
             if known.asked_at.is_some_and(|last| now.micros() - last.micros() < REFRESH) {
-                return Ok(known.key(kid, now, BELIEVED));
+                return Ok(known.key(kid, now, MAX_AGE_UNREACHABLE));
             }
             // Prevents concurrent requests to the issuer.
             known.asked_at = Some(now);
@@ -117,7 +117,7 @@ impl OutsideIssuer {
             Err(error) => {
                 tracing::warn!(%error, issuer = self.issuer, "cannot read the issuer's keys");
                 let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(key) = known.key(kid, now, BELIEVED) {
+                if let Some(key) = known.key(kid, now, MAX_AGE_UNREACHABLE) {
                     return Ok(Some(key));
                 }
                 known.asked_at = None;

@@ -105,7 +105,7 @@ fn in_time(iat: i64, exp: i64, now: Time) -> Result<(), Problem> {
 
 /// A verified token.
 #[derive(Clone, Debug)]
-pub(crate) struct Believed {
+pub(crate) struct VerifiedToken {
     /// The user of the token, in its session.
     pub(crate) actor: Actor,
     iat: i64,
@@ -116,11 +116,11 @@ pub(crate) struct Believed {
 /// the process's own keys, which do not change. Expiry is checked at every request, and sessions are checked elsewhere.
 /// Keyed by a hash of the whole token, which is a secret.
 #[derive(Default)]
-pub(crate) struct BelievedTokens(Mutex<HashMap<[u8; 32], Believed>>);
+pub(crate) struct VerifiedTokenCache(Mutex<HashMap<[u8; 32], VerifiedToken>>);
 
-impl BelievedTokens {
+impl VerifiedTokenCache {
     /// As [`Claims::verify`].
-    pub(crate) fn verify(&self, token: &str, own: &OwnSignIn, now: Time) -> Result<Believed, Problem> {
+    pub(crate) fn verify(&self, token: &str, own: &OwnSignIn, now: Time) -> Result<VerifiedToken, Problem> {
         if token.len() > MAX_TOKEN {
             return Err(invalid());
         }
@@ -133,12 +133,12 @@ impl BelievedTokens {
         let claims = Claims::verify(token, &own.keys, &own.issuer, &own.audience, now)?;
         let Claims { sub, org, sid, iat, exp, .. } = claims;
         let actor = Actor::signed_in(org, sub).in_session(sid);
-        let believed = Believed { actor, iat, exp };
+        let verified = VerifiedToken { actor, iat, exp };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MAX_REMEMBERED {
             all.clear();
         }
-        all.insert(hash, believed.clone());
-        Ok(believed)
+        all.insert(hash, verified.clone());
+        Ok(verified)
     }
 }

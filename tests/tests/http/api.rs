@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
 };
 use crm_core::{
     Crm, MemoryStore,
@@ -154,8 +154,9 @@ impl Asking<'_> {
         if media.is_empty() { self } else { self.header("content-type", media) }
     }
 
-    /// Sends the request.
+    /// Sends the request and asserts that the response is as the document says.
     pub(crate) async fn send(self) -> Answer {
+        let method = self.method.clone();
         let mut request = Request::builder().method(self.method).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -166,6 +167,10 @@ impl Asking<'_> {
         let bytes = body.collect().await.expect("a whole body").to_bytes();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Json::Null);
+        let media = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        if media == b"application/json" || media == b"application/problem+json" {
+            super::conforms::conforms(method.as_str(), &self.path, parts.status.as_u16(), &json);
+        }
         Answer { status: parts.status, headers: parts.headers, text, json }
     }
 }

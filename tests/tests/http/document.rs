@@ -1,11 +1,15 @@
 //! The OpenAPI document is up to date and complete, and the page that shows it loads nothing from elsewhere.
 
-use serde_json::Value as Json;
+use crm_core::{catalog, value::FaultCode};
+use serde_json::{Value as Json, json};
 
-use crate::api::Api;
+use crate::{
+    api::{Api, User},
+    made_up,
+};
 
 /// The path of the document in the repository.
-const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+pub(crate) const CHECKED_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
 
 #[tokio::test]
 async fn the_checked_in_document_is_what_is_served() {
@@ -21,6 +25,27 @@ async fn the_checked_in_document_is_what_is_served() {
         "docs/openapi.json is stale: CRM_WRITE_OPENAPI=1 cargo test -p tests --test http document"
     );
     assert_eq!(served.json["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
+}
+
+/// The page that lists the fault codes is made from their enum.
+#[test]
+fn the_page_of_fault_codes_is_what_the_enum_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fault_codes.md");
+    let mut page = "# Fault codes\n\nThe `code` of each fault in `errors` of a response, and of `Fault` in the library. Codes are stable. \
+                    `params` holds the values\nthat the message names, such as `max`. A `Validator` may add codes of its own.\n\n\
+                    | code | meaning |\n|---|---|\n"
+        .to_owned();
+    for code in FaultCode::ALL {
+        page += &format!("| `{code}` | {} |\n", code.description());
+    }
+    if std::env::var_os("CRM_WRITE_OPENAPI").is_some() {
+        std::fs::write(path, &page).expect("it can be written");
+    }
+    let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        checked_in == page,
+        "docs/fault_codes.md is stale: CRM_WRITE_OPENAPI=1 cargo test -p tests --test http document"
+    );
 }
 
 /// Every reference in a document.
@@ -57,6 +82,118 @@ async fn every_reference_of_the_document_leads_somewhere_and_every_operation_has
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), count);
+}
+
+/// The places of objects of which a schema says nothing: neither members nor that others are allowed.
+fn bare_objects(schema: &Json, at: &str, found: &mut Vec<String>) {
+    match schema {
+        Json::Object(map) => {
+            let is_object = schema["type"] == "object"
+                || schema["type"].as_array().is_some_and(|types| types.contains(&json!("object")));
+            if is_object && !map.contains_key("properties") && !map.contains_key("additionalProperties") {
+                found.push(at.to_owned());
+            }
+            map.iter().for_each(|(name, value)| bare_objects(value, &format!("{at}/{name}"), found));
+        }
+        Json::Array(items) => items.iter().for_each(|item| bare_objects(item, at, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn no_operation_takes_or_answers_an_object_of_which_nothing_is_said() {
+    let api = Api::new();
+    let document = api.ask("GET", "/openapi.json").send().await.is(200).json;
+    let mut found = Vec::new();
+    bare_objects(&document["paths"], "paths", &mut found);
+    bare_objects(&document["components"]["schemas"], "schemas", &mut found);
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// The smallest bodies that create a record, of the kinds whose bodies cannot be made up: the route, the kind and the
+/// body.
+async fn smallest(api: &Api, admin: &User) -> Vec<(String, String, Json)> {
+    let lead = api.post(admin, "leads", json!({"name": "Ada"})).await.is(201).id();
+    let lead = json!({"kind": "lead", "id": lead});
+    let company =
+        json!({"kind": "company", "id": api.post(admin, "companies", json!({"name": "Ash"})).await.is(201).id()});
+    let contact =
+        json!({"kind": "contact", "id": api.post(admin, "contacts", json!({"name": "Bo"})).await.is(201).id()});
+    let role = api.role(admin, "sales_rep").await;
+    let stages = json!([{"key": "open", "name": "Open", "kind": "open"}]);
+    let rules = json!([{"key": "r", "when": {"field": "source", "op": "eq", "value": "web"}, "points": 1000}]);
+    let definition = json!({"groups": [{"key": "g", "rules": rules}]});
+    let all = [
+        ("roles", "Role", json!({"key": "helper", "name": "Helper"})),
+        ("users", "User", json!({"role_ids": [role], "external_id": "x-1"})),
+        ("pipelines", "Pipeline", json!({"name": "Second", "stages": stages})),
+        ("properties/lead", "Property", json!({"key": "seats", "name": "Seats"})),
+        ("rates", "Rate", json!({"currency": "CHF", "day": "2024-05-06", "rate": "0.9"})),
+        ("interactions", "Interaction", json!({"type": "meeting", "subject": "Kick-off", "links": [lead]})),
+        ("notes", "Note", json!({"content": "Hello", "links": [lead]})),
+        ("associations", "Association", json!({"from": contact, "to": company, "label": "adviser"})),
+        ("scoring/models", "ScoringModel", json!({"key": "m", "name": "M", "kind": "lead", "definition": definition})),
+    ];
+    all.into_iter().map(|(route, kind, body)| (route.to_owned(), kind.to_owned(), body)).collect()
+}
+
+#[tokio::test]
+async fn the_required_fields_of_a_new_record_are_those_without_which_it_is_refused() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let document = api.ask("GET", "/openapi.json").send().await.is(200).json;
+    let mut all = smallest(&api, &admin).await;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let body = &item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(name) = body.as_str().and_then(|name| name.strip_prefix("#/components/schemas/New")) else { continue };
+        if all.iter().all(|(_, known, _)| known != name) {
+            let kind = catalog::all().find(|decl| decl.kind.name().replace('_', "") == name.to_lowercase());
+            let mut body = made_up::body_of(kind.expect("a kind").kind);
+            let required = required_of(&document, name);
+            body.as_object_mut().expect("an object").retain(|field, _| required.contains(&json!(field)));
+            all.push((path.trim_start_matches("/api/v1/").to_owned(), name.to_owned(), body));
+        }
+    }
+    for (route, kind, body) in all {
+        let mut required = required_of(&document, &kind);
+        for field in &required {
+            let mut without = body.clone();
+            without.as_object_mut().expect("an object").remove(field.as_str().expect("a name")).expect("it is there");
+            let refused = api.post(&admin, &route, without).await.problem(422, "invalid");
+            let errors = refused.json["errors"].as_array().expect("errors");
+            // A missing number is read as 0.
+            let code = if kind == "Rate" && field == "rate" { "too_small" } else { "required" };
+            let is_said = errors.iter().any(|error| error["field"] == *field && error["code"] == code);
+            assert!(is_said, "{kind} without {field}: {}", refused.text);
+        }
+        // A name is made of others, or a user is known by one of two: the document cannot say so.
+        if !matches!(kind.as_str(), "Lead" | "Contact" | "User") {
+            let mut given: Vec<Json> = body.as_object().expect("an object").keys().map(|name| json!(name)).collect();
+            given.sort_by_key(Json::to_string);
+            required.sort_by_key(Json::to_string);
+            assert_eq!(given, required, "{kind}");
+            api.post(&admin, &route, body).await.is(201);
+        }
+    }
+}
+
+/// The fields that the document requires of a new record.
+fn required_of(document: &Json, kind: &str) -> Vec<Json> {
+    let schema = &document["components"]["schemas"][format!("New{kind}")];
+    schema["required"].as_array().cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_document_names_every_operator_of_filters() {
+    let api = Api::new();
+    let document = api.ask("GET", "/openapi.json").send().await.is(200).json;
+    let names = document["components"]["schemas"]["Condition"]["properties"]["op"]["enum"].as_array().expect("names");
+    // What the parser knows, in its own words.
+    let error = serde_json::from_value::<crm_core::filter::Op>(json!("")).expect_err("no operator").to_string();
+    assert_eq!(error.matches('`').count(), 2 * names.len() + 2, "{error}");
+    for name in names {
+        assert!(error.contains(&format!("`{}`", name.as_str().expect("a name"))), "{name}: {error}");
+    }
 }
 
 #[tokio::test]

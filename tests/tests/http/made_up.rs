@@ -24,7 +24,7 @@ pub fn body_of(kind: Kind) -> Json {
             FieldType::TimeZone => json!("Pacific/Chatham"),
             FieldType::Choice(names) => json!(names.last()),
             FieldType::Bool => json!(true),
-            FieldType::Int(least, most) => json!(71_000_i64.saturating_add(at as i64).clamp(least, most)),
+            FieldType::Int(least, most) => json!(i64::try_from(71_000 + at).unwrap_or(71_000).clamp(least, most)),
             FieldType::Decimal => json!(format!("{at}31.4159")),
             FieldType::Money => json!({"amount": format!("{at}27182"), "currency": "USD"}),
             FieldType::Time => json!(format!("2031-03-04T05:{at:02}:00Z")),

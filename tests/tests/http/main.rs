@@ -4,6 +4,7 @@ mod api;
 mod batch;
 mod bodies;
 mod conditions;
+mod conforms;
 mod document;
 mod hidden;
 mod jobs;

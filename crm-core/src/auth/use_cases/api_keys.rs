@@ -8,6 +8,7 @@ use super::{
     throttle::micros,
     token::{Seal, Token, Use},
 };
+use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::{
@@ -54,10 +55,14 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>| {
             let mut faults = Faults::new();
             if new.permissions.is_empty() {
-                faults.push("permissions", "required", "is required: a key has only the permissions that it names");
+                faults.push(
+                    "permissions",
+                    FaultCode::Required,
+                    "is required: a key has only the permissions that it names",
+                );
             }
             if new.expires_at.is_some_and(|expires| expires <= draft.cx.now) {
-                faults.push("expires_at", "too_small", "must be in the future");
+                faults.push("expires_at", FaultCode::TooSmall, "must be in the future");
             }
             faults.into_result()?;
             draft.cx.access.demand(Permission::new(Kind::ApiKey, Action::Create))?;
@@ -100,7 +105,7 @@ impl Auth<'_> {
     ) -> Result<(Record<ApiKey>, Secret), AuthError> {
         let user = actor.user().ok_or(AuthError::NotSignedIn)?;
         if overlap > MAX_OVERLAP {
-            return Err(Error::invalid("overlap", "too_large", "must be at most 30 days").into());
+            return Err(Error::invalid("overlap", FaultCode::TooLarge, "must be at most 30 days").into());
         }
         let secret = self.engine.secret()?;
         let actor = self.acting(actor);
@@ -115,7 +120,9 @@ impl Auth<'_> {
                 }
             }
             if image.is_archived() {
-                return Err(Error::invalid("archived_at", "archived", "the key is revoked: create a new one").into());
+                return Err(
+                    Error::invalid("archived_at", FaultCode::Archived, "the key is revoked: create a new one").into()
+                );
             }
             let seal = Seal::of(draft.cx.definitions)?;
             let token = Token::new(Use::Key, &seal, draft.cx.actor.tenant(), user, id, &secret);

@@ -1,6 +1,7 @@
 //! Invitations: creates users by the same rules as any other, with a token that lets them set their first password.
 
 use super::{Auth, AuthError, Mail, log, passwords::give_ticket};
+use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::{
@@ -28,7 +29,9 @@ impl Auth<'_> {
     /// created and the email could not be sent: then call [`Auth::invite_again`].
     pub async fn invite(&self, actor: &Actor, new: NewUser) -> Result<Record<User>, AuthError> {
         if new.email.as_deref().is_none_or(|email| email.trim().is_empty()) {
-            return Err(Error::invalid("email", "required", "is required: the invitation is sent to it").into());
+            return Err(
+                Error::invalid("email", FaultCode::Required, "is required: the invitation is sent to it").into()
+            );
         }
         let patch: Patch<User> = new.into();
         let secret = self.engine.secret()?;
@@ -62,12 +65,12 @@ impl Auth<'_> {
             let image = draft.read(record)?;
             draft::demand(draft, Action::Update, &image)?;
             if !super::may_act(&image) {
-                return Err(Error::invalid("user", "inactive", "must be an active user").into());
+                return Err(Error::invalid("user", FaultCode::Inactive, "must be an active user").into());
             }
             let credential = draft.peek(Ref::new(Kind::Credential, user))?;
             if credential.is_some_and(|credential| !credential.at(CredentialFields::password_hash).is_null()) {
                 let message = "already has a password: the user can request a password reset";
-                return Err(Error::invalid("user", "has_password", message).into());
+                return Err(Error::invalid("user", FaultCode::HasPassword, message).into());
             }
             self.ticket(draft, &image, &secret)
         };

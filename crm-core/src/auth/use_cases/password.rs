@@ -8,6 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::{AuthError, Secret, common, policy::Argon2Cost};
+use crate::model::value::FaultCode;
 use crate::model::{error::Error, store::StoreError, value::fold};
 
 const MIN_CHARS: usize = 12;
@@ -69,7 +70,7 @@ fn is_about(plain: &str, own: &[&str]) -> bool {
 
 fn hasher(cost: Argon2Cost) -> Result<Argon2<'static>, AuthError> {
     let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None)
-        .map_err(|_| Error::invalid("argon2", "invalid", "must be valid argon2id parameters"))?;
+        .map_err(|_| Error::invalid("argon2", FaultCode::Invalid, "must be valid argon2id parameters"))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 

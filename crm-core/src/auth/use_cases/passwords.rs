@@ -7,6 +7,7 @@ use super::{
     token::{Seal, Token, Use},
     tries,
 };
+use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Lookup, Sets, Step, Stop},
@@ -37,7 +38,7 @@ pub(super) fn give_ticket(
     let token = Token::new(Use::Ticket, &seal, user.tenant, user.id, user.id, secret);
     let expires_at = draft.cx.now.plus_micros(micros(lifetime));
     let to = user.at(UserFields::email).as_text();
-    let to = to.ok_or_else(|| Error::invalid("email", "required", "is required: the email is sent to it"))?;
+    let to = to.ok_or_else(|| Error::invalid("email", FaultCode::Required, "is required: the email is sent to it"))?;
     let own = [
         (CredentialFields::user_id, Value::Id(user.id)),
         (CredentialFields::ticket_hash, token.hash_with(to)),

@@ -1,6 +1,7 @@
 //! Registration: creates an organization with its first administrator and signs them in.
 
 use super::{Auth, AuthError, Secret, SignedIn, log, password, sessions, token::Seal};
+use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Sets, Step, Stop},
@@ -33,10 +34,10 @@ impl Auth<'_> {
     ) -> Result<SignedIn, AuthError> {
         let mut faults = Faults::new();
         if organization.slug.as_deref().is_none_or(|slug| slug.trim().is_empty()) {
-            faults.push("slug", "required", "is required: users sign in with it");
+            faults.push("slug", FaultCode::Required, "is required: users sign in with it");
         }
         if admin.email.as_deref().is_none_or(|email| email.trim().is_empty()) {
-            faults.push("email", "required", "is required: the administrator signs in with it");
+            faults.push("email", FaultCode::Required, "is required: the administrator signs in with it");
         }
         let own = [
             Some(organization.name.as_str()),

@@ -1,6 +1,7 @@
 //! The second factor of a user: enrollment, confirmation, removal, and codes that are accepted once.
 
 use super::{Auth, AuthError, Secret, log, sessions, totp, tries};
+use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Stop},
@@ -55,7 +56,7 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>, credential: &Image| {
             if !credential.at(CredentialFields::totp_since).is_null() {
                 let message = "a second factor already exists: remove it first";
-                return Err(Error::invalid("second_factor", "exists", message).into());
+                return Err(Error::invalid("second_factor", FaultCode::Exists, message).into());
             }
             let own = [(CredentialFields::totp_secret, Value::text(secret.expose()))];
             tries::set(draft, credential.id, "begin_second_factor", &own)?;
@@ -84,7 +85,7 @@ impl Auth<'_> {
                 !image.at(CredentialFields::totp_secret).is_null() && image.at(CredentialFields::totp_since).is_null()
             });
             let Some(image) = begun else {
-                return Err(Error::invalid("second_factor", "not_begun", "must be started first").into());
+                return Err(Error::invalid("second_factor", FaultCode::NotBegun, "must be started first").into());
             };
             if totp::digits(code.expose()).is_none() || !take_code(draft, &image, code)? {
                 return Ok(Err(AuthError::InvalidCredentials));
@@ -114,7 +115,7 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>, credential: &Image| {
             let user = credential.id;
             if credential.at(CredentialFields::totp_since).is_null() {
-                return Err(Error::invalid("second_factor", "none", "is not enabled").into());
+                return Err(Error::invalid("second_factor", FaultCode::None, "is not enabled").into());
             }
             if !take_code(draft, credential, code)? {
                 let detail = Some("the code of the second factor is wrong");

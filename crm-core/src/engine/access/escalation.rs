@@ -2,6 +2,7 @@
 //! rules of users, roles, teams and API keys.
 
 use super::RoleSet;
+use crate::model::value::FaultCode;
 use crate::{
     engine::draft::{Draft, Stop},
     model::{
@@ -22,7 +23,7 @@ pub(crate) fn demand_no_more(draft: &Draft<'_>, granted: &RoleSet, whole: &RoleS
     if !own.covers_unread(granted) {
         let message = "the role has a grant stored by a newer version of the program that this version cannot read: \
                        only users who have the role or `admin` may assign it";
-        return Err(Error::invalid("grants", "unknown_grant", message).into());
+        return Err(Error::invalid("grants", FaultCode::UnknownGrant, message).into());
     }
     if let Some(rule) = own.rules().find(|rule| whole.touches(rule.kind) && !whole.has_rule(rule)) {
         return Err(of_rule(rule).into());

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Draft, Step, Stop};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -60,7 +61,7 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
 /// A plain creation could forge a session or an entry of the security log.
 pub(crate) fn refuse_plain_creation(after: &Image, step: Step, faults: &mut Faults) {
     if after.decl.behavior.made_by_use_cases && matches!(step.action, "create" | "upsert") {
-        faults.push("", "not_created", "cannot be created by itself: use cases of its own make it");
+        faults.push("", FaultCode::NotCreated, "cannot be created by itself: use cases of its own make it");
     }
 }
 
@@ -106,7 +107,7 @@ pub(crate) fn check_field_rules(
             // The same message as for a property that does not exist.
             let what = if name.starts_with("properties.") { "custom property" } else { "field" };
             let plain = name.strip_prefix("properties.").unwrap_or(name);
-            faults.push(name, "unknown_field", format!("`{kind}` has no {what} `{plain}`"));
+            faults.push(name, FaultCode::UnknownField, format!("`{kind}` has no {what} `{plain}`"));
         } else if access.is_read_only(kind, name) && !unchanged {
             let permission = Permission::new(kind, Action::Update);
             return Err(Error::Forbidden { permission, field: Some(name.to_owned()), scope: None }.into());
@@ -213,7 +214,7 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
         };
         let already = faults.all().iter().any(|fault| fault.field == field.name);
         if field.marks.required && missing && field.section == Section::Person && !already {
-            faults.push(field.name, "required", "is required");
+            faults.push(field.name, FaultCode::Required, "is required");
         }
     }
     let empty = BTreeMap::new();
@@ -224,7 +225,7 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
         let can_be_written = property.archived_at.is_none() && property_type(property).is_some();
         let demanded = property.required && can_be_written && (before.is_none() || was.is_some());
         if demanded && !values.contains_key(&property.key) {
-            faults.push(format!("properties.{}", property.key), "required", "is required");
+            faults.push(format!("properties.{}", property.key), FaultCode::Required, "is required");
         }
     }
 }
@@ -266,7 +267,7 @@ pub(crate) fn place_properties(
 ) {
     let Value::Map(given) = value else {
         if !value.is_null() {
-            faults.push("properties", "wrong_type", "must be an object of custom properties");
+            faults.push("properties", FaultCode::WrongType, "must be an object of custom properties");
         }
         return;
     };
@@ -290,7 +291,7 @@ pub(crate) fn place_properties(
             } else {
                 let shown: String = key.chars().take(80).collect();
                 let message = format!("`{}` has no custom property `{shown}`", after.kind());
-                faults.push(format!("properties.{shown}"), "unknown_field", message);
+                faults.push(format!("properties.{shown}"), FaultCode::UnknownField, message);
             }
             continue;
         };

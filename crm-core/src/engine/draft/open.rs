@@ -5,6 +5,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use serde::Serialize;
 
 use super::{Answer, Draft, Pending, Sets, Step, Stop, asked_for};
+use crate::model::value::FaultCode;
 use crate::{
     crm::Crm,
     engine::{collection::key_by, definitions::Definitions},
@@ -80,7 +81,7 @@ impl Crm {
         Pending::new(&self.engine, actor, action, asked, Vec::new(), move |draft, _| {
             if !action.contains('.') {
                 let message = "must have a dot in it, such as `acme.hand_over`: other names are the CRM's own";
-                return Err(Error::invalid("action", "reserved", message).into());
+                return Err(Error::invalid("action", FaultCode::Reserved, message).into());
             }
             decide(draft, &arguments)
         })
@@ -193,7 +194,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     pub fn create(&mut self, new: K::New) -> Result<Record<K>, Stop> {
         if is_made_by_use_cases(K::KIND) {
             let message = format!("a {} is made by its own use cases alone", K::KIND);
-            return Err(Error::invalid("kind", "not_created", message).into());
+            return Err(Error::invalid("kind", FaultCode::NotCreated, message).into());
         }
         let patch: Patch<K> = new.into();
         let (id, step) = (self.draft.new_id(), self.draft.step);

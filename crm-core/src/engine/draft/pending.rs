@@ -15,6 +15,7 @@ use super::{
     Lookup, Options, Step,
     run::{Decide, Outcome, run},
 };
+use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, runtime::Engine, view::View},
     model::{
@@ -243,16 +244,20 @@ impl<T> Pending<T> {
         let mut options = Options { dry_run, ..self.options.clone() };
         if let Some((key, fingerprint)) = &mut options.key {
             if key.is_empty() || key.len() > 255 || key.contains('\0') {
-                return Err(Error::invalid("idempotency_key", "too_long", "must have 1 to 255 characters"));
+                return Err(Error::invalid("idempotency_key", FaultCode::TooLong, "must have 1 to 255 characters"));
             }
             *fingerprint = self.fingerprint().map_err(|error| {
-                Error::invalid("idempotency_key", "unfit", format!("the request cannot be serialized: {error}"))
+                Error::invalid(
+                    "idempotency_key",
+                    FaultCode::Unfit,
+                    format!("the request cannot be serialized: {error}"),
+                )
             })?;
         }
         if options.no_subject {
             return Err(Error::invalid(
                 "version",
-                "no_record",
+                FaultCode::NoRecord,
                 "this write does not apply to a single record and takes no version",
             ));
         }

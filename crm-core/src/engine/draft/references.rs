@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Draft, Stop, gate};
+use crate::model::value::FaultCode;
 use crate::{
     engine::typing::property_type,
     model::{
@@ -28,7 +29,7 @@ pub(crate) fn check(
 ) -> Result<(), Stop> {
     for (field, target) in new_references(draft, before, after) {
         if field == "shared_with" && !matches!(target.kind, Kind::User | Kind::Team) {
-            faults.push(field, "wrong_kind", "must refer to users or teams");
+            faults.push(field, FaultCode::WrongKind, "must refer to users or teams");
             continue;
         }
         if let Some(exists) = draft.cx.definitions.may_refer(target.kind, target.id) {
@@ -64,10 +65,10 @@ pub(crate) fn check(
         match found.filter(|_| may_name) {
             None => missing(&field, target, faults),
             Some(image) if image.is_archived() => {
-                faults.push(field, "archived", format!("refers to an archived {}", target.kind));
+                faults.push(field, FaultCode::Archived, format!("refers to an archived {}", target.kind));
             }
             Some(image) if target.kind == Kind::User && image.at(UserFields::is_active) == &Value::Bool(false) => {
-                faults.push(field, "inactive", "refers to an inactive user");
+                faults.push(field, FaultCode::Inactive, "refers to an inactive user");
             }
             Some(_) => {}
         }
@@ -76,7 +77,7 @@ pub(crate) fn check(
 }
 
 fn missing(field: &str, target: Ref, faults: &mut Faults) {
-    faults.push(field, "not_found", format!("{} not found", target.kind));
+    faults.push(field, FaultCode::NotFound, format!("{} not found", target.kind));
 }
 
 /// Returns every reference in `after` that was not in `before`, with the name of its field.
@@ -173,13 +174,13 @@ fn check_hierarchy(
         return Ok(());
     }
     let too_deep = |faults: &mut Faults| {
-        faults.push(field, "too_deep", format!("a hierarchy may be at most {MAX_HIERARCHY} levels deep"));
+        faults.push(field, FaultCode::TooDeep, format!("a hierarchy may be at most {MAX_HIERARCHY} levels deep"));
     };
     let mut next = Some(first);
     let mut above = 0;
     while let Some(ancestor) = next {
         if ancestor == after.reference() {
-            faults.push(field, "cycle", "must not be the record itself or one of its descendants");
+            faults.push(field, FaultCode::Cycle, "must not be the record itself or one of its descendants");
             return Ok(());
         }
         above += 1;

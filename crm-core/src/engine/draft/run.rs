@@ -6,6 +6,7 @@ use std::{borrow::Cow, sync::Arc};
 use foldhash::HashMap;
 
 use super::{CommitHook, Context, Draft, Lookup, Step, Stop};
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::{Access, Authority},
@@ -196,9 +197,11 @@ fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) ->
         return Ok(());
     }
     match definitions.organization() {
-        Some(organization) if organization.status != OrganizationStatus::Active => {
-            Err(Error::invalid("organization", "suspended", "the organization is suspended: writes are not allowed"))
-        }
+        Some(organization) if organization.status != OrganizationStatus::Active => Err(Error::invalid(
+            "organization",
+            FaultCode::Suspended,
+            "the organization is suspended: writes are not allowed",
+        )),
         Some(_) => Ok(()),
         None => Err(Error::NotFound(Kind::Organization)),
     }

@@ -8,6 +8,7 @@ use super::{
     gate,
     open::NO_STEP,
 };
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -218,7 +219,9 @@ impl<'a> Draft<'a> {
     pub(crate) fn update(&mut self, record: Ref, sets: Sets<'_>, step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
         if before.is_archived() {
-            return Err(Error::invalid("archived_at", "archived", "the record is archived: restore it first").into());
+            return Err(
+                Error::invalid("archived_at", FaultCode::Archived, "the record is archived: restore it first").into()
+            );
         }
         gate::demand(self, Action::Update, &before)?;
         let after = before.as_ref().clone();
@@ -247,7 +250,7 @@ impl<'a> Draft<'a> {
                         Err(fault) => faults.add(field.name, fault),
                     }
                 }
-                _ => faults.push(at.to_string(), "not_computed", "is not a computed field"),
+                _ => faults.push(at.to_string(), FaultCode::NotComputed, "is not a computed field"),
             }
         }
         faults.into_result()?;
@@ -511,14 +514,14 @@ impl<'a> Draft<'a> {
         let country = self.cx.definitions.default_country();
         for (at, value) in sets {
             let Some(field) = after.decl.fields.get(*at) else {
-                faults.push(at.to_string(), "unknown_field", format!("`{}` has no such field", after.kind()));
+                faults.push(at.to_string(), FaultCode::UnknownField, format!("`{}` has no such field", after.kind()));
                 continue;
             };
             if *value == after.values[*at] {
                 continue;
             }
             if !by_use_case && field.section != Section::Person {
-                faults.push(field.name, "read_only", "is read-only");
+                faults.push(field.name, FaultCode::ReadOnly, "is read-only");
                 continue;
             }
             if matches!(value, Value::NotLoaded | Value::Redacted) {
@@ -572,15 +575,15 @@ impl<'a> Draft<'a> {
             return Err(Error::forbidden(Permission::new(after.kind(), Action::Backdate)).into());
         }
         if occurred_at > recorded_at {
-            faults.push("occurred_at", "too_large", "must not be in the future");
+            faults.push("occurred_at", FaultCode::TooLarge, "must not be in the future");
         }
         if let Some(before) = before {
             if before.values[common::CREATED_AT].as_time().is_some_and(|created| occurred_at < created) {
-                faults.push("occurred_at", "too_small", "must not be before the record was created");
+                faults.push("occurred_at", FaultCode::TooSmall, "must not be before the record was created");
             }
             let entered = before.get(place::ENTERED_AT).as_time();
             if changed(place::STAGE) && entered.is_some_and(|entered| occurred_at < entered) {
-                faults.push("occurred_at", "too_small", "must not be before the current stage was entered");
+                faults.push("occurred_at", FaultCode::TooSmall, "must not be before the current stage was entered");
             }
         }
         Ok(())
@@ -630,7 +633,7 @@ impl<'a> Draft<'a> {
         if let Some(record) = self.guards.keys().find(|record| self.edits.contains_key(record)) {
             // A commit names a record once: either as written in one of its groups or as guarded.
             let message = format!("{record} cannot be computed and guarded in the same commit");
-            return Err(Error::invalid("machine", "guarded", message));
+            return Err(Error::invalid("machine", FaultCode::Guarded, message));
         }
         let mut book = ClaimBook::default();
         let mut writes = Vec::with_capacity(self.edits.len());

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Draft, Lookup, Step, Stop, gate, sheet::Sets, take_back::TakeBack};
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::stages::gates::Passage,
@@ -194,7 +195,7 @@ pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: 
     let history = draft.history(record)?;
     if version == 0 || version > current.versions.person {
         let message = format!("must be 1 to {}", current.versions.person);
-        return Err(Error::invalid("version", "too_large", message).into());
+        return Err(Error::invalid("version", FaultCode::TooLarge, message).into());
     }
     let mut back: BTreeMap<String, Value> = BTreeMap::new();
     for change in history.iter().filter(|change| change.group == Group::Person && change.version > version) {
@@ -256,7 +257,9 @@ fn put_back(
     }
     let nothing = asked.is_empty() && own.is_empty();
     if current.is_archived() && archiving != Some(true) && !nothing {
-        return Err(Error::invalid("archived_at", "archived", "the record is archived: restore it first").into());
+        return Err(
+            Error::invalid("archived_at", FaultCode::Archived, "the record is archived: restore it first").into()
+        );
     }
     let after = current.as_ref().clone();
     draft.write(Some(current), after, Sets { asked: &asked, own: &own, exactly: true }, step)

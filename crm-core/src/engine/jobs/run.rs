@@ -9,6 +9,7 @@ use super::{
     handler::{JobContext, JobHandler, Piece, Then, Verdict},
     start::{end, handler_of},
 };
+use crate::model::value::FaultCode;
 use crate::{
     crm::Crm,
     engine::{
@@ -95,7 +96,7 @@ impl Collection<'_, Job> {
             JobStatus::Running => true,
             JobStatus::Failed | JobStatus::Cancelled | JobStatus::Unknown(_) => {
                 let why = job.failure.clone().unwrap_or_else(|| "the job was cancelled".into());
-                return Err(Error::invalid("job", "failed", why));
+                return Err(Error::invalid("job", FaultCode::Failed, why));
             }
         };
         let of = |count: i64| u64::try_from(count).unwrap_or_default();

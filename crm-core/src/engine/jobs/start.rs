@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::handler::JobHandler;
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         collection::Collection,
@@ -37,7 +38,7 @@ impl Collection<'_, Job> {
     /// 255 characters. On these errors nothing is stored.
     pub async fn start(&self, ty: &str, args: Json, key: Option<&str>) -> Result<Record<Job>, Error> {
         let handler = handler_of(self.engine, ty).ok_or_else(|| {
-            Error::invalid("type", "unknown_choice", format!("no system has jobs of the type `{ty}`"))
+            Error::invalid("type", FaultCode::UnknownChoice, format!("no system has jobs of the type `{ty}`"))
         })?;
         let hints: Vec<Lookup> = handler.reads(&args).into_iter().map(Lookup::from).collect();
         let (asked, user, name) = (asked_for(&args), self.actor.user(), handler.name());
@@ -78,7 +79,7 @@ impl Collection<'_, Job> {
                 demand(draft, Action::Update, &image)?;
             }
             if job.status != JobStatus::Running {
-                return Err(Error::invalid("status", "ended", "the job has ended").into());
+                return Err(Error::invalid("status", FaultCode::Ended, "the job has ended").into());
             }
             end(draft, record, JobStatus::Cancelled, None, step)?;
             Ok(vec![record])

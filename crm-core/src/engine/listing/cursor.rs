@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::definitions::Definitions,
     model::{access::Actor, error::Error},
@@ -52,7 +53,8 @@ pub(crate) fn open<T: DeserializeOwned>(
     query: &str,
     cursor: &str,
 ) -> Result<T, Error> {
-    let bad = || Error::invalid("cursor", "bad_cursor", "is not a cursor of this list: start again without one");
+    let bad =
+        || Error::invalid("cursor", FaultCode::BadCursor, "is not a cursor of this list: start again without one");
     if cursor.len() > MAX_CURSOR {
         return Err(bad());
     }

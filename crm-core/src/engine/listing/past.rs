@@ -13,6 +13,7 @@ use super::{
     merge::walk_page_under,
     plan::{TextSearch, choose, demand_ends, permitted, search},
 };
+use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, definitions::Definitions, draft, rules, runtime::Engine},
     model::{
@@ -78,20 +79,20 @@ pub(crate) fn plan_past(
     if query.archived {
         return Err(Error::invalid(
             "archived",
-            "not_in_the_past",
+            FaultCode::NotInThePast,
             "cannot be combined with as_of: an as-of list contains the records that were not archived then",
         ));
     }
     if query.sort.as_deref().is_some_and(|sort| sort != "created_at") {
         let message = "an as-of list can only be sorted by created_at";
-        return Err(Error::invalid("sort", "unknown_sort", message));
+        return Err(Error::invalid("sort", FaultCode::UnknownSort, message));
     }
     // Relative times in the filter are relative to the requested time.
     let then = access.at(relative_to);
     let mut filter = then.compile(decl, query.filter.as_ref().unwrap_or(&Filter::all([])))?;
     if let Some(name) = untold(decl, &filter) {
         let message = "is a computed field, whose past values are not in the log";
-        return Err(Error::invalid(name, "not_in_the_past", message));
+        return Err(Error::invalid(name, FaultCode::NotInThePast, message));
     }
     let now = if is_settled_alike(decl, &filter) { filter.clone() } else { Predicate::always() };
     let text = search(access, decl, query, &mut filter)?;

@@ -6,6 +6,7 @@
 //! with the filter.
 
 use super::ListQuery;
+use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, search::Asked},
     model::{
@@ -288,7 +289,7 @@ fn bad_sort(access: &Access<'_>, decl: &KindDecl, sort: &str) -> Error {
         .map(|index| index.describe(decl))
         .collect();
     let message = format!("cannot sort by `{shown}` with this filter; available sorts: {}", known.join("; "));
-    Error::invalid("sort", "unknown_sort", message)
+    Error::invalid("sort", FaultCode::UnknownSort, message)
 }
 
 /// Returns the part of a cursor's binding that identifies the query: equal queries have equal signatures.

@@ -1,6 +1,7 @@
 //! The gates of stages: the conditions for a record to enter a stage. The draft checks them for every write that
 //! changes a stage, so that no writer can bypass them.
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -83,21 +84,25 @@ pub(crate) fn check(
     let pipeline = after.get(PIPELINE).as_id().and_then(|id| definitions.pipeline(id));
     let Some(pipeline) = pipeline.filter(|pipeline| pipeline.kind == kind) else {
         let message = format!("must be a pipeline for {}", after.kind().plural());
-        faults.push("pipeline_id", "unknown_pipeline", message);
+        faults.push("pipeline_id", FaultCode::UnknownPipeline, message);
         return;
     };
     if pipeline.archived_at.is_some() && !(before.is_some() && same_pipeline) {
-        faults.push("pipeline_id", "archived", "is archived and accepts no new records");
+        faults.push("pipeline_id", FaultCode::Archived, "is archived and accepts no new records");
     }
     let Some(stage) = new.as_id().and_then(|id| pipeline.stage(id)) else {
         let keys: Vec<&str> =
             pipeline.stages.iter().filter(|stage| !stage.retired).map(|stage| stage.key.as_str()).collect();
         let message = format!("must be a stage of the pipeline `{}`: {}", pipeline.name, keys.join(", "));
-        faults.push("stage_id", "stage_of_other_pipeline", message);
+        faults.push("stage_id", FaultCode::StageOfOtherPipeline, message);
         return;
     };
     if stage.retired {
-        faults.push("stage_id", "retired", format!("the stage `{}` is retired and accepts no records", stage.key));
+        faults.push(
+            "stage_id",
+            FaultCode::Retired,
+            format!("the stage `{}` is retired and accepts no records", stage.key),
+        );
     }
     let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
     // The old stage may belong to another pipeline; a stage of unknown kind cannot be left either.
@@ -109,7 +114,7 @@ pub(crate) fn check(
                 unknown.key,
                 kind.as_str()
             );
-            faults.push("stage_id", "unknown_stage_kind", message);
+            faults.push("stage_id", FaultCode::UnknownStageKind, message);
         }
     }
     // An undo may return to any stage, regardless of its `allowed_from`.
@@ -119,7 +124,11 @@ pub(crate) fn check(
     check_lead(before, kind, stage, passage, definitions, faults);
     for name in &stage.required_fields {
         if is_empty(after, name) {
-            faults.push(name.as_str(), "required_by_stage", format!("is required to enter the stage `{}`", stage.key));
+            faults.push(
+                name.as_str(),
+                FaultCode::RequiredByStage,
+                format!("is required to enter the stage `{}`", stage.key),
+            );
         }
     }
     if let Some(gate) = &stage.gate {
@@ -127,7 +136,7 @@ pub(crate) fn check(
         if !passes {
             faults.push(
                 "stage_id",
-                "gate",
+                FaultCode::Gate,
                 format!("the record does not meet the entry condition of the stage `{}`", stage.key),
             );
         }
@@ -141,7 +150,7 @@ fn check_move(from: Option<&Stage>, to: &Stage, faults: &mut Faults) {
     let from = from.map_or("outside", |from| from.key.as_str());
     let message =
         format!("the stage `{}` can only be entered from {}, not from {from}", to.key, to.allowed_from.join(", "));
-    faults.push("stage_id", "move_not_allowed", message);
+    faults.push("stage_id", FaultCode::MoveNotAllowed, message);
 }
 
 /// A lead enters a won stage only by conversion and leaves it only by the undo.
@@ -158,10 +167,14 @@ fn check_lead(
     }
     let was = before.and_then(|image| image.get(STAGE).as_id()).and_then(|id| definitions.stage(id));
     if to.kind == StageKind::Won && passage != Passage::Convert {
-        faults.push("stage_id", "convert_only", "a lead cannot be moved to this stage: convert it instead");
+        faults.push("stage_id", FaultCode::ConvertOnly, "a lead cannot be moved to this stage: convert it instead");
     }
     if was.is_some_and(|(_, stage)| stage.kind == StageKind::Won) && passage != Passage::Unconvert {
-        faults.push("stage_id", "converted", "a converted lead cannot be moved: revert the conversion instead");
+        faults.push(
+            "stage_id",
+            FaultCode::Converted,
+            "a converted lead cannot be moved: revert the conversion instead",
+        );
     }
 }
 

@@ -15,6 +15,7 @@ pub use cell::{protect, unprotect};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value as Json};
 
+use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::access::Access,
@@ -233,17 +234,19 @@ impl<K: RecordKind> Patch<K> {
         for (name, json) in object {
             let shown: String = name.chars().take(80).collect();
             let Some(at) = K::decl().position(name) else {
-                faults.push(shown, "unknown_field", format!("`{}` has no such field", K::KIND));
+                faults.push(shown, FaultCode::UnknownField, format!("`{}` has no such field", K::KIND));
                 continue;
             };
             let field = &K::decl().fields[at];
             if field.section != Section::Person {
-                faults.push(shown, "read_only", "is read-only");
+                faults.push(shown, FaultCode::ReadOnly, "is read-only");
                 continue;
             }
             let value = match (&field.ty, json) {
                 (FieldType::Properties, Json::Object(properties)) => Ok(untyped(properties)),
-                (FieldType::Properties, _) => Err(Fault::new("wrong_type", "must be an object of custom properties")),
+                (FieldType::Properties, _) => {
+                    Err(Fault::new(FaultCode::WrongType, "must be an object of custom properties"))
+                }
                 (ty, json) => ty.read_json(json),
             };
             match value {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Compare, Condition, Filter, Op, Path, Predicate, Test};
+use crate::model::value::FaultCode;
 use crate::model::{
     schema::{FieldType, KindDecl, common},
     value::{Calendar, Date, Fault, Id, Kind, Place, Time, Unit, Value, part_of_domain, part_of_phone, parts_of_url},
@@ -65,11 +66,16 @@ impl Compiler<'_> {
         let mut state = State { conditions: 0, groups: 0, bytes: 0, faults: Vec::new() };
         let predicate = self.part(filter, 1, &mut state);
         if state.conditions > MAX_CONDITIONS || state.groups > MAX_GROUPS {
-            let fault = Fault::new("too_large", format!("a filter may have at most {MAX_CONDITIONS} conditions"));
+            let fault =
+                Fault::new(FaultCode::TooLarge, format!("a filter may have at most {MAX_CONDITIONS} conditions"))
+                    .with("max", MAX_CONDITIONS);
             state.faults = vec![("filter".to_owned(), fault)];
         } else if state.bytes > MAX_BYTES {
-            let fault =
-                Fault::new("too_large", format!("the values of a filter may have at most {MAX_BYTES} bytes in total"));
+            let fault = Fault::new(
+                FaultCode::TooLarge,
+                format!("the values of a filter may have at most {MAX_BYTES} bytes in total"),
+            )
+            .with("max", MAX_BYTES);
             state.faults = vec![("filter".to_owned(), fault)];
         }
         if state.faults.is_empty() { Ok(predicate) } else { Err(state.faults) }
@@ -82,7 +88,7 @@ impl Compiler<'_> {
     pub fn resolve(&self, name: &str) -> Result<(Path, FieldType), Fault> {
         let unknown = || {
             let shown: String = name.chars().take(80).collect();
-            Fault::new("unknown_field", format!("`{}` has no field `{shown}`", self.decl.kind))
+            Fault::new(FaultCode::UnknownField, format!("`{}` has no field `{shown}`", self.decl.kind))
         };
         if self.properties.is_hidden(name) {
             return Err(unknown());
@@ -102,7 +108,9 @@ impl Compiler<'_> {
     fn part(&self, filter: &Filter, depth: usize, state: &mut State) -> Predicate {
         if depth > MAX_DEPTH {
             if state.faults.is_empty() {
-                let fault = Fault::new("too_deep", format!("a filter may be nested at most {MAX_DEPTH} levels deep"));
+                let fault =
+                    Fault::new(FaultCode::TooDeep, format!("a filter may be nested at most {MAX_DEPTH} levels deep"))
+                        .with("max", MAX_DEPTH);
                 state.faults.push(("filter".to_owned(), fault));
             }
             return Predicate::never();
@@ -117,7 +125,7 @@ impl Compiler<'_> {
             Filter::Not { not } => Predicate::Not(Box::new(self.part(not, depth + 1, state))),
             Filter::Unknown(_) => {
                 let fault = Fault::new(
-                    "unknown_condition",
+                    FaultCode::UnknownCondition,
                     "contains a condition that this version of the program does not know: replace it, or upgrade the program",
                 );
                 state.faults.push(("filter".to_owned(), fault));
@@ -141,12 +149,14 @@ impl Compiler<'_> {
         state.bytes += condition.field.len();
         let literals: Vec<&serde_json::Value> = match (condition.op, &condition.value) {
             (Op::Missing, serde_json::Value::Null) => Vec::new(),
-            (Op::Missing, _) => return Err(Fault::new("wrong_type", "`missing` takes no value")),
+            (Op::Missing, _) => return Err(Fault::new(FaultCode::WrongType, "`missing` takes no value")),
             (Op::In | Op::Written, serde_json::Value::Array(items)) if items.len() > MAX_IN => {
-                return Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")));
+                return Err(
+                    Fault::new(FaultCode::TooMany, format!("at most {MAX_IN} values can be given")).with("max", MAX_IN)
+                );
             }
             (Op::In | Op::Written, serde_json::Value::Array(items)) => items.iter().collect(),
-            (Op::In, _) => return Err(Fault::new("wrong_type", "`in` takes a list of values")),
+            (Op::In, _) => return Err(Fault::new(FaultCode::WrongType, "`in` takes a list of values")),
             (_, value) => vec![value],
         };
         if condition.field == "id" {
@@ -185,7 +195,7 @@ impl Compiler<'_> {
             for text in pieces(literal, op == Op::Written, |_| false)? {
                 match FieldType::Id(self.decl.kind).read_json(&text)? {
                     Value::Id(id) => ids.push(id),
-                    _ => return Err(Fault::new("wrong_type", "must not be empty")),
+                    _ => return Err(Fault::new(FaultCode::WrongType, "must not be empty")),
                 }
             }
         }
@@ -194,9 +204,9 @@ impl Compiler<'_> {
             Op::Eq | Op::In | Op::Written if ids.len() <= MAX_IN => Ok(Predicate::Ids(ids)),
             Op::Ne => Ok(Predicate::Not(Box::new(Predicate::Ids(ids)))),
             Op::Eq | Op::In | Op::Written => {
-                Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")))
+                Err(Fault::new(FaultCode::TooMany, format!("at most {MAX_IN} values can be given")).with("max", MAX_IN))
             }
-            _ => Err(Fault::new("wrong_operator", "`id` supports only `eq`, `ne` and `in`")),
+            _ => Err(Fault::new(FaultCode::WrongOperator, "`id` supports only `eq`, `ne` and `in`")),
         }
     }
 
@@ -224,7 +234,9 @@ impl Compiler<'_> {
             }
         }
         if operands.len() > MAX_IN {
-            return Err(Fault::new("too_many", format!("at most {MAX_IN} values can be given")));
+            return Err(
+                Fault::new(FaultCode::TooMany, format!("at most {MAX_IN} values can be given")).with("max", MAX_IN)
+            );
         }
         let compare = if operands.len() == 1 { Compare::Eq } else { Compare::In };
         let equal = self.compared(field, compare, operands, state);
@@ -274,14 +286,14 @@ impl Compiler<'_> {
     /// Returns the operands of a literal: one, or for a partial text one for each form it can have in the stored text.
     fn operands(&self, field: &Field<'_>, compare: Compare, json: &serde_json::Value) -> Result<Vec<Operand>, Fault> {
         if json.is_null() {
-            return Err(Fault::new("wrong_type", "use `missing` to test for a missing value"));
+            return Err(Fault::new(FaultCode::WrongType, "use `missing` to test for a missing value"));
         }
         let value = match field.ty {
             FieldType::Time | FieldType::Date => return Ok(vec![self.moment(field.ty, json)?]),
             FieldType::Id(Kind::User) if json == "me" => {
-                let me = self
-                    .me
-                    .ok_or_else(|| Fault::new("wrong_type", "`me` is not available: the caller is not a user"))?;
+                let me = self.me.ok_or_else(|| {
+                    Fault::new(FaultCode::WrongType, "`me` is not available: the caller is not a user")
+                })?;
                 return Ok(vec![Operand::Value(Value::Id(me))]);
             }
             ty => ty.read_json(json)?,
@@ -296,13 +308,14 @@ impl Compiler<'_> {
             ty => ty.normalize(value, self.default_country)?,
         };
         if normal.is_null() {
-            return Err(Fault::new("wrong_type", "must not be empty"));
+            return Err(Fault::new(FaultCode::WrongType, "must not be empty"));
         }
         if let (Compare::Eq | Compare::In, Some(text)) = (compare, normal.as_text())
             && let Some(names) = self.properties.allowed(field.name)
             && !names.iter().any(|name| name == text)
         {
-            return Err(Fault::new("unknown_choice", format!("must be one of {}", names.join(", "))));
+            return Err(Fault::new(FaultCode::UnknownChoice, format!("must be one of {}", names.join(", ")))
+                .with("allowed", names.iter().map(ToString::to_string).collect::<Vec<_>>()));
         }
         Ok(vec![Operand::Value(normal)])
     }
@@ -312,7 +325,7 @@ impl Compiler<'_> {
     fn moment(&self, ty: FieldType, json: &serde_json::Value) -> Result<Operand, Fault> {
         let wrong = || {
             Fault::new(
-                "wrong_type",
+                FaultCode::WrongType,
                 format!(
                     "must be {}, a day, `now`, an offset such as {{\"days\": -7}} (minutes, hours, days, weeks, months, quarters, \
                      years), or a period such as today, this_week, last_quarter or last_7_days",
@@ -343,8 +356,9 @@ impl Compiler<'_> {
             }
             serde_json::Value::Object(map) if map.len() == 1 => {
                 let (unit, count) = map.iter().next().ok_or_else(wrong)?;
-                let count =
-                    count.as_i64().ok_or_else(|| Fault::new("wrong_type", "an offset must be a whole number"))?;
+                let count = count
+                    .as_i64()
+                    .ok_or_else(|| Fault::new(FaultCode::WrongType, "an offset must be a whole number"))?;
                 let exact = |micros: i64| at(self.now.plus_micros(count.saturating_mul(micros)));
                 match (unit.as_str(), Unit::of(unit), ty) {
                     ("minutes", ..) => Ok(exact(60_000_000)),
@@ -382,7 +396,7 @@ impl Field<'_> {
         }
         let list = if self.list { "a list with elements that are each " } else { "" };
         let message = format!("`{}` is {list}{} and does not support this operator", self.name, self.ty.describe());
-        Err(Fault::new("wrong_operator", message))
+        Err(Fault::new(FaultCode::WrongOperator, message))
     }
 
     fn test(&self, compare: Compare, operands: Vec<Value>) -> Predicate {
@@ -393,7 +407,7 @@ impl Field<'_> {
 /// Returns the forms that a partial text can have in the stored text.
 fn parts(ty: FieldType, compare: Compare, part: &str, default_country: Option<&str>) -> Result<Vec<String>, Fault> {
     if part.contains('\0') {
-        return Err(Fault::new("nul", "must not contain NUL characters"));
+        return Err(Fault::new(FaultCode::Nul, "must not contain NUL characters"));
     }
     let place = if compare == Compare::StartsWith { Place::Start } else { Place::Within };
     Ok(match ty {
@@ -420,7 +434,7 @@ fn pieces(
             Ok(pieces.map(|piece| serde_json::Value::String(piece.to_owned())).collect())
         }
         serde_json::Value::String(_) => Ok(vec![literal.clone()]),
-        _ => Err(Fault::new("wrong_type", "must be a string or a list of strings")),
+        _ => Err(Fault::new(FaultCode::WrongType, "must be a string or a list of strings")),
     }
 }
 
@@ -444,25 +458,29 @@ const fn is_separable(ty: FieldType) -> bool {
 
 /// Converts a value written as text to the JSON form of the field.
 fn read_text(ty: FieldType, text: &str) -> Result<serde_json::Value, Fault> {
-    let wrong = || Fault::new("wrong_type", format!("must be {}", ty.describe()));
+    let wrong = || Fault::new(FaultCode::WrongType, format!("must be {}", ty.describe()));
     let object = || serde_json::from_str::<serde_json::Value>(text).ok().filter(serde_json::Value::is_object);
     Ok(match ty {
         FieldType::Bool => serde_json::Value::Bool(text.trim().parse().map_err(|_| wrong())?),
         FieldType::Int(..) => text.trim().parse::<i64>().map_err(|_| wrong())?.into(),
-        FieldType::Money => match object() {
-            Some(object) => object,
-            None => Value::Money(
-                text.parse()
-                    .map_err(|_| Fault::new("wrong_type", "must be an amount and a currency such as 10.50 EUR"))?,
-            )
-            .to_json(),
-        },
+        FieldType::Money => {
+            match object() {
+                Some(object) => object,
+                None => Value::Money(text.parse().map_err(|_| {
+                    Fault::new(FaultCode::WrongType, "must be an amount and a currency such as 10.50 EUR")
+                })?)
+                .to_json(),
+            }
+        }
         FieldType::Ref(_) => {
             if let Some(object) = object() {
                 return Ok(object);
             }
             let (kind, id) = text.trim().split_once(':').ok_or_else(|| {
-                Fault::new("wrong_type", "must be a kind and an id, such as lead:0190c0de-0000-7000-8000-000000000000")
+                Fault::new(
+                    FaultCode::WrongType,
+                    "must be a kind and an id, such as lead:0190c0de-0000-7000-8000-000000000000",
+                )
             })?;
             serde_json::json!({"kind": kind, "id": id})
         }

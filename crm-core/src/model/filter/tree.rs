@@ -131,6 +131,12 @@ pub enum Op {
     Written,
 }
 
+impl Op {
+    /// The JSON names of all operators, in the order of their declaration.
+    pub const NAMES: [&'static str; 11] =
+        ["eq", "ne", "lt", "le", "gt", "ge", "in", "contains", "starts_with", "missing", "written"];
+}
+
 impl Filter {
     /// Compares a field with a value.
     pub fn is(field: impl Into<String>, op: Op, value: impl Into<serde_json::Value>) -> Self {

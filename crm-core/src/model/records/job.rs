@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::model::value::FaultCode;
 use crate::model::{
     error::Error,
     schema::record,
@@ -40,12 +41,12 @@ impl JobData {
 }
 
 pub(crate) fn read<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, Error> {
-    T::deserialize(json).map_err(|error| Error::invalid("target", "wrong_type", error.to_string()))
+    T::deserialize(json).map_err(|error| Error::invalid("target", FaultCode::WrongType, error.to_string()))
 }
 
 pub(crate) fn written<T: Serialize>(value: &T) -> Result<serde_json::Value, Error> {
     serde_json::to_value(value)
-        .map_err(|error| Error::invalid("product", "unfit", format!("cannot be written: {error}")))
+        .map_err(|error| Error::invalid("product", FaultCode::Unfit, format!("cannot be written: {error}")))
 }
 
 /// A record that a job could not change.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::value::FaultCode;
 use crate::model::value::{
     Currency, Date, Decimal, Fault, Id, Kind, Money, Ref, Time, Value, normalize_domain, normalize_email,
     normalize_phone, normalize_slug, normalize_url,
@@ -242,7 +243,7 @@ impl FieldType {
     /// A [`Fault`] with code `wrong_type`, or with a code of the format.
     pub fn read_json(&self, json: &serde_json::Value) -> Result<Value, Fault> {
         use serde_json::Value as Json;
-        let wrong = || Fault::new("wrong_type", format!("must be {}", self.describe()));
+        let wrong = || Fault::new(FaultCode::WrongType, format!("must be {}", self.describe()));
         let value = match (self, json) {
             (_, Json::Null) => Value::Null,
             // Forms send an empty string for a cleared field. Text is trimmed by its normal form.
@@ -259,7 +260,7 @@ impl FieldType {
                     json.get("amount").and_then(|a| serde_json::from_value(a.clone()).ok()).ok_or_else(wrong)?;
                 let currency: Currency = currency
                     .parse()
-                    .map_err(|_| Fault::new("unknown_currency", "must be an ISO 4217 currency code"))?;
+                    .map_err(|_| Fault::new(FaultCode::UnknownCurrency, "must be an ISO 4217 currency code"))?;
                 Value::Money(Money { amount, currency })
             }
             (
@@ -313,7 +314,7 @@ impl FieldType {
     /// # Errors
     /// A [`Fault`] that describes a valid value.
     pub fn normalize(&self, value: Value, default_country: Option<&str>) -> Result<Value, Fault> {
-        let wrong = || Fault::new("wrong_type", format!("must be {}", self.describe()));
+        let wrong = || Fault::new(FaultCode::WrongType, format!("must be {}", self.describe()));
         Ok(match (self, value) {
             (_, Value::Null) => Value::Null,
             (_, Value::NotLoaded) => Value::NotLoaded,
@@ -326,16 +327,17 @@ impl FieldType {
             (FieldType::Ref(kinds), Value::Ref(target)) => {
                 if !kinds.contains(&target.kind) {
                     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-                    return Err(Fault::new("wrong_kind", format!("must be of kind {}", names.join(", "))));
+                    return Err(Fault::new(FaultCode::WrongKind, format!("must be of kind {}", names.join(", ")))
+                        .with("allowed", names.iter().map(ToString::to_string).collect::<Vec<_>>()));
                 }
                 Value::Ref(target)
             }
             (FieldType::Int(min, max), Value::Int(number)) => {
                 if number < *min {
-                    return Err(Fault::new("too_small", format!("must be at least {min}")));
+                    return Err(Fault::new(FaultCode::TooSmall, format!("must be at least {min}")).with("min", *min));
                 }
                 if number > *max {
-                    return Err(Fault::new("too_large", format!("must be at most {max}")));
+                    return Err(Fault::new(FaultCode::TooLarge, format!("must be at most {max}")).with("max", *max));
                 }
                 Value::Int(number)
             }
@@ -347,7 +349,8 @@ impl FieldType {
                     let item = element.normalize(item.clone(), default_country)?;
                     if !item.is_null() && !normal.contains(&item) {
                         if normal.len() == *max {
-                            return Err(Fault::new("too_many", format!("must have at most {max} elements")));
+                            return Err(Fault::new(FaultCode::TooMany, format!("must have at most {max} elements"))
+                                .with("max", *max));
                         }
                         normal.push(item);
                     }
@@ -356,7 +359,9 @@ impl FieldType {
             }
             (FieldType::Structs(max), Value::List(items)) => {
                 if items.len() > *max {
-                    return Err(Fault::new("too_many", format!("must have at most {max} elements")));
+                    return Err(
+                        Fault::new(FaultCode::TooMany, format!("must have at most {max} elements")).with("max", *max)
+                    );
                 }
                 for item in items.iter() {
                     FieldType::Struct.normalize(item.clone(), None)?;
@@ -367,7 +372,11 @@ impl FieldType {
             (FieldType::Properties, Value::Map(map)) => {
                 let value = Value::Map(map);
                 if value.size() > MAX_PROPERTIES {
-                    return Err(Fault::new("too_long", format!("must be at most {MAX_PROPERTIES} bytes in total")));
+                    return Err(Fault::new(
+                        FaultCode::TooLong,
+                        format!("must be at most {MAX_PROPERTIES} bytes in total"),
+                    )
+                    .with("max", MAX_PROPERTIES));
                 }
                 value
             }
@@ -386,9 +395,9 @@ impl FieldType {
             Value::Decimal(number) | Value::Money(Money { amount: number, .. }) if !number.is_in_range() => {
                 let bound = Decimal::BOUND;
                 Err(if number.is_negative() {
-                    Fault::new("too_small", format!("must be more than -{bound}"))
+                    Fault::new(FaultCode::TooSmall, format!("must be more than -{bound}"))
                 } else {
-                    Fault::new("too_large", format!("must be less than {bound}"))
+                    Fault::new(FaultCode::TooLarge, format!("must be less than {bound}"))
                 })
             }
             _ => Ok(value),
@@ -396,9 +405,11 @@ impl FieldType {
     }
 
     fn normalize_text(&self, text: &str, default_country: Option<&str>) -> Result<Value, Fault> {
-        let too_long = |max: usize, unit: &str| Fault::new("too_long", format!("must have at most {max} {unit}"));
+        let too_long = |max: usize, unit: &str| {
+            Fault::new(FaultCode::TooLong, format!("must have at most {max} {unit}")).with("max", max)
+        };
         if text.contains('\0') {
-            return Err(Fault::new("nul", "must not contain NUL characters"));
+            return Err(Fault::new(FaultCode::Nul, "must not contain NUL characters"));
         }
         let trimmed = match self {
             FieldType::LongText => text,
@@ -437,21 +448,22 @@ impl FieldType {
             FieldType::Key => normalize_slug(trimmed)?.into(),
             FieldType::Currency => trimmed
                 .parse::<Currency>()
-                .map_err(|_| Fault::new("unknown_currency", "must be an ISO 4217 currency code such as EUR"))?
+                .map_err(|_| Fault::new(FaultCode::UnknownCurrency, "must be an ISO 4217 currency code such as EUR"))?
                 .code()
                 .into(),
             FieldType::TimeZone => trimmed
                 .parse::<chrono_tz::Tz>()
-                .map_err(|_| Fault::new("unknown_time_zone", "must be an IANA time zone such as Europe/Berlin"))?
+                .map_err(|_| Fault::new(FaultCode::UnknownTimeZone, "must be an IANA time zone such as Europe/Berlin"))?
                 .name()
                 .into(),
             FieldType::Choice(names) => {
                 if !names.contains(&trimmed) {
-                    return Err(Fault::new("unknown_choice", format!("must be one of {}", names.join(", "))));
+                    return Err(Fault::new(FaultCode::UnknownChoice, format!("must be one of {}", names.join(", ")))
+                        .with("allowed", names.iter().map(ToString::to_string).collect::<Vec<_>>()));
                 }
                 trimmed.into()
             }
-            _ => return Err(Fault::new("wrong_type", format!("must be {}", self.describe()))),
+            _ => return Err(Fault::new(FaultCode::WrongType, format!("must be {}", self.describe()))),
         };
         Ok(Value::Text(normal))
     }
@@ -473,16 +485,16 @@ pub(crate) fn one_line(text: &str, max: usize) -> Result<&str, Fault> {
     let lines = max > MAX_TEXT;
     let breaks = |c: char| matches!(c, '\n' | '\r' | '\t');
     if trimmed.chars().any(|c| (c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) && !(lines && breaks(c))) {
-        return Err(Fault::new("control_character", "must not contain line breaks or control characters"));
+        return Err(Fault::new(FaultCode::ControlCharacter, "must not contain line breaks or control characters"));
     }
     if trimmed.chars().any(|c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')) {
-        return Err(Fault::new("direction_override", "must not contain bidirectional text controls"));
+        return Err(Fault::new(FaultCode::DirectionOverride, "must not contain bidirectional text controls"));
     }
     if trimmed.chars().all(|c| c.is_whitespace() || is_invisible(c)) { Err(nothing_to_see()) } else { Ok(trimmed) }
 }
 
 fn nothing_to_see() -> Fault {
-    Fault::new("invisible", "must contain a visible character")
+    Fault::new(FaultCode::Invisible, "must contain a visible character")
 }
 
 /// Returns `true` for characters that are invisible by themselves: joiners, fillers, directional marks, variation
@@ -501,13 +513,13 @@ fn structured(json: Arc<serde_json::Value>, max: usize) -> Result<Value, Fault> 
     check_nul(&json)?;
     let value = Value::Json(json);
     if value.size() > max {
-        return Err(Fault::new("too_long", format!("must be at most {max} bytes")));
+        return Err(Fault::new(FaultCode::TooLong, format!("must be at most {max} bytes")).with("max", max));
     }
     Ok(value)
 }
 
 fn check_nul(json: &serde_json::Value) -> Result<(), Fault> {
-    let nul = || Fault::new("nul", "must not contain NUL characters");
+    let nul = || Fault::new(FaultCode::Nul, "must not contain NUL characters");
     match json {
         serde_json::Value::String(text) if text.contains('\0') => Err(nul()),
         serde_json::Value::Array(items) => items.iter().try_for_each(check_nul),

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Currency, Date, Decimal, Fault, Id, Money, Ref, Time, Value, stored};
+use crate::model::value::FaultCode;
 
 /// The error for a stored value that is not of the type declared by its field: the store is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -300,7 +301,7 @@ pub(crate) trait Structure: serde::Serialize + serde::de::DeserializeOwned + Par
             return Vec::new();
         }
         let Value::Json(json) = given else {
-            return vec![(String::new(), Fault::new("wrong_type", "must be an object"))];
+            return vec![(String::new(), Fault::new(FaultCode::WrongType, "must be an object"))];
         };
         let held = if let Value::Json(held) = held { held } else { &serde_json::Value::Null };
         let is_there = |at: &str| held.pointer(at).is_some_and(|there| Some(there) == json.pointer(at));
@@ -311,7 +312,7 @@ pub(crate) trait Structure: serde::Serialize + serde::de::DeserializeOwned + Par
         let new = unknown.iter().filter(|unknown| !is_there(&unknown.at));
         let mut faults: Vec<(String, Fault)> = new.map(|unknown| (unknown.at.clone(), unknown.fault())).collect();
         if let (Err(error), true) = (read, faults.is_empty()) {
-            faults.push((error.at, Fault::new("wrong_type", error.why)));
+            faults.push((error.at, Fault::new(FaultCode::WrongType, error.why)));
         }
         faults
     }

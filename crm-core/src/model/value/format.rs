@@ -1,20 +1,7 @@
 //! Formats of text: validation and normal form of email addresses, domains, URLs and slugs.
 
-/// The reason a single value was refused: a stable code and a message that a person can act on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-pub struct Fault {
-    /// A stable, translatable code, such as `required`, `too_long`, `invalid_email`.
-    pub code: &'static str,
-    /// A message in English that says what is accepted.
-    pub message: String,
-}
-
-impl Fault {
-    /// Creates a fault from a code and a message.
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-}
+use super::Fault;
+use crate::model::value::FaultCode;
 
 /// Normalizes an email address (RFC 5321): trimmed and lower-cased as a whole, as no mail provider in use distinguishes
 /// case.
@@ -26,7 +13,7 @@ pub fn normalize_email(text: &str) -> Result<String, Fault> {
     let options = email_address::Options::default().without_display_text().without_domain_literal().with_required_tld();
     match email_address::EmailAddress::parse_with_options(&lower, options) {
         Ok(_) => Ok(lower),
-        Err(_) => Err(Fault::new("invalid_email", "must be an email address such as ada@example.com")),
+        Err(_) => Err(Fault::new(FaultCode::InvalidEmail, "must be an email address such as ada@example.com")),
     }
 }
 
@@ -35,7 +22,7 @@ pub fn normalize_email(text: &str) -> Result<String, Fault> {
 /// # Errors
 /// `invalid_domain`.
 pub fn normalize_domain(text: &str) -> Result<String, Fault> {
-    let fault = || Fault::new("invalid_domain", "must be a domain name such as example.com");
+    let fault = || Fault::new(FaultCode::InvalidDomain, "must be a domain name such as example.com");
     let text = text.trim();
     let host = text.split_once("://").map_or(text, |(_, rest)| rest);
     let host = host.split(['/', '?', '#', ':']).next().unwrap_or_default().trim_end_matches('.');
@@ -49,7 +36,7 @@ pub fn normalize_domain(text: &str) -> Result<String, Fault> {
 /// # Errors
 /// `invalid_url`.
 pub fn normalize_url(text: &str) -> Result<String, Fault> {
-    let fault = || Fault::new("invalid_url", "must be an http or https URL such as https://example.com/page");
+    let fault = || Fault::new(FaultCode::InvalidUrl, "must be an http or https URL such as https://example.com/page");
     let text = text.trim();
     let full = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = url::Url::parse(&full).map_err(|_| fault())?;
@@ -75,6 +62,9 @@ pub fn normalize_slug(text: &str) -> Result<String, Fault> {
     if fine {
         Ok(lower)
     } else {
-        Err(Fault::new("invalid_key", "must be 1 to 63 letters, digits, '-' or '_', starting with a letter or digit"))
+        Err(Fault::new(
+            FaultCode::InvalidKey,
+            "must be 1 to 63 letters, digits, '-' or '_', starting with a letter or digit",
+        ))
     }
 }

@@ -3,6 +3,7 @@
 //! reason rather than silently matching nothing.
 
 use super::Fault;
+use crate::model::value::FaultCode;
 
 /// The position of a part within the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub enum Place {
 /// `invalid_phone` if the part contains letters or no digits, or begins with a national prefix and there is no default
 /// country.
 pub fn part_of_phone(part: &str, place: Place, default_country: Option<&str>) -> Result<String, Fault> {
-    let fault = |message: &str| Err(Fault::new("invalid_phone", message));
+    let fault = |message: &str| Err(Fault::new(FaultCode::InvalidPhone, message));
     let part = part.trim();
     let international = part.starts_with(['+', '＋']);
     let part = if international { without_trunk_zero(part) } else { part.to_owned() };
@@ -74,7 +75,7 @@ pub fn part_of_domain(part: &str, place: Place) -> Result<String, Fault> {
     let part = if place == Place::Start { part.strip_prefix("www.").unwrap_or(&part) } else { &part };
     if !part.is_ascii() {
         return Err(Fault::new(
-            "invalid_domain",
+            FaultCode::InvalidDomain,
             "must be ASCII: part of an internationalized domain name cannot be matched",
         ));
     }
@@ -91,7 +92,7 @@ pub fn parts_of_url(part: &str, place: Place) -> Result<Vec<String>, Fault> {
     let part = part.trim();
     if !part.is_ascii() || part.contains(char::is_whitespace) {
         let message = "must be ASCII without spaces, like the stored URL (punycode and percent-encoding)";
-        return Err(Fault::new("invalid_url", message));
+        return Err(Fault::new(FaultCode::InvalidUrl, message));
     }
     // The host ends where the path, the query or the fragment begins.
     let lower = |part: &str, from: usize| {
@@ -141,7 +142,7 @@ mod tests {
             assert_eq!(begins(part, country).as_deref(), Ok(form), "{part}");
         }
         for (part, country) in [("030", None), ("ann", Some("DE")), ("", Some("DE")), ("-", Some("DE"))] {
-            assert_eq!(begins(part, country), Err("invalid_phone"), "{part}");
+            assert_eq!(begins(part, country), Err(FaultCode::InvalidPhone), "{part}");
         }
         let within = |part| part_of_phone(part, Place::Within, None).map_err(|fault| fault.code);
         assert_eq!(within("030 9018").as_deref(), Ok("309018"));

@@ -11,6 +11,7 @@ use phonenumber::metadata::{DATABASE, Database};
 use regex::{Regex, RegexBuilder};
 
 use super::Fault;
+use crate::model::value::FaultCode;
 
 /// The size of the library's pattern cache.
 const KEPT_PATTERNS: usize = 500;
@@ -164,7 +165,7 @@ fn prefixes(code: u16) -> Option<&'static [Prefix]> {
 fn by_plans(text: &str, default_country: Option<&str>) -> Result<String, Fault> {
     let fault = || {
         Fault::new(
-            "invalid_phone",
+            FaultCode::InvalidPhone,
             "must be a phone number with its country code such as +49 30 123456, or a national number where the \
              organization has a default country",
         )

@@ -19,6 +19,7 @@ use serde::{
 use serde_json::Value as Json;
 
 use super::Fault;
+use crate::model::value::FaultCode;
 
 /// The newtype struct name that a type requests if it handles stored data itself; the reader then passes the stored
 /// value through `visit_some`.
@@ -44,9 +45,9 @@ impl Unknown {
     pub(crate) fn fault(&self) -> Fault {
         let known = self.known.join(", ");
         if self.is_key {
-            Fault::new("unknown_field", format!("is not a field of this object; known fields: {known}"))
+            Fault::new(FaultCode::UnknownField, format!("is not a field of this object; known fields: {known}"))
         } else {
-            Fault::new("unknown_choice", format!("must be one of {known}"))
+            Fault::new(FaultCode::UnknownChoice, format!("must be one of {known}"))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::fold::Period;
+use crate::model::value::FaultCode;
 use crate::model::{
     error::Error,
     filter::Filter,
@@ -111,10 +112,10 @@ impl LifeQuery {
         let until = time(self.until).unwrap_or(Time::MAX);
         let followed = time(self.follow_until).unwrap_or(Time::MAX);
         if until < from {
-            return Err(Error::invalid("until", "bad_period", "must not be before `from`"));
+            return Err(Error::invalid("until", FaultCode::BadPeriod, "must not be before `from`"));
         }
         if followed < until && self.until.is_some() {
-            return Err(Error::invalid("follow_until", "bad_period", "must not be before `until`"));
+            return Err(Error::invalid("follow_until", FaultCode::BadPeriod, "must not be before `until`"));
         }
         // A follow-up that ends before the period shortens the period.
         Ok(Period { from, until: until.min(followed), followed, now })

@@ -1,6 +1,7 @@
 //! The rules of the security log: only the use cases that produce its events add entries, and entries are immutable.
 
 use super::record::SecurityEvent;
+use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{Rules, Settle},
     model::schema::Record,
@@ -9,7 +10,7 @@ use crate::{
 impl Rules for SecurityEvent {
     fn settle(before: Option<&Record<Self>>, _: &mut Self, cx: &mut Settle<'_>) {
         if before.is_some() {
-            cx.faults.push("", "append_only", "security log entries cannot be changed");
+            cx.faults.push("", FaultCode::AppendOnly, "security log entries cannot be changed");
         }
     }
 }

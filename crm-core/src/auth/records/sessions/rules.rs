@@ -1,5 +1,6 @@
 //! The rules of sessions: they are created only by signing in, and a session that is over stays over.
 
+use crate::model::value::FaultCode;
 use crate::{
     engine::{
         draft::{Draft, Step, Stop},
@@ -19,7 +20,7 @@ pub(crate) fn stay_over(before: Option<&Image>, after: &Image) -> Result<(), Sto
     if before.is_some_and(Image::is_archived) && !after.is_archived() {
         return Err(Error::invalid(
             "archived_at",
-            "over",
+            FaultCode::Over,
             "an ended session or key cannot be restored: create a new one",
         )
         .into());

@@ -1,5 +1,7 @@
 //! Reports: sales, the open pipeline, and the funnel of leads and deals.
 
+mod answers;
+
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -19,7 +21,7 @@ use crate::{
     answer::Answer,
     app::App,
     input::Params,
-    openapi::{Operation, Route, array, choice, date, integer, object, route, text, time, uuid},
+    openapi::{Operation, Route, choice, date, route, text, uuid},
     problem::Problem,
     sign_in::Caller,
 };
@@ -35,7 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
             .query("from", date(), "only deals whose close date (expected close date for open deals) is this day or later")
             .query("until", date(), "only deals whose close date is this day or earlier (inclusive)")
             .query("owner_id", text(), OWNERS)
-            .query("filter", text(), "only deals that match this filter, as JSON")
+            .filter("only deals that match this filter, as JSON")
             .query(
                 "by",
                 text(),
@@ -47,10 +49,10 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         begin("sales", "Get the sales report: deals won and lost, values and sales cycle")
             .query("cycle_from", text(), "the key of the stage at which the sales cycle starts")
-            .data(200, object(), "figures for all deals and for each group")
+            .data(200, answers::sales(), "figures for all deals and for each group")
             .to(sales),
         begin("pipeline", "Get the pipeline report: open deals by stage, weighted by probability")
-            .data(200, object(), "sums for all open deals, for each stage and for each group")
+            .data(200, answers::pipeline(), "sums for all open deals, for each stage and for each group")
             .to(pipeline),
         life_parameters(route(
             HttpMethod::Get,
@@ -61,15 +63,7 @@ pub(super) fn routes() -> Vec<Route> {
         ))
         .data(
             200,
-            object()
-                .property("kind", choice(PipelineKind::NAMES.iter().copied()))
-                .property("pipeline_id", uuid())
-                .property("until", time())
-                .property("followed_until", time())
-                .property("records", integer())
-                .property("stages", array(object()))
-                .property("cohort", object())
-                .property("velocity", object()),
+            answers::life(),
             "the flow of each stage with `went_to` (the matrix of conversions) and `time` (microseconds: quartiles by \
              Kaplan and Meier, since some stays go on), what became of the `cohort` that entered, `velocity`, and \
              `reasons` of wins and losses",
@@ -94,11 +88,11 @@ pub(super) fn life_parameters(operation: Operation) -> Operation {
         .query("owner_id", text(), OWNERS)
         .query("team_id", uuid(), "only records of this team; empty for records without a team")
         .query("source", text(), "only records with this source; empty for records without a source")
-        .query("filter", text(), "only records that match this filter, as JSON")
+        .filter("only records that match this filter, as JSON")
 }
 
 /// The parameters common to both reports.
-struct Asked {
+struct DealParams {
     pipeline: Id,
     from: Option<Date>,
     until: Option<Date>,
@@ -128,7 +122,7 @@ fn owners(caller: &Caller, params: &mut Params) -> Result<Option<Vec<Id>>, Probl
     ids.map(Some).ok_or_else(|| bad("owner_id", "must be user ids or `me`, separated by commas"))
 }
 
-async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked, Problem> {
+async fn deal_params(app: &App, caller: &Caller, params: &mut Params) -> Result<DealParams, Problem> {
     let filter = condition(params)?;
     let day = "a day such as 2024-01-31";
     let (from, until) = (params.read("from", day)?, params.read("until", day)?);
@@ -142,7 +136,7 @@ async fn asked(app: &App, caller: &Caller, params: &mut Params) -> Result<Asked,
         Some(id) => id,
         None => default_pipeline(app, caller, PipelineKind::Deal).await?,
     };
-    Ok(Asked { pipeline, from, until, owners, filter, by })
+    Ok(DealParams { pipeline, from, until, owners, filter, by })
 }
 
 /// The id of the default pipeline of a kind.
@@ -153,7 +147,7 @@ async fn default_pipeline(app: &App, caller: &Caller, kind: PipelineKind) -> Res
 }
 
 async fn sales(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
-    let asked = asked(&app, &caller, &mut params).await?;
+    let asked = deal_params(&app, &caller, &mut params).await?;
     let query = SalesQuery::of(asked.pipeline).filter(asked.filter).from(asked.from).until(asked.until);
     let mut query = query.owners(asked.owners);
     if let Some(stage) = params.take("cycle_from") {
@@ -168,7 +162,7 @@ async fn sales(State(app): State<App>, caller: Caller, mut params: Params) -> Re
 }
 
 async fn pipeline(State(app): State<App>, caller: Caller, mut params: Params) -> Result<Response, Problem> {
-    let asked = asked(&app, &caller, &mut params).await?;
+    let asked = deal_params(&app, &caller, &mut params).await?;
     let query = PipelineQuery::of(asked.pipeline).filter(asked.filter).from(asked.from).until(asked.until);
     let mut query = query.owners(asked.owners);
     for groups in asked.by {

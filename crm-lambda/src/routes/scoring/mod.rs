@@ -1,6 +1,8 @@
 //! Scoring: the current and past scores of a record with their contributions and score history; backtest and activation
 //! of models.
 
+mod answers;
+
 use axum::{
     extract::State,
     http::StatusCode,
@@ -9,24 +11,24 @@ use axum::{
 use crm_core::{
     schema::RecordKind,
     scoring::{Course, KINDS, ModelDefinition, ScoreQuery, ScoringModel},
-    value::{Id, Kind, Ref, Time},
+    value::{FaultCode, Id, Kind, Ref, Time},
 };
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::openapi::HttpMethod;
+use utoipa::{ToSchema, openapi::HttpMethod};
+
+pub(super) use answers::fact;
 
 use super::{
     PREFIX,
     jobs::{begun, job_route},
-    records::{path_of, write, written},
+    records::{path_of, write_one},
 };
 use crate::{
     answer::Answer,
     app::App,
-    input::{Acting, Body, Empty, IdPath, IdempotencyKey, Params},
-    openapi::{
-        Operation, Route, array, boolean, bounded, choice, integer, kind_view, number, object, route, text, time, uuid,
-    },
+    input::{ActionOptions, Body, Empty, IdPath, IdempotencyKey, Params},
+    openapi::{Item, Operation, Route, boolean, bounded, choice, integer, kind_new, kind_view, route, time, uuid},
     problem::Problem,
     sign_in::Caller,
 };
@@ -46,7 +48,7 @@ pub(super) fn routes() -> Vec<Route> {
             "starter_model",
             "Get a scoring model to start with",
         )
-        .data(200, object(), "a body for `POST /scoring/models`")
+        .data(200, kind_new(Kind::ScoringModel), "a body for `POST /scoring/models`")
         .to(starter),
         route(
             HttpMethod::Post,
@@ -55,8 +57,8 @@ pub(super) fn routes() -> Vec<Route> {
             "activate_scoring_model",
             "Activate a model for its kind, in place of the active one",
         )
-        .body(object())
-        .repeatable()
+        .body_as::<Empty>()
+        .idempotent()
         .conditional()
         .data(200, kind_view(Kind::ScoringModel), "the active model")
         .to(activate),
@@ -66,14 +68,12 @@ pub(super) fn routes() -> Vec<Route> {
             "try_scoring_model",
             "Backtest a model: how the scores of records would change",
         )
-        .body(object())
+        .body_as::<Empty>()
         .to(attempt),
     ];
     all.push(
         job_route(Kind::ScoringModel, "train", "train_model", "Train a model from the outcomes of leads or deals")
-            .body(
-                object().property("kind", choice(["lead", "deal"])).required("kind").property("exclude", array(text())),
-            )
+            .body_as::<TrainBody>()
             .to(train),
     );
     all.extend(likelihoods());
@@ -102,31 +102,10 @@ fn of_kind<K: RecordKind>() -> Vec<Route> {
     vec![
         begin("score", "score", format!("Get the score of a {kind} with its contributions"))
             .query("at", time(), "at which moment; now where not given")
-            .data(
-                200,
-                object()
-                    .property("record", object())
-                    .property("model", text())
-                    .property("at", time())
-                    .property("known_at", time())
-                    .property("total", integer())
-                    .property("fit", integer())
-                    .property("engagement", integer())
-                    .property("grade", text())
-                    .property("is_hot", boolean())
-                    .property("contributions", array(object())),
-                "thousandths of a point; the contributions sum to the total",
-            )
+            .data(200, answers::score(), "thousandths of a point; the contributions sum to the total")
             .to(score::<K>),
         course_params(begin("score/course", "score_course", format!("Get the score history of a {kind}")))
-            .data(
-                200,
-                object()
-                    .property("model", text())
-                    .property("hot_threshold", integer())
-                    .property("moments", array(object())),
-                "`at` and the figures for each time at which the record existed",
-            )
+            .data(200, answers::course(), "`at` and the figures for each time at which the record existed")
             .to(course::<K>),
     ]
 }
@@ -147,18 +126,7 @@ fn likelihoods() -> Vec<Route> {
         route(HttpMethod::Get, path, kind.plural(), format!("{kind}_likelihood"), summary)
             .query("job", uuid(), "the job that trained the model")
             .query("at", time(), "at which moment; now where not given")
-            .data(
-                200,
-                object()
-                    .property("record", object())
-                    .property("at", time())
-                    .property("confident", boolean())
-                    .property("probability", number())
-                    .property("log_odds", number())
-                    .property("base", number())
-                    .property("contributions", array(object())),
-                "`base` and the contributions add up to the log-odds",
-            )
+            .data(200, answers::likelihood(), "`base` and the contributions add up to the log-odds")
             .fails(404)
     };
     vec![
@@ -167,10 +135,15 @@ fn likelihoods() -> Vec<Route> {
     ]
 }
 
+fn trained_kind() -> Item {
+    choice(["lead", "deal"])
+}
+
 /// The data to learn from.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TrainBody {
+    #[schema(schema_with = trained_kind)]
     kind: Kind,
     #[serde(default)]
     exclude: Vec<String>,
@@ -183,10 +156,10 @@ async fn train(
     Body(body): Body<TrainBody>,
 ) -> Result<Response, Problem> {
     if !matches!(body.kind, Kind::Lead | Kind::Deal) {
-        return Err(crm_core::Error::invalid("kind", "unknown_choice", "must be lead or deal").into());
+        return Err(crm_core::Error::invalid("kind", FaultCode::UnknownChoice, "must be lead or deal").into());
     }
     if body.exclude.len() > 200 || body.exclude.iter().any(|name| name.len() > 100) {
-        return Err(crm_core::Error::invalid("exclude", "too_many", "may contain at most 200 fields").into());
+        return Err(crm_core::Error::invalid("exclude", FaultCode::TooMany, "may contain at most 200 fields").into());
     }
     let job = app.crm().jobs(&caller.actor).train(body.kind, body.exclude, key.0.as_deref()).await?;
     begun(&app, &caller, job).await
@@ -206,7 +179,7 @@ async fn likelihood<K: RecordKind>(
         app.crm().collection::<K>(&caller.actor).view(id).await?;
         return Err(Problem::of_query(crm_core::Error::invalid(
             "job",
-            "required",
+            FaultCode::Required,
             "is required: the job that trained the model",
         )));
     };
@@ -236,11 +209,11 @@ async fn activate(
     State(app): State<App>,
     caller: Caller,
     IdPath(id): IdPath,
-    told: Acting,
+    options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let pending = app.crm().scoring(&caller.actor).activate(id);
-    written(&caller, write(pending, told.0).await?, StatusCode::OK)
+    write_one(pending, options.0, StatusCode::OK).await
 }
 
 async fn attempt(
@@ -289,7 +262,7 @@ pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &
     if !(1..=8_760).contains(&hours) || from > until {
         return Err(crm_core::Error::invalid(
             "hours",
-            "too_large",
+            FaultCode::TooLarge,
             "must be 1 to 8760, and `from` must be before `until`",
         )
         .into());
@@ -297,7 +270,7 @@ pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &
     let count = (until.micros() - from.micros()) / (hours * HOUR) + 1;
     if count > 1_000 {
         let message = format!("{count} times requested, but at most 1000 are allowed: use a longer interval");
-        return Err(crm_core::Error::invalid("hours", "too_small", message).into());
+        return Err(crm_core::Error::invalid("hours", FaultCode::TooSmall, message).into());
     }
     // Counted back from the end, so that the last time is the requested one.
     let moments: Vec<Time> = (0..count).rev().map(|step| plus_hours(until, -step * hours)).collect();

@@ -24,16 +24,16 @@ pub(crate) struct Options {
 /// The options of a write. `KEY` and `VERSION` say whether the write reads the idempotency key and the version; a
 /// header that it does not read is ignored.
 #[derive(Clone, Debug)]
-pub(crate) struct Told<const KEY: bool, const VERSION: bool>(pub(crate) Options);
+pub(crate) struct WriteOptions<const KEY: bool, const VERSION: bool>(pub(crate) Options);
 
 /// Options of a create: there is no version yet.
-pub(crate) type Making = Told<true, false>;
+pub(crate) type CreateOptions = WriteOptions<true, false>;
 /// Options of an update: it is idempotent without a key.
-pub(crate) type Setting = Told<false, true>;
+pub(crate) type UpdateOptions = WriteOptions<false, true>;
 /// Options of any other write to a record.
-pub(crate) type Acting = Told<true, true>;
+pub(crate) type ActionOptions = WriteOptions<true, true>;
 
-impl<S: Send + Sync, const KEY: bool, const VERSION: bool> FromRequestParts<S> for Told<KEY, VERSION> {
+impl<S: Send + Sync, const KEY: bool, const VERSION: bool> FromRequestParts<S> for WriteOptions<KEY, VERSION> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

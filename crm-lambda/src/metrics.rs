@@ -20,12 +20,12 @@ pub(crate) struct Labels {
 }
 
 /// The histogram of request durations.
-pub(crate) struct Figures {
+pub(crate) struct Metrics {
     registry: Registry,
     durations: Family<Labels, Histogram>,
 }
 
-impl Default for Figures {
+impl Default for Metrics {
     fn default() -> Self {
         let durations = Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let mut registry = Registry::with_prefix("crm");
@@ -35,9 +35,9 @@ impl Default for Figures {
     }
 }
 
-impl Figures {
+impl Metrics {
     /// Records the duration of a request.
-    pub(crate) fn note(&self, labels: &Labels, took: Duration) {
+    pub(crate) fn record(&self, labels: &Labels, took: Duration) {
         self.durations.get_or_create(labels).observe(took.as_secs_f64());
     }
 
