@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -16,7 +15,7 @@ use crate::{
         change::Change,
         error::Error,
         store::{LogPosition, LogQuery},
-        value::{Kind, Time, Value},
+        value::{FaultCode, Kind, Time, Value},
     },
 };
 

@@ -19,8 +19,9 @@ use crate::{
     kind_table::kinds,
     model::{
         access::{Actor, Grant, Permission},
-        ambient::{Clock, IdSource, RandomIds, SystemClock},
+        clock::{Clock, SystemClock},
         error::Error,
+        ids::{IdSource, RandomIds},
         records::organization::NewOrganization,
         schema::RecordKind,
         store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},

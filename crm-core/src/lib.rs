@@ -53,9 +53,9 @@ pub use auth::records::{api_keys, credentials, security_events, sessions, thrott
 pub use crm::{Builder, Crm};
 pub use engine::{collection, definitions, draft, followers, jobs, kinds, listing, rules, system, view, worker};
 pub use model::{
-    ambient, change,
+    change, clock,
     error::{self, Error},
-    filter, schema,
+    filter, ids, schema,
     store::{self, MemoryStore},
     value,
 };

@@ -10,8 +10,9 @@ use crate::{
     leads::{Lead, NewLead},
     model::{
         access::Actor,
-        ambient::{Clock, IdSource},
+        clock::Clock,
         error::Error,
+        ids::IdSource,
         records::{
             organization::NewOrganization,
             pipeline::Pipeline,

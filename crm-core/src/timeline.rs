@@ -14,7 +14,6 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     crm::Crm,
@@ -34,7 +33,7 @@ use crate::{
         filter::{Compare, Path, Predicate, Test},
         schema::{FieldType, Group, Image, KindDecl, Record, common},
         store::{HistoryPosition, HistoryQuery, Position, Query},
-        value::{Choice as _, Id, Kind, Ref, Time, Value, choices},
+        value::{Choice as _, FaultCode, Id, Kind, Ref, Time, Value, choices},
     },
     notes::Note,
     tasks::Task,
@@ -436,7 +435,7 @@ impl<'a> Timeline<'a> {
                 let end = page.changes.last().filter(|_| page.more);
                 source.unread = end.map(Place::recorded);
                 source.history = end.map(HistoryPosition::of);
-                let shown = page.changes.iter().filter(|change| machine || change.group == Group::Person);
+                let shown = page.changes.iter().filter(|change| machine || change.group == Group::User);
                 let placed = shown.map(|change| (Place::of_change(change), Found::Change(change.clone())));
                 source.heads.extend(placed.filter(|(place, _)| *place < after));
                 source.heads.sort_by_key(|(place, _)| *place);

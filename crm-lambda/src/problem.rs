@@ -155,7 +155,7 @@ impl From<Error> for Problem {
                     Why::NoSuchChange => StatusCode::NOT_FOUND,
                     Why::AlreadyUndone | Why::ChangedSince(_) => StatusCode::CONFLICT,
                     Why::NotVisible => StatusCode::FORBIDDEN,
-                    Why::Forgotten(_) | Why::Computed => StatusCode::UNPROCESSABLE_ENTITY,
+                    _ => StatusCode::UNPROCESSABLE_ENTITY,
                 };
                 let refused = Self::new(status, why.code(), detail).with("record", json!(record));
                 let Why::ChangedSince(changed) = why else { return refused };
@@ -225,6 +225,11 @@ impl From<Error> for Problem {
                 tracing::error!(error = %cause, "the store is damaged");
                 Self::internal()
             }
+            // An error that was added to the core and has no problem of its own yet.
+            other => {
+                tracing::error!(error = %other, "an error without a problem of its own");
+                Self::internal()
+            }
         }
     }
 }
@@ -248,6 +253,10 @@ impl From<AuthError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "mail_failed", detail)
             }
             AuthError::Crm(error) => error.into(),
+            other => {
+                tracing::error!(error = %other, "an error without a problem of its own");
+                Self::internal()
+            }
         }
     }
 }

@@ -251,7 +251,7 @@ impl DynamoStore {
                 clauses.put(layout::attribute(after.decl, field), value::to_field(after.decl, field, value));
             }
         }
-        if let Some((field, time)) = item::forgotten_at(after)
+        if let Some((field, time)) = item::expires_at(after)
             && write.writes(layout::group(after.decl.fields[field].section))
         {
             clauses.put(EXPIRES, time);
@@ -261,7 +261,7 @@ impl DynamoStore {
         {
             clauses.put(name, partition.map(Attribute::S));
         }
-        if write.writes(Group::Person) {
+        if write.writes(Group::User) {
             clauses.put(PERSON, Some(value::number(after.versions.person)));
             for (name, partition) in item::partitions(after) {
                 clauses.put(name, partition.map(Attribute::S));
@@ -277,7 +277,7 @@ impl DynamoStore {
             clauses.put(name, Some(Attribute::S(place)));
         }
         let mut conditions = Vec::new();
-        for (group, name) in [(Group::Person, PERSON), (Group::Machine, MACHINE)] {
+        for (group, name) in [(Group::User, PERSON), (Group::Machine, MACHINE)] {
             if write.writes(group) {
                 let value = clauses.placeholders.value(value::number(before.versions.of(group)));
                 conditions.push(format!("{}={value}", clauses.placeholders.name(name)));
@@ -305,7 +305,7 @@ impl DynamoStore {
 
     /// Adds, moves and removes the entries of list-valued indexes that changed.
     fn write_entries(&self, to: &mut Transaction<'_>, write: &Write) -> Result<(), StoreError> {
-        if !write.writes(Group::Person) {
+        if !write.writes(Group::User) {
             return Ok(());
         }
         let after = &write.after;
@@ -544,7 +544,7 @@ fn are_texts_changed(write: &Write, before: &Image) -> bool {
     let is_changed = |(at, value): (usize, &Value)| {
         after.decl.fields[at].is_long() && *value != Value::NotLoaded && *value != before.values[at]
     };
-    write.writes(Group::Person) && after.values.iter().enumerate().any(is_changed)
+    write.writes(Group::User) && after.values.iter().enumerate().any(is_changed)
 }
 
 fn entry_keys(

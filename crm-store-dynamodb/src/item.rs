@@ -80,7 +80,7 @@ pub(crate) fn record(image: &Image) -> Item {
             item.insert(layout::attribute(image.decl, field).to_owned(), attribute);
         }
     }
-    if let Some((_, Some(time))) = forgotten_at(image) {
+    if let Some((_, Some(time))) = expires_at(image) {
         item.insert(EXPIRES.to_owned(), time);
     }
     let due = due(image).map(|(_, name, partition)| (name, partition));
@@ -101,8 +101,8 @@ fn expires(at: Time) -> Attribute {
 }
 
 /// The field that holds the expiry time of a record, and the time from which DynamoDB may delete it.
-pub(crate) fn forgotten_at(image: &Image) -> Option<(usize, Option<Attribute>)> {
-    let field = image.decl.forgotten_at?;
+pub(crate) fn expires_at(image: &Image) -> Option<(usize, Option<Attribute>)> {
+    let field = image.decl.expires_at?;
     Some((field, image.values[field].as_time().map(expires)))
 }
 

@@ -178,14 +178,14 @@ pub(crate) fn idempotency(tenant: Id, key: &str) -> Key {
 
 const fn group_code(group: Group) -> char {
     match group {
-        Group::Person => 'm',
+        Group::User => 'm',
         Group::Machine => 'n',
     }
 }
 
 fn group_of(code: &str) -> Option<Group> {
     match code {
-        "m" => Some(Group::Person),
+        "m" => Some(Group::User),
         "n" => Some(Group::Machine),
         _ => None,
     }
@@ -349,7 +349,7 @@ mod tests {
         let mut positions = Vec::new();
         for time in [Time::MIN, Time::EPOCH] {
             for record in [Ref::new(Kind::Lead, id(1)), Ref::new(Kind::Lead, id(2)), Ref::new(Kind::Team, id(0))] {
-                for group in [Group::Person, Group::Machine] {
+                for group in [Group::User, Group::Machine] {
                     for version in [1, 63, 64, 5_000] {
                         positions.push(LogPosition { time, record, group, version });
                     }

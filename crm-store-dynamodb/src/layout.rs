@@ -200,7 +200,7 @@ impl Layout {
             }
         }
         // The creation time never changes, so a restored record may keep this value; it has no partition then.
-        if image.is_archived() && written(Group::Person) {
+        if image.is_archived() && written(Group::User) {
             let (_, _, sort) = global(ARCHIVED_SLOT);
             keys.push((sort, crate::key::index_place(&decl.archived_walk().sort_value(image), image.id)));
         }
@@ -268,7 +268,7 @@ mod tests {
                     fields.push(index.sort);
                 }
                 for field in fields {
-                    assert_eq!(group(decl.fields[field].section), Group::Person, "{} {}", decl.kind, index.name);
+                    assert_eq!(group(decl.fields[field].section), Group::User, "{} {}", decl.kind, index.name);
                 }
             }
         }

@@ -39,6 +39,7 @@ impl Retry {
         if done >= self.attempts {
             return false;
         }
+        tracing::debug!(attempt = done, "retrying after a temporary failure");
         let most = self.base.saturating_mul(1 << done.saturating_sub(1).min(16)).min(self.cap);
         tokio::time::sleep(most.mul_f64(jitter())).await;
         true

@@ -38,6 +38,7 @@ pub(crate) async fn commit(link: &Link, commit: &Commit) -> Result<(), StoreErro
             Ok(_) => return Ok(()),
             Err(failure) if failure.is_contention() && !link.is_open() && tried < RETRIES => {
                 tried += 1;
+                tracing::debug!(commit = %commit.id, attempt = tried, "contention: retrying the commit");
                 tokio::time::sleep(pause(tried)).await;
             }
             Err(failure) => return Err(error::of_commit(failure, commit, link.is_open())),
@@ -125,7 +126,7 @@ fn locked(commit: &Commit) -> Vec<Locked> {
         Locked {
             record: write.record(),
             is_guard: false,
-            person: expected(Group::Person),
+            person: expected(Group::User),
             machine: expected(Group::Machine),
         }
     });
@@ -173,11 +174,7 @@ fn claims(commit: &Commit) -> Vec<ClaimRow<'_>> {
 
 /// The groups of an existing record that a write sets, as bits. Zero for a new record, which is written whole.
 fn groups(write: &Write) -> i16 {
-    if write.is_new() {
-        0
-    } else {
-        i16::from(write.writes(Group::Person)) + 2 * i16::from(write.writes(Group::Machine))
-    }
+    if write.is_new() { 0 } else { i16::from(write.writes(Group::User)) + 2 * i16::from(write.writes(Group::Machine)) }
 }
 
 /// Binds the bounds of the runs of equal elements, and returns each run's element with the expressions of its bounds.

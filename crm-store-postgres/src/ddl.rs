@@ -67,7 +67,7 @@ pub fn expected_indexes() -> Vec<String> {
         .map(|&kind| layout(kind))
         .flat_map(|layout| {
             let declared = layout.decl.indexes.iter().filter(|index| !index.per_element).map(|i| index_name(layout, i));
-            declared.chain(forgotten_at(layout).map(|(name, _)| name))
+            declared.chain(expires_at(layout).map(|(name, _)| name))
         })
         .collect();
     names.sort();
@@ -210,7 +210,7 @@ fn foreign_keys(sql: &mut String, from: &Layout) {
     let name = from.decl.kind.name();
     let mut key = |table: &str, name: &str, column: &str, target: Kind, deferred: bool| {
         // No foreign keys refer to records that expire: checking for references would slow down their removal.
-        if layout(target).decl.forgotten_at.is_some() {
+        if layout(target).decl.expires_at.is_some() {
             return;
         }
         let _ = writeln!(
@@ -271,13 +271,13 @@ fn index_name(layout: &Layout, index: &IndexDecl) -> String {
 }
 
 /// The name and column of the index by which expired records are found.
-fn forgotten_at(layout: &Layout) -> Option<(String, String)> {
-    let column = &layout.columns[layout.decl.forgotten_at?].first()?.name;
+fn expires_at(layout: &Layout) -> Option<(String, String)> {
+    let column = &layout.columns[layout.decl.expires_at?].first()?.name;
     Some((format!("{}_{column}", layout.decl.kind), quoted(column)))
 }
 
 fn indexes(sql: &mut String, layout: &Layout) {
-    if let Some((name, column)) = forgotten_at(layout) {
+    if let Some((name, column)) = expires_at(layout) {
         let _ = writeln!(sql, "create index {} on {} ({column});", quoted(&name), layout.table);
     }
     for index in layout.decl.indexes.iter().filter(|index| !index.per_element) {
@@ -301,7 +301,7 @@ fn indexes(sql: &mut String, layout: &Layout) {
 fn functions(sql: &mut String, layout: &Layout) {
     let kind = layout.decl.kind;
     let table = &layout.table;
-    let person = layout.written(Group::Person);
+    let person = layout.written(Group::User);
     let machine = layout.written(Group::Machine);
     let every: Vec<&String> = person.iter().chain(&machine).collect();
     let list = |prefix: &str| every.iter().map(|name| format!("{prefix}\"{name}\"")).collect::<Vec<_>>().join(", ");

@@ -170,7 +170,7 @@ impl PostgresStore {
     pub async fn forget_expired(&self, at: Time, limit: u32) -> Result<u64, StoreError> {
         let mut statement = args::Statement::default();
         let (at, limit) = (statement.bind(at.chrono())?, statement.bind(i64::from(limit))?);
-        let kinds = catalog::all().filter_map(|decl| Some((layout::layout(decl.kind), decl.forgotten_at?)));
+        let kinds = catalog::all().filter_map(|decl| Some((layout::layout(decl.kind), decl.expires_at?)));
         let tables = kinds.map(|(layout, field)| (layout.table.as_str(), layout.columns[field][0].name.as_str()));
         let mut counts = Vec::new();
         for (number, (table, column)) in tables.chain([("crm.idempotency_key", "expires_at")]).enumerate() {

@@ -258,7 +258,7 @@ mod tests {
         // entries.
         for decl in catalog::all() {
             for index in decl.indexes.iter().filter(|index| index.per_element) {
-                assert_eq!(group(&decl.fields[index.sort]), Group::Person, "{} {}", decl.kind, index.name);
+                assert_eq!(group(&decl.fields[index.sort]), Group::User, "{} {}", decl.kind, index.name);
             }
         }
     }

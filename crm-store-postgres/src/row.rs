@@ -262,7 +262,7 @@ pub(crate) fn time(row: &PgRow, at: usize) -> Result<Time, StoreError> {
 /// The number of a group in the log.
 pub(crate) const fn group_number(group: Group) -> i16 {
     match group {
-        Group::Person => 0,
+        Group::User => 0,
         Group::Machine => 1,
     }
 }

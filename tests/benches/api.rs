@@ -132,7 +132,7 @@ impl Scene {
         }
     }
 
-    /// Sends a request and returns the body and ETag of the response.
+    /// Sends a request and returns the body and `ETag` of the response.
     fn send(&self, request: Request<Body>) -> (Vec<u8>, String) {
         self.runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.expect("the router never fails");

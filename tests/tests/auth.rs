@@ -7,12 +7,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use crm_core::{
     Crm, MemoryStore,
-    ambient::RandomIds,
     audit::AuditQuery,
-    auth::{Argon2Cost, AuthError, Letter, Mail, MailError, Mailer, NewKey, Policy, Secret, SignIn},
+    auth::{Argon2Cost, AuthError, Email, Mail, MailError, Mailer, NewKey, Policy, Secret, SignIn},
     change::Origin,
     conformance::{self, Harness},
     filter::Filter,
+    ids::RandomIds,
     leads::NewLead,
     listing::ListQuery,
     organizations::NewOrganization,
@@ -30,10 +30,10 @@ const PASSWORD: &str = "a horse of nine colours";
 const OTHER: &str = "the pond behind the barn";
 
 #[derive(Clone, Default)]
-struct Letters(Arc<std::sync::Mutex<Vec<Letter>>>);
+struct Emails(Arc<std::sync::Mutex<Vec<Email>>>);
 
 #[async_trait]
-impl Mailer for Letters {
+impl Mailer for Emails {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
         let (Mail::Invitation(letter) | Mail::PasswordReset(letter)) = mail;
         self.0.lock().unwrap().push(letter);
@@ -62,7 +62,7 @@ async fn story(harness: &dyn Harness) {
     let clock = TestClock::at("2026-01-05T09:00:00Z");
     let sealed = SealedStore::shared(Arc::clone(&store), sealing_keys());
     let crm = Crm::builder(sealed).clock(clock.clone()).ids(RandomIds::default()).build();
-    let letters = Letters::default();
+    let letters = Emails::default();
     let policy = Policy {
         argon2: Argon2Cost { memory_kib: 32, passes: 1, lanes: 1 },
         mailer: Arc::new(letters.clone()),

@@ -175,7 +175,7 @@ impl Mutant {
         let mut after = write.after.as_ref().clone();
         let raise =
             |group: Group| current.versions.of(group) + (write.after.versions.of(group) - write.base().of(group));
-        after.versions = Versions { person: raise(Group::Person), machine: raise(Group::Machine) };
+        after.versions = Versions { person: raise(Group::User), machine: raise(Group::Machine) };
         Write { before: Some(current), after: Arc::new(after), changes: write.changes.clone() }
     }
 
@@ -226,7 +226,7 @@ impl Mutant {
             Bug::MachineWritesAll => {
                 self.store(&wrong).await?;
                 // Then all fields once more, as they were when read.
-                for write in wrong.writes.iter_mut().filter(|write| !write.is_new() && !write.writes(Group::Person)) {
+                for write in wrong.writes.iter_mut().filter(|write| !write.is_new() && !write.writes(Group::User)) {
                     if let Some(current) = self.current(commit.tenant, write.record()).await {
                         let mut before = current.as_ref().clone();
                         before.values.clone_from(&write.after.values);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::record::{Association, AssociationFields as F};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::Access,
@@ -17,7 +16,7 @@ use crate::{
         filter::Predicate,
         schema::{Image, Record, RecordKind as _},
         store::Position,
-        value::{Kind, Ref, Value},
+        value::{FaultCode, Kind, Ref, Value},
     },
 };
 

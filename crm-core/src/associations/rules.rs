@@ -1,12 +1,11 @@
 //! The rules of associations.
 
 use super::record::Association;
-use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{ClaimsOf, Rules, Settle},
     model::{
         schema::Record,
-        value::{Kind, fold},
+        value::{FaultCode, Kind, fold},
     },
 };
 

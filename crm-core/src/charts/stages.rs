@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{change::StageTime, value::Id},
-    reports::LifeReport,
+    reports::FunnelReport,
 };
 
 /// The bar of one stage.
@@ -52,7 +52,7 @@ impl StageBar {
     /// Returns the bars of the open stages of a pipeline, in order: the median duration of the stays that began in the
     /// report's period, with quartiles. Won and lost stages are omitted, because records are not expected to leave
     /// them.
-    pub fn of_report(report: &LifeReport) -> Vec<Self> {
+    pub fn of_report(report: &FunnelReport) -> Vec<Self> {
         let open = report.stages.iter().filter(|stage| stage.kind.is_open());
         open.map(|stage| {
             let time = &stage.time;

@@ -4,7 +4,6 @@ use super::{
     name::{NameKeys, places},
     record::{Company, CompanyFields},
 };
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -15,7 +14,7 @@ use crate::{
         error::Faults,
         schema::{Image, Record},
         store::Claim,
-        value::{Id, Kind, Time, Value},
+        value::{FaultCode, Id, Kind, Time, Value},
     },
 };
 

@@ -222,9 +222,9 @@ impl Edit {
             fields,
             with: pending.with.clone(),
             cause: None,
-            stage_move: if group == Group::Person { pending.stage_move } else { None },
+            stage_move: if group == Group::User { pending.stage_move } else { None },
         };
-        let person = pending.person.then(|| change(Group::Person, self.after.versions.person, pending.fields.clone()));
+        let person = pending.person.then(|| change(Group::User, self.after.versions.person, pending.fields.clone()));
         let machine = (!pending.announced.is_empty())
             .then(|| change(Group::Machine, self.after.versions.machine, pending.announced.clone()));
         self.done.extend(person);

@@ -118,7 +118,7 @@ async fn order_of_equal_times(lab: &Lab<'_>) -> Outcome {
     let all = lab.changes(world.tenant, image.reference()).await?;
     let order: Vec<(Group, u64)> = all.iter().map(|change| (change.group, change.version)).collect();
     let expected: Vec<(Group, u64)> =
-        (1..=12).map(|version| (Group::Person, version)).chain([(Group::Machine, 1), (Group::Machine, 2)]).collect();
+        (1..=12).map(|version| (Group::User, version)).chain([(Group::Machine, 1), (Group::Machine, 2)]).collect();
     ensure!(order == expected, "changes of one moment stand in the order {order:?}");
     let reverse: Vec<Change> = all.iter().rev().cloned().collect();
     for limit in [1, 3, 12, 100] {

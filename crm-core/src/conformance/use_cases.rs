@@ -23,7 +23,7 @@ use crate::{
         schema::Record,
         value::{Id, Kind, Ref, Time},
     },
-    reports::{LifeQuery, LifeReport},
+    reports::{FunnelQuery, FunnelReport},
     tasks::NewTask,
     testing::{TestClock, user},
     users::Handover,
@@ -471,9 +471,9 @@ async fn lists_of_the_past(lab: &Lab<'_>) -> Outcome {
 }
 
 /// For each stage: number at the start, entries, exits, number at the end, and the median time in the stage in hours.
-fn flows(report: &LifeReport) -> Vec<(u64, u64, u64, u64, Option<i64>)> {
+fn flows(report: &FunnelReport) -> Vec<(u64, u64, u64, u64, Option<i64>)> {
     let hours = |micros: i64| micros / 3_600_000_000;
-    let flow = |stage: &crate::reports::StageLife| {
+    let flow = |stage: &crate::reports::StageFunnel| {
         let median = stage.time.median_micros.map(hours);
         (stage.standing_at_start, stage.entries, stage.exits, stage.standing_at_end, median)
     };
@@ -501,8 +501,8 @@ async fn life_of_leads(lab: &Lab<'_>) -> Outcome {
     lab.settle().await;
     let definitions = scene.crm.pipelines(&scene.admin).definitions().await?;
     let pipeline = definitions.default_pipeline(PipelineKind::Lead).map(|pipeline| pipeline.id);
-    let query = LifeQuery::of(pipeline.ok_or_else(|| Failure::new("there is no pipeline of leads"))?);
-    let all = scene.crm.reports(rob).life(&query).await?;
+    let query = FunnelQuery::of(pipeline.ok_or_else(|| Failure::new("there is no pipeline of leads"))?);
+    let all = scene.crm.reports(rob).funnel(&query).await?;
     // In `new` for 24, 22 and 20 hours, and for 71 and 69 that continue.
     let expected =
         [(0, 5, 3, 2, Some(24)), (0, 3, 2, 1, Some(24)), (0, 0, 0, 0, None), (0, 1, 0, 1, None), (0, 1, 0, 1, None)];
@@ -512,15 +512,15 @@ async fn life_of_leads(lab: &Lab<'_>) -> Outcome {
     let reasons: Vec<_> = all.reasons.iter().flatten().filter_map(|reason| reason.reason.as_deref()).collect();
     ensure!(reasons == ["no budget"], "the reasons are {reasons:?}");
     let period = query.clone().from(began.plus_days(1)).until(began.plus_days(2));
-    let second = scene.crm.reports(rob).life(&period).await?;
+    let second = scene.crm.reports(rob).funnel(&period).await?;
     let expected =
         [(5, 0, 3, 2, None), (0, 3, 0, 3, Some(24)), (0, 0, 0, 0, None), (0, 0, 0, 0, None), (0, 0, 0, 0, None)];
     ensure!(flows(&second) == expected, "on the second day Rob's leads went {:?}", flows(&second));
-    let everybody = scene.crm.reports(&scene.admin).life(&query).await?.records;
-    let hers = scene.crm.reports(sue).life(&query).await?.records;
+    let everybody = scene.crm.reports(&scene.admin).funnel(&query).await?.records;
+    let hers = scene.crm.reports(sue).funnel(&query).await?.records;
     ensure!((everybody, hers) == (6, 1), "of six leads, one Sue's, {everybody} and {hers} are counted");
     let filtered = query.filter(Filter::eq("name", "Lead 1"));
-    let one = scene.crm.reports(rob).life(&filtered).await?.records;
+    let one = scene.crm.reports(rob).funnel(&filtered).await?.records;
     ensure!(one == 1, "a filter lets {one} through, of one");
     Ok(())
 }

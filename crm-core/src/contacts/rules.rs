@@ -1,7 +1,6 @@
 //! The rules of contacts.
 
 use super::record::{Contact, ContactEmail, ContactFields};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -9,7 +8,7 @@ use crate::{
     },
     model::{
         schema::Record,
-        value::{FieldValue, Time, Value, normalize_email, normalize_phone, normalize_url},
+        value::{FaultCode, FieldValue, Time, Value, normalize_email, normalize_phone, normalize_url},
     },
     users::rules::full_name,
 };

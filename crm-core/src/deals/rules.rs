@@ -1,7 +1,6 @@
 //! The rules of deals. The gates of their stages are in `pipelines::gates`.
 
 use super::record::Deal;
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -11,7 +10,7 @@ use crate::{
     model::{
         records::pipeline::{PipelineKind, Stage},
         schema::Record,
-        value::{Decimal, Id, Money, Time},
+        value::{Decimal, FaultCode, Id, Money, Time},
     },
 };
 
@@ -58,7 +57,7 @@ fn follow_stage(before: Option<&Record<Deal>>, after: &mut Deal, stage: &Stage, 
         after.forecast_category = Some(stage.forecast_category);
     }
     let was = before.map(|before| before.stage_kind);
-    if entered && !cx.exactly {
+    if entered && !cx.verbatim {
         let moved = (was, stage.kind);
         let (reason, note) = (before.map(|before| &before.close_reason), before.map(|before| &before.close_note));
         place::keep_explanation(moved, reason, &mut after.close_reason, named(F::close_reason));

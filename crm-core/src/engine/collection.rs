@@ -3,13 +3,12 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
         access::{Access, Authority, Explanation},
         definitions::Definitions,
-        draft::{self, Lookup, Outcome, Pending, Step, Stop, asked_for},
+        draft::{self, Lookup, Outcome, Pending, Step, Stop, fingerprint},
         listing::{self, DEFAULT_LIMIT, ListPage, ListQuery, MAX_LIMIT, Moment},
         rules,
         runtime::Engine,
@@ -23,7 +22,7 @@ use crate::{
         filter::Filter,
         schema::{FieldType, Image, Named, Patch, Record, RecordKind, Section, Visibility, common},
         store::{Claim, Epochs, Got, HistoryPosition, HistoryQuery, Position, Want, record_items},
-        value::{Id, Kind, Ref, Time, Value},
+        value::{FaultCode, Id, Kind, Ref, Time, Value},
     },
 };
 
@@ -124,9 +123,9 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
         hints.extend(self.likely_owner());
-        Pending::new(self.engine, self.actor, "create", asked_for(&named::<K>(&sets)), hints, move |draft, step| {
+        Pending::new(self.engine, self.actor, "create", fingerprint(&named::<K>(&sets)), hints, move |draft, step| {
             let id = draft.new_id();
-            draft.create(K::KIND, id, draft::Sets::asked(&sets), step).map(|record| vec![record])
+            draft.create(K::KIND, id, draft::Input::user(&sets), step).map(|record| vec![record])
         })
     }
 
@@ -151,7 +150,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         hints.extend(steps.iter().flat_map(|(_, patch)| self.hints(patch.sets())));
         hints.extend(self.likely_owner());
         let steps: Arc<[(Time, Patch<K>)]> = steps.into();
-        let asked = asked_for(&(named::<K>(&sets), created_at, Arc::clone(&steps)));
+        let asked = fingerprint(&(named::<K>(&sets), created_at, Arc::clone(&steps)));
         Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
             let id = draft.new_id();
             with_history(draft, id, &sets, Some(created_at), &steps, step)
@@ -170,7 +169,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         hints.extend(self.likely_owner());
         let mut seen = std::collections::HashSet::new();
         hints.retain(|lookup| seen.insert(lookup.clone()));
-        let asked = asked_for(&many);
+        let asked = fingerprint(&many);
         Pending::new(self.engine, self.actor, "create", asked, hints, move |draft, step| {
             let mut made = Vec::with_capacity(many.len());
             let mut failed = None;
@@ -316,7 +315,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         hints.extend(self.likely_claim(field, value));
         hints.extend(self.likely_owner());
         let (field, value): (Arc<str>, Arc<str>) = (field.into(), value.into());
-        let asked = asked_for(&(Arc::clone(&field), Arc::clone(&value), named::<K>(&sets)));
+        let asked = fingerprint(&(Arc::clone(&field), Arc::clone(&value), named::<K>(&sets)));
         Pending::new(self.engine, self.actor, "upsert", asked, hints, move |draft, step| {
             let Key { claim, place } = key_by::<K>(&draft.cx.access, draft.cx.definitions, &field, &value)?;
             let at = place.0;
@@ -330,11 +329,11 @@ impl<'a, K: RecordKind> Collection<'a, K> {
                 };
                 let mut sets = sets.to_vec();
                 sets.retain(|(at, value)| !current.is_widened_by(*at, value));
-                draft.update(record, draft::Sets::asked(&sets), step)?;
+                draft.update(record, draft::Input::user(&sets), step)?;
                 record
             } else {
                 let id = draft.new_id();
-                draft.create(K::KIND, id, draft::Sets::asked(&with_key(&sets, place)), step)?
+                draft.create(K::KIND, id, draft::Input::user(&with_key(&sets, place)), step)?
             };
             let kept = match draft.answer(record) {
                 Some(image) => draft::claims(&image, draft.cx.definitions)?.contains(&claim),
@@ -347,7 +346,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             }
             Ok(vec![record])
         })
-        .again_where_taken()
+        .retry_on_duplicate()
     }
 
     /// Updates a record. One read and one commit; retried up to three times on a concurrent change.
@@ -385,10 +384,10 @@ impl<'a, K: RecordKind> Collection<'a, K> {
             hints.push(Self::reference(*id).into());
             hints.extend(self.hints(patch.sets()));
         }
-        let asked = asked_for(&many);
+        let asked = fingerprint(&many);
         Pending::new(self.engine, self.actor, "update", asked, hints, move |draft, step| {
             for (id, patch) in many.iter() {
-                draft.update(Self::reference(*id), draft::Sets::asked(patch.sets()), step)?;
+                draft.update(Self::reference(*id), draft::Input::user(patch.sets()), step)?;
             }
             Ok(many.iter().map(|(id, _)| Self::reference(*id)).collect())
         })
@@ -401,9 +400,9 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let mut hints = self.hints(&sets);
         hints.push(record.into());
         let fields = named_fields::<K>(&sets);
-        let asked = asked_for(&(id, named::<K>(&sets)));
+        let asked = fingerprint(&(id, named::<K>(&sets)));
         Pending::new(self.engine, self.actor, action, asked, hints, move |draft, step| {
-            draft.update(record, draft::Sets::asked(&sets), step)?;
+            draft.update(record, draft::Input::user(&sets), step)?;
             Ok(vec![record])
         })
         .on(record, fields)
@@ -412,7 +411,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     /// Archives a record: it is removed from lists and frees its unique values. References to it stay valid.
     pub fn archive(&self, id: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
-        Pending::new(self.engine, self.actor, "archive", asked_for(&id), vec![record.into()], move |draft, step| {
+        Pending::new(self.engine, self.actor, "archive", fingerprint(&id), vec![record.into()], move |draft, step| {
             draft.archive(record, step)?;
             Ok(vec![record])
         })
@@ -426,7 +425,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
         hints.push(record.into());
-        let asked = asked_for(&(id, named::<K>(&sets)));
+        let asked = fingerprint(&(id, named::<K>(&sets)));
         Pending::new(self.engine, self.actor, "restore", asked, hints, move |draft, step| {
             draft.restore(record, &sets, step)?;
             Ok(vec![record])
@@ -447,7 +446,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub fn undo(&self, id: Id, commit: Id) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
-        Pending::new(self.engine, self.actor, "undo", asked_for(&(id, commit)), hints, move |draft, step| {
+        Pending::new(self.engine, self.actor, "undo", fingerprint(&(id, commit)), hints, move |draft, step| {
             draft::undo(draft, record, commit, step)?;
             Ok(vec![record])
         })
@@ -458,7 +457,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
     pub fn roll_back(&self, id: Id, version: u64) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
-        Pending::new(self.engine, self.actor, "roll_back", asked_for(&(id, version)), hints, move |draft, step| {
+        Pending::new(self.engine, self.actor, "roll_back", fingerprint(&(id, version)), hints, move |draft, step| {
             draft::roll_back(draft, record, version, step)?;
             Ok(vec![record])
         })
@@ -1004,7 +1003,7 @@ pub(crate) fn key_by<K: RecordKind>(
         let at = K::decl().position(field).ok_or_else(unknown)?;
         let found = &K::decl().fields[at];
         let normal = || found.ty.normalize(Value::text(value), country).map_err(bad);
-        if found.marks.unique && found.section == Section::Person {
+        if found.marks.unique && found.section == Section::User {
             let normal = normal()?;
             (normal.clone(), (at, normal))
         } else {
@@ -1128,10 +1127,10 @@ fn with_history<K: RecordKind>(
     step: Step,
 ) -> Result<Vec<Ref>, Stop> {
     let at = |time: Option<Time>| Step { occurred_at: time.or(step.occurred_at), ..step };
-    let record = draft.create(K::KIND, id, draft::Sets::asked(sets), at(created_at))?;
+    let record = draft.create(K::KIND, id, draft::Input::user(sets), at(created_at))?;
     for (time, patch) in steps {
         let own = Step { action: "update", ..at(Some(*time)) };
-        draft.update(record, draft::Sets::asked(patch.sets()), own)?;
+        draft.update(record, draft::Input::user(patch.sets()), own)?;
     }
     Ok(vec![record])
 }

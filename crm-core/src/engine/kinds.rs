@@ -151,7 +151,7 @@ fn kind_info(access: &Access<'_>, decl: &'static KindDecl) -> KindInfo {
         required: field.marks.required,
         unique: field.marks.unique,
         reportable: field.marks.reportable,
-        read_only: field.section != Section::Person || is_read_only(field.name),
+        read_only: field.section != Section::User || is_read_only(field.name),
         ..of_type(field.ty)
     });
     let live = definitions.properties(kind).iter().filter(|property| property.archived_at.is_none());
@@ -283,7 +283,7 @@ const fn type_name(ty: FieldType) -> &'static str {
 const fn section_name(section: Section) -> &'static str {
     match section {
         Section::System => "system",
-        Section::Person => "person",
+        Section::User => "person",
         Section::ReadOnly => "read_only",
         Section::Machine => "machine",
         Section::Derived => "derived",

@@ -7,6 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tracing::Instrument as _;
+
 use crate::{
     engine::{
         access::{Authority, Rights},
@@ -16,8 +18,9 @@ use crate::{
     },
     model::{
         access::{Actor, By},
-        ambient::{Clock, IdSource},
+        clock::Clock,
         error::Error,
+        ids::IdSource,
         records::session::SessionFields,
         store::{Commit, Epochs, Got, Store, StoreError, Want},
         value::{Id, Kind, Time},
@@ -62,6 +65,10 @@ pub(crate) struct Engine {
     pub(crate) cache: Cache,
     /// `false` on a store that sees uncommitted writes: it reads the cache but never fills it.
     pub(crate) fills_cache: bool,
+}
+
+fn get_span(actor: &Actor, wants: &[Want]) -> tracing::Span {
+    tracing::debug_span!("crm.get", tenant = %actor.tenant(), wants = wants.len())
 }
 
 fn who(actor: &Actor) -> Option<Who> {
@@ -169,7 +176,7 @@ impl Engine {
             let (got, epochs, rights) = self.read_rights(actor, wants, None).await?;
             (got, epochs, Some(rights))
         } else {
-            let answer = self.store.get(actor.tenant(), wants).await?;
+            let answer = self.store.get(actor.tenant(), wants).instrument(get_span(actor, wants)).await?;
             (answer.got, answer.epochs, known)
         };
         got.truncate(wants.len());
@@ -229,7 +236,7 @@ impl Engine {
         let known = known.or_else(|| self.cache().seen.get(&actor.tenant()).copied()).unwrap_or(Id::NIL);
         let mut all = wants.to_vec();
         all.extend(Rights::wants(actor).into_iter().filter(|want| !wants.contains(want)));
-        let answer = self.store.get(actor.tenant(), &all).await?;
+        let answer = self.store.get(actor.tenant(), &all).instrument(get_span(actor, &all)).await?;
         let got: Vec<(Want, Got)> = all.into_iter().zip(answer.got).collect();
         self.note_seen(actor.tenant(), answer.epochs.access);
         // Rights that are not cached may have the current epoch.

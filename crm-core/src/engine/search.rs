@@ -11,11 +11,10 @@
 
 use std::borrow::Cow;
 
-use crate::model::value::FaultCode;
 use crate::model::{
     filter::{Compare, Path, Predicate, Test},
     schema::{FieldType, Image, KindDecl, common},
-    value::{Fault, Value, parts, plain},
+    value::{Fault, FaultCode, Value, parts, plain},
 };
 
 /// The maximum number of words from a record's short fields, and from its long texts.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::model::value::FaultCode;
 use crate::model::{
     records::property::{Property, PropertyType},
     schema::FieldType,
-    value::{Decimal, Fault, Kind, Value},
+    value::{Decimal, Fault, FaultCode, Kind, Value},
 };
 
 /// Returns the field type of a custom property; `None` if the property's type is unknown: its values are kept, but can

@@ -46,7 +46,7 @@ pub(crate) async fn viewed_changes(
     changes: Vec<Change>,
     known: &[Change],
 ) -> Result<Vec<ViewedChange>, Error> {
-    let by_people = |change: &&Change| change.group == Group::Person;
+    let by_people = |change: &&Change| change.group == Group::User;
     let mut of_record: BTreeMap<Ref, BTreeMap<u64, Change>> = BTreeMap::new();
     for change in known.iter().chain(&changes).filter(by_people) {
         of_record.entry(change.record).or_default().insert(change.version, change.clone());
@@ -85,7 +85,7 @@ pub(crate) async fn viewed_changes(
         let computed = Err(Error::Undo { record: change.record, why: UndoRefusal::Computed });
         let undo = match change.group {
             Group::Machine => computed,
-            Group::Person => verdicts.get(&(change.record, change.commit)).cloned().unwrap_or(computed),
+            Group::User => verdicts.get(&(change.record, change.commit)).cloned().unwrap_or(computed),
         };
         ViewedChange { change: access.mask_change(change), undo }
     });
@@ -111,7 +111,7 @@ async fn whole_commit(
             let after = Some(HistoryPosition::of(edge));
             let query = HistoryQuery { tenant, record, field: None, descending, after, limit: BEYOND };
             let page = engine.store.history(&query).await?;
-            let found = page.changes.into_iter().filter(|change| change.group == Group::Person);
+            let found = page.changes.into_iter().filter(|change| change.group == Group::User);
             let before = known.len();
             known.extend(found.map(|change| (change.version, change)));
             if known.len() == before {

@@ -1,20 +1,22 @@
 //! The rules of interactions.
 
 use super::record::{BUILT_IN_TYPES, Interaction};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
         rules::{Rules, Settle},
     },
-    model::{schema::Record, value::Time},
+    model::{
+        schema::Record,
+        value::{FaultCode, Time},
+    },
 };
 
 impl Rules for Interaction {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         let own = cx.definitions.organization().map_or(&[][..], |org| org.interaction_types.as_slice());
         let known = BUILT_IN_TYPES.contains(&after.r#type.as_str()) || own.contains(&after.r#type);
-        let is_new = !cx.exactly && before.is_none_or(|before| before.r#type != after.r#type);
+        let is_new = !cx.verbatim && before.is_none_or(|before| before.r#type != after.r#type);
         if !after.r#type.is_empty() && !known && is_new {
             let own = own.iter().map(String::as_str).filter(|name| !BUILT_IN_TYPES.contains(name));
             let names: Vec<&str> = BUILT_IN_TYPES.iter().copied().chain(own).collect();

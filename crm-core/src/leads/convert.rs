@@ -1,7 +1,6 @@
 //! Conversion: turns a lead into a contact, a company and optionally a deal, in one commit; and its undo.
 
 use super::record::{Lead, LeadFields, Matched};
-use crate::model::value::FaultCode;
 use crate::{
     companies::{
         Company, CompanyFields, Lifecycle, NewCompany,
@@ -12,8 +11,8 @@ use crate::{
     deals::{Deal, DealFields, NewDeal},
     engine::{
         collection::Collection,
-        draft::{self, Answer, Draft, Lookup, Pending, Sets, Step, Stop},
-        stages::gates::Passage,
+        draft::{self, Answer, Draft, Input, Lookup, Pending, Step, Stop},
+        stages::gates::Transition,
         typing::property_type,
     },
     model::{
@@ -22,7 +21,7 @@ use crate::{
         records::pipeline::StageKind,
         schema::{Image, Patch, Record, RecordKind, common},
         store::{Claim, Want},
-        value::{Choice, FieldValue, Id, Kind, Ref, Value, normalize_domain},
+        value::{Choice, FaultCode, FieldValue, Id, Kind, Ref, Value, normalize_domain},
     },
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -115,13 +114,13 @@ impl Collection<'_, Lead> {
                 hints.push(Ref::new(kind, id).into());
             }
         }
-        let asked = draft::asked_for(&(id, how.clone()));
+        let asked = draft::fingerprint(&(id, how.clone()));
         let shared = self.engine.setting::<SharedHosts>();
         Pending::new(self.engine, self.actor, "convert", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
-            convert(draft, id, &how, &shared, Step { passage: Passage::Convert, ..step })
+            convert(draft, id, &how, &shared, Step { transition: Transition::Convert, ..step })
         })
         .on(lead, vec!["stage_id".to_owned()])
-        .again_where_taken()
+        .retry_on_duplicate()
     }
 
     /// Undoes a conversion: the lead returns to its previous stage, and the records that the conversion created are
@@ -133,7 +132,7 @@ impl Collection<'_, Lead> {
             self.engine,
             self.actor,
             "unconvert",
-            draft::asked_for(&id),
+            draft::fingerprint(&id),
             hints,
             move |draft: &mut Draft<'_>, step: Step| {
                 draft.want(Lookup::History(lead));
@@ -144,7 +143,7 @@ impl Collection<'_, Lead> {
                 let history = draft.history(lead)?;
                 let conversion = history.iter().rev().find(|change| change.action == "convert");
                 let commit = conversion.map(|change| change.commit).ok_or(Stop::not_found(Kind::Lead))?;
-                draft::undo(draft, lead, commit, Step { passage: Passage::Unconvert, ..step })?;
+                draft::undo(draft, lead, commit, Step { transition: Transition::Unconvert, ..step })?;
                 Ok(vec![lead])
             },
         )
@@ -208,7 +207,7 @@ fn convert(
         (LeadFields::converted_company_by as usize, company.map(|(_, by)| by).into_value()),
         (LeadFields::converted_deal_id as usize, id_or_null(deal)),
     ];
-    draft.update(lead_ref, Sets::both(&asked, &own), step)?;
+    draft.update(lead_ref, Input::both(&asked, &own), step)?;
     draft.tie();
     Ok([Some(lead_ref), ends.1, ends.0, deal].into_iter().flatten().collect())
 }
@@ -493,7 +492,7 @@ fn make_or_fill(
         let id = draft.new_id();
         let mut own = vec![(common::SOURCE_IDS, Value::list([source]))];
         own.extend(restrictions(brought.whole, kind));
-        let made = draft.create(kind, id, Sets::both(&joined(sets, given, owner, team), &own), step)?;
+        let made = draft.create(kind, id, Input::both(&joined(sets, given, owner, team), &own), step)?;
         return Ok((made, Matched::New));
     };
     let current = draft.read(record)?;
@@ -530,7 +529,7 @@ fn make_or_fill(
     }
     let mut own = vec![(common::SOURCE_IDS, Value::List(sources.into()))];
     own.extend(restrictions(brought.whole, kind));
-    draft.update(record, Sets::both(&asked, &own), step)?;
+    draft.update(record, Input::both(&asked, &own), step)?;
     Ok((record, by))
 }
 
@@ -560,5 +559,5 @@ fn open_deal(
         (common::SOURCE_IDS, Value::list([Value::Ref(Ref::new(Kind::Lead, lead.id))])),
     ];
     let id = draft.new_id();
-    draft.create(Kind::Deal, id, Sets::both(&sets, &own), step)
+    draft.create(Kind::Deal, id, Input::both(&sets, &own), step)
 }

@@ -1,7 +1,6 @@
 //! The rules of leads. The gates of their stages are in `pipelines::gates`.
 
 use super::record::{Lead, LeadFields};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -11,7 +10,7 @@ use crate::{
     model::{
         records::pipeline::PipelineKind,
         schema::Record,
-        value::{Id, Time},
+        value::{FaultCode, Id, Time},
     },
     users::rules::full_name,
 };
@@ -33,7 +32,7 @@ impl Rules for Lead {
         place::fill(PipelineKind::Lead, &mut after.pipeline_id, &mut after.stage_id, cx.definitions);
         if let Some(stage) = place::stage(cx.definitions, after.stage_id)
             && before.is_some_and(|before| before.stage_id != after.stage_id)
-            && !cx.exactly
+            && !cx.verbatim
         {
             let named = (cx.named)(LeadFields::unqualified_reason as usize);
             let moved = (before.map(|before| before.stage_kind), stage.kind);

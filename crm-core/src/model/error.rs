@@ -83,6 +83,7 @@ pub struct ChangedSince {
 
 /// The reason a change cannot be undone.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum UndoRefusal {
     /// The commit did not change the record.
     NoSuchChange,
@@ -176,6 +177,7 @@ fn taken(kind: Kind, field: &str) -> String {
 
 /// The errors of use cases.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The record does not exist, the actor may not see it, or it belongs to another tenant. The cases cannot be distinguished.
     #[error("{0} not found")]

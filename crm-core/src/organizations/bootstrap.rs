@@ -9,7 +9,7 @@ use std::{
 use crate::{
     engine::{
         access::BuiltInRole,
-        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+        draft::{Draft, Input, Pending, Step, Stop, fingerprint},
         runtime::Engine,
     },
     model::{
@@ -64,7 +64,7 @@ impl<'a> Bootstrap<'a> {
         let seal = seal_key(engine)?;
         let organization: Patch<Organization> = self.organization.into();
         let admin: Patch<User> = self.admin.into();
-        let asked = asked_for(&(organization.clone(), admin.clone()));
+        let asked = fingerprint(&(organization.clone(), admin.clone()));
         let pending: Pending<Record<User>> = Pending::new(
             engine,
             &Actor::system(tenant),
@@ -106,7 +106,7 @@ pub(crate) fn first_commit(
         (OrganizationFields::seal_key as usize, Value::text(seal)),
         (OrganizationFields::admin_ids as usize, Value::list([Value::Id(user)])),
     ];
-    draft.create(Kind::Organization, tenant, Sets::both(organization.sets(), &own), step)?;
+    draft.create(Kind::Organization, tenant, Input::both(organization.sets(), &own), step)?;
     let mut admin_role = Id::NIL;
     // Their grants are defined by the program and not stored.
     for built_in in BuiltInRole::ALL {
@@ -114,7 +114,7 @@ pub(crate) fn first_commit(
         let role: Patch<Role> =
             NewRole { key: built_in.key().into(), name: built_in.name().into(), ..NewRole::default() }.into();
         let own = [(RoleFields::is_builtin as usize, Value::Bool(true))];
-        draft.create(Kind::Role, id, Sets::both(role.sets(), &own), step)?;
+        draft.create(Kind::Role, id, Input::both(role.sets(), &own), step)?;
         if built_in == BuiltInRole::Admin {
             admin_role = id;
         }
@@ -122,10 +122,10 @@ pub(crate) fn first_commit(
     for new in [lead_pipeline(), deal_pipeline()] {
         let id = draft.new_id();
         let pipeline: Patch<Pipeline> = new.into();
-        draft.create(Pipeline::KIND, id, Sets::asked(pipeline.sets()), step)?;
+        draft.create(Pipeline::KIND, id, Input::user(pipeline.sets()), step)?;
     }
     let own = [(UserFields::role_ids as usize, Value::list([Value::Id(admin_role)]))];
-    let record = draft.create(Kind::User, user, Sets::both(admin.sets(), &own), step)?;
+    let record = draft.create(Kind::User, user, Input::both(admin.sets(), &own), step)?;
     draft.tie();
     Ok(vec![record])
 }

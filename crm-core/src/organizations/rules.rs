@@ -1,6 +1,5 @@
 //! The rules of organizations.
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         draft::{Draft, Step, Stop},
@@ -10,7 +9,7 @@ use crate::{
         error::Error,
         records::organization::Organization,
         schema::{Image, Record},
-        value::{Currency, fold},
+        value::{Currency, FaultCode, fold},
     },
 };
 

@@ -1,6 +1,5 @@
 //! The board of a pipeline: its stages as columns, each with a list of records.
 
-use crate::model::value::FaultCode;
 use crate::{
     deals::Deal,
     engine::{
@@ -16,7 +15,7 @@ use crate::{
         filter::Filter,
         records::pipeline::{Pipeline, Stage},
         schema::{Image, Record, RecordKind},
-        value::{Id, Kind},
+        value::{FaultCode, Id, Kind},
     },
 };
 

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::model::value::FaultCode;
 use crate::{
     deals::DealFields,
     engine::{
         collection::{Collection, hints_of, named, named_fields},
         definitions::Definitions,
-        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+        draft::{Draft, Input, Pending, Step, Stop, fingerprint},
     },
     model::{
         error::Error,
         records::pipeline::StageKind,
         schema::{Patch, Record, RecordKind},
-        value::{Id, Ref, Value},
+        value::{FaultCode, Id, Ref, Value},
     },
 };
 
@@ -84,7 +83,7 @@ pub(crate) fn move_to<K: RecordKind>(
     hints.push(record.into());
     let mut fields = named_fields::<K>(&sets);
     fields.push("stage_id".to_owned());
-    let asked = asked_for(&(id, stage.clone(), named::<K>(&sets)));
+    let asked = fingerprint(&(id, stage.clone(), named::<K>(&sets)));
     Pending::new(
         collection.engine,
         collection.actor,
@@ -114,5 +113,5 @@ pub(super) fn move_in(
     if image.at(DealFields::pipeline_id).as_id() != Some(pipeline) {
         sets.push((at("pipeline_id")?, Value::Id(pipeline)));
     }
-    draft.update(record, Sets::asked(&sets), step)
+    draft.update(record, Input::user(&sets), step)
 }

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::moves::{StageRef, move_in};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         collection::Collection,
-        draft::{Draft, Sets, Step, Stop},
+        draft::{Draft, Input, Step, Stop},
         jobs::{
             JobContext, JobHandler, Piece, Row, Verdict,
             lists::{self, List, still_fits},
@@ -23,7 +22,7 @@ use crate::{
             pipeline::{Pipeline, PipelineFields},
         },
         schema::Record,
-        value::{FieldValue, Id, Kind, Ref},
+        value::{FaultCode, FieldValue, Id, Kind, Ref},
     },
 };
 
@@ -44,16 +43,19 @@ struct Asked {
 #[serde(deny_unknown_fields)]
 struct Args {
     /// The pipeline of the stage to retire.
-    pipeline_id: Id,
+    #[serde(rename = "pipeline_id")]
+    pipeline: Id,
     /// The stage to retire.
-    stage_id: Id,
+    #[serde(rename = "stage_id")]
+    from: Id,
     /// The stage to move to.
-    to_stage_id: Id,
+    #[serde(rename = "to_stage_id")]
+    to: Id,
 }
 
 impl Args {
     fn filter(&self) -> Filter {
-        Filter::eq("stage_id", self.stage_id.to_string())
+        Filter::eq("stage_id", self.from.to_string())
     }
 }
 
@@ -106,8 +108,8 @@ impl JobHandler for Retire {
 
     fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
         let asked: Asked = read(args)?;
-        let (stage_id, to_stage_id) = close_stage(draft, &asked)?;
-        Ok(written(&Args { pipeline_id: asked.pipeline_id, stage_id, to_stage_id })?)
+        let (from, to) = close_stage(draft, &asked)?;
+        Ok(written(&Args { pipeline: asked.pipeline_id, from, to })?)
     }
 
     fn understands(&self, args: &Json, place: Option<&Json>) -> bool {
@@ -116,7 +118,7 @@ impl JobHandler for Retire {
 
     async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error> {
         let args: Args = read(cx.args())?;
-        let pipeline = cx.crm().collection::<Pipeline>(cx.actor()).get(args.pipeline_id).await?;
+        let pipeline = cx.crm().collection::<Pipeline>(cx.actor()).get(args.pipeline).await?;
         let kind = pipeline.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
         let sort = if kind == Kind::Deal { "close_date" } else { "created_at" };
         lists::next(cx, &[List { kind, filter: args.filter(), sort }], place).await
@@ -127,7 +129,7 @@ impl JobHandler for Retire {
         if !still_fits(draft, row.record, &args.filter())? {
             return Ok(Verdict::Unchanged);
         }
-        let to = StageRef::Id(args.to_stage_id);
+        let to = StageRef::Id(args.to);
         move_in(draft, row.record, &to, Vec::new(), Step::new("move_stage", None))?;
         Ok(Verdict::Changed)
     }
@@ -148,6 +150,6 @@ fn close_stage(draft: &mut Draft<'_>, asked: &Asked) -> Result<(Id, Id), Stop> {
     stage.retired = true;
     let closed = stage.id;
     let sets = [(PipelineFields::stages as usize, pipeline.stages.into_value())];
-    draft.update(Ref::new(Kind::Pipeline, *pipeline_id), Sets::asked(&sets), Step::new("retire_stage", None))?;
+    draft.update(Ref::new(Kind::Pipeline, *pipeline_id), Input::user(&sets), Step::new("retire_stage", None))?;
     Ok((closed, target))
 }

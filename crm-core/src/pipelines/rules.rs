@@ -1,6 +1,5 @@
 //! The rules of pipelines and their stages.
 
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -12,7 +11,7 @@ use crate::{
         filter::Filter,
         records::pipeline::{Pipeline, PipelineFields, PipelineKind, StageKind},
         schema::{Image, MAX_TEXT, Record, one_line},
-        value::{FieldValue as _, Kind, Ref, Value, fold, normalize_slug},
+        value::{FaultCode, FieldValue as _, Kind, Ref, Value, fold, normalize_slug},
     },
 };
 

@@ -1,10 +1,12 @@
 //! The rules of products.
 
 use super::record::{Product, ProductFields};
-use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{Rules, Settle},
-    model::{schema::Record, value::Decimal},
+    model::{
+        schema::Record,
+        value::{Decimal, FaultCode},
+    },
 };
 
 impl Rules for Product {

@@ -1,6 +1,5 @@
 //! The rules of custom property definitions.
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -15,7 +14,7 @@ use crate::{
             property::{Property, PropertyType},
         },
         schema::{Image, MAX_TEXT, Record, RecordKind as _, one_line},
-        value::{Kind, Value},
+        value::{FaultCode, Kind, Value},
     },
 };
 

@@ -1,9 +1,12 @@
 //! The rules of exchange rates.
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{ClaimsOf, Rules, Settle},
-    model::{records::rate::Rate, schema::Record, value::Decimal},
+    model::{
+        records::rate::Rate,
+        schema::Record,
+        value::{Decimal, FaultCode},
+    },
 };
 
 impl Rules for Rate {

@@ -7,7 +7,7 @@ use crate::{
     deals::DealFields,
     engine::{
         definitions::Definitions,
-        stages::gates::{self, Passage},
+        stages::gates::{self, Transition},
     },
     interactions::InteractionFields,
     leads::LeadFields,
@@ -17,7 +17,7 @@ use crate::{
         schema::{Image, common},
         value::{Kind, Time, Value},
     },
-    scoring::{Fact, Gain, On},
+    scoring::{Fact, On, WhatIf},
     tasks::TaskFields,
 };
 
@@ -42,7 +42,7 @@ pub(super) struct Situation<'a> {
 
 /// The outlook of a score.
 pub(super) struct Prospect {
-    pub(super) gains: Vec<Gain>,
+    pub(super) gains: Vec<WhatIf>,
     /// When a hot record ceases to be hot, if soon.
     pub(super) cools_at: Option<Time>,
 }
@@ -67,7 +67,7 @@ fn because(step: NextStep, reason: impl Into<String>, facts: Vec<Fact>) -> Recom
 }
 
 /// Adds a rule of the model, and the points it would yield, to a recommendation.
-fn by(gain: &Gain, recommendation: Recommendation) -> Recommendation {
+fn by(gain: &WhatIf, recommendation: Recommendation) -> Recommendation {
     Recommendation { gain: Some(gain.points), rule: Some(Arc::clone(&gain.rule)), ..recommendation }
 }
 
@@ -258,7 +258,7 @@ impl Situation<'_> {
             there.values[at] = Value::Id(stage.id);
         }
         let mut faults = Faults::new();
-        gates::check(Some(self.record), &there, Passage::Ordinary, self.definitions, self.now, &mut faults);
+        gates::check(Some(self.record), &there, Transition::Ordinary, self.definitions, self.now, &mut faults);
         let is_missing = |field: &&String| {
             faults.all().iter().any(|fault| fault.field == **field && fault.fault.code == "required_by_stage")
         };

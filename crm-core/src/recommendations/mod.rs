@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, draft::decide_only, listing::ListQuery, runtime::Engine},
     interactions::Interaction,
@@ -19,7 +18,7 @@ use crate::{
         error::Error,
         filter::Filter,
         schema::{Image, RecordKind as _, TypedField},
-        value::{Kind, Ref, Time, choices},
+        value::{FaultCode, Kind, Ref, Time, choices},
     },
     scoring::{self, Compiled, Fact, KINDS, Models as _, Needs, Reader},
     tasks::Task,

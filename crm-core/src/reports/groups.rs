@@ -10,7 +10,6 @@ use super::{
     read::{Row, value_at},
     table::Key,
 };
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{access::Access, definitions::Definitions},
@@ -19,7 +18,7 @@ use crate::{
         filter::Path,
         records::{pipeline::Pipeline, property::Property, team::TeamFields, user::UserFields},
         schema::{FieldType, Image, KindDecl, Record},
-        value::{Calendar, Date, Fault, Id, Kind, Value},
+        value::{Calendar, Date, Fault, FaultCode, Id, Kind, Value},
     },
 };
 

@@ -5,7 +5,7 @@
 //! | [`Reports::sales`] | won, lost, open; win rate; won value; sales cycles; cohorts; velocity | [`Figures`], [`Cycle`], [`Sums`] |
 //! | [`Reports::pipeline`] | open deals by stage: count, value, weighted value | [`OpenDeals`] |
 //! | [`Reports::ages`] | how long deals have been in a stage, on any day | [`AgeReport`] |
-//! | [`Reports::life`] | the funnel of leads or deals in a period: entries and exits of stages, conversion, time in stage, velocity, reasons | [`LifeReport`] |
+//! | [`Reports::funnel`] | the funnel of leads or deals in a period: entries and exits of stages, conversion, time in stage, velocity, reasons | [`FunnelReport`] |
 //!
 //! A deal is in a report if a grant of `deal.report` covers it and it is not archived; for leads, the permission is
 //! `lead.report`. Fields hidden from the actor by field rules do not exist in reports either. Sums are exact decimals,
@@ -19,8 +19,8 @@
 //! whole kind is read, at half a read unit for each 4 KB.
 
 mod ages;
+mod funnel;
 mod groups;
-mod life;
 mod money;
 mod pipeline;
 mod query;
@@ -39,8 +39,9 @@ use std::{
 };
 
 pub use ages::{AgeReport, OlderThan};
-pub use life::{
-    Ending, LifeQuery, LifeReport, Moment, Outcomes, Reason, StageLife, TimeInStage, TimeToWin, Velocity, WentTo,
+pub use funnel::{
+    Ending, FunnelQuery, FunnelReport, Moment, Outcomes, Reason, StageFunnel, StageTransition, TimeInStage, TimeToWin,
+    Velocity,
 };
 pub use money::{Amounts, MissingRate, RateUsed, Sums};
 pub use pipeline::{OpenDeals, OpenStage, PipelineReport};
@@ -49,7 +50,6 @@ pub use sales::{Cycle, Figures, SalesReport};
 pub use spread::Spread;
 pub use table::{Group, Key, Table};
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::{Access, Authority},
@@ -65,7 +65,7 @@ use crate::{
             user::UserFields,
         },
         schema::{FieldType, Record},
-        value::{Currency, Date, Id, Kind, Money, Time},
+        value::{Currency, Date, FaultCode, Id, Kind, Money, Time},
     },
 };
 use groups::{Dimension, Keys, Plan};

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::value::FaultCode;
 use crate::model::{
     error::Error,
     filter::{Filter, Op},
-    value::{Date, Id},
+    value::{Date, FaultCode, Id},
 };
 
 /// The grouping of deals.

@@ -365,8 +365,8 @@ fn the_life_of_deals_has_money_and_velocity() {
     const HOUR: i64 = 3_600_000_000;
     block_on(async {
         let ready = ready().await;
-        let query = LifeQuery::of(ready.deal_pipeline.id);
-        let report = ready.crm.reports(&ready.admin).life(&query).await.unwrap();
+        let query = FunnelQuery::of(ready.deal_pipeline.id);
+        let report = ready.crm.reports(&ready.admin).funnel(&query).await.unwrap();
         let velocity = &report.velocity;
         assert_eq!((velocity.open, velocity.won, velocity.lost, velocity.win_rate), (1, 3, 1, Some(0.75)));
         assert_eq!(velocity.won_value.in_base.as_ref().map(|value| value.sum), Some(407.into()));
@@ -382,9 +382,9 @@ fn the_life_of_deals_has_money_and_velocity() {
         assert_eq!(reasons[1].value.in_base.as_ref().map(|value| value.sum), Some(50.into()));
         // The first quarter: A and B. The outcomes of its cohort are followed beyond it.
         let quarter = query.from(Date::from_ymd(2025, 1, 1).unwrap()).until(Date::from_ymd(2025, 4, 1).unwrap());
-        let report = ready.crm.reports(&ready.admin).life(&quarter).await.unwrap();
+        let report = ready.crm.reports(&ready.admin).funnel(&quarter).await.unwrap();
         assert_eq!((report.velocity.won, report.velocity.lost, report.cohort.records), (1, 1, 2));
-        let team = ready.crm.reports(&ready.manager).life(&quarter).await.unwrap();
+        let team = ready.crm.reports(&ready.manager).funnel(&quarter).await.unwrap();
         assert_eq!(team.records, 4, "the outsider's is not the manager's to see");
     });
 }

@@ -1,6 +1,5 @@
 //! The rules of roles.
 
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -16,7 +15,7 @@ use crate::{
         error::Error,
         records::role::{Role, RoleFields},
         schema::{Image, Record, RecordKind as _, Section},
-        value::{Id, Kind},
+        value::{FaultCode, Id, Kind},
     },
 };
 

@@ -6,19 +6,18 @@ use serde::Serialize;
 
 use super::{
     compiled::{self, Compiled, Needs},
-    course::{Known, Reader},
     facts::Facts,
+    history::{Known, Reader},
     model::On,
     models::Models as _,
     record::{ScoringModel, ScoringModelFields},
     score::{Contribution, Fact, Score},
 };
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::{Access, Authority},
         definitions::Definitions,
-        draft::{Pending, Sets, asked_for, decide_only, read_history},
+        draft::{Input, Pending, decide_only, fingerprint, read_history},
         runtime::Engine,
     },
     model::{
@@ -26,7 +25,7 @@ use crate::{
         change,
         error::Error,
         schema::{Image, Record},
-        value::{FieldValue as _, Id, Kind, Ref, Time, Value},
+        value::{FaultCode, FieldValue as _, Id, Kind, Ref, Time, Value},
     },
 };
 
@@ -67,7 +66,7 @@ pub struct Moment {
 
 /// The score history of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Course {
+pub struct ScoreHistory {
     /// Model and version, such as `starter@3`.
     pub model: String,
     /// The total in thousandths from which the model considers a record hot.
@@ -155,7 +154,7 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// As [`Scoring::score`]; [`Error::Invalid`] for times out of order, or too many.
-    pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Course, Error> {
+    pub async fn course(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<ScoreHistory, Error> {
         let known = Known::By(query.known_at.unwrap_or(self.engine.clock.now()));
         self.course_of(record, moments, query, known).await
     }
@@ -164,7 +163,12 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// As [`Scoring::course`].
-    pub async fn course_as_it_was(&self, record: Ref, moments: &[Time], query: &ScoreQuery) -> Result<Course, Error> {
+    pub async fn course_as_it_was(
+        &self,
+        record: Ref,
+        moments: &[Time],
+        query: &ScoreQuery,
+    ) -> Result<ScoreHistory, Error> {
         self.course_of(record, moments, query, Known::Then).await
     }
 
@@ -174,7 +178,7 @@ impl<'a> Scoring<'a> {
         moments: &[Time],
         query: &ScoreQuery,
         known: Known,
-    ) -> Result<Course, Error> {
+    ) -> Result<ScoreHistory, Error> {
         let (_, definitions, now) = self.subject(record).await?;
         if moments.len() > MAX_MOMENTS {
             return Err(Error::invalid(
@@ -205,7 +209,7 @@ impl<'a> Scoring<'a> {
             told.push(Moment { at, points: compiled.points(&facts) });
         }
         let model = chosen.model.version_name(chosen.version);
-        Ok(Course { model, hot_threshold: compiled.hot_threshold, moments: told })
+        Ok(ScoreHistory { model, hot_threshold: compiled.hot_threshold, moments: told })
     }
 
     /// Activates a model for its kind in place of the active one, in one commit. The next sweeps score the records.
@@ -215,18 +219,25 @@ impl<'a> Scoring<'a> {
     pub fn activate(&self, model: Id) -> Pending<Record<ScoringModel>> {
         let record = Ref::new(Kind::ScoringModel, model);
         let active = ScoringModelFields::is_active as usize;
-        Pending::new(self.engine, self.actor, "activate", asked_for(&model), vec![record.into()], move |draft, step| {
-            let kind = Kind::from_value(draft.read(record)?.at(ScoringModelFields::kind)).ok();
-            let others = draft.cx.definitions.of::<ScoringModel>().filter(|other| {
-                other.id != model && other.kind == kind && other.is_active && other.archived_at.is_none()
-            });
-            let others: Vec<Ref> = others.map(|other| Ref::new(Kind::ScoringModel, other.id)).collect();
-            for other in others {
-                draft.update(other, Sets::asked(&[(active, Value::Bool(false))]), step)?;
-            }
-            draft.update(record, Sets::asked(&[(active, Value::Bool(true))]), step)?;
-            Ok(vec![record])
-        })
+        Pending::new(
+            self.engine,
+            self.actor,
+            "activate",
+            fingerprint(&model),
+            vec![record.into()],
+            move |draft, step| {
+                let kind = Kind::from_value(draft.read(record)?.at(ScoringModelFields::kind)).ok();
+                let others = draft.cx.definitions.of::<ScoringModel>().filter(|other| {
+                    other.id != model && other.kind == kind && other.is_active && other.archived_at.is_none()
+                });
+                let others: Vec<Ref> = others.map(|other| Ref::new(Kind::ScoringModel, other.id)).collect();
+                for other in others {
+                    draft.update(other, Input::user(&[(active, Value::Bool(false))]), step)?;
+                }
+                draft.update(record, Input::user(&[(active, Value::Bool(true))]), step)?;
+                Ok(vec![record])
+            },
+        )
     }
 
     /// The tenant's definitions, as they are.

@@ -7,20 +7,20 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    carry::{values_of, write_score},
     compiled::{self, Compiled},
-    course::Reader,
+    dirty_marks::{Next, mark_of},
     facts::Facts,
-    mark::{Next, mark_of},
+    history::Reader,
     models::Models as _,
     record::ScoringModel,
     score::Points,
     sweep_report::SweepReport,
+    write_back::{values_of, write_score},
 };
 use crate::{
     engine::{
         access::Authority,
-        draft::{Answer, Draft, Pending, Stop, asked_for},
+        draft::{Answer, Draft, Pending, Stop, fingerprint},
         runtime::Engine,
     },
     model::{
@@ -205,7 +205,7 @@ impl<'a> Ready<'a> {
     /// read.
     async fn commit(&self, scored: Vec<Scored>) -> Result<Settled, Error> {
         let hints = scored.iter().flat_map(|one| [one.record.into(), mark_of(one.record.id).into()]).collect();
-        let asked = asked_for(&scored.iter().map(|one| (one.record, one.versions.machine)).collect::<Vec<_>>());
+        let asked = fingerprint(&scored.iter().map(|one| (one.record, one.versions.machine)).collect::<Vec<_>>());
         let (version, now) = (self.version(), self.compiled.at);
         let pending: Pending<Settled> =
             Pending::new(self.engine, self.actor, "score", asked, hints, move |draft, _| {
@@ -250,7 +250,7 @@ pub(super) async fn settle_marks(
         return Ok(());
     }
     let hints = marks.iter().map(|(record, ..)| mark_of(record.id).into()).collect();
-    let asked = asked_for(&marks);
+    let asked = fingerprint(&marks);
     let pending: Pending<Settled> = Pending::new(engine, actor, "settle_mark", asked, hints, move |draft, _| {
         for (record, read, next) in &marks {
             settle_mark(draft, *record, *read, next)?;

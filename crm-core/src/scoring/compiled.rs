@@ -4,7 +4,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, ModelDefinition, On};
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{access::RoleSet, definitions::Definitions, typing::property_type},
@@ -13,7 +12,7 @@ use crate::{
         filter::{Compiler, Filter, Path, Predicate, PropertyTypes},
         records::pipeline::PipelineKind,
         schema::{FieldType, Section, common},
-        value::{Fault, Id, Kind, Time},
+        value::{Fault, FaultCode, Id, Kind, Time},
     },
 };
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{ask::Scoring, trial::Trial};
+use super::{ask::Scoring, backtest::Backtest};
 use crate::{
     engine::{
         collection::Collection,
@@ -36,7 +36,7 @@ impl Collection<'_, Job> {
     /// With a `key`, a second call with the same key returns the job of the first call, for 24 hours.
     ///
     /// # Errors
-    /// As [`Scoring::begin_trial`]; for the key as [`Collection::start`].
+    /// As [`Scoring::begin_backtest`]; for the key as [`Collection::start`].
     pub async fn try_model(&self, model: Id, key: Option<&str>) -> Result<Record<Job>, Error> {
         self.start(TRY_MODEL, written(&TryArgs { model_id: model })?, key).await
     }
@@ -44,7 +44,7 @@ impl Collection<'_, Job> {
 
 impl Job {
     /// Returns the result of a backtest so far; it is complete once the job is completed.
-    pub fn trial(&self) -> Option<Trial> {
+    pub fn trial(&self) -> Option<Backtest> {
         let data = self.product.as_ref().or(self.place.as_ref()).filter(|_| self.r#type == TRY_MODEL);
         data.and_then(|data| data.read().ok())
     }
@@ -63,12 +63,12 @@ impl JobHandler for TryModel {
     }
 
     fn begin(&self, draft: &mut Draft<'_>, args: &Json) -> Result<Json, Stop> {
-        Trial::begin(&draft.cx.access, read::<TryArgs>(args)?.model_id, draft.cx.now)?;
+        Backtest::begin(&draft.cx.access, read::<TryArgs>(args)?.model_id, draft.cx.now)?;
         Ok(args.clone())
     }
 
     fn understands(&self, args: &Json, place: Option<&Json>) -> bool {
-        read::<TryArgs>(args).is_ok() && place.is_none_or(|place| read::<Trial>(place).is_ok())
+        read::<TryArgs>(args).is_ok() && place.is_none_or(|place| read::<Backtest>(place).is_ok())
     }
 
     async fn next(&self, cx: &JobContext<'_>, place: Option<&Json>) -> Result<Piece, Error> {
@@ -76,11 +76,11 @@ impl JobHandler for TryModel {
         let scoring = Scoring::new(&cx.crm().engine, cx.actor());
         let trial = match place {
             Some(place) => read(place)?,
-            None => scoring.begin_trial(model).await?,
+            None => scoring.begin_backtest(model).await?,
         };
         let before = trial.scored;
         // As far as the time allows: the position is large, and each piece stores it.
-        let trial = scoring.go_on(model, trial, cx.until()).await?;
+        let trial = scoring.resume_backtest(model, trial, cx.until()).await?;
         let (scored, json) = (trial.scored - before, written(&trial)?);
         let piece = if trial.is_done() { Piece::done(Some(json)) } else { Piece::new(Vec::new(), json) };
         Ok(piece.counting(scored))
@@ -92,7 +92,10 @@ pub(super) use training::Train;
 
 #[cfg(feature = "predictive")]
 mod training {
-    use super::*;
+    use super::{
+        Collection, Deserialize, Draft, Error, Job, JobContext, JobHandler, Json, Piece, Record, Scoring, Serialize,
+        Stop, async_trait, read, written,
+    };
     use crate::{
         model::{
             access::{Action, Permission},

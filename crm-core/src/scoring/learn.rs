@@ -17,9 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     ask::Scoring,
     compiled::Needs,
-    course::{Known, Reader},
+    history::{Known, Reader},
 };
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
@@ -37,7 +36,7 @@ use crate::{
         records::{job::JobFields, pipeline::StageKind},
         schema::{FieldType, Image, KindDecl, Section, common},
         store::{Got, Want},
-        value::{Currency, Id, Kind, Ref, Time, Value},
+        value::{Currency, FaultCode, Id, Kind, Ref, Time, Value},
     },
     predict::{self, AfterOutcome, Cell, Model, Options, Order, Report, TableBuilder, TrainError},
 };
@@ -332,7 +331,7 @@ fn features(decl: &KindDecl, definitions: &Definitions, access: &Access<'_>) -> 
     let mut all = Vec::new();
     for (at, field) in decl.fields.iter().enumerate() {
         let told = field.marks.personal || field.marks.secret || OF_THE_OUTCOME.contains(&field.name);
-        if field.section != Section::Person
+        if field.section != Section::User
             || told
             || at < common::COUNT
             || access.roles().is_hidden(decl.kind, field.name)

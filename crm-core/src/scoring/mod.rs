@@ -8,13 +8,13 @@
 //! |---|---|
 //! | `model` | a model as data, and the starter model |
 //! | `compiled` | a compiled model, with validation |
-//! | `facts`, `course` | the facts of a score, now and at any past time |
-//! | `evaluate`, `score`, `gains` | from facts to points, contributions, and possible gains |
+//! | `facts`, `history` | the facts of a score, now and at any past time |
+//! | `evaluate`, `score`, `what_if` | from facts to points, contributions, and possible gains |
 //! | `models` | the tenant's models, as part of its definitions |
-//! | `ask`, `trial` | the use cases: a score, the score history; backtesting a model before it is activated |
+//! | `ask`, `backtest` | the use cases: a score, the score history; backtesting a model before it is activated |
 //! | `jobs` | backtesting and training as jobs |
 //! | `learn` | a model trained on the tenant's own outcomes, and its predictions |
-//! | `mark`, `sweeper`, `batch`, `sweep_report`, `carry` | keeping the scores on records up to date |
+//! | `dirty_marks`, `sweeper`, `batch`, `sweep_report`, `write_back` | keeping the scores on records up to date |
 //!
 //! **In the commit and after it.** A record is scored in the commit that creates it, when it has no events yet. Every
 //! later commit that changes what the active model reads marks the record as due, in the same commit, so that nothing
@@ -24,17 +24,16 @@
 //! (`became_hot`, `cooled_down`, `grade_changed`).
 
 mod ask;
+mod backtest;
 mod batch;
-mod carry;
 mod compiled;
-mod course;
+mod dirty_marks;
 mod evaluate;
 mod facts;
-mod gains;
+mod history;
 mod jobs;
 #[cfg(feature = "predictive")]
 mod learn;
-mod mark;
 mod model;
 mod models;
 mod record;
@@ -43,13 +42,14 @@ mod rules;
 mod score;
 mod sweep_report;
 mod sweeper;
-mod trial;
+mod what_if;
+mod write_back;
 
-pub use ask::{Course, Moment, ScoreQuery, Scoring};
+pub use ask::{Moment, ScoreHistory, ScoreQuery, Scoring};
+pub use backtest::{BAR, Backtest, Histogram, MAX_OUTCOMES, Next, Ranking};
 pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
-pub(crate) use course::Reader;
 pub use facts::Facts;
-pub use gains::Gain;
+pub(crate) use history::Reader;
 #[cfg(feature = "predictive")]
 pub use learn::{Learned, Likelihood, MAX_ROWS, Reason};
 pub use model::{Axis, Behavior, Decay, Event, GradeMatrix, Group, Limit, ModelDefinition, On, Rule};
@@ -58,13 +58,13 @@ pub use record::{NewScoringModel, ScoringModel, ScoringModelFields, ScoringModel
 pub use score::{Contribution, Fact, Points, Score, Source};
 pub use sweep_report::{SweepAllReport, SweepReport};
 pub use sweeper::Sweeper;
-pub use trial::{BAR, Histogram, MAX_OUTCOMES, Next, Ranking, Trial};
+pub use what_if::WhatIf;
 
 pub(crate) fn system() -> crate::engine::system::System {
     let system = crate::engine::system::System::new("scoring")
         .kinds(&[crate::model::value::Kind::ScoringModel, crate::model::value::Kind::Rescoring])
         .grants(|_| crate::engine::access::built_in::shared(crate::model::value::Kind::ScoringModel))
-        .hook(mark::Marks)
+        .hook(dirty_marks::Marks)
         .hides(models::hidden_scores)
         .background(sweeper::Sweep)
         .job(jobs::TryModel);

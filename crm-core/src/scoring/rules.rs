@@ -1,10 +1,9 @@
 //! The rules of scoring models: their definition is valid, and at most one per kind is active.
 
 use super::{compiled, record::ScoringModel};
-use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{ClaimsOf, Rules, Settle},
-    model::{error::FieldFault, schema::Record},
+    model::{error::FieldFault, schema::Record, value::FaultCode},
 };
 
 /// The maximum number of characters of a key: a score names it together with a version in 64 characters.

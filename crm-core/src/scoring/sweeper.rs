@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use super::{
     batch::{BATCH, Due, MARK_TRIES, Ready, Settled, settle_marks},
     compiled::KINDS,
-    mark::{Next, mark_due, mark_of},
+    dirty_marks::{Next, mark_due, mark_of},
     models::Models as _,
     record::ScoringModel,
     sweep_report::{SweepAllReport, SweepReport},
@@ -26,7 +26,7 @@ use crate::{
     engine::{
         access::{Access, Authority},
         collection::Collection,
-        draft::{Pending, asked_for},
+        draft::{Pending, fingerprint},
         followers::{micros, reason},
         listing::{self, ListQuery},
         runtime::Engine,
@@ -386,7 +386,7 @@ impl<'a> Sweeper<'a> {
         for records in records.chunks(BATCH) {
             let records = records.to_vec();
             let hints = records.iter().map(|record| mark_of(record.id).into()).collect();
-            let asked = asked_for(&records);
+            let asked = fingerprint(&records);
             let pending: Pending<Settled> =
                 Pending::new(self.engine, actor, "mark_due", asked, hints, move |draft, _| {
                     let now = draft.cx.now;

@@ -1,7 +1,6 @@
 //! The rules of tasks.
 
 use super::record::{Task, TaskStatus};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -9,7 +8,7 @@ use crate::{
     },
     model::{
         schema::{MAX_TEXT, Record, one_line},
-        value::{Id, Time},
+        value::{FaultCode, Id, Time},
     },
 };
 

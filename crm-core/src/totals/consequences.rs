@@ -13,7 +13,7 @@ use super::sums::linking;
 use crate::{
     deals::{Deal, DealFields},
     engine::{
-        draft::{Answer, Draft, Pending, Step, Stop, asked_for},
+        draft::{Answer, Draft, Pending, Step, Stop, fingerprint},
         listing::{self, ListQuery},
         runtime::Engine,
     },
@@ -103,7 +103,7 @@ impl Consequence {
     pub(super) async fn follow(&self, engine: &Arc<Engine>, actor: &Actor, record: Ref) -> Result<(), Error> {
         let what = self.what;
         let action = if matches!(what, What::Restaged { .. }) { "follow_stage" } else { FOLLOW_ARCHIVED };
-        let asked = asked_for(&(record, action));
+        let asked = fingerprint(&(record, action));
         let pending: Pending<Followed> =
             Pending::new(engine, actor, action, asked, vec![record.into()], move |draft, step| {
                 let Some(found) = draft.peek(record)? else { return Ok(Vec::new()) };
@@ -161,7 +161,7 @@ fn come_back(draft: &mut Draft<'_>, task: &Image, of: Ref, step: Step) -> Result
         return Ok(());
     }
     let history = draft.history(task.reference())?;
-    let last = history.iter().rfind(|change| change.group == Group::Person);
+    let last = history.iter().rfind(|change| change.group == Group::User);
     if last.is_none_or(|change| &*change.action != FOLLOW_ARCHIVED) {
         return Ok(());
     }

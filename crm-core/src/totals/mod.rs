@@ -32,14 +32,13 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::model::value::FaultCode;
 use crate::{
     crm::Crm,
     deals::Deal,
     engine::{
         access::Access,
         collection::Collection,
-        draft::{Answer, Pending, asked_for},
+        draft::{Answer, Pending, fingerprint},
         followers::{Followed, Follower, Run, drive, follow, micros},
         runtime::Engine,
     },
@@ -49,7 +48,7 @@ use crate::{
         error::Error,
         schema::Image,
         store::{FeedPlace, Got, Want},
-        value::{Id, Kind, Ref},
+        value::{FaultCode, Id, Kind, Ref},
     },
     reports::{MissingRate, Reader},
 };
@@ -314,7 +313,7 @@ async fn compute(engine: &Arc<Engine>, books: &mut Books<'_>, record: Ref) -> Re
             return Ok(Some(Recomputed { written: false, without_rate, out_of_range }));
         }
         let read = image.versions.machine;
-        let asked = asked_for(&(record, read));
+        let asked = fingerprint(&(record, read));
         let hints = vec![record.into()];
         let pending: Pending<Written> =
             Pending::new(engine, books.reader.actor, "compute_totals", asked, hints, move |draft, _| {

@@ -1,10 +1,9 @@
 //! Deactivating users with a handover of their records, and activating them again.
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         collection::Collection,
-        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+        draft::{Draft, Input, Pending, Step, Stop, fingerprint},
     },
     model::{
         error::Error,
@@ -13,7 +12,7 @@ use crate::{
             user::{User, UserFields},
         },
         schema::Record,
-        value::{Id, Kind, Ref, Value},
+        value::{FaultCode, Id, Kind, Ref, Value},
     },
 };
 
@@ -47,7 +46,7 @@ impl Collection<'_, User> {
     pub(crate) fn set_active(&self, id: Id, active: bool, handover: Handover) -> Pending<Record<User>> {
         let record = Ref::new(Kind::User, id);
         let action = if active { "activate" } else { "deactivate" };
-        let asked = asked_for(&(id, handover));
+        let asked = fingerprint(&(id, handover));
         Pending::new(
             self.engine,
             self.actor,
@@ -81,5 +80,5 @@ pub(crate) fn set_active(
         }
     }
     let own = [(UserFields::is_active as usize, Value::Bool(active))];
-    draft.update(Ref::new(Kind::User, id), Sets::own(&own), step)
+    draft.update(Ref::new(Kind::User, id), Input::system(&own), step)
 }

@@ -9,7 +9,7 @@ use crate::{
     catalog,
     engine::{
         collection::Collection,
-        draft::{Draft, Sets, Step, Stop},
+        draft::{Draft, Input, Step, Stop},
         jobs::{
             JobContext, JobHandler, Piece, Row, Verdict,
             lists::{self, List, still_fits},
@@ -115,7 +115,7 @@ impl JobHandler for Deactivate {
         let field = if record.kind == Kind::Task { "assignee_id" } else { "owner_id" };
         let at = catalog::decl(record.kind).position(field).ok_or(Stop::not_found(record.kind))?;
         let sets = args.transfer_to.map(|to| (at, Value::Id(to)));
-        draft.update(record, Sets::asked(sets.as_slice()), Step::new("hand_over", None))?;
+        draft.update(record, Input::user(sets.as_slice()), Step::new("hand_over", None))?;
         Ok(Verdict::Changed)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     engine::{
         collection::{Collection, hints_of, named, named_fields},
-        draft::{Draft, Pending, Sets, Step, Stop, asked_for},
+        draft::{Draft, Input, Pending, Step, Stop, fingerprint},
     },
     model::{
         access::{Action, Permission},
@@ -34,7 +34,7 @@ impl Collection<'_, User> {
         let mut hints = hints_of::<User>(&sets);
         hints.extend(me.map(|id| Ref::new(Kind::User, id).into()));
         let fields = named_fields::<User>(&sets);
-        let asked = asked_for(&(me, named::<User>(&sets)));
+        let asked = fingerprint(&(me, named::<User>(&sets)));
         let pending = Pending::new(self.engine, self.actor, "update_me", asked, hints, move |draft, step| {
             change_me(draft, me, &sets, step).map(|record| vec![record])
         });
@@ -58,6 +58,6 @@ fn change_me(draft: &mut Draft<'_>, me: Option<Id>, sets: &[(usize, Value)], ste
         return Err(Stop::not_found(Kind::User));
     }
     let after = before.as_ref().clone();
-    draft.write(Some(&before), after, Sets::asked(sets), step)?;
+    draft.write(Some(&before), after, Input::user(sets), step)?;
     Ok(record)
 }

@@ -1,7 +1,6 @@
 //! The effects of a write of a user on permissions: which roles and teams the actor may assign, the last administrator,
 //! sessions.
 
-use crate::model::value::FaultCode;
 use crate::{
     auth::records::credentials::next_generation,
     engine::{
@@ -16,7 +15,7 @@ use crate::{
         error::Error,
         records::{organization::OrganizationFields, user::UserFields},
         schema::{Image, common},
-        value::{Id, Kind, Ref, Value},
+        value::{FaultCode, Id, Kind, Ref, Value},
     },
 };
 

@@ -1,7 +1,6 @@
 //! The rules of users.
 
 use super::rights;
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::escalation::hold_own_rights,
@@ -13,7 +12,7 @@ use crate::{
         error::Faults,
         records::user::{User, UserFields},
         schema::{Image, Record, common},
-        value::{Id, Time},
+        value::{FaultCode, Id, Time},
     },
 };
 

@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use crm_core::{
     Crm, MemoryStore,
     access::Actor,
-    ambient::RandomIds,
     auth::{
-        Argon2Cost, Auth, AuthError, Letter, Mail, MailError, Mailer, Policy, Secret, SignIn, SignedIn, Work, Worker,
+        Argon2Cost, Auth, AuthError, Email, HashingTask, Mail, MailError, Mailer, PasswordHasher, Policy, Secret,
+        SignIn, SignedIn,
     },
     catalog,
     change::Origin,
     filter::Predicate,
+    ids::RandomIds,
     listing::ListQuery,
     organizations::NewOrganization,
     schema::Record,
@@ -34,8 +35,8 @@ pub const OTHER: &str = "the pond behind the barn";
 pub struct CountingWorker(pub Arc<AtomicUsize>);
 
 #[async_trait]
-impl Worker for CountingWorker {
-    async fn run(&self, work: Work) {
+impl PasswordHasher for CountingWorker {
+    async fn run(&self, work: HashingTask) {
         self.0.fetch_add(1, Ordering::SeqCst);
         work();
     }
@@ -43,13 +44,13 @@ impl Worker for CountingWorker {
 
 /// Captures emails.
 #[derive(Clone, Default)]
-pub struct Letters {
+pub struct Emails {
     pub letters: Arc<Mutex<Vec<Mail>>>,
     pub pretended: Arc<AtomicUsize>,
 }
 
 #[async_trait]
-impl Mailer for Letters {
+impl Mailer for Emails {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
         self.letters.lock().unwrap().push(mail);
         Ok(())
@@ -65,7 +66,7 @@ pub struct Scene {
     pub crm: Crm,
     pub policy: Policy,
     pub worker: CountingWorker,
-    pub mails: Letters,
+    pub mails: Emails,
     pub admin: SignedIn,
 }
 
@@ -90,7 +91,7 @@ impl Scene {
     pub async fn over(store: MemoryStore, way: impl Fn(&MemoryStore) -> Arc<dyn Store>, slug: &str) -> Self {
         let clock = TestClock::at("2026-01-05T09:00:00Z");
         let crm = Crm::builder_shared(way(&store)).clock(clock.clone()).ids(RandomIds::default()).build();
-        let (worker, mails) = (CountingWorker::default(), Letters::default());
+        let (worker, mails) = (CountingWorker::default(), Emails::default());
         let policy = Policy {
             argon2: Argon2Cost { memory_kib: 16, passes: 1, lanes: 1 },
             worker: Arc::new(worker.clone()),
@@ -130,7 +131,7 @@ impl Scene {
     }
 
     /// The last email sent.
-    pub fn letter(&self) -> Letter {
+    pub fn letter(&self) -> Email {
         match self.mails.letters.lock().unwrap().last().expect("a letter") {
             Mail::Invitation(letter) | Mail::PasswordReset(letter) => letter.clone(),
         }

@@ -288,7 +288,7 @@ fn every_field_that_people_write_is_logged() {
         leads.update(world.lead.id, patch).await.unwrap();
         let change = leads.history(world.lead.id).await.unwrap().pop().unwrap();
         let decl = crm_core::catalog::decl(Kind::Lead);
-        for field in decl.fields.iter().filter(|field| field.section == crm_core::schema::Section::Person) {
+        for field in decl.fields.iter().filter(|field| field.section == crm_core::schema::Section::User) {
             if !["pipeline_id", "properties"].contains(&field.name) {
                 assert!(change.field(field.name).is_some(), "{} is not logged", field.name);
             }

@@ -20,6 +20,7 @@ use crm_core::{
     testing::{CountedIds, Ready},
     users::Handover,
     value::{Id, Kind, Ref, Time},
+    worker::Round,
 };
 use serde_json::{Value as Json, json};
 
@@ -596,7 +597,7 @@ fn the_worker_finds_what_is_due_of_all_tenants_and_nothing_costs_two_reads() {
             assert_eq!((job.status, job.done), (JobStatus::Completed, 30), "{:?}", job.failure);
         }
         let before = world.store.faults().calls();
-        assert_eq!(crm.resume_jobs(later(60)).await.unwrap(), Default::default());
+        assert_eq!(crm.resume_jobs(later(60)).await.unwrap(), Round::default());
         assert_eq!(world.store.faults().calls() - before, 2);
     });
 }

@@ -7,7 +7,7 @@ use crm_core::{
     leads::NewLead,
     properties::{NewProperty, PropertyType},
     rates::NewRate,
-    reports::{GroupBy, LifeQuery, PipelineQuery, SalesQuery},
+    reports::{FunnelQuery, GroupBy, PipelineQuery, SalesQuery},
     value::{Currency, Date, Decimal, Id, Kind, Money, Value},
 };
 use serde_json::json;
@@ -108,7 +108,7 @@ fn a_value_out_of_range_is_left_out_of_the_report_and_told() {
         assert_eq!((report.overall.won, value.out_of_range), (3, 1));
         assert_eq!(value.in_base.as_ref().map(|all| (all.n, all.sum)), Some((2, dec("3"))));
         assert_eq!(report.rates[0].amounts, 1);
-        let life = reports.life(&LifeQuery::of(world.deal_pipeline.id)).await.unwrap();
+        let life = reports.funnel(&FunnelQuery::of(world.deal_pipeline.id)).await.unwrap();
         assert_eq!(life.velocity.won_value, *value);
         assert_eq!(life.reasons.unwrap()[0].value.out_of_range, 1);
     });

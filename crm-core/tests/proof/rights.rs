@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crm_core::{
     Crm, Error, MemoryStore,
     access::{Action, Actor, FieldRule, Grant, Permission, Scope},
-    ambient::RandomIds,
     auth::NewKey,
     companies::{CompanyPatch, NewCompany},
+    ids::RandomIds,
     leads::NewLead,
     listing::ListQuery,
     organizations::{OrganizationPatch, OrganizationStatus},

@@ -12,7 +12,7 @@ use std::{
 use crm_core::{
     Error, MemoryStore,
     access::{Action, Actor, FieldAccess, FieldRule, Grant, Scope},
-    ambient::Clock,
+    clock::Clock,
     pipelines::{NewPipeline, Pipeline, Stage},
     roles::{NewRole, Role},
     schema::Record,

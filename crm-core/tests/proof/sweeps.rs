@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use crm_core::{
     Crm, Error,
-    ambient::{Clock as _, IdSource as _},
+    clock::Clock as _,
     companies::{CompanyPatch, NewCompany},
     contacts::{ContactPatch, NewContact},
     deals::{Deal, DealPatch, NewDeal},
     filter::{Filter, Op},
+    ids::IdSource as _,
     interactions::{Direction, NewInteraction},
     leads::{LeadPatch, NewLead},
     properties::{NewProperty, PropertyType},

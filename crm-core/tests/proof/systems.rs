@@ -137,7 +137,7 @@ fn a_job_of_the_embedders_own_is_told_in_the_log_by_its_name() {
         let job = crm.jobs(&world.admin).start("acme.rename", json!({"name": "Eve"}), None).await.unwrap();
         assert!(crm.worker().run(std::time::Duration::from_mins(1)).await.failed().next().is_none());
         let job = crm.jobs(&world.admin).get(job.id).await.unwrap();
-        assert_eq!((job.status, job.done), (JobStatus::Completed, 1));
+        assert_eq!((job.status, job.done), (JobStatus::Completed, 2));
         let last = crm.leads(&world.admin).history(lead).await.unwrap().pop().unwrap();
         assert_eq!((last.action.as_ref(), last.by), ("acme.rename", world.admin.user()));
         assert_eq!(crm.leads(&world.admin).get(lead).await.unwrap().name, "Eve");

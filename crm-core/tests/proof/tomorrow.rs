@@ -84,11 +84,11 @@ async fn write_claiming(world: &World, record: Ref, field: &str, value: Value, c
             .collect(),
         _ => vec![FieldChange { field: field.to_owned().into(), old, new: value }],
     };
-    let changes = if group == Group::Person && before.decl.fields[at].is_logged() {
+    let changes = if group == Group::User && before.decl.fields[at].is_logged() {
         after.versions.person += 1;
         change.version = after.versions.person;
         vec![change]
-    } else if group == Group::Person {
+    } else if group == Group::User {
         panic!("derived with another")
     } else {
         after.versions.machine += 1;

@@ -174,7 +174,7 @@ impl Staff {
     ///
     /// They are invited like any user; the invitation emails are captured here.
     pub(super) async fn let_in(&self, crm: &Crm, admin: &Actor, policy: &Policy) -> Result<(), AuthError> {
-        let letters = Arc::new(Letters::default());
+        let letters = Arc::new(Emails::default());
         let policy = Policy { mailer: Arc::clone(&letters) as Arc<dyn Mailer>, ..policy.clone() };
         let auth = crm.auth(&policy);
         let invited = POSTS.iter().zip(&self.ids).filter(|(post, id)| post.signs_in && Some(**id) != admin.user());
@@ -215,16 +215,16 @@ impl std::fmt::Debug for Staff {
 
 /// Captures the token of the last email.
 #[derive(Default)]
-struct Letters(Mutex<Option<Secret>>);
+struct Emails(Mutex<Option<Secret>>);
 
-impl Letters {
+impl Emails {
     fn take(&self) -> Option<Secret> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 #[async_trait]
-impl Mailer for Letters {
+impl Mailer for Emails {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
         let (Mail::Invitation(letter) | Mail::PasswordReset(letter)) = mail;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(letter.ticket);

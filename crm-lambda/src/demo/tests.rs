@@ -200,7 +200,7 @@ fn what_happened_lies_in_the_half_year_before_now_and_in_order() {
         let now: Time = NOWS[0].parse().unwrap();
         let changes = demo.changes().await;
         let of_work = [Kind::Lead, Kind::Deal, Kind::Company, Kind::Contact, Kind::Interaction, Kind::Task, Kind::Note];
-        let by_people = changes.iter().filter(|change| change.group == Group::Person);
+        let by_people = changes.iter().filter(|change| change.group == Group::User);
         let work = by_people.filter(|change| of_work.contains(&change.record.kind));
         let mut first = now;
         for change in work {
@@ -312,7 +312,7 @@ fn it_takes_few_commits() {
         let demo = Demo::of(5, NOWS[0]).await;
         let changes = demo.changes().await;
         // Scores are written one by one, after all other writes.
-        let by_people = changes.iter().filter(|change| change.group == Group::Person);
+        let by_people = changes.iter().filter(|change| change.group == Group::User);
         let commits: BTreeSet<Id> = by_people.map(|change| change.commit).collect();
         assert!(changes.len() > 2000, "{}", changes.len());
         assert!(commits.len() < 400, "{} commits for {} changes", commits.len(), changes.len());

@@ -95,7 +95,7 @@ fn view_of(decl: &KindDecl) -> Schema {
 /// The fields of a kind that a caller can set.
 fn input_of(decl: &KindDecl) -> ObjectBuilder {
     let closed = object().additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)));
-    let fields = decl.fields.iter().filter(|field| field.section == Section::Person);
+    let fields = decl.fields.iter().filter(|field| field.section == Section::User);
     fields.fold(closed, |whole, field| whole.property(field.name, or_null(schema_of(decl.kind, field))))
 }
 
@@ -114,7 +114,7 @@ fn must_be_given(kind: Kind, field: &FieldDecl) -> bool {
         Kind::Property => field.name == "kind",
         _ => false,
     };
-    field.marks.required && field.section == Section::Person && field.made_of.is_empty() && !is_filled
+    field.marks.required && field.section == Section::User && field.derived_from.is_empty() && !is_filled
 }
 
 /// The named schemas of all kinds.

@@ -10,8 +10,8 @@ use utoipa::openapi::schema::AdditionalProperties;
 use super::{
     records::kind_view,
     schemas::{
-        Item, any, array, boolean, choice, decimal, described, either, integer, map_of, members, object, open, or_null,
-        reference, text, time, uuid,
+        Item, any, any_of, array, boolean, choice, decimal, described, either, integer, map_of, members, object, open,
+        or_null, reference, text, time, uuid,
     },
 };
 
@@ -128,7 +128,7 @@ pub(super) fn all() -> Vec<(String, Item)> {
         (
             "FaultCode",
             described(
-                either([choice(FaultCode::ALL.iter().map(FaultCode::as_str)), text()]),
+                any_of([choice(FaultCode::ALL.iter().map(FaultCode::as_str)), text()]),
                 "A stable name of a fault of the input: one of these, or one of a rule of the deployment's own.",
             ),
         ),

@@ -13,7 +13,7 @@ use crm_core::{
     deals::Deal,
     leads::Lead,
     schema::RecordKind,
-    scoring::{BAR, Histogram, Trial},
+    scoring::{BAR, Backtest, Histogram},
     value::{Kind, Ref, Time},
 };
 use utoipa::openapi::HttpMethod;
@@ -144,7 +144,7 @@ async fn trial(
 }
 
 /// The bars of both histograms, those between them included.
-fn bins(trial: &Trial) -> Bins {
+fn bins(trial: &Backtest) -> Bins {
     let bars = || trial.before.keys().chain(trial.after.keys()).copied();
     let (Some(low), Some(high)) = (bars().min(), bars().max()) else { return Bins::default() };
     let edges: Vec<i64> = (0..=(high - low) / BAR + 1).map(|step| low + step * BAR).collect();
@@ -155,7 +155,7 @@ fn bins(trial: &Trial) -> Bins {
 
 async fn life(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
     let query = reports::life_query(&app, &caller, params).await?;
-    let report = app.crm().reports(&caller.actor).life(&query).await.map_err(Problem::of_query)?;
+    let report = app.crm().reports(&caller.actor).funnel(&query).await.map_err(Problem::of_query)?;
     let options = StageTimesOptions {
         title: format!("Time of {} in stage: median and quartiles", report.kind.plural()),
         ..StageTimesOptions::default()

@@ -120,7 +120,7 @@ impl Function {
         let done = match command {
             "migrate" => migrate(setting, store).await.map_err(not_done)?,
             "sweep" => {
-                use crm_core::ambient::{Clock as _, SystemClock};
+                use crm_core::clock::{Clock as _, SystemClock};
                 let removed = store.sweep(SystemClock.now()).await.map_err(|error| failed("Store", &error))?;
                 format!("{removed} expired keys, throttles and sessions were removed")
             }

@@ -8,7 +8,7 @@ use aws_sdk_sesv2::{
     error::DisplayErrorContext,
     types::{Body, Content, Destination, EmailContent, Message},
 };
-use crm_core::auth::{Letter, Mail, MailError, Mailer};
+use crm_core::auth::{Email, Mail, MailError, Mailer};
 
 /// The minimum duration of a delivery, whether or not an email is sent: longer than SES usually takes, so that the
 /// duration does not reveal whether one was sent.
@@ -24,7 +24,7 @@ const fn purpose(mail: &Mail) -> (&'static str, &'static str) {
     }
 }
 
-const fn letter(mail: &Mail) -> &Letter {
+const fn letter(mail: &Mail) -> &Email {
     match mail {
         Mail::Invitation(letter) | Mail::PasswordReset(letter) => letter,
     }
@@ -41,7 +41,7 @@ fn plain(name: &str) -> String {
 /// The page with the token behind a `#`, which browsers do not send to servers or logs.
 fn link_to(page: &str, mail: &Mail) -> String {
     let (what, _) = purpose(mail);
-    let Letter { ticket, slug, .. } = letter(mail);
+    let Email { ticket, slug, .. } = letter(mail);
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     pairs.append_pair(what, ticket.expose());
     if let Some(slug) = slug {
@@ -59,7 +59,7 @@ pub struct ConsoleMailer {
 
 impl ConsoleMailer {
     fn text(&self, mail: &Mail) -> String {
-        let Letter { to, name, organization, ticket, expires_at, .. } = letter(mail);
+        let Email { to, name, organization, ticket, expires_at, .. } = letter(mail);
         let (what, route) = purpose(mail);
         let how = match &self.link {
             Some(page) => link_to(page, mail),
@@ -93,7 +93,7 @@ impl SesMailer {
     }
 
     fn words(&self, mail: &Mail) -> (String, String) {
-        let Letter { name, organization, expires_at, .. } = letter(mail);
+        let Email { name, organization, expires_at, .. } = letter(mail);
         let (name, organization, link) = (plain(name), plain(organization), link_to(&self.link, mail));
         let (subject, why, else_) = match mail {
             Mail::Invitation(_) => (
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn mail() -> Mail {
-        Mail::PasswordReset(Letter {
+        Mail::PasswordReset(Email {
             to: "ada@example.com".into(),
             name: "Ada\r\nBcc: all@example.com\u{202E}".into(),
             organization: "Acme\u{1b}[2J".into(),

@@ -13,18 +13,18 @@ mod jwks;
 pub mod lambda;
 pub mod logs;
 mod mail;
+mod password_hasher;
 pub mod secrets;
 mod settings;
 pub mod start;
 pub mod stores;
-mod worker;
 
 pub use environment::{Environment, Fault, Faults, Program, VARIABLES, Variable};
 pub use jwks::HttpJwks;
 pub use mail::{ConsoleMailer, SesMailer};
+pub use password_hasher::BlockingPool;
 pub use settings::{LogFormat, MailerSetting, Settings, SignInSetting, StoreSetting};
 pub use start::{StartError, Started, start};
-pub use worker::BlockingPool;
 
 /// Region and credentials, as the AWS SDK finds them: in the environment, a profile, or the role of the machine.
 async fn aws_config() -> aws_config::SdkConfig {

@@ -86,7 +86,7 @@ fn check(transaction: &WriteTransaction, commit: &Commit) -> Result<(), Failure>
 fn fits(write: &Write, stored: Option<Versions>) -> bool {
     match (&write.before, stored) {
         (None, None) => true,
-        (Some(before), Some(stored)) => [Group::Person, Group::Machine]
+        (Some(before), Some(stored)) => [Group::User, Group::Machine]
             .into_iter()
             .all(|group| !write.writes(group) || before.versions.of(group) == stored.of(group)),
         _ => false,

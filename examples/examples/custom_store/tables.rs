@@ -182,7 +182,7 @@ impl Row {
     /// Applies a write to the groups it contains.
     pub fn write(&mut self, write: &Write) {
         for (field, value) in write.after.decl.fields.iter().zip(&write.after.values) {
-            let group = if field.section == Section::Machine { Group::Machine } else { Group::Person };
+            let group = if field.section == Section::Machine { Group::Machine } else { Group::User };
             match value {
                 _ if !write.writes(group) => {}
                 Value::NotLoaded => {} // a long text that was not read is not written
@@ -190,7 +190,7 @@ impl Row {
                 value => drop(self.values.insert(field.name.to_owned(), value.clone())),
             }
         }
-        if write.writes(Group::Person) {
+        if write.writes(Group::User) {
             self.versions.person = write.after.versions.person;
         }
         if write.writes(Group::Machine) {

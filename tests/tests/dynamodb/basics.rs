@@ -360,7 +360,7 @@ async fn history_log_and_stage_moves_are_in_order_both_ways() {
     assert!(page.more);
     let last = &page.changes[1];
     moves.after =
-        Some(LogPosition { time: last.occurred_at, record: last.record, group: Group::Person, version: last.version });
+        Some(LogPosition { time: last.occurred_at, record: last.record, group: Group::User, version: last.version });
     let page = store.stage_moves(&moves).await.unwrap();
     assert_eq!(page.changes.iter().map(|change| change.occurred_at).collect::<Vec<_>>(), [at(-3), at(-1)]);
     assert!(!page.more);

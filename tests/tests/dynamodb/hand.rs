@@ -61,7 +61,7 @@ fn change(before: Option<&Image>, after: &Image, commit: Id, time: Time, version
     let is_move = fields.iter().any(|field| field.field == "stage_id");
     Change {
         record: after.reference(),
-        group: Group::Person,
+        group: Group::User,
         version,
         commit,
         recorded_at: time,

@@ -10,7 +10,7 @@ use axum::{
 };
 use crm_core::{
     Crm, MemoryStore,
-    auth::{Letter, Mail, MailError, Mailer, Policy},
+    auth::{Email, Mail, MailError, Mailer, Policy},
     store::Store,
     testing::TestClock,
 };
@@ -26,9 +26,9 @@ pub(crate) const SECRET: &[u8] = b"0123456789 these are 48 bytes of a test's sec
 
 /// Captured emails.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Letters(Arc<Mutex<Vec<Letter>>>);
+pub(crate) struct Emails(Arc<Mutex<Vec<Email>>>);
 
-impl Letters {
+impl Emails {
     /// The token of the last email.
     pub(crate) fn ticket(&self) -> String {
         let letters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,7 @@ impl Letters {
 }
 
 #[async_trait]
-impl Mailer for Letters {
+impl Mailer for Emails {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {
         let (Mail::Invitation(letter) | Mail::PasswordReset(letter)) = mail;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
@@ -51,7 +51,7 @@ impl Mailer for Letters {
 }
 
 /// A policy with cheap password hashing.
-pub(crate) fn policy(letters: &Letters) -> Policy {
+pub(crate) fn policy(letters: &Emails) -> Policy {
     let mut policy = Policy { mailer: Arc::new(letters.clone()), ..Policy::default() };
     policy.argon2.memory_kib = 32;
     policy.argon2.passes = 1;
@@ -64,7 +64,7 @@ pub(crate) struct Api {
     pub(crate) router: Router,
     pub(crate) clock: TestClock,
     pub(crate) crm: Crm,
-    pub(crate) letters: Letters,
+    pub(crate) letters: Emails,
 }
 
 /// A complete response.
@@ -210,7 +210,7 @@ impl Api {
 
     /// Creates an API on a store, with changes to sign-in and configuration.
     pub(crate) fn with(store: Arc<dyn Store>, change: impl FnOnce(&mut OwnSignIn, &mut Config)) -> Self {
-        let letters = Letters::default();
+        let letters = Emails::default();
         let keys = KeyRing::new(vec![TokenKey::hs256("one", SECRET).expect("strong")]).expect("one key");
         let mut own = OwnSignIn::new(keys, "https://crm.example", policy(&letters));
         own.registration = true;

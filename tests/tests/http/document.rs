@@ -1,5 +1,7 @@
 //! The OpenAPI document is up to date and complete, and the page that shows it loads nothing from elsewhere.
 
+use std::fmt::Write as _;
+
 use crm_core::{catalog, value::FaultCode};
 use serde_json::{Value as Json, json};
 
@@ -36,7 +38,7 @@ fn the_page_of_fault_codes_is_what_the_enum_says() {
                     | code | meaning |\n|---|---|\n"
         .to_owned();
     for code in FaultCode::ALL {
-        page += &format!("| `{code}` | {} |\n", code.description());
+        let _ = writeln!(page, "| `{code}` | {} |", code.description());
     }
     if std::env::var_os("CRM_WRITE_OPENAPI").is_some() {
         std::fs::write(path, &page).expect("it can be written");

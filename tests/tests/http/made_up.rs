@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 pub fn body_of(kind: Kind) -> Json {
     let mut body = Map::new();
     let fields = decl(kind).fields.iter().enumerate().skip(common::COUNT);
-    for (at, field) in fields.filter(|(_, field)| field.section == Section::Person) {
+    for (at, field) in fields.filter(|(_, field)| field.section == Section::User) {
         let word = format!("zq{at}{}", field.name.replace('_', ""));
         let value = match field.ty {
             FieldType::Text(_) | FieldType::LongText | FieldType::Key => json!(word),

@@ -221,7 +221,7 @@ async fn what_is_over_is_forgotten_by_an_index_and_its_log_stays() {
     // If a name fails again later, it is counted from the start under the same id.
     let mut again = over[0].clone();
     again.versions.person = 1;
-    let change = change(&again, Group::Person, 1, at(30));
+    let change = change(&again, Group::User, 1, at(30));
     store
         .commit(&commit(tenant, [Write { before: None, after: Arc::new(again), changes: vec![change] }]))
         .await

@@ -360,7 +360,7 @@ async fn a_cause_is_told() {
     let mut write = create(image(Kind::Task, tenant));
     let cause = Arc::new(serde_json::json!({"workflow": "w", "depth": 2, "of tomorrow": [1]}));
     write.changes[0].cause = Some(Arc::clone(&cause));
-    write.changes[0].group = Group::Person;
+    write.changes[0].group = Group::User;
     store.commit(&commit(tenant, [write])).await.unwrap();
     store_lead(&store, tenant).await;
     let told = store.feed(None, 5).await.unwrap().changes;

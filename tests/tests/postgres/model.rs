@@ -164,7 +164,7 @@ impl World {
 
     fn fill(&mut self, image: &mut Image, group: Group) {
         for (position, field) in image.decl.fields.iter().enumerate() {
-            let mine = if field.section == Section::Machine { Group::Machine } else { Group::Person };
+            let mine = if field.section == Section::Machine { Group::Machine } else { Group::User };
             if mine != group || matches!(position, common::CREATED_AT | common::UPDATED_AT | common::ARCHIVED_AT) {
                 continue;
             }
@@ -172,7 +172,7 @@ impl World {
                 image.values[position] = self.random_value(field.ty);
             }
         }
-        if group == Group::Person {
+        if group == Group::User {
             image.values[common::UPDATED_AT] = Value::Time(self.now());
             image.values[common::ARCHIVED_AT] = if self.dice.one_in(6) { Value::Time(self.now()) } else { Value::Null };
         }
@@ -180,7 +180,7 @@ impl World {
 
     fn random_image(&mut self, kind: Kind, sets: &[(&str, Value)]) -> Image {
         let mut new = image(kind, self.tenant);
-        self.fill(&mut new, Group::Person);
+        self.fill(&mut new, Group::User);
         self.fill(&mut new, Group::Machine);
         new.values[common::CREATED_AT] = Value::Time(self.now());
         for (field, value) in sets {
@@ -191,7 +191,7 @@ impl World {
 
     fn random_changes(&mut self, write: &mut Write) {
         let time = self.now();
-        for group in [Group::Person, Group::Machine] {
+        for group in [Group::User, Group::Machine] {
             if !write.writes(group) || write.is_new() && group == Group::Machine {
                 continue;
             }
@@ -245,7 +245,7 @@ impl World {
             let mut after = before.clone();
             let which = self.dice.below(3);
             if which != 1 {
-                self.fill(&mut after, Group::Person);
+                self.fill(&mut after, Group::User);
                 after.versions.person += 1;
             }
             if which != 0 {

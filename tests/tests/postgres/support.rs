@@ -78,7 +78,7 @@ pub fn change(after: &Image, group: Group, version: u64, time: Time) -> Change {
 /// The write that creates a record.
 pub fn create(mut image: Image) -> Write {
     image.versions.person = 1;
-    let change = change(&image, Group::Person, 1, at(0));
+    let change = change(&image, Group::User, 1, at(0));
     Write { before: None, after: Arc::new(image), changes: vec![change] }
 }
 
@@ -87,8 +87,7 @@ pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write 
     let mut after = before.as_ref().clone();
     change_it(&mut after);
     after.versions.person += 1;
-    let change =
-        change(&after, Group::Person, after.versions.person, at(i64::try_from(after.versions.person).unwrap()));
+    let change = change(&after, Group::User, after.versions.person, at(i64::try_from(after.versions.person).unwrap()));
     Write { before: Some(Arc::clone(before)), after: Arc::new(after), changes: vec![change] }
 }
 

@@ -8,12 +8,11 @@ use super::{
     throttle::micros,
     token::{Seal, Token, Use},
 };
-use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::{
         access::Access,
-        draft::{Draft, Outcome, Sets, Step, Stop},
+        draft::{Draft, Input, Outcome, Step, Stop},
     },
     model::{
         access::{Action, Actor, Permission},
@@ -21,7 +20,7 @@ use crate::{
         error::{Error, Faults},
         records::api_key::{ApiKey, ApiKeyFields},
         schema::{Image, Record},
-        value::{FieldValue, Id, Kind, Ref, Time, Value},
+        value::{FaultCode, FieldValue, Id, Kind, Ref, Time, Value},
     },
 };
 
@@ -82,7 +81,7 @@ impl Auth<'_> {
                 (ApiKeyFields::expires_at as usize, new.expires_at.into_value()),
             ];
             let step = Step::new("create_key", None);
-            let record = draft.create(Kind::ApiKey, id, Sets::both(&asked, &own), step)?;
+            let record = draft.create(Kind::ApiKey, id, Input::both(&asked, &own), step)?;
             let image = draft.peek(record)?.ok_or(Stop::not_found(Kind::ApiKey))?;
             log::add(draft, SecurityEventType::ApiKeyCreated, Some(user), Some(&shown(&image)))?;
             Ok((image, token.into_text()))

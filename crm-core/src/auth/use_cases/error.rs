@@ -5,6 +5,7 @@ use crate::model::{error::Error, value::Time};
 
 /// The error of an authentication use case.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AuthError {
     /// The organization does not exist, the user does not exist or may not sign in, or the password or the code is
     /// wrong. The error does not reveal which.

@@ -1,12 +1,11 @@
 //! Invitations: creates users by the same rules as any other, with a token that lets them set their first password.
 
-use super::{Auth, AuthError, Mail, log, passwords::give_ticket};
-use crate::model::value::FaultCode;
+use super::{Auth, AuthError, Mail, log, passwords::issue_token};
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::{
         access::Access,
-        draft::{self, Draft, Sets, Step, Stop},
+        draft::{self, Draft, Input, Step, Stop},
     },
     model::{
         access::{Action, Actor},
@@ -16,7 +15,7 @@ use crate::{
             user::{NewUser, User},
         },
         schema::{Image, Patch, Record},
-        value::{Id, Kind, Ref},
+        value::{FaultCode, Id, Kind, Ref},
     },
 };
 
@@ -41,7 +40,7 @@ impl Auth<'_> {
         hints.push(Ref::new(Kind::Credential, id).into());
         let actor = self.acting(actor);
         let decide = |draft: &mut Draft<'_>| {
-            let record = draft.create(Kind::User, id, Sets::asked(patch.sets()), Step::new("invite", None))?;
+            let record = draft.create(Kind::User, id, Input::user(patch.sets()), Step::new("invite", None))?;
             let user = draft.peek(record)?.ok_or(Stop::not_found(Kind::User))?;
             let letter = self.ticket(draft, &user, &secret)?;
             Ok((user, letter))
@@ -78,8 +77,8 @@ impl Auth<'_> {
         Ok(self.policy.mailer.send(Mail::Invitation(letter)).await?)
     }
 
-    fn ticket(&self, draft: &mut Draft<'_>, user: &Image, secret: &[u8; 32]) -> Result<super::Letter, Stop> {
+    fn ticket(&self, draft: &mut Draft<'_>, user: &Image, secret: &[u8; 32]) -> Result<super::Email, Stop> {
         log::add(draft, SecurityEventType::PasswordResetAsked, Some(user.id), Some("invitation"))?;
-        give_ticket(draft, user, TicketPurpose::Invitation, self.policy.invitation_lifetime, secret)
+        issue_token(draft, user, TicketPurpose::Invitation, self.policy.invitation_lifetime, secret)
     }
 }

@@ -3,7 +3,7 @@
 use super::{Auth, AuthError};
 use crate::{
     auth::records::security_events::{SecurityEventFields, SecurityEventType},
-    engine::draft::{Draft, Sets, Step, Stop},
+    engine::draft::{Draft, Input, Step, Stop},
     model::{
         access::Actor,
         schema::MAX_TEXT,
@@ -30,7 +30,7 @@ pub(super) fn add(
         (SecurityEventFields::detail as usize, detail.into_value()),
     ];
     let id = draft.new_id();
-    draft.create(Kind::SecurityEvent, id, Sets::own(&own), Step::new("log", None)).map(drop)
+    draft.create(Kind::SecurityEvent, id, Input::system(&own), Step::new("log", None)).map(drop)
 }
 
 impl Auth<'_> {

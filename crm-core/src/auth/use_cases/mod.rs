@@ -52,7 +52,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use self::{
     api_keys::NewKey,
     error::AuthError,
-    policy::{Argon2Cost, InPlace, Letter, Limit, Mail, MailError, Mailer, NoMailer, Policy, Work, Worker},
+    policy::{
+        Argon2Cost, Email, HashingTask, InPlace, Limit, Mail, MailError, Mailer, NoMailer, PasswordHasher, Policy,
+    },
     second_factor::SecondFactor,
     secret::Secret,
     sign_in::SignIn,

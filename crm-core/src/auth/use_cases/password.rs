@@ -8,8 +8,11 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use super::{AuthError, Secret, common, policy::Argon2Cost};
-use crate::model::value::FaultCode;
-use crate::model::{error::Error, store::StoreError, value::fold};
+use crate::model::{
+    error::Error,
+    store::StoreError,
+    value::{FaultCode, fold},
+};
 
 const MIN_CHARS: usize = 12;
 const MAX_CHARS: usize = 128;

@@ -1,16 +1,15 @@
 //! Setting a password: changed by its user, or set by the holder of a reset or invitation token.
 
 use super::{
-    Auth, AuthError, Letter, Mail, Secret, log, sessions,
+    Auth, AuthError, Email, Mail, Secret, log, sessions,
     sign_in::named,
     throttle::{self, Counter, Verdict, micros},
     token::{Seal, Token, Use},
     tries,
 };
-use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
-    engine::draft::{Draft, Lookup, Sets, Step, Stop},
+    engine::draft::{Draft, Input, Lookup, Step, Stop},
     model::{
         access::Actor,
         error::Error,
@@ -21,19 +20,19 @@ use crate::{
         },
         schema::Image,
         store::Want,
-        value::{FieldValue, Id, Kind, Ref, Time, Value},
+        value::{FaultCode, FieldValue, Id, Kind, Ref, Time, Value},
     },
 };
 
 /// Writes a new reset or invitation token to a user's credential, which is created if it does not exist. The previous
 /// token becomes invalid.
-pub(super) fn give_ticket(
+pub(super) fn issue_token(
     draft: &mut Draft<'_>,
     user: &Image,
     purpose: TicketPurpose,
     lifetime: std::time::Duration,
     secret: &[u8; 32],
-) -> Result<Letter, Stop> {
+) -> Result<Email, Stop> {
     let seal = Seal::of(draft.cx.definitions)?;
     let token = Token::new(Use::Ticket, &seal, user.tenant, user.id, user.id, secret);
     let expires_at = draft.cx.now.plus_micros(micros(lifetime));
@@ -47,14 +46,14 @@ pub(super) fn give_ticket(
     ];
     let credential = Ref::new(Kind::Credential, user.id);
     if draft.peek(credential)?.is_some() {
-        tries::set(draft, user.id, "give_ticket", &own)?;
+        tries::set(draft, user.id, "issue_token", &own)?;
     } else {
         let own = own.map(|(field, value)| (field as usize, value));
-        draft.create(Kind::Credential, user.id, Sets::own(&own), Step::new("give_ticket", None))?;
+        draft.create(Kind::Credential, user.id, Input::system(&own), Step::new("issue_token", None))?;
     }
     let text = |field: UserFields| user.at(field).as_text().map(str::to_owned);
     let organization = draft.cx.definitions.organization();
-    Ok(Letter {
+    Ok(Email {
         to: to.to_owned(),
         name: text(UserFields::name).unwrap_or_default(),
         organization: organization.map(|organization| organization.name.clone()).unwrap_or_default(),
@@ -79,7 +78,7 @@ fn set_hash(draft: &mut Draft<'_>, user: Id, hash: &str, kept: Option<Id>, actio
 }
 
 /// Returns the user and the credential of a valid reset or invitation token, or the reason why it is invalid.
-fn ticket_holder(
+fn token_holder(
     draft: &mut Draft<'_>,
     token: &Token,
     purpose: TicketPurpose,
@@ -172,7 +171,7 @@ impl Auth<'_> {
             let detail = claim.is_some().then_some(name.as_str());
             log::add(draft, SecurityEventType::PasswordResetAsked, id, detail)?;
             let lifetime = self.policy.reset_lifetime;
-            let letter = |user| give_ticket(draft, user, TicketPurpose::PasswordReset, lifetime, &secret);
+            let letter = |user| issue_token(draft, user, TicketPurpose::PasswordReset, lifetime, &secret);
             Ok(Ok(known.as_deref().map(letter).transpose()?))
         };
         match self.decide(&system, &hints, decide).await?.0? {
@@ -212,7 +211,7 @@ impl Auth<'_> {
         let system = self.system(token.tenant);
         let hints = [Kind::User, Kind::Credential].map(|kind| Ref::new(kind, token.user).into());
         // Validated first, so that no password is hashed without a valid token.
-        let look = |draft: &mut Draft<'_>| match ticket_holder(draft, &token, purpose)? {
+        let look = |draft: &mut Draft<'_>| match token_holder(draft, &token, purpose)? {
             Ok(user) => Ok(Ok(tries::own_words(draft, &user))),
             Err(error) => Ok(Err(error)),
         };
@@ -221,7 +220,7 @@ impl Auth<'_> {
         let hash = self.hashed(new).await?;
         let per_name = self.policy.per_name;
         let decide = |draft: &mut Draft<'_>| {
-            let user = match ticket_holder(draft, &token, purpose)? {
+            let user = match token_holder(draft, &token, purpose)? {
                 Ok(user) => user,
                 Err(error) => return Ok(Err(error)),
             };

@@ -32,7 +32,7 @@ pub struct Policy {
     /// The issuer shown for second factors. `CRM`.
     pub issuer: String,
     /// The worker that runs hashing.
-    pub worker: Arc<dyn Worker>,
+    pub worker: Arc<dyn PasswordHasher>,
     /// The mailer that sends emails.
     pub mailer: Arc<dyn Mailer>,
 }
@@ -93,15 +93,15 @@ pub struct Limit {
 }
 
 /// Work that occupies a CPU core for some milliseconds.
-pub type Work = Box<dyn FnOnce() + Send>;
+pub type HashingTask = Box<dyn FnOnce() + Send>;
 
 /// Runs password hashing off the serving threads: a thread pool with limited concurrency (each hash uses
 /// [`Argon2Cost::memory_kib`]).
 #[async_trait]
-pub trait Worker: Send + Sync {
+pub trait PasswordHasher: Send + Sync {
     /// Runs the work and returns when it is done. If the work is dropped without having run, the caller receives the
     /// error of an unavailable store.
-    async fn run(&self, work: Work);
+    async fn run(&self, work: HashingTask);
 }
 
 /// Hashes on the calling thread, for programs and tests that handle one request at a time.
@@ -109,8 +109,8 @@ pub trait Worker: Send + Sync {
 pub struct InPlace;
 
 #[async_trait]
-impl Worker for InPlace {
-    async fn run(&self, work: Work) {
+impl PasswordHasher for InPlace {
+    async fn run(&self, work: HashingTask) {
         work();
     }
 }
@@ -119,14 +119,14 @@ impl Worker for InPlace {
 #[derive(Clone, Debug)]
 pub enum Mail {
     /// Invites a user to set their first password.
-    Invitation(Letter),
+    Invitation(Email),
     /// Lets a user set a new password.
-    PasswordReset(Letter),
+    PasswordReset(Email),
 }
 
 /// The recipient, the organization and the token of an email.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct Email {
     /// The user's email address.
     pub to: String,
     /// The user's name.

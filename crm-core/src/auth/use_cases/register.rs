@@ -1,10 +1,9 @@
 //! Registration: creates an organization with its first administrator and signs them in.
 
 use super::{Auth, AuthError, Secret, SignedIn, log, password, sessions, token::Seal};
-use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
-    engine::draft::{Draft, Sets, Step, Stop},
+    engine::draft::{Draft, Input, Step, Stop},
     model::{
         error::Faults,
         records::{
@@ -13,7 +12,7 @@ use crate::{
             user::{NewUser, User, UserFields},
         },
         schema::Patch,
-        value::{Id, Kind, Ref, Value},
+        value::{FaultCode, Id, Kind, Ref, Value},
     },
     organizations::bootstrap::{first_commit, seal_key},
 };
@@ -90,5 +89,5 @@ fn create_credential(draft: &mut Draft<'_>, user: Id, hash: &str) -> Result<(), 
         (CredentialFields::password_set_at as usize, Value::Time(draft.cx.now)),
         (CredentialFields::session_generation as usize, Value::Int(0)),
     ];
-    draft.create(Kind::Credential, user, Sets::own(&own), Step::new("set_password", None)).map(drop)
+    draft.create(Kind::Credential, user, Input::system(&own), Step::new("set_password", None)).map(drop)
 }

@@ -1,7 +1,6 @@
 //! The second factor of a user: enrollment, confirmation, removal, and codes that are accepted once.
 
 use super::{Auth, AuthError, Secret, log, sessions, totp, tries};
-use crate::model::value::FaultCode;
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::draft::{Draft, Stop},
@@ -10,7 +9,7 @@ use crate::{
         error::Error,
         records::{credential::CredentialFields, user::UserFields},
         schema::Image,
-        value::{FieldValue, Kind, Ref, Value},
+        value::{FaultCode, FieldValue, Kind, Ref, Value},
     },
 };
 

@@ -16,7 +16,7 @@ use crate::{
     engine::{
         access::Access,
         collection::Collection,
-        draft::{self, Draft, Lookup, Sets, Step, Stop},
+        draft::{self, Draft, Input, Lookup, Step, Stop},
         listing::{ListQuery, MAX_LIMIT},
     },
     model::{
@@ -68,7 +68,7 @@ pub(super) fn begin_sealed(
         (SessionFields::token_hash as usize, token.hash()),
         (SessionFields::rotated_at as usize, Value::Time(draft.cx.now)),
     ];
-    let record = draft.create(Kind::Session, id, Sets::own(&own), Step::new("sign_in", None))?;
+    let record = draft.create(Kind::Session, id, Input::system(&own), Step::new("sign_in", None))?;
     let image = draft.peek(record)?.ok_or(Stop::not_found(Kind::Session))?;
     Ok((image, token.into_text()))
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::{policy::Limit, token::Seal};
 use crate::{
     auth::records::throttles::{Throttle, ThrottleFields},
-    engine::draft::{Draft, Sets, Step, Stop},
+    engine::draft::{Draft, Input, Step, Stop},
     model::{
         schema::Record,
         value::{FieldValue, Id, Kind, Ref, Time, Value, fold},
@@ -147,7 +147,7 @@ fn write(
     if draft.peek(counter.record)?.is_some() {
         return draft.compute(counter.record, &values);
     }
-    draft.create(Kind::Throttle, counter.record.id, Sets::own(&values), Step::new("count_try", None)).map(drop)
+    draft.create(Kind::Throttle, counter.record.id, Input::system(&values), Step::new("count_try", None)).map(drop)
 }
 
 pub(super) fn micros(duration: std::time::Duration) -> i64 {

@@ -247,7 +247,7 @@ impl Play<'_> {
         };
         if how == How::Create {
             let edit = sample(self.worlds[tenant].tenant, record, at);
-            return self.fill(tenant, edit, &mut rng, 4, &[Section::Person, Section::ReadOnly, Section::Derived]);
+            return self.fill(tenant, edit, &mut rng, 4, &[Section::User, Section::ReadOnly, Section::Derived]);
         }
         let states = self.seen.get(&(tenant, record)).map_or(&[][..], Vec::as_slice);
         let base = match (states.last(), write.base) {
@@ -257,7 +257,7 @@ impl Play<'_> {
             (None, _) => sample(self.worlds[tenant].tenant, record, at).after(),
         };
         let edit = Edit::of(&base, at);
-        let person = [Section::Person, Section::ReadOnly, Section::Derived];
+        let person = [Section::User, Section::ReadOnly, Section::Derived];
         let edit = match how {
             How::Create | How::Person => self.fill(tenant, edit, &mut rng, 3, &person),
             How::Machine => self.machine(tenant, edit, &mut rng),
@@ -287,7 +287,7 @@ impl Play<'_> {
         match edit.record().kind {
             Kind::Lead => edit.stage(world.lead_pipeline, stage).occurred(occurred).action("move_stage"),
             Kind::Deal => edit.stage(world.deal_pipeline, stage).occurred(occurred).action("move_stage"),
-            _ => self.fill(tenant, edit, rng, 2, &[Section::Person]),
+            _ => self.fill(tenant, edit, rng, 2, &[Section::User]),
         }
     }
 
@@ -295,7 +295,7 @@ impl Play<'_> {
     fn machine(&self, tenant: usize, edit: Edit, rng: &mut Rng) -> Edit {
         let decl = catalog::decl(edit.record().kind);
         if decl.fields.iter().all(|field| field.section != Section::Machine) {
-            return self.fill(tenant, edit, rng, 2, &[Section::Person]);
+            return self.fill(tenant, edit, rng, 2, &[Section::User]);
         }
         let edit = self.fill(tenant, edit, rng, 2, &[Section::Machine]);
         if decl.kind == Kind::Lead && rng.percent(30) {
@@ -312,7 +312,7 @@ impl Play<'_> {
             .filter(|&at| !samples::is_kept_by_writes(at) && at != common::PROPERTIES)
             .collect();
         let mut edit = edit;
-        if sections.contains(&Section::Person) {
+        if sections.contains(&Section::User) {
             let number = i64::try_from(rng.below(9)).unwrap_or_default();
             if rng.percent(30) {
                 edit = edit.by(self.worlds[tenant].users[rng.below(3)]);

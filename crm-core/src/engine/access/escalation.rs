@@ -2,14 +2,13 @@
 //! rules of users, roles, teams and API keys.
 
 use super::RoleSet;
-use crate::model::value::FaultCode;
 use crate::{
     engine::draft::{Draft, Stop},
     model::{
         access::{Action, FieldAccess, FieldRule, Grant, Permission, Scope},
         error::Error,
         schema::Image,
-        value::{Kind, Ref},
+        value::{FaultCode, Kind, Ref},
     },
 };
 

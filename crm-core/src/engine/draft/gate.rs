@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Draft, Step, Stop};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -15,7 +14,7 @@ use crate::{
         error::{Error, Faults},
         records::{property::Property, user::UserFields},
         schema::{FieldType, Image, KindDecl, Record, Section, Visibility, common},
-        value::{Id, Kind, Ref, Value},
+        value::{FaultCode, Id, Kind, Ref, Value},
     },
 };
 
@@ -213,7 +212,7 @@ pub(crate) fn check_record(draft: &Draft<'_>, before: Option<&Image>, after: &Im
             _ => false,
         };
         let already = faults.all().iter().any(|fault| fault.field == field.name);
-        if field.marks.required && missing && field.section == Section::Person && !already {
+        if field.marks.required && missing && field.section == Section::User && !already {
             faults.push(field.name, FaultCode::Required, "is required");
         }
     }
@@ -261,7 +260,7 @@ pub(crate) fn place_properties(
     definitions: &Definitions,
     after: &mut Image,
     value: &Value,
-    (by_use_case, exactly): (bool, bool),
+    (by_use_case, verbatim): (bool, bool),
     country: Option<&str>,
     faults: &mut Faults,
 ) {
@@ -281,7 +280,7 @@ pub(crate) fn place_properties(
         }
         let is_archived = || definitions.properties(after.kind()).iter().any(|property| property.key == *key);
         let Some(property) = definitions.property(after.kind(), key) else {
-            if by_use_case || exactly || (is_archived() && is_same(&Value::Null, value)) {
+            if by_use_case || verbatim || (is_archived() && is_same(&Value::Null, value)) {
                 // The value of a property that was archived since: it may be restored from history.
                 if value.is_null() {
                     all.remove(key)
@@ -301,7 +300,7 @@ pub(crate) fn place_properties(
             typed => Ok(typed.clone()),
         };
         let checked = match typed {
-            Ok(typed) if exactly => Ok(typed),
+            Ok(typed) if verbatim => Ok(typed),
             typed => typed.and_then(|typed| check_property(property, typed, held, country)),
         };
         match checked {

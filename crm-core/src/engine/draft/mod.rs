@@ -11,24 +11,25 @@ mod open;
 mod pending;
 mod references;
 mod run;
-mod sheet;
+mod state;
 mod stop;
 mod take_back;
 #[cfg(all(test, feature = "testing"))]
 mod tests;
 mod undo;
+mod write;
 
 pub(crate) use claims::{claim_of_value, claims};
 pub(crate) use gate::demand;
 pub use hook::CommitHook;
 pub use open::{Changed, DraftOf};
-pub(crate) use pending::asked_for;
+pub(crate) use pending::fingerprint;
 pub use pending::{Answer, Pending, Plan, Saved};
 pub(crate) use references::parent;
 #[cfg(feature = "auth")]
 pub(crate) use run::run;
 pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history};
-pub use sheet::Draft;
-pub(crate) use sheet::{Context, Moved, Sets, Step};
+pub use state::Draft;
+pub(crate) use state::{Context, Input, Moved, Step};
 pub use stop::{Lookup, Stop};
 pub(crate) use undo::{roll_back, try_undo, undo};

@@ -4,8 +4,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde::Serialize;
 
-use super::{Answer, Draft, Pending, Sets, Step, Stop, asked_for};
-use crate::model::value::FaultCode;
+use super::{Answer, Draft, Input, Pending, Step, Stop, fingerprint};
 use crate::{
     crm::Crm,
     engine::{collection::key_by, definitions::Definitions},
@@ -13,7 +12,7 @@ use crate::{
         access::Actor,
         error::Error,
         schema::{Image, Patch, Record, RecordKind},
-        value::{Id, Kind, Ref, Time},
+        value::{FaultCode, Id, Kind, Ref, Time},
     },
 };
 
@@ -50,24 +49,23 @@ impl Crm {
     ///
     /// ```
     /// # use crm_core::{Crm, Error, MemoryStore, organizations::NewOrganization, leads::{Lead, LeadPatch, NewLead}, tasks::{NewTask, Task}};
-    /// # use crm_core::{draft::Draft, schema::Record, value::{Kind, Ref}};
+    /// # use crm_core::{schema::Record, value::{Kind, Ref}};
     /// # futures::executor::block_on(async {
     /// # let crm = Crm::new(MemoryStore::new());
     /// # let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
     /// # let lead = crm.leads(&admin).create(NewLead { name: "Ada".into(), ..Default::default() }).await?.id;
     /// // Updates the lead and creates a task, both or neither.
-    /// let called: Record<Lead> = crm
-    ///     .decide(&admin, "acme.call_back", lead, |draft: &mut Draft<'_>, &lead| {
+    /// let called = crm
+    ///     .decide::<Record<Lead>, _, _>(&admin, "acme.call_back", lead, |draft, &lead| {
     ///         let name = draft.of::<Lead>().get(lead)?.name.clone();
     ///         draft.of::<Lead>().update(lead, LeadPatch::new().source("phone"))?;
     ///         let about = Ref::new(Kind::Lead, lead);
     ///         draft.of::<Task>().create(NewTask { title: format!("Call {name}"), links: vec![about], ..Default::default() })?;
     ///         Ok(vec![about])
     ///     })
-    ///     .await?
-    ///     .into_value();
+    ///     .await?;
+    /// assert_eq!(called.source.as_deref(), Some("phone"));
     /// assert_eq!(crm.leads(&admin).history(lead).await?.last().unwrap().action, "acme.call_back");
-    /// # let _ = called;
     /// # Ok::<(), Error>(())
     /// # }).unwrap();
     /// ```
@@ -77,7 +75,7 @@ impl Crm {
         A: Serialize + Clone + Send + Sync + 'static,
         D: Fn(&mut Draft<'_>, &A) -> Result<Vec<Ref>, Stop> + Send + Sync + Clone + 'static,
     {
-        let asked = asked_for(&arguments);
+        let asked = fingerprint(&arguments);
         Pending::new(&self.engine, actor, action, asked, Vec::new(), move |draft, _| {
             if !action.contains('.') {
                 let message = "must have a dot in it, such as `acme.hand_over`: other names are the CRM's own";
@@ -198,7 +196,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         }
         let patch: Patch<K> = new.into();
         let (id, step) = (self.draft.new_id(), self.draft.step);
-        self.draft.create(K::KIND, id, Sets::asked(patch.sets()), step)?;
+        self.draft.create(K::KIND, id, Input::user(patch.sets()), step)?;
         self.get(id)
     }
 
@@ -207,8 +205,8 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     /// # Errors
     /// As [`Collection::update`](crate::engine::collection::Collection::update).
     pub fn update(&mut self, id: Id, patch: Patch<K>) -> Result<Record<K>, Stop> {
-        let step = self.draft.step;
-        self.draft.update(Ref::new(K::KIND, id), Sets::asked(patch.sets()), step)?;
+        let (sets, step) = (patch.into_sets(), self.draft.step);
+        self.draft.update(Ref::new(K::KIND, id), Input::user(&sets), step)?;
         self.get(id)
     }
 

@@ -10,12 +10,12 @@ use std::{
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 
 use super::{
     Lookup, Options, Step,
     run::{Decide, Outcome, run},
 };
-use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, runtime::Engine, view::View},
     model::{
@@ -23,7 +23,7 @@ use crate::{
         change::{Change, Origin},
         error::Error,
         schema::{Image, Record, RecordKind},
-        value::{Id, Ref, Time},
+        value::{FaultCode, Id, Ref, Time},
     },
 };
 
@@ -96,7 +96,7 @@ pub(crate) type Asked = Box<dyn Fn() -> serde_json::Result<String> + Send + Sync
 
 /// Serializes a request. Record fields must be serialized by name, because positions differ between versions of the
 /// program.
-pub(crate) fn asked_for<T: Serialize + Clone + Send + Sync + 'static>(value: &T) -> Asked {
+pub(crate) fn fingerprint<T: Serialize + Clone + Send + Sync + 'static>(value: &T) -> Asked {
     let value = value.clone();
     Box::new(move || serde_json::to_string(&value))
 }
@@ -210,8 +210,8 @@ impl<T> Pending<T> {
     }
 
     /// Decides again if a unique value was taken concurrently: its holder may be the record to update.
-    pub(crate) fn again_where_taken(mut self) -> Self {
-        self.options.again_where_taken = true;
+    pub(crate) fn retry_on_duplicate(mut self) -> Self {
+        self.options.retry_on_duplicate = true;
         self
     }
 
@@ -261,7 +261,8 @@ impl<T> Pending<T> {
                 "this write does not apply to a single record and takes no version",
             ));
         }
-        let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).await;
+        let span = tracing::debug_span!("crm.use_case", tenant = %self.actor.tenant(), action = self.action, dry_run);
+        let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).instrument(span).await;
         outcome.map_err(|error| match self.engine.cached_for(&self.actor) {
             Some(known) => Access::new(&self.actor, &known, self.engine.clock.now()).mask_error(error),
             None => error,

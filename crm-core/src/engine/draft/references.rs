@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Draft, Stop, gate};
-use crate::model::value::FaultCode;
 use crate::{
     engine::typing::property_type,
     model::{
         error::Faults,
         records::{team::TeamFields, user::UserFields},
         schema::{FieldType, Image, common},
-        value::{Id, Kind, Ref, Value},
+        value::{FaultCode, Id, Kind, Ref, Value},
     },
 };
 

@@ -4,9 +4,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use foldhash::HashMap;
+use tracing::Instrument as _;
 
 use super::{CommitHook, Context, Draft, Lookup, Step, Stop};
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         access::{Access, Authority},
@@ -20,7 +20,7 @@ use crate::{
         records::organization::OrganizationStatus,
         schema::{FieldType, Group, Image, Visibility},
         store::{Claim, Commit, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
-        value::{Id, Kind, Ref, Time},
+        value::{FaultCode, Id, Kind, Ref, Time},
     },
 };
 
@@ -75,7 +75,7 @@ pub(crate) struct Options {
     /// A version was given for a write that does not apply to a single record.
     pub(crate) no_subject: bool,
     /// Decide again if a unique value was taken concurrently.
-    pub(crate) again_where_taken: bool,
+    pub(crate) retry_on_duplicate: bool,
     /// The maximum number of decisions, for records that many writers change.
     pub(crate) tries: Option<usize>,
     pub(crate) dry_run: bool,
@@ -127,7 +127,7 @@ pub(crate) async fn run(
         if let Some((_, fingerprint)) = &options.key
             && let Some(entry) = loaded.key.take().filter(|entry| entry.expires_at > now)
         {
-            return answer_again(engine, actor, definitions, now, &entry, fingerprint).await;
+            return replay(engine, actor, definitions, now, &entry, fingerprint).await;
         }
         let (commit, images, commit_id, created) = 'rounds: {
             for _ in 0..MAX_ROUNDS {
@@ -180,16 +180,26 @@ pub(crate) async fn run(
             }
             Err(StoreError::OutcomeUnknown(_)) => return Err(Error::OutcomeUnknown { commit: commit.id }),
             // The next round reads the key's entry and replays the result.
-            Err(StoreError::KeyUsed) if tries < most => {}
+            Err(StoreError::KeyUsed) if tries < most => retrying("key_used", tries),
             Err(StoreError::Claimed { claim, .. })
-                if tries < most && (options.again_where_taken || is_of_the_core(&claim)) => {}
+                if tries < most && (options.retry_on_duplicate || is_of_the_core(&claim)) =>
+            {
+                retrying("claimed", tries);
+            }
             // A conflict on a subject with a required version is final. A change of any other record leads to a new
             // decision.
             Err(StoreError::Conflict { record, .. })
-                if tries < most && options.if_version.is_none_or(|(subject, _)| subject != record) => {}
+                if tries < most && options.if_version.is_none_or(|(subject, _)| subject != record) =>
+            {
+                tracing::debug!(%record, attempt = tries, "conflict: deciding again");
+            }
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+fn retrying(reason: &'static str, attempt: usize) {
+    tracing::debug!(reason, attempt, "deciding again");
 }
 
 fn demand_active(definitions: &Definitions, actor: &Actor, draft: &Draft<'_>) -> Result<(), Error> {
@@ -225,7 +235,7 @@ fn decide_guarded(
         let image = draft.read(*subject)?;
         if image.versions.person != *version {
             let history = draft.history(*subject)?;
-            let later = history.iter().filter(|change| change.group == Group::Person && change.version > *version);
+            let later = history.iter().filter(|change| change.group == Group::User && change.version > *version);
             let mut touched: Vec<String> = later
                 .flat_map(|change| change.fields.iter().map(|field| field.field.to_string()))
                 .filter(|name| fields.contains(name))
@@ -326,12 +336,17 @@ async fn send(engine: &Engine, commit: &Commit) -> Result<(), StoreError> {
     let mut unknown = false;
     let mut left = UNKNOWN_TRIES;
     loop {
-        let refused = match engine.store.commit(commit).await {
+        let span =
+            tracing::debug_span!("crm.commit", tenant = %commit.tenant, commit = %commit.id, items = commit.items());
+        let refused = match engine.store.commit(commit).instrument(span).await {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };
         match &refused {
-            StoreError::OutcomeUnknown(_) => unknown = true,
+            StoreError::OutcomeUnknown(_) => {
+                tracing::debug!(commit = %commit.id, "outcome unknown: sending again");
+                unknown = true;
+            }
             _ if !unknown => return Err(refused),
             StoreError::Unavailable(_) => {}
             _ => return settle(engine.store.as_ref(), commit, refused).await,
@@ -367,7 +382,7 @@ const BY_ACTION: [Action; 4] = [Action::Read, Action::Create, Action::Update, Ac
 
 /// Replays the result of an earlier request with the same key: its records at the versions they had, if the actor
 /// currently has any permission on their kinds.
-async fn answer_again(
+async fn replay(
     engine: &Engine,
     actor: &Actor,
     definitions: Authority,

@@ -1,6 +1,6 @@
 //! Tests of computed values and user writes on the same record: versions, conflicts and refusals.
 
-use super::{Draft, Pending, Sets, Step, Stop, asked_for};
+use super::{Draft, Input, Pending, Step, Stop, fingerprint};
 use crate::{
     leads::{Lead, LeadFields as F, LeadPatch},
     model::{
@@ -22,7 +22,7 @@ where
     D: Fn(&mut Draft<'_>, Step) -> Result<Vec<Ref>, Stop> + Send + Sync + Clone + 'static,
 {
     let actor = Actor::system(ready.admin.tenant());
-    Pending::new(&ready.crm.engine, &actor, "test", asked_for(&()), Vec::new(), decide)
+    Pending::new(&ready.crm.engine, &actor, "test", fingerprint(&()), Vec::new(), decide)
 }
 
 fn compute(ready: &Ready, lead: Id, values: Vec<(usize, Value)>) -> Pending<Record<Lead>> {
@@ -67,7 +67,7 @@ fn one_commit_raises_each_group_once_however_often_it_writes() {
         let saved = decided(&ready, move |draft, step| {
             draft.compute(record, &score(1))?;
             let patch = LeadPatch::new().source("web");
-            draft.update(record, Sets::asked(patch.sets()), step)?;
+            draft.update(record, Input::user(patch.sets()), step)?;
             draft.compute(record, &score(2))?;
             draft.compute(record, &score(3))?;
             Ok(vec![record])
@@ -88,7 +88,7 @@ fn a_new_record_has_what_is_computed_as_its_first_values() {
         let made = decided(&ready, |draft, step| {
             let id = draft.new_id();
             let patch = LeadPatch::new().name("New");
-            let record = draft.create(Kind::Lead, id, Sets::asked(patch.sets()), step)?;
+            let record = draft.create(Kind::Lead, id, Input::user(patch.sets()), step)?;
             draft.compute(record, &score(5))?;
             Ok(vec![record])
         });
@@ -175,7 +175,7 @@ fn a_decision_cannot_rely_on_a_record_that_it_computes() {
             draft.guard(&image);
             draft.compute(record, &score(1))?;
             let patch = LeadPatch::new().source("web");
-            draft.update(record, Sets::asked(patch.sets()), step)?;
+            draft.update(record, Input::user(patch.sets()), step)?;
             Ok(vec![record])
         });
         edited.await.unwrap();

@@ -6,18 +6,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Draft, Lookup, Step, Stop, gate, sheet::Sets, take_back::TakeBack};
-use crate::model::value::FaultCode;
+use super::{Draft, Lookup, Step, Stop, gate, state::Input, take_back::TakeBack};
 use crate::{
     catalog,
-    engine::stages::gates::Passage,
+    engine::stages::gates::Transition,
     model::{
         access::Action,
         change::Change,
         error::{ChangedSince, Error, UndoRefusal},
         records::pipeline::PipelineKind,
         schema::{Group, Image, Section, common},
-        value::{Id, Kind, Ref, Value},
+        value::{FaultCode, Id, Kind, Ref, Value},
     },
 };
 
@@ -79,7 +78,7 @@ pub(crate) fn try_undo(draft: &mut Draft<'_>, record: Ref, mine: Vec<Change>) ->
 }
 
 fn of_commit(history: &[Change], commit: Id) -> Vec<Change> {
-    history.iter().filter(|change| change.commit == commit && change.group == Group::Person).cloned().collect()
+    history.iter().filter(|change| change.commit == commit && change.group == Group::User).cloned().collect()
 }
 
 fn refused(record: Ref, why: UndoRefusal) -> Stop {
@@ -116,7 +115,10 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
         }
         // Undoing a conversion never removes a restriction, such as that a person wants no email.
         let restricts = current.decl.field(name).is_some_and(|field| field.marks.restricts);
-        if restricts && step.passage == Passage::Unconvert && PipelineKind::Lead.record_kind() != Some(record.kind) {
+        if restricts
+            && step.transition == Transition::Unconvert
+            && PipelineKind::Lead.record_kind() != Some(record.kind)
+        {
             continue;
         }
         if matches!((old, new), (Value::Redacted, _) | (_, Value::Redacted)) {
@@ -198,7 +200,7 @@ pub(crate) fn roll_back(draft: &mut Draft<'_>, record: Ref, version: u64, step: 
         return Err(Error::invalid("version", FaultCode::TooLarge, message).into());
     }
     let mut back: BTreeMap<String, Value> = BTreeMap::new();
-    for change in history.iter().filter(|change| change.group == Group::Person && change.version > version) {
+    for change in history.iter().filter(|change| change.group == Group::User && change.version > version) {
         for field in &change.fields {
             back.entry(field.field.to_string()).or_insert_with(|| field.old.clone());
         }
@@ -226,7 +228,7 @@ fn put_back(
     let is_hidden = |name: &str| draft.cx.access.is_hidden(record.kind, name);
     for (name, value) in back {
         let position = current.decl.position(&name);
-        let of_person = position.is_none_or(|at| current.decl.fields[at].section == Section::Person);
+        let of_person = position.is_none_or(|at| current.decl.fields[at].section == Section::User);
         if of_person && is_hidden(&name) {
             return Err(refused(record, UndoRefusal::NotVisible));
         }
@@ -262,5 +264,5 @@ fn put_back(
         );
     }
     let after = current.as_ref().clone();
-    draft.write(Some(current), after, Sets { asked: &asked, own: &own, exactly: true }, step)
+    draft.write(Some(current), after, Input { user: &asked, system: &own, verbatim: true }, step)
 }

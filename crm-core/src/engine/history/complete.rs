@@ -39,7 +39,7 @@ pub(crate) fn completed(
     at: Time,
     definitions: &Definitions,
 ) -> Result<Image, WrongType> {
-    for change in changes.iter().filter(|change| change.group == Group::Person && change.occurred_at <= at) {
+    for change in changes.iter().filter(|change| change.group == Group::User && change.occurred_at <= at) {
         let touched = |name: &str| change.field(name).is_some();
         let with = rules::Stamp { changed: &touched, occurred_at: change.occurred_at, by: change.by };
         rules::derive(&mut image, Some(&with), definitions)?;

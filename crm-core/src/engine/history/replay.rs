@@ -82,7 +82,7 @@ impl Replay {
             image.values[common::PROPERTIES] = Value::Map(Arc::new(filled));
         }
         match change.group {
-            Group::Person => {
+            Group::User => {
                 image.versions.person = image.versions.person.max(change.version);
                 if image.versions.person == change.version {
                     image.values[common::UPDATED_AT] = Value::Time(change.recorded_at);

@@ -9,13 +9,12 @@ use super::{
     handler::{JobContext, JobHandler, Piece, Then, Verdict},
     start::{end, handler_of},
 };
-use crate::model::value::FaultCode;
 use crate::{
     crm::Crm,
     engine::{
         access::Access,
         collection::Collection,
-        draft::{Draft, Lookup, Pending, Step, Stop, asked_for, decide_only},
+        draft::{Draft, Lookup, Pending, Step, Stop, decide_only, fingerprint},
         signed_in::actor_of,
     },
     model::{
@@ -23,7 +22,7 @@ use crate::{
         error::Error,
         records::job::{HeldBack, Job, JobData, JobFields, JobStatus, Moved},
         schema::{Image, Record},
-        value::{FieldValue, Id, Kind, Ref, Time, Value},
+        value::{FaultCode, FieldValue, Id, Kind, Ref, Time, Value},
     },
 };
 
@@ -290,7 +289,7 @@ impl Slice<'_> {
         let (record, version) = (self.reference(), self.job.machine_version);
         hints.push(record.into());
         let pending: Pending<Record<Job>> =
-            Pending::new(self.jobs.engine, actor, "resume", asked_for(&record), hints, move |draft, _| {
+            Pending::new(self.jobs.engine, actor, "resume", fingerprint(&record), hints, move |draft, _| {
                 let image = draft.peek(record)?.ok_or(Stop::not_found(Kind::Job))?;
                 if image.versions.machine != version {
                     return Err(Error::Conflict { record, current: None, fields: Vec::new() }.into());

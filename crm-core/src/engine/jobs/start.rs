@@ -5,11 +5,10 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::handler::JobHandler;
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         collection::Collection,
-        draft::{Draft, Lookup, Pending, Sets, Step, asked_for, demand},
+        draft::{Draft, Input, Lookup, Pending, Step, demand, fingerprint},
         runtime::Engine,
     },
     model::{
@@ -17,7 +16,7 @@ use crate::{
         error::Error,
         records::job::{Job, JobData, JobFields, JobStatus},
         schema::Record,
-        value::{Choice, FieldValue, Id, Kind, Ref, Value},
+        value::{Choice, FaultCode, FieldValue, Id, Kind, Ref, Value},
     },
 };
 
@@ -41,7 +40,7 @@ impl Collection<'_, Job> {
             Error::invalid("type", FaultCode::UnknownChoice, format!("no system has jobs of the type `{ty}`"))
         })?;
         let hints: Vec<Lookup> = handler.reads(&args).into_iter().map(Lookup::from).collect();
-        let (asked, user, name) = (asked_for(&args), self.actor.user(), handler.name());
+        let (asked, user, name) = (fingerprint(&args), self.actor.user(), handler.name());
         let decide = move |draft: &mut Draft<'_>, step: Step| {
             let target = handler.begin(draft, &args)?;
             let discloses: Vec<String> = handler.discloses().iter().map(|&one| one.to_owned()).collect();
@@ -53,7 +52,7 @@ impl Collection<'_, Job> {
                 (JobFields::status as usize, Value::text(JobStatus::Running.name())),
             ];
             let id = draft.new_id();
-            let job = draft.create(Kind::Job, id, Sets::own(&sets), Step { action: "start", ..step })?;
+            let job = draft.create(Kind::Job, id, Input::system(&sets), Step { action: "start", ..step })?;
             draft.compute(job, &[(JobFields::due_at as usize, Value::Time(draft.cx.now))])?;
             Ok(vec![job])
         };
@@ -84,7 +83,7 @@ impl Collection<'_, Job> {
             end(draft, record, JobStatus::Cancelled, None, step)?;
             Ok(vec![record])
         };
-        Pending::new(self.engine, self.actor, "cancel", asked_for(&id), vec![record.into()], decide)
+        Pending::new(self.engine, self.actor, "cancel", fingerprint(&id), vec![record.into()], decide)
             .on(record, vec!["status".to_owned()])
     }
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     crm::Crm,
     engine::{
-        draft::{Draft, Sets, Step, Stop},
+        draft::{Draft, Input, Step, Stop},
         system::System,
     },
     leads::{LeadFields, NewLead},
@@ -52,11 +52,11 @@ impl JobHandler for Key {
         if lead.values[common::EXTERNAL_ID] == key {
             return Ok(Verdict::Unchanged);
         }
-        draft.update(row.record, Sets::asked(&[(common::EXTERNAL_ID, key)]), step)?;
+        draft.update(row.record, Input::user(&[(common::EXTERNAL_ID, key)]), step)?;
         for number in 0..args["others"].as_u64().unwrap_or_default() {
             let name = [(LeadFields::name as usize, Value::text(format!("Other {number}")))];
             let id = draft.new_id();
-            draft.create(Kind::Lead, id, Sets::asked(&name), step)?;
+            draft.create(Kind::Lead, id, Input::user(&name), step)?;
         }
         Ok(Verdict::Changed)
     }

@@ -10,10 +10,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::definitions::Definitions,
-    model::{access::Actor, error::Error},
+    model::{access::Actor, error::Error, value::FaultCode},
 };
 
 /// The maximum length of a cursor. Longer ones were not created here.

@@ -3,6 +3,8 @@
 use std::{cmp::Ordering, sync::Arc};
 
 use super::{Plan, plan::Read};
+use tracing::Instrument as _;
+
 use crate::{
     engine::runtime::Engine,
     model::{
@@ -49,7 +51,10 @@ pub(crate) async fn walk_page_under(
     let mut items: Vec<Arc<Image>> = Vec::with_capacity(limit);
     let mut position = after;
     for _ in 0..MAX_EMPTY_READS {
-        let page = read_once(engine, tenant, plan, position.clone(), limit - items.len(), &mut epochs).await?;
+        let (limit, kind) = (limit - items.len(), plan.decl.kind);
+        let index = plan.reads.first().map_or("", |read| &read.index.name);
+        let span = tracing::debug_span!("crm.list", %tenant, %kind, index, reads = plan.reads.len(), limit);
+        let page = read_once(engine, tenant, plan, position.clone(), limit, &mut epochs).instrument(span).await?;
         items.extend(
             page.items.into_iter().filter(|image| plan.extra.as_ref().is_none_or(|search| search.holds(image))),
         );

@@ -13,7 +13,6 @@ use super::{
     merge::walk_page_under,
     plan::{TextSearch, choose, demand_ends, permitted, search},
 };
-use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, definitions::Definitions, draft, rules, runtime::Engine},
     model::{
@@ -22,7 +21,7 @@ use crate::{
         filter::{Compare, Filter, Path, Predicate, Test},
         schema::{FieldType, Image, KindDecl, Section, common},
         store::{Epochs, Page, Position},
-        value::{Id, Time, Value},
+        value::{FaultCode, Id, Time, Value},
     },
 };
 

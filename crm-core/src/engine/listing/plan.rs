@@ -6,7 +6,6 @@
 //! with the filter.
 
 use super::ListQuery;
-use crate::model::value::FaultCode;
 use crate::{
     engine::{access::Access, search::Asked},
     model::{
@@ -15,7 +14,7 @@ use crate::{
         filter::{Compare, Filter, Path, Predicate, Test},
         schema::{FieldType, Image, IndexDecl, KindDecl, Visibility},
         store::Position,
-        value::{Choice, Value},
+        value::{Choice, FaultCode, Value},
     },
 };
 

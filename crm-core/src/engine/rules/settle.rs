@@ -29,7 +29,7 @@ pub struct Settle<'a> {
     pub named: &'a dyn Fn(usize) -> bool,
     /// `true` if the record must have exactly these values, as it had before (undo, rollback): rules check it and fill
     /// in nothing.
-    pub exactly: bool,
+    pub verbatim: bool,
     /// Collects the faults.
     pub faults: &'a mut Faults,
 }

@@ -1,7 +1,6 @@
 //! The gates of stages: the conditions for a record to enter a stage. The draft checks them for every write that
 //! changes a stage, so that no writer can bypass them.
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         definitions::Definitions,
@@ -13,7 +12,7 @@ use crate::{
         filter::{Compiler, Filter, Predicate, PropertyTypes},
         records::pipeline::{PipelineKind, Stage, StageKind},
         schema::{FieldType, Image, KindDecl},
-        value::{Fault, Kind, Time, Value},
+        value::{Fault, FaultCode, Kind, Time, Value},
     },
 };
 
@@ -56,7 +55,7 @@ pub(crate) fn compile_gate(
 
 /// Use cases that may move a record into or out of a closed stage when others may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Passage {
+pub(crate) enum Transition {
     /// Any other write.
     Ordinary,
     /// The conversion of a lead: the only way into a won stage of leads.
@@ -70,7 +69,7 @@ pub(crate) enum Passage {
 pub(crate) fn check(
     before: Option<&Image>,
     after: &Image,
-    passage: Passage,
+    transition: Transition,
     definitions: &Definitions,
     now: Time,
     faults: &mut Faults,
@@ -118,10 +117,10 @@ pub(crate) fn check(
         }
     }
     // An undo may return to any stage, regardless of its `allowed_from`.
-    if passage != Passage::Unconvert {
+    if transition != Transition::Unconvert {
         check_move(from, stage, faults);
     }
-    check_lead(before, kind, stage, passage, definitions, faults);
+    check_lead(before, kind, stage, transition, definitions, faults);
     for name in &stage.required_fields {
         if is_empty(after, name) {
             faults.push(
@@ -158,7 +157,7 @@ fn check_lead(
     before: Option<&Image>,
     kind: PipelineKind,
     to: &Stage,
-    passage: Passage,
+    transition: Transition,
     definitions: &Definitions,
     faults: &mut Faults,
 ) {
@@ -166,10 +165,10 @@ fn check_lead(
         return;
     }
     let was = before.and_then(|image| image.get(STAGE).as_id()).and_then(|id| definitions.stage(id));
-    if to.kind == StageKind::Won && passage != Passage::Convert {
+    if to.kind == StageKind::Won && transition != Transition::Convert {
         faults.push("stage_id", FaultCode::ConvertOnly, "a lead cannot be moved to this stage: convert it instead");
     }
-    if was.is_some_and(|(_, stage)| stage.kind == StageKind::Won) && passage != Passage::Unconvert {
+    if was.is_some_and(|(_, stage)| stage.kind == StageKind::Won) && transition != Transition::Unconvert {
         faults.push(
             "stage_id",
             FaultCode::Converted,

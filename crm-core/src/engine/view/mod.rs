@@ -15,7 +15,6 @@ pub use cell::{protect, unprotect};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value as Json};
 
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::access::Access,
@@ -23,7 +22,7 @@ use crate::{
         change::Change,
         error::Faults,
         schema::{FieldDecl, FieldType, Image, KindDecl, Patch, RecordKind, Section, Versions, common},
-        value::{Fault, Kind, Plain, Ref, Value},
+        value::{Fault, FaultCode, Kind, Plain, Ref, Value},
     },
 };
 
@@ -238,7 +237,7 @@ impl<K: RecordKind> Patch<K> {
                 continue;
             };
             let field = &K::decl().fields[at];
-            if field.section != Section::Person {
+            if field.section != Section::User {
                 faults.push(shown, FaultCode::ReadOnly, "is read-only");
                 continue;
             }

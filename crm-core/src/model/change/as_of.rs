@@ -48,7 +48,7 @@ pub fn as_of(tenant: Id, changes: &[Change], at: Time, known_at: Option<Time>) -
             }
         }
         match change.group {
-            Group::Person => {
+            Group::User => {
                 versions.person = versions.person.max(change.version);
                 image.values[common::UPDATED_AT] = Value::Time(change.recorded_at);
                 image.values[common::UPDATED_BY] = change.by.map_or(Value::Null, Value::Id);

@@ -124,7 +124,7 @@ impl Change {
 
     /// Returns `true` if the change created the record.
     pub fn is_creation(&self) -> bool {
-        self.version == 1 && self.group == Group::Person
+        self.version == 1 && self.group == Group::User
     }
 
     /// Returns the old and new value of a field, if the change includes it.

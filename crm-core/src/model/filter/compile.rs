@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::{Compare, Condition, Filter, Op, Path, Predicate, Test};
-use crate::model::value::FaultCode;
 use crate::model::{
     schema::{FieldType, KindDecl, common},
-    value::{Calendar, Date, Fault, Id, Kind, Place, Time, Unit, Value, part_of_domain, part_of_phone, parts_of_url},
+    value::{
+        Calendar, Date, Fault, FaultCode, Id, Kind, Place, Time, Unit, Value, part_of_domain, part_of_phone,
+        parts_of_url,
+    },
 };
 
 /// The maximum nesting depth of a filter.

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::value::FaultCode;
 use crate::model::{
     error::Error,
     schema::record,
-    value::{Choice, Id, Kind, Time, choices, structured},
+    value::{Choice, FaultCode, Id, Kind, Time, choices, structured},
 };
 
 choices! {

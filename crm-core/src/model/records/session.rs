@@ -8,7 +8,7 @@ use crate::model::{
 record! {
     /// A session of a user. Archived once it is over.
     Session, NewSession, SessionPatch, SessionFields {
-        forgotten_at: expires_at,
+        expires_at: expires_at,
         made_by_use_cases: true,
         own: [user_id], team: [],
         person {}

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::value::FaultCode;
 use crate::model::value::{
-    Currency, Date, Decimal, Fault, Id, Kind, Money, Ref, Time, Value, normalize_domain, normalize_email,
+    Currency, Date, Decimal, Fault, FaultCode, Id, Kind, Money, Ref, Time, Value, normalize_domain, normalize_email,
     normalize_phone, normalize_slug, normalize_url,
 };
 
@@ -26,7 +25,7 @@ pub enum Section {
     /// Maintained by the core about the record itself (`created_at`, `updated_by`): set with each write, never logged.
     System,
     /// Written by users; logged.
-    Person,
+    User,
     /// Written only by use cases (`converted_at`); logged like user-written fields.
     ReadOnly,
     /// Computed frequently by the CRM, under a separate version; not logged.
@@ -40,7 +39,7 @@ impl Section {
     pub const fn group(self) -> super::Group {
         match self {
             Section::Machine => super::Group::Machine,
-            Section::System | Section::Person | Section::ReadOnly | Section::Derived => super::Group::Person,
+            Section::System | Section::User | Section::ReadOnly | Section::Derived => super::Group::User,
         }
     }
 }
@@ -153,13 +152,13 @@ pub struct FieldDecl {
     /// Additional properties.
     pub marks: Marks,
     /// The fields from which it is computed. For `search_text`, which every kind has, these are all searchable fields.
-    pub made_of: &'static [Source],
+    pub derived_from: &'static [Source],
 }
 
 impl FieldDecl {
     /// Returns `true` if changes of the field are logged.
     pub const fn is_logged(&self) -> bool {
-        matches!(self.section, Section::Person | Section::ReadOnly)
+        matches!(self.section, Section::User | Section::ReadOnly)
     }
 
     /// Returns `true` for structured values, whose form is defined by a Rust type.

@@ -31,7 +31,7 @@ fn graph() -> &'static Graph {
                 if field.marks.searchable {
                     graph.made.entry(name).or_default().push((kind, "search_text"));
                 }
-                for source in field.made_of {
+                for source in field.derived_from {
                     let from = match *source {
                         Source::Own(own) => {
                             graph.sources.entry(name).or_default().push((kind, own));
@@ -90,7 +90,7 @@ mod tests {
         let mut computed = 0;
         for decl in catalog::all() {
             for field in &decl.fields {
-                for source in field.made_of {
+                for source in field.derived_from {
                     let (kind, name) = match *source {
                         Source::Own(name) | Source::Follows(name) => (decl.kind, name),
                         Source::Of(kind, name) => (kind, name),
@@ -104,7 +104,7 @@ mod tests {
                     computed += 1;
                 }
                 if field.section == Section::Derived && field.name != "search_text" {
-                    assert!(!field.made_of.is_empty(), "{}.{} is a function of nothing", decl.kind, field.name);
+                    assert!(!field.derived_from.is_empty(), "{}.{} is a function of nothing", decl.kind, field.name);
                 }
                 assert!(
                     field.marks.searchable <= hidden_with(decl.kind, field.name).contains(&(decl.kind, "search_text"))

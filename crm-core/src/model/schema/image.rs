@@ -10,7 +10,8 @@ use crate::model::value::{Id, Kind, Ref, Value};
 #[serde(rename_all = "snake_case")]
 pub enum Group {
     /// The user group: fields that users, and use cases on their behalf, write.
-    Person,
+    #[serde(rename = "person")]
+    User,
     /// The machine group: fields that the CRM computes frequently.
     Machine,
 }
@@ -29,7 +30,7 @@ impl Versions {
     /// Returns the version of a group.
     pub const fn of(self, group: Group) -> u64 {
         match group {
-            Group::Person => self.person,
+            Group::User => self.person,
             Group::Machine => self.machine,
         }
     }

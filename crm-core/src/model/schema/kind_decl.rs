@@ -38,7 +38,7 @@ pub mod common {
 }
 
 fn field(name: &'static str, ty: FieldType, section: Section) -> FieldDecl {
-    FieldDecl { name, ty, section, marks: Marks::default(), made_of: &[] }
+    FieldDecl { name, ty, section, marks: Marks::default(), derived_from: &[] }
 }
 
 fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
@@ -50,9 +50,9 @@ fn common_fields(kind: Kind) -> [FieldDecl; common::COUNT] {
         field("updated_by", FieldType::Id(Kind::User), Section::System),
         field("search_text", FieldType::Folded, Section::Derived),
         field("archived_at", FieldType::Time, Section::ReadOnly),
-        FieldDecl { marks: unique, ..field("external_id", FieldType::Text(MAX_TEXT), Section::Person) },
-        field("properties", FieldType::Properties, Section::Person),
-        field("shared_with", FieldType::Refs(&[Kind::Team, Kind::User], 50), Section::Person),
+        FieldDecl { marks: unique, ..field("external_id", FieldType::Text(MAX_TEXT), Section::User) },
+        field("properties", FieldType::Properties, Section::User),
+        field("shared_with", FieldType::Refs(&[Kind::Team, Kind::User], 50), Section::User),
         field("merged_into", FieldType::Id(kind), Section::ReadOnly),
         field("source_ids", FieldType::Refs(Kind::SOURCES, 20), Section::ReadOnly),
         field("aliases", FieldType::Texts(50, MAX_TEXT), Section::ReadOnly),
@@ -121,8 +121,8 @@ pub struct KindParts {
     /// `true` if rules of other records read records of this kind. They are cached per process, and writing them
     /// changes the definitions epoch.
     pub is_definition: bool,
-    /// The field with the expiry time of a record; see [`KindDecl::forgotten_at`].
-    pub forgotten_at: Option<&'static str>,
+    /// The field with the expiry time of a record; see [`KindDecl::expires_at`].
+    pub expires_at: Option<&'static str>,
     /// The field with the time at which a record is due for processing; see [`KindDecl::due`].
     pub due: Option<&'static str>,
     /// How the engine treats records of the kind.
@@ -146,7 +146,7 @@ pub struct KindDecl {
     pub is_definition: bool,
     /// The position of the expiry time (TTL), after which a store deletes the record at some point. Only for internal
     /// records that nothing refers to. The log of the record is kept.
-    pub forgotten_at: Option<usize>,
+    pub expires_at: Option<usize>,
     /// The position of the time at which the record is due for processing. A record without a value is not due. Due
     /// records are found across tenants ([`Feed::due`](crate::model::store::Feed::due)). The kind has an index `() → due`.
     pub due: Option<usize>,
@@ -195,7 +195,7 @@ impl KindDecl {
             kind: parts.kind,
             own: find(parts.own).unwrap_or_default(),
             team: find(parts.team).unwrap_or_default(),
-            forgotten_at: parts.forgotten_at.and_then(at),
+            expires_at: parts.expires_at.and_then(at),
             due: parts.due.and_then(at),
             behavior: parts.behavior,
             is_definition: parts.is_definition,

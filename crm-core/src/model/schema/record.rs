@@ -242,7 +242,7 @@ macro_rules! record {
         $(#[$doc:meta])*
         $name:ident, $new:ident, $patch:ident, $fields:ident {
             $(definition: $definition:literal,)?
-            $(forgotten_at: $forgotten:ident,)?
+            $(expires_at: $forgotten:ident,)?
             $(due: $due:ident,)?
             $(visibility: $visibility:expr,)?
             $(private: $private:ident by $author:ident,)?
@@ -322,7 +322,7 @@ macro_rules! record {
         impl From<$new> for $crate::model::schema::Patch<$name> {
             #[allow(unused_variables)] // a kind may have no user-written fields
             fn from(new: $new) -> Self {
-                use $crate::{schema::common, value::FieldValue};
+                use $crate::model::{schema::common, value::FieldValue};
                 let mut patch = Self::new();
                 let default = $new::default();
                 $(
@@ -390,9 +390,9 @@ macro_rules! record {
                     }
                     static FIELDS: &[FieldDecl] = &[
                         $(FieldDecl {
-                            name: stringify!($pf), ty: $pd, section: Section::Person,
+                            name: stringify!($pf), ty: $pd, section: Section::User,
                             marks: marks(&[$($crate::model::schema::record_marks::$pm),*]),
-                            made_of: &[
+                            derived_from: &[
                                 $($($crate::model::schema::record_source!($fields, $pfrom),)*)?
                                 $($($crate::model::schema::record_source!($fields, follows $pfol),)*)?
                             ],
@@ -400,17 +400,17 @@ macro_rules! record {
                         $(FieldDecl {
                             name: stringify!($rf), ty: $rd, section: Section::ReadOnly,
                             marks: marks(&[$($crate::model::schema::record_marks::$rm),*]),
-                            made_of: &[$($($crate::model::schema::record_source!($fields, follows $rfol),)*)?],
+                            derived_from: &[$($($crate::model::schema::record_source!($fields, follows $rfol),)*)?],
                         },)*
                         $(FieldDecl {
                             name: stringify!($mf), ty: $md, section: Section::Machine,
                             marks: marks(&[$($crate::model::schema::record_marks::$mm),*]),
-                            made_of: &[$($crate::model::schema::record_source!($fields, $mfrom $(:: $mof)?)),*],
+                            derived_from: &[$($crate::model::schema::record_source!($fields, $mfrom $(:: $mof)?)),*],
                         },)*
                         $(FieldDecl {
                             name: stringify!($df), ty: $dd, section: Section::Derived,
                             marks: marks(&[$($crate::model::schema::record_marks::$dm),*]),
-                            made_of: &[$($crate::model::schema::record_source!($fields, $dfrom $(:: $dof)?)),*],
+                            derived_from: &[$($crate::model::schema::record_source!($fields, $dfrom $(:: $dof)?)),*],
                         },)*
                     ];
                     $crate::model::schema::KindDecl::new(&KindParts {
@@ -424,7 +424,7 @@ macro_rules! record {
                             stringify!($sort),
                         )),*],
                         is_definition: false $(|| $definition)?,
-                        forgotten_at: None::<&str> $(.or(Some(stringify!($forgotten))))?,
+                        expires_at: None::<&str> $(.or(Some(stringify!($forgotten))))?,
                         due: None::<&str> $(.or(Some(stringify!($due))))?,
                         behavior: Behavior {
                             $(visibility: $visibility,)?

@@ -268,7 +268,7 @@ fn differ<F: TypedField>(before: &Image, after: &Image, field: F) -> bool {
 
 fn changes_access(write: &Write) -> bool {
     let after = &write.after;
-    if !write.writes(Group::Person) {
+    if !write.writes(Group::User) {
         return false;
     }
     let Some(before) = &write.before else { return after.kind() == Kind::Organization };

@@ -13,6 +13,7 @@ pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// The reason a store could not carry out a request.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// A write or guard names a version that is not the current one, or a new record already exists. Nothing was
     /// stored.

@@ -79,7 +79,7 @@ pub async fn is_stored<S: Records + History + ?Sized>(store: &S, commit: &Commit
     };
     let answer = store.get(commit.tenant, &[Want::Record(write.record())]).await?;
     let Some(Got::Record(Some(stored))) = answer.got.first() else { return Ok(Stored::No) };
-    let written = || [Group::Person, Group::Machine].into_iter().filter(|&group| write.writes(group));
+    let written = || [Group::User, Group::Machine].into_iter().filter(|&group| write.writes(group));
     if written().any(|group| stored.versions.of(group) > write.after.versions.of(group)) {
         return Ok(Stored::Untold);
     }

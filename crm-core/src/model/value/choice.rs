@@ -105,6 +105,7 @@ macro_rules! choices {
     ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)* })*) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
         pub enum $name {
             /// A choice that a newer program stored and this one does not know. It is kept, and cannot be written as a
             /// new value.

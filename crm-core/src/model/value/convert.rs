@@ -6,8 +6,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Currency, Date, Decimal, Fault, Id, Money, Ref, Time, Value, stored};
-use crate::model::value::FaultCode;
+use super::{Currency, Date, Decimal, Fault, FaultCode, Id, Money, Ref, Time, Value, stored};
 
 /// The error for a stored value that is not of the type declared by its field: the store is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,6 @@
 //! Formats of text: validation and normal form of email addresses, domains, URLs and slugs.
 
-use super::Fault;
-use crate::model::value::FaultCode;
+use super::{Fault, FaultCode};
 
 /// Normalizes an email address (RFC 5321): trimmed and lower-cased as a whole, as no mail provider in use distinguishes
 /// case.

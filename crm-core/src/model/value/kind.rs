@@ -24,6 +24,7 @@ macro_rules! declare {
         /// A kind of record. Its fields and indexes are in its declaration (`crm_core::schema`).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
+        #[non_exhaustive]
         pub enum Kind { $($(#[$doc])* $kind,)* }
 
         impl Kind {

@@ -2,8 +2,7 @@
 //! whole is stored, so that `contains` and `starts_with` find it. A part that cannot be converted is refused with a
 //! reason rather than silently matching nothing.
 
-use super::Fault;
-use crate::model::value::FaultCode;
+use super::{Fault, FaultCode};
 
 /// The position of a part within the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,8 +10,7 @@ use std::{str::FromStr, sync::OnceLock};
 use phonenumber::metadata::{DATABASE, Database};
 use regex::{Regex, RegexBuilder};
 
-use super::Fault;
-use crate::model::value::FaultCode;
+use super::{Fault, FaultCode};
 
 /// The size of the library's pattern cache.
 const KEPT_PATTERNS: usize = 500;

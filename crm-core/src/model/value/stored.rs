@@ -18,8 +18,7 @@ use serde::{
 };
 use serde_json::Value as Json;
 
-use super::Fault;
-use crate::model::value::FaultCode;
+use super::{Fault, FaultCode};
 
 /// The newtype struct name that a type requests if it handles stored data itself; the reader then passes the stored
 /// value through `visit_some`.

@@ -24,7 +24,7 @@ record! {
     /// A dirty mark: the time at which the score of a record is due. Its id is that of the record (or of the scoring
     /// model, if all records of the model are due), so that each can be found from the other.
     Rescoring, NewRescoring, RescoringPatch, RescoringFields {
-        forgotten_at: over_at,
+        expires_at: over_at,
         due: due_at,
         own: [], team: [],
         person {}

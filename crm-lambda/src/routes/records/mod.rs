@@ -47,7 +47,7 @@ fn words(kind: Kind) -> String {
 pub(super) fn collection<K: RecordKind>() -> Vec<Route> {
     let path = path_of(K::KIND);
     let mut all = vec![list::route_at::<K>(&path), write::create_route::<K>(&path)];
-    if K::decl().fields.iter().any(|field| field.marks.unique && field.section == Section::Person) {
+    if K::decl().fields.iter().any(|field| field.marks.unique && field.section == Section::User) {
         let by = format!("{path}/by/{{field}}/{{value}}");
         all.extend([read::find_route::<K>(&by), write::upsert_route::<K>(&by)]);
     }

@@ -10,7 +10,7 @@ use crm_core::{
     filter::Filter,
     listing::ListQuery,
     pipelines::PipelineKind,
-    reports::{GroupBy, LifeQuery, Moment, PipelineQuery, SalesQuery},
+    reports::{FunnelQuery, GroupBy, Moment, PipelineQuery, SalesQuery},
     value::{Choice, Date, Id},
 };
 use serde_json::json;
@@ -174,7 +174,7 @@ async fn pipeline(State(app): State<App>, caller: Caller, mut params: Params) ->
 }
 
 /// Parses the parameters of the funnel report.
-pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -> Result<LifeQuery, Problem> {
+pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -> Result<FunnelQuery, Problem> {
     let moment = "a day such as 2024-01-31 or a time such as 2024-01-31T09:30:00Z";
     let from: Option<Moment> = params.read("from", moment)?;
     let until: Option<Moment> = params.read("until", moment)?;
@@ -200,7 +200,7 @@ pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -
         (Some(id), None) => id,
         (None, kind) => default_pipeline(app, caller, kind.unwrap_or_default()).await?,
     };
-    let mut query = LifeQuery::of(pipeline);
+    let mut query = FunnelQuery::of(pipeline);
     if let Some(from) = from {
         query = query.from(from);
     }
@@ -218,6 +218,6 @@ pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -
 
 async fn life(State(app): State<App>, caller: Caller, params: Params) -> Result<Response, Problem> {
     let query = life_query(&app, &caller, params).await?;
-    let report = app.crm().reports(&caller.actor).life(&query).await.map_err(Problem::of_query)?;
+    let report = app.crm().reports(&caller.actor).funnel(&query).await.map_err(Problem::of_query)?;
     Ok(Answer::ok(json!(report)).into_response())
 }

@@ -10,7 +10,7 @@ use axum::{
 };
 use crm_core::{
     schema::RecordKind,
-    scoring::{Course, KINDS, ModelDefinition, ScoreQuery, ScoringModel},
+    scoring::{KINDS, ModelDefinition, ScoreHistory, ScoreQuery, ScoringModel},
     value::{FaultCode, Id, Kind, Ref, Time},
 };
 use serde::Deserialize;
@@ -253,7 +253,12 @@ async fn score<K: RecordKind>(
 }
 
 /// Reads the score history that the parameters ask for.
-pub(super) async fn course_of(app: &App, caller: &Caller, record: Ref, params: &mut Params) -> Result<Course, Problem> {
+pub(super) async fn course_of(
+    app: &App,
+    caller: &Caller,
+    record: Ref,
+    params: &mut Params,
+) -> Result<ScoreHistory, Problem> {
     let query = query_of(params)?;
     let until: Time = params.read("until", WHEN)?.unwrap_or_else(|| app.crm().now());
     let from: Time = params.read("from", WHEN)?.unwrap_or_else(|| plus_hours(until, -24 * DAYS));

@@ -18,7 +18,7 @@ pub(crate) struct Client {
     host: SocketAddr,
 }
 
-/// A response: its status, ETag and body.
+/// A response: its status, `ETag` and body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) etag: String,

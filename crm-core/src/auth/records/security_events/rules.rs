@@ -1,10 +1,9 @@
 //! The rules of the security log: only the use cases that produce its events add entries, and entries are immutable.
 
 use super::record::SecurityEvent;
-use crate::model::value::FaultCode;
 use crate::{
     engine::rules::{Rules, Settle},
-    model::schema::Record,
+    model::{schema::Record, value::FaultCode},
 };
 
 impl Rules for SecurityEvent {

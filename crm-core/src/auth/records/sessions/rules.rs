@@ -1,12 +1,11 @@
 //! The rules of sessions: they are created only by signing in, and a session that is over stays over.
 
-use crate::model::value::FaultCode;
 use crate::{
     engine::{
         draft::{Draft, Step, Stop},
         rules::Rules,
     },
-    model::{error::Error, records::session::Session, schema::Image},
+    model::{error::Error, records::session::Session, schema::Image, value::FaultCode},
 };
 
 impl Rules for Session {

@@ -6,7 +6,7 @@ record! {
     /// Failed sign-ins of a name or of a network address. The id is derived from a hash of it: one read finds the
     /// throttle, and the throttle does not reveal who tried to sign in.
     Throttle, NewThrottle, ThrottlePatch, ThrottleFields {
-        forgotten_at: expires_at,
+        expires_at: expires_at,
         made_by_use_cases: true,
         own: [], team: [],
         person {}

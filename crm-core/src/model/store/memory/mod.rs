@@ -111,7 +111,7 @@ impl State {
             let fits = match (&write.before, current) {
                 (None, None) => true,
                 (Some(before), Some(current)) => {
-                    [crate::model::schema::Group::Person, crate::model::schema::Group::Machine]
+                    [crate::model::schema::Group::User, crate::model::schema::Group::Machine]
                         .into_iter()
                         .all(|group| !write.writes(group) || before.versions.of(group) == current.of(group))
                 }

@@ -177,7 +177,7 @@ impl Tables {
             return &mut table.rows[at].history;
         }
         let row = &mut table.rows[at];
-        row.stored = if write.writes(Group::Person) && write.writes(Group::Machine) {
+        row.stored = if write.writes(Group::User) && write.writes(Group::Machine) {
             Arc::clone(&write.after)
         } else {
             Arc::new(merged(&row.stored, write))
@@ -191,7 +191,7 @@ impl Tables {
         let hasher = &self.hasher;
         let mut gone = 0;
         for ((_, kind), table) in &mut self.by_kind {
-            let Some(field) = crate::catalog::decl(*kind).forgotten_at else { continue };
+            let Some(field) = crate::catalog::decl(*kind).expires_at else { continue };
             let is_over = |row: &Row| row.stored.values[field].as_time().is_some_and(|end| end <= at);
             let over = table.rows.iter().filter(|row| is_over(row)).count();
             if over == 0 {
@@ -410,7 +410,7 @@ fn merged(stored: &Image, write: &Write) -> Image {
             image.values[position] = write.after.values[position].clone();
         }
     }
-    if write.writes(Group::Person) {
+    if write.writes(Group::User) {
         image.versions.person = write.after.versions.person;
     }
     if write.writes(Group::Machine) {

@@ -12,7 +12,7 @@ use crate::model::value::Value;
 
 /// A possible gain of a score.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gain {
+pub struct WhatIf {
     /// The key of the rule or behavior.
     pub rule: Arc<str>,
     /// The increase of the total in thousandths of a point; for an unknown fact the maximum increase.
@@ -24,26 +24,26 @@ pub struct Gain {
 impl Compiled {
     /// Returns how much one more interaction of each behavior would add to the score of some facts, and how much
     /// unknown facts may add, each on its own. Gains of zero are omitted; the largest is first.
-    pub fn gains(&self, facts: &Facts) -> Vec<Gain> {
-        let mut gains: Vec<Gain> = self.groups.iter().flat_map(|group| self.gains_in(group, facts)).collect();
+    pub fn gains(&self, facts: &Facts) -> Vec<WhatIf> {
+        let mut gains: Vec<WhatIf> = self.groups.iter().flat_map(|group| self.gains_in(group, facts)).collect();
         gains.sort_by(|a, b| b.points.cmp(&a.points).then_with(|| a.rule.cmp(&b.rule)));
         gains
     }
 
-    fn gains_in(&self, group: &CompiledGroup, facts: &Facts) -> Vec<Gain> {
+    fn gains_in(&self, group: &CompiledGroup, facts: &Facts) -> Vec<WhatIf> {
         let sum = self.sum(group, facts);
         let raised = |by: i64| (sum + by).clamp(group.floor, group.cap) - sum.clamp(group.floor, group.cap);
         let events = group.behaviors.iter().filter(|behavior| matches!(behavior.event, CompiledEvent::Interaction(_)));
         let events = events.map(|behavior| {
             let (now, more) =
                 (self.behavior(behavior, facts, None, |_| ()), self.behavior(behavior, facts, Some(self.at), |_| ()));
-            Gain { rule: Arc::clone(&behavior.key), points: raised(more - now), unknown: Vec::new() }
+            WhatIf { rule: Arc::clone(&behavior.key), points: raised(more - now), unknown: Vec::new() }
         });
         let facts = group.rules.iter().filter_map(|rule| {
             let unknown = rule.reads.iter().filter(|(_, path)| is_unknown(path.value(&facts.record)));
             let unknown: Vec<Arc<str>> = unknown.map(|(name, _)| Arc::clone(name)).collect();
             let open = rule.on == On::Record && !unknown.is_empty() && !rule.when.holds(&facts.record);
-            open.then(|| Gain { rule: Arc::clone(&rule.key), points: raised(rule.points), unknown })
+            open.then(|| WhatIf { rule: Arc::clone(&rule.key), points: raised(rule.points), unknown })
         });
         events.chain(facts).filter(|gain| gain.points > 0).collect()
     }

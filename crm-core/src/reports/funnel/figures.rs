@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// The funnel report: how leads or deals moved through a pipeline. See
-/// [`Reports::life`](crate::reports::Reports::life).
+/// [`Reports::funnel`](crate::reports::Reports::funnel).
 ///
 /// For each stage, *standing at the end = standing at the start + entries − exits*, and the exits are the sum of
-/// [`StageLife::went_to`]. All metrics are computed from the same stays, each of which begins with an entry and ends
+/// [`StageFunnel::went_to`]. All metrics are computed from the same stays, each of which begins with an entry and ends
 /// with an exit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LifeReport {
+pub struct FunnelReport {
     /// The kind of the records: leads or deals.
     pub kind: Kind,
     /// The id of the pipeline.
@@ -32,7 +32,7 @@ pub struct LifeReport {
     /// The number of records in the report: those that have ever been in the pipeline.
     pub records: u64,
     /// The stages of the pipeline in order; a retired one only if a record was in it.
-    pub stages: Vec<StageLife>,
+    pub stages: Vec<StageFunnel>,
     /// The outcomes of the records that first entered the pipeline in the period.
     pub cohort: Outcomes,
     /// The records won and lost in the period, and the sales velocity.
@@ -51,7 +51,7 @@ pub struct LifeReport {
 
 /// How records moved through one stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StageLife {
+pub struct StageFunnel {
     /// The id of the stage.
     pub id: Id,
     /// The key of the stage.
@@ -71,7 +71,7 @@ pub struct StageLife {
     /// Records in the stage at the end of the period.
     pub standing_at_end: u64,
     /// The targets of the exits, in the order of the stages, other pipelines last; only those that occurred.
-    pub went_to: Vec<WentTo>,
+    pub went_to: Vec<StageTransition>,
     /// The duration of the stays that began in the period.
     pub time: TimeInStage,
     /// The outcomes of the records that first entered this stage in the period. For the first stage of a pipeline,
@@ -81,7 +81,7 @@ pub struct StageLife {
 
 /// The exits from one stage to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct WentTo {
+pub struct StageTransition {
     /// The target stage; `None` for a stage of another pipeline.
     pub stage_id: Option<Id>,
     /// The key of the target stage.

@@ -11,7 +11,7 @@ use crm_core::{
     filter::Filter,
     leads::{ConvertLead, NewLead},
     pipelines::{NewPipeline, PipelineKind, Stage, StageKind},
-    reports::{Ending, LifeQuery, LifeReport, Moment, Outcomes, StageLife},
+    reports::{Ending, FunnelQuery, FunnelReport, Moment, Outcomes, StageFunnel},
     value::{Id, Kind, Time},
 };
 use proptest::prelude::*;
@@ -20,18 +20,18 @@ use crate::support::{World, assert_fault, assert_forbidden, assert_not_found, gr
 
 const DAY: i64 = 86_400_000_000;
 
-fn at<'a>(report: &'a LifeReport, key: &str) -> &'a StageLife {
+fn at<'a>(report: &'a FunnelReport, key: &str) -> &'a StageFunnel {
     report.stages.iter().find(|stage| stage.key == key).expect("a stage")
 }
 
 /// Count at the start, entries, exits, count at the end.
-fn flow(report: &LifeReport, key: &str) -> (u64, u64, u64, u64) {
+fn flow(report: &FunnelReport, key: &str) -> (u64, u64, u64, u64) {
     let stage = at(report, key);
     (stage.standing_at_start, stage.entries, stage.exits, stage.standing_at_end)
 }
 
 /// The targets of a stage's exits: keys, `None` for another pipeline.
-fn exits(report: &LifeReport, key: &str) -> Vec<(Option<String>, u64)> {
+fn exits(report: &FunnelReport, key: &str) -> Vec<(Option<String>, u64)> {
     at(report, key).went_to.iter().map(|to| (to.key.clone(), to.exits)).collect()
 }
 
@@ -40,7 +40,7 @@ fn to(key: &str, exits: u64) -> (Option<String>, u64) {
 }
 
 /// Lower quartile, median and upper quartile in days.
-fn days(report: &LifeReport, key: &str) -> [Option<i64>; 3] {
+fn days(report: &FunnelReport, key: &str) -> [Option<i64>; 3] {
     let time = at(report, key).time;
     [time.lower_quartile_micros, time.median_micros, time.upper_quartile_micros].map(|micros| micros.map(|m| m / DAY))
 }
@@ -73,8 +73,8 @@ async fn leads() -> World {
 fn the_figures_of_leads_are_those_one_counts_by_hand() {
     run(async {
         let world = leads().await;
-        let query = LifeQuery::of(world.lead_pipeline.id);
-        let report = world.crm.reports(&world.admin).life(&query).await.unwrap();
+        let query = FunnelQuery::of(world.lead_pipeline.id);
+        let report = world.crm.reports(&world.admin).funnel(&query).await.unwrap();
         assert_eq!((report.kind, report.records, report.from), (Kind::Lead, 4, None));
         assert_eq!((report.until, report.followed_until), (world.clock.now(), world.clock.now()));
         let keys: Vec<&str> = report.stages.iter().map(|stage| stage.key.as_str()).collect();
@@ -120,8 +120,8 @@ fn a_period_counts_what_occurred_in_it_and_follows_what_began_in_it() {
         let world = leads().await;
         let day = |number: i64| world.lead.created_at.plus_days(number);
         let reports = world.crm.reports(&world.admin);
-        let query = LifeQuery::of(world.lead_pipeline.id).from(day(3)).until(day(7));
-        let report = reports.life(&query).await.unwrap();
+        let query = FunnelQuery::of(world.lead_pipeline.id).from(day(3)).until(day(7));
+        let report = reports.funnel(&query).await.unwrap();
         assert_eq!((report.from, report.until), (Some(day(3)), day(7)));
         assert_eq!(flow(&report, "new"), (3, 0, 2, 1));
         assert_eq!(flow(&report, "contacted"), (1, 1, 1, 1));
@@ -130,21 +130,21 @@ fn a_period_counts_what_occurred_in_it_and_follows_what_began_in_it() {
         // The one stay in contacted that began in the period ended after it.
         assert_eq!(days(&report, "contacted"), [Some(6); 3]);
         assert_eq!(at(&report, "qualified").outcomes.won, 1);
-        let then = reports.life(&query.clone().follow_until(day(7))).await.unwrap();
+        let then = reports.funnel(&query.clone().follow_until(day(7))).await.unwrap();
         let time = at(&then, "contacted").time;
         assert_eq!((time.finished, time.open, time.median_micros), (0, 1, None));
         assert_eq!((at(&then, "qualified").outcomes.won, at(&then, "qualified").outcomes.open), (0, 1));
         // A time belongs to the period that begins with it, not to the one that ends with it.
-        let first = reports.life(&LifeQuery::of(world.lead_pipeline.id).until(day(2))).await.unwrap();
+        let first = reports.funnel(&FunnelQuery::of(world.lead_pipeline.id).until(day(2))).await.unwrap();
         assert_eq!(flow(&first, "new"), (0, 4, 0, 4));
-        let second = reports.life(&LifeQuery::of(world.lead_pipeline.id).from(day(2)).until(day(4))).await.unwrap();
+        let second = reports.funnel(&FunnelQuery::of(world.lead_pipeline.id).from(day(2)).until(day(4))).await.unwrap();
         assert_eq!(flow(&second, "new"), (4, 0, 1, 3));
         // A day begins at midnight in the organization's time zone, here UTC.
         let by_day: Moment = "2026-01-08".parse().unwrap();
-        let report = reports.life(&LifeQuery::of(world.lead_pipeline.id).from(by_day)).await.unwrap();
+        let report = reports.funnel(&FunnelQuery::of(world.lead_pipeline.id).from(by_day)).await.unwrap();
         assert_eq!(report.from, Some("2026-01-08T00:00:00Z".parse::<Time>().unwrap()));
-        let upside_down = LifeQuery::of(world.lead_pipeline.id).from(day(7)).until(day(3));
-        assert_fault(reports.life(&upside_down).await, "until bad_period");
+        let upside_down = FunnelQuery::of(world.lead_pipeline.id).from(day(7)).until(day(3));
+        assert_fault(reports.funnel(&upside_down).await, "until bad_period");
     });
 }
 
@@ -153,15 +153,15 @@ fn a_reason_is_that_of_the_loss_even_after_another_life() {
     run(async {
         let world = leads().await;
         let leads = world.crm.leads(&world.admin);
-        let lost = LifeQuery::of(world.lead_pipeline.id).filter(Filter::eq("name", "L3"));
+        let lost = FunnelQuery::of(world.lead_pipeline.id).filter(Filter::eq("name", "L3"));
         let until = world.clock.now();
         let reports = world.crm.reports(&world.admin);
         let l3 = leads.list(&crm_core::listing::ListQuery::new().filter(Filter::eq("name", "L3"))).await.unwrap();
         let id = l3.items[0].id;
         // Corrected while lost: the current reason. Lost again for another reason: an earlier period keeps its own.
         leads.update(id, crm_core::leads::LeadPatch::new().unqualified_reason("no money")).await.unwrap();
-        let reason = async |query: &LifeQuery| -> Vec<Option<String>> {
-            let report = reports.life(query).await.unwrap();
+        let reason = async |query: &FunnelQuery| -> Vec<Option<String>> {
+            let report = reports.funnel(query).await.unwrap();
             report.reasons.unwrap().into_iter().map(|reason| reason.reason).collect()
         };
         let some = |reason: &str| vec![Some(reason.to_owned())];
@@ -172,7 +172,7 @@ fn a_reason_is_that_of_the_loss_even_after_another_life() {
         leads.disqualify(id, "gone away").await.unwrap();
         assert_eq!(reason(&lost).await, some("gone away"));
         assert_eq!(reason(&lost.clone().until(until)).await, some("no budget"));
-        let reopened = reports.life(&lost.clone().from(until).until(world.clock.now())).await.unwrap();
+        let reopened = reports.funnel(&lost.clone().from(until).until(world.clock.now())).await.unwrap();
         assert_eq!(reopened.velocity.lost, 0, "open again in that time");
     });
 }
@@ -185,20 +185,20 @@ fn only_what_a_grant_covers_is_counted_and_hidden_fields_do_not_exist() {
         let archived = world.crm.leads(&world.admin).create(other.clone()).await.unwrap();
         world.crm.leads(&world.admin).create(other).await.unwrap();
         world.crm.leads(&world.admin).archive(archived.id).await.unwrap();
-        let query = LifeQuery::of(world.lead_pipeline.id);
-        let count = async |actor: &Actor| world.crm.reports(actor).life(&query).await.unwrap().records;
+        let query = FunnelQuery::of(world.lead_pipeline.id);
+        let count = async |actor: &Actor| world.crm.reports(actor).funnel(&query).await.unwrap().records;
         assert_eq!((count(&world.admin).await, count(&world.rep).await), (5, 4));
         let web = query.clone().filter(Filter::eq("source", "fair"));
-        assert_eq!(world.crm.reports(&world.rep).life(&web).await.unwrap().records, 3);
+        assert_eq!(world.crm.reports(&world.rep).funnel(&web).await.unwrap().records, 3);
         // Read access does not include reports, and a grant on deals does not include leads.
         for (kind, action) in [(Kind::Lead, Action::Read), (Kind::Deal, Action::Report)] {
             let name = format!("{kind}_{action:?}").to_lowercase();
             let role = world.role(&name, grants(&[kind], &[action], Scope::All), Vec::new()).await;
             let actor = world.actor_with(&name, vec![role.id]).await;
-            assert_forbidden(world.crm.reports(&actor).life(&query).await);
+            assert_forbidden(world.crm.reports(&actor).funnel(&query).await);
         }
-        let nowhere = LifeQuery::of(Id::from_parts(7, [7; 10]));
-        assert_not_found(world.crm.reports(&world.admin).life(&nowhere).await);
+        let nowhere = FunnelQuery::of(Id::from_parts(7, [7; 10]));
+        assert_not_found(world.crm.reports(&world.admin).funnel(&nowhere).await);
         let all = grants(&[Kind::Lead, Kind::Deal], &[Action::Report], Scope::All);
         let rules = vec![
             hidden(Kind::Lead, "source"),
@@ -208,21 +208,21 @@ fn only_what_a_grant_covers_is_counted_and_hidden_fields_do_not_exist() {
         ];
         let role = world.role("blind", all.clone(), rules).await;
         let blind = world.actor_with("blind", vec![role.id]).await;
-        assert_fault(world.crm.reports(&blind).life(&web).await, "source unknown_field");
-        let report = world.crm.reports(&blind).life(&query).await.unwrap();
+        assert_fault(world.crm.reports(&blind).funnel(&web).await, "source unknown_field");
+        let report = world.crm.reports(&blind).funnel(&query).await.unwrap();
         assert_eq!((report.records, report.reasons), (5, None));
         let deal = NewDeal { title: "D".into(), value: "70 USD".parse().ok(), ..Default::default() };
         let deal = world.crm.deals(&world.admin).create(deal).await.unwrap().id;
         world.clock.advance_days(1);
         world.crm.deals(&world.admin).win(deal).await.unwrap();
-        let deals = LifeQuery::of(world.deal_pipeline.id);
-        let seen = world.crm.reports(&world.admin).life(&deals).await.unwrap().velocity;
+        let deals = FunnelQuery::of(world.deal_pipeline.id);
+        let seen = world.crm.reports(&world.admin).funnel(&deals).await.unwrap().velocity;
         assert!(seen.won_value.in_base.is_some() && seen.win_rate == Some(1.0));
-        let report = world.crm.reports(&blind).life(&deals).await.unwrap();
+        let report = world.crm.reports(&blind).funnel(&deals).await.unwrap();
         assert_eq!((report.velocity.won, report.velocity.won_value.in_base, report.reasons), (1, None, None));
         let role = world.role("stageless", all, vec![hidden(Kind::Lead, "stage_id")]).await;
         let stageless = world.actor_with("stageless", vec![role.id]).await;
-        assert_fault(world.crm.reports(&stageless).life(&query).await, "stage_id unknown_field");
+        assert_fault(world.crm.reports(&stageless).funnel(&query).await, "stage_id unknown_field");
     });
 }
 
@@ -311,8 +311,8 @@ proptest! {
             let now = world.clock.now();
             let actor = if as_rep { &world.rep } else { &world.admin };
             let (from, until) = (began.plus_micros(from * 3_600_000_000), began.plus_micros((from + length) * 3_600_000_000));
-            let query = LifeQuery::of(pipeline).from(from).until(until);
-            let report = world.crm.reports(actor).life(&query).await.unwrap();
+            let query = FunnelQuery::of(pipeline).from(from).until(until);
+            let report = world.crm.reports(actor).funnel(&query).await.unwrap();
             let deals = world.crm.deals(actor);
             // The result of as-of and history, record by record.
             let mut standing: BTreeMap<Id, (u64, u64)> = BTreeMap::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     course::Stay,
-    figures::{Ending, LifeReport, Outcomes, Reason, StageLife, TimeToWin, Velocity, WentTo},
+    figures::{Ending, FunnelReport, Outcomes, Reason, StageFunnel, StageTransition, TimeToWin, Velocity},
     survival::{Lasted, TimeInStage, time_in_stage},
 };
 use crate::{
@@ -281,22 +281,22 @@ impl<'a> Fold<'a> {
         base_currency: Currency,
         rates: Vec<RateUsed>,
         missing_rates: Vec<MissingRate>,
-    ) -> Result<LifeReport, Error> {
+    ) -> Result<FunnelReport, Error> {
         let is_open = |(stage, _): &(&&Stage, &StageTally)| stage.kind.is_open();
         let open = self.stages.iter().zip(&self.tallies).filter(is_open).map(|(_, tally)| tally.standing_at_end).sum();
         let won_value = self.won_value.sums(base_currency)?;
         let times = (self.took, self.took_left_out);
         let velocity = velocity(open, self.won, self.lost, times, won_value);
-        let stages: Vec<StageLife> = self
+        let stages: Vec<StageFunnel> = self
             .tallies
             .into_iter()
             .zip(&self.stages)
             .filter(|(tally, stage)| tally.used || !stage.retired)
-            .map(|(tally, stage)| stage_life(tally, stage, &self.stages))
+            .map(|(tally, stage)| stage_funnel(tally, stage, &self.stages))
             .collect();
         let reasons = if has_reasons { Some(reasons(self.reasons, self.won, self.lost, base_currency)?) } else { None };
         let Period { from, until, followed, now } = self.period;
-        Ok(LifeReport {
+        Ok(FunnelReport {
             kind: self.pipeline.kind.record_kind().unwrap_or(Kind::Deal),
             pipeline_id: self.pipeline.id,
             from: Some(from).filter(|&from| from > Time::MIN),
@@ -314,17 +314,17 @@ impl<'a> Fold<'a> {
     }
 }
 
-fn stage_life(tally: StageTally, stage: &Stage, stages: &[&Stage]) -> StageLife {
+fn stage_funnel(tally: StageTally, stage: &Stage, stages: &[&Stage]) -> StageFunnel {
     let went_to = tally.went_to.iter().map(|(&place, &exits)| {
         let to = stages.get(place);
-        WentTo {
+        StageTransition {
             stage_id: to.map(|stage| stage.id),
             key: to.map(|stage| stage.key.clone()),
             exits,
             rate: ratio(exits, tally.exits).unwrap_or_default(),
         }
     });
-    StageLife {
+    StageFunnel {
         id: stage.id,
         key: stage.key.clone(),
         name: stage.name.clone(),

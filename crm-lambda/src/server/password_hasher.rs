@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use crm_core::auth::{Work, Worker};
+use crm_core::auth::{HashingTask, PasswordHasher};
 use tokio::sync::Semaphore;
 
 /// How long work waits for a free slot. After that the store is reported as unavailable, and the caller may retry.
@@ -24,8 +24,8 @@ impl BlockingPool {
 }
 
 #[async_trait]
-impl Worker for BlockingPool {
-    async fn run(&self, work: Work) {
+impl PasswordHasher for BlockingPool {
+    async fn run(&self, work: HashingTask) {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return };
         // The slot is released with the work: a cancelled request still occupies its thread.

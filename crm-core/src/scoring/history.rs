@@ -52,7 +52,7 @@ pub(crate) enum Known {
 }
 
 /// The past of one record, which can be queried for ascending times.
-pub(crate) struct Course {
+pub(crate) struct ScoreHistory {
     record: Ref,
     known: Known,
     subject: Replay,
@@ -187,7 +187,7 @@ impl Reader<'_> {
 
     /// Returns the past of a record. Reads its history, the histories of the related records that the model needs, the
     /// interactions, and the histories of those that were ever changed.
-    pub(crate) async fn course(&self, record: Ref, needs: &Needs, known: Known) -> Result<Course, Error> {
+    pub(crate) async fn course(&self, record: Ref, needs: &Needs, known: Known) -> Result<ScoreHistory, Error> {
         let history = read_history(self.engine, self.tenant, record).await?;
         let mut related = BTreeMap::new();
         for on in [On::Contact, On::Company].into_iter().filter(|on| !needs.of(*on).is_empty()) {
@@ -232,11 +232,11 @@ impl Reader<'_> {
             .filter_map(|(change, stage)| Some((counts_from(change, known)?, change.occurred_at, stage)))
             .collect();
         let subject = Replay::new(self.tenant, history, |change| counts_from(change, known));
-        Ok(Course { record, known, subject, related, interactions, stages })
+        Ok(ScoreHistory { record, known, subject, related, interactions, stages })
     }
 }
 
-impl Course {
+impl ScoreHistory {
     /// Returns the facts at a time, which must not be before the last requested one; `None` if the record did not
     /// exist, was not known yet, or was archived.
     pub(crate) fn at(&mut self, moment: Time, definitions: &Definitions) -> Result<Option<Facts>, Error> {

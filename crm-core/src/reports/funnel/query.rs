@@ -5,11 +5,10 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use super::fold::Period;
-use crate::model::value::FaultCode;
 use crate::model::{
     error::Error,
     filter::Filter,
-    value::{Date, Id, Time, TimeError},
+    value::{Date, FaultCode, Id, Time, TimeError},
 };
 
 /// The start or end of a period: a time, or the start of a day in the organization's time zone.
@@ -50,19 +49,19 @@ impl FromStr for Moment {
     }
 }
 
-/// The query of the funnel report: see [`Reports::life`](crate::reports::Reports::life).
+/// The query of the funnel report: see [`Reports::funnel`](crate::reports::Reports::funnel).
 ///
 /// ```
-/// # use crm_core::{reports::LifeQuery, value::{Date, Id}, filter::Filter};
+/// # use crm_core::{reports::FunnelQuery, value::{Date, Id}, filter::Filter};
 /// # let (pipeline, owner) = (Id::NIL, Id::NIL);
 /// // The first quarter of 2024, for one owner: from 1 January, midnight, inclusive, to 1 April, midnight, exclusive.
-/// let query = LifeQuery::of(pipeline)
+/// let query = FunnelQuery::of(pipeline)
 ///     .from(Date::from_ymd(2024, 1, 1).unwrap())
 ///     .until(Date::from_ymd(2024, 4, 1).unwrap())
 ///     .filter(Filter::eq("owner_id", owner.to_string()));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct LifeQuery {
+pub struct FunnelQuery {
     pub(super) pipeline: Id,
     pub(super) filter: Option<Filter>,
     from: Option<Moment>,
@@ -70,7 +69,7 @@ pub struct LifeQuery {
     follow_until: Option<Moment>,
 }
 
-impl LifeQuery {
+impl FunnelQuery {
     /// All records of a lead or deal pipeline that the actor may see in reports.
     pub const fn of(pipeline: Id) -> Self {
         Self { pipeline, filter: None, from: None, until: None, follow_until: None }
@@ -135,7 +134,7 @@ mod tests {
         let berlin = Tz::Europe__Berlin;
         let day: Moment = "2024-04-01".parse().unwrap();
         let time: Moment = "2024-04-01T00:00:00Z".parse().unwrap();
-        let period = LifeQuery::of(Id::NIL).from(day).until(time).period(berlin, at("2025-01-01T00:00:00Z")).unwrap();
+        let period = FunnelQuery::of(Id::NIL).from(day).until(time).period(berlin, at("2025-01-01T00:00:00Z")).unwrap();
         assert_eq!((period.from, period.until), (at("2024-03-31T22:00:00Z"), at("2024-04-01T00:00:00Z")));
         assert!("2024-04".parse::<Moment>().is_err());
     }
@@ -143,13 +142,13 @@ mod tests {
     #[test]
     fn a_period_that_ends_before_it_begins_is_refused() {
         let (early, late) = (at("2024-01-01T00:00:00Z"), at("2024-02-01T00:00:00Z"));
-        let code = |query: LifeQuery| match query.period(Tz::UTC, late) {
+        let code = |query: FunnelQuery| match query.period(Tz::UTC, late) {
             Err(Error::Invalid(faults)) => faults.all()[0].field.clone(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(code(LifeQuery::of(Id::NIL).from(late).until(early)), "until");
-        assert_eq!(code(LifeQuery::of(Id::NIL).until(late).follow_until(early)), "follow_until");
-        let empty = LifeQuery::of(Id::NIL).from(early).until(early).period(Tz::UTC, late).unwrap();
+        assert_eq!(code(FunnelQuery::of(Id::NIL).from(late).until(early)), "until");
+        assert_eq!(code(FunnelQuery::of(Id::NIL).until(late).follow_until(early)), "follow_until");
+        let empty = FunnelQuery::of(Id::NIL).from(early).until(early).period(Tz::UTC, late).unwrap();
         assert_eq!(empty.from, empty.until);
     }
 }

@@ -26,9 +26,9 @@ use crate::{
     },
 };
 use course::{Move, Stay};
-pub use figures::{Ending, LifeReport, Outcomes, Reason, StageLife, TimeToWin, Velocity, WentTo};
+pub use figures::{Ending, FunnelReport, Outcomes, Reason, StageFunnel, StageTransition, TimeToWin, Velocity};
 use fold::{Closing, Fold};
-pub use query::{LifeQuery, Moment};
+pub use query::{FunnelQuery, Moment};
 pub use survival::TimeInStage;
 
 /// The fields of a lead or deal that this report uses, as the actor may see them.
@@ -102,7 +102,7 @@ impl Reports<'_> {
     /// [`Error::NotFound`] for an unknown pipeline, [`Error::Forbidden`] without any grant of the kind's `report`,
     /// [`Error::Invalid`] with every fault of the filter (`unknown_field` for a hidden field) and for a period that
     /// ends before it starts (`bad_period`), [`Error::TooLarge`] for more than 10,000 reasons or 28 digits in a sum.
-    pub async fn life(&self, query: &LifeQuery) -> Result<LifeReport, Error> {
+    pub async fn funnel(&self, query: &FunnelQuery) -> Result<FunnelReport, Error> {
         let now = self.engine.clock.now();
         let definitions = self.definitions().await?;
         let access = Access::new(self.actor, &definitions, now);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ask::{Chosen, ScoreQuery, Scoring, demand_seen},
     compiled::Compiled,
-    course::{Known, Reader},
+    history::{Known, Reader},
     models::Models as _,
     record::ScoringModel,
 };
@@ -49,7 +49,7 @@ pub type Histogram = BTreeMap<i64, u64>;
 /// The result of a backtest so far; complete when it is done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Trial {
+pub struct Backtest {
     /// The model under test, with its version, such as `ours@3`.
     pub model: String,
     /// The active model that it is compared with; empty if there is none, in which case all scores were zero.
@@ -113,7 +113,7 @@ pub enum Next {
     Outcomes(Vec<(Id, Time, bool)>),
 }
 
-impl Trial {
+impl Backtest {
     /// Creates a backtest of a model, before its first step.
     pub(crate) fn begin(access: &Access<'_>, model: Id, now: Time) -> Result<Self, Error> {
         let definitions = access.definitions();
@@ -125,12 +125,12 @@ impl Trial {
         }
         demand_seen(access, kind, &Chosen::newest(tried).compile(definitions, now)?.needs)?;
         let against = definitions.active_model(kind).map(|model| model.version_name(model.version));
-        Ok(Trial {
+        Ok(Backtest {
             model: tried.version_name(tried.version),
             against: against.unwrap_or_default(),
             at: Some(now),
             next: Some(Next::Records(None)),
-            ..Trial::default()
+            ..Backtest::default()
         })
     }
 
@@ -147,15 +147,15 @@ struct Pair {
 }
 
 impl Scoring<'_> {
-    /// Starts a backtest of a model, which need not be active. [`Scoring::go_on`] runs it.
+    /// Starts a backtest of a model, which need not be active. [`Scoring::resume_backtest`] runs it.
     ///
     /// # Errors
     /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] for an unknown model;
     /// [`Error::Invalid`] if either model reads a field that is hidden from the actor.
-    pub async fn begin_trial(&self, model: Id) -> Result<Trial, Error> {
+    pub async fn begin_backtest(&self, model: Id) -> Result<Backtest, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
-        Trial::begin(&Access::new(self.actor, &definitions, now), model, now)
+        Backtest::begin(&Access::new(self.actor, &definitions, now), model, now)
     }
 
     /// Continues a backtest until it is done or a time is reached by the CRM's clock; at least one step is done. The
@@ -165,8 +165,8 @@ impl Scoring<'_> {
     /// interactions.
     ///
     /// # Errors
-    /// As [`Scoring::begin_trial`], and errors of the store; the backtest then keeps its previous state.
-    pub async fn go_on(&self, model: Id, mut trial: Trial, until: Time) -> Result<Trial, Error> {
+    /// As [`Scoring::begin_backtest`], and errors of the store; the backtest then keeps its previous state.
+    pub async fn resume_backtest(&self, model: Id, mut trial: Backtest, until: Time) -> Result<Backtest, Error> {
         loop {
             trial = match trial.next.clone() {
                 None => return Ok(trial),
@@ -182,13 +182,13 @@ impl Scoring<'_> {
     /// Runs a complete backtest of a model.
     ///
     /// # Errors
-    /// As [`Scoring::go_on`].
-    pub async fn try_model(&self, model: Id) -> Result<Trial, Error> {
-        let trial = self.begin_trial(model).await?;
-        self.go_on(model, trial, Time::MAX).await
+    /// As [`Scoring::resume_backtest`].
+    pub async fn try_model(&self, model: Id) -> Result<Backtest, Error> {
+        let trial = self.begin_backtest(model).await?;
+        self.resume_backtest(model, trial, Time::MAX).await
     }
 
-    async fn try_records(&self, model: Id, mut trial: Trial, after: Option<Position>) -> Result<Trial, Error> {
+    async fn try_records(&self, model: Id, mut trial: Backtest, after: Option<Position>) -> Result<Backtest, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
         let access = Access::new(self.actor, &definitions, now);
@@ -298,7 +298,12 @@ impl Scoring<'_> {
         Ok(all)
     }
 
-    async fn try_outcomes(&self, model: Id, mut trial: Trial, mut left: Vec<(Id, Time, bool)>) -> Result<Trial, Error> {
+    async fn try_outcomes(
+        &self,
+        model: Id,
+        mut trial: Backtest,
+        mut left: Vec<(Id, Time, bool)>,
+    ) -> Result<Backtest, Error> {
         let definitions = self.definitions().await?;
         let kind = definitions.get::<ScoringModel>(model).and_then(|tried| tried.kind).unwrap_or(Kind::Lead);
         let mut chosen = Vec::new();
@@ -400,7 +405,7 @@ mod tests {
                 lost_scores: scores(false),
                 ..Ranking::default()
             };
-            let trial = Trial {
+            let trial = Backtest {
                 at: Some(at),
                 before: bars.clone(),
                 after: bars.clone(),
@@ -408,7 +413,7 @@ mod tests {
                 ceasing_hot: names.clone(),
                 rankings: vec![ranking; usize::try_from(MAX_VERSIONS).unwrap() + 1],
                 next: Some(Next::Outcomes((done..MAX_OUTCOMES).map(|number| (id(number), at, false)).collect())),
-                ..Trial::default()
+                ..Backtest::default()
             };
             let bytes = serde_json::to_string(&trial).unwrap().len();
             assert!(bytes < crate::model::schema::MAX_MADE, "{bytes} after {done}");

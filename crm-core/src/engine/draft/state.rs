@@ -7,24 +7,24 @@ use super::{
     claims::{ClaimBook, claims},
     gate,
     open::NO_STEP,
+    write::or_nothing,
 };
-use crate::model::value::FaultCode;
 use crate::{
     catalog,
     engine::{
         access::Access,
         definitions::Definitions,
-        rules::{self, Settle, Validator},
-        stages::{gates::Passage, place},
+        rules::Validator,
+        stages::{gates::Transition, place},
     },
     model::{
-        access::{Action, Actor, Permission},
-        ambient::IdSource,
+        access::{Action, Actor},
         change::{Change, FieldChange, Origin},
         error::{Error, Faults},
-        schema::{FieldType, Group, Image, Record, RecordKind, Section, common},
+        ids::IdSource,
+        schema::{Group, Image, Record, RecordKind, Section, common},
         store::{Commit, Guard, KeyEntry, Want, Write},
-        value::{Id, Kind, Ref, Time, Value, stored},
+        value::{FaultCode, Id, Kind, Ref, Time, Value},
     },
 };
 
@@ -46,33 +46,33 @@ pub(crate) struct Step {
     /// When the step took effect; `None` for now.
     pub(crate) occurred_at: Option<Time>,
     /// The transition that the step may make into or out of a closed stage.
-    pub(crate) passage: Passage,
+    pub(crate) transition: Transition,
 }
 
 impl Step {
     /// Creates a step without a special transition.
     pub(crate) const fn new(action: &'static str, occurred_at: Option<Time>) -> Self {
-        Self { action, occurred_at, passage: Passage::Ordinary }
+        Self { action, occurred_at, transition: Transition::Ordinary }
     }
 }
 
 /// A record with its changes in this draft.
 #[derive(Clone)]
-struct Edit {
-    before: Option<Arc<Image>>,
-    after: Arc<Image>,
-    changes: Vec<Change>,
+pub(super) struct Edit {
+    pub(super) before: Option<Arc<Image>>,
+    pub(super) after: Arc<Image>,
+    pub(super) changes: Vec<Change>,
 }
 
 /// The records that a decision has read, and its changes to them.
 pub struct Draft<'a> {
     pub(crate) cx: &'a Context<'a>,
-    loaded: &'a Loaded,
-    edits: BTreeMap<Ref, Edit>,
-    guards: BTreeMap<Ref, u64>,
-    missing: Vec<Lookup>,
+    pub(super) loaded: &'a Loaded,
+    pub(super) edits: BTreeMap<Ref, Edit>,
+    pub(super) guards: BTreeMap<Ref, u64>,
+    pub(super) missing: Vec<Lookup>,
     /// The origin of the next changes; `None` for the actor's own.
-    origin: Option<Arc<Origin>>,
+    pub(super) origin: Option<Arc<Origin>>,
     /// The step that [`Draft::of`] writes with.
     pub(crate) step: Step,
 }
@@ -90,22 +90,22 @@ pub(crate) struct Moved {
 /// The values to set on a record: those of the user, to which field rules apply, and those of the use case, to which
 /// they do not.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Sets<'a> {
-    pub(crate) asked: &'a [(usize, Value)],
-    pub(crate) own: &'a [(usize, Value)],
+pub(crate) struct Input<'a> {
+    pub(crate) user: &'a [(usize, Value)],
+    pub(crate) system: &'a [(usize, Value)],
     /// `true` if the record must have exactly these values: rules check it and fill in nothing (undo, rollback).
-    pub(crate) exactly: bool,
+    pub(crate) verbatim: bool,
 }
 
-impl<'a> Sets<'a> {
-    pub(crate) const fn asked(asked: &'a [(usize, Value)]) -> Self {
-        Self { asked, own: &[], exactly: false }
+impl<'a> Input<'a> {
+    pub(crate) const fn user(user: &'a [(usize, Value)]) -> Self {
+        Self { user, system: &[], verbatim: false }
     }
-    pub(crate) const fn both(asked: &'a [(usize, Value)], own: &'a [(usize, Value)]) -> Self {
-        Self { asked, own, exactly: false }
+    pub(crate) const fn both(user: &'a [(usize, Value)], system: &'a [(usize, Value)]) -> Self {
+        Self { user, system, verbatim: false }
     }
-    pub(crate) const fn own(own: &'a [(usize, Value)]) -> Self {
-        Self { asked: &[], own, exactly: false }
+    pub(crate) const fn system(system: &'a [(usize, Value)]) -> Self {
+        Self { user: &[], system, verbatim: false }
     }
 }
 
@@ -206,17 +206,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(crate) fn create(&mut self, kind: Kind, id: Id, sets: Sets<'_>, step: Step) -> Result<Ref, Stop> {
+    pub(crate) fn create(&mut self, kind: Kind, id: Id, input: Input<'_>, step: Step) -> Result<Ref, Stop> {
         let record = Ref::new(kind, id);
         let decl = catalog::decl(kind);
         let mut image = Image::empty(decl, self.cx.actor.tenant(), id);
         catalog::write_defaults(kind, &mut image.values);
-        self.write(None, image, sets, step)?;
+        self.write(None, image, input, step)?;
         Ok(record)
     }
 
     /// Updates a record. Requires the permission to update it.
-    pub(crate) fn update(&mut self, record: Ref, sets: Sets<'_>, step: Step) -> Result<(), Stop> {
+    pub(crate) fn update(&mut self, record: Ref, input: Input<'_>, step: Step) -> Result<(), Stop> {
         let before = self.read(record)?;
         if before.is_archived() {
             return Err(
@@ -225,14 +225,14 @@ impl<'a> Draft<'a> {
         }
         gate::demand(self, Action::Update, &before)?;
         let after = before.as_ref().clone();
-        self.write(Some(&before), after, sets, step)
+        self.write(Some(&before), after, input, step)
     }
 
     /// Updates a record on behalf of a rule. The actor's permissions are not checked.
     pub(crate) fn update_for_rule(&mut self, record: Ref, own: &[(usize, Value)], step: Step) -> Result<(), Stop> {
         let before = self.peek(record)?.ok_or(Stop::not_found(record.kind))?;
         let after = before.as_ref().clone();
-        self.write(Some(&before), after, Sets::own(own), step)
+        self.write(Some(&before), after, Input::system(own), step)
     }
 
     /// Writes computed fields of a record. No permissions or gates are checked and nothing is logged. The user group is
@@ -348,7 +348,7 @@ impl<'a> Draft<'a> {
 
     /// Returns the records changed so far by changes of the user group.
     pub(crate) fn moved(&self) -> Vec<Moved> {
-        let by_people = |edit: &&Edit| edit.changes.iter().any(|change| change.group == Group::Person);
+        let by_people = |edit: &&Edit| edit.changes.iter().any(|change| change.group == Group::User);
         let moved = |edit: &Edit| Moved {
             before: edit.before.clone(),
             after: Arc::clone(&edit.after),
@@ -377,7 +377,7 @@ impl<'a> Draft<'a> {
         let at = step.occurred_at.unwrap_or(self.cx.now);
         let after = before.as_ref().clone();
         let own = [(common::ARCHIVED_AT, Value::Time(at))];
-        self.write(Some(before), after, Sets::own(&own), step)
+        self.write(Some(before), after, Input::system(&own), step)
     }
 
     /// Restores an archived record. `asked` can set new values for its unique fields.
@@ -389,204 +389,7 @@ impl<'a> Draft<'a> {
         }
         let after = before.as_ref().clone();
         let own = [(common::ARCHIVED_AT, Value::Null)];
-        self.write(Some(&before), after, Sets::both(asked, &own), step)
-    }
-
-    /// Writes a record. All changes of the user group go through this function.
-    pub(crate) fn write(
-        &mut self,
-        before: Option<&Arc<Image>>,
-        mut after: Image,
-        sets: Sets<'_>,
-        step: Step,
-    ) -> Result<(), Stop> {
-        let record = after.reference();
-        let mut faults = Faults::new();
-        gate::check_field_rules(self, &after, sets.asked, &mut faults)?;
-        self.place(&mut after, sets.asked, (false, sets.exactly), &mut faults);
-        self.place(&mut after, sets.own, (true, sets.exactly), &mut faults);
-        let recorded_at = before.map_or(self.cx.now, |before| self.not_before(before));
-        if recorded_at > self.cx.now.plus_micros(self.cx.max_clock_skew) {
-            return Err(Error::ClockSkew { record, written_at: recorded_at, now: self.cx.now }.into());
-        }
-        let occurred_at = step.occurred_at.unwrap_or(recorded_at);
-        if before.is_none() {
-            after.values[common::CREATED_AT] = Value::Time(occurred_at);
-            after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
-            gate::refuse_plain_creation(&after, step, &mut faults);
-            gate::own_what_one_creates(self, &mut after);
-            gate::fill_defaults(self.cx.definitions, &mut after);
-        }
-        let named = |at: usize| sets.exactly || sets.asked.iter().chain(sets.own).any(|(set, _)| *set == at);
-        {
-            let ids = self.cx.ids;
-            let now = self.cx.now;
-            let new_id = move || ids.id(now);
-            let mut settle = Settle {
-                definitions: self.cx.definitions,
-                occurred_at,
-                user: self.cx.actor.user(),
-                action: step.action,
-                new_id: &new_id,
-                named: &named,
-                exactly: sets.exactly,
-                faults: &mut faults,
-            };
-            rules::settle(before.map(Arc::as_ref), &mut after, &mut settle)?;
-        }
-        gate::follow_owner(self, before.map(Arc::as_ref), &mut after, &named)?;
-        if let Some(before) = before.filter(|_| !sets.exactly) {
-            keep_unknown(before, &mut after);
-        }
-        let fields = diff(before.map(Arc::as_ref), &after);
-        let changed = |name: &str| fields.iter().any(|field| field.field == name);
-        let stamp = rules::Stamp { changed: &changed, occurred_at, by: self.cx.actor.user() };
-        rules::derive(&mut after, Some(&stamp), self.cx.definitions)?;
-        rules::complete(self, before.map(Arc::as_ref), &mut after, &mut faults)?;
-        gate::check_record(self, before.map(Arc::as_ref), &after, &mut faults);
-        super::references::check(self, before.map(Arc::as_ref), &after, &mut faults)?;
-        self.stop_if_missing()?;
-        if before.is_some() && fields.is_empty() {
-            self.cx.access.mask_faults(record.kind, faults).into_result()?;
-            return Ok(());
-        }
-        self.check_times(before.map(Arc::as_ref), &after, step, occurred_at, recorded_at, &changed, &mut faults)?;
-        crate::engine::stages::gates::check(
-            before.map(Arc::as_ref),
-            &after,
-            step.passage,
-            self.cx.definitions,
-            self.cx.now,
-            &mut faults,
-        );
-        for validator in self.cx.validators {
-            validator.check(before.map(Arc::as_ref), &after, &mut faults);
-        }
-        if before.is_none() {
-            // A missing permission to create the record is reported before its other faults.
-            gate::demand_creation(self, &after)?;
-        }
-        self.cx.access.mask_faults(record.kind, faults).into_result()?;
-        if !self.cx.actor.is_system() {
-            rules::permit(self, before.map(Arc::as_ref), &after)?;
-        }
-        after.values[common::UPDATED_AT] = Value::Time(recorded_at);
-        after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
-        after.versions.person += 1;
-        let stage_move = changed(place::STAGE).then(|| after.get(place::PIPELINE).as_id()).flatten();
-        let change = Change {
-            record,
-            group: Group::Person,
-            version: after.versions.person,
-            commit: Id::NIL,
-            recorded_at,
-            occurred_at,
-            by: self.cx.actor.user(),
-            action: Cow::Borrowed(step.action),
-            origin: self.origin.as_ref().or(self.cx.actor.origin()).cloned(),
-            fields,
-            cause: None,
-            with: Vec::new(),
-            stage_move,
-        };
-        let after = Arc::new(after);
-        let edit = self.edits.entry(record).or_insert_with(|| Edit {
-            before: before.cloned(),
-            after: Arc::clone(&after),
-            changes: Vec::new(),
-        });
-        edit.after = Arc::clone(&after);
-        edit.changes.push(change);
-        self.guards.remove(&record);
-        rules::follow(self, before.map(Arc::as_ref), &after, step)
-    }
-
-    /// Sets fields to values in normal form. A value that equals the current one is never a fault, even if the
-    /// definition of the field has changed since, because forms send back the values they read. Neither is a value from
-    /// the log (`exactly`).
-    fn place(
-        &self,
-        after: &mut Image,
-        sets: &[(usize, Value)],
-        (by_use_case, exactly): (bool, bool),
-        faults: &mut Faults,
-    ) {
-        let country = self.cx.definitions.default_country();
-        for (at, value) in sets {
-            let Some(field) = after.decl.fields.get(*at) else {
-                faults.push(at.to_string(), FaultCode::UnknownField, format!("`{}` has no such field", after.kind()));
-                continue;
-            };
-            if *value == after.values[*at] {
-                continue;
-            }
-            if !by_use_case && field.section != Section::Person {
-                faults.push(field.name, FaultCode::ReadOnly, "is read-only");
-                continue;
-            }
-            if matches!(value, Value::NotLoaded | Value::Redacted) {
-                continue;
-            }
-            if *at == common::PROPERTIES {
-                gate::place_properties(self.cx.definitions, after, value, (by_use_case, exactly), country, faults);
-                continue;
-            }
-            let normal = field.ty.normalize(value.clone(), country).and_then(|normal| {
-                let is_new = !by_use_case && after.values[*at] != normal;
-                if is_new { field.ty.within_bounds(normal) } else { Ok(normal) }
-            });
-            let normal = match normal {
-                Ok(normal) => normal,
-                Err(_) if exactly => value.clone(),
-                Err(fault) => {
-                    faults.add(field.name, fault);
-                    continue;
-                }
-            };
-            let wrong = if field.is_structured() && !exactly {
-                rules::faults(after.kind(), *at, &after.values[*at], &normal)
-            } else {
-                Vec::new()
-            };
-            if wrong.is_empty() {
-                after.values[*at] = or_nothing(field.ty, normal);
-            }
-            for (place, fault) in wrong {
-                faults.add(stored::place(field.name, &place), fault);
-            }
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn check_times(
-        &self,
-        before: Option<&Image>,
-        after: &Image,
-        step: Step,
-        occurred_at: Time,
-        recorded_at: Time,
-        changed: &dyn Fn(&str) -> bool,
-        faults: &mut Faults,
-    ) -> Result<(), Stop> {
-        if step.occurred_at.is_none() {
-            return Ok(());
-        }
-        if occurred_at != recorded_at && !self.cx.access.allows(Action::Backdate, before.unwrap_or(after)) {
-            return Err(Error::forbidden(Permission::new(after.kind(), Action::Backdate)).into());
-        }
-        if occurred_at > recorded_at {
-            faults.push("occurred_at", FaultCode::TooLarge, "must not be in the future");
-        }
-        if let Some(before) = before {
-            if before.values[common::CREATED_AT].as_time().is_some_and(|created| occurred_at < created) {
-                faults.push("occurred_at", FaultCode::TooSmall, "must not be before the record was created");
-            }
-            let entered = before.get(place::ENTERED_AT).as_time();
-            if changed(place::STAGE) && entered.is_some_and(|entered| occurred_at < entered) {
-                faults.push("occurred_at", FaultCode::TooSmall, "must not be before the current stage was entered");
-            }
-        }
-        Ok(())
+        self.write(Some(&before), after, Input::both(asked, &own), step)
     }
 
     /// Runs a part of a decision. If it stops, its changes to the draft are reverted.
@@ -662,70 +465,5 @@ impl<'a> Draft<'a> {
         commit.sort();
         commit.check_budget()?;
         Ok(commit)
-    }
-}
-
-/// Keeps unknown content that a newer program stored in written values: unknown keys of structures and of list elements
-/// that remain, and elements that cannot be read.
-fn keep_unknown(before: &Image, after: &mut Image) {
-    for (at, field) in after.decl.fields.iter().enumerate() {
-        let may_have = field.is_structured() || field.ty.is_list();
-        if may_have && before.values[at] != after.values[at] {
-            let given = std::mem::take(&mut after.values[at]);
-            after.values[at] = rules::keep(before.kind(), at, &before.values[at], given);
-        }
-    }
-}
-
-/// Replaces `Null` by the empty value of the type: an empty list or `false`.
-fn or_nothing(ty: FieldType, value: Value) -> Value {
-    match value {
-        Value::Null if ty.is_list() => Value::List([].into()),
-        Value::Null if ty == FieldType::Bool => Value::Bool(false),
-        value => value,
-    }
-}
-
-/// Returns every logged field that differs, in declared order; properties by key, secrets without values. For a new
-/// record: every field that is set.
-pub(crate) fn diff(before: Option<&Image>, after: &Image) -> Vec<FieldChange> {
-    let mut changes = Vec::with_capacity(if before.is_none() { 8 } else { 0 });
-    for (at, field) in after.decl.fields.iter().enumerate() {
-        if !field.is_logged() {
-            continue;
-        }
-        let old = before.map_or(&Value::Null, |before| &before.values[at]);
-        let new = &after.values[at];
-        if at == common::PROPERTIES {
-            diff_properties(old, new, &mut changes);
-            continue;
-        }
-        let nothing = |value: &Value| match value {
-            Value::Null | Value::Bool(false) => true,
-            Value::List(items) => items.is_empty(),
-            _ => false,
-        };
-        if old == new || matches!(new, Value::NotLoaded) || (nothing(old) && nothing(new)) {
-            continue;
-        }
-        let (old, new) =
-            if field.marks.secret { (Value::Redacted, Value::Redacted) } else { (old.clone(), new.clone()) };
-        changes.push(FieldChange { field: Cow::Borrowed(field.name), old, new });
-    }
-    changes
-}
-
-fn diff_properties(old: &Value, new: &Value, changes: &mut Vec<FieldChange>) {
-    let empty = BTreeMap::new();
-    let (old, new) = (old.as_map().unwrap_or(&empty), new.as_map().unwrap_or(&empty));
-    let mut keys: Vec<&String> = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))).collect();
-    keys.sort_unstable();
-    for key in keys {
-        let before = old.get(key).unwrap_or(&Value::Null);
-        let after = new.get(key).unwrap_or(&Value::Null);
-        if before != after {
-            let field = Cow::Owned(format!("properties.{key}"));
-            changes.push(FieldChange { field, old: before.clone(), new: after.clone() });
-        }
     }
 }

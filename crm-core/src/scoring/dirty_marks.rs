@@ -7,7 +7,8 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{
-    carry::write_score, compiled, course::WITHDRAWN, facts::Facts, models::Models as _, record::ScoringModelFields,
+    compiled, facts::Facts, history::WITHDRAWN, models::Models as _, record::ScoringModelFields,
+    write_back::write_score,
 };
 use crate::{
     engine::{
