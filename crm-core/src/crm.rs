@@ -319,7 +319,7 @@ impl Crm {
     /// Errors of the store.
     pub async fn view_many(&self, actor: &Actor, records: &[Ref]) -> Result<Vec<Option<View>>, Error> {
         let hints: Vec<Lookup> = records.iter().copied().map(Lookup::from).collect();
-        let outcome = draft::decide_only(&self.engine, actor, &hints, &|draft| {
+        let outcome = draft::decide_only(&self.engine, actor, &hints, &mut |draft| {
             let mut seen = Vec::with_capacity(records.len());
             let mut missing = Vec::new();
             for &record in records {

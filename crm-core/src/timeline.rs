@@ -296,7 +296,7 @@ impl<'a> Timeline<'a> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
-        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
+        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &mut move |draft| {
             let image = draft.read(record)?;
             let mut records = vec![record];
             let sources = image.values[common::SOURCE_IDS].items();

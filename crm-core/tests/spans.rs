@@ -46,6 +46,8 @@ fn use_cases_have_spans_with_ids_and_without_personal_data() {
         .with_ansi(false)
         .with_writer(buffer.clone())
         .finish();
+    // With a single subscriber, a span that a concurrent test registers first is disabled for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let tenant = tracing::subscriber::with_default(subscriber, || {
         block_on(async {
             let world = Ready::in_memory().await.unwrap();

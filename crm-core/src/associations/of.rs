@@ -1,12 +1,9 @@
 //! The associations of one record, limited to those whose other end the actor may see.
 
-use std::sync::Arc;
-
 use super::record::{Association, AssociationFields as F};
 use crate::{
     engine::{
-        access::Access,
-        collection::Collection,
+        collection::{Collection, Projection},
         draft,
         listing::{self, ListPage, MAX_LIMIT, Plan, Read},
         view::View,
@@ -14,7 +11,7 @@ use crate::{
     model::{
         error::Error,
         filter::Predicate,
-        schema::{Image, Record, RecordKind as _},
+        schema::{Record, RecordKind as _},
         store::Position,
         value::{FaultCode, Kind, Ref, Value},
     },
@@ -36,9 +33,7 @@ impl Collection<'_, Association> {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<ListPage<Record<Association>>, Error> {
-        let page = self.page_of(record, cursor, limit, |image, access| access.mask(image)).await?;
-        let items = page.items.iter().map(|image| Record::from_image(image)).collect::<Result<_, _>>()?;
-        Ok(ListPage { items, next_cursor: page.next_cursor })
+        self.page_of(record, cursor, limit).await
     }
 
     /// Like [`Collection::of`], as views.
@@ -46,26 +41,21 @@ impl Collection<'_, Association> {
     /// # Errors
     /// As [`Collection::of`].
     pub async fn view_of(&self, record: Ref, cursor: Option<&str>, limit: usize) -> Result<ListPage<View>, Error> {
-        self.page_of(record, cursor, limit, View::new).await
+        self.page_of(record, cursor, limit).await
     }
 
-    async fn page_of<T: Send>(
+    async fn page_of<T: Projection>(
         &self,
         record: Ref,
         cursor: Option<&str>,
         limit: usize,
-        show: fn(&Arc<Image>, &Access<'_>) -> T,
     ) -> Result<ListPage<T>, Error> {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Error::invalid("limit", FaultCode::TooLarge, format!("must be 1 to {MAX_LIMIT}")));
         }
-        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
+        let (_, outcome) = draft::read_record(self.engine, self.actor, record).await?;
         let definitions = &outcome.definitions;
-        let access = Access::new(self.actor, definitions, outcome.now);
+        let access = outcome.access(self.actor);
         let signature = format!("associations {record}");
         let mut after: Option<Position> = match cursor {
             Some(cursor) => Some(listing::open(definitions, self.actor, &signature, cursor)?),
@@ -89,7 +79,7 @@ impl Collection<'_, Association> {
                     return Ok(ListPage { items, next_cursor });
                 }
                 last = Some(Position { sort: index.sort_value(image), id: image.id });
-                items.push(show(image, &access));
+                items.push(T::project(image, &access)?);
             }
             after = page.next;
             if after.is_none() {

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) async fn actor_of(engine: &Engine, tenant: Id, lookup: Lookup) -> Result<Actor, Error> {
     let system = Actor::system(tenant);
     let wanted = lookup.clone();
-    let outcome = draft::decide_only(engine, &system, &[lookup], &move |draft| {
+    let outcome = draft::decide_only(engine, &system, &[lookup], &mut move |draft| {
         let found = match &wanted {
             Lookup::Want(Want::Claimed(claim)) => draft.peek_claimed(claim)?,
             Lookup::Want(Want::Record(record)) => draft.peek(*record)?,

@@ -2,7 +2,7 @@
 //!
 //! The decision is that of the undo itself, made in a draft that is discarded.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::collections::BTreeMap;
 
 use crate::{
     engine::{
@@ -63,23 +63,20 @@ pub(crate) async fn viewed_changes(
     for (key, found) in wanted.iter().zip(futures::future::try_join_all(whole).await?) {
         commits.insert(*key, found);
     }
-    let verdicts = Mutex::new(BTreeMap::new());
+    let mut verdicts: BTreeMap<(Ref, Id), Result<(), Error>> = BTreeMap::new();
     let hints: Vec<Lookup> = of_record.keys().map(|&record| record.into()).collect();
-    let outcome = draft::decide_only(engine, actor, &hints, &|draft| {
-        let mut found: BTreeMap<(Ref, Id), Result<(), Error>> = BTreeMap::new();
+    let outcome = draft::decide_only(engine, actor, &hints, &mut |draft| {
         for (&(record, commit), mine) in &commits {
             match draft::try_undo(draft, record, mine.clone()) {
-                Ok(()) => drop(found.insert((record, commit), Ok(()))),
-                Err(Stop::Refuse(error)) => drop(found.insert((record, commit), Err(error))),
+                Ok(()) => drop(verdicts.insert((record, commit), Ok(()))),
+                Err(Stop::Refuse(error)) => drop(verdicts.insert((record, commit), Err(error))),
                 Err(Stop::Need(lookups)) => draft.want_all(lookups),
             }
         }
         draft.stop_if_missing()?;
-        *verdicts.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = found;
         Ok(Vec::new())
     })
     .await?;
-    let verdicts = verdicts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     let access = Access::new(actor, &outcome.definitions, outcome.now);
     let viewed = changes.into_iter().map(|change| {
         let computed = Err(Error::Undo { record: change.record, why: UndoRefusal::Computed });

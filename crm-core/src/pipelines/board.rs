@@ -1,11 +1,12 @@
 //! The board of a pipeline: its stages as columns, each with a list of records.
 
+use super::moves::Staged;
 use crate::{
     deals::Deal,
     engine::{
         access::Access,
-        collection::Collection,
-        listing::{self, ListQuery},
+        collection::{Collection, Projection},
+        listing::{self, ListPage, ListQuery},
         view::View,
     },
     leads::Lead,
@@ -14,7 +15,6 @@ use crate::{
         error::Error,
         filter::Filter,
         records::pipeline::{Pipeline, Stage},
-        schema::{Image, Record, RecordKind},
         value::{FaultCode, Id, Kind},
     },
 };
@@ -34,17 +34,12 @@ pub struct Column<T> {
     pub next_cursor: Option<String>,
 }
 
-/// The default sort field of the columns of a kind's board.
-fn usual_sort(kind: Kind) -> &'static str {
-    if kind == Kind::Lead { "created_at" } else { "close_date" }
-}
-
-/// Reads a page of each column and its count, all concurrently.
-async fn columns<K: RecordKind, T>(
+/// Returns the board of a pipeline: its stages as columns, in order, without retired ones. Reads a page of each column
+/// and its count, all concurrently.
+pub(super) async fn board<K: Staged, T: Projection>(
     collection: &Collection<'_, K>,
     pipeline: Id,
     query: &ListQuery,
-    show: impl Fn(&std::sync::Arc<Image>, &Access<'_>) -> Result<T, Error>,
 ) -> Result<Vec<Column<T>>, Error> {
     if query.cursor.is_some() {
         let message = "a board takes no cursor: use the cursor of a column with the list of the kind";
@@ -60,28 +55,20 @@ async fn columns<K: RecordKind, T>(
     let reads = stages.into_iter().map(|stage| {
         let mut query = query.clone().filter(Filter::eq("stage_id", stage.id.to_string()));
         if query.sort.is_none() {
-            query = query.sort(usual_sort(K::KIND));
+            query = query.sort(K::BOARD_SORT);
         }
-        let (access, show) = (&access, &show);
+        let access = &access;
         async move {
             let plan = listing::plan(access, K::decl(), &query, Action::Read)?;
             let counting = listing::count(engine, actor.tenant(), &plan);
-            let (page, count) = futures::future::try_join(collection.images(&query, Action::Read), counting).await?;
-            let items = page.items.iter().map(|image| show(image, access)).collect::<Result<_, _>>()?;
+            let (page, count) =
+                futures::future::try_join(collection.page(&query, Action::Read, None), counting).await?;
+            let ListPage { items, next_cursor } = page;
             let filter = query.filter.unwrap_or_else(|| Filter::all([]));
-            Ok(Column { stage: stage.clone(), count, items, filter, next_cursor: page.next_cursor })
+            Ok(Column { stage: stage.clone(), count, items, filter, next_cursor })
         }
     });
     futures::future::try_join_all(reads).await
-}
-
-/// Returns the board of a pipeline: its stages as columns, in order, without retired ones.
-pub(crate) async fn board<K: RecordKind>(
-    collection: &Collection<'_, K>,
-    pipeline: Id,
-    query: &ListQuery,
-) -> Result<Vec<Column<Record<K>>>, Error> {
-    columns(collection, pipeline, query, |image, _| Ok(Record::from_image(image)?)).await
 }
 
 impl Collection<'_, Pipeline> {
@@ -94,11 +81,10 @@ impl Collection<'_, Pipeline> {
     /// [`Collection::list`].
     pub async fn view_board(&self, id: Id, query: &ListQuery) -> Result<Vec<Column<View>>, Error> {
         let kind = self.get(id).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
-        let view = |image: &std::sync::Arc<Image>, access: &Access<'_>| Ok(View::new(image, access));
         if kind == Kind::Lead {
-            columns(&Collection::<Lead>::new(self.engine, self.actor), id, query, view).await
+            board(&Collection::<Lead>::new(self.engine, self.actor), id, query).await
         } else {
-            columns(&Collection::<Deal>::new(self.engine, self.actor), id, query, view).await
+            board(&Collection::<Deal>::new(self.engine, self.actor), id, query).await
         }
     }
 }

@@ -9,8 +9,7 @@ mod rules;
 pub use crate::model::records::job::Moved;
 pub use crate::model::records::pipeline::*;
 pub use board::Column;
-pub(crate) use board::board;
-pub use moves::StageRef;
+pub use moves::{StageRef, Staged};
 
 pub(crate) fn system() -> crate::engine::system::System {
     crate::engine::system::System::new("pipelines")

@@ -1,13 +1,15 @@
-//! Moves of records between stages.
+//! Records of kinds with stages: moves between stages, and the typed board.
 
 use std::sync::Arc;
 
+use super::board::{Column, board};
 use crate::{
     deals::DealFields,
     engine::{
         collection::{Collection, hints_of, named, named_fields},
         definitions::Definitions,
         draft::{Draft, Input, Pending, Step, Stop, fingerprint},
+        listing::ListQuery,
     },
     model::{
         error::Error,
@@ -70,32 +72,43 @@ impl StageRef {
     }
 }
 
-/// Moves a record to a stage, with further changes in the same step, through all gates.
-pub(crate) fn move_to<K: RecordKind>(
-    collection: &Collection<'_, K>,
-    id: Id,
-    stage: StageRef,
-    patch: &Patch<K>,
-) -> Pending<Record<K>> {
-    let record = Ref::new(K::KIND, id);
-    let sets: Arc<[(usize, Value)]> = patch.sets().into();
-    let mut hints = hints_of::<K>(&sets);
-    hints.push(record.into());
-    let mut fields = named_fields::<K>(&sets);
-    fields.push("stage_id".to_owned());
-    let asked = fingerprint(&(id, stage.clone(), named::<K>(&sets)));
-    Pending::new(
-        collection.engine,
-        collection.actor,
-        "move_stage",
-        asked,
-        hints,
-        move |draft: &mut Draft<'_>, step: Step| {
+/// A kind whose records move through the stages of a pipeline.
+pub trait Staged: RecordKind {
+    /// The field by which the columns of a board are sorted unless the query names another.
+    const BOARD_SORT: &'static str;
+}
+
+impl<K: Staged> Collection<'_, K> {
+    /// Moves a record to a stage, by key (of its own pipeline) or id. Every gate of the stage applies.
+    pub fn move_to(&self, id: Id, stage: impl Into<StageRef>) -> Pending<Record<K>> {
+        self.move_with(id, stage, &Patch::new())
+    }
+
+    /// Moves a record to a stage together with other changes, such as fields that the stage requires.
+    pub fn move_with(&self, id: Id, stage: impl Into<StageRef>, patch: &Patch<K>) -> Pending<Record<K>> {
+        let record = Ref::new(K::KIND, id);
+        let stage = stage.into();
+        let sets: Arc<[(usize, Value)]> = patch.sets().into();
+        let mut hints = hints_of::<K>(&sets);
+        hints.push(record.into());
+        let mut fields = named_fields::<K>(&sets);
+        fields.push("stage_id".to_owned());
+        let asked = fingerprint(&(id, stage.clone(), named::<K>(&sets)));
+        Pending::new(self.engine, self.actor, "move_stage", asked, hints, move |draft, step| {
             move_in(draft, record, &stage, sets.to_vec(), step)?;
             Ok(vec![record])
-        },
-    )
-    .on(record, fields)
+        })
+        .on(record, fields)
+    }
+
+    /// Returns the board of a pipeline of this kind: its stages as columns, each with the records that the query selects,
+    /// up to its limit per column. Costs two concurrent reads per stage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such pipeline of this kind, and as [`Collection::list`].
+    pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<K>>>, Error> {
+        board(self, pipeline, query).await
+    }
 }
 
 /// Moves a record to a stage, with further changes in the same step.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    engine::{access::Access, draft::decide_only, listing::ListQuery, runtime::Engine},
+    engine::{draft::read_record, listing::ListQuery, runtime::Engine},
     interactions::Interaction,
     model::{
         access::{Action, Actor, Permission},
@@ -118,14 +118,9 @@ impl<'a> Recommendations<'a> {
         if !KINDS.contains(&record.kind) {
             return Err(Error::invalid("kind", FaultCode::UnknownChoice, "must be lead, contact, company or deal"));
         }
-        let outcome = decide_only(self.engine, self.actor, &[record.into()], &|draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
-        let image = outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?;
+        let (image, outcome) = read_record(self.engine, self.actor, record).await?;
         let (definitions, now) = (&outcome.definitions, outcome.now);
-        let access = Access::new(self.actor, definitions, now);
+        let access = outcome.access(self.actor);
         let roles = access.roles();
         let sees = |kind: Kind, fields: &[&str]| {
             access.is_within_limits(Permission::new(kind, Action::Read))

@@ -214,7 +214,7 @@ impl Reader<'_> {
         let mut found = HashMap::with_capacity(refs.len());
         for batch in refs.chunks(BATCH) {
             let hints: Vec<Lookup> = batch.iter().map(|&record| record.into()).collect();
-            let outcome = draft::decide_only(self.engine, self.actor, &hints, &|draft| {
+            let outcome = draft::decide_only(self.engine, self.actor, &hints, &mut |draft| {
                 let mut seen = Vec::with_capacity(batch.len());
                 for &record in batch {
                     match draft.read(record) {

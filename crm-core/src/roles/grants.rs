@@ -3,7 +3,7 @@
 //! it.
 
 use crate::{
-    engine::{access::Access, collection::Collection, draft},
+    engine::{collection::Collection, draft},
     model::{
         access::{Action, Grant, Permission},
         error::Error,
@@ -29,13 +29,8 @@ impl Collection<'_, Role> {
     /// [`Error::NotFound`] if the actor may not read the role; [`Error::Forbidden`] if a field that shows its grants is
     /// hidden from the actor.
     pub async fn grants(&self, id: Id) -> Result<Vec<Grant>, Error> {
-        let record = Ref::new(Kind::Role, id);
-        let outcome = draft::decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
-        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
+        let (_, outcome) = draft::read_record(self.engine, self.actor, Ref::new(Kind::Role, id)).await?;
+        let access = outcome.access(self.actor);
         if ["grants", "withheld", "inherits"].iter().any(|field| access.is_hidden(Kind::Role, field)) {
             return Err(Error::forbidden(Permission::new(Kind::Role, Action::Read)));
         }

@@ -17,7 +17,7 @@ use crate::{
     engine::{
         access::{Access, Authority},
         definitions::Definitions,
-        draft::{Input, Pending, decide_only, fingerprint, read_history},
+        draft::{Input, Pending, decide_only, fingerprint, read_history, read_record},
         runtime::Engine,
     },
     model::{
@@ -247,20 +247,13 @@ impl<'a> Scoring<'a> {
 
     /// Returns the record, if the actor may see it and its score.
     pub(super) async fn subject(&self, record: Ref) -> Result<(Arc<Image>, Authority, Time), Error> {
-        let hints = [record.into()];
-        let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
+        let (image, outcome) = read_record(self.engine, self.actor, record).await?;
         if !compiled::KINDS.contains(&record.kind) {
             return Err(Error::invalid("kind", FaultCode::UnknownChoice, "must be lead, contact, company or deal"));
         }
-        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
-        if access.is_hidden(record.kind, "score") {
+        if outcome.access(self.actor).is_hidden(record.kind, "score") {
             return Err(no_score(record.kind));
         }
-        let image = outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?;
         Ok((image, outcome.definitions, outcome.now))
     }
 
@@ -304,7 +297,7 @@ impl<'a> Scoring<'a> {
                 self.engine,
                 self.actor,
                 &related.iter().copied().map(Into::into).collect::<Vec<_>>(),
-                &|draft| {
+                &mut |draft| {
                     let mut seen = Vec::new();
                     for &record in &related {
                         match draft.read(record) {

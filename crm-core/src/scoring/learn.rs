@@ -24,7 +24,7 @@ use crate::{
     engine::{
         access::Access,
         definitions::Definitions,
-        draft::{decide_only, read_history},
+        draft::{read_history, read_record},
         listing::{self, ListQuery},
         typing::property_type,
     },
@@ -225,14 +225,8 @@ impl Scoring<'_> {
     /// has trained a model.
     pub async fn likelihood(&self, record: Ref, job: Id, at: Option<Time>) -> Result<Likelihood, Error> {
         // Checked first: an actor who may not see the record must not learn whether the job exists.
-        let hints = [record.into()];
-        let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
-        let access = Access::new(self.actor, &outcome.definitions, outcome.now);
-        access.demand(Permission::new(Kind::ScoringModel, Action::Read))?;
+        let (_, outcome) = read_record(self.engine, self.actor, record).await?;
+        outcome.access(self.actor).demand(Permission::new(Kind::ScoringModel, Action::Read))?;
         let want = [Want::Record(Ref::new(Kind::Job, job))];
         let got = self.engine.store.get(self.actor.tenant(), &want).await?.got.into_iter().next();
         let Some(Got::Record(Some(image))) = got else { return Err(Error::NotFound(Kind::Job)) };
@@ -258,12 +252,7 @@ impl Scoring<'_> {
             let message = format!("is a {}, but the model is for {}", record.kind, learned.kind.plural());
             return Err(Error::invalid("record", FaultCode::WrongKind, message));
         }
-        let hints = [record.into()];
-        let outcome = decide_only(self.engine, self.actor, &hints, &|draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
+        let (current, outcome) = read_record(self.engine, self.actor, record).await?;
         let (definitions, now) = (outcome.definitions, outcome.now);
         let access = Access::new(self.actor, &definitions, now);
         if learned.model.columns().chain(["stage_id"]).any(|name| access.is_hidden(record.kind, name)) {
@@ -275,7 +264,7 @@ impl Scoring<'_> {
             return Err(Error::invalid("at", FaultCode::TooLarge, "must not be in the future"));
         }
         let image = if at.is_none() {
-            outcome.images.into_iter().next().ok_or(Error::NotFound(record.kind))?
+            current
         } else {
             let reader = Reader { engine: self.engine, tenant: self.actor.tenant(), definitions: &definitions };
             let mut course = reader.course(record, &Needs::default(), Known::By(now)).await?;

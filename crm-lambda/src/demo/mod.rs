@@ -109,6 +109,7 @@ pub async fn fill(crm: &Crm, policy: &Policy, seed: u64) -> Result<SignInHint, A
     let (calendar, mut rng) = (Calendar { now: crm.now() }, Rng::with_seed(seed));
     setup::properties(crm, &admin).await?;
     setup::rates(crm, &admin, calendar, &mut rng).await?;
+    setup::products(crm, &admin).await?;
     let staff = Staff::hire(crm, &admin, calendar, &mut rng).await?;
     staff.let_in(crm, &admin, policy).await?;
     let mut world = World {

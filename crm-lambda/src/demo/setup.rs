@@ -8,10 +8,11 @@ use crm_core::{
     access::Actor,
     collection::NewWithHistory,
     organizations::{Branding, NewOrganization},
+    products::{Billing, NewProduct},
     properties::{NewProperty, PropertyOption, PropertyType},
     rates::NewRate,
     scoring::ScoringModel,
-    value::{Currency, Date, Decimal, Kind},
+    value::{Currency, Date, Decimal, Kind, Money},
 };
 use fastrand::Rng;
 
@@ -107,6 +108,24 @@ pub(super) async fn rates(crm: &Crm, admin: &Actor, calendar: Calendar, rng: &mu
         (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     }
     let made = crm.rates(admin).create_many(many).await;
+    made.into_iter().try_for_each(|made| made.map(drop))
+}
+
+/// The catalog: the product lines, with what a unit costs the organization.
+pub(super) async fn products(crm: &Crm, admin: &Actor) -> Result<(), Error> {
+    let new = |line: &Product| {
+        let yearly = line.key != "calibration";
+        NewWithHistory::new(NewProduct {
+            name: line.label.into(),
+            sku: Some(line.key.to_uppercase().replace('_', "-")),
+            family: Some(if yearly { "Monitoring" } else { "Services" }.into()),
+            unit: Some(line.unit.into()),
+            billing: if yearly { Billing::Yearly } else { Billing::OneTime },
+            cost: Some(Money::new(line.price * 2 / 5, Currency::USD)),
+            ..Default::default()
+        })
+    };
+    let made = crm.products(admin).create_many(PRODUCTS.iter().map(new).collect()).await;
     made.into_iter().try_for_each(|made| made.map(drop))
 }
 

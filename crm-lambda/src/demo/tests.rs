@@ -137,6 +137,7 @@ fn there_is_some_of_everything_whatever_the_seed_and_the_day() {
             };
             count("users", demo.all::<crm_core::users::User>().await.len(), 12..=12);
             count("teams", demo.all::<crm_core::teams::Team>().await.len(), 3..=3);
+            count("products", demo.all::<crm_core::products::Product>().await.len(), 4..=4);
             count("companies", demo.all::<crm_core::companies::Company>().await.len(), 55..=70);
             count("contacts", demo.all::<crm_core::contacts::Contact>().await.len(), 135..=165);
             count("interactions", demo.all::<crm_core::interactions::Interaction>().await.len(), 450..=800);

@@ -29,6 +29,20 @@ async fn the_checked_in_document_is_what_is_served() {
     assert_eq!(served.json["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
 }
 
+/// A kind that is shown to users has routes.
+#[tokio::test]
+async fn every_kind_that_is_shown_to_users_has_routes() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let kinds = api.get(&admin, "kinds").await.is(200);
+    let document = api.ask("GET", "/openapi.json").send().await.is(200);
+    for kind in kinds.data().as_array().expect("kinds") {
+        let path = kind["path"].as_str().unwrap_or_else(|| panic!("{} has no routes", kind["kind"]));
+        let mut known = document.json["paths"].as_object().expect("paths").keys();
+        assert!(known.any(|known| known.starts_with(path)), "{path}");
+    }
+}
+
 /// The page that lists the fault codes is made from their enum.
 #[test]
 fn the_page_of_fault_codes_is_what_the_enum_says() {

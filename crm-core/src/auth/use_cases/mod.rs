@@ -144,18 +144,14 @@ impl Auth<'_> {
         hints: &[Lookup],
         decide: impl Fn(&mut Draft<'_>) -> Result<T, Stop> + Send + Sync,
     ) -> Result<(T, Outcome), AuthError> {
-        let answer = Mutex::new(None);
-        let kept = |draft: &mut Draft<'_>| {
-            let made = decide(draft)?;
-            *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        let mut answer = None;
+        let mut kept = |draft: &mut Draft<'_>| {
+            answer = Some(decide(draft)?);
             Ok(Vec::new())
         };
         let options = Options { tries: Some(TRIES), ..Options::default() };
-        match draft::run(self.engine, actor, &options, hints, &kept).await {
-            Ok(outcome) => {
-                let made = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Ok((made.ok_or_else(busy)?, outcome))
-            }
+        match draft::run(self.engine, actor, &options, hints, &mut kept).await {
+            Ok(outcome) => Ok((answer.ok_or_else(busy)?, outcome)),
             Err(Error::Conflict { .. }) => Err(busy().into()),
             Err(error) => Err(error.into()),
         }

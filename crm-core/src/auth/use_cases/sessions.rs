@@ -17,7 +17,7 @@ use crate::{
         access::Access,
         collection::Collection,
         draft::{self, Draft, Input, Lookup, Step, Stop},
-        listing::{ListQuery, MAX_LIMIT},
+        listing::{ListPage, ListQuery, MAX_LIMIT},
     },
     model::{
         access::{Action, Actor},
@@ -248,7 +248,8 @@ impl Auth<'_> {
         let generation = i64::from_value(credential.at(CredentialFields::session_generation)).map_err(Error::from)?;
         let good = Filter::eq("user_id", user.to_string()).and(Filter::eq("generation", generation));
         let query = ListQuery::new().filter(good).sort("created_at").descending().limit(MAX_LIMIT);
-        let page = Collection::<Session>::new(self.engine, &system).images(&query, Action::Read).await?;
+        let page: ListPage<Arc<Image>> =
+            Collection::<Session>::new(self.engine, &system).page(&query, Action::Read, None).await?;
         let access = Access::new(actor, &outcome.definitions, outcome.now);
         let live = page.items.iter().filter(|image| image.at(SessionFields::expires_at).as_time() > Some(outcome.now));
         Ok(live.map(|image| Record::from_image(&access.mask(image))).collect::<Result<_, _>>().map_err(Error::from)?)

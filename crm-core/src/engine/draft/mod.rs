@@ -28,7 +28,7 @@ pub use pending::{Answer, Pending, Plan, Saved};
 pub(crate) use references::parent;
 #[cfg(feature = "auth")]
 pub(crate) use run::run;
-pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history};
+pub(crate) use run::{Loaded, Options, Outcome, decide_only, read_history, read_record};
 pub use state::Draft;
 pub(crate) use state::{Context, Input, Moved, Step};
 pub use stop::{Lookup, Stop};

@@ -240,7 +240,7 @@ impl<T> Pending<T> {
     }
 
     async fn run(&self, dry_run: bool) -> Result<Outcome, Error> {
-        let decide = (self.make)(Step::new(self.action, self.occurred_at));
+        let mut decide = (self.make)(Step::new(self.action, self.occurred_at));
         let mut options = Options { dry_run, ..self.options.clone() };
         if let Some((key, fingerprint)) = &mut options.key {
             if key.is_empty() || key.len() > 255 || key.contains('\0') {
@@ -262,7 +262,7 @@ impl<T> Pending<T> {
             ));
         }
         let span = tracing::debug_span!("crm.use_case", tenant = %self.actor.tenant(), action = self.action, dry_run);
-        let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_ref()).instrument(span).await;
+        let outcome = run(&self.engine, &self.actor, &options, &self.hints, decide.as_mut()).instrument(span).await;
         outcome.map_err(|error| match self.engine.cached_for(&self.actor) {
             Some(known) => Access::new(&self.actor, &known, self.engine.clock.now()).mask_error(error),
             None => error,

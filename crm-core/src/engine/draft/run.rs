@@ -96,18 +96,41 @@ pub(crate) struct Outcome {
     pub(crate) now: Time,
 }
 
-/// A decision: changes the draft and returns the records of the result.
-pub(crate) type Decide<'a> = dyn Fn(&mut Draft<'_>) -> Result<Vec<Ref>, Stop> + Send + Sync + 'a;
+impl Outcome {
+    /// Returns the rights of the actor as they were read.
+    pub(crate) fn access<'a>(&'a self, actor: &'a Actor) -> Access<'a> {
+        Access::new(actor, &self.definitions, self.now)
+    }
+}
+
+/// A decision: changes the draft and returns the records of the result. It is called again after each round of reads and
+/// after a conflict; its last call counts, also for what it hands out in captured variables.
+pub(crate) type Decide<'a> = dyn FnMut(&mut Draft<'_>) -> Result<Vec<Ref>, Stop> + Send + 'a;
 
 /// Decides without committing, for reads that need the same view as decisions.
 pub(crate) async fn decide_only(
     engine: &Engine,
     actor: &Actor,
     hints: &[Lookup],
-    decide: &Decide<'_>,
+    decide: &mut Decide<'_>,
 ) -> Result<Outcome, Error> {
     let options = Options { dry_run: true, ..Options::default() };
     run(engine, actor, &options, hints, decide).await
+}
+
+/// Returns a record as it is stored, if the actor may see it, with the outcome of the read. One round trip (two if it is
+/// visible only through a linked record).
+///
+/// # Errors
+/// [`Error::NotFound`] if the actor may not see it.
+pub(crate) async fn read_record(engine: &Engine, actor: &Actor, record: Ref) -> Result<(Arc<Image>, Outcome), Error> {
+    let outcome = decide_only(engine, actor, &[record.into()], &mut move |draft| {
+        draft.read(record)?;
+        Ok(vec![record])
+    })
+    .await?;
+    let image = outcome.images.first().cloned().ok_or(Error::NotFound(record.kind))?;
+    Ok((image, outcome))
 }
 
 pub(crate) async fn run(
@@ -115,7 +138,7 @@ pub(crate) async fn run(
     actor: &Actor,
     options: &Options,
     hints: &[Lookup],
-    decide: &Decide<'_>,
+    decide: &mut Decide<'_>,
 ) -> Result<Outcome, Error> {
     let (mut tries, most) = (0, options.tries.unwrap_or(CONFLICT_TRIES));
     let hints = if options.dry_run { hints.into() } else { with_hooks(engine, actor, hints) };
@@ -222,7 +245,7 @@ fn decide_guarded(
     engine: &Engine,
     draft: &mut Draft<'_>,
     options: &Options,
-    decide: &Decide<'_>,
+    decide: &mut Decide<'_>,
 ) -> Result<Vec<Ref>, Stop> {
     if let Some((subject, version)) = options.if_version {
         let image = draft.read(subject)?;

@@ -14,7 +14,7 @@ use crate::{
     engine::{
         access::Access,
         collection::Collection,
-        draft::{Draft, Lookup, Pending, Step, Stop, decide_only, fingerprint},
+        draft::{Draft, Lookup, Pending, Step, Stop, fingerprint, read_record},
         signed_in::actor_of,
     },
     model::{
@@ -56,21 +56,16 @@ impl Collection<'_, Job> {
     pub async fn resume(&self, id: Id, until: Time) -> Result<Record<Job>, Error> {
         let record = Ref::new(Kind::Job, id);
         // The stored record: the actor's view may hide what has to be done.
-        let outcome = decide_only(self.engine, self.actor, &[record.into()], &move |draft| {
-            draft.read(record)?;
-            Ok(vec![record])
-        })
-        .await?;
-        let image = outcome.images.first().ok_or(Error::NotFound(Kind::Job))?;
-        let job: Record<Job> = Record::from_image(image)?;
+        let (image, outcome) = read_record(self.engine, self.actor, record).await?;
+        let job: Record<Job> = Record::from_image(&image)?;
         let now = self.engine.clock.now();
         let is_mine = self.actor.is_system() || job.user_id.is_some() && job.user_id == self.actor.user();
         let is_due = job.status == JobStatus::Running && job.due_at.is_none_or(|due| due <= now) && now < until;
         let handler = handler_of(self.engine, &job.r#type)
-            .filter(|handler| is_mine && is_due && is_understood(handler.as_ref(), image));
+            .filter(|handler| is_mine && is_due && is_understood(handler.as_ref(), &image));
         let Some(handler) = handler else {
             let access = Access::new(self.actor, &outcome.definitions, now);
-            return Ok(Record::from_image(&access.mask(image))?);
+            return Ok(Record::from_image(&access.mask(&image))?);
         };
         let mut slice = Slice { jobs: self, handler, until, job };
         match slice.run().await {

@@ -58,7 +58,7 @@ pub(crate) async fn with_seen_ends(
         return Ok(Vec::new());
     }
     let hints: Vec<Lookup> = all.iter().map(|&end| end.into()).collect();
-    let outcome = draft::decide_only(engine, actor, &hints, &|draft| {
+    let outcome = draft::decide_only(engine, actor, &hints, &mut |draft| {
         let mut seen = Vec::with_capacity(all.len());
         for &end in &all {
             match draft.read(end) {

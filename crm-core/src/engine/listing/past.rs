@@ -37,6 +37,13 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// Returns the moment to look back at. Now or later means the latest state, whose changes may be slightly in the
+    /// future if another process' clock is ahead.
+    pub(crate) fn reached(self, now: Time) -> Self {
+        let reached = |at: Time| if at >= now { Time::MAX } else { at };
+        Self { at: reached(self.at), known_at: self.known_at.map(reached) }
+    }
+
     /// Returns a text that binds cursors to the moment.
     pub(crate) fn signature(self) -> String {
         format!(" as of {} known {:?}", self.at, self.known_at)
