@@ -16,6 +16,7 @@ pub(crate) mod search;
 pub(crate) mod signed_in;
 pub(crate) mod stages;
 pub mod system;
+pub(crate) mod turns;
 pub mod typing;
 pub(crate) mod undoable;
 pub mod view;

@@ -9,10 +9,7 @@ use async_trait::async_trait;
 
 use crate::{
     crm::Crm,
-    engine::{
-        followers::{Followed, Follower, RESERVED, follow, micros},
-        jobs,
-    },
+    engine::followers::{Followed, Follower, RESERVED, follow, micros},
     model::{
         error::Error,
         value::{FaultCode, Time},
@@ -181,7 +178,7 @@ impl<'a> Worker<'a> {
                 Round { more: followed.more, counts }
             }),
             Part::Misnamed(_, why) => Err(misnamed(why)),
-            Part::Jobs => jobs::resume_due(self.crm, until).await,
+            Part::Jobs => self.crm.resume_jobs(until).await,
             Part::Background(background) => background.run(self.crm, until).await,
         }
     }

@@ -30,6 +30,7 @@ use crate::{
         followers::{micros, reason},
         listing::{self, ListQuery},
         runtime::Engine,
+        turns::Turns,
         worker::{Background, Round},
     },
     model::{
@@ -37,7 +38,7 @@ use crate::{
         error::Error,
         filter::{Filter, Op},
         schema::{Image, Record, RecordKind, common},
-        store::{FeedPlace, Got, Position, Want},
+        store::{Got, Position, Want},
         value::{FieldValue as _, Id, Kind, Ref, Time},
     },
     scoring::{
@@ -147,8 +148,8 @@ impl<'a> Sweeper<'a> {
     pub async fn sweep_all(&self, budget: Duration) -> Result<SweepAllReport, Error> {
         let store = &self.engine.store;
         let until = self.engine.clock.now().plus_micros(micros(budget));
-        let place = store.feed_place(CONSUMER).await?;
-        let from: Option<Id> = place.as_ref().and_then(|place| place.state.as_ref()?.as_str()?.parse().ok());
+        let turns = Turns::read(self.engine, CONSUMER).await?;
+        let from = turns.from;
         let mut all = SweepAllReport::default();
         let mut last = None;
         let mut busy: VecDeque<Id> = VecDeque::new();
@@ -186,13 +187,7 @@ impl<'a> Sweeper<'a> {
                 busy.push_back(tenant);
             }
         }
-        let next = last.filter(|_| all.more);
-        if next != from {
-            let place = place.unwrap_or_else(|| FeedPlace::beginning(self.engine.clock.now()));
-            let state = next.map(|tenant| tenant.to_string().into());
-            // If another process was faster, the next round continues from its position.
-            store.keep_feed_place(CONSUMER, &FeedPlace { state, ..place.clone() }, place.fence).await?;
-        }
+        turns.keep(last.filter(|_| all.more)).await?;
         Ok(all)
     }
 

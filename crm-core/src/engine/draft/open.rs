@@ -12,7 +12,7 @@ use crate::{
         access::Actor,
         error::Error,
         schema::{Image, Patch, Record, RecordKind},
-        value::{FaultCode, Id, Kind, Ref, Time},
+        value::{FaultCode, Id, Ref, Time},
     },
 };
 
@@ -190,8 +190,8 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     /// As [`Collection::create`](crate::engine::collection::Collection::create); [`Error::Invalid`] for a kind whose records
     /// are created only by use cases of the CRM, such as sessions.
     pub fn create(&mut self, new: K::New) -> Result<Record<K>, Stop> {
-        if is_made_by_use_cases(K::KIND) {
-            let message = format!("a {} is made by its own use cases alone", K::KIND);
+        if K::decl().behavior.made_by_use_cases || K::KIND.is_internal() {
+            let message = format!("{} records are created only by their own use cases: call those", K::KIND);
             return Err(Error::invalid("kind", FaultCode::NotCreated, message).into());
         }
         let patch: Patch<K> = new.into();
@@ -238,12 +238,6 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         self.draft.guard(&image);
         Ok(())
     }
-}
-
-/// Returns `true` for kinds whose records are created only by use cases of the CRM.
-const fn is_made_by_use_cases(kind: Kind) -> bool {
-    kind.is_internal()
-        || matches!(kind, Kind::Organization | Kind::Session | Kind::ApiKey | Kind::SecurityEvent | Kind::Job)
 }
 
 /// The step of a draft before a use case has set one.

@@ -2,13 +2,12 @@
 
 use crate::{
     crm::Crm,
-    engine::{collection::Collection, worker::Round},
+    engine::{collection::Collection, followers::reason, jobs::run::Advance, turns::Turns, worker::Round},
     model::{
         access::Actor,
         error::Error,
         records::job::Job,
         schema::RecordKind,
-        store::FeedPlace,
         value::{Id, Ref, Time},
     },
 };
@@ -33,64 +32,52 @@ impl Crm {
     /// # Errors
     /// Errors of the store while finding due jobs.
     pub async fn resume_jobs(&self, until: Time) -> Result<Round, Error> {
-        super::resume_due(self, until).await
-    }
-}
-
-pub(crate) async fn resume_due(crm: &Crm, until: Time) -> Result<Round, Error> {
-    let store = crm.engine.store.as_ref();
-    let place = store.feed_place(CONSUMER).await?;
-    let mut after: Option<Id> = place.as_ref().and_then(|place| place.state.as_ref()?.as_str()?.parse().ok());
-    let from = after;
-    let mut round = Round::default();
-    // The tenants after the last one, then all, until a whole pass finds nothing to do.
-    let (mut is_whole, mut is_idle) = (after.is_none(), true);
-    'passes: loop {
-        let due = store.due(Job::decl(), crm.now(), after, PER_TENANT, PAGE).await?;
-        for jobs in due.chunk_by(|(one, ..), (other, ..)| one == other) {
-            if crm.now() >= until {
-                round.more = true;
-                break 'passes;
-            }
-            for &(tenant, job, _) in jobs {
-                after = Some(tenant);
-                if turn(crm, tenant, job, until, &mut round).await {
-                    is_idle = false;
-                    break;
+        let store = self.engine.store.as_ref();
+        let turns = Turns::read(&self.engine, CONSUMER).await?;
+        let mut after = turns.from;
+        let mut round = Round::default();
+        // The tenants after the last one, then all, until a whole pass finds nothing to do.
+        let (mut is_whole, mut is_idle) = (after.is_none(), true);
+        'passes: loop {
+            let due = store.due(Job::decl(), self.now(), after, PER_TENANT, PAGE).await?;
+            for jobs in due.chunk_by(|(one, ..), (other, ..)| one == other) {
+                if self.now() >= until {
+                    round.more = true;
+                    break 'passes;
+                }
+                for &(tenant, job, _) in jobs {
+                    after = Some(tenant);
+                    if turn(self, tenant, job, until, &mut round).await {
+                        is_idle = false;
+                        break;
+                    }
                 }
             }
-        }
-        if due.len() < PAGE {
-            if is_whole && is_idle {
-                break;
+            if due.len() < PAGE {
+                if is_whole && is_idle {
+                    break;
+                }
+                (after, is_whole, is_idle) = (None, true, true);
             }
-            (after, is_whole, is_idle) = (None, true, true);
         }
+        turns.keep(after.filter(|_| round.more)).await?;
+        Ok(round)
     }
-    let next = after.filter(|_| round.more);
-    if next != from {
-        let place = place.unwrap_or_else(|| FeedPlace::beginning(crm.now()));
-        let state = next.map(|tenant| tenant.to_string().into());
-        // If another process was faster, the next round continues from its position.
-        store.keep_feed_place(CONSUMER, &FeedPlace { state, ..place.clone() }, place.fence).await?;
-    }
-    Ok(round)
 }
 
 /// Gives a job its turn. Returns `true` if it made progress.
 async fn turn(crm: &Crm, tenant: Id, job: Ref, until: Time, round: &mut Round) -> bool {
     let system = Actor::system(tenant);
     let jobs = Collection::<Job>::new(&crm.engine, &system);
-    let Ok(before) = jobs.get(job.id).await else { return false };
-    match jobs.resume(job.id, until.min(crm.now().plus_micros(TURN))).await {
-        Ok(after) if after.machine_version > before.machine_version => {
+    match jobs.advance(job.id, until.min(crm.now().plus_micros(TURN))).await {
+        Ok(Advance::Done(records)) => {
             *round.counts.entry("jobs").or_default() += 1;
-            *round.counts.entry("job_records").or_default() +=
-                u64::try_from(after.done - before.done).unwrap_or_default();
+            *round.counts.entry("job_records").or_default() += records;
             true
         }
-        Ok(_) => false,
-        Err(_) => {
+        Ok(Advance::Left(_)) => false,
+        Err(error) => {
+            tracing::warn!(%tenant, %job, why = reason(&error), "a job waits for its next attempt");
             *round.counts.entry("job_errors").or_default() += 1;
             false
         }

@@ -18,7 +18,6 @@ mod start;
 mod tests;
 
 pub use crate::model::records::job::*;
-pub(crate) use due::resume_due;
 pub use handler::{JobContext, JobHandler, Piece, Row, Verdict};
 pub use run::MAX_ATTEMPTS;
 

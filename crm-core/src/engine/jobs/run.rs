@@ -54,6 +54,14 @@ impl Collection<'_, Job> {
     /// # Errors
     /// As [`Collection::get`], and transient errors of the store: the job is then tried again later.
     pub async fn resume(&self, id: Id, until: Time) -> Result<Record<Job>, Error> {
+        match self.advance(id, until).await? {
+            Advance::Left(job) => Ok(*job),
+            Advance::Done(_) => self.get(id).await,
+        }
+    }
+
+    /// As [`Collection::resume`], without reading the job again.
+    pub(super) async fn advance(&self, id: Id, until: Time) -> Result<Advance, Error> {
         let record = Ref::new(Kind::Job, id);
         // The stored record: the actor's view may hide what has to be done.
         let (image, outcome) = read_record(self.engine, self.actor, record).await?;
@@ -65,8 +73,9 @@ impl Collection<'_, Job> {
             .filter(|handler| is_mine && is_due && is_understood(handler.as_ref(), &image));
         let Some(handler) = handler else {
             let access = Access::new(self.actor, &outcome.definitions, now);
-            return Ok(Record::from_image(&access.mask(&image))?);
+            return Ok(Advance::Left(Box::new(Record::from_image(&access.mask(&image))?)));
         };
+        let done = job.done;
         let mut slice = Slice { jobs: self, handler, until, job };
         match slice.run().await {
             Ok(()) => {}
@@ -79,7 +88,7 @@ impl Collection<'_, Job> {
             }
             Err(error) => slice.fail(shortened(&error)).await?,
         }
-        self.get(id).await
+        Ok(Advance::Done(u64::try_from(slice.job.done - done).unwrap_or_default()))
     }
 
     /// Resumes a job until it has ended or another worker holds it.
@@ -97,6 +106,14 @@ impl Collection<'_, Job> {
         let (moved, held_back_count) = (of(job.done), of(job.held_back_count));
         Ok(Moved { moved, held_back: job.held_back.clone(), held_back_count, unfinished })
     }
+}
+
+/// The outcome of a slice of time that a job was offered.
+pub(super) enum Advance {
+    /// Nothing was done, for one of the reasons that [`Collection::resume`] names: the job as the actor sees it.
+    Left(Box<Record<Job>>),
+    /// So many records were changed.
+    Done(u64),
 }
 
 /// A run slice of a job.

@@ -37,7 +37,9 @@ impl Collection<'_, Job> {
     /// 255 characters. On these errors nothing is stored.
     pub async fn start(&self, ty: &str, args: Json, key: Option<&str>) -> Result<Record<Job>, Error> {
         let handler = handler_of(self.engine, ty).ok_or_else(|| {
-            Error::invalid("type", FaultCode::UnknownChoice, format!("no system has jobs of the type `{ty}`"))
+            let known: Vec<&str> =
+                self.engine.systems.iter().flat_map(|system| &system.jobs).map(|job| job.name()).collect();
+            Error::invalid("type", FaultCode::UnknownChoice, format!("must be one of {}", known.join(", ")))
         })?;
         let hints: Vec<Lookup> = handler.reads(&args).into_iter().map(Lookup::from).collect();
         let (asked, user, name) = (fingerprint(&args), self.actor.user(), handler.name());
@@ -78,7 +80,9 @@ impl Collection<'_, Job> {
                 demand(draft, Action::Update, &image)?;
             }
             if job.status != JobStatus::Running {
-                return Err(Error::invalid("status", FaultCode::Ended, "the job has ended").into());
+                return Err(
+                    Error::invalid("status", FaultCode::Ended, "the job has ended and cannot be cancelled").into()
+                );
             }
             end(draft, record, JobStatus::Cancelled, None, step)?;
             Ok(vec![record])
