@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use crm_core::{Error, access::Permission, auth::AuthError, error::Faults, view::side_to_json};
+use crm_core::{Error, access::Permission, auth::AuthError, error::Faults, value::FaultCode, view::side_to_json};
 use serde_json::{Map, Value as Json, json};
 
 /// The media type of problems.
@@ -171,7 +171,7 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::CONFLICT, "duplicate", detail).modify(|content| content.errors = errors)
             }
             Error::Invalid(faults) => {
-                let unknown = faults.all().iter().all(|fault| fault.fault.code == "unknown_field");
+                let unknown = faults.all().iter().all(|fault| fault.fault.code == FaultCode::UnknownField);
                 if unknown && !faults.is_empty() {
                     Self::bad_request(&faults)
                 } else {

@@ -38,7 +38,7 @@ impl Faults {
     }
 
     /// Adds a fault with a code and a message.
-    pub fn push(&mut self, field: impl Into<String>, code: impl Into<FaultCode>, message: impl Into<String>) {
+    pub fn push(&mut self, field: impl Into<String>, code: FaultCode, message: impl Into<String>) {
         self.add(field, Fault::new(code, message));
     }
 
@@ -274,7 +274,7 @@ pub enum Error {
 
 impl Error {
     /// Creates an invalid-input error with one fault.
-    pub fn invalid(field: impl Into<String>, code: impl Into<FaultCode>, message: impl Into<String>) -> Self {
+    pub fn invalid(field: impl Into<String>, code: FaultCode, message: impl Into<String>) -> Self {
         let mut faults = Faults::new();
         faults.push(field, code, message);
         Error::Invalid(faults)

@@ -15,7 +15,7 @@ use crate::{
         error::Faults,
         records::pipeline::{Stage, StageKind},
         schema::{Image, common},
-        value::{Kind, Time, Value},
+        value::{FaultCode, Kind, Time, Value},
     },
     scoring::{Fact, On, WhatIf},
     tasks::TaskFields,
@@ -260,7 +260,7 @@ impl Situation<'_> {
         let mut faults = Faults::new();
         gates::check(Some(self.record), &there, Transition::Ordinary, self.definitions, self.now, &mut faults);
         let is_missing = |field: &&String| {
-            faults.all().iter().any(|fault| fault.field == **field && fault.fault.code == "required_by_stage")
+            faults.all().iter().any(|fault| fault.field == **field && fault.fault.code == FaultCode::RequiredByStage)
         };
         stage.required_fields.iter().filter(is_missing).map(String::as_str).collect()
     }

@@ -388,10 +388,10 @@ fn refused(error: &TrainError) -> Error {
         TrainError::NoOutcomes
         | TrainError::TooFewOutcomes { .. }
         | TrainError::TooFewOfOneKind { .. }
-        | TrainError::OneSided { .. } => ("outcomes", "too_few"),
-        TrainError::UnknownColumn(_) => ("exclude", "unknown_field"),
-        TrainError::NoFeatures => ("fields", "required"),
-        TrainError::OrderUnknown | TrainError::Penalty(_) => ("options", "too_small"),
+        | TrainError::OneSided { .. } => ("outcomes", FaultCode::TooFew),
+        TrainError::UnknownColumn(_) => ("exclude", FaultCode::UnknownField),
+        TrainError::NoFeatures => ("fields", FaultCode::Required),
+        TrainError::OrderUnknown | TrainError::Penalty(_) => ("options", FaultCode::TooSmall),
     };
     Error::invalid(field, code, error.to_string())
 }

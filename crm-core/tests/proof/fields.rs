@@ -393,7 +393,7 @@ fn errors_name_no_hidden_field() {
             .unwrap();
         let refused = world.crm.leads(&rep).move_to(id, "contacted").await.unwrap_err();
         let told = format!("{refused} {refused:?}");
-        assert!(told.contains("hidden_field") && !told.contains("source"), "{told}");
+        assert!(told.contains("HiddenField") && !told.contains("source"), "{told}");
     });
 }
 

@@ -18,7 +18,7 @@ use crm_core::{
     organizations::NewOrganization,
     system::System,
     testing::{CountedIds, TestClock},
-    value::{Id, Ref, Time},
+    value::{FaultCode, Id, Ref, Time},
     worker::{Background, Round},
 };
 
@@ -56,7 +56,7 @@ impl Follower for Index {
     async fn follow(&self, run: &mut Run<'_>, told: &[(Id, Change)]) -> Result<bool, Error> {
         assert!(!told.is_empty() && told.len() <= 100 && run.state().is_none());
         if self.fails.load(Ordering::SeqCst) {
-            return Err(Error::invalid("index", "full", "is full"));
+            return Err(Error::invalid("index", FaultCode::custom("full"), "is full"));
         }
         let mut all = self.told.lock().unwrap();
         for (_, change) in told {
@@ -177,7 +177,7 @@ impl Background for Work {
 
     async fn run(&self, _: &Crm, _: Time) -> Result<Round, Error> {
         if self.1 {
-            return Err(Error::invalid("work", "broken", "is broken"));
+            return Err(Error::invalid("work", FaultCode::custom("broken"), "is broken"));
         }
         Ok(Round { more: false, counts: BTreeMap::from([("worked", 1)]) })
     }
@@ -274,7 +274,7 @@ impl Follower for Later {
             assert!(!self.told.swap(true, Ordering::SeqCst), "told twice what was accepted");
             let versions: Vec<u64> = told.iter().map(|(_, change)| change.version).collect();
             run.accept(Some(versions.into()));
-            return Err(Error::invalid("disk", "full", "is full"));
+            return Err(Error::invalid("disk", FaultCode::custom("full"), "is full"));
         }
         let mut waiting: Vec<u64> = serde_json::from_value(run.state().cloned().unwrap_or_default()).unwrap();
         if let Some(next) = waiting.pop().filter(|_| !waiting.is_empty() || run.is_over())

@@ -19,7 +19,7 @@ use crm_core::{
     system::System,
     testing::{CountedIds, Ready},
     users::Handover,
-    value::{Id, Kind, Ref, Time},
+    value::{FaultCode, Id, Kind, Ref, Time},
     worker::Round,
 };
 use serde_json::{Value as Json, json};
@@ -465,7 +465,7 @@ impl JobHandler for Count {
         if args["most"].is_u64() {
             Ok(args.clone())
         } else {
-            Err(Error::invalid("most", "required", "is required").into())
+            Err(Error::invalid("most", FaultCode::Required, "is required").into())
         }
     }
 
@@ -483,7 +483,7 @@ impl JobHandler for Count {
     fn decide(&self, _: &mut Draft<'_>, _: &Json, row: &Row) -> Result<Verdict, Stop> {
         match row.data.as_u64() {
             Some(number) if number % 2 == 0 => Ok(Verdict::Changed),
-            _ => Err(Error::invalid("number", "odd", "must be even").into()),
+            _ => Err(Error::invalid("number", FaultCode::custom("odd"), "must be even").into()),
         }
     }
 }
@@ -509,7 +509,9 @@ impl JobHandler for Fails {
 fn of_acme(world: &World) -> Crm {
     let system = System::new("acme")
         .job(Count)
-        .job(Fails("acme.broken", || Error::invalid("file", "unreadable", "the file cannot be read")))
+        .job(Fails("acme.broken", || {
+            Error::invalid("file", FaultCode::custom("unreadable"), "the file cannot be read")
+        }))
         .job(Fails("acme.flaky", || Error::Unavailable(StoreError::unavailable("the other side is away"))));
     let ids = CountedIds::series(99);
     Crm::builder(world.store.clone()).clock(world.clock.clone()).ids(ids).system(system).build()

@@ -24,7 +24,7 @@ use crm_core::{
     testing::TestClock,
     timeline::Entry,
     users::{Handover, UserPatch},
-    value::{Currency, Date, Kind, Money, Ref, Time},
+    value::{Currency, Date, FaultCode, Kind, Money, Ref, Time},
 };
 
 use crate::support::{World, assert_fault, assert_not_found, faults, run};
@@ -451,7 +451,7 @@ struct NoFreeMail;
 impl Validator for NoFreeMail {
     fn check(&self, _: Option<&Image>, after: &Image, faults: &mut Faults) {
         if after.get("email").as_text().is_some_and(|email| email.ends_with("@free.example")) {
-            faults.push("email", "free_mail", "must be an address at work");
+            faults.push("email", FaultCode::custom("free_mail"), "must be an address at work");
         }
     }
 }

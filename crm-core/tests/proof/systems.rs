@@ -19,7 +19,7 @@ use crm_core::{
     store::Want,
     system::System,
     tasks::{NewTask, Task},
-    value::{Id, Kind, Ref},
+    value::{FaultCode, Id, Kind, Ref},
 };
 
 use serde_json::{Value as Json, json};
@@ -47,7 +47,7 @@ impl CommitHook for Door {
     fn after(&self, _: &mut Draft<'_>) -> Result<(), Stop> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.is_shut.load(Ordering::SeqCst) {
-            return Err(Error::invalid("", "shut", "nobody writes now").into());
+            return Err(Error::invalid("", FaultCode::custom("shut"), "nobody writes now").into());
         }
         Ok(())
     }

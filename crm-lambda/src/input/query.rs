@@ -9,8 +9,7 @@ use crm_core::{
     filter::{Filter, Op},
     listing::ListQuery,
     schema::{FieldType, KindDecl},
-    value::FaultCode,
-    value::Time,
+    value::{FaultCode, Time},
 };
 
 /// The maximum length of the query string in characters.
@@ -56,7 +55,7 @@ impl Params {
     /// 400 if it cannot be parsed.
     pub(crate) fn read<T: std::str::FromStr>(&mut self, name: &'static str, what: &str) -> Result<Option<T>, Problem> {
         self.take(name)
-            .map(|text| text.parse().map_err(|_| bad(name, "bad_parameter", format!("must be {what}"))))
+            .map(|text| text.parse().map_err(|_| bad(name, FaultCode::BadParameter, format!("must be {what}"))))
             .transpose()
     }
 
@@ -78,8 +77,8 @@ impl Params {
         let mut faults = Faults::new();
         for (name, values) in &self.0 {
             let (code, message) = match values.len() {
-                1 => ("unknown_parameter", "is not a parameter of this route"),
-                _ => ("repeated_parameter", "must not be given twice"),
+                1 => (FaultCode::UnknownParameter, "is not a parameter of this route"),
+                _ => (FaultCode::RepeatedParameter, "must not be given twice"),
             };
             faults.push(shown(name), code, message);
         }
@@ -91,7 +90,7 @@ fn shown(name: &str) -> String {
     name.chars().take(64).collect()
 }
 
-fn bad(name: &str, code: &'static str, message: impl Into<String>) -> Problem {
+fn bad(name: &str, code: FaultCode, message: impl Into<String>) -> Problem {
     let mut faults = Faults::new();
     faults.push(name, code, message);
     Problem::bad_request(&faults)

@@ -9,7 +9,7 @@ use crm_core::{
     leads::Lead,
     pipelines::moves::StageRef,
     schema::{Patch, Record, RecordKind},
-    value::{Id, Kind},
+    value::{FaultCode, Id, Kind},
 };
 use serde_json::Value as Json;
 use utoipa::openapi::{HttpMethod, schema::AdditionalProperties};
@@ -67,11 +67,16 @@ impl<K: RecordKind> StageBody<K> {
         let missing = |code, message: &str| Problem::from(crm_core::Error::invalid("stage", code, message));
         let stage = match (object.remove("stage"), object.remove("stage_id")) {
             (Some(Json::String(key)), None) => StageRef::Key(key),
-            (None, Some(Json::String(id))) => {
-                StageRef::Id(id.parse::<Id>().map_err(|_| missing("wrong_type", "stage_id must be the id of a stage"))?)
+            (None, Some(Json::String(id))) => StageRef::Id(
+                id.parse::<Id>().map_err(|_| missing(FaultCode::WrongType, "stage_id must be the id of a stage"))?,
+            ),
+            (None, None) => return Err(missing(FaultCode::Required, "`stage` or `stage_id` is required")),
+            _ => {
+                return Err(missing(
+                    FaultCode::WrongType,
+                    "exactly one of `stage` and `stage_id` is required, as a string",
+                ));
             }
-            (None, None) => return Err(missing("required", "`stage` or `stage_id` is required")),
-            _ => return Err(missing("wrong_type", "exactly one of `stage` and `stage_id` is required, as a string")),
         };
         Ok(Self { stage, patch: patch_of(&object)?, based_on })
     }

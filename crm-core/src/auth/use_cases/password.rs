@@ -33,21 +33,21 @@ fn normal(password: &Secret) -> Option<Zeroizing<String>> {
 /// [`Error::Invalid`] of the field `password`: `too_short`, `too_long`, `too_common`.
 pub(super) fn check(password: &Secret, own: &[&str]) -> Result<(), Error> {
     let refuse = |code, message: String| Err(Error::invalid("password", code, message));
-    let too_long = || refuse("too_long", format!("must have at most {MAX_CHARS} characters"));
+    let too_long = || refuse(FaultCode::TooLong, format!("must have at most {MAX_CHARS} characters"));
     let Some(text) = normal(password) else { return too_long() };
     let chars = text.chars().count();
     if chars < MIN_CHARS {
-        return refuse("too_short", format!("must have at least {MIN_CHARS} characters"));
+        return refuse(FaultCode::TooShort, format!("must have at least {MIN_CHARS} characters"));
     }
     if chars > MAX_CHARS {
         return too_long();
     }
     let plain = Zeroizing::new(fold(&text));
     if common::is_common(&plain) {
-        return refuse("too_common", "is among the passwords that are tried first: choose another".to_owned());
+        return refuse(FaultCode::TooCommon, "is among the passwords that are tried first: choose another".to_owned());
     }
     if is_about(&plain, own) {
-        return refuse("too_common", "must not be made of the user's or the organization's name".to_owned());
+        return refuse(FaultCode::TooCommon, "must not be made of the user's or the organization's name".to_owned());
     }
     Ok(())
 }

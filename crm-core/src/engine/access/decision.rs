@@ -14,7 +14,7 @@ use crate::{
         filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
         records::{job::JobFields, pipeline::PipelineKind, property::PropertyType},
         schema::{FieldType, Image, KindDecl, common},
-        value::{Id, Kind, Ref, Time, Value},
+        value::{FaultCode, Id, Kind, Ref, Time, Value},
     },
 };
 
@@ -338,8 +338,8 @@ impl<'a> Access<'a> {
             let plain = field.split('[').next().unwrap_or_default();
             let name =
                 if plain.starts_with("properties.") { plain } else { plain.split('.').next().unwrap_or_default() };
-            if fault.code != "unknown_field" && self.is_hidden(kind, name) {
-                told.push("", "hidden_field", "the value of a hidden field does not allow it");
+            if fault.code != FaultCode::UnknownField && self.is_hidden(kind, name) {
+                told.push("", FaultCode::HiddenField, "the value of a hidden field does not allow it");
             } else {
                 told.add(field.clone(), fault.clone());
             }

@@ -94,12 +94,12 @@ pub(crate) type ClaimsOf<K> = fn(&K, &Definitions) -> Vec<(&'static str, String)
 /// A rule of the embedder. It applies to every write, like the built-in rules.
 ///
 /// ```
-/// # use crm_core::{error::Faults, leads::LeadFields, rules::Validator, schema::Image, value::Kind};
+/// # use crm_core::{error::Faults, leads::LeadFields, rules::Validator, schema::Image, value::{FaultCode, Kind}};
 /// struct NoFreeMail;
 /// impl Validator for NoFreeMail {
 ///     fn check(&self, _before: Option<&Image>, after: &Image, faults: &mut Faults) {
 ///         if after.kind() == Kind::Lead && after.at(LeadFields::email).as_text().is_some_and(|e| e.ends_with("@mail.test")) {
-///             faults.push("email", "free_mail", "must be an address at work");
+///             faults.push("email", FaultCode::custom("free_mail"), "must be an address at work");
 ///         }
 ///     }
 /// }

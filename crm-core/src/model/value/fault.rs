@@ -36,16 +36,6 @@ macro_rules! fault_codes {
                 }
             }
         }
-
-        impl From<&'static str> for FaultCode {
-            /// Returns the code of a text; one of the embedder's own if the CRM has no such code.
-            fn from(text: &'static str) -> Self {
-                match text {
-                    $($text => Self::$name,)*
-                    other => Self::Custom(Cow::Borrowed(other)),
-                }
-            }
-        }
     };
 }
 
@@ -100,6 +90,8 @@ fault_codes! {
     Guarded = "guarded";
     /// The user already has a password.
     HasPassword = "has_password";
+    /// The value of a hidden field does not allow it.
+    HiddenField = "hidden_field";
     /// Another record uses it.
     InUse = "in_use";
     /// The user is not active.
@@ -180,14 +172,20 @@ fault_codes! {
     StageOfOtherPipeline = "stage_of_other_pipeline";
     /// The organization is suspended.
     Suspended = "suspended";
+    /// The password is one of those that are tried first, or made of names.
+    TooCommon = "too_common";
     /// The hierarchy or nesting is too deep.
     TooDeep = "too_deep";
+    /// There are too few outcomes to learn from.
+    TooFew = "too_few";
     /// The value is too large.
     TooLarge = "too_large";
     /// The text is too long.
     TooLong = "too_long";
     /// There are too many elements.
     TooMany = "too_many";
+    /// The text is too short.
+    TooShort = "too_short";
     /// The value is too small.
     TooSmall = "too_small";
     /// The value cannot be represented.
@@ -232,6 +230,13 @@ fault_codes! {
     WrongType = "wrong_type";
 }
 
+impl FaultCode {
+    /// Returns a code of the embedder's own.
+    pub const fn custom(code: &'static str) -> Self {
+        Self::Custom(Cow::Borrowed(code))
+    }
+}
+
 impl fmt::Display for FaultCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -264,8 +269,8 @@ pub struct Fault {
 
 impl Fault {
     /// Creates a fault from a code and a message.
-    pub fn new(code: impl Into<FaultCode>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), params: BTreeMap::new(), message: message.into() }
+    pub fn new(code: FaultCode, message: impl Into<String>) -> Self {
+        Self { code, params: BTreeMap::new(), message: message.into() }
     }
 
     /// Adds a parameter that the message names.
@@ -288,7 +293,6 @@ mod tests {
             assert!(code.as_str().chars().all(|c| c == '_' || c.is_ascii_lowercase()), "{code}");
             assert!(code.description().ends_with('.'), "{code}");
         }
-        assert_eq!(FaultCode::from("too_long"), FaultCode::TooLong);
-        assert_eq!(FaultCode::from("free_mail").as_str(), "free_mail");
+        assert_eq!(FaultCode::custom("free_mail").as_str(), "free_mail");
     }
 }
