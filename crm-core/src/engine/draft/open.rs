@@ -108,7 +108,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns the records of a kind that this commit creates or changes, as decided so far. Records with changes of
-    /// computed fields only are not included.
+    /// computed fields only are not included. The records are complete, also where fields are hidden from the actor.
     ///
     /// # Errors
     /// [`Error::Damaged`] if a stored value does not have the type of its field.
