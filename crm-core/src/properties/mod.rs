@@ -2,7 +2,6 @@
 
 mod rules;
 
-pub use crate::engine::typing;
 pub use crate::model::records::property::*;
 
 pub(crate) fn system() -> crate::engine::system::System {

@@ -6,12 +6,11 @@ use async_trait::async_trait;
 use crm_core::{
     MemoryStore,
     filter::Predicate,
-    schema::KindDecl,
     store::{
-        Answer, ChangePage, Commit, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, History, HistoryQuery,
-        LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want,
+        Answer, Commit, Definitions, DelegateFeed, DelegateHistory, Layer, Page, Query, Records, Store, StoreError,
+        Want,
     },
-    value::{Id, Ref, Time},
+    value::Id,
 };
 
 type Meanwhile = Box<dyn FnOnce() + Send>;
@@ -84,51 +83,12 @@ impl Records for RacingStore {
     }
 }
 
-#[async_trait]
-impl History for RacingStore {
-    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
-        self.inner.history(query).await
-    }
-    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
-        self.inner.log(query).await
-    }
-    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
-        self.inner.stage_moves(query).await
+impl Layer for RacingStore {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
     }
 }
 
-#[async_trait]
-impl Feed for RacingStore {
-    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
-        self.inner.feed(after, limit).await
-    }
-
-    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
-        self.inner.tenants(after, limit).await
-    }
-
-    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
-        self.inner.feed_end().await
-    }
-
-    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
-        self.inner.feed_place(consumer).await
-    }
-
-    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
-        self.inner.keep_feed_place(consumer, place, was).await
-    }
-
-    async fn due(
-        &self,
-        decl: &'static KindDecl,
-        until: Time,
-        after: Option<Id>,
-        per_tenant: usize,
-        limit: usize,
-    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
-        self.inner.due(decl, until, after, per_tenant, limit).await
-    }
-}
-
+impl DelegateHistory for RacingStore {}
+impl DelegateFeed for RacingStore {}
 impl Store for RacingStore {}

@@ -423,42 +423,19 @@ mod sharded {
     use async_trait::async_trait;
     use crm_core::{
         schema::KindDecl,
-        store::{
-            Answer, ChangePage, Commit, Definitions, Feed, FeedPage, History, HistoryQuery, LogQuery, Page, Query,
-            Records, StageMoveQuery, Store, StoreError, Want,
-        },
+        store::{DelegateHistory, DelegateRecords, Feed, FeedPage, Layer, Store, StoreError},
     };
 
     use super::{FeedCursor, FeedPlace, Id, Ref, Sharded, Time};
 
-    #[async_trait]
-    impl Records for Sharded {
-        async fn get(&self, tenant: Id, wants: &[Want]) -> Result<Answer, StoreError> {
-            self.inner.get(tenant, wants).await
-        }
-        async fn definitions(&self, tenant: Id) -> Result<Definitions, StoreError> {
-            self.inner.definitions(tenant).await
-        }
-        async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-            self.inner.list(query).await
-        }
-        async fn commit(&self, commit: &Commit) -> Result<(), StoreError> {
-            self.inner.commit(commit).await
+    impl Layer for Sharded {
+        fn inner(&self) -> &dyn Store {
+            &self.inner
         }
     }
 
-    #[async_trait]
-    impl History for Sharded {
-        async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
-            self.inner.history(query).await
-        }
-        async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
-            self.inner.log(query).await
-        }
-        async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
-            self.inner.stage_moves(query).await
-        }
-    }
+    impl DelegateRecords for Sharded {}
+    impl DelegateHistory for Sharded {}
 
     #[async_trait]
     impl Feed for Sharded {

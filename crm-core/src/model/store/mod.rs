@@ -14,6 +14,7 @@
 
 mod commit;
 mod error;
+mod layer;
 pub mod memory;
 #[cfg(feature = "mock")]
 mod mock;
@@ -28,6 +29,7 @@ pub use commit::{
     Claim, ClaimOp, Commit, Guard, KeyEntry, MAX_COMMIT_BYTES, MAX_COMMIT_ITEMS, MAX_RECORD_BYTES, Write,
 };
 pub use error::StoreError;
+pub use layer::{DelegateFeed, DelegateHistory, DelegateRecords, Layer};
 pub use memory::MemoryStore;
 #[cfg(feature = "mock")]
 pub use mock::MockStore;
@@ -35,5 +37,5 @@ pub use query::{
     Answer, ChangePage, Definitions, Epochs, FeedCursor, FeedPage, FeedPlace, Got, HistoryPosition, HistoryQuery,
     LogPosition, LogQuery, MAX_PLACE_BYTES, Page, Position, Query, StageMoveQuery, Want,
 };
-pub use settle::{Stored, is_stored, settle};
+pub use settle::{Stored, settle};
 pub use traits::{Counts, Feed, History, Records, Store};

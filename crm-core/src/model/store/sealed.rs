@@ -17,12 +17,12 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Answer, ChangePage, Commit, Counts, Definitions, Epochs, Feed, FeedCursor, FeedPage, FeedPlace, Got, History,
-    HistoryQuery, LogQuery, Page, Query, Records, StageMoveQuery, Store, StoreError, Want, Write,
+    Answer, Commit, Counts, Definitions, DelegateFeed, DelegateHistory, Epochs, Got, Layer, Page, Query, Records,
+    Store, StoreError, Want, Write,
 };
 use crate::model::{
     schema::{Image, KindDecl},
-    value::{Id, Ref, Time, Value},
+    value::{Id, Value},
 };
 
 /// The prefix of an encrypted text.
@@ -248,54 +248,15 @@ impl Records for SealedStore {
     }
 }
 
-#[async_trait]
-impl History for SealedStore {
-    async fn history(&self, query: &HistoryQuery) -> Result<ChangePage, StoreError> {
-        self.inner.history(query).await
-    }
-
-    async fn log(&self, query: &LogQuery) -> Result<ChangePage, StoreError> {
-        self.inner.log(query).await
-    }
-
-    async fn stage_moves(&self, query: &StageMoveQuery) -> Result<ChangePage, StoreError> {
-        self.inner.stage_moves(query).await
+impl Layer for SealedStore {
+    fn inner(&self) -> &dyn Store {
+        self.inner.as_ref()
     }
 }
 
-#[async_trait]
-impl Feed for SealedStore {
-    async fn feed<'a>(&self, after: Option<&'a FeedCursor>, limit: usize) -> Result<FeedPage, StoreError> {
-        self.inner.feed(after, limit).await
-    }
-
-    async fn tenants(&self, after: Option<Id>, limit: usize) -> Result<Vec<Id>, StoreError> {
-        self.inner.tenants(after, limit).await
-    }
-
-    async fn feed_end(&self) -> Result<FeedCursor, StoreError> {
-        self.inner.feed_end().await
-    }
-
-    async fn feed_place(&self, consumer: &str) -> Result<Option<FeedPlace>, StoreError> {
-        self.inner.feed_place(consumer).await
-    }
-
-    async fn keep_feed_place(&self, consumer: &str, place: &FeedPlace, was: u64) -> Result<bool, StoreError> {
-        self.inner.keep_feed_place(consumer, place, was).await
-    }
-
-    async fn due(
-        &self,
-        decl: &'static KindDecl,
-        until: Time,
-        after: Option<Id>,
-        per_tenant: usize,
-        limit: usize,
-    ) -> Result<Vec<(Id, Ref, Time)>, StoreError> {
-        self.inner.due(decl, until, after, per_tenant, limit).await
-    }
-}
+// Secrets are in no change.
+impl DelegateHistory for SealedStore {}
+impl DelegateFeed for SealedStore {}
 
 impl Store for SealedStore {
     fn counts(&self) -> Option<&dyn Counts> {

@@ -29,7 +29,7 @@ pub use format::{normalize_domain, normalize_email, normalize_slug, normalize_ur
 pub use id::Id;
 pub use kind::{Kind, UnknownKind};
 pub use money::{Currency, Decimal, Money, MoneyError, parse_decimal};
-pub use parts::{Place, part_of_domain, part_of_phone, parts_of_url};
+pub(crate) use parts::{Place, part_of_domain, part_of_phone, parts_of_url};
 pub use phone::normalize_phone;
 pub use shapes::{Address, AddressKind, SocialLink};
 pub use text::{SORT_KEY_CHARS, fold, plain, sort_key};
