@@ -50,8 +50,10 @@ pub mod access {
 }
 
 pub use auth::records::{api_keys, credentials, security_events, sessions, throttles};
-pub use crm::{Builder, Crm};
-pub use engine::{collection, definitions, draft, followers, jobs, kinds, listing, rules, system, view, worker};
+pub use crm::Builder;
+pub use engine::{
+    collection, crm::Crm, definitions, draft, followers, jobs, kinds, listing, rules, system, view, worker,
+};
 pub use model::{
     change, clock,
     error::{self, Error},

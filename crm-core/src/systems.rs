@@ -1,6 +1,17 @@
 //! The list of the built-in systems.
 
-use crate::{engine::system::System, model::value::Kind};
+use std::sync::Arc;
+
+use crate::{
+    engine::{
+        definitions::Definitions,
+        system::{System, Systems},
+    },
+    model::{
+        store::{self, StoreError},
+        value::Kind,
+    },
+};
 
 /// Returns the built-in systems, in the order in which their hooks run.
 pub(crate) fn built_in() -> Vec<System> {
@@ -31,6 +42,16 @@ pub(crate) fn built_in() -> Vec<System> {
 /// The kinds of sign-in exist without the feature `auth` too, because stores derive their tables from them.
 fn sign_in() -> System {
     System::new("auth").kinds(&[Kind::Session, Kind::ApiKey, Kind::SecurityEvent, Kind::Credential, Kind::Throttle])
+}
+
+impl Definitions {
+    /// Creates the definitions from stored records, for a program with only the built-in systems.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if a definition cannot be read.
+    pub fn new(stored: &store::Definitions) -> Result<Self, StoreError> {
+        Self::under(stored, Arc::new(Systems::new(built_in())))
+    }
 }
 
 #[cfg(test)]

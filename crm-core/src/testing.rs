@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use crate::{
-    crm::Crm,
+    engine::crm::Crm,
     leads::{Lead, NewLead},
     model::{
         access::Actor,

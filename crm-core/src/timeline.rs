@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog,
-    crm::Crm,
     engine::{
         access::{Access, Authority},
+        crm::Crm,
         draft::{self, Stop},
         listing::{self, MAX_LIMIT},
         runtime::Engine,

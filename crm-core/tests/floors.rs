@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Modules at the crate's root that wire floors together, by macros or as the facade: every floor may name them.
-const WIRING: [&str; 4] = ["catalog", "kind_table", "systems", "crm"];
+/// Modules at the crate's root that every floor may name: the table of kinds and what its macros generate.
+const WIRING: [&str; 2] = ["catalog", "kind_table"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -1,10 +1,12 @@
 //! Associations: labelled links between two records, with roles and dates.
 
-use super::rules::END_KINDS;
 use crate::model::{
     schema::record,
     value::{Date, Kind, Ref},
 };
+
+/// The kinds that can be an end of a link.
+const END_KINDS: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
 
 record! {
     /// A labelled link: lead ↔ contact, contact ↔ company, contact ↔ deal, contact ↔ contact, company ↔ company.

@@ -18,9 +18,6 @@ const PAIRS: [(Kind, Kind); 5] = [
     (Kind::Company, Kind::Company),
 ];
 
-/// The kinds that can be an end of a link.
-pub(crate) const END_KINDS: [Kind; 4] = [Kind::Lead, Kind::Contact, Kind::Company, Kind::Deal];
-
 impl Rules for Association {
     fn settle(before: Option<&Record<Self>>, after: &mut Self, cx: &mut Settle<'_>) {
         if let Some(before) = before

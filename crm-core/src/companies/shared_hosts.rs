@@ -1,5 +1,5 @@
 //! Hosts that many companies share and that therefore identify none: free mail, social networks, site builders, link
-//! pages, marketplaces. The embedder may add some ([`Builder::shared_hosts`](crate::crm::Builder::shared_hosts)).
+//! pages, marketplaces. The embedder may add some ([`Builder::shared_hosts`](crate::Builder::shared_hosts)).
 
 use std::collections::HashSet;
 

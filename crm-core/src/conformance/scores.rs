@@ -6,9 +6,8 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     companies::CompanyPatch,
-    crm::Crm,
     deals::NewDeal,
-    engine::listing::ListQuery,
+    engine::{crm::Crm, listing::ListQuery},
     interactions::{Direction, InteractionPatch, NewInteraction},
     leads::{ConvertLead, LeadPatch, NewLead},
     model::{

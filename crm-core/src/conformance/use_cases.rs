@@ -8,9 +8,8 @@ use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     companies::NewCompany,
     contacts::{ContactEmail, NewContact},
-    crm::Crm,
     deals::{DealPatch, NewDeal},
-    engine::listing::ListQuery,
+    engine::{crm::Crm, listing::ListQuery},
     interactions::NewInteraction,
     leads::{ConvertLead, Lead, LeadPatch, NewLead},
     model::{

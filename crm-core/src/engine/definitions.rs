@@ -29,7 +29,6 @@ use crate::{
         store::{self, StoreError},
         value::{Calendar, Currency, Id, Kind, WrongType},
     },
-    systems,
 };
 
 /// The configuration on which the rules of a tenant's records depend.
@@ -70,15 +69,7 @@ fn table(kind: Kind) -> Box<dyn Table> {
 }
 
 impl Definitions {
-    /// Creates the definitions from stored records, for a program with only the built-in systems.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if a definition cannot be read.
-    pub fn new(stored: &store::Definitions) -> Result<Self, StoreError> {
-        Self::under(stored, Arc::new(Systems::new(systems::built_in())))
-    }
-
-    /// Like [`Definitions::new`], with these systems.
+    /// Creates the definitions from stored records, under these systems.
     pub(crate) fn under(stored: &store::Definitions, systems: Arc<Systems>) -> Result<Self, StoreError> {
         let mut all = Self { epoch: stored.epochs.definitions, systems, ..Self::default() };
         for image in &stored.images {

@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     catalog,
-    crm::Crm,
-    engine::{access::Access, typing::property_type},
+    engine::{access::Access, crm::Crm, typing::property_type},
     model::{
         access::{Action, Actor, Permission},
         error::Error,

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod collection;
+pub(crate) mod crm;
 pub mod definitions;
 pub mod draft;
 pub mod followers;

@@ -2,7 +2,7 @@
 //! kinds, grants of built-in roles, commit hooks, followers of the log, jobs and background work.
 //!
 //! The engine knows systems only by this declaration. `systems.rs` lists the built-in ones;
-//! [`Builder::system`](crate::crm::Builder::system) adds one of the embedder.
+//! [`Builder::system`](crate::Builder::system) adds one of the embedder.
 
 use std::{ops::Deref, sync::Arc};
 

@@ -8,8 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    crm::Crm,
-    engine::followers::{Followed, Follower, RESERVED, follow, micros},
+    engine::{
+        crm::Crm,
+        followers::{Followed, Follower, RESERVED, follow, micros},
+    },
     model::{
         error::Error,
         value::{FaultCode, Time},

@@ -254,7 +254,7 @@ pub enum Error {
         commit: Id,
     },
     /// The record was written by a process whose clock is ahead of this one's by more than the allowed skew
-    /// ([`crate::crm::Builder::max_clock_skew`]). Nothing was stored. Correct the clocks, or wait until that time.
+    /// ([`crate::Builder::max_clock_skew`]). Nothing was stored. Correct the clocks, or wait until that time.
     #[error(
         "{record} was written at {written_at} by a clock that is ahead: here it is {now}. Correct the clocks, or try again after \
          that time"

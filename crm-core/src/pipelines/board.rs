@@ -15,6 +15,7 @@ use crate::{
         error::Error,
         filter::Filter,
         records::pipeline::{Pipeline, Stage},
+        schema::Record,
         value::{FaultCode, Id, Kind},
     },
 };
@@ -69,6 +70,17 @@ pub(super) async fn board<K: Staged, T: Projection>(
         }
     });
     futures::future::try_join_all(reads).await
+}
+
+impl<K: Staged> Collection<'_, K> {
+    /// Returns the board of a pipeline of this kind: its stages as columns, each with the records that the query selects,
+    /// up to its limit per column. Costs two concurrent reads per stage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such pipeline of this kind, and as [`Collection::list`].
+    pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<K>>>, Error> {
+        board(self, pipeline, query).await
+    }
 }
 
 impl Collection<'_, Pipeline> {

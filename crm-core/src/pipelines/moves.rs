@@ -1,15 +1,13 @@
-//! Records of kinds with stages: moves between stages, and the typed board.
+//! Records of kinds with stages: moves between stages.
 
 use std::sync::Arc;
 
-use super::board::{Column, board};
 use crate::{
     deals::DealFields,
     engine::{
         collection::{Collection, hints_of, named, named_fields},
         definitions::Definitions,
         draft::{Draft, Input, Pending, Step, Stop, fingerprint},
-        listing::ListQuery,
     },
     model::{
         error::Error,
@@ -99,15 +97,6 @@ impl<K: Staged> Collection<'_, K> {
             Ok(vec![record])
         })
         .on(record, fields)
-    }
-
-    /// Returns the board of a pipeline of this kind: its stages as columns, each with the records that the query selects,
-    /// up to its limit per column. Costs two concurrent reads per stage.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no such pipeline of this kind, and as [`Collection::list`].
-    pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<K>>>, Error> {
-        board(self, pipeline, query).await
     }
 }
 

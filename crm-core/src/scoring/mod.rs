@@ -47,8 +47,7 @@ mod write_back;
 
 pub use ask::{Moment, ScoreHistory, ScoreQuery, Scoring};
 pub use backtest::{BAR, Backtest, Histogram, MAX_OUTCOMES, Next, Ranking};
-pub(crate) use compiled::{Compiled, compile};
-pub use compiled::{KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs};
+pub use compiled::{Compiled, KINDS, MAX_GROUPS, MAX_POINTS, MAX_RULES, Needs, compile};
 pub use facts::Facts;
 pub(crate) use history::Reader;
 #[cfg(feature = "predictive")]

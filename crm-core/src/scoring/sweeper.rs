@@ -21,11 +21,11 @@ use super::{
 use crate::{
     catalog,
     contacts::Contact,
-    crm::Crm,
     deals::Deal,
     engine::{
         access::{Access, Authority},
         collection::Collection,
+        crm::Crm,
         draft::{Pending, fingerprint},
         followers::{micros, reason},
         listing::{self, ListQuery},

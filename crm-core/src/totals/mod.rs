@@ -33,11 +33,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    crm::Crm,
     deals::Deal,
     engine::{
         access::Access,
         collection::Collection,
+        crm::Crm,
         draft::{Answer, Pending, fingerprint},
         followers::{Followed, Follower, Run, drive, follow, micros},
         runtime::Engine,

@@ -60,9 +60,9 @@ pub use self::{
     sign_in::SignIn,
 };
 use crate::{
-    crm::Crm,
     engine::{
         access::{Access, may_act},
+        crm::Crm,
         draft::{self, Draft, Lookup, Options, Outcome, Stop},
         runtime::Engine,
     },

@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Auth<'_> {
-    /// Creates an organization, as [`Crm::bootstrap`](crate::crm::Crm::bootstrap) does, with its first administrator's
+    /// Creates an organization, as [`Crm::bootstrap`](crate::Crm::bootstrap) does, with its first administrator's
     /// password and session, in one commit. The organization requires a slug, which its users sign in with, and the
     /// administrator an email address.
     ///

@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::{Answer, Draft, Input, Pending, Step, Stop, fingerprint};
 use crate::{
-    crm::Crm,
-    engine::{collection::key_by, definitions::Definitions},
+    engine::{collection::key_by, crm::Crm, definitions::Definitions},
     model::{
         access::Actor,
         error::Error,

@@ -7,7 +7,6 @@ use super::{
     claims::{ClaimBook, claims},
     gate,
     open::NO_STEP,
-    write::or_nothing,
 };
 use crate::{
     catalog,
@@ -22,7 +21,7 @@ use crate::{
         change::{Change, FieldChange, Origin},
         error::{Error, Faults},
         ids::IdSource,
-        schema::{Group, Image, Record, RecordKind, Section, common},
+        schema::{FieldType, Group, Image, Record, RecordKind, Section, common},
         store::{Commit, Guard, KeyEntry, Want, Write},
         value::{FaultCode, Id, Kind, Ref, Time, Value},
     },
@@ -465,5 +464,14 @@ impl<'a> Draft<'a> {
         commit.sort();
         commit.check_budget()?;
         Ok(commit)
+    }
+}
+
+/// Replaces `Null` by the empty value of the type: an empty list or `false`.
+pub(super) fn or_nothing(ty: FieldType, value: Value) -> Value {
+    match value {
+        Value::Null if ty.is_list() => Value::List([].into()),
+        Value::Null if ty == FieldType::Bool => Value::Bool(false),
+        value => value,
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use super::{Draft, Input, Step, Stop, gate, state::Edit};
+use super::{
+    Draft, Input, Step, Stop, gate,
+    state::{Edit, or_nothing},
+};
 use crate::{
     engine::{
         rules::{self, Settle},
@@ -12,7 +15,7 @@ use crate::{
         access::{Action, Permission},
         change::{Change, FieldChange},
         error::{Error, Faults},
-        schema::{FieldType, Group, Image, Section, common},
+        schema::{Group, Image, Section, common},
         value::{FaultCode, Id, Time, Value, stored},
     },
 };
@@ -225,15 +228,6 @@ fn keep_unknown(before: &Image, after: &mut Image) {
             let given = std::mem::take(&mut after.values[at]);
             after.values[at] = rules::keep(before.kind(), at, &before.values[at], given);
         }
-    }
-}
-
-/// Replaces `Null` by the empty value of the type: an empty list or `false`.
-pub(super) fn or_nothing(ty: FieldType, value: Value) -> Value {
-    match value {
-        Value::Null if ty.is_list() => Value::List([].into()),
-        Value::Null if ty == FieldType::Bool => Value::Bool(false),
-        value => value,
     }
 }
 

@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Followed, Follower, Run, gap::Gap, lease::Lease};
 use crate::{
-    crm::Crm,
-    engine::runtime::Engine,
+    engine::{crm::Crm, runtime::Engine},
     model::{
         change::Change,
         error::Error,

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Followed, lease::Lease, reason};
 use crate::{
-    crm::Crm,
+    engine::crm::Crm,
     model::{
         error::Error,
         value::{Id, Ref, Time},

@@ -1,8 +1,7 @@
 //! Resuming the due jobs of all tenants.
 
 use crate::{
-    crm::Crm,
-    engine::{collection::Collection, followers::reason, jobs::run::Advance, turns::Turns, worker::Round},
+    engine::{collection::Collection, crm::Crm, followers::reason, jobs::run::Advance, turns::Turns, worker::Round},
     model::{
         access::Actor,
         error::Error,

@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use crate::{
-    crm::Crm,
-    engine::draft::{Draft, Stop},
+    engine::{
+        crm::Crm,
+        draft::{Draft, Stop},
+    },
     model::{
         access::Actor,
         error::Error,

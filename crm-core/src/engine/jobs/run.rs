@@ -10,10 +10,10 @@ use super::{
     start::{end, handler_of},
 };
 use crate::{
-    crm::Crm,
     engine::{
         access::Access,
         collection::Collection,
+        crm::Crm,
         draft::{Draft, Lookup, Pending, Step, Stop, fingerprint, read_record},
         signed_in::actor_of,
     },

@@ -8,8 +8,8 @@ use super::{
     lists::{self, List},
 };
 use crate::{
-    crm::Crm,
     engine::{
+        crm::Crm,
         draft::{Draft, Input, Step, Stop},
         system::System,
     },

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use super::View;
 use crate::{
     catalog,
-    crm::Crm,
-    engine::{access::Access, definitions::Definitions, typing::property_type, undoable::ViewedChange},
+    engine::{access::Access, crm::Crm, definitions::Definitions, typing::property_type, undoable::ViewedChange},
     model::{
         access::{Action, Actor, Permission},
         change::Change,
