@@ -8,6 +8,7 @@ use crm_core::{
     store::{MemoryStore, Store},
 };
 
+pub use crate::sqlite::Sqlite;
 use crate::{dynamodb, postgres};
 
 /// Stores in memory.
@@ -57,6 +58,17 @@ impl Harness for Postgres {
 impl Harness for Dynamo {
     async fn fresh(&self) -> Arc<dyn Store> {
         Arc::new(dynamodb::fresh().await)
+    }
+
+    fn spawn(&self, task: Task) -> Task {
+        on_threads(task)
+    }
+}
+
+#[async_trait]
+impl Harness for Sqlite {
+    async fn fresh(&self) -> Arc<dyn Store> {
+        Arc::new(self.store())
     }
 
     fn spawn(&self, task: Task) -> Task {

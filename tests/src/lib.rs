@@ -4,3 +4,5 @@ pub mod dynamodb;
 pub mod harness;
 pub mod leads;
 pub mod postgres;
+pub mod sqlite;
+pub mod support;

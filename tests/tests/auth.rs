@@ -1,4 +1,4 @@
-//! Sign-in on every store: one scenario with the same results on memory, PostgreSQL and DynamoDB; and encrypted secrets
+//! Sign-in on every store: one scenario with the same results on memory, PostgreSQL, SQLite and DynamoDB; and encrypted secrets
 //! over a store that passes the conformance suite.
 #![allow(clippy::too_many_lines)] // one scenario from top to bottom
 
@@ -24,7 +24,7 @@ use crm_core::{
     users::{Handover, NewUser},
     value::Kind,
 };
-use tests::harness::{Dynamo, Memory, Postgres};
+use tests::harness::{Dynamo, Memory, Postgres, Sqlite};
 
 const PASSWORD: &str = "a horse of nine colours";
 const OTHER: &str = "the pond behind the barn";
@@ -226,6 +226,11 @@ async fn the_story_is_told_on_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_is_told_on_dynamodb() {
     Box::pin(story(&Dynamo)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_is_told_on_sqlite() {
+    Box::pin(story(&Sqlite::default())).await;
 }
 
 /// The memory store with encrypted secrets.

@@ -1,7 +1,7 @@
 //! The conformance suite on every store.
 
 use crm_core::conformance::{self, Harness};
-use tests::harness::{Dynamo, Memory, Postgres};
+use tests::harness::{Dynamo, Memory, Postgres, Sqlite};
 
 async fn passes(harness: &dyn Harness) {
     let report = conformance::run(harness).await;
@@ -22,4 +22,9 @@ async fn the_postgres_store_passes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dynamodb_store_passes() {
     passes(&Dynamo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sqlite_store_passes() {
+    passes(&Sqlite::default()).await;
 }

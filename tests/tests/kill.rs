@@ -1,8 +1,8 @@
 //! An import that is killed thirty times at random times and restarted each time: no record is lost or duplicated, and
 //! the result is that of an uninterrupted import.
 //!
-//! The import runs as a separate process (`importer`); the database is in other processes (PostgreSQL) or in this one
-//! (the emulator), so that a kill never touches it. Half of the kills come after a random number of records, half after
+//! The import runs as a separate process (`importer`); the database is in other processes (PostgreSQL), in this one
+//! (the emulator), or in the process that is killed (SQLite). Half of the kills come after a random number of records, half after
 //! a random time, which also hits start and set-up. The times come from a seed that is printed; `CRM_SEED` sets it.
 
 use std::{
@@ -223,4 +223,10 @@ async fn killed_imports_end_like_any_other_on_dynamodb() {
         format!("dynamodb://{address}/{}", tests::dynamodb::table_without_stream().await)
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_imports_end_like_any_other_on_sqlite() {
+    let files = tests::sqlite::Sqlite::default();
+    killed_imports_end_like_any_other(|| async { format!("sqlite://{}", files.path().display()) }).await;
 }

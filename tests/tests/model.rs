@@ -4,7 +4,7 @@
 
 use crm_core::conformance::{Harness, model};
 use proptest::{prelude::*, test_runner::TestRunner};
-use tests::harness::{Dynamo, Memory, Postgres};
+use tests::harness::{Dynamo, Memory, Postgres, Sqlite};
 
 /// Runs a number of sequences with random seeds and lengths on a store. Shrinking is done on the sequence itself.
 fn agrees(harness: &dyn Harness, cases: u32, steps: std::ops::Range<usize>) {
@@ -33,6 +33,24 @@ fn postgres_agrees_with_memory() {
 #[test]
 fn dynamodb_agrees_with_memory() {
     agrees(&Dynamo, 12, 1..80);
+}
+
+#[test]
+fn sqlite_agrees_with_memory() {
+    agrees(&Sqlite::default(), 12, 1..80);
+}
+
+/// `CRM_MODEL_STEPS=100000 cargo test -p tests --all-features --test model seeds_agree_on_sqlite` runs so many
+/// operations of each seed instead of 60; `CRM_MODEL_SEEDS=1` runs fewer seeds than 20.
+#[tokio::test]
+async fn seeds_agree_on_sqlite() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let (seeds, steps) = (number("CRM_MODEL_SEEDS").unwrap_or(20), number("CRM_MODEL_STEPS").unwrap_or(60));
+    for seed in 1..=seeds {
+        if let Err(disagreement) = model::check(&Sqlite::default(), seed as u64, steps).await {
+            panic!("{disagreement}");
+        }
+    }
 }
 
 #[test]

@@ -101,6 +101,13 @@ async fn figures_are_the_references_on_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn figures_are_the_references_on_sqlite() {
+    let files = tests::sqlite::Sqlite::default();
+    figures_are_the_references(Arc::new(files.store())).await;
+    drop(files);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn figures_are_the_references_on_dynamodb() {
     let client = local::client(tests::dynamodb::endpoint());
     let table = tests::dynamodb::table_without_stream().await;

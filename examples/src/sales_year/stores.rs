@@ -1,10 +1,11 @@
-//! Opens a store from a text: `memory`, `postgres://…` or `dynamodb://host:port/table`.
+//! Opens a store from a text: `memory`, `sqlite://path`, `postgres://…` or `dynamodb://host:port/table`.
 
 use std::sync::Arc;
 
 use crm_core::{MemoryStore, store::Store};
 use crm_store_dynamodb::{DynamoStore, local};
 use crm_store_postgres::PostgresStore;
+use crm_store_sqlite::SqliteStore;
 
 use super::Failure;
 
@@ -23,11 +24,16 @@ pub async fn open(text: &str) -> Result<Arc<dyn Store>, Failure> {
         store.migrate().await?;
         return Ok(Arc::new(store));
     }
+    if let Some(path) = text.strip_prefix("sqlite://") {
+        return Ok(Arc::new(SqliteStore::open(path)?));
+    }
     let table = text.strip_prefix("dynamodb://").and_then(|rest| rest.split_once('/'));
     if let Some((address, table)) = table.filter(|(address, table)| !address.is_empty() && !table.is_empty()) {
         let store = DynamoStore::new(local::client(&format!("http://{address}")), table);
         store.create_table().await?;
         return Ok(Arc::new(store));
     }
-    Err(Failure::Usage(format!("`{text}` is no store: memory, postgres://… or dynamodb://host:port/table")))
+    Err(Failure::Usage(format!(
+        "`{text}` is no store: memory, sqlite://path, postgres://… or dynamodb://host:port/table"
+    )))
 }

@@ -3,7 +3,7 @@
 
 use crm_core::conformance::Harness;
 use serde_json::json;
-use tests::harness::{Dynamo, Memory, Postgres};
+use tests::harness::{Dynamo, Memory, Postgres, Sqlite};
 
 use crate::api::{Api, PASSWORD};
 
@@ -102,4 +102,9 @@ async fn on_postgres() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_dynamodb() {
     run(&Dynamo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    run(&Sqlite::default()).await;
 }

@@ -8,6 +8,7 @@ mod model;
 mod pages;
 mod proxy;
 mod round_trips;
-mod support;
 mod tomorrow;
 mod within;
+
+use tests::support;

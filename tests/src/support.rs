@@ -23,6 +23,9 @@ pub fn id() -> Id {
 }
 
 /// Returns a time, the given number of seconds into a day of 2024.
+///
+/// # Panics
+/// If it is beyond the year 9999.
 pub fn at(seconds: i64) -> Time {
     Time::from_micros(1_704_067_200_000_000 + seconds * 1_000_000).unwrap()
 }
@@ -40,9 +43,11 @@ pub fn image(kind: Kind, tenant: Id) -> Image {
 }
 
 /// Sets a field by name.
+///
+/// # Panics
+/// If the kind has no such field.
 pub fn set(image: &mut Image, field: &str, value: Value) {
-    let position = image.decl.position(field).unwrap_or_else(|| panic!("no field `{field}`"));
-    image.values[position] = value;
+    image.values[image.decl.position(field).expect("a field of the kind")] = value;
 }
 
 /// A lead with a name.
@@ -83,6 +88,9 @@ pub fn create(mut image: Image) -> Write {
 }
 
 /// The write of a user's change to a record.
+///
+/// # Panics
+/// If the record has more than 2^63 versions.
 pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write {
     let mut after = before.as_ref().clone();
     change_it(&mut after);
@@ -111,6 +119,9 @@ pub fn commit(tenant: Id, writes: impl IntoIterator<Item = Write>) -> Commit {
 }
 
 /// Returns the stored record.
+///
+/// # Panics
+/// If the store fails.
 pub async fn stored(store: &impl Records, tenant: Id, record: Ref) -> Option<Arc<Image>> {
     let answer = store.get(tenant, &[Want::Record(record)]).await.unwrap();
     match answer.got.into_iter().next() {
@@ -124,10 +135,15 @@ pub async fn stored(store: &impl Records, tenant: Id, record: Ref) -> Option<Arc
 pub struct Dice(u64);
 
 impl Dice {
+    /// Creates a generator.
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
+    /// Returns a number below the given one.
+    ///
+    /// # Panics
+    /// If `sides` is 0.
     pub fn below(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -135,10 +151,18 @@ impl Dice {
         usize::try_from(self.0 >> 11).unwrap() % sides
     }
 
+    /// Returns `true` once in so many times.
+    ///
+    /// # Panics
+    /// If `sides` is 0.
     pub fn one_in(&mut self, sides: usize) -> bool {
         self.below(sides) == 0
     }
 
+    /// Returns one of the values.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }
