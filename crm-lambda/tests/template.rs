@@ -172,8 +172,11 @@ fn sam_builds_what_the_profile_says() {
     let workspace: toml::Table = toml::from_str(WORKSPACE).unwrap();
     let package: toml::Table = toml::from_str(PACKAGE).unwrap();
     let build = &package["package"]["metadata"]["lambda"]["build"];
-    let mut profile = workspace["profile"]["release-lambda"].as_table().unwrap().clone();
+    let of = |name: &str| workspace["profile"][name].as_table().unwrap().clone();
+    let mut profile = of("dist");
     assert_eq!(profile.remove("inherits"), Some("release".into()));
+    profile.extend(of("release-lambda"));
+    assert_eq!(profile.remove("inherits"), Some("dist".into()));
     let asked = build["config"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
     assert_eq!(settings(&profile, "profile.release"), asked);
     assert_eq!(build["no_default_features"].as_bool(), Some(true));

@@ -21,12 +21,12 @@ struct Architecture;
 mod tests {
     #[test]
     fn the_readme_shows_the_lead_story_as_it_is() {
-        let story = include_str!("../examples/lead_story.rs");
+        let story = include_str!("../../crm-core/examples/lead_story.rs");
         let code = &story[story.find("use crm_core").expect("it uses the core")..];
         let readme = include_str!("../../README.md");
         assert!(
             readme.contains(&format!("```rust\n{code}```\n")),
-            "README.md's program is not that of examples/examples/lead_story.rs: copy it there again"
+            "README.md's program is not that of crm-core/examples/lead_story.rs: copy it there again"
         );
     }
 }

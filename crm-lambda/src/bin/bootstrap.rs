@@ -3,15 +3,15 @@
 use std::{process::ExitCode, sync::Arc};
 
 use crm_lambda::server::{
-    Environment, Faults, Program, Settings,
+    Environment, Faults, Program, Settings, aws,
     lambda::{Event, Function},
-    logs, secrets,
+    logs,
 };
 use lambda_http::{lambda_runtime, service_fn};
 
 async fn settings() -> Result<Settings, Faults> {
     let mut environment = Environment::of_process()?;
-    secrets::fetch(&mut environment).await?;
+    aws::secrets::fetch(&mut environment).await?;
     Settings::read(&environment, Program::Lambda)
 }
 

@@ -5,12 +5,14 @@
 use std::{fmt::Write as _, io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+#[cfg(feature = "aws")]
+use crm_lambda::server::aws;
 use crm_lambda::{
     demo, router,
     server::{
         Environment, Program, Settings, Started, background,
         http::{Bounds, serve},
-        logs, secrets, start,
+        logs, start,
         start::{migrate, open},
         stores::Opened,
     },
@@ -83,10 +85,11 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     if let Some(store) = &arguments.store {
         environment.set("CRM_STORE", store).map_err(told)?;
     }
-    secrets::fetch(&mut environment).await.map_err(told)?;
+    #[cfg(feature = "aws")]
+    aws::secrets::fetch(&mut environment).await.map_err(told)?;
     if matches!(arguments.command, Some(Command::Migrate)) {
-        let (setting, connections) = Settings::read_store(&environment).map_err(told)?;
-        let store = open(&setting, connections, Program::Local).await.map_err(told)?;
+        let setting = Settings::read_store(&environment).map_err(told)?;
+        let store = open(&setting).await.map_err(told)?;
         let done = migrate(&setting, &store).await.map_err(told)?;
         println!("{setting}: {done}");
         return Ok(ExitCode::SUCCESS);
@@ -96,7 +99,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     logs::begin(&settings);
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr().map_err(told)?;
-    let started = start(&settings, program).await.map_err(told)?;
+    let started = start(&settings).await.map_err(told)?;
     announce(&started, &settings, address, arguments.demo).await?;
     let Started { crm, config, store, .. } = started;
     let sweeper = tokio::spawn(sweep(crm.clone(), store.clone()));

@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
 use super::{
-    Program, Settings, StartError, background, start,
+    Settings, StartError, background, start,
     start::{migrate, open},
     stores::Opened,
 };
@@ -71,7 +71,7 @@ impl Function {
 
     async fn ready(&self) -> Result<&Ready, StartError> {
         let make = || async {
-            let started = start(&self.settings, Program::Lambda).await?;
+            let started = start(&self.settings).await?;
             let crm = started.crm.clone();
             Ok(Ready { router: router(started.crm, started.config), crm, store: started.store })
         };
@@ -114,7 +114,7 @@ impl Function {
         let store = if let Some(ready) = self.ready.get() {
             &ready.store
         } else {
-            opened = open(setting, self.settings.connections, Program::Lambda).await.map_err(not_done)?;
+            opened = open(setting).await.map_err(not_done)?;
             &opened
         };
         let done = match command {

@@ -1,18 +1,10 @@
-//! Delivery of email: to the terminal in crm-local, or through Amazon SES.
+//! Emails of sign-in: their links, and delivery to the terminal in crm-local. [`aws`](super::aws) delivers by Amazon SES.
 
-use std::{io::Write as _, time::Duration};
+use std::io::Write as _;
 
 use async_trait::async_trait;
-use aws_sdk_sesv2::{
-    Client,
-    error::DisplayErrorContext,
-    types::{Body, Content, Destination, EmailContent, Message},
-};
 use crm_core::auth::{Email, Mail, MailError, Mailer};
 
-/// The minimum duration of a delivery, whether or not an email is sent: longer than SES usually takes, so that the
-/// duration does not reveal whether one was sent.
-const PACE: Duration = Duration::from_millis(600);
 /// The maximum number of characters of a name in an email: names are untrusted input.
 const MAX_NAME: usize = 80;
 
@@ -24,14 +16,14 @@ const fn purpose(mail: &Mail) -> (&'static str, &'static str) {
     }
 }
 
-const fn letter(mail: &Mail) -> &Email {
+pub(super) const fn letter(mail: &Mail) -> &Email {
     match mail {
         Mail::Invitation(letter) | Mail::PasswordReset(letter) => letter,
     }
 }
 
 /// Cleans an untrusted name for an email or a terminal: one line, no control characters, limited length.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let spaced = name.chars().map(|c| if c.is_control() { ' ' } else { c });
     let steers = |c: &char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let text: String = spaced.filter(|c| !steers(c)).take(MAX_NAME).collect();
@@ -39,7 +31,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The page with the token behind a `#`, which browsers do not send to servers or logs.
-fn link_to(page: &str, mail: &Mail) -> String {
+pub(super) fn link_to(page: &str, mail: &Mail) -> String {
     let (what, _) = purpose(mail);
     let Email { ticket, slug, .. } = letter(mail);
     let mut pairs = form_urlencoded::Serializer::new(String::new());
@@ -78,87 +70,13 @@ impl Mailer for ConsoleMailer {
     }
 }
 
-/// Sends emails with Amazon SES, as plain text.
-#[derive(Clone, Debug)]
-pub struct SesMailer {
-    client: Client,
-    from: String,
-    link: String,
-}
-
-impl SesMailer {
-    /// Creates a mailer with a sender address `from` and links to the page `link`.
-    pub fn new(client: Client, from: impl Into<String>, link: impl Into<String>) -> Self {
-        Self { client, from: from.into(), link: link.into() }
-    }
-
-    fn words(&self, mail: &Mail) -> (String, String) {
-        let Email { name, organization, expires_at, .. } = letter(mail);
-        let (name, organization, link) = (plain(name), plain(organization), link_to(&self.link, mail));
-        let (subject, why, else_) = match mail {
-            Mail::Invitation(_) => (
-                format!("You are invited to {organization}"),
-                format!("You have been invited to {organization}. Set your password here:"),
-                "If you did not expect this invitation, you can ignore this email.",
-            ),
-            Mail::PasswordReset(_) => (
-                format!("Reset your password for {organization}"),
-                format!("A password reset was requested for your account at {organization}. Set a new password here:"),
-                "If you did not request this, you can ignore this email. Your password will not change.",
-            ),
-        };
-        let body = format!(
-            "Hello {name},\n\n{why}\n\n{link}\n\nThe link can be used once and expires at {expires_at}.\n\n{else_}\n"
-        );
-        (subject, body)
-    }
-
-    async fn hand_over(&self, mail: &Mail) -> Result<(), MailError> {
-        let (subject, body) = self.words(mail);
-        let content = |text: String| Content::builder().data(text).charset("UTF-8").build();
-        let unfit = |_| MailError("the email could not be created".to_owned());
-        let message = Message::builder()
-            .subject(content(subject).map_err(unfit)?)
-            .body(Body::builder().text(content(body).map_err(unfit)?).build())
-            .build();
-        self.client
-            .send_email()
-            .from_email_address(&self.from)
-            .destination(Destination::builder().to_addresses(&letter(mail).to).build())
-            .content(EmailContent::builder().simple(message).build())
-            .send()
-            .await
-            .map_err(|error| {
-                // SES errors contain addresses, never the text of the email.
-                tracing::warn!(error = %DisplayErrorContext(&error), "SES did not accept the email");
-                MailError("the mail service did not accept the email".to_owned())
-            })?;
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Mailer for SesMailer {
-    async fn send(&self, mail: Mail) -> Result<(), MailError> {
-        let (sent, ()) = tokio::join!(self.hand_over(&mail), self.pretend());
-        sent
-    }
-
-    async fn pretend(&self) {
-        tokio::time::sleep(PACE).await;
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
-    use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-    use aws_smithy_types::body::SdkBody;
+pub(super) mod tests {
     use crm_core::value::Time;
 
     use super::*;
 
-    fn mail() -> Mail {
+    pub(in crate::server) fn mail() -> Mail {
         Mail::PasswordReset(Email {
             to: "ada@example.com".into(),
             name: "Ada\r\nBcc: all@example.com\u{202E}".into(),
@@ -170,20 +88,6 @@ mod tests {
         })
     }
 
-    fn ses(status: u16, body: &'static str) -> (SesMailer, StaticReplayClient) {
-        let answer = axum::http::Response::builder().status(status).body(SdkBody::from(body)).unwrap();
-        let request = axum::http::Request::builder().uri("https://ses").body(SdkBody::empty()).unwrap();
-        let replay = StaticReplayClient::new(vec![ReplayEvent::new(request, answer)]);
-        let config = aws_sdk_sesv2::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("eu-west-1"))
-            .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-            .retry_config(aws_sdk_sesv2::config::retry::RetryConfig::disabled())
-            .http_client(replay.clone())
-            .build();
-        (SesMailer::new(Client::from_conf(config), "crm@example.com", "https://app.example.com/sign-in"), replay)
-    }
-
     #[test]
     fn names_steer_neither_terminal_nor_letter() {
         let shown = ConsoleMailer { link: None }.text(&mail());
@@ -192,28 +96,5 @@ mod tests {
         assert_eq!(plain(&"x".repeat(500)).len(), MAX_NAME);
         let linked = ConsoleMailer { link: Some("https://app.example.com/sign-in".into()) }.text(&mail());
         assert!(linked.contains("https://app.example.com/sign-in#reset=tick%26et&organization=acme"), "{linked}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn ses_gets_a_letter_and_pretending_takes_as_long() {
-        let (mailer, replay) = ses(200, r#"{"MessageId":"1"}"#);
-        let begun = tokio::time::Instant::now();
-        mailer.send(mail()).await.unwrap();
-        let sending = begun.elapsed();
-        mailer.pretend().await;
-        assert_eq!(begun.elapsed(), sending * 2);
-        let sent = replay.actual_requests().next().unwrap();
-        let body: serde_json::Value = serde_json::from_slice(sent.body().bytes().unwrap()).unwrap();
-        assert_eq!(body["Destination"]["ToAddresses"], serde_json::json!(["ada@example.com"]));
-        let text = body["Content"]["Simple"]["Body"]["Text"]["Data"].as_str().unwrap();
-        assert!(text.contains("https://app.example.com/sign-in#reset=tick%26et&organization=acme"), "{text}");
-        assert!(!body["Content"]["Simple"]["Subject"]["Data"].as_str().unwrap().contains(['\r', '\n', '\u{1b}']));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_letter_that_ses_refuses_is_told_without_its_ticket() {
-        let (mailer, _) = ses(400, r#"{"message":"Email address is not verified"}"#);
-        let error = mailer.send(mail()).await.unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("tick"), "{error:?}");
     }
 }

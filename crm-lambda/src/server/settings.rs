@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU32, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use crm_core::{auth::Secret, store::sealed::SealingKeys};
+use crm_core::store::sealed::SealingKeys;
 
 use super::environment::{Environment, Fault, Faults, Program};
 use crate::{KeyError, KeyRing, Metrics, TokenKey};
@@ -13,8 +13,6 @@ use crate::{KeyError, KeyRing, Metrics, TokenKey};
 pub struct Settings {
     /// The store.
     pub store: StoreSetting,
-    /// The maximum number of connections to PostgreSQL.
-    pub connections: u32,
     /// `true` if the store is migrated before the first request.
     pub migrate: bool,
     /// The keys that encrypt secrets at rest, and whether secrets stored unencrypted earlier are read.
@@ -52,9 +50,18 @@ pub struct Settings {
 pub enum StoreSetting {
     /// In memory, in this process.
     Memory,
-    /// PostgreSQL, at a URL.
-    Postgres(Secret),
+    /// PostgreSQL.
+    #[cfg(feature = "postgres")]
+    Postgres {
+        /// The URL.
+        url: crm_core::auth::Secret,
+        /// The maximum number of connections.
+        connections: u32,
+        /// `true` to test a connection before it is used: a Lambda function that was frozen resumes with dead ones.
+        test_connections: bool,
+    },
     /// `DynamoDB`: the table, and the endpoint if it is not AWS.
+    #[cfg(feature = "aws")]
     Dynamo {
         /// The endpoint, for example `http://127.0.0.1:8000`.
         endpoint: Option<String>,
@@ -74,13 +81,16 @@ impl fmt::Display for StoreSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
-            Self::Postgres(url) => {
+            #[cfg(feature = "postgres")]
+            Self::Postgres { url, .. } => {
                 // The part after the last @ of the authority, without parameters: they may contain a password too.
                 let rest = url.expose().split_once("://").map_or("", |(_, rest)| rest);
                 let place = rest.split(['?', '#']).next().unwrap_or_default();
                 write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
             }
+            #[cfg(feature = "aws")]
             Self::Dynamo { endpoint: None, table } => write!(f, "dynamodb://{table}"),
+            #[cfg(feature = "aws")]
             Self::Dynamo { endpoint: Some(endpoint), table } => {
                 write!(f, "dynamodb://{}/{table}", endpoint.trim_start_matches("http://"))
             }
@@ -107,6 +117,7 @@ pub enum SignInSetting {
         registration: bool,
     },
     /// By an external issuer.
+    #[cfg(feature = "aws")]
     Outside {
         /// The `iss` claim.
         issuer: String,
@@ -139,6 +150,7 @@ pub enum MailerSetting {
         link: Option<String>,
     },
     /// Through Amazon SES.
+    #[cfg(feature = "aws")]
     Ses {
         /// The sender's address.
         from: String,
@@ -165,7 +177,7 @@ impl Settings {
                 environment.preset("CRM_SIGNING_KEYS", format!("demo:{key}"));
             }
         }
-        let mut reader = Reader { environment: &environment, program, faults: Vec::new() };
+        let mut reader = Reader::new(&environment, program);
         let settings = reader.settings();
         match settings {
             Some(settings) if reader.faults.is_empty() => Ok(settings),
@@ -177,12 +189,11 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::read`].
-    pub fn read_store(environment: &Environment) -> Result<(StoreSetting, u32), Faults> {
-        let mut reader = Reader { environment, program: Program::Local, faults: Vec::new() };
-        let store = reader.store();
-        match store {
-            Some(store) => Ok((store, 1)),
-            None => Err(Faults(reader.faults)),
+    pub fn read_store(environment: &Environment) -> Result<StoreSetting, Faults> {
+        let mut reader = Reader::new(environment, Program::Local);
+        match reader.store() {
+            Some(store) if reader.faults.is_empty() => Ok(store),
+            _ => Err(Faults(reader.faults)),
         }
     }
 }
@@ -200,7 +211,17 @@ struct Reader<'a> {
     faults: Vec<Fault>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(environment: &'a Environment, program: Program) -> Self {
+        #[cfg_attr(feature = "aws", expect(unused_mut, reason = "ARNs have been replaced by their secrets"))]
+        let mut reader = Self { environment, program, faults: Vec::new() };
+        #[cfg(not(feature = "aws"))]
+        for (variable, _) in environment.arns() {
+            let _: Option<()> = reader.not_built(variable, "aws");
+        }
+        reader
+    }
+
     /// Returns `None` only if a fault was recorded; a fault may also be recorded when it returns settings.
     fn settings(&mut self) -> Option<Settings> {
         let on_lambda = self.program == Program::Lambda;
@@ -211,7 +232,6 @@ impl Reader<'_> {
         let sealing = self.sealing();
         let log = self.log();
         Some(Settings {
-            connections: self.number("CRM_STORE_CONNECTIONS", if on_lambda { 1 } else { 10 }, 1, 1000),
             migrate: self.flag("CRM_MIGRATE", false),
             hashing_at_once: self.number("CRM_HASHING_AT_ONCE", cores.min(64), 1, 64),
             allowed_origins: self.origins(),
@@ -241,6 +261,14 @@ impl Reader<'_> {
 
     fn fault(&mut self, variable: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         self.faults.push(Fault::new(variable, problem, remedy));
+    }
+
+    /// Records that a setting needs a feature of this crate that was not built.
+    #[cfg(not(all(feature = "aws", feature = "postgres")))]
+    fn not_built<T>(&mut self, variable: &str, feature: &str) -> Option<T> {
+        let problem = format!("needs the feature `{feature}`, which this program was built without");
+        self.fault(variable, problem, format!("build it with `--features {feature}`"));
+        None
     }
 
     fn needed(&mut self, name: &'static str, remedy: &str) -> Option<String> {
@@ -290,13 +318,35 @@ impl Reader<'_> {
             return Some(StoreSetting::Memory);
         }
         if value.starts_with("postgres://") || value.starts_with("postgresql://") {
-            return Some(StoreSetting::Postgres(value.into()));
+            return self.postgres(NAME, value);
         }
-        let Some(rest) = value.strip_prefix("dynamodb://") else {
-            // The invalid value may contain a password.
-            self.fault(NAME, "is not a valid store", REMEDY);
-            return None;
-        };
+        if let Some(table) = value.strip_prefix("dynamodb://") {
+            return self.dynamo(NAME, table);
+        }
+        // The invalid value may contain a password.
+        self.fault(NAME, "is not a valid store", REMEDY);
+        None
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn postgres(&mut self, name: &str, _: String) -> Option<StoreSetting> {
+        self.not_built(name, "postgres")
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres(&mut self, _: &str, url: String) -> Option<StoreSetting> {
+        let on_lambda = self.program == Program::Lambda;
+        let connections = self.number("CRM_STORE_CONNECTIONS", if on_lambda { 1 } else { 10 }, 1, 1000);
+        Some(StoreSetting::Postgres { url: url.into(), connections, test_connections: on_lambda })
+    }
+
+    #[cfg(not(feature = "aws"))]
+    fn dynamo(&mut self, name: &str, _: &str) -> Option<StoreSetting> {
+        self.not_built(name, "aws")
+    }
+
+    #[cfg(feature = "aws")]
+    fn dynamo(&mut self, name: &str, rest: &str) -> Option<StoreSetting> {
         let (endpoint, table) = match rest.split_once('/') {
             Some((host, table)) => (Some(format!("http://{host}")), table),
             None => (None, rest),
@@ -305,7 +355,7 @@ impl Reader<'_> {
         if !(3..=255).contains(&table.len()) || !table.chars().all(good) || endpoint.as_deref() == Some("http://") {
             let remedy = "set dynamodb://table or dynamodb://host:port/table; a table name has 3 to 255 letters, \
                           digits, _, . and -";
-            self.fault(NAME, "does not name a valid table", remedy);
+            self.fault(name, "does not name a valid table", remedy);
             return None;
         }
         Some(StoreSetting::Dynamo { endpoint, table: table.to_owned() })
@@ -388,6 +438,12 @@ impl Reader<'_> {
         }
     }
 
+    #[cfg(not(feature = "aws"))]
+    fn outside(&mut self) -> Option<SignInSetting> {
+        self.not_built("CRM_SIGN_IN", "aws")
+    }
+
+    #[cfg(feature = "aws")]
     fn outside(&mut self) -> Option<SignInSetting> {
         if self.program == Program::Demo {
             self.fault("CRM_SIGN_IN", "`outside` cannot be used with --demo", "remove it, or run without --demo");
@@ -449,6 +505,9 @@ impl Reader<'_> {
                 }
                 Some(MailerSetting::Console { link })
             }
+            #[cfg(not(feature = "aws"))]
+            _ => self.not_built("CRM_MAILER", "aws"),
+            #[cfg(feature = "aws")]
             _ => {
                 let from = self.needed("CRM_MAIL_FROM", "write an address that SES has verified");
                 if link.is_none() {
@@ -594,7 +653,7 @@ mod tests {
 
     #[test]
     fn stores_are_named_by_address() {
-        let store = |text: &str| Settings::read_store(&environment(&[("CRM_STORE", text)])).map(|(store, _)| store);
+        let store = |text: &str| Settings::read_store(&environment(&[("CRM_STORE", text)]));
         assert_eq!(
             store("dynamodb://127.0.0.1:8000/crm").unwrap(),
             StoreSetting::Dynamo { endpoint: Some("http://127.0.0.1:8000".into()), table: "crm".into() }

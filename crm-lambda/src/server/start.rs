@@ -10,11 +10,10 @@ use crm_core::{
     value::Id,
 };
 
-use super::{
-    BlockingPool, ConsoleMailer, HttpJwks, MailerSetting, Program, SesMailer, Settings, SignInSetting, StoreSetting,
-    aws_config, stores::Opened,
-};
-use crate::{Config, OutsideIssuer, OwnSignIn, SignIn};
+#[cfg(feature = "aws")]
+use super::aws;
+use super::{BlockingPool, ConsoleMailer, MailerSetting, Settings, SignInSetting, StoreSetting, stores::Opened};
+use crate::{Config, OwnSignIn, SignIn};
 
 /// The timeout of the store's first response: Lambda gives a function ten seconds to initialize.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -61,8 +60,8 @@ pub struct Started {
 ///
 /// # Errors
 /// [`StartError`].
-pub async fn start(settings: &Settings, program: Program) -> Result<Started, StartError> {
-    let store = open(&settings.store, settings.connections, program).await?;
+pub async fn start(settings: &Settings) -> Result<Started, StartError> {
+    let store = open(&settings.store).await?;
     if settings.migrate {
         let done = migrate(&settings.store, &store).await?;
         tracing::info!(done, "migrated");
@@ -72,8 +71,23 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
     let (answered, mailer) = tokio::join!(first_answer(&settings.store, &crm), mailer(&settings.mailer));
     answered?;
     let policy = Policy { worker: Arc::new(BlockingPool::new(settings.hashing_at_once)), mailer, ..Policy::default() };
+    let sign_in = match &settings.sign_in {
+        SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration } => {
+            SignIn::Own(Box::new(OwnSignIn {
+                audience: audience.clone(),
+                access_seconds: *access_seconds,
+                checks_sessions: *checks_sessions,
+                registration: *registration,
+                ..OwnSignIn::new(keys.clone(), issuer, policy.clone())
+            }))
+        }
+        #[cfg(feature = "aws")]
+        SignInSetting::Outside { issuer, audience, organization, jwks } => {
+            outside(&crm, &settings.store, (issuer, audience, organization, jwks)).await?
+        }
+    };
     let config = Config {
-        sign_in: sign_in(&crm, &settings.sign_in, &settings.store, &policy).await?,
+        sign_in,
         trusted_proxies: settings.trusted_proxies,
         allowed_origins: settings.allowed_origins.clone(),
         requests_per_minute: settings.requests_per_minute,
@@ -90,8 +104,8 @@ pub async fn start(settings: &Settings, program: Program) -> Result<Started, Sta
 ///
 /// # Errors
 /// [`StartError::OutOfReach`].
-pub async fn open(setting: &StoreSetting, connections: u32, program: Program) -> Result<Opened, StartError> {
-    within(setting, Opened::open(setting, connections, program)).await?.map_err(|error| out_of_reach(setting, &error))
+pub async fn open(setting: &StoreSetting) -> Result<Opened, StartError> {
+    within(setting, Opened::open(setting)).await?.map_err(|error| out_of_reach(setting, &error))
 }
 
 /// Migrates a store, and returns a description of what was done.
@@ -157,35 +171,23 @@ async fn mailer(setting: &MailerSetting) -> Arc<dyn Mailer> {
     match setting {
         MailerSetting::None => Arc::new(NoMailer),
         MailerSetting::Console { link } => Arc::new(ConsoleMailer { link: link.clone() }),
+        #[cfg(feature = "aws")]
         MailerSetting::Ses { from, link } => {
-            let config = aws_config().await;
-            Arc::new(SesMailer::new(aws_sdk_sesv2::Client::new(&config), from, link))
+            let config = aws::config().await;
+            Arc::new(aws::SesMailer::new(aws_sdk_sesv2::Client::new(&config), from, link))
         }
     }
 }
 
-async fn sign_in(
+#[cfg(feature = "aws")]
+async fn outside(
     crm: &Crm,
-    setting: &SignInSetting,
     store: &StoreSetting,
-    policy: &Policy,
+    (issuer, audience, organization, jwks): (&str, &str, &str, &str),
 ) -> Result<SignIn, StartError> {
-    match setting {
-        SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration } => {
-            Ok(SignIn::Own(Box::new(OwnSignIn {
-                audience: audience.clone(),
-                access_seconds: *access_seconds,
-                checks_sessions: *checks_sessions,
-                registration: *registration,
-                ..OwnSignIn::new(keys.clone(), issuer, policy.clone())
-            })))
-        }
-        SignInSetting::Outside { issuer, audience, organization, jwks } => {
-            let tenant = crm.tenant_by_slug(organization).await.map_err(|error| match error {
-                Error::NotFound(_) => StartError::NoOrganization(organization.clone()),
-                other => not_ready(store, &other),
-            })?;
-            Ok(SignIn::Outside(Box::new(OutsideIssuer::new(issuer, audience, tenant, HttpJwks::new(jwks)))))
-        }
-    }
+    let tenant = crm.tenant_by_slug(organization).await.map_err(|error| match error {
+        Error::NotFound(_) => StartError::NoOrganization(organization.to_owned()),
+        other => not_ready(store, &other),
+    })?;
+    Ok(SignIn::Outside(Box::new(crate::OutsideIssuer::new(issuer, audience, tenant, aws::HttpJwks::new(jwks)))))
 }

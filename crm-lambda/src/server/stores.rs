@@ -10,17 +10,24 @@ use crm_core::{
     },
     value::Time,
 };
+#[cfg(feature = "aws")]
 use crm_store_dynamodb::{DynamoStore, local};
+#[cfg(feature = "postgres")]
 use crm_store_postgres::{PostgresOptions, PostgresStore};
 
-use super::{Program, StoreSetting, aws_config};
+use super::StoreSetting;
+#[cfg(feature = "aws")]
+use super::aws;
 
 /// The maximum number of rows of a sort that one statement of a sweep removes: short, so that its locks block nobody.
+#[cfg(feature = "postgres")]
 const SWEPT_AT_ONCE: u32 = 1000;
 /// The maximum number of statements of one sweep.
+#[cfg(feature = "postgres")]
 const SWEEP_ROUNDS: usize = 100;
 
 /// How long a global index of `DynamoDB` may lag: usually less than a second, without guarantee.
+#[cfg(feature = "aws")]
 const INDEX_LAG: Duration = Duration::from_secs(10);
 
 /// An open store.
@@ -29,8 +36,10 @@ pub enum Opened {
     /// In memory, in this process.
     Memory(MemoryStore),
     /// PostgreSQL.
+    #[cfg(feature = "postgres")]
     Postgres(PostgresStore),
     /// `DynamoDB`.
+    #[cfg(feature = "aws")]
     Dynamo(DynamoStore),
 }
 
@@ -39,25 +48,27 @@ impl Opened {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open(setting: &StoreSetting, connections: u32, program: Program) -> Result<Self, StoreError> {
+    pub async fn open(setting: &StoreSetting) -> Result<Self, StoreError> {
         match setting {
             StoreSetting::Memory => Ok(Self::Memory(MemoryStore::new())),
-            StoreSetting::Postgres(url) => {
+            #[cfg(feature = "postgres")]
+            StoreSetting::Postgres { url, connections, test_connections } => {
                 let options = PostgresOptions {
-                    max_connections: connections,
+                    max_connections: *connections,
                     acquire_timeout: Duration::from_secs(5),
-                    // A Lambda function that was frozen resumes with a dead connection.
-                    test_before_acquire: program == Program::Lambda,
+                    test_before_acquire: *test_connections,
                     ..PostgresOptions::default()
                 };
                 Ok(Self::Postgres(Box::pin(PostgresStore::connect_with(url.expose(), &options)).await?))
             }
+            #[cfg(feature = "aws")]
             StoreSetting::Dynamo { endpoint: Some(endpoint), table } => {
                 let store = DynamoStore::new(local::client(endpoint), table);
                 Ok(Self::Dynamo(store.with_streams(local::streams_client(endpoint))))
             }
+            #[cfg(feature = "aws")]
             StoreSetting::Dynamo { endpoint: None, table } => {
-                let config = aws_config().await;
+                let config = aws::config().await;
                 let store = DynamoStore::new(aws_sdk_dynamodb::Client::new(&config), table);
                 Ok(Self::Dynamo(store.with_streams(aws_sdk_dynamodbstreams::Client::new(&config))))
             }
@@ -71,11 +82,13 @@ impl Opened {
     pub async fn migrate(&self) -> Result<String, StoreError> {
         match self {
             Self::Memory(_) => Ok("nothing to migrate in memory".to_owned()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(store) => Ok(match store.migrate().await? {
                 0 => "the schema is up to date".to_owned(),
                 1 => "1 migration ran".to_owned(),
                 ran => format!("{ran} migrations ran"),
             }),
+            #[cfg(feature = "aws")]
             Self::Dynamo(store) => {
                 store.create_table().await?;
                 Ok(format!("the table {} is there", store.table()))
@@ -89,6 +102,7 @@ impl Opened {
     /// [`StoreError`].
     pub async fn sweep(&self, now: Time) -> Result<u64, StoreError> {
         match self {
+            #[cfg(feature = "postgres")]
             Self::Postgres(store) => {
                 let mut all = 0;
                 // Bounded, so that an overdue sweep does not block a function; the next sweep continues.
@@ -103,6 +117,7 @@ impl Opened {
             }
             Self::Memory(store) => Ok(store.forget_expired(now) as u64),
             // Its table uses a time to live (TTL).
+            #[cfg(feature = "aws")]
             Self::Dynamo(_) => Ok(0),
         }
     }
@@ -110,7 +125,10 @@ impl Opened {
     /// How long its lists may lag behind a commit.
     pub const fn lists_lag(&self) -> Duration {
         match self {
-            Self::Memory(_) | Self::Postgres(_) => Duration::ZERO,
+            Self::Memory(_) => Duration::ZERO,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Duration::ZERO,
+            #[cfg(feature = "aws")]
             Self::Dynamo(_) => INDEX_LAG,
         }
     }
@@ -119,7 +137,9 @@ impl Opened {
     pub fn store(&self, sealing: Option<&(SealingKeys, bool)>) -> Arc<dyn Store> {
         let store: Arc<dyn Store> = match self {
             Self::Memory(store) => Arc::new(store.clone()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(store) => Arc::new(store.clone()),
+            #[cfg(feature = "aws")]
             Self::Dynamo(store) => Arc::new(store.clone()),
         };
         match sealing {

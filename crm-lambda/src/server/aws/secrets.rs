@@ -8,7 +8,7 @@ use std::fmt;
 
 use aws_config::{Region, SdkConfig};
 
-use super::environment::{Environment, Fault, Faults};
+use crate::server::{Environment, Fault, Faults};
 
 /// The resource of an ARN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub async fn fetch(environment: &mut Environment) -> Result<(), Faults> {
     if arns.is_empty() {
         return Ok(());
     }
-    let config = super::aws_config().await;
+    let config = super::config().await;
     fetch_with(&config, environment, arns).await
 }
 

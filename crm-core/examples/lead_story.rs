@@ -1,7 +1,7 @@
 //! The life of one lead: created, moved through its stages, converted and won; then its history, and its state at an
 //! earlier time.
 //!
-//! `cargo run -p examples --example lead_story` runs in memory and needs no installation. To use another store, change
+//! `cargo run -p crm-core --example lead_story` runs in memory and needs no installation. To use another store, change
 //! the line that creates it: `PostgresStore::connect("postgres://…").await?` or `DynamoStore::new(client, "crm")`.
 
 use crm_core::{
@@ -15,8 +15,11 @@ use crm_core::{
     value::{Currency, Money},
 };
 
-#[tokio::main]
-async fn main() -> Result<(), crm_core::Error> {
+fn main() -> Result<(), crm_core::Error> {
+    futures::executor::block_on(story())
+}
+
+async fn story() -> Result<(), crm_core::Error> {
     let clock = TestClock::at("2026-03-02T09:00:00Z"); // a Monday
     let crm = Crm::builder(MemoryStore::new()).clock(clock.clone()).build();
     let admin = crm.bootstrap(NewOrganization { name: "Acme".into(), ..Default::default() }).await?;
