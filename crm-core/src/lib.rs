@@ -3,7 +3,7 @@
 //!
 //! The entry point is [`Crm`]. Every use case takes an [`access::Actor`]. Every write is recorded as a change, so
 //! that any record can be read as of any time. Records are kept in a [`store::Store`]:
-//! [`MemoryStore`], or one of the crates `crm-store-postgres` and `crm-store-dynamodb`.
+//! [`MemoryStore`], or one of the crates `crm-store-sqlite`, `crm-store-postgres` and `crm-store-dynamodb`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod associations;

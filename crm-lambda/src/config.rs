@@ -33,6 +33,9 @@ pub struct Config {
     pub metrics: Metrics,
     /// `true` to serve `/docs` and `/openapi.json`.
     pub docs: bool,
+    /// The web console at `/console/`; `None` by default.
+    #[cfg(feature = "console")]
+    pub console: Option<Console>,
     /// Called for every response with a server error (5xx).
     pub on_server_error: Option<ErrorHook>,
 }
@@ -50,8 +53,32 @@ impl Config {
             timeout: Duration::from_secs(25),
             metrics: Metrics::Off,
             docs: true,
+            #[cfg(feature = "console")]
+            console: None,
             on_server_error: None,
         }
+    }
+}
+
+/// The web console. It signs users in as [`SignIn`] says.
+#[cfg(feature = "console")]
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// The name of the product, shown before an organization is known. `CRM` by default.
+    pub title: String,
+    /// The colour of buttons and links as `#rrggbb`; that of the organization's branding by default.
+    pub accent: Option<String>,
+    /// Origins whose pages may show the console in a frame, such as `https://app.example.com`. None by default.
+    pub frame_ancestors: Vec<String>,
+    /// With [`SignIn::Outside`]: an address of the same origin, relative to `/console/`, that answers `GET` with
+    /// `{"access_token": "…"}` for the user signed in to the host.
+    pub token_from: Option<String>,
+}
+
+#[cfg(feature = "console")]
+impl Default for Console {
+    fn default() -> Self {
+        Self { title: "CRM".to_owned(), accent: None, frame_ancestors: Vec::new(), token_from: None }
     }
 }
 

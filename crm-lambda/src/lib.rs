@@ -1,6 +1,7 @@
 //! The HTTP API of the CRM: a router to mount in your own program, the AWS Lambda entry point and a local server.
 //!
-//! [`router`] is the whole API as a tower service: `/api/v1/…`, `/health`, `/openapi.json`, `/docs`. [`Config`] defines
+//! [`router`] is the whole API as a tower service: `/api/v1/…`, `/health`, `/openapi.json`, `/docs`,
+//! `/console/`. [`Config`] defines
 //! how users sign in and the limits. Handlers are thin: they parse the request, call one use case of `crm-core` and
 //! serialize its result; they contain no business rules.
 //!
@@ -24,6 +25,8 @@ mod routes;
 pub mod server;
 mod sign_in;
 
+#[cfg(feature = "console")]
+pub use config::Console;
 pub use config::{Config, ErrorHook, Metrics, OwnSignIn, ServerError, SignIn};
 pub use problem::Problem;
 pub use router::router;

@@ -41,6 +41,10 @@ pub fn router(crm: Crm, config: Config) -> Router {
             router = std::mem::take(&mut router).route(&route.path, route.handler);
         }
     });
+    #[cfg(feature = "console")]
+    if let Some(console) = &app.config().console {
+        router = router.merge(routes::console::router(console, &app.config().sign_in));
+    }
     let plain = router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_route", "unknown route") })
         .method_not_allowed_fallback(|| async {

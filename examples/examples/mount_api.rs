@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use crm_core::{Crm, MemoryStore, access::Actor, leads::NewLead, organizations::NewOrganization};
-use crm_lambda::{Config, SignIn, router};
+use crm_lambda::{Config, Console, SignIn, router};
 use tower::ServiceExt;
 
 /// Your own session check goes here. In this example every request is made by the administrator. The API reads the
@@ -31,12 +31,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut config = Config::new(SignIn::Host);
     config.requests_per_minute = None;
+    config.console = Some(Console { title: "Acme".into(), ..Console::default() });
     let api = router(crm, config).layer(from_fn_with_state(admin, who));
     let app = Router::new().route("/", get(|| async { "a program with a CRM in it\n" })).nest_service("/crm", api);
 
     if let Some(address) = std::env::args().nth(1) {
         let listener = tokio::net::TcpListener::bind(&address).await?;
-        println!("http://{address}/crm/docs");
+        println!("http://{address}/crm/console/");
         axum::serve(listener, app).await?;
         return Ok(());
     }

@@ -194,6 +194,9 @@ async fn announce(started: &Started, settings: &Settings, address: SocketAddr, d
         if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
     let url = format!("http://{reached}");
     let mut text = format!("The CRM answers on {url} (store: {})\n", settings.store);
+    if settings.console {
+        let _ = writeln!(text, "  to look at it        {url}/console/");
+    }
     if settings.docs {
         let _ = writeln!(text, "  to read and try it   {url}/docs");
     }

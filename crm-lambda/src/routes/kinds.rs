@@ -69,7 +69,7 @@ pub(super) fn routes() -> Vec<Route> {
         route(HttpMethod::Get, "/", "health", "start", "Get the name and version of the API")
             .public()
             .data_as::<Start>(200, "name, version and links")
-            .empty(303, "redirects browsers to the documentation")
+            .empty(303, "redirects browsers to the console or the documentation")
             .to(start),
     ]
 }
@@ -126,12 +126,17 @@ struct Links {
 async fn start(State(app): State<App>, uri: OriginalUri, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let has_page = app.config().docs && cfg!(feature = "docs");
+    #[cfg(feature = "console")]
+    let has_console = app.config().console.is_some();
+    #[cfg(not(feature = "console"))]
+    let has_console = false;
     // Relative to the requested path, so that it is valid wherever the router is nested: `crm/docs` below `/crm`.
     let here = uri.path().rsplit('/').next().filter(|last| !last.is_empty()).map(|last| format!("{last}/"));
     let at = |path: &str| format!("{}{path}", here.as_deref().unwrap_or_default());
-    if has_page && accept.split(',').any(|media| media.split(';').next().is_some_and(|it| it.trim() == "text/html")) {
-        return (StatusCode::SEE_OTHER, [(header::LOCATION, at("docs").as_str()), (header::VARY, "accept")])
-            .into_response();
+    let is_browser = accept.split(',').any(|media| media.split(';').next().is_some_and(|it| it.trim() == "text/html"));
+    if is_browser && (has_console || has_page) {
+        let page = at(if has_console { "console/" } else { "docs" });
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, page.as_str()), (header::VARY, "accept")]).into_response();
     }
     let links = Links {
         api: at(&PREFIX[1..]),

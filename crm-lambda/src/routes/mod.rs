@@ -5,6 +5,8 @@ mod audit;
 mod auth;
 mod batch;
 mod charts;
+#[cfg(feature = "console")]
+pub(crate) mod console;
 mod deals;
 mod docs;
 mod health;

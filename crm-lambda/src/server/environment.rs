@@ -133,6 +133,7 @@ pub const VARIABLES: &[Variable] = &[
          embedded metric format).",
     ),
     plain("CRM_DOCS", "`true`", "`true` serves `/docs` and `/openapi.json`."),
+    plain("CRM_CONSOLE", "`true`", "`true` serves the web console at `/console/`."),
     plain(
         "CRM_LOG",
         "`info`; `warn` with `--demo`",

@@ -37,6 +37,8 @@ pub struct Settings {
     pub metrics: Metrics,
     /// `true` if `/docs` is served.
     pub docs: bool,
+    /// `true` if the web console is served.
+    pub console: bool,
     /// The log filter, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log: String,
     /// The log format.
@@ -246,6 +248,7 @@ impl<'a> Reader<'a> {
                 &[("off", Metrics::Off), ("prometheus", Metrics::Prometheus), ("emf", Metrics::Emf)],
             ),
             docs: self.flag("CRM_DOCS", true),
+            console: self.flag("CRM_CONSOLE", true),
             log_format: self.choice(
                 "CRM_LOG_FORMAT",
                 if on_lambda { LogFormat::Json } else { LogFormat::Text },

@@ -13,7 +13,7 @@ use crm_core::{
 #[cfg(feature = "aws")]
 use super::aws;
 use super::{BlockingPool, ConsoleMailer, MailerSetting, Settings, SignInSetting, StoreSetting, stores::Opened};
-use crate::{Config, OwnSignIn, SignIn};
+use crate::{Config, Console, OwnSignIn, SignIn};
 
 /// The timeout of the store's first response: Lambda gives a function ten seconds to initialize.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -95,6 +95,7 @@ pub async fn start(settings: &Settings) -> Result<Started, StartError> {
         timeout: settings.timeout,
         metrics: settings.metrics,
         docs: settings.docs,
+        console: settings.console.then(Console::default),
         on_server_error: None,
     };
     Ok(Started { crm, config, store, policy })

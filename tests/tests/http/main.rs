@@ -5,6 +5,7 @@ mod batch;
 mod bodies;
 mod conditions;
 mod conforms;
+mod console;
 mod document;
 mod funnel;
 mod hidden;
