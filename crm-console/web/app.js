@@ -3,7 +3,7 @@ import { accent, go, html, render, route, said, to, useEffect, useRef, useState 
 import { ACCENT, down, expired, resume, retry, session, signOut } from "./lib/api.js";
 import { t, useLanguage, words } from "./lib/i18n.js";
 import { discover, find, MAIN, world } from "./lib/records.js";
-import { Dialog, Failure } from "./parts/form.js";
+import { canCreate, Dialog, Failure } from "./parts/form.js";
 import { Board } from "./pages/board.js";
 import { List } from "./pages/list.js";
 import { New, Record } from "./pages/record.js";
@@ -34,7 +34,7 @@ function Page({ path: [page, id, third], query }) {
   if (page === "board" && kind(id)?.pipelines) {
     return html`<${Board} key=${id + third} kind=${kind(id)} pipeline=${third} query=${query} />`;
   }
-  if (page === "new" && kind(id)?.actions.create) return html`<${New} key=${id} kind=${kind(id)} />`;
+  if (page === "new" && canCreate(kind(id))) return html`<${New} key=${id} kind=${kind(id)} />`;
   if (plural(page) && !id) return html`<${List} key=${page} kind=${plural(page)} query=${query} />`;
   if (kind(page) && id) return html`<${Record} key=${id} kind=${kind(page)} id=${id} query=${query} />`;
   return html`<main id="main"><h1 tabindex="-1">${t("Not found")}</h1>
@@ -88,7 +88,7 @@ function commands(open) {
   const board = one => ({ label: boardOf(one), run: () => go(["board", one.kind]) });
   const create = one => ({ label: t("New {kind}", { kind: words(one.kind) }), run: () => go(["new", one.kind]) });
   return [
-    ...main.flatMap(one => [list(one), one.pipelines && board(one), one.actions.create && create(one)].filter(Boolean)),
+    ...main.flatMap(one => [list(one), one.pipelines && board(one), canCreate(one) && create(one)].filter(Boolean)),
     ...all.filter(one => !MAIN.includes(one.kind)).map(list),
     { label: t("Profile"), run: () => go(["me"]) },
     { label: t("Dark"), note: t("Theme"), run: () => setTheme("dark") },
@@ -115,7 +115,7 @@ function shortcut(event, open) {
   if (event.key === "n") {
     const { path: [page, id] } = route.get(), { plural, kind: named } = world.get();
     const kind = plural(page) || named(page === "board" ? id : page);
-    if (kind?.actions.create && kind.kind !== "user") go(["new", kind.kind]);
+    if (canCreate(kind) && kind.kind !== "user") go(["new", kind.kind]);
   }
 }
 

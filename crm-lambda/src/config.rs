@@ -10,7 +10,7 @@ use std::{
 
 use crm_core::auth::Policy;
 
-pub use crate::sign_in::{KeyError, KeyRing, OutsideIssuer, TokenKey};
+pub use crate::sign_in::{KeyError, KeyRing, OutsideIssuer, SetupToken, TokenKey};
 
 /// Configuration of the HTTP API.
 #[derive(Debug)]
@@ -155,6 +155,8 @@ pub struct OwnSignIn {
     pub checks_sessions: bool,
     /// `true` to let anyone register an organization.
     pub registration: bool,
+    /// Lets the holder of a token register the first organization of an empty store. None by default.
+    pub setup: Option<SetupToken>,
     /// `true` to serve `/auth/*`. Access tokens and API keys are verified in any case.
     pub routes: bool,
     /// Passwords, lockout, lifetimes, mail.
@@ -173,6 +175,7 @@ impl OwnSignIn {
             access_seconds: 15 * 60,
             checks_sessions: false,
             registration: false,
+            setup: None,
             routes: true,
             policy,
         }

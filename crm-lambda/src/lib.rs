@@ -1,9 +1,8 @@
 //! The HTTP API of the CRM: a router to mount in your own program, the AWS Lambda entry point and a local server.
 //!
 //! [`router`] is the whole API as a tower service: `/api/v1/…`, `/health`, `/openapi.json`, `/docs`,
-//! `/console/`. [`Config`] defines
-//! how users sign in and the limits. Handlers are thin: they parse the request, call one use case of `crm-core` and
-//! serialize its result; they contain no business rules.
+//! `/console/`. [`Config`] defines how users sign in and the limits. Handlers are thin: they parse the request, call one
+//! use case of `crm-core` and serialize its result; they contain no business rules.
 //!
 //! Routes are declared once, in `routes/`. The router and the `OpenAPI` document are built from these declarations.
 
@@ -30,4 +29,4 @@ pub use config::Console;
 pub use config::{Config, ErrorHook, Metrics, OwnSignIn, ServerError, SignIn};
 pub use problem::Problem;
 pub use router::router;
-pub use sign_in::{JwksError, JwksSource, KeyError, KeyRing, OutsideIssuer, StaticJwks, TokenKey};
+pub use sign_in::{JwksError, JwksSource, KeyError, KeyRing, OutsideIssuer, SetupToken, StaticJwks, TokenKey};

@@ -1,23 +1,35 @@
 //! The local server as built: its output, its refusals, its shutdown.
 
 use std::{
+    fs::Permissions,
     io::{BufRead as _, BufReader, Read as _},
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
     process::{Child, Command, Output, Stdio},
 };
 
 const CRM_LOCAL: &str = env!("CARGO_BIN_EXE_crm-local");
 const SECRET: &str = "CRM_SIGNING_KEYS=a:bm8gc2VjcmV0IGluIGEgbG9nLCBuZXZlciwgbm90IG9uY2UsIGF0IGFsbA";
 
-/// Runs it to its end with these arguments and variables.
+/// Runs it to its end with these arguments and variables, in an empty directory.
 fn run(arguments: &[&str], variables: &[&str]) -> Output {
+    run_in(tempfile::tempdir().unwrap().path(), arguments, variables)
+}
+
+fn run_in(directory: &Path, arguments: &[&str], variables: &[&str]) -> Output {
     let pairs = variables.iter().map(|pair| pair.split_once('=').unwrap());
-    Command::new(CRM_LOCAL).env_clear().envs(pairs).args(arguments).stdin(Stdio::null()).output().unwrap()
+    let mut command = Command::new(CRM_LOCAL);
+    command.env_clear().envs(pairs).args(arguments).current_dir(directory).stdin(Stdio::null()).output().unwrap()
 }
 
 /// Returns its error message: one line, with exit code 2.
 fn refusal(arguments: &[&str], variables: &[&str]) -> String {
-    let output = run(arguments, variables);
+    refusal_in(tempfile::tempdir().unwrap().path(), arguments, variables)
+}
+
+fn refusal_in(directory: &Path, arguments: &[&str], variables: &[&str]) -> String {
+    let output = run_in(directory, arguments, variables);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert_eq!(told.lines().count(), 1, "{told}");
@@ -25,36 +37,166 @@ fn refusal(arguments: &[&str], variables: &[&str]) -> String {
     told
 }
 
-struct Demo {
+struct Server {
     child: Child,
     said: String,
 }
 
-impl Drop for Demo {
+impl Server {
+    /// Starts it on a free port and waits until its output has this text.
+    fn start(directory: &Path, arguments: &[&str], until: &str) -> Self {
+        let mut child = Command::new(CRM_LOCAL)
+            .env_clear()
+            .args(arguments)
+            .args(["--listen", "127.0.0.1:0"])
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        while !said.contains(until) {
+            assert_ne!(out.read_line(&mut said).unwrap(), 0, "it ended: {said}");
+        }
+        // Emails follow on the same output, which must be drained.
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
+        Self { child, said }
+    }
+
+    fn url(&self) -> &str {
+        self.said.split_whitespace().find(|word| word.starts_with("http://")).unwrap()
+    }
+
+    /// Posts JSON, or gets with a token, and returns the status and the answer.
+    fn call(&self, path: &str, body: Option<&serde_json::Value>, token: &str) -> (String, serde_json::Value) {
+        let url = format!("{}/api/v1/{path}", self.url());
+        let authorization = format!("Authorization: Bearer {token}");
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-w", "\n%{http_code}", &url]);
+        match body {
+            Some(body) => curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]),
+            None => curl.args(["-H", &authorization]),
+        };
+        let out = String::from_utf8(curl.output().expect("curl is needed here").stdout).unwrap();
+        let (body, status) = out.rsplit_once('\n').unwrap();
+        (status.to_owned(), serde_json::from_str(body).unwrap())
+    }
+}
+
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Starts the demo on a free port and waits until its start-up output is complete.
-fn demo() -> Demo {
-    let mut child = Command::new(CRM_LOCAL)
-        .env_clear()
-        .args(["--demo", "--listen", "127.0.0.1:0"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    while !said.contains("TOKEN=") {
-        assert_ne!(out.read_line(&mut said).unwrap(), 0, "it ended: {said}");
+/// Starts the demo in memory.
+fn demo() -> Server {
+    Server::start(&std::env::temp_dir(), &["--demo", "--store", "memory"], "TOKEN=")
+}
+
+#[test]
+fn the_first_start_needs_no_setting_and_keeps_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(directory.path(), &[], "/docs");
+    assert!(server.said.contains("sqlite://crm.db, keys: crm.db.keys"), "{}", server.said);
+    for file in ["crm.db", "crm.db.keys"] {
+        let mode = std::fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
     }
-    // Emails follow on the same output, which must be drained.
-    std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-    Demo { child, said }
+    let setup = server.said.split_whitespace().find_map(|word| Some(word.split_once("/console/#/setup/")?.1));
+    let setup = &setup.unwrap().to_owned();
+
+    // Only the holder of the link creates the organization, once.
+    let body = |slug: &str, token: Option<&str>| {
+        serde_json::json!({
+            "organization": {"name": slug, "slug": slug}, "user": {"email": "ada@acme.example"},
+            "password": "a heron by the lake", "setup_token": token,
+        })
+    };
+    for token in [None, Some(""), Some("wrong"), Some(&setup[1..])] {
+        assert_eq!(server.call("auth/register", Some(&body("thief", token)), "").0, "404");
+    }
+    // A refused registration does not use the link up.
+    assert_eq!(server.call("auth/register", Some(&body("not a slug!", Some(setup))), "").0, "422");
+    let mut both = std::thread::scope(|scope| {
+        let [one, two] = ["acme", "other"].map(|slug| {
+            let (server, body) = (&server, body(slug, Some(setup)));
+            scope.spawn(move || server.call("auth/register", Some(&body), ""))
+        });
+        [one.join().unwrap(), two.join().unwrap()]
+    });
+    both.sort_by(|one, two| one.0.cmp(&two.0));
+    assert_eq!(both.each_ref().map(|(status, _)| status.as_str()), ["201", "404"]);
+    let token = both[0].1["data"]["access_token"].as_str().unwrap().to_owned();
+
+    // While it runs, nobody else writes the file, and it can be copied and checked.
+    let path = directory.path();
+    let told = refusal_in(path, &["--listen", "127.0.0.1:0"], &[]);
+    assert!(told.contains(&format!("{}", server.child.id())), "{told}");
+    assert_eq!(run_in(path, &["backup", "copy.db"], &[]).status.code(), Some(0));
+    assert!(refusal_in(path, &["backup", "copy.db"], &[]).contains("exists"));
+    let verified = run_in(path, &["verify", "--store", "sqlite://copy.db"], &[]);
+    assert!(String::from_utf8(verified.stdout).unwrap().contains("no damage"));
+
+    // Killed and started again, it has the organization, knows the token, and offers no setup.
+    drop(server);
+    let server = Server::start(path, &[], "/docs");
+    assert!(!server.said.contains("setup"), "{}", server.said);
+    assert_eq!(server.call("me", None, &token).0, "200");
+    assert_eq!(server.call("auth/register", Some(&body("late", Some(setup))), "").0, "404");
+    drop(server);
+    assert!(refusal_in(path, &["--demo"], &[]).contains("holds another organization"));
+}
+
+#[test]
+fn the_demo_is_kept_and_served_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Server::start(directory.path(), &["--demo"], "TOKEN=");
+    let lead = |server: &Server| {
+        server
+            .said
+            .split_whitespace()
+            .find_map(|w| w.strip_suffix("/history"))
+            .map(|url| url.rsplit('/').next().unwrap().to_owned())
+    };
+    let made = lead(&first);
+    assert!(made.is_some());
+    drop(first);
+    let again = Server::start(directory.path(), &["--demo"], "TOKEN=");
+    assert_eq!(lead(&again), made);
+}
+
+#[test]
+fn keys_that_others_can_read_or_that_are_gone_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(Server::start(directory.path(), &[], "/docs"));
+    let keys = directory.path().join("crm.db.keys");
+    let text = std::fs::read_to_string(&keys).unwrap();
+    let refusal = || refusal_in(directory.path(), &["--listen", "127.0.0.1:0"], &[]);
+    let secrets: Vec<&str> = text.lines().filter_map(|line| line.split_once("=local:")).map(|(_, key)| key).collect();
+    assert_eq!(secrets.len(), 2);
+
+    std::fs::set_permissions(&keys, Permissions::from_mode(0o644)).unwrap();
+    let told = refusal();
+    assert!(told.contains("chmod 600") && secrets.iter().all(|key| !told.contains(key)), "{told}");
+    std::fs::set_permissions(&keys, Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&keys, text.lines().filter(|line| !line.starts_with("CRM_ENC")).collect::<Vec<_>>().join("\n"))
+        .unwrap();
+    assert!(refusal().contains("no line CRM_ENCRYPTION_KEYS"));
+    std::fs::remove_file(&keys).unwrap();
+    assert!(refusal().contains("exists without its keys"));
+    // With its write-ahead log, SQLite would restore the pages of the overwritten file.
+    std::fs::remove_file(directory.path().join("crm.db-wal")).unwrap();
+    std::fs::write(directory.path().join("crm.db"), "no database, but long enough to be none").unwrap();
+    let told = refusal_in(
+        directory.path(),
+        &["--listen", "127.0.0.1:0"],
+        &[SECRET, "CRM_ENCRYPTION_KEYS=bm8gc2VjcmV0IGluIGEgbG9nLCBuZXZlciEhISEhISE="],
+    );
+    assert!(told.contains("crm.db"), "{told}");
 }
 
 #[test]
@@ -125,7 +267,6 @@ fn what_is_wrong_with_the_configuration_is_told() {
         (&["--store", "memory"][..], &[][..], "CRM_SIGNING_KEYS: is not set"),
         (&["--store", "memory"], &["CRM_SIGNING_KEYS=hunter2"], "too weak"),
         (&["--store", "mysql://root:hunter2@db"], &[SECRET], "CRM_STORE: is not a valid store"),
-        (&[], &[SECRET], "CRM_STORE: is not set"),
         (&["--demo"], &["CRM_SINGING_KEYS=x"], "did you mean CRM_SIGNING_KEYS?"),
         (&["--demo"], &["CRM_SIGN_IN=outside"], "CRM_SIGN_IN"),
     ] {

@@ -120,13 +120,37 @@ impl Opened {
     fn readers(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn reader(&self) -> Result<Connection, Failure> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(&self.path, flags)?;
-        set_up(&db, self.cache_mib / 4)?;
-        Ok(db)
+fn reader(path: &Path, cache_mib: u32) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    set_up(&db, cache_mib)?;
+    Ok(db)
+}
+
+/// Opens a store for reading, whether or not a process has it open.
+fn stored(path: &Path) -> Result<Connection, Failure> {
+    let db = reader(path, 16)?;
+    schema::check(&db)?;
+    if db.query_row("pragma application_id", [], |row| row.get::<_, i64>(0))? == 0 {
+        return Err(StoreError::unavailable("the file holds no store").into());
     }
+    Ok(db)
+}
+
+fn copy(db: &Connection, to: &Path) -> Result<(), StoreError> {
+    let to = std::path::absolute(to).map_err(|error| StoreError::unavailable(error.to_string()))?;
+    let part = to.to_str().map(|to| format!("{to}.part"));
+    let part = part.ok_or_else(|| StoreError::BadQuery("the path is not UTF-8".to_owned()))?;
+    if to.exists() {
+        return Err(StoreError::BadQuery(format!("{} exists", to.display())));
+    }
+    let failed = |error: std::io::Error| StoreError::unavailable(format!("{}: {error}", to.display()));
+    file::create_private(Path::new(&part)).map_err(failed)?;
+    let copied = db.execute("vacuum into ?", [&part]).map_err(Failure::from);
+    copied.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
+    file::publish(Path::new(&part), &to).map_err(failed)
 }
 
 /// Settings of every connection.
@@ -212,17 +236,23 @@ impl SqliteStore {
     /// [`StoreError::BadQuery`] if there is a file of this name, or the path is not UTF-8. [`StoreError::Unavailable`]
     /// if it cannot be written. [`StoreError::Corrupt`].
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
-        let to = std::path::absolute(to.as_ref()).map_err(|error| StoreError::unavailable(error.to_string()))?;
-        let part = to.to_str().map(|to| format!("{to}.part"));
-        let part = part.ok_or_else(|| StoreError::BadQuery("the path is not UTF-8".to_owned()))?;
-        if to.exists() {
-            return Err(StoreError::BadQuery(format!("{} exists", to.display())));
-        }
-        let failed = |error: std::io::Error| StoreError::unavailable(format!("{}: {error}", to.display()));
-        file::create_private(Path::new(&part)).map_err(failed)?;
-        let copied = self.read(|db| Ok(db.execute("vacuum into ?", [&part])?));
-        copied.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
-        file::publish(Path::new(&part), &to).map_err(failed)
+        self.read(|db| Ok(copy(db, to.as_ref())?))
+    }
+
+    /// Like [`SqliteStore::backup`], for a file that this process has not opened. Another process may be using it.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::backup`].
+    pub fn backup_file(file: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        copy(&stored(file.as_ref())?, to.as_ref())
+    }
+
+    /// Like [`SqliteStore::verify`], for a file that this process has not opened. Another process may be using it.
+    ///
+    /// # Errors
+    /// Those of [`SqliteStore::verify`].
+    pub fn verify_file(file: impl AsRef<Path>) -> Result<u64, StoreError> {
+        Ok(verify::verify(&stored(file.as_ref())?)?)
     }
 
     /// Checks the whole file: its pages and indexes, the entries of list-valued indexes, the sort keys, and that every
@@ -260,7 +290,7 @@ impl SqliteStore {
         let idle = self.opened.readers().pop();
         let db = match idle {
             Some(db) => db,
-            None => self.opened.reader()?,
+            None => reader(&self.opened.path, self.opened.cache_mib / 4)?,
         };
         let result = read(&db);
         // After an error of SQLite the connection is closed.

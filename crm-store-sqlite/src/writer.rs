@@ -156,3 +156,93 @@ fn after(error: &StoreError, wrote: bool) -> StoreError {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures::executor::block_on;
+
+    use super::*;
+
+    /// Runs jobs that wait together, in batches of three, and returns their answers with the stored numbers.
+    fn run(db_sql: &str, jobs: Vec<Write>) -> (Vec<Result<u64, StoreError>>, String) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let db = Connection::open(file.path()).unwrap();
+        db.execute_batch(
+            "pragma foreign_keys = on; create table parent (n integer primary key); create table one (n integer primary \
+             key, parent references parent deferrable initially deferred, text)",
+        )
+        .unwrap();
+        db.execute_batch(db_sql).unwrap();
+        let (send, queue) = mpsc::channel();
+        let answers: Vec<_> = jobs
+            .into_iter()
+            .map(|job| {
+                let (reply, answer) = oneshot::channel();
+                assert!(send.send(Job::Write(job, reply)).is_ok());
+                answer
+            })
+            .collect();
+        drop(send);
+        Writer::new(db, 3).run(&queue);
+        let stored = Connection::open(file.path()).unwrap();
+        let stored = stored.query_row("select ifnull(group_concat(n), '') from one order by n", [], |row| row.get(0));
+        (answers.into_iter().map(|answer| block_on(answer).unwrap()).collect(), stored.unwrap())
+    }
+
+    fn insert(sql: &'static str) -> Write {
+        Box::new(move |db| Ok(db.execute(sql, [])? as u64))
+    }
+
+    fn refused() -> Write {
+        Box::new(|db| {
+            db.execute("insert into one (n) values (100)", [])?;
+            Err(StoreError::KeyUsed.into())
+        })
+    }
+
+    #[test]
+    fn a_job_that_fails_leaves_its_neighbors_alone() {
+        let twice = insert("insert into one (n) values (3), (1)");
+        let jobs =
+            vec![insert("insert into one (n) values (1)"), refused(), twice, insert("insert into one (n) values (2)")];
+        let (answers, stored) = run("", jobs);
+        assert_eq!(stored, "1,2");
+        let [Ok(1), Err(StoreError::KeyUsed), Err(StoreError::Unavailable(_)), Ok(1)] = &answers[..] else {
+            panic!("{answers:?}")
+        };
+    }
+
+    #[test]
+    fn after_a_failed_commit_the_outcome_is_unknown_to_those_who_wrote() {
+        let orphan = insert("insert into one (n, parent) values (1, 7)");
+        let jobs =
+            vec![insert("insert into one (n) values (2)"), orphan, refused(), insert("insert into one (n) values (3)")];
+        let (answers, stored) = run("", jobs);
+        assert_eq!(stored, "3");
+        let [
+            Err(StoreError::OutcomeUnknown(_)),
+            Err(StoreError::OutcomeUnknown(_)),
+            Err(StoreError::Unavailable(_)),
+            Ok(1),
+        ] = &answers[..]
+        else {
+            panic!("{answers:?}")
+        };
+    }
+
+    #[test]
+    fn a_full_disk_stores_nothing_of_the_transaction() {
+        let large = insert("insert into one (n, text) values (1, zeroblob(100000))");
+        let jobs =
+            vec![insert("insert into one (n) values (2)"), refused(), large, insert("insert into one (n) values (3)")];
+        let (answers, stored) = run("pragma max_page_count = 8", jobs);
+        assert_eq!(stored, "3");
+        let [Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)), Err(StoreError::Unavailable(_)), Ok(1)] =
+            &answers[..]
+        else {
+            panic!("{answers:?}")
+        };
+    }
+}

@@ -252,16 +252,18 @@ impl Paged {
             _ => format!("\"{column}\""),
         });
         let sql = format!(
-            "insert into lead ({}) select {} from lead where id = ?4",
+            "insert into lead ({}) select {} from lead where n = ?4",
             list.join(", "),
             values.collect::<Vec<_>>().join(", ")
         );
+        let copied: i64 =
+            db.query_row("select n from lead where id = ?", [lead.bytes()], |row| row.get(0)).expect("the lead");
         let transaction = db.transaction().expect("a transaction");
         for number in 1..=leads {
             let id = Id::from_parts(1_900_000_000_000 + number as u64 * 1_000, [7; 10]);
             // A multiplier without a common divisor distributes the owners evenly and in no particular order.
             let owner = ids[(number * 7919 + number / owners) % owners];
-            let values = (id.bytes(), owner.bytes(), i64::try_from(number).expect("small"), lead.bytes());
+            let values = (id.bytes(), owner.bytes(), i64::try_from(number).expect("small"), copied);
             transaction.prepare_cached(&sql).and_then(|mut statement| statement.execute(values)).expect("a lead");
         }
         transaction.commit().expect("they are stored");

@@ -578,6 +578,21 @@ def links_of_emails_and_the_first_setup_have_pages(run):
 
 
 @story
+def a_change_of_a_contact_is_undone_on_the_page_of_its_company(run):
+    company = run.api.call("POST", "companies", {"name": "Undo Works"})["data"]
+    person = {"first_name": "Mary", "last_name": "Somerville", "company_id": company["id"], "job_title": "Writer"}
+    contact = run.api.call("POST", "contacts", person)["data"]
+    run.api.call("PATCH", f"contacts/{contact['id']}", {"job_title": "Astronomer"})
+    with run.visit() as visit:
+        page = visit.signed_in(hash=f"#/company/{company['id']}")
+        change = page.locator(".line .update", has_text="Astronomer")
+        expect(change.get_by_role("link", name="Mary Somerville")).to_be_visible()
+        change.get_by_role("button", name=re.compile("Undo")).click()
+        expect(page.locator(".said")).to_contain_text("Undone")
+        assert run.api.call("GET", f"contacts/{contact['id']}")["data"]["job_title"] == "Writer"
+
+
+@story
 def the_first_setup_sends_its_token_once(run):
     sent = []
 

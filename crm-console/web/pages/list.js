@@ -3,7 +3,7 @@ import { go, html, replace, store, stored, to, useEffect, useLoad, useMemo, useR
 import { get } from "../lib/api.js";
 import { t, words } from "../lib/i18n.js";
 import { asked, defaultColumns, names, number, onDay, text, titleOf, Value, valueOf } from "../lib/records.js";
-import { Dialog, Failure, Input } from "../parts/form.js";
+import { canCreate, Dialog, Failure, Input } from "../parts/form.js";
 import { Invite } from "./account.js";
 
 const PAGE = 50;
@@ -68,7 +68,7 @@ export function List({ kind, query }) {
   return html`<main id="main" class="wide">
     <header class="top"><h1 tabindex="-1">${plural} ${total.value != null && html`<small>
       ${number(total.value)}</small>`}</h1>
-      ${kind.actions.create && !past && create}</header>
+      ${canCreate(kind) && !past && create}</header>
     <div class="tools" role="search">
       <input id="search" type="search" placeholder=${t("Search")} aria-label=${t("Search {kind}", { kind: plural })}
         value=${typed} dir="auto" onInput=${event => type(event.target.value)} />

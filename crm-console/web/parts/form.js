@@ -97,6 +97,9 @@ const SHAPES = {
 export const canEdit = field => !field.read_only && !["ref", "folded", "properties", "stage"].includes(field.type)
   && (field.type !== "object" || field.name in SHAPES) && field.name !== "pipeline_id";
 
+/** `true` if the user may create a record of the kind, and a form here can hold all that it requires. */
+export const canCreate = kind => !!kind?.actions.create && kind.list.every(field => !field.required || canEdit(field));
+
 const twoDigits = value => String(value).padStart(2, "0");
 const local = value => {
   const at = new Date(value);

@@ -282,7 +282,9 @@ export function Timeline({ kind, record, at, version, changed, fail }) {
   const entries = pages.flatMap(page => page.data).filter(entry => !at || new Date(momentOf(entry)) <= new Date(at));
   const undo = async change => {
     try {
-      await call("POST", path + "/undo", { body: { commit: change.commit }, key: newKey() });
+      // The timeline of a company shows changes of its contacts and deals, too.
+      const { kind: name, id } = change.record;
+      await call("POST", `${world.get().kind(name).path}/${id}/undo`, { body: { commit: change.commit }, key: newKey() });
       say(t("Undone"));
       changed();
     } catch (error) { fail(error); }
@@ -317,8 +319,8 @@ function Note({ link, close, done }) {
 }
 
 const VERBS = {
-  create: "created it", update: "changed", move_stage: "moved it", convert: "converted it", archive: "archived it",
-  restore: "restored it", undo: "undid a change", grade_changed: "rated it",
+  create: "created", update: "changed", move_stage: "moved", convert: "converted", archive: "archived",
+  restore: "restored", undo: "undid a change", grade_changed: "rated",
 };
 const who = id => (id ? nameOf("user", id) || t("Somebody") : t("The CRM"));
 

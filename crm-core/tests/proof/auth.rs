@@ -589,6 +589,42 @@ fn an_invitation_is_good_once_for_its_purpose_and_its_time() {
 }
 
 #[test]
+fn links_are_handed_out_by_those_with_all_rights_of_the_user() {
+    run(async {
+        let scene = Scene::new().await;
+        let (auth, admin) = (scene.auth(), &scene.admin.actor);
+        let [rep, manager] = [scene.role("sales_rep").await, scene.role("sales_manager").await];
+        let new = person("Rob", "rob@acme.example", Some(rep));
+        let user = scene.crm.users(admin).create(new).await.unwrap();
+
+        // An invitation before there is a password, a reset afterwards; each once.
+        assert_fault(crm(auth.reset_link(admin, user.id).await), "user required");
+        let first = auth.invitation_link(admin, user.id).await.unwrap();
+        let letter = auth.invitation_link(admin, user.id).await.unwrap();
+        assert_eq!(letter.expires_at, scene.clock.now().plus_days(3));
+        assert_invalid_token(auth.accept_invitation(&first.ticket, &OTHER.into()).await);
+        auth.accept_invitation(&letter.ticket, &OTHER.into()).await.unwrap();
+        assert_fault(crm(auth.invitation_link(admin, user.id).await), "user has_password");
+        let reset = auth.reset_link(admin, user.id).await.unwrap();
+        assert_invalid_token(auth.accept_invitation(&reset.ticket, &PASSWORD.into()).await);
+        auth.reset_password(&reset.ticket, &PASSWORD.into()).await.unwrap();
+        assert_invalid_token(auth.reset_password(&reset.ticket, &OTHER.into()).await);
+
+        // Not for oneself, and not upwards: neither by a representative nor by a manager.
+        let me = admin.user().unwrap();
+        assert_fault(crm(auth.reset_link(admin, me).await), "user same");
+        let mia = scene.crm.users(admin).create(person("Mia", "mia@acme.example", Some(manager))).await.unwrap();
+        let letter = auth.invitation_link(admin, mia.id).await.unwrap();
+        auth.accept_invitation(&letter.ticket, &OTHER.into()).await.unwrap();
+        for (email, password) in [("rob@acme.example", PASSWORD), ("mia@acme.example", OTHER)] {
+            let actor = auth.sign_in(&SignIn { email: email.into(), ..as_ada(password) }).await.unwrap().actor;
+            let refused = auth.reset_link(&actor, me).await;
+            assert!(matches!(refused, Err(AuthError::Crm(Error::Forbidden { .. }))), "{refused:?}");
+        }
+    });
+}
+
+#[test]
 fn of_two_who_hold_one_ticket_one_sets_the_password() {
     let scene = run(Scene::new());
     run(scene.auth().forgot_password("acme", "ada@acme.example")).unwrap();
@@ -664,6 +700,7 @@ fn another_tenants_tokens_and_ids_find_nothing() {
         not_found(scene.auth().end_session(admin, theirs.session.id).await);
         not_found(scene.auth().sign_out_user(admin, their_user).await);
         not_found(scene.auth().invite_again(admin, their_user).await);
+        not_found(scene.auth().reset_link(admin, their_user).await.map(drop));
         not_found(scene.auth().revoke_key(admin, theirs.session.id).await);
         assert!(!scene.auth().session_is_live(admin.tenant(), theirs.session.id, their_user).await.unwrap());
         // A token is bound to its tenant: with another tenant's id it is invalid.

@@ -2,21 +2,30 @@
 //! Lambda. Configured by the environment (docs/configuration.md); faults of the configuration are printed one per line,
 //! with exit code 2.
 
-use std::{fmt::Write as _, io::Write as _, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
+use crm_core::Crm;
 #[cfg(feature = "aws")]
 use crm_lambda::server::aws;
 use crm_lambda::{
     demo, router,
     server::{
-        Environment, Program, Settings, Started, background,
+        Environment, Program, Settings, Started, StoreSetting, background,
         http::{Bounds, serve},
-        logs, start,
+        key_file, logs, start,
         start::{migrate, open},
         stores::Opened,
     },
 };
+use crm_store_sqlite::SqliteStore;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -34,10 +43,10 @@ const WORK: Duration = Duration::from_secs(2);
 /// The seed of the demo data: every start creates the same organization.
 const SEED: u64 = 2026;
 
-const DEMO: &str = "Serves a demo organization with months of history, under keys made for this run; in memory unless \
-                    --store says otherwise (CRM_STORE is not looked at)";
-const STORE: &str = "Where records are kept, in place of CRM_STORE: memory, postgres://user:password@host/database, \
-                     dynamodb://table, dynamodb://host:port/table";
+const DEMO: &str = "Serves a demo organization with months of history. Fills an empty store, serves one that holds the \
+                    demo already, and refuses any other";
+const STORE: &str = "Where records are kept, in place of CRM_STORE: sqlite://file (sqlite://crm.db), memory, \
+                     postgres://user:password@host/database, dynamodb://table, dynamodb://host:port/table";
 
 /// The CRM's API on this machine.
 #[derive(Debug, Parser)]
@@ -56,8 +65,15 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
+    /// Copies the SQLite file into a new one, also while a server uses it.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+    },
+    /// Checks every page, index and record of the SQLite file, also while a server uses it.
+    Verify,
     /// Migrates PostgreSQL's schema, or creates DynamoDB's table, and exits.
     Migrate,
 }
@@ -78,21 +94,20 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let mut environment = Environment::of_process().map_err(told)?;
-    if arguments.demo {
-        // --demo must not write to a store that is in use.
-        environment.forget("CRM_STORE");
-    }
     if let Some(store) = &arguments.store {
         environment.set("CRM_STORE", store).map_err(told)?;
     }
     #[cfg(feature = "aws")]
     aws::secrets::fetch(&mut environment).await.map_err(told)?;
-    if matches!(arguments.command, Some(Command::Migrate)) {
+    if let Some(command) = &arguments.command {
         let setting = Settings::read_store(&environment).map_err(told)?;
-        let store = open(&setting).await.map_err(told)?;
-        let done = migrate(&setting, &store).await.map_err(told)?;
-        println!("{setting}: {done}");
+        println!("{setting}: {}", execute(command, &setting).await?);
         return Ok(ExitCode::SUCCESS);
+    }
+    let mut keys = None;
+    // What else is wrong is reported below.
+    if let Ok(StoreSetting::Sqlite(file)) = Settings::read_store(&environment) {
+        keys = key_file::apply(&mut environment, &file)?;
     }
     let program = if arguments.demo { Program::Demo } else { Program::Local };
     let settings = Settings::read(&environment, program).map_err(told)?;
@@ -100,7 +115,10 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr().map_err(told)?;
     let started = start(&settings).await.map_err(told)?;
-    announce(&started, &settings, address, arguments.demo).await?;
+    if arguments.demo {
+        refuse_others(&started.crm, &settings.store).await?;
+    }
+    announce(&started, &settings, address, keys.as_deref(), arguments.demo).await?;
     let Started { crm, config, store, .. } = started;
     let sweeper = tokio::spawn(sweep(crm.clone(), store.clone()));
     let worker = tokio::spawn(work(crm.clone(), store));
@@ -112,6 +130,40 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
         eprintln!("crm-local: stopped before all requests were finished");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a command on the store and returns a description of what was done.
+async fn execute(command: &Command, setting: &StoreSetting) -> Result<String, String> {
+    match (command, setting) {
+        (Command::Migrate, _) => {
+            let store = open(setting).await.map_err(told)?;
+            migrate(setting, &store).await.map_err(told)
+        }
+        (Command::Backup { file }, StoreSetting::Sqlite(path)) => {
+            SqliteStore::backup_file(path, file).map_err(told)?;
+            Ok(format!("copied to {}; copy the file with its keys too", file.display()))
+        }
+        (Command::Verify, StoreSetting::Sqlite(path)) => {
+            let records = SqliteStore::verify_file(path).map_err(told)?;
+            Ok(format!("{records} records, no damage"))
+        }
+        (Command::Backup { .. } | Command::Verify, _) => {
+            Err(format!("{setting} is not an SQLite file: use the tools of that database"))
+        }
+    }
+}
+
+/// The demo's password is public: it is not added to a store that holds anything else.
+async fn refuse_others(crm: &Crm, store: &StoreSetting) -> Result<(), String> {
+    let tenants = crm.tenants(None, 2).await.map_err(told)?;
+    let holds_demo = async || crm.tenant_by_slug(demo::SLUG).await.is_ok_and(|demo| tenants == [demo]);
+    if tenants.is_empty() || holds_demo().await {
+        return Ok(());
+    }
+    Err(format!(
+        "{store} holds another organization, and the demo's password is public: name an empty store, such as --store \
+         sqlite://demo.db, or start without --demo"
+    ))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
@@ -152,7 +204,7 @@ fn end() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 /// Removes expired data at an interval.
-async fn sweep(crm: crm_core::Crm, store: Opened) {
+async fn sweep(crm: Crm, store: Opened) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
@@ -165,7 +217,7 @@ async fn sweep(crm: crm_core::Crm, store: Opened) {
 }
 
 /// Runs the worker at an interval. A failure is reported once, not every two seconds.
-async fn work(crm: crm_core::Crm, store: Opened) {
+async fn work(crm: Crm, store: Opened) {
     let mut ticks = tokio::time::interval(WORK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told: Option<String> = None;
@@ -188,12 +240,23 @@ async fn work(crm: crm_core::Crm, store: Opened) {
 }
 
 /// Prints the address of the API and how to begin.
-async fn announce(started: &Started, settings: &Settings, address: SocketAddr, demo: bool) -> Result<(), String> {
+async fn announce(
+    started: &Started,
+    settings: &Settings,
+    address: SocketAddr,
+    keys: Option<&Path>,
+    demo: bool,
+) -> Result<(), String> {
     // An unspecified address is reached through the loopback address.
     let reached =
         if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
     let url = format!("http://{reached}");
-    let mut text = format!("The CRM answers on {url} (store: {})\n", settings.store);
+    let keys = keys.map(|keys| format!(", keys: {}", keys.display())).unwrap_or_default();
+    let mut text = format!("The CRM answers on {url} (store: {}{keys})\n", settings.store);
+    if let Some(token) = &started.setup {
+        // Behind the `#`, which browsers do not send to servers or logs. Whoever has the link can create the organization.
+        let _ = writeln!(text, "  to set it up, once   {url}/console/#/setup/{}", token.expose());
+    }
     if settings.console {
         let _ = writeln!(text, "  to look at it        {url}/console/");
     }
@@ -214,6 +277,13 @@ async fn announce(started: &Started, settings: &Settings, address: SocketAddr, d
 async fn fill(started: &Started, url: &str) -> Result<String, String> {
     let filled = demo::fill(&started.crm, &started.policy, SEED).await;
     let hint = filled.map_err(|error| format!("the demo organization could not be made: {error}"))?;
+    if hint.lead.is_none() {
+        return Err(
+            "the demo in this store is incomplete, because filling it was interrupted: delete the store, or name \
+                    another with --store"
+                .to_owned(),
+        );
+    }
     let (organization, email, password) = (&hint.organization, &hint.email, hint.password.expose());
     let mut text = format!("  to sign in           organization {organization}, e-mail {email}, password {password}\n");
     if let Some(lead) = hint.lead {

@@ -50,7 +50,7 @@ pub(crate) fn all(config: &Config) -> Vec<Route> {
 pub(crate) fn each_group(config: &Config, take: &mut dyn FnMut(Vec<Route>)) {
     if let SignIn::Own(own) = &config.sign_in {
         if own.routes {
-            take(auth::routes(own.registration));
+            take(auth::routes(own.registration || own.setup.is_some()));
             take(users::invitations());
         }
         take(api_keys::routes());

@@ -6,18 +6,22 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{
+    auth::Email,
     users::{NewUser, User},
-    value::{Id, Kind},
+    value::{Id, Kind, Time},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{ToSchema, openapi::HttpMethod};
 
-use super::records::{collection, path_of, write_one};
+use super::{
+    auth::shown_once,
+    records::{collection, path_of, write_one},
+};
 use crate::{
     answer::{Answer, nothing},
     app::App,
     input::{ActionOptions, Body, Empty, IdPath},
-    openapi::{Item, Route, array, kind_view, route, uuid},
+    openapi::{Item, Operation, Route, array, kind_view, route, time, uuid},
     problem::Problem,
     sign_in::{Caller, RequestOrigin},
 };
@@ -55,6 +59,8 @@ pub(super) fn invitations() -> Vec<Route> {
         .body_as::<Empty>()
         .empty(204, "sent; the previous token is no longer valid")
         .to(invite_again),
+        link("invitation_link", "Create an invitation to hand over, without an email").to(invitation_link),
+        link("reset_link", "Create a password reset to hand over, without an email").to(reset_link),
         route(
             HttpMethod::Post,
             format!("{path}/{{id}}/sign-out"),
@@ -66,6 +72,12 @@ pub(super) fn invitations() -> Vec<Route> {
         .empty(204, "ended")
         .to(sign_out),
     ]
+}
+
+fn link(action: &'static str, summary: &'static str) -> Operation {
+    route(HttpMethod::Post, format!("{}/{{id}}/{action}", path_of(Kind::User)), "users", action, summary)
+        .body_as::<Empty>()
+        .data_as::<Link<'_>>(200, "the token, shown once; the previous one is no longer valid")
 }
 
 fn ids() -> Item {
@@ -121,6 +133,38 @@ async fn invite_again(
 ) -> Result<Response, Problem> {
     app.auth(origin)?.invite_again(&caller.actor, id).await?;
     Ok(nothing())
+}
+
+/// A token that sets a user's password, once.
+#[derive(Serialize, ToSchema)]
+struct Link<'a> {
+    token: &'a str,
+    #[schema(schema_with = time)]
+    expires_at: Time,
+}
+
+fn shown(letter: &Email) -> Response {
+    shown_once(Link { token: letter.ticket.expose(), expires_at: letter.expires_at })
+}
+
+async fn invitation_link(
+    State(app): State<App>,
+    caller: Caller,
+    RequestOrigin(origin): RequestOrigin,
+    IdPath(id): IdPath,
+    Body(Empty {}): Body<Empty>,
+) -> Result<Response, Problem> {
+    Ok(shown(&app.auth(origin)?.invitation_link(&caller.actor, id).await?))
+}
+
+async fn reset_link(
+    State(app): State<App>,
+    caller: Caller,
+    RequestOrigin(origin): RequestOrigin,
+    IdPath(id): IdPath,
+    Body(Empty {}): Body<Empty>,
+) -> Result<Response, Problem> {
+    Ok(shown(&app.auth(origin)?.reset_link(&caller.actor, id).await?))
 }
 
 async fn sign_out(

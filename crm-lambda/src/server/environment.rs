@@ -29,9 +29,9 @@ const fn secret(name: &'static str, default: &'static str, meaning: &'static str
 pub const VARIABLES: &[Variable] = &[
     secret(
         "CRM_STORE",
-        "required; `memory` with `--demo`",
-        "The store: `memory` (data is lost when the program ends), `postgres://user:password@host/database`, \
-         `dynamodb://table`, or `dynamodb://host:port/table` for an emulator.",
+        "`sqlite://crm.db`; required on Lambda",
+        "The store: `sqlite://file`, `postgres://user:password@host/database`, `dynamodb://table`, \
+         `dynamodb://host:port/table` for an emulator, or `memory` (data is lost when the program ends).",
     ),
     plain("CRM_STORE_CONNECTIONS", "10; 1 on Lambda", "Maximum number of connections to PostgreSQL, 1 to 1000."),
     plain(
@@ -41,7 +41,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     secret(
         "CRM_ENCRYPTION_KEYS",
-        "none: secrets are not encrypted by the CRM",
+        "kept beside an SQLite file; else none: secrets are not encrypted by the CRM",
         "Keys that encrypt password hashes and other secrets at rest: `name:key`, separated by commas, each key 32 \
          bytes as base64 or 64 hexadecimal digits. The first encrypts, all decrypt. A key without a name is named \
          `1`.",
@@ -60,7 +60,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     secret(
         "CRM_SIGNING_KEYS",
-        "required for `own`; random with `--demo`",
+        "kept beside an SQLite file; random with `--demo`; else required for `own`",
         "Keys that sign access tokens: `name:secret`, separated by commas. The first signs, all verify. A secret is \
          at least 32 random characters (HS256), or an RSA private key in PEM format (RS256; line ends may be written \
          `\\n`). A secret without a name is named `1`.",
@@ -78,7 +78,8 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "CRM_REGISTRATION",
         "`false`; `true` with `--demo`",
-        "`true` lets anyone register an organization at `POST /api/v1/auth/register`.",
+        "`true` lets anyone register an organization at `POST /api/v1/auth/register`. Otherwise crm-local prints a link \
+         with which the first organization of an empty store is created, once.",
     ),
     plain(
         "CRM_HASHING_AT_ONCE",

@@ -10,6 +10,8 @@ pub mod background;
 mod environment;
 #[cfg(feature = "local")]
 pub mod http;
+#[cfg(feature = "sqlite")]
+pub mod key_file;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod logs;

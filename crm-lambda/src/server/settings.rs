@@ -4,9 +4,17 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use crm_core::store::sealed::SealingKeys;
+use zeroize::Zeroizing;
 
 use super::environment::{Environment, Fault, Faults, Program};
 use crate::{KeyError, KeyRing, Metrics, TokenKey};
+
+/// Sets where crm-local keeps records unless it is told otherwise.
+fn default_store(environment: &mut Environment) {
+    if cfg!(feature = "sqlite") {
+        environment.preset("CRM_STORE", "sqlite://crm.db");
+    }
+}
 
 /// The configuration of a deployment.
 #[derive(Clone, Debug)]
@@ -52,6 +60,9 @@ pub struct Settings {
 pub enum StoreSetting {
     /// In memory, in this process.
     Memory,
+    /// A file of SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(std::path::PathBuf),
     /// PostgreSQL.
     #[cfg(feature = "postgres")]
     Postgres {
@@ -83,6 +94,8 @@ impl fmt::Display for StoreSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             #[cfg(feature = "postgres")]
             Self::Postgres { url, .. } => {
                 // The part after the last @ of the authority, without parameters: they may contain a password too.
@@ -117,6 +130,8 @@ pub enum SignInSetting {
         checks_sessions: bool,
         /// `true` if anyone may register an organization.
         registration: bool,
+        /// `true` to let the holder of a one-time token register the first organization of an empty store.
+        setup: bool,
     },
     /// By an external issuer.
     #[cfg(feature = "aws")]
@@ -168,15 +183,17 @@ impl Settings {
     /// All faults.
     pub fn read(environment: &Environment, program: Program) -> Result<Self, Faults> {
         let mut environment = environment.clone();
+        if program != Program::Lambda {
+            default_store(&mut environment);
+        }
         if program == Program::Demo {
-            environment.preset("CRM_STORE", "memory");
             environment.preset("CRM_MIGRATE", "true");
             environment.preset("CRM_REGISTRATION", "true");
             environment.preset("CRM_MAILER", "console");
             environment.preset("CRM_METRICS", "prometheus");
             environment.preset("CRM_LOG", "warn");
-            if let Some(key) = random_key() {
-                environment.preset("CRM_SIGNING_KEYS", format!("demo:{key}"));
+            if let Some(key) = random_key::<48>() {
+                environment.preset("CRM_SIGNING_KEYS", format!("demo:{}", *key));
             }
         }
         let mut reader = Reader::new(&environment, program);
@@ -187,12 +204,14 @@ impl Settings {
         }
     }
 
-    /// Reads only the settings of the store, for `crm-local migrate`.
+    /// Reads only the settings of the store of crm-local.
     ///
     /// # Errors
     /// As [`Settings::read`].
     pub fn read_store(environment: &Environment) -> Result<StoreSetting, Faults> {
-        let mut reader = Reader::new(environment, Program::Local);
+        let mut environment = environment.clone();
+        default_store(&mut environment);
+        let mut reader = Reader::new(&environment, Program::Local);
         match reader.store() {
             Some(store) if reader.faults.is_empty() => Ok(store),
             _ => Err(Faults(reader.faults)),
@@ -200,11 +219,11 @@ impl Settings {
     }
 }
 
-/// Returns 48 random bytes as text; `None` if the system has no source of randomness.
-fn random_key() -> Option<String> {
-    let mut bytes = zeroize::Zeroizing::new([0_u8; 48]);
+/// Returns random bytes as base64; `None` if the system has no source of randomness.
+pub(super) fn random_key<const BYTES: usize>() -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new([0_u8; BYTES]);
     getrandom::fill(bytes.as_mut()).ok()?;
-    Some(STANDARD.encode(bytes.as_ref()))
+    Some(Zeroizing::new(STANDARD.encode(bytes.as_ref())))
 }
 
 struct Reader<'a> {
@@ -267,7 +286,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Records that a setting needs a feature of this crate that was not built.
-    #[cfg(not(all(feature = "aws", feature = "postgres")))]
+    #[cfg(not(all(feature = "aws", feature = "postgres", feature = "sqlite")))]
     fn not_built<T>(&mut self, variable: &str, feature: &str) -> Option<T> {
         let problem = format!("needs the feature `{feature}`, which this program was built without");
         self.fault(variable, problem, format!("build it with `--features {feature}`"));
@@ -314,14 +333,27 @@ impl<'a> Reader<'a> {
 
     fn store(&mut self) -> Option<StoreSetting> {
         const NAME: &str = "CRM_STORE";
-        const REMEDY: &str =
-            "set memory, postgres://user:password@host/database or dynamodb://table (see docs/configuration.md)";
+        const REMEDY: &str = "set sqlite://file, postgres://user:password@host/database, dynamodb://table or memory (see \
+             docs/configuration.md)";
         let value = self.needed(NAME, REMEDY)?;
         if value == "memory" {
             return Some(StoreSetting::Memory);
         }
         if value.starts_with("postgres://") || value.starts_with("postgresql://") {
-            return self.postgres(NAME, value);
+            #[cfg(feature = "postgres")]
+            return Some(self.postgres(value));
+            #[cfg(not(feature = "postgres"))]
+            return self.not_built(NAME, "postgres");
+        }
+        if let Some(path) = value.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+            if self.program == Program::Lambda {
+                self.fault(NAME, "is a file, which a Lambda function cannot share", "set PostgreSQL or DynamoDB");
+                return None;
+            }
+            #[cfg(feature = "sqlite")]
+            return Some(StoreSetting::Sqlite(path.into()));
+            #[cfg(not(feature = "sqlite"))]
+            return self.not_built(NAME, "sqlite");
         }
         if let Some(table) = value.strip_prefix("dynamodb://") {
             return self.dynamo(NAME, table);
@@ -331,16 +363,11 @@ impl<'a> Reader<'a> {
         None
     }
 
-    #[cfg(not(feature = "postgres"))]
-    fn postgres(&mut self, name: &str, _: String) -> Option<StoreSetting> {
-        self.not_built(name, "postgres")
-    }
-
     #[cfg(feature = "postgres")]
-    fn postgres(&mut self, _: &str, url: String) -> Option<StoreSetting> {
+    fn postgres(&mut self, url: String) -> StoreSetting {
         let on_lambda = self.program == Program::Lambda;
         let connections = self.number("CRM_STORE_CONNECTIONS", if on_lambda { 1 } else { 10 }, 1, 1000);
-        Some(StoreSetting::Postgres { url: url.into(), connections, test_connections: on_lambda })
+        StoreSetting::Postgres { url: url.into(), connections, test_connections: on_lambda }
     }
 
     #[cfg(not(feature = "aws"))]
@@ -405,7 +432,8 @@ impl<'a> Reader<'a> {
         let checks_sessions = self.flag("CRM_CHECK_SESSIONS", false);
         let registration = self.flag("CRM_REGISTRATION", false);
         let keys = self.keys()?;
-        Some(SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration })
+        let setup = self.program == Program::Local && !registration;
+        Some(SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration, setup })
     }
 
     fn keys(&mut self) -> Option<KeyRing> {
@@ -415,7 +443,7 @@ impl<'a> Reader<'a> {
         let mut keys = Vec::new();
         for (name, text) in named(&value) {
             let made = if text.starts_with("-----BEGIN") {
-                TokenKey::rs256(name, zeroize::Zeroizing::new(text.replace("\\n", "\n")).as_bytes())
+                TokenKey::rs256(name, Zeroizing::new(text.replace("\\n", "\n")).as_bytes())
             } else {
                 TokenKey::hs256(name, text.as_bytes())
             };
@@ -560,7 +588,8 @@ fn is_safe_url(text: &str) -> bool {
     }
 }
 
-#[cfg(test)]
+// What only AWS and PostgreSQL need is tested too.
+#[cfg(all(test, feature = "aws", feature = "postgres", feature = "sqlite"))]
 mod tests {
     use super::*;
 
@@ -584,9 +613,15 @@ mod tests {
 
     #[test]
     fn nothing_set_refuses_to_start_and_the_demo_starts() {
-        assert_eq!(faults(&[]), ["CRM_STORE", "CRM_SIGNING_KEYS"]);
+        assert_eq!(faults(&[]), ["CRM_SIGNING_KEYS"]);
+        let on_lambda = |store: &str| {
+            let set = environment(&[("CRM_STORE", store), ("CRM_SIGNING_KEYS", SECRET)]);
+            Settings::read(&set, Program::Lambda).unwrap_err().to_string()
+        };
+        assert!(on_lambda("").contains("CRM_STORE: is not set"));
+        assert!(on_lambda("sqlite://crm.db").contains("CRM_STORE: is a file"));
         let demo = Settings::read(&Environment::default(), Program::Demo).unwrap();
-        assert_eq!(demo.store, StoreSetting::Memory);
+        assert_eq!(demo.store, StoreSetting::Sqlite("crm.db".into()));
         assert_eq!(demo.mailer, MailerSetting::Console { link: None });
         assert!(matches!(demo.sign_in, SignInSetting::Own { registration: true, .. }));
     }
@@ -665,7 +700,9 @@ mod tests {
             store("dynamodb://crm-production").unwrap(),
             StoreSetting::Dynamo { endpoint: None, table: "crm-production".into() }
         );
-        for bad in ["", "dynamodb://", "dynamodb:///crm", "dynamodb://a b c", "/tmp/db", "memory://"] {
+        assert_eq!(store("").unwrap(), StoreSetting::Sqlite("crm.db".into()));
+        assert_eq!(store("sqlite:///data/crm.db").unwrap(), StoreSetting::Sqlite("/data/crm.db".into()));
+        for bad in ["sqlite://", "dynamodb://", "dynamodb:///crm", "dynamodb://a b c", "/tmp/db", "memory://"] {
             assert!(store(bad).is_err(), "{bad}");
         }
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crm_core::{
     Crm, Error,
     access::Actor,
-    auth::{Mailer, NoMailer, Policy},
+    auth::{Mailer, NoMailer, Policy, Secret},
     store::StoreError,
     value::Id,
 };
@@ -13,7 +13,7 @@ use crm_core::{
 #[cfg(feature = "aws")]
 use super::aws;
 use super::{BlockingPool, ConsoleMailer, MailerSetting, Settings, SignInSetting, StoreSetting, stores::Opened};
-use crate::{Config, Console, OwnSignIn, SignIn};
+use crate::{Config, Console, OwnSignIn, SetupToken, SignIn};
 
 /// The timeout of the store's first response: Lambda gives a function ten seconds to initialize.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -53,6 +53,8 @@ pub struct Started {
     pub store: Opened,
     /// The policy of the CRM's own sign-in.
     pub policy: Policy,
+    /// The one-time token for the first organization, if the store has none and nobody may register.
+    pub setup: Option<Secret>,
 }
 
 /// Opens the store, migrates it if configured, waits for a first response (which also establishes connections and their
@@ -71,9 +73,15 @@ pub async fn start(settings: &Settings) -> Result<Started, StartError> {
     let (answered, mailer) = tokio::join!(first_answer(&settings.store, &crm), mailer(&settings.mailer));
     answered?;
     let policy = Policy { worker: Arc::new(BlockingPool::new(settings.hashing_at_once)), mailer, ..Policy::default() };
+    let mut setup = None;
     let sign_in = match &settings.sign_in {
-        SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration } => {
+        SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration, setup: offers } => {
+            let is_empty = async || crm.tenants(None, 1).await.map(|tenants| tenants.is_empty());
+            let is_new = *offers && is_empty().await.map_err(|error| not_ready(&settings.store, &error))?;
+            let (token, secret) = SetupToken::generate().filter(|_| is_new).unzip();
+            setup = secret;
             SignIn::Own(Box::new(OwnSignIn {
+                setup: token,
                 audience: audience.clone(),
                 access_seconds: *access_seconds,
                 checks_sessions: *checks_sessions,
@@ -98,7 +106,7 @@ pub async fn start(settings: &Settings) -> Result<Started, StartError> {
         console: settings.console.then(Console::default),
         on_server_error: None,
     };
-    Ok(Started { crm, config, store, policy })
+    Ok(Started { crm, config, store, policy, setup })
 }
 
 /// Opens a store, with a readable error if it is unreachable.

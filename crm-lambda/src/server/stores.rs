@@ -14,16 +14,18 @@ use crm_core::{
 use crm_store_dynamodb::{DynamoStore, local};
 #[cfg(feature = "postgres")]
 use crm_store_postgres::{PostgresOptions, PostgresStore};
+#[cfg(feature = "sqlite")]
+use crm_store_sqlite::SqliteStore;
 
 use super::StoreSetting;
 #[cfg(feature = "aws")]
 use super::aws;
 
 /// The maximum number of rows of a sort that one statement of a sweep removes: short, so that its locks block nobody.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 const SWEPT_AT_ONCE: u32 = 1000;
 /// The maximum number of statements of one sweep.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 const SWEEP_ROUNDS: usize = 100;
 
 /// How long a global index of `DynamoDB` may lag: usually less than a second, without guarantee.
@@ -35,6 +37,9 @@ const INDEX_LAG: Duration = Duration::from_secs(10);
 pub enum Opened {
     /// In memory, in this process.
     Memory(MemoryStore),
+    /// SQLite.
+    #[cfg(feature = "sqlite")]
+    Sqlite(SqliteStore),
     /// PostgreSQL.
     #[cfg(feature = "postgres")]
     Postgres(PostgresStore),
@@ -51,6 +56,12 @@ impl Opened {
     pub async fn open(setting: &StoreSetting) -> Result<Self, StoreError> {
         match setting {
             StoreSetting::Memory => Ok(Self::Memory(MemoryStore::new())),
+            #[cfg(feature = "sqlite")]
+            StoreSetting::Sqlite(path) => {
+                let path = path.clone();
+                let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path)).await;
+                opened.map_err(|error| StoreError::unavailable(error.to_string()))?.map(Self::Sqlite)
+            }
             #[cfg(feature = "postgres")]
             StoreSetting::Postgres { url, connections, test_connections } => {
                 let options = PostgresOptions {
@@ -82,6 +93,8 @@ impl Opened {
     pub async fn migrate(&self) -> Result<String, StoreError> {
         match self {
             Self::Memory(_) => Ok("nothing to migrate in memory".to_owned()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Ok("the file is up to date".to_owned()),
             #[cfg(feature = "postgres")]
             Self::Postgres(store) => Ok(match store.migrate().await? {
                 0 => "the schema is up to date".to_owned(),
@@ -116,6 +129,18 @@ impl Opened {
                 Ok(all)
             }
             Self::Memory(store) => Ok(store.forget_expired(now) as u64),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => {
+                let mut all = 0;
+                for _ in 0..SWEEP_ROUNDS {
+                    let removed = store.forget_expired(now, SWEPT_AT_ONCE).await?;
+                    all += removed;
+                    if removed == 0 {
+                        break;
+                    }
+                }
+                Ok(all)
+            }
             // Its table uses a time to live (TTL).
             #[cfg(feature = "aws")]
             Self::Dynamo(_) => Ok(0),
@@ -126,6 +151,8 @@ impl Opened {
     pub const fn lists_lag(&self) -> Duration {
         match self {
             Self::Memory(_) => Duration::ZERO,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Duration::ZERO,
             #[cfg(feature = "postgres")]
             Self::Postgres(_) => Duration::ZERO,
             #[cfg(feature = "aws")]
@@ -137,6 +164,8 @@ impl Opened {
     pub fn store(&self, sealing: Option<&(SealingKeys, bool)>) -> Arc<dyn Store> {
         let store: Arc<dyn Store> = match self {
             Self::Memory(store) => Arc::new(store.clone()),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(store) => Arc::new(store.clone()),
             #[cfg(feature = "postgres")]
             Self::Postgres(store) => Arc::new(store.clone()),
             #[cfg(feature = "aws")]

@@ -33,6 +33,7 @@ mod api_keys;
 mod common;
 mod error;
 mod invite;
+mod links;
 mod log;
 mod password;
 mod passwords;

@@ -52,6 +52,9 @@ struct RegisterBody {
     user: RegisterAdmin,
     #[schema(value_type = String)]
     password: Secret,
+    /// The one-time token that the server printed at its first start. Needed where registration is closed.
+    #[schema(value_type = Option<String>)]
+    setup_token: Option<Secret>,
     #[serde(default)]
     cookie: bool,
 }
@@ -62,6 +65,11 @@ async fn register(
     Unauthenticated(origin): Unauthenticated,
     Body(body): Body<RegisterBody>,
 ) -> Result<Response, Problem> {
+    let own = app.own()?;
+    let mut setup = match &own.setup {
+        Some(setup) if !own.registration => Some(setup.reserve(app.crm(), body.setup_token.as_ref()).await?),
+        _ => None,
+    };
     let given = body.organization;
     let base_currency = given.base_currency.map(|code| code.parse::<Currency>()).transpose().map_err(|_| {
         crm_core::Error::invalid("base_currency", FaultCode::UnknownCurrency, "must be an ISO 4217 currency code")
@@ -82,5 +90,8 @@ async fn register(
         ..NewUser::default()
     };
     let signed = app.auth(origin)?.register(organization, admin, &body.password).await?;
+    if let Some(is_used) = &mut setup {
+        **is_used = true;
+    }
     signed_in(&app, &signed, body.cookie.then_some(&uri), StatusCode::CREATED)
 }
