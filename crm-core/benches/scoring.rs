@@ -93,7 +93,7 @@ fn main() {
                 ..Default::default()
             };
             let lead = ready.crm.leads(&ready.rep).create(new).await.expect("it is valid");
-            facts.push(Facts::of(image(&store, tenant, lead.id).await));
+            facts.push(Facts::of(image(&store, tenant, lead.id.erase()).await));
         }
         facts
     });

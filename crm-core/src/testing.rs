@@ -173,7 +173,7 @@ impl Ready {
 ///
 /// # Errors
 /// Any error of the store.
-pub async fn user(crm: &Crm, admin: &Actor, name: &str, role: &str, team: Id) -> Result<Record<User>, Error> {
+pub async fn user(crm: &Crm, admin: &Actor, name: &str, role: &str, team: Id<Team>) -> Result<Record<User>, Error> {
     let role = crm.roles(admin).find("key", role).await?;
     let new = NewUser {
         first_name: Some(name.to_owned()),

@@ -490,7 +490,7 @@ impl<'a> Timeline<'a> {
                 ty: decl.fields[field].ty,
                 list: false,
                 compare: Compare::Eq,
-                operands: vec![Value::Id(user)],
+                operands: vec![Value::from(user)],
             }),
             _ => Predicate::never(),
         };

@@ -1,4 +1,5 @@
-//! The direction of the core's floors: the model imports nothing of the engine or of systems, the engine nothing of systems.
+//! What the sources promise: the direction of the floors (the model imports nothing of the engine or of systems, the engine
+//! nothing of systems), and ids of the kind that their fields declare.
 #![allow(missing_docs)]
 
 use std::{
@@ -83,4 +84,20 @@ fn arrows_between_floors_go_down() {
 #[test]
 fn paths_are_read_from_groups_too() {
     assert_eq!(named("use crate::{a::{b, c::d}, e, f::{self, g}};\nlet x = crate::h::i();"), ["a", "e", "f", "h"]);
+}
+
+#[test]
+fn ids_are_of_the_kind_that_their_fields_declare() {
+    let (mut files, mut seen) = (Vec::new(), 0);
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    for file in &files {
+        for line in code(file).lines() {
+            let id = ["> = FieldType::Id(Kind::", "> = Ids(Kind::"].iter().find_map(|middle| line.split_once(middle));
+            let Some((ty, declared)) = id else { continue };
+            let kind = |text: &str| text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+            assert_eq!(ty.rsplit('<').next().map(kind), Some(kind(declared)), "{}: {line}", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 30, "the fields were not read: {seen}");
 }

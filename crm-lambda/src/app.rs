@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{Router, http::StatusCode};
-use crm_core::{Crm, access::Actor, auth::Auth, change::Origin, value::Id};
+use crm_core::{Crm, access::Actor, auth::Auth, change::Origin, users::User, value::Id};
 
 use crate::{
     config::{Config, OwnSignIn, SignIn},
@@ -22,7 +22,7 @@ const MAX_REMEMBERED: usize = 10_000;
 const REFUSALS: i64 = 60_000_000;
 
 /// The time of the last refusal by tenant, user and subject, in microseconds.
-type Refusals = HashMap<(Id, Option<Id>, String), i64>;
+type Refusals = HashMap<(Id, Option<Id<User>>, String), i64>;
 
 struct Inner {
     crm: Crm,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use crm_core::{access::Actor, value::Id};
+use crm_core::{access::Actor, users::User, value::Id};
 use governor::{
     Quota, RateLimiter,
     clock::{Clock, DefaultClock},
@@ -25,7 +25,7 @@ const TIDY_EVERY: u32 = 1024;
 /// The caller by which requests are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Caller {
-    User(Id, Option<Id>),
+    User(Id, Option<Id<User>>),
     Address(Option<String>),
 }
 

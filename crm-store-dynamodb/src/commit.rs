@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::{
 };
 use crm_core::{
     schema::{Group, Image},
-    store::{ClaimOp, Commit, Guard, MAX_COMMIT_BYTES, StoreError, Write, settle},
+    store::{ClaimOp, Commit, CommitId, Guard, MAX_COMMIT_BYTES, StoreError, Write, settle},
     value::{Id, Ref, Value},
 };
 
@@ -577,7 +577,7 @@ fn too_large() -> StoreError {
 }
 
 /// The token of the nth transaction of a commit: at most 36 characters.
-fn request_token(commit: Id, number: u32) -> String {
+fn request_token(commit: CommitId, number: u32) -> String {
     let mut token = String::with_capacity(36);
     crate::ordered::push_id(&mut token, commit);
     token.push('.');

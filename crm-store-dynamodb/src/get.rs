@@ -286,7 +286,7 @@ impl DynamoStore {
 fn read_epochs(item: Option<&Item>) -> Result<Epochs, StoreError> {
     let read = |name: &str| {
         let attribute = item.and_then(|item| item.get(name));
-        attribute.map_or(Ok(Id::NIL), |id| value::read_id(id).ok_or_else(|| value::corrupt("epoch")))
+        attribute.map_or(Ok(Id::NIL), |id| value::read_id(id).map(Id::typed).ok_or_else(|| value::corrupt("epoch")))
     };
     Ok(Epochs { definitions: read(item::DEFINITIONS.id)?, access: read(item::ACCESS.id)? })
 }

@@ -291,10 +291,10 @@ pub(crate) fn read_change(item: &Item) -> Result<Option<(Id, Change)>, StoreErro
         record,
         group: position.group,
         version: position.version,
-        commit: id(COMMIT)?.ok_or_else(|| corrupt("commit"))?,
+        commit: id(COMMIT)?.map(Id::typed).ok_or_else(|| corrupt("commit"))?,
         recorded_at: position.recorded_at,
         occurred_at,
-        by: id(BY)?,
+        by: id(BY)?.map(Id::typed),
         action: Cow::Owned(action.clone()),
         origin: match list(ORIGIN)? {
             [] => None,
@@ -302,7 +302,7 @@ pub(crate) fn read_change(item: &Item) -> Result<Option<(Id, Change)>, StoreErro
         },
         fields,
         with,
-        stage_move: id(STAGE_MOVE)?,
+        stage_move: id(STAGE_MOVE)?.map(Id::typed),
         cause: item.get(CAUSE).map(read_json).transpose()?.map(Arc::new),
     };
     Ok(Some((tenant, change)))
@@ -349,7 +349,7 @@ pub(crate) fn read_entry(item: &Item) -> Result<KeyEntry, StoreError> {
     Ok(KeyEntry {
         key: text(NAME)?,
         fingerprint: text(FINGERPRINT)?,
-        commit: item.get(COMMIT).and_then(value::read_id).ok_or_else(wrong)?,
+        commit: item.get(COMMIT).and_then(value::read_id).map(Id::typed).ok_or_else(wrong)?,
         records: records.collect::<Result<_, _>>()?,
         expires_at: expires_at.ok_or_else(wrong)?,
     })

@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use crm_core::{
     catalog,
+    pipelines::Pipeline,
     schema::{Group, IndexDecl, KindDecl},
     store::{Claim, HistoryPosition, LogPosition},
     value::{Id, Kind, Ref, Time, Value},
@@ -77,7 +78,8 @@ fn name_code(name: &str) -> String {
     // A test verifies that no two names of a kind collide.
     let hash = hash(name.as_bytes());
     let mut whole = String::with_capacity(ID);
-    push_id(&mut whole, Id::from_uuid(uuid::Uuid::from_u128(u128::from(hash ^ hash >> 32))));
+    let id: Id = Id::from_uuid(uuid::Uuid::from_u128(u128::from(hash ^ hash >> 32)));
+    push_id(&mut whole, id);
     whole.split_off(ID - 3)
 }
 
@@ -217,7 +219,7 @@ pub(crate) fn log(tenant: Id) -> String {
 }
 
 /// The partition of a pipeline's stage moves in their index.
-pub(crate) fn stage_moves(tenant: Id, pipeline: Id) -> String {
+pub(crate) fn stage_moves(tenant: Id, pipeline: Id<Pipeline>) -> String {
     let mut pk = tenant_key(tenant, 2 + ID) + "!m";
     push_id(&mut pk, pipeline);
     pk

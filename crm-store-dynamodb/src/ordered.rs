@@ -52,7 +52,7 @@ pub(crate) fn take<'a>(text: &mut &'a str, width: usize) -> Option<&'a str> {
     Some(head)
 }
 
-pub(crate) fn push_id(out: &mut String, id: Id) {
+pub(crate) fn push_id<K>(out: &mut String, id: Id<K>) {
     // 128 bits in 22 digits of 6 bits: the first digit holds the remaining two.
     push_bits(out, u128::from_be_bytes(id.bytes()), ID);
 }

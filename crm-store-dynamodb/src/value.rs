@@ -50,7 +50,7 @@ pub(crate) fn number(number: impl ToString) -> Attribute {
     Attribute::N(number.to_string())
 }
 
-pub(crate) fn id(id: Id) -> Attribute {
+pub(crate) fn id<K>(id: Id<K>) -> Attribute {
     Attribute::B(Blob::new(id.bytes()))
 }
 

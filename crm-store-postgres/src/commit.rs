@@ -9,8 +9,10 @@ use std::{
 
 use crm_core::{
     change::{Change, FieldChange, Origin},
+    pipelines::Pipeline,
     schema::Group,
-    store::{ClaimOp, Commit, StoreError, Write},
+    store::{ClaimOp, Commit, CommitId, StoreError, Write},
+    users::User,
     value::{Id, Kind, Ref, Time},
 };
 use serde::Serialize;
@@ -81,12 +83,12 @@ struct ChangeRow<'a> {
     i: usize,
     g: i16,
     v: u64,
-    c: Id,
+    c: CommitId,
     r: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     o: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    b: Option<Id>,
+    b: Option<Id<User>>,
     a: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a Origin>,
@@ -96,7 +98,7 @@ struct ChangeRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     w: Option<&'a [Ref]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<Id>,
+    s: Option<Id<Pipeline>>,
 }
 
 impl<'a> ChangeRow<'a> {

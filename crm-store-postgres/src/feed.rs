@@ -123,7 +123,7 @@ pub(crate) async fn due(
     let (sql, arguments) = statement.finish();
     let rows = link.rows(sql, arguments).await.map_err(error::of_read)?;
     let read = |row| {
-        let record = Ref::new(decl.kind, Id::from_uuid(row::get(row, 1)?));
+        let record = Ref { kind: decl.kind, id: Id::from_uuid(row::get(row, 1)?) };
         Ok((Id::from_uuid(row::get(row, 0)?), record, row::time(row, 2)?))
     };
     rows.iter().map(read).collect()

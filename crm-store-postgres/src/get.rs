@@ -9,7 +9,7 @@ use std::{
 use crm_core::{
     catalog,
     schema::Image,
-    store::{Answer, Claim, Definitions, Epochs, Got, KeyEntry, StoreError, Want},
+    store::{Answer, Claim, CommitId, Definitions, Epochs, Got, KeyEntry, StoreError, Want},
     value::{Id, Kind, Ref},
 };
 use serde::Deserialize as _;
@@ -65,7 +65,7 @@ impl Shape {
                      = $1))",
                     composite(kind, true),
                     layout(kind).table,
-                    Id::NIL
+                    uuid::Uuid::nil()
                 );
             }
         }
@@ -90,7 +90,10 @@ fn of_epochs() -> String {
 
 /// Decodes the epochs from their row.
 pub(crate) fn read_epochs(fields: &mut Fields<'_>) -> Result<Epochs, StoreError> {
-    Ok(Epochs { definitions: fields.id()?.unwrap_or(Id::NIL), access: fields.id()?.unwrap_or(Id::NIL) })
+    Ok(Epochs {
+        definitions: fields.id()?.map_or(CommitId::NIL, Id::typed),
+        access: fields.id()?.map_or(CommitId::NIL, Id::typed),
+    })
 }
 
 /// Decodes the entry of an idempotency key, skipping records of kinds that this program does not know.

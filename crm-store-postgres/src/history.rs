@@ -48,7 +48,7 @@ pub(crate) fn decode(row: &PgRow) -> Result<Option<Change>, StoreError> {
     let Ok(kind) = row::get::<&str>(row, 0)?.parse::<Kind>() else { return Ok(None) };
     let with = row::get::<Option<Json<Vec<Named>>>>(row, 12)?.map(|with| with.0).unwrap_or_default();
     Ok(Some(Change {
-        record: Ref::new(kind, Id::from_uuid(row::get(row, 1)?)),
+        record: Ref { kind, id: Id::from_uuid(row::get(row, 1)?) },
         group: if row::get::<i16>(row, 2)? == group_number(Group::User) { Group::User } else { Group::Machine },
         version: row::version(row, 3)?,
         commit: Id::from_uuid(row::get(row, 4)?),

@@ -82,10 +82,10 @@ pub(crate) fn decode(row: &Row<'_>) -> Result<Option<Change>, Failure> {
         record: Ref::new(kind, row::id(row, 1)?),
         group: if row::int(row, 2)? == group_number(Group::User) { Group::User } else { Group::Machine },
         version: row::count(row, 3)?,
-        commit: row::id(row, 4)?,
+        commit: row::id(row, 4)?.typed(),
         recorded_at: row::time(row, 5)?,
         occurred_at: row::time(row, 6)?,
-        by: row::maybe_id(row, 7)?,
+        by: row::maybe_id(row, 7)?.map(Id::typed),
         action: Cow::Owned(row::text(row, 8)?.to_owned()),
         origin: read_json(row, 9)?.map(Arc::new),
         cause: read_json(row, 10)?.map(Arc::new),
@@ -94,7 +94,7 @@ pub(crate) fn decode(row: &Row<'_>) -> Result<Option<Change>, Failure> {
             .into_iter()
             .filter_map(|named| if let Named::Known(record) = named { Some(record) } else { None })
             .collect(),
-        stage_move: row::maybe_id(row, 13)?,
+        stage_move: row::maybe_id(row, 13)?.map(Id::typed),
     }))
 }
 

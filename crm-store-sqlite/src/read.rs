@@ -30,7 +30,7 @@ pub(crate) fn epochs(db: &Connection, tenant: Id) -> Result<Epochs, Failure> {
     Binds::new(&mut statement).id(tenant)?;
     let mut rows = statement.raw_query();
     let Some(row) = rows.next()? else { return Ok(Epochs::default()) };
-    let epoch = |at: usize| Ok::<_, Failure>(row::maybe_id(row, at)?.unwrap_or(Id::NIL));
+    let epoch = |at: usize| Ok::<_, Failure>(row::maybe_id(row, at)?.unwrap_or_default().typed());
     Ok(Epochs { definitions: epoch(0)?, access: epoch(1)? })
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn due(
     limit: usize,
 ) -> Result<Vec<(Id, Ref, Time)>, Failure> {
     let Some(sql) = &layout(decl.kind).due else { return Ok(Vec::new()) };
-    let (mut due, mut tenant) = (Vec::new(), after.unwrap_or(Id::NIL));
+    let (mut due, mut tenant) = (Vec::new(), after.unwrap_or_default());
     while due.len() < limit {
         let mut statement = db.prepare_cached(&sql.tenant)?;
         Binds::new(&mut statement).id(tenant)?;

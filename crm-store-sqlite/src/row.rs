@@ -52,11 +52,11 @@ impl<'s, 'c> Binds<'s, 'c> {
         self.put(ValueRef::Null)
     }
 
-    pub(crate) fn id(&mut self, id: Id) -> Result<(), Failure> {
+    pub(crate) fn id<K>(&mut self, id: Id<K>) -> Result<(), Failure> {
         self.put(ValueRef::Blob(&id.bytes()))
     }
 
-    pub(crate) fn maybe_id(&mut self, id: Option<Id>) -> Result<(), Failure> {
+    pub(crate) fn maybe_id<K>(&mut self, id: Option<Id<K>>) -> Result<(), Failure> {
         if let Some(id) = id { self.id(id) } else { self.null() }
     }
 
@@ -100,7 +100,7 @@ impl<'s, 'c> Binds<'s, 'c> {
             (FieldType::Ref(_), Value::Opaque(json)) => {
                 let (kind, id) = opaque_parts(json).ok_or_else(wrong)?;
                 self.text(kind)?;
-                self.id(id.parse().map_err(|_| wrong())?)
+                self.id(id.parse::<Id>().map_err(|_| wrong())?)
             }
             (FieldType::Money, Value::Opaque(json)) => {
                 let (amount, currency) = opaque_parts(json).ok_or_else(wrong)?;

@@ -8,7 +8,7 @@
 //! - `MockStore` (feature `mock`) returns the results that a test sets: use it for results that a real store rarely
 //!   returns.
 
-use crm_core::{Crm, Error, access::Actor, testing::Ready, value::Id};
+use crm_core::{Crm, Error, access::Actor, leads::Lead, store::CommitId, testing::Ready, value::Id};
 
 /// The next step of the telephone system.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,11 +20,11 @@ enum Next {
     /// Report the call again in a minute: nothing was stored.
     TellAgain,
     /// Check before reporting again: this commit may have been stored.
-    Look(Id),
+    Look(CommitId),
 }
 
 /// Handles an answered call: a new lead becomes contacted.
-async fn call_answered(crm: &Crm, actor: &Actor, lead: Id) -> Next {
+async fn call_answered(crm: &Crm, actor: &Actor, lead: Id<Lead>) -> Next {
     match crm.leads(actor).move_to(lead, "contacted").await {
         Ok(_) => Next::Done,
         // The core has already retried; the lead is being changed by others.
@@ -73,7 +73,7 @@ mod tests {
     async fn on_a_mock(
         times: usize,
         answer: impl Fn(&Commit) -> Result<(), StoreError> + Send + 'static,
-    ) -> (Crm, Actor, Id) {
+    ) -> (Crm, Actor, Id<Lead>) {
         let memory = MemoryStore::new();
         let Ready { rep, lead, clock, .. } = Ready::on(Arc::new(memory.clone())).await.unwrap();
         let mut store = MockStore::new();

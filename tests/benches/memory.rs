@@ -9,11 +9,12 @@ use crm_core::{
     access::Actor,
     deals::NewDeal,
     filter::Filter,
-    leads::ConvertLead,
+    leads::{ConvertLead, Lead},
     listing::ListQuery,
     organizations::NewOrganization,
     teams::NewTeam,
     testing::{Ready, TestClock, user},
+    users::User,
     value::{Currency, Id, Money},
 };
 use futures::executor::block_on;
@@ -26,7 +27,7 @@ fn fresh() -> Ready {
     ready
 }
 
-fn create(crm: &Crm, actor: &Actor, from: usize, count: usize) -> Vec<Id> {
+fn create(crm: &Crm, actor: &Actor, from: usize, count: usize) -> Vec<Id<Lead>> {
     block_on(async {
         let leads = crm.leads(actor);
         let mut ids = Vec::with_capacity(count);
@@ -127,7 +128,7 @@ fn paged(leads: usize, owners: usize) -> ((f64, f64), f64) {
     block_on(define_properties(&crm, &admin)).expect("two properties");
     let new = NewTeam { name: "North".into(), ..Default::default() };
     let team = block_on(crm.teams(&admin).create(new).into_future()).expect("team");
-    let ids: Vec<Id> = (0..owners)
+    let ids: Vec<Id<User>> = (0..owners)
         .map(|n| block_on(user(&crm, &admin, &format!("User{n}"), "sales_rep", team.id)).expect("user").id)
         .collect();
     let reps: Vec<Actor> = ids.iter().map(|&id| block_on(crm.actor(admin.tenant(), id)).expect("actor")).collect();
@@ -143,12 +144,12 @@ fn paged(leads: usize, owners: usize) -> ((f64, f64), f64) {
         });
         rate = per_second(chunk, start);
     }
-    let page = |owner: Id| {
+    let page = |owner: Id<User>| {
         let query = ListQuery::new().filter(Filter::eq("owner_id", owner.to_string())).limit(50);
         assert_eq!(block_on(crm.leads(&admin).list(&query)).expect("list").items.len(), 50);
     };
     let rounds = 2000_u32;
-    let time = |pick: &dyn Fn(usize) -> Id| {
+    let time = |pick: &dyn Fn(usize) -> Id<User>| {
         let start = Instant::now();
         for round in 0..rounds as usize {
             page(pick(round));

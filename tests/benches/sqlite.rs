@@ -15,8 +15,17 @@ use std::{
 };
 
 use crm_core::{
-    Crm, access::Actor, collection::NewWithHistory, filter::Filter, listing::ListQuery, organizations::NewOrganization,
-    teams::NewTeam, testing::user, value::Id,
+    Crm,
+    access::Actor,
+    collection::NewWithHistory,
+    filter::Filter,
+    leads::Lead,
+    listing::ListQuery,
+    organizations::NewOrganization,
+    teams::{NewTeam, Team},
+    testing::user,
+    users::User,
+    value::Id,
 };
 use crm_store_sqlite::SqliteStore;
 use rusqlite::{Connection, params_from_iter, types::Value as Sql};
@@ -31,7 +40,7 @@ struct Tenant {
     store: SqliteStore,
     crm: Crm,
     admin: Actor,
-    team: Id,
+    team: Id<Team>,
     rep: Actor,
 }
 
@@ -53,7 +62,7 @@ impl Tenant {
 /// The rows of one lead, to be stored again for other leads by SQLite alone.
 struct Rows {
     db: Connection,
-    lead: Id,
+    lead: Id<Lead>,
     /// The statement and values of each row.
     statements: Vec<(String, Vec<Sql>)>,
     next: u64,
@@ -104,7 +113,7 @@ impl Rows {
         while start.elapsed() < time {
             self.next += 1;
             let millis = 1_900_000_000_000 + self.next;
-            let id = Id::from_parts(millis, [7; 10]).bytes().to_vec();
+            let id = Id::<Lead>::from_parts(millis, [7; 10]).bytes().to_vec();
             self.db.prepare_cached("begin immediate").expect("begin").execute([]).expect("begin");
             for (sql, values) in &self.statements {
                 let values = values.iter().map(|value| match value {
@@ -217,7 +226,7 @@ async fn getting(files: &Sqlite) {
 /// A tenant with leads of many owners.
 struct Paged {
     tenant: Tenant,
-    owners: Vec<Id>,
+    owners: Vec<Id<User>>,
 }
 
 impl Paged {
@@ -260,7 +269,7 @@ impl Paged {
             db.query_row("select n from lead where id = ?", [lead.bytes()], |row| row.get(0)).expect("the lead");
         let transaction = db.transaction().expect("a transaction");
         for number in 1..=leads {
-            let id = Id::from_parts(1_900_000_000_000 + number as u64 * 1_000, [7; 10]);
+            let id = Id::<Lead>::from_parts(1_900_000_000_000 + number as u64 * 1_000, [7; 10]);
             // A multiplier without a common divisor distributes the owners evenly and in no particular order.
             let owner = ids[(number * 7919 + number / owners) % owners];
             let values = (id.bytes(), owner.bytes(), i64::try_from(number).expect("small"), copied);

@@ -101,7 +101,7 @@ pub fn update(before: &Arc<Image>, change_it: impl FnOnce(&mut Image)) -> Write 
 
 /// A commit of the given writes.
 pub fn commit(tenant: Id, writes: impl IntoIterator<Item = Write>) -> Commit {
-    let id = id();
+    let id = id().typed();
     let mut commit = Commit {
         id,
         tenant,

@@ -16,9 +16,9 @@ use crm_core::{
     filter::{Compare, Predicate, Test},
     schema::{FieldType, Group, Image, KindDecl, Versions},
     store::{
-        Answer, ChangePage, Claim, ClaimOp, Commit, Counts, Definitions, Feed, FeedCursor, FeedPage, FeedPlace, Got,
-        History, HistoryQuery, LogQuery, MemoryStore, Page, Position, Query, Records, StageMoveQuery, Store,
-        StoreError, Want, Write,
+        Answer, ChangePage, Claim, ClaimOp, Commit, CommitId, Counts, Definitions, Feed, FeedCursor, FeedPage,
+        FeedPlace, Got, History, HistoryQuery, LogQuery, MemoryStore, Page, Position, Query, Records, StageMoveQuery,
+        Store, StoreError, Want, Write,
     },
     value::{Decimal, Id, Kind, Ref, Time, Value},
 };
@@ -145,7 +145,7 @@ struct Mutant {
 
 #[derive(Default)]
 struct Memory {
-    last_commit: BTreeMap<Id, Id>,
+    last_commit: BTreeMap<Id, CommitId>,
     first_images: BTreeMap<(Id, Ref), Arc<Image>>,
     first_due: BTreeMap<(Id, Ref), Time>,
 }

@@ -144,7 +144,7 @@ async fn all<K: RecordKind>(
     collection
         .for_each(ListQuery::new(), |record| {
             let called = format!("{} {}", record.external_id.as_deref().unwrap_or_default(), name(&record));
-            let found = (record.version, changes.get(&record.id).copied().unwrap_or(0));
+            let found = (record.version, changes.get(&record.id.erase()).copied().unwrap_or(0));
             assert!(into.insert((K::KIND, called.clone()), found).is_none(), "{} {called} is there twice", K::KIND);
             Ok(())
         })

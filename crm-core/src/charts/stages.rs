@@ -5,7 +5,7 @@ use super::{
     svg::{Anchor, Svg, width_of},
 };
 use crate::{
-    model::{change::StageTime, value::Id},
+    model::{change::StageTime, records::pipeline::Stage, value::Id},
     reports::FunnelReport,
 };
 
@@ -30,7 +30,7 @@ pub struct StageBar {
 impl StageBar {
     /// Returns the bars of the stages of one record, in the order of their first entry: cumulative times, and the
     /// latest stay if there were several.
-    pub fn of_record(times: &[StageTime], name: impl Fn(Id) -> String) -> Vec<Self> {
+    pub fn of_record(times: &[StageTime], name: impl Fn(Id<Stage>) -> String) -> Vec<Self> {
         let bar = |time: &StageTime| {
             let mut notes: Vec<String> = Vec::new();
             if time.times > 1 {

@@ -1,6 +1,7 @@
 //! Companies: businesses that are customers or potential ones.
 
 use crate::model::{
+    records::{team::Team, user::User},
     schema::record,
     value::{Address, Choice, Decimal, Id, Kind, Money, SocialLink, choices},
 };
@@ -53,7 +54,7 @@ record! {
             /// Lifecycle stage.
             lifecycle: Lifecycle = FieldType::Choice(Lifecycle::NAMES), [reportable];
             /// Parent company.
-            parent_id: Option<Id> = FieldType::Id(Kind::Company), [];
+            parent_id: Option<Id<Company>> = FieldType::Id(Kind::Company), [];
             /// Source.
             source: Option<String> = Text(MAX_TEXT), [reportable];
             /// Description.
@@ -61,9 +62,9 @@ record! {
             /// Tax number.
             tax_id: Option<String> = Text(MAX_TEXT), [];
             /// Owner; `None` for the unassigned queue.
-            owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            owner_id: Option<Id<User>> = FieldType::Id(Kind::User), [reportable];
             /// Team; default: the owner's first team.
-            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            team_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [reportable];
             /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }

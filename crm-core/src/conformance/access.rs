@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Case, Lab, Outcome, case, edit::Edit, ensure};
 use crate::model::{
     schema::Image,
-    store::Epochs,
+    store::{CommitId, Epochs},
     value::{Id, Kind, Ref, Value},
 };
 
@@ -23,7 +23,7 @@ async fn moved(lab: &Lab<'_>, edit: Edit) -> Result<(bool, bool), super::Failure
     let before = lab.epochs(tenant).await?;
     let commit = lab.step(tenant).write(edit).send().await?;
     let after = lab.epochs(tenant).await?;
-    let told = |before: Id, after: Id| {
+    let told = |before: CommitId, after: CommitId| {
         ensure!(after == before || after == commit.id, "an epoch is neither the one before nor the commit's");
         Ok(after == commit.id)
     };

@@ -6,8 +6,8 @@ use super::{Case, Failure, Lab, Outcome, Step, World, case, ensure};
 use crate::model::{
     change::Change,
     schema::Image,
-    store::{Claim, LogQuery, StoreError},
-    value::{Id, Kind, Ref, Time, Value},
+    store::{Claim, CommitId, LogQuery, StoreError},
+    value::{Kind, Ref, Time, Value},
 };
 
 pub(super) const CASES: &[Case] = &[
@@ -102,7 +102,7 @@ impl Scene {
 
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
-    epoch: Id,
+    epoch: CommitId,
     records: Vec<Option<Arc<Image>>>,
     histories: Vec<Vec<Change>>,
     lists: Vec<Vec<Arc<Image>>>,

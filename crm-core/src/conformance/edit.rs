@@ -7,7 +7,7 @@ use crate::{
     model::{
         change::{Change, FieldChange, Origin},
         schema::{FieldType, Group, Image, Section, common},
-        store::Write,
+        store::{CommitId, Write},
         value::{Date, Id, Kind, Ref, Time, Value},
     },
 };
@@ -216,13 +216,13 @@ impl Edit {
             commit: Id::NIL,
             recorded_at: self.at,
             occurred_at: pending.occurred_at.unwrap_or(self.at),
-            by: pending.by,
+            by: pending.by.map(Id::typed),
             action: Cow::Borrowed(pending.action.unwrap_or(if creates { "create" } else { "update" })),
             origin: pending.origin.clone().map(Arc::new),
             fields,
             with: pending.with.clone(),
             cause: None,
-            stage_move: if group == Group::User { pending.stage_move } else { None },
+            stage_move: if group == Group::User { pending.stage_move.map(Id::typed) } else { None },
         };
         let person = pending.person.then(|| change(Group::User, self.after.versions.person, pending.fields.clone()));
         let machine = (!pending.announced.is_empty())
@@ -232,7 +232,7 @@ impl Edit {
     }
 
     /// Returns the write, with its changes under a commit.
-    pub fn into_write(mut self, commit: Id) -> Write {
+    pub fn into_write(mut self, commit: CommitId) -> Write {
         self.finish();
         for change in &mut self.done {
             change.commit = commit;

@@ -24,8 +24,8 @@ use crate::{
         filter::Predicate,
         schema::Image,
         store::{
-            Claim, Commit, Epochs, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition, LogQuery,
-            Query, StageMoveQuery, Store, StoreError, Want,
+            Claim, Commit, CommitId, Epochs, FeedCursor, Got, HistoryPosition, HistoryQuery, KeyEntry, LogPosition,
+            LogQuery, Query, StageMoveQuery, Store, StoreError, Want,
         },
         value::{Id, Kind, Ref, Time, Value},
     },
@@ -67,7 +67,7 @@ impl CommitIds {
         Self { count: Arc::default(), run }
     }
 
-    pub(super) fn next(&self) -> Id {
+    pub(super) fn next(&self) -> CommitId {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         let mut bytes = [0; 10];
         bytes[..6].copy_from_slice(&self.run);
@@ -285,7 +285,7 @@ impl<'a> Lab<'a> {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn epoch(&self, tenant: Id) -> Result<Id, Failure> {
+    pub async fn epoch(&self, tenant: Id) -> Result<CommitId, Failure> {
         Ok(self.epochs(tenant).await?.definitions)
     }
 

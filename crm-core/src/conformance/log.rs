@@ -115,7 +115,9 @@ async fn log_positions_far_out(lab: &Lab<'_>) -> Outcome {
     let (world, all) = busy(lab).await?;
     let middle = &all[all.len() / 2];
     for time in [Time::MIN, Time::MAX, middle.recorded_at] {
-        for record in [middle.record, Ref::new(Kind::Organization, Id::NIL), Ref::new(Kind::Association, lab.id())] {
+        for record in
+            [middle.record, Ref { kind: Kind::Organization, id: Id::NIL }, Ref::new(Kind::Association, lab.id())]
+        {
             for descending in [false, true] {
                 let after =
                     crate::model::store::LogPosition { time, record, group: middle.group, version: middle.version };

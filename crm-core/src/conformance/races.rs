@@ -11,7 +11,7 @@ use std::sync::{
 use super::{Case, Edit, Failure, Lab, Outcome, Task, case, ensure, feed::once, lab::CommitIds};
 use crate::model::{
     schema::Image,
-    store::{Claim, Commit, FeedPlace, Got, Store, StoreError, Want},
+    store::{Claim, Commit, CommitId, FeedPlace, Got, Store, StoreError, Want},
     value::{Id, Kind, Ref, Time, Value},
 };
 
@@ -213,12 +213,12 @@ impl Counter {
         Self { ids: lab.commit_ids().clone(), moments: Arc::new(AtomicI64::new(1_800_000_000_000_000)) }
     }
 
-    fn next(&self) -> (Id, Time) {
+    fn next(&self) -> (CommitId, Time) {
         (self.ids.next(), Time::EPOCH.plus_micros(self.moments.fetch_add(1_000, Ordering::Relaxed)))
     }
 }
 
-fn commit_of(id: Id, at: Time, tenant: Id, edits: Vec<Edit>) -> Commit {
+fn commit_of(id: CommitId, at: Time, tenant: Id, edits: Vec<Edit>) -> Commit {
     let writes = edits.into_iter().map(|edit| edit.into_write(id)).collect();
     let mut commit = Commit { id, tenant, at, writes, guards: Vec::new(), claims: Vec::new(), key: None };
     commit.sort();
@@ -401,7 +401,7 @@ async fn definitions_at_once(lab: &Lab<'_>) -> Outcome {
     let tenant = lab.tenant().await?.tenant;
     let commits: Vec<Commit> =
         (0..TASKS).map(|_| lab.step(tenant).write(lab.new_record(tenant, Kind::Property)).build()).collect();
-    let ids: Vec<Id> = commits.iter().map(|commit| commit.id).collect();
+    let ids: Vec<CommitId> = commits.iter().map(|commit| commit.id).collect();
     let outcomes = send_all(lab, commits).await;
     for (_, outcome) in &outcomes {
         ensure!(outcome.is_ok(), "a definition of its own was refused: {outcome:?}");

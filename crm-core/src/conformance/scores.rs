@@ -6,10 +6,10 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
     companies::CompanyPatch,
-    deals::NewDeal,
+    deals::{Deal, NewDeal},
     engine::{crm::Crm, listing::ListQuery},
-    interactions::{Direction, InteractionPatch, NewInteraction},
-    leads::{ConvertLead, LeadPatch, NewLead},
+    interactions::{Direction, Interaction, InteractionPatch, NewInteraction},
+    leads::{ConvertLead, Lead, LeadPatch, NewLead},
     model::{
         access::Actor,
         change::Change,
@@ -83,9 +83,9 @@ struct Story {
     crm: Crm,
     clock: TestClock,
     admin: Actor,
-    leads: Vec<Id>,
+    leads: Vec<Id<Lead>>,
     /// The deal that the conversion of the first lead opened.
-    deal: Option<Id>,
+    deal: Option<Id<Deal>>,
     told: String,
 }
 
@@ -187,7 +187,7 @@ impl Story {
         Ok(self.told)
     }
 
-    async fn call(&self, about: Ref) -> Result<Id, Error> {
+    async fn call(&self, about: Ref) -> Result<Id<Interaction>, Error> {
         self.clock.advance_seconds(61);
         let new = NewInteraction {
             r#type: "call".into(),
@@ -204,14 +204,14 @@ impl Story {
         macro_rules! carried {
             ($collection:ident) => {{
                 let records = self.crm.$collection(&self.admin);
-                let now = records.get(record.id).await?;
+                let now = records.get(record.id.typed()).await?;
                 Carried {
                     score: now.score,
                     grade: now.grade.clone(),
                     is_hot: now.is_hot,
                     model_version: now.model_version.clone(),
                     scored_at: now.scored_at,
-                    history: records.history(record.id).await?,
+                    history: records.history(record.id.typed()).await?,
                 }
             }};
         }

@@ -21,7 +21,7 @@ pub(super) const CASES: &[Case] = &[
 fn whole(world: &World) -> StageMoveQuery {
     StageMoveQuery {
         tenant: world.tenant,
-        pipeline: world.deal_pipeline,
+        pipeline: world.deal_pipeline.typed(),
         from: Time::MIN,
         until: Time::MAX,
         after: None,
@@ -68,10 +68,10 @@ async fn by_what_occurred(lab: &Lab<'_>) -> Outcome {
 
 async fn moves_only(lab: &Lab<'_>) -> Outcome {
     let (world, _) = moves(lab).await?;
-    let leads = lab.stage_moves(&StageMoveQuery { pipeline: world.lead_pipeline, ..whole(&world) }).await?;
+    let leads = lab.stage_moves(&StageMoveQuery { pipeline: world.lead_pipeline.typed(), ..whole(&world) }).await?;
     ensure!(leads.len() == 6, "6 leads entered a stage, {} moves are told", leads.len());
     ensure!(leads.iter().all(|change| change.record.kind == Kind::Lead), "a deal moved in the leads' pipeline");
-    let none = lab.stage_moves(&StageMoveQuery { pipeline: lab.id(), ..whole(&world) }).await?;
+    let none = lab.stage_moves(&StageMoveQuery { pipeline: lab.id().typed(), ..whole(&world) }).await?;
     ensure!(none.is_empty(), "a pipeline that is not there has moves: {none:?}");
     Ok(())
 }

@@ -105,7 +105,7 @@ async fn history_of_anothers(lab: &Lab<'_>) -> Outcome {
     }
     let theirs = StageMoveQuery {
         tenant: two.tenant,
-        pipeline: one.deal_pipeline,
+        pipeline: one.deal_pipeline.typed(),
         from: Time::MIN,
         until: Time::MAX,
         after: None,

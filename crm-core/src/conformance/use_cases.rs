@@ -6,9 +6,9 @@ use futures::future::join_all;
 
 use super::{Case, Failure, Lab, Outcome, case, ensure};
 use crate::{
-    companies::NewCompany,
-    contacts::{ContactEmail, NewContact},
-    deals::{DealPatch, NewDeal},
+    companies::{Company, NewCompany},
+    contacts::{Contact, ContactEmail, NewContact},
+    deals::{Deal, DealPatch, NewDeal},
     engine::{crm::Crm, listing::ListQuery},
     interactions::NewInteraction,
     leads::{ConvertLead, Lead, LeadPatch, NewLead},
@@ -17,7 +17,8 @@ use crate::{
         error::Error,
         filter::Filter,
         records::{
-            job::JobStatus, organization::NewOrganization, pipeline::PipelineKind, team::NewTeam, user::UserPatch,
+            job::JobStatus, organization::NewOrganization, pipeline::PipelineKind, role::Role, team::NewTeam,
+            user::UserPatch,
         },
         schema::Record,
         value::{Id, Kind, Ref, Time},
@@ -85,7 +86,7 @@ impl Scene {
         Ok(Self { crm, clock, admin, reps })
     }
 
-    async fn lead(&self, actor: &Actor, name: &str) -> Result<Id, Failure> {
+    async fn lead(&self, actor: &Actor, name: &str) -> Result<Id<Lead>, Failure> {
         self.clock.advance_seconds(1);
         let new = NewLead { name: name.into(), source: Some("web".into()), ..Default::default() };
         Ok(self.crm.leads(actor).create(new).await?.id)
@@ -128,7 +129,7 @@ async fn rights_are_withdrawn_everywhere(lab: &Lab<'_>) -> Outcome {
     let [admins, reps] = [roles.find("key", "admin").await?.id, roles.find("key", "sales_rep").await?.id];
     let [rep, _] = &scene.reps;
     let me = rep.user().unwrap_or_default();
-    let give = async |to: Vec<Id>| crm.users(admin).update(me, UserPatch::new().role_ids(to)).await;
+    let give = async |to: Vec<Id<Role>>| crm.users(admin).update(me, UserPatch::new().role_ids(to)).await;
     give(vec![admins]).await?;
     ensure!(other.roles(rep).may(Action::Update).await?, "a role that was given is not in force");
     other.leads(rep).list(&ListQuery::new()).await?;
@@ -150,7 +151,7 @@ async fn rights_are_withdrawn_everywhere(lab: &Lab<'_>) -> Outcome {
 
 async fn hidden_rows_never_bend_a_page(lab: &Lab<'_>) -> Outcome {
     let scene = Scene::new(lab).await?;
-    let mut own: Vec<Id> = Vec::new();
+    let mut own: Vec<Id<Lead>> = Vec::new();
     for number in 0..24 {
         let rep = usize::from(number % 3 != 0);
         let id = scene.lead(&scene.reps[rep], &format!("Lead {number}")).await?;
@@ -169,7 +170,7 @@ async fn hidden_rows_never_bend_a_page(lab: &Lab<'_>) -> Outcome {
                 expected.reverse();
                 query = query.descending();
             }
-            let mut seen: Vec<Id> = Vec::new();
+            let mut seen: Vec<Id<Lead>> = Vec::new();
             for _ in 0..200 {
                 let page = leads.list(&query).await?;
                 ensure!(page.items.len() <= limit, "a page of {limit} has {} records", page.items.len());
@@ -223,7 +224,7 @@ async fn tenants_see_nothing_of_another(lab: &Lab<'_>) -> Outcome {
     let id = one.lead(&one.admin, "Ada").await?;
     let leads = two.crm.leads(&two.admin);
     let patch = || LeadPatch::new().job_title("CTO");
-    for (whose, id) in [("another tenant's", id), ("a random", lab.id())] {
+    for (whose, id) in [("another tenant's", id), ("a random", lab.id().typed())] {
         let answers = [
             ("get", leads.get(id).await.map(drop)),
             ("update", leads.update(id, patch()).await.map(drop)),
@@ -246,7 +247,7 @@ async fn tenants_see_nothing_of_another(lab: &Lab<'_>) -> Outcome {
 }
 
 /// Processes the feed until a total has the expected value; the feed may deliver a commit some time after it.
-async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Outcome {
+async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id<Company>, expected: &str) -> Outcome {
     let tenant = scene.admin.tenant();
     let mut place = None;
     for _ in 0..1000 {
@@ -270,12 +271,12 @@ async fn follow(lab: &Lab<'_>, scene: &Scene, company: Id, expected: &str) -> Ou
 async fn totals_follow_the_feed(lab: &Lab<'_>) -> Outcome {
     let scene = Scene::new(lab).await?;
     let (crm, me) = (&scene.crm, &scene.admin);
-    let mut companies: Vec<Id> = Vec::new();
+    let mut companies: Vec<Id<Company>> = Vec::new();
     for name in ["Acme", "Bell"] {
         companies.push(crm.companies(me).create(NewCompany { name: name.into(), ..Default::default() }).await?.id);
     }
     let buyer = crm.contacts(me).create(NewContact { name: "Ann".into(), ..Default::default() }).await?.id;
-    let mut deals: Vec<Id> = Vec::new();
+    let mut deals: Vec<Id<Deal>> = Vec::new();
     for amount in ["100.25 USD", "50 USD"] {
         let new = NewDeal {
             title: "Engines".into(),
@@ -334,7 +335,7 @@ async fn jobs_over_lists(lab: &Lab<'_>) -> Outcome {
     let [Some(rob), Some(sue)] = [scene.reps[0].user(), scene.reps[1].user()] else {
         return Err(Failure::new("a representative without a user"));
     };
-    let mut ids: Vec<Id> = Vec::new();
+    let mut ids: Vec<Id<Lead>> = Vec::new();
     for number in 0..5 {
         ids.push(scene.lead(&scene.reps[0], &format!("Lead {number}")).await?);
     }
@@ -382,10 +383,10 @@ async fn jobs_over_lists(lab: &Lab<'_>) -> Outcome {
 
 /// Creates leads of two representatives, some of them backdated, moved, reassigned, archived, restored. Returns them
 /// with all times at which something happened.
-async fn past_leads(scene: &Scene) -> Result<(Vec<Id>, Vec<Time>), Failure> {
+async fn past_leads(scene: &Scene) -> Result<(Vec<Id<Lead>>, Vec<Time>), Failure> {
     let [rob, sue] = &scene.reps;
     let leads = scene.crm.leads(&scene.admin);
-    let mut ids: Vec<Id> = Vec::new();
+    let mut ids: Vec<Id<Lead>> = Vec::new();
     let mut moments: Vec<Time> = Vec::new();
     for number in 0..12_usize {
         let id = scene.lead(if number % 3 == 0 { sue } else { rob }, &format!("Lead {number}")).await?;
@@ -484,7 +485,7 @@ async fn life_of_leads(lab: &Lab<'_>) -> Outcome {
     let [rob, sue] = &scene.reps;
     let began = scene.clock.now();
     // Five of Rob's at hours 0 to 4, one of Sue's; every other one moves on a day later, and one is lost.
-    let mut leads: Vec<Id> = Vec::new();
+    let mut leads: Vec<Id<Lead>> = Vec::new();
     for number in 0..6_i64 {
         scene.clock.set(began.plus_micros(number * 3_600_000_000 - 1_000_000));
         leads.push(scene.lead(if number == 5 { sue } else { rob }, &format!("Lead {number}")).await?);
@@ -535,7 +536,8 @@ async fn one_winner_per_unique_value(lab: &Lab<'_>) -> Outcome {
         scene.crm.contacts(&scene.admin).create(new).into_future()
     });
     let answers = join_all(attempts).await;
-    let winners: Vec<Id> = answers.iter().filter_map(|answer| answer.as_ref().ok().map(|saved| saved.id)).collect();
+    let winners: Vec<Id<Contact>> =
+        answers.iter().filter_map(|answer| answer.as_ref().ok().map(|saved| saved.id)).collect();
     ensure!(winners.len() == 1, "{} of eight got the address", winners.len());
     for answer in answers.iter().filter_map(|answer| answer.as_ref().err()) {
         ensure!(matches!(answer, Error::Duplicate { .. }), "a loser is answered {answer:?}");

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    companies::Lifecycle,
+    companies::{Company, Lifecycle},
     model::{
+        records::{team::Team, user::User},
         schema::record,
         value::{Address, Choice, Decimal, Id, Kind, SocialLink, choices, structured},
     },
@@ -103,7 +104,7 @@ record! {
             /// Profiles on social networks.
             social: Vec<SocialLink> = Structs(20), [personal];
             /// Company; other companies by association.
-            company_id: Option<Id> = FieldType::Id(Kind::Company), [reportable];
+            company_id: Option<Id<Company>> = FieldType::Id(Kind::Company), [reportable];
             /// Job title.
             job_title: Option<String> = Text(MAX_TEXT), [];
             /// Department.
@@ -123,9 +124,9 @@ record! {
             /// Opted out of calls.
             do_not_call: bool = Bool, [restricts];
             /// Owner; `None` for the unassigned queue.
-            owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            owner_id: Option<Id<User>> = FieldType::Id(Kind::User), [reportable];
             /// Team; default: the owner's first team.
-            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            team_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [reportable];
             /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }

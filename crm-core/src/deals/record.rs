@@ -1,9 +1,18 @@
 //! Deals: sales opportunities.
 
-use crate::model::{
-    records::pipeline::{ForecastCategory, StageKind},
-    schema::record,
-    value::{Choice, Date, Id, Kind, Money, Time, choices},
+use crate::{
+    companies::Company,
+    contacts::Contact,
+    leads::Lead,
+    model::{
+        records::{
+            pipeline::{ForecastCategory, Pipeline, Stage, StageKind},
+            team::Team,
+            user::User,
+        },
+        schema::record,
+        value::{Choice, Date, Id, Kind, Money, Time, choices},
+    },
 };
 
 choices! {
@@ -32,9 +41,9 @@ record! {
             /// Value; not negative.
             value: Option<Money> = FieldType::Money, [reportable];
             /// Pipeline; default: the default deal pipeline.
-            pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
+            pipeline_id: Option<Id<Pipeline>> = FieldType::Id(Kind::Pipeline), [reportable];
             /// Current stage; default: the first stage of the pipeline.
-            stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
+            stage_id: Option<Id<Stage>> = StageId, [reportable] follows [pipeline_id];
             /// Win probability, 0 to 100; default: the stage's.
             probability: Option<i64> = Int(0, 100), [] follows [stage_id];
             /// Expected close date.
@@ -46,9 +55,9 @@ record! {
             /// Note on the close reason.
             close_note: Option<String> = Text(2000), [] follows [stage_id];
             /// Company.
-            company_id: Option<Id> = FieldType::Id(Kind::Company), [reportable];
+            company_id: Option<Id<Company>> = FieldType::Id(Kind::Company), [reportable];
             /// Primary contact; other contacts by association.
-            primary_contact_id: Option<Id> = FieldType::Id(Kind::Contact), [];
+            primary_contact_id: Option<Id<Contact>> = FieldType::Id(Kind::Contact), [];
             /// Type of sale.
             r#type: Option<DealType> = FieldType::Choice(DealType::NAMES), [reportable];
             /// Forecast category; default: the stage's.
@@ -59,15 +68,15 @@ record! {
             /// Next step.
             next_step: Option<String> = Text(2000), [];
             /// Owner; `None` for the unassigned queue.
-            owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            owner_id: Option<Id<User>> = FieldType::Id(Kind::User), [reportable];
             /// Team; default: the owner's first team.
-            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            team_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [reportable];
             /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }
         read_only {
             /// Converted lead.
-            lead_id: Option<Id> = FieldType::Id(Kind::Lead), [];
+            lead_id: Option<Id<Lead>> = FieldType::Id(Kind::Lead), [];
         }
         machine {
             /// Score in thousandths of a point.

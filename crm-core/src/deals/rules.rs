@@ -8,7 +8,10 @@ use crate::{
         stages::place,
     },
     model::{
-        records::pipeline::{PipelineKind, Stage},
+        records::{
+            pipeline::{PipelineKind, Stage},
+            user::User,
+        },
         schema::Record,
         value::{Decimal, FaultCode, Id, Money, Time},
     },
@@ -26,7 +29,7 @@ impl Rules for Deal {
         }
     }
 
-    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id>) {
+    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id<User>>) {
         if changed("stage_id") {
             self.stage_entered_at = Some(occurred_at);
         }

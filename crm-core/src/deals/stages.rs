@@ -17,12 +17,12 @@ impl Staged for Deal {
 
 impl Collection<'_, Deal> {
     /// Moves a deal to its pipeline's won stage.
-    pub fn win(&self, id: Id) -> Pending<Record<Deal>> {
+    pub fn win(&self, id: Id<Deal>) -> Pending<Record<Deal>> {
         self.move_to(id, StageKind::Won)
     }
 
     /// Moves a deal to its pipeline's lost stage, with the reason.
-    pub fn lose(&self, id: Id, reason: &str) -> Pending<Record<Deal>> {
+    pub fn lose(&self, id: Id<Deal>, reason: &str) -> Pending<Record<Deal>> {
         self.move_with(id, StageKind::Lost, &Patch::new().close_reason(reason))
     }
 }

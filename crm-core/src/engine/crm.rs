@@ -15,6 +15,7 @@ use crate::{
     model::{
         access::{Actor, Grant, Permission, Scope},
         error::Error,
+        records::user::User,
         schema::RecordKind,
         store::{Claim, Feed, FeedCursor, FeedPage, FeedPlace, Got, MAX_PLACE_BYTES, Store, Want},
         value::{Id, Kind, Ref, Time, Value, fold},
@@ -99,7 +100,7 @@ impl Crm {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the user does not exist or is not active.
-    pub async fn actor(&self, tenant: Id, user: Id) -> Result<Actor, Error> {
+    pub async fn actor(&self, tenant: Id, user: Id<User>) -> Result<Actor, Error> {
         actor_of(&self.engine, tenant, Lookup::from(Ref::new(Kind::User, user))).await
     }
 

@@ -26,7 +26,7 @@ use crate::{
             team::Team,
         },
         schema::{Image, Record, RecordKind},
-        store::{self, StoreError},
+        store::{self, CommitId, StoreError},
         value::{Calendar, Currency, Id, Kind, WrongType},
     },
 };
@@ -35,16 +35,16 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Definitions {
     /// The id of the commit that last changed a definition.
-    pub epoch: Id,
+    pub epoch: CommitId,
     /// The systems of the program, which apply to every tenant.
     systems: Arc<Systems>,
     /// The records of each kind that is a definition.
     tables: HashMap<Kind, Box<dyn Table>>,
     /// The roles with a grant that this version cannot read.
-    unread: HashSet<Id>,
-    children: HashMap<Id, Vec<Id>>,
+    unread: HashSet<Id<Role>>,
+    children: HashMap<Id<Team>, Vec<Id<Team>>>,
     properties: HashMap<Kind, Vec<Record<Property>>>,
-    role_sets: Mutex<HashMap<Vec<Id>, Arc<RoleSet>>>,
+    role_sets: Mutex<HashMap<Vec<Id<Role>>, Arc<RoleSet>>>,
     derived: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -53,19 +53,19 @@ trait Table: Any + Debug + Send + Sync {
     fn is_live(&self, id: Id) -> bool;
 }
 
-impl<K: RecordKind> Table for HashMap<Id, Record<K>> {
+impl<K: RecordKind> Table for HashMap<Id<K>, Record<K>> {
     fn insert(&mut self, image: &Image) -> Result<(), WrongType> {
-        self.insert(image.id, Record::from_image(image)?);
+        self.insert(image.id.typed(), Record::from_image(image)?);
         Ok(())
     }
 
     fn is_live(&self, id: Id) -> bool {
-        self.get(&id).is_some_and(|record| record.archived_at.is_none())
+        self.get(&id.typed()).is_some_and(|record| record.archived_at.is_none())
     }
 }
 
 fn table(kind: Kind) -> Box<dyn Table> {
-    by_kind!(kind, K => Box::new(HashMap::<Id, Record<K>>::default()))
+    by_kind!(kind, K => Box::new(HashMap::<Id<K>, Record<K>>::default()))
 }
 
 impl Definitions {
@@ -76,10 +76,10 @@ impl Definitions {
             let kind = image.kind();
             all.tables.entry(kind).or_insert_with(|| table(kind)).insert(image)?;
             if kind == Kind::Role && Record::<Role>::from_image(image)?.has_unread(image) {
-                all.unread.insert(image.id);
+                all.unread.insert(image.id.typed());
             }
         }
-        let mut children: HashMap<Id, Vec<Id>> = HashMap::default();
+        let mut children: HashMap<Id<Team>, Vec<Id<Team>>> = HashMap::default();
         for team in all.of::<Team>() {
             if let Some(parent) = team.parent_id {
                 children.entry(parent).or_default().push(team.id);
@@ -97,7 +97,7 @@ impl Definitions {
         Ok(Self { children, properties, ..all })
     }
 
-    fn table<K: RecordKind>(&self) -> Option<&HashMap<Id, Record<K>>> {
+    fn table<K: RecordKind>(&self) -> Option<&HashMap<Id<K>, Record<K>>> {
         let table: &dyn Any = self.tables.get(&K::KIND)?.as_ref();
         table.downcast_ref()
     }
@@ -109,7 +109,7 @@ impl Definitions {
     }
 
     /// Returns the definition with this id, archived or not.
-    pub fn get<K: RecordKind>(&self, id: Id) -> Option<&Record<K>> {
+    pub fn get<K: RecordKind>(&self, id: Id<K>) -> Option<&Record<K>> {
         self.table()?.get(&id)
     }
 
@@ -167,7 +167,7 @@ impl Definitions {
     }
 
     /// Returns the pipeline with this id, archived or not.
-    pub fn pipeline(&self, id: Id) -> Option<&Record<Pipeline>> {
+    pub fn pipeline(&self, id: Id<Pipeline>) -> Option<&Record<Pipeline>> {
         self.get(id)
     }
 
@@ -190,12 +190,12 @@ impl Definitions {
     }
 
     /// Returns the stage with this id and its pipeline.
-    pub fn stage(&self, id: Id) -> Option<(&Record<Pipeline>, &Stage)> {
+    pub fn stage(&self, id: Id<Stage>) -> Option<(&Record<Pipeline>, &Stage)> {
         self.of::<Pipeline>().find_map(|pipeline| pipeline.stage(id).map(|stage| (pipeline, stage)))
     }
 
     /// Returns the role with this id.
-    pub fn role(&self, id: Id) -> Option<&Record<Role>> {
+    pub fn role(&self, id: Id<Role>) -> Option<&Record<Role>> {
         self.get(id)
     }
 
@@ -205,15 +205,15 @@ impl Definitions {
     }
 
     /// Returns the team with this id.
-    pub fn team(&self, id: Id) -> Option<&Record<Team>> {
+    pub fn team(&self, id: Id<Team>) -> Option<&Record<Team>> {
         self.get(id)
     }
 
     /// Returns the teams and all teams below them.
-    pub fn team_subtree(&self, roots: &[Id]) -> Vec<Id> {
-        let mut seen: HashSet<Id> = HashSet::new();
+    pub fn team_subtree(&self, roots: &[Id<Team>]) -> Vec<Id<Team>> {
+        let mut seen: HashSet<Id<Team>> = HashSet::new();
         let mut found = Vec::new();
-        let mut open: Vec<Id> = roots.to_vec();
+        let mut open: Vec<Id<Team>> = roots.to_vec();
         while let Some(team) = open.pop() {
             if seen.insert(team) {
                 found.push(team);
@@ -225,7 +225,7 @@ impl Definitions {
     }
 
     /// Returns the direct children of a team, including archived ones.
-    pub fn teams_below(&self, team: Id) -> &[Id] {
+    pub fn teams_below(&self, team: Id<Team>) -> &[Id<Team>] {
         self.children.get(&team).map_or(&[], Vec::as_slice)
     }
 
@@ -262,7 +262,7 @@ impl Definitions {
 
     /// Returns the combined grants of a set of roles, including inherited ones and those that the program gives to
     /// built-in roles. Computed once per epoch and set.
-    pub fn role_set(&self, roles: &[Id]) -> Arc<RoleSet> {
+    pub fn role_set(&self, roles: &[Id<Role>]) -> Arc<RoleSet> {
         let mut memo = self.role_sets.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(set) = memo.get(roles) {
             return Arc::clone(set);
@@ -273,13 +273,13 @@ impl Definitions {
     }
 
     /// Like [`Definitions::role_set`], with a changed role.
-    pub(crate) fn role_set_with(&self, roles: &[Id], changed: &Record<Role>) -> RoleSet {
+    pub(crate) fn role_set_with(&self, roles: &[Id<Role>], changed: &Record<Role>) -> RoleSet {
         self.granted(roles, Some(changed))
     }
 
-    fn granted(&self, roles: &[Id], changed: Option<&Record<Role>>) -> RoleSet {
+    fn granted(&self, roles: &[Id<Role>], changed: Option<&Record<Role>>) -> RoleSet {
         let mut seen = HashSet::new();
-        let mut open: Vec<Id> = roles.to_vec();
+        let mut open: Vec<Id<Role>> = roles.to_vec();
         let mut found: Vec<&Record<Role>> = Vec::new();
         while let Some(id) = open.pop() {
             if let Some(role) = changed.filter(|role| role.id == id).or_else(|| self.role(id))

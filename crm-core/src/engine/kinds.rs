@@ -13,7 +13,7 @@ use crate::{
         access::{Action, Actor, Permission},
         error::Error,
         records::{
-            pipeline::{PipelineKind, Stage},
+            pipeline::{Pipeline, PipelineKind, Stage},
             property::Property,
         },
         schema::{FieldDecl, FieldType, KindDecl, Record, Section},
@@ -65,7 +65,7 @@ pub struct ChoiceInfo {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PipelineInfo {
     /// The id of the pipeline.
-    pub id: Id,
+    pub id: Id<Pipeline>,
     /// The name of the pipeline.
     pub name: String,
     /// `true` for the default pipeline, which records without one get.

@@ -21,8 +21,8 @@ use crate::{
         clock::Clock,
         error::Error,
         ids::IdSource,
-        records::session::SessionFields,
-        store::{Commit, Epochs, Got, Store, StoreError, Want},
+        records::{session::SessionFields, user::User},
+        store::{Commit, CommitId, Epochs, Got, Store, StoreError, Want},
         value::{Id, Kind, Time},
     },
 };
@@ -35,7 +35,7 @@ const MAX_CACHED_RIGHTS: usize = 20_000;
 const MAX_READS: usize = 8;
 
 /// The tenant and user of rights, and how the user is authenticated.
-type Who = (Id, Id, By);
+type Who = (Id, Id<User>, By);
 
 /// The cached definitions and rights of a process, shared by all handles of one CRM.
 #[derive(Default)]
@@ -43,7 +43,7 @@ pub(crate) struct Cached {
     definitions: HashMap<Id, Arc<Definitions>>,
     rights: HashMap<Who, Arc<Rights>>,
     /// The access epoch last seen, by tenant.
-    seen: HashMap<Id, Id>,
+    seen: HashMap<Id, CommitId>,
 }
 
 pub(crate) type Cache = Arc<Mutex<Cached>>;
@@ -131,7 +131,7 @@ impl Engine {
         rights
     }
 
-    fn note_seen(&self, tenant: Id, epoch: Id) {
+    fn note_seen(&self, tenant: Id, epoch: CommitId) {
         if self.fills_cache {
             let mut cache = self.cache();
             if cache.seen.len() >= MAX_CACHED_TENANTS {
@@ -152,7 +152,7 @@ impl Engine {
             if session.kind() == Kind::Session
                 && let Some(user) = session.at(SessionFields::user_id).as_id()
             {
-                self.cache().rights.remove(&(commit.tenant, user, By::Session(session.id)));
+                self.cache().rights.remove(&(commit.tenant, user.typed(), By::Session(session.id.typed())));
             }
         }
     }
@@ -230,7 +230,7 @@ impl Engine {
         &self,
         actor: &Actor,
         wants: &[Want],
-        known: Option<Id>,
+        known: Option<CommitId>,
     ) -> Result<(Vec<Got>, Epochs, Arc<Rights>), Error> {
         let now = self.clock.now();
         let known = known.or_else(|| self.cache().seen.get(&actor.tenant()).copied()).unwrap_or(Id::NIL);

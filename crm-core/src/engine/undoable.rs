@@ -15,7 +15,7 @@ use crate::{
         change::Change,
         error::{Error, UndoRefusal},
         schema::Group,
-        store::{HistoryPosition, HistoryQuery},
+        store::{CommitId, HistoryPosition, HistoryQuery},
         value::{Id, Ref},
     },
 };
@@ -51,11 +51,11 @@ pub(crate) async fn viewed_changes(
     for change in known.iter().chain(&changes).filter(by_people) {
         of_record.entry(change.record).or_default().insert(change.version, change.clone());
     }
-    let mut commits: BTreeMap<(Ref, Id), Vec<Change>> = BTreeMap::new();
+    let mut commits: BTreeMap<(Ref, CommitId), Vec<Change>> = BTreeMap::new();
     for change in changes.iter().filter(by_people) {
         commits.entry((change.record, change.commit)).or_default();
     }
-    let wanted: Vec<(Ref, Id)> = commits.keys().copied().collect();
+    let wanted: Vec<(Ref, CommitId)> = commits.keys().copied().collect();
     let whole = wanted.iter().map(|&(record, commit)| {
         let known = of_record.get(&record).cloned().unwrap_or_default();
         whole_commit(engine, actor.tenant(), record, commit, known)
@@ -63,7 +63,7 @@ pub(crate) async fn viewed_changes(
     for (key, found) in wanted.iter().zip(futures::future::try_join_all(whole).await?) {
         commits.insert(*key, found);
     }
-    let mut verdicts: BTreeMap<(Ref, Id), Result<(), Error>> = BTreeMap::new();
+    let mut verdicts: BTreeMap<(Ref, CommitId), Result<(), Error>> = BTreeMap::new();
     let hints: Vec<Lookup> = of_record.keys().map(|&record| record.into()).collect();
     let outcome = draft::decide_only(engine, actor, &hints, &mut |draft| {
         for (&(record, commit), mine) in &commits {
@@ -94,7 +94,7 @@ async fn whole_commit(
     engine: &Engine,
     tenant: Id,
     record: Ref,
-    commit: Id,
+    commit: CommitId,
     mut known: BTreeMap<u64, Change>,
 ) -> Result<Vec<Change>, Error> {
     for descending in [true, false] {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
+    records::{team::Team, user::User},
     schema::record,
     value::{Choice, Id, Kind, Ref, Time, choices, structured},
 };
@@ -77,9 +78,9 @@ record! {
             /// URL of a recording.
             recording_url: Option<String> = Url, [];
             /// User; default: the actor.
-            user_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            user_id: Option<Id<User>> = FieldType::Id(Kind::User), [reportable];
             /// Team; default: the user's first team.
-            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            team_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [reportable];
             /// Participants.
             participants: Vec<Participant> = Structs(50), [personal, refers];
             /// Linked records; at least one.

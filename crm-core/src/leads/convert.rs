@@ -30,11 +30,11 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct ConvertLead {
     /// The contact.
-    pub contact: Target,
+    pub contact: Target<Contact>,
     /// Fields of the contact. They override values copied from the lead and values of an existing contact.
     pub contact_fields: Patch<Contact>,
     /// The company.
-    pub company: Target,
+    pub company: Target<Company>,
     /// Fields of the company, with the same effect. Name, domain and website are also used to match the company.
     pub company_fields: Patch<Company>,
     /// The fields of the deal to open (`NewDeal { … }.into()`). Company, contact, owner and team default to those of
@@ -43,8 +43,9 @@ pub struct ConvertLead {
 }
 
 /// The record on one side of a conversion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub enum Target {
+#[derive(Debug, Default, PartialEq, serde::Serialize)]
+#[serde(bound = "")]
+pub enum Target<K> {
     /// An existing record that the actor may see, otherwise a new one. A contact is matched by the lead's email
     /// address; a company by the domain of the lead's website, by the domain of the email address if the names do not
     /// differ, or by its name. Hosts that many companies share (free mail, social networks, site builders) are not
@@ -52,12 +53,26 @@ pub enum Target {
     #[default]
     Auto,
     /// This record; only its blank fields are filled.
-    Existing(Id),
+    Existing(Id<K>),
     /// A new record, even if there is a match. It is created without an email address or domain that another record
     /// holds.
     New,
     /// None. A conversion needs a contact or a company.
     Skip,
+}
+
+impl<K> Clone for Target<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Target<K> {}
+
+impl<K: RecordKind> Target<K> {
+    fn existing(self) -> Option<Ref> {
+        if let Target::Existing(id) = self { Some(id.into()) } else { None }
+    }
 }
 
 /// The result of a conversion.
@@ -106,14 +121,11 @@ impl Collection<'_, Lead> {
     ///
     /// # Errors
     /// On awaiting: a fault belongs to the lead unless its field names another record: `company.name`, `deal.value`.
-    pub fn convert(&self, id: Id, how: ConvertLead) -> Pending<Converted> {
+    pub fn convert(&self, id: Id<Lead>, how: ConvertLead) -> Pending<Converted> {
         let lead = Ref::new(Kind::Lead, id);
         let mut hints: Vec<Lookup> = vec![lead.into()];
-        for (kind, target) in [(Kind::Contact, how.contact), (Kind::Company, how.company)] {
-            if let Target::Existing(id) = target {
-                hints.push(Ref::new(kind, id).into());
-            }
-        }
+        hints.extend(how.contact.existing().map(Lookup::from));
+        hints.extend(how.company.existing().map(Lookup::from));
         let asked = draft::fingerprint(&(id, how.clone()));
         let shared = self.engine.setting::<SharedHosts>();
         Pending::new(self.engine, self.actor, "convert", asked, hints, move |draft: &mut Draft<'_>, step: Step| {
@@ -125,7 +137,7 @@ impl Collection<'_, Lead> {
 
     /// Undoes a conversion: the lead returns to its previous stage, and the records that the conversion created are
     /// archived, provided that nobody changed them since.
-    pub fn unconvert(&self, id: Id) -> Pending<Record<Lead>> {
+    pub fn unconvert(&self, id: Id<Lead>) -> Pending<Record<Lead>> {
         let lead = Ref::new(Kind::Lead, id);
         let hints = vec![lead.into(), Lookup::History(lead)];
         Pending::new(
@@ -153,7 +165,7 @@ impl Collection<'_, Lead> {
 
 fn convert(
     draft: &mut Draft<'_>,
-    id: Id,
+    id: Id<Lead>,
     how: &ConvertLead,
     shared: &SharedHosts,
     step: Step,
@@ -192,13 +204,13 @@ fn convert(
     };
     faults.into_result()?;
     let definitions = draft.cx.definitions;
-    let pipeline = image.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id));
+    let pipeline = image.at(DealFields::pipeline_id).as_id().and_then(|id| definitions.pipeline(id.typed()));
     let won = pipeline
         .and_then(|pipeline| pipeline.first_of(StageKind::Won))
         .ok_or_else(|| Error::invalid("stage_id", FaultCode::NoWonStage, "the lead's pipeline has no won stage"))?;
     let at = step.occurred_at.unwrap_or(draft.cx.now);
     let id_or_null = |made: Option<Ref>| made.map_or(Value::Null, |made| Value::Id(made.id));
-    let asked = [(LeadFields::stage_id as usize, Value::Id(won.id))];
+    let asked = [(LeadFields::stage_id as usize, Value::from(won.id))];
     let own = [
         (LeadFields::converted_at as usize, Value::Time(at)),
         (LeadFields::converted_contact_ids as usize, Value::list(ends.1.iter().map(|contact| Value::Id(contact.id)))),
@@ -335,7 +347,7 @@ fn company_of(
     let Brought { lead, looked, .. } = brought;
     let found = match how.company {
         Target::Skip => return Ok(None),
-        Target::Existing(id) => Some((Ref::new(Kind::Company, id), Matched::Named)),
+        Target::Existing(id) => Some((id.into(), Matched::Named)),
         Target::New => None,
         Target::Auto => {
             let mut found = None;
@@ -388,7 +400,7 @@ fn contact_of(
     let Brought { lead, looked, .. } = brought;
     let found = match (how.contact, &looked.contact) {
         (Target::Skip, _) => return Ok(None),
-        (Target::Existing(id), _) => Some((Ref::new(Kind::Contact, id), Matched::Named)),
+        (Target::Existing(id), _) => Some((id.into(), Matched::Named)),
         (Target::Auto, Some(claim)) => seen(draft, claim)?.map(|image| (image.reference(), Matched::Email)),
         (Target::Auto, None) | (Target::New, _) => None,
     };
@@ -404,7 +416,7 @@ fn contact_of(
         emails: email.map(ContactEmail::from).into_iter().collect(),
         phones: lead.phone.as_deref().map(ContactPhone::from).into_iter().chain(mobile).collect(),
         addresses: lead.address.clone().into_iter().collect(),
-        company_id: company.map(|company| company.id),
+        company_id: company.map(|company| company.id.typed()),
         job_title: lead.job_title.clone(),
         source: lead.source.clone(),
         description: lead.description.clone(),
@@ -543,8 +555,8 @@ fn open_deal(
     let lead = brought.lead;
     let more: Patch<Deal> = NewDeal {
         title: lead.company_name.clone().unwrap_or_else(|| lead.name.clone()),
-        company_id: company.map(|company| company.id),
-        primary_contact_id: contact.map(|contact| contact.id),
+        company_id: company.map(|company| company.id.typed()),
+        primary_contact_id: contact.map(|contact| contact.id.typed()),
         owner_id: lead.owner_id,
         team_id: lead.team_id,
         source: lead.source.clone(),

@@ -1,9 +1,18 @@
 //! Leads: potential customers.
 
-use crate::model::{
-    records::pipeline::StageKind,
-    schema::record,
-    value::{Address, Choice, Id, Kind, Money, Time, choices},
+use crate::{
+    companies::Company,
+    contacts::Contact,
+    deals::Deal,
+    model::{
+        records::{
+            pipeline::{Pipeline, Stage, StageKind},
+            team::Team,
+            user::User,
+        },
+        schema::record,
+        value::{Address, Choice, Id, Kind, Money, Time, choices},
+    },
 };
 
 choices! {
@@ -60,9 +69,9 @@ record! {
             /// Details of the source, such as the campaign.
             source_detail: Option<String> = Text(MAX_TEXT), [];
             /// Pipeline; default: the default lead pipeline.
-            pipeline_id: Option<Id> = FieldType::Id(Kind::Pipeline), [reportable];
+            pipeline_id: Option<Id<Pipeline>> = FieldType::Id(Kind::Pipeline), [reportable];
             /// Current stage; default: the first stage of the pipeline.
-            stage_id: Option<Id> = StageId, [reportable] follows [pipeline_id];
+            stage_id: Option<Id<Stage>> = StageId, [reportable] follows [pipeline_id];
             /// Reason for disqualification.
             unqualified_reason: Option<String> = Text(MAX_TEXT), [reportable] follows [stage_id];
             /// Description.
@@ -72,9 +81,9 @@ record! {
             /// Opted out of calls.
             do_not_call: bool = Bool, [restricts];
             /// Owner; `None` for the unassigned queue.
-            owner_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            owner_id: Option<Id<User>> = FieldType::Id(Kind::User), [reportable];
             /// Team; default: the owner's first team.
-            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            team_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [reportable];
             /// Tags.
             tags: Vec<String> = Texts(50, 64), [];
         }
@@ -82,15 +91,15 @@ record! {
             /// Time of the conversion.
             converted_at: Option<Time> = FieldType::Time, [] follows [stage_id];
             /// Contacts created or matched by the conversion.
-            converted_contact_ids: Vec<Id> = Ids(Kind::Contact, 20), [] follows [stage_id];
+            converted_contact_ids: Vec<Id<Contact>> = Ids(Kind::Contact, 20), [] follows [stage_id];
             /// Company created or matched by the conversion.
-            converted_company_id: Option<Id> = FieldType::Id(Kind::Company), [] follows [stage_id];
+            converted_company_id: Option<Id<Company>> = FieldType::Id(Kind::Company), [] follows [stage_id];
             /// How the contact was matched.
             converted_contact_by: Option<Matched> = FieldType::Choice(Matched::NAMES), [] follows [stage_id];
             /// How the company was matched.
             converted_company_by: Option<Matched> = FieldType::Choice(Matched::NAMES), [] follows [stage_id];
             /// Deal opened by the conversion.
-            converted_deal_id: Option<Id> = FieldType::Id(Kind::Deal), [] follows [stage_id];
+            converted_deal_id: Option<Id<Deal>> = FieldType::Id(Kind::Deal), [] follows [stage_id];
         }
         machine {
             /// Score in thousandths of a point.

@@ -8,7 +8,7 @@ use crate::{
         stages::place,
     },
     model::{
-        records::pipeline::PipelineKind,
+        records::{pipeline::PipelineKind, user::User},
         schema::Record,
         value::{FaultCode, Id, Time},
     },
@@ -44,7 +44,7 @@ impl Rules for Lead {
         }
     }
 
-    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id>) {
+    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id<User>>) {
         if changed("stage_id") {
             self.stage_entered_at = Some(occurred_at);
         }

@@ -17,7 +17,7 @@ impl Staged for Lead {
 
 impl Collection<'_, Lead> {
     /// Moves a lead to its pipeline's lost stage, with the reason.
-    pub fn disqualify(&self, id: Id, reason: &str) -> Pending<Record<Lead>> {
+    pub fn disqualify(&self, id: Id<Lead>, reason: &str) -> Pending<Record<Lead>> {
         self.move_with(id, StageKind::Lost, &Patch::new().unqualified_reason(reason))
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use crate::model::{
     access::{Permission, Scope},
     schema::Versions,
-    store::StoreError,
-    value::{Fault, FaultCode, Id, Kind, Ref, Value},
+    store::{CommitId, StoreError},
+    value::{Fault, FaultCode, Kind, Ref, Value},
 };
 
 /// A fault of one field.
@@ -251,7 +251,7 @@ pub enum Error {
     #[error("the outcome of commit {commit} is unknown")]
     OutcomeUnknown {
         /// The id of the commit.
-        commit: Id,
+        commit: CommitId,
     },
     /// The record was written by a process whose clock is ahead of this one's by more than the allowed skew
     /// ([`crate::Builder::max_clock_skew`]). Nothing was stored. Correct the clocks, or wait until that time.
@@ -296,7 +296,7 @@ impl From<StoreError> for Error {
             StoreError::BadQuery(reason) => Error::invalid("cursor", FaultCode::BadCursor, reason),
             StoreError::Dangling => Error::invalid("", FaultCode::Dangling, "a referenced record does not exist"),
             StoreError::Unavailable(_) => Error::Unavailable(error),
-            StoreError::OutcomeUnknown(_) => Error::OutcomeUnknown { commit: Id::NIL },
+            StoreError::OutcomeUnknown(_) => Error::OutcomeUnknown { commit: CommitId::NIL },
             StoreError::Corrupt(_) => Error::Damaged(error),
         }
     }

@@ -1,6 +1,7 @@
 //! Notes: texts about records.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Id, Kind, Ref},
 };
@@ -25,7 +26,7 @@ record! {
         }
         read_only {
             /// Author.
-            author_id: Option<Id> = FieldType::Id(Kind::User), [];
+            author_id: Option<Id<User>> = FieldType::Id(Kind::User), [];
         }
         machine {}
         derived {}

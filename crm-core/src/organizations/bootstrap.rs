@@ -75,7 +75,7 @@ impl<'a> Bootstrap<'a> {
         );
         // The result is part of the commit: no read follows that could fail.
         pending.await?;
-        Ok(Actor::signed_in(tenant, user))
+        Ok(Actor::signed_in(tenant, user.typed()))
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Column<T> {
 /// and its count, all concurrently.
 pub(super) async fn board<K: Staged, T: Projection>(
     collection: &Collection<'_, K>,
-    pipeline: Id,
+    pipeline: Id<Pipeline>,
     query: &ListQuery,
 ) -> Result<Vec<Column<T>>, Error> {
     if query.cursor.is_some() {
@@ -78,7 +78,7 @@ impl<K: Staged> Collection<'_, K> {
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such pipeline of this kind, and as [`Collection::list`].
-    pub async fn board(&self, pipeline: Id, query: &ListQuery) -> Result<Vec<Column<Record<K>>>, Error> {
+    pub async fn board(&self, pipeline: Id<Pipeline>, query: &ListQuery) -> Result<Vec<Column<Record<K>>>, Error> {
         board(self, pipeline, query).await
     }
 }
@@ -91,7 +91,7 @@ impl Collection<'_, Pipeline> {
     /// # Errors
     /// [`Error::NotFound`] if there is no such pipeline (or its kind is unknown to this program), and as
     /// [`Collection::list`].
-    pub async fn view_board(&self, id: Id, query: &ListQuery) -> Result<Vec<Column<View>>, Error> {
+    pub async fn view_board(&self, id: Id<Pipeline>, query: &ListQuery) -> Result<Vec<Column<View>>, Error> {
         let kind = self.get(id).await?.kind.record_kind().ok_or(Error::NotFound(Kind::Pipeline))?;
         if kind == Kind::Lead {
             board(&Collection::<Lead>::new(self.engine, self.actor), id, query).await

@@ -11,7 +11,7 @@ use crate::{
     },
     model::{
         error::Error,
-        records::pipeline::StageKind,
+        records::pipeline::{Pipeline, Stage, StageKind},
         schema::{Patch, Record, RecordKind},
         value::{FaultCode, Id, Ref, Value},
     },
@@ -21,15 +21,15 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum StageRef {
     /// By id. A stage of another pipeline also moves the record to that pipeline.
-    Id(Id),
+    Id(Id<Stage>),
     /// By key.
     Key(String),
     /// The first stage of this kind.
     First(StageKind),
 }
 
-impl From<Id> for StageRef {
-    fn from(id: Id) -> Self {
+impl From<Id<Stage>> for StageRef {
+    fn from(id: Id<Stage>) -> Self {
         StageRef::Id(id)
     }
 }
@@ -54,7 +54,11 @@ impl From<StageKind> for StageRef {
 
 impl StageRef {
     /// Returns the pipeline and the stage, for a record of a pipeline.
-    pub(crate) fn resolve(&self, definitions: &Definitions, pipeline: Option<Id>) -> Result<(Id, Id), Error> {
+    pub(crate) fn resolve(
+        &self,
+        definitions: &Definitions,
+        pipeline: Option<Id<Pipeline>>,
+    ) -> Result<(Id<Pipeline>, Id<Stage>), Error> {
         let own = pipeline.and_then(|id| definitions.pipeline(id));
         let found = match self {
             StageRef::Id(id) => definitions.stage(*id).map(|(pipeline, stage)| (pipeline.id, stage.id)),
@@ -78,12 +82,12 @@ pub trait Staged: RecordKind {
 
 impl<K: Staged> Collection<'_, K> {
     /// Moves a record to a stage, by key (of its own pipeline) or id. Every gate of the stage applies.
-    pub fn move_to(&self, id: Id, stage: impl Into<StageRef>) -> Pending<Record<K>> {
+    pub fn move_to(&self, id: Id<K>, stage: impl Into<StageRef>) -> Pending<Record<K>> {
         self.move_with(id, stage, &Patch::new())
     }
 
     /// Moves a record to a stage together with other changes, such as fields that the stage requires.
-    pub fn move_with(&self, id: Id, stage: impl Into<StageRef>, patch: &Patch<K>) -> Pending<Record<K>> {
+    pub fn move_with(&self, id: Id<K>, stage: impl Into<StageRef>, patch: &Patch<K>) -> Pending<Record<K>> {
         let record = Ref::new(K::KIND, id);
         let stage = stage.into();
         let sets: Arc<[(usize, Value)]> = patch.sets().into();
@@ -109,11 +113,12 @@ pub(super) fn move_in(
     step: Step,
 ) -> Result<(), Stop> {
     let image = draft.read(record)?;
-    let (pipeline, stage) = stage.resolve(draft.cx.definitions, image.at(DealFields::pipeline_id).as_id())?;
+    let (pipeline, stage) =
+        stage.resolve(draft.cx.definitions, image.at(DealFields::pipeline_id).as_id().map(Id::typed))?;
     let at = |name: &str| image.decl.position(name).ok_or(Stop::not_found(record.kind));
-    sets.push((at("stage_id")?, Value::Id(stage)));
-    if image.at(DealFields::pipeline_id).as_id() != Some(pipeline) {
-        sets.push((at("pipeline_id")?, Value::Id(pipeline)));
+    sets.push((at("stage_id")?, Value::from(stage)));
+    if image.at(DealFields::pipeline_id).as_id() != Some(pipeline.erase()) {
+        sets.push((at("pipeline_id")?, Value::from(pipeline)));
     }
     draft.update(record, Input::user(&sets), step)
 }

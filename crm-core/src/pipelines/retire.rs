@@ -19,7 +19,7 @@ use crate::{
         filter::Filter,
         records::{
             job::{Job, Moved, read, written},
-            pipeline::{Pipeline, PipelineFields},
+            pipeline::{Pipeline, PipelineFields, Stage},
         },
         schema::Record,
         value::{FaultCode, FieldValue, Id, Kind, Ref},
@@ -33,7 +33,7 @@ const NAME: &str = "retire_stage";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    pipeline_id: Id,
+    pipeline_id: Id<Pipeline>,
     stage: String,
     target: String,
 }
@@ -44,13 +44,13 @@ struct Asked {
 struct Args {
     /// The pipeline of the stage to retire.
     #[serde(rename = "pipeline_id")]
-    pipeline: Id,
+    pipeline: Id<Pipeline>,
     /// The stage to retire.
     #[serde(rename = "stage_id")]
-    from: Id,
+    from: Id<Stage>,
     /// The stage to move to.
     #[serde(rename = "to_stage_id")]
-    to: Id,
+    to: Id<Stage>,
 }
 
 impl Args {
@@ -70,7 +70,7 @@ impl Collection<'_, Job> {
     /// [`Collection::start`].
     pub async fn retire_stage(
         &self,
-        pipeline: Id,
+        pipeline: Id<Pipeline>,
         stage: &str,
         target: &str,
         key: Option<&str>,
@@ -88,7 +88,7 @@ impl Collection<'_, Pipeline> {
     /// # Errors
     /// [`Error::Invalid`] for an unknown stage, or a target that is retired or the stage itself, and if the job fails;
     /// as [`Collection::resume`].
-    pub async fn retire_stage(&self, id: Id, key: &str, target: &str) -> Result<Moved, Error> {
+    pub async fn retire_stage(&self, id: Id<Pipeline>, key: &str, target: &str) -> Result<Moved, Error> {
         let jobs = Collection::<Job>::new(self.engine, self.actor);
         jobs.complete(jobs.retire_stage(id, key, target, None).await?).await
     }
@@ -136,7 +136,7 @@ impl JobHandler for Retire {
 }
 
 /// Retires a stage. Returns its id and that of the target stage.
-fn close_stage(draft: &mut Draft<'_>, asked: &Asked) -> Result<(Id, Id), Stop> {
+fn close_stage(draft: &mut Draft<'_>, asked: &Asked) -> Result<(Id<Stage>, Id<Stage>), Stop> {
     let Asked { pipeline_id, stage: from, target: to } = asked;
     let mut pipeline = draft.record::<Pipeline>(*pipeline_id)?.body().clone();
     let target = pipeline.stage_by_key(to).filter(|target| !target.retired && from != to).map(|target| target.id);

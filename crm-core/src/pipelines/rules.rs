@@ -43,7 +43,7 @@ impl Rules for Pipeline {
         for (at, stage) in after.stages.iter_mut().enumerate() {
             let field = |name: &str| format!("stages[{at}].{name}");
             if stage.id.is_nil() {
-                stage.id = (cx.new_id)();
+                stage.id = (cx.new_id)().typed();
             } else if before.is_none_or(|before| before.stage(stage.id).is_none())
                 && cx.definitions.stage(stage.id).is_some()
             {
@@ -188,7 +188,7 @@ fn keep_default(draft: &mut Draft<'_>, before: Option<&Image>, after: &Image, st
         .definitions
         .pipelines(all)
         .iter()
-        .filter(|pipeline| pipeline.is_default && pipeline.id != after.id)
+        .filter(|pipeline| pipeline.is_default && pipeline.id.erase() != after.id)
         .map(|pipeline| Ref::new(Kind::Pipeline, pipeline.id))
         .collect();
     let at = PipelineFields::is_default as usize;

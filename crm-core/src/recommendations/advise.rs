@@ -90,7 +90,7 @@ impl Situation<'_> {
                 0 => "a task is overdue".to_owned(),
                 days => format!("a task is overdue by {}", counted(days)),
             };
-            because(NextStep::DoTask, reason, vec![Fact::Task { id: task.id, due_at }])
+            because(NextStep::DoTask, reason, vec![Fact::Task { id: task.id.typed(), due_at }])
         });
         let past = self.planned.iter().filter(|planned| is_before(planned, InteractionFields::scheduled_at, self.now));
         let past = past.take(MOST_OF_A_KIND).map(|planned| {
@@ -237,7 +237,7 @@ impl Situation<'_> {
 
     fn current_stage(&self) -> Option<&Stage> {
         let id = self.record.at(DealFields::stage_id).as_id()?;
-        self.definitions.stage(id).map(|(_, stage)| stage)
+        self.definitions.stage(id.typed()).map(|(_, stage)| stage)
     }
 
     /// Returns the next stage of the pipeline, if it can be entered from this one.
@@ -255,7 +255,7 @@ impl Situation<'_> {
     fn missing_for<'b>(&self, stage: &'b Stage) -> Vec<&'b str> {
         let mut there = self.record.clone();
         if let Some(at) = there.decl.position("stage_id") {
-            there.values[at] = Value::Id(stage.id);
+            there.values[at] = Value::from(stage.id);
         }
         let mut faults = Faults::new();
         gates::check(Some(self.record), &there, Transition::Ordinary, self.definitions, self.now, &mut faults);
@@ -267,7 +267,7 @@ impl Situation<'_> {
 }
 
 fn interaction(image: &Image, at: Time) -> Fact {
-    Fact::Interaction { id: image.id, at }
+    Fact::Interaction { id: image.id.typed(), at }
 }
 
 /// Returns `1 day`, `5 days`.

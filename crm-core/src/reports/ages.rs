@@ -4,7 +4,10 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::spread::Spread;
-use crate::model::value::{Date, Id, Time};
+use crate::model::{
+    records::pipeline::Stage,
+    value::{Date, Id, Time},
+};
 
 /// The time that deals have been in a stage. See [`Reports::ages`](super::Reports::ages).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,11 +30,11 @@ pub struct OlderThan {
 }
 
 /// A deal's entry into a stage.
-pub(super) type Entry = (Time, Id);
+pub(super) type Entry = (Time, Id<Stage>);
 
 /// Returns the number of days that a deal has been in a stage at the end of a day; `None` if it is not in the stage
 /// then. The entries are in chronological order.
-pub(super) fn age(entries: &[Entry], stage: Id, on: Date, zone: Tz) -> Option<i64> {
+pub(super) fn age(entries: &[Entry], stage: Id<Stage>, on: Date, zone: Tz) -> Option<i64> {
     let (entered, last) = entries.iter().rev().find(|(at, _)| at.date_in(zone) <= on)?;
     (*last == stage).then(|| i64::from(on.since(entered.date_in(zone))))
 }
@@ -47,8 +50,8 @@ pub(super) fn report(ages: Vec<i64>, on: Date, older_than: &[i64]) -> AgeReport 
 mod tests {
     use super::*;
 
-    fn id(number: u8) -> Id {
-        Id::from_parts(1, [number; 10])
+    fn id(number: u8) -> Id<Stage> {
+        Id::from_parts(1, [number; 10]).typed()
     }
 
     #[test]

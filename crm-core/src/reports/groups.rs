@@ -16,7 +16,12 @@ use crate::{
     model::{
         error::{Error, Faults},
         filter::Path,
-        records::{pipeline::Pipeline, property::Property, team::TeamFields, user::UserFields},
+        records::{
+            pipeline::{Pipeline, Stage},
+            property::Property,
+            team::TeamFields,
+            user::UserFields,
+        },
         schema::{FieldType, Image, KindDecl, Record},
         value::{Calendar, Date, Fault, FaultCode, Id, Kind, Value},
     },
@@ -41,8 +46,8 @@ pub(super) enum Dimension {
     CompanyField(Path),
     CloseMonth,
     CloseQuarter,
-    EnteredMonth(Id),
-    EnteredQuarter(Id),
+    EnteredMonth(Id<Stage>),
+    EnteredQuarter(Id<Stage>),
 }
 
 /// The data that a report requires for its groupings.
@@ -53,7 +58,7 @@ pub(super) struct Plan {
     /// The deal's own fields that are grouped by.
     pub(super) fields: Vec<Path>,
     /// The stages whose first entries are required.
-    pub(super) entries: BTreeSet<Id>,
+    pub(super) entries: BTreeSet<Id<Stage>>,
     pub(super) managers: bool,
     pub(super) owners: bool,
     pub(super) companies: bool,
@@ -145,14 +150,14 @@ fn dimension(
     })
 }
 
-fn entered(pipeline: &Pipeline, key: &str, plan: &mut Plan) -> Result<Id, (String, Fault)> {
+fn entered(pipeline: &Pipeline, key: &str, plan: &mut Plan) -> Result<Id<Stage>, (String, Fault)> {
     let stage = stage(pipeline, key).map_err(|fault| ("group_by".to_owned(), fault))?;
     plan.entries.insert(stage);
     Ok(stage)
 }
 
 /// Returns the stage with a key.
-pub(super) fn stage(pipeline: &Pipeline, key: &str) -> Result<Id, Fault> {
+pub(super) fn stage(pipeline: &Pipeline, key: &str) -> Result<Id<Stage>, Fault> {
     pipeline.stage_by_key(key).map(|stage| stage.id).ok_or_else(|| {
         let keys: Vec<&str> = pipeline.stages.iter().map(|stage| stage.key.as_str()).collect();
         Fault::new(FaultCode::UnknownStage, format!("must be a stage of `{}`: {}", pipeline.name, keys.join(", ")))
@@ -192,7 +197,7 @@ pub(super) struct Keys<'a> {
     /// The deals' companies, as the actor sees them in reports.
     pub(super) companies: HashMap<Id, Arc<Image>>,
     /// The time of each deal's first entry into each stage.
-    pub(super) entries: HashMap<(Id, Id), crate::model::value::Time>,
+    pub(super) entries: HashMap<(Id, Id<Stage>), crate::model::value::Time>,
 }
 
 impl Keys<'_> {
@@ -202,7 +207,7 @@ impl Keys<'_> {
     }
 
     /// Returns the day of a deal's first entry into a stage.
-    pub(super) fn entered(&self, deal: Id, stage: Id) -> Option<Date> {
+    pub(super) fn entered(&self, deal: Id, stage: Id<Stage>) -> Option<Date> {
         self.entries.get(&(deal, stage)).map(|at| self.calendar.day(*at))
     }
 
@@ -215,9 +220,11 @@ impl Keys<'_> {
                 id(row.owner.and_then(|owner| self.users.get(&owner)?.at(UserFields::manager_id).as_id()))
             }
             Dimension::Team => id(row.team),
-            Dimension::ParentTeam => id(row.team.and_then(|team| self.definitions.team(team)?.parent_id)),
+            Dimension::ParentTeam => {
+                id(row.team.and_then(|team| self.definitions.team(team.typed())?.parent_id).map(Id::erase))
+            }
             Dimension::Company => id(row.company),
-            Dimension::Stage => id(row.stage),
+            Dimension::Stage => id(row.stage.map(Id::erase)),
             Dimension::Field(at) => row.fields.get(*at).map_or(Key::Missing, key_of),
             Dimension::CompanyField(path) => {
                 let company = row.company.and_then(|company| self.companies.get(&company));
@@ -244,8 +251,8 @@ impl Keys<'_> {
         match dimension {
             Dimension::Owner | Dimension::Manager => called(&self.users),
             Dimension::Company => called(&self.companies),
-            Dimension::Team | Dimension::ParentTeam => self.definitions.team(id).map(|team| team.name.clone()),
-            Dimension::Stage => self.definitions.stage(id).map(|(_, stage)| stage.name.clone()),
+            Dimension::Team | Dimension::ParentTeam => self.definitions.team(id.typed()).map(|team| team.name.clone()),
+            Dimension::Stage => self.definitions.stage(id.typed()).map(|(_, stage)| stage.name.clone()),
             _ => None,
         }
     }

@@ -61,7 +61,7 @@ use crate::{
         error::Error,
         filter::{Filter, Path},
         records::{
-            pipeline::{Pipeline, PipelineKind, StageKind},
+            pipeline::{Pipeline, PipelineKind, Stage, StageKind},
             user::UserFields,
         },
         schema::{FieldType, Record},
@@ -182,7 +182,7 @@ impl<'a> Reports<'a> {
         let mut rates = reader.rates(&currencies(rows.iter())).await?;
         let (day, base) = (now.date_in(definitions.zone()), definitions.base_currency());
         let mut total = OpenTally::default();
-        let mut stages: HashMap<Id, OpenTally> = HashMap::new();
+        let mut stages: HashMap<Id<Stage>, OpenTally> = HashMap::new();
         let mut tables: Vec<Tallies<OpenTally>> = plan.tables.iter().map(|_| Tallies::new()).collect();
         for row in &rows {
             let fact = OpenFact { value: valued(row.value, day, &mut rates), probability: row.probability };
@@ -243,7 +243,7 @@ impl<'a> Reports<'a> {
 }
 
 /// Returns the pipeline, after verifying the permission and the fields that every report requires.
-fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
+fn pipeline_of<'a>(access: &Access<'a>, id: Id<Pipeline>) -> Result<&'a Record<Pipeline>, Error> {
     demand(access, Kind::Deal)?;
     access
         .definitions()
@@ -261,7 +261,7 @@ fn demand(access: &Access<'_>, kind: Kind) -> Result<(), Error> {
     Ok(())
 }
 
-fn stage_of(pipeline: &Pipeline, key: &str, named: &str) -> Result<Id, Error> {
+fn stage_of(pipeline: &Pipeline, key: &str, named: &str) -> Result<Id<Stage>, Error> {
     groups::stage(pipeline, key).map_err(|fault| Error::invalid(named, fault.code, fault.message))
 }
 
@@ -287,11 +287,11 @@ fn valued(value: Option<Money>, day: Date, rates: &mut RateTable) -> Option<Valu
 async fn reader_keys<'d>(
     reader: &Reader<'_>,
     definitions: &'d Definitions,
-    pipeline: Id,
+    pipeline: Id<Pipeline>,
     plan: &Plan,
     rows: &[Row],
 ) -> Result<Keys<'d>, Error> {
-    let entries: HashMap<(Id, Id), Time> = reader.first_entries(pipeline, &plan.entries).await?;
+    let entries: HashMap<(Id, Id<Stage>), Time> = reader.first_entries(pipeline, &plan.entries).await?;
     let mut users = HashMap::new();
     if plan.owners {
         users = reader.records(Kind::User, rows.iter().filter_map(|row| row.owner)).await?;
@@ -332,7 +332,7 @@ fn finish<T: Default, F>(
 
 fn open_stages(
     pipeline: &Pipeline,
-    mut tallies: HashMap<Id, OpenTally>,
+    mut tallies: HashMap<Id<Stage>, OpenTally>,
     base: Currency,
 ) -> Result<Vec<OpenStage>, Error> {
     let mut stages: Vec<_> = pipeline.stages.iter().filter(|stage| stage.kind == StageKind::Open).collect();

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::model::{
     error::Error,
+    records::pipeline::Stage,
     value::{Currency, Date, Decimal, Id, Money},
 };
 
@@ -34,7 +35,7 @@ pub struct PipelineReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OpenStage {
     /// The id of the stage.
-    pub id: Id,
+    pub id: Id<Stage>,
     /// The key of the stage.
     pub key: String,
     /// The name of the stage.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     error::Error,
     filter::{Filter, Op},
+    records::{pipeline::Pipeline, user::User},
     value::{Date, FaultCode, Id},
 };
 
@@ -50,7 +51,7 @@ pub(super) struct Narrow {
     filter: Option<Filter>,
     from: Option<Date>,
     until: Option<Date>,
-    owners: Option<Vec<Id>>,
+    owners: Option<Vec<Id<User>>>,
 }
 
 impl Narrow {
@@ -107,7 +108,7 @@ macro_rules! narrows {
             /// Restricts the report to deals of these owners, at most 100. An empty list selects deals without an
             /// owner.
             #[must_use]
-            pub fn owners(mut self, owners: impl Into<Option<Vec<Id>>>) -> Self {
+            pub fn owners(mut self, owners: impl Into<Option<Vec<Id<User>>>>) -> Self {
                 self.narrow.owners = owners.into();
                 self
             }
@@ -132,7 +133,7 @@ narrows!(PipelineQuery);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct SalesQuery {
-    pub(super) pipeline: Id,
+    pub(super) pipeline: Id<Pipeline>,
     pub(super) narrow: Narrow,
     pub(super) cycle_from: Option<String>,
     pub(super) tables: Vec<Vec<GroupBy>>,
@@ -140,7 +141,7 @@ pub struct SalesQuery {
 
 impl SalesQuery {
     /// All deals of a pipeline that the actor may see in reports, as one group.
-    pub const fn of(pipeline: Id) -> Self {
+    pub const fn of(pipeline: Id<Pipeline>) -> Self {
         Self { pipeline, narrow: Narrow::NOT, cycle_from: None, tables: Vec::new() }
     }
 
@@ -163,7 +164,7 @@ impl SalesQuery {
 /// The query of the pipeline report: see [`Reports::pipeline`](super::Reports::pipeline).
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineQuery {
-    pub(super) pipeline: Id,
+    pub(super) pipeline: Id<Pipeline>,
     pub(super) narrow: Narrow,
     pub(super) value: String,
     pub(super) tables: Vec<Vec<GroupBy>>,
@@ -171,7 +172,7 @@ pub struct PipelineQuery {
 
 impl PipelineQuery {
     /// All open deals of a pipeline that the actor may see in reports.
-    pub fn of(pipeline: Id) -> Self {
+    pub fn of(pipeline: Id<Pipeline>) -> Self {
         Self { pipeline, narrow: Narrow::NOT, value: "value".to_owned(), tables: Vec::new() }
     }
 
@@ -194,7 +195,7 @@ impl PipelineQuery {
 /// The query of the age report: see [`Reports::ages`](super::Reports::ages).
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgesQuery {
-    pub(super) pipeline: Id,
+    pub(super) pipeline: Id<Pipeline>,
     pub(super) stage: String,
     pub(super) filter: Option<Filter>,
     pub(super) on: Option<Date>,
@@ -203,7 +204,7 @@ pub struct AgesQuery {
 
 impl AgesQuery {
     /// The deals of a pipeline that are in the stage with this key.
-    pub fn of(pipeline: Id, stage: impl Into<String>) -> Self {
+    pub fn of(pipeline: Id<Pipeline>, stage: impl Into<String>) -> Self {
         Self { pipeline, stage: stage.into(), filter: None, on: None, older_than: Vec::new() }
     }
 

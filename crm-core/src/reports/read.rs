@@ -21,7 +21,7 @@ use crate::{
         error::Error,
         filter::{Filter, Path},
         records::{
-            pipeline::StageKind,
+            pipeline::{Pipeline, Stage, StageKind},
             rate::{Rate, RateFields},
         },
         schema::{Image, RecordKind, common},
@@ -40,7 +40,7 @@ const BATCH: usize = 1000;
 pub(super) struct Row {
     pub(super) id: Id,
     pub(super) kind: StageKind,
-    pub(super) stage: Option<Id>,
+    pub(super) stage: Option<Id<Stage>>,
     pub(super) created_at: Option<Time>,
     pub(super) closed_on: Option<Date>,
     pub(super) close_date: Option<Date>,
@@ -81,7 +81,7 @@ impl Row {
         Self {
             id: image.id,
             kind,
-            stage: at(F::stage_id).as_id(),
+            stage: at(F::stage_id).as_id().map(Id::typed),
             created_at: image.values[common::CREATED_AT].as_time(),
             closed_on: date(F::actual_close_date),
             close_date: date(F::close_date),
@@ -107,7 +107,7 @@ impl Reader<'_> {
     /// their creation. One read for each 1,000 deals examined.
     pub(super) async fn deals(
         &self,
-        pipeline: Id,
+        pipeline: Id<Pipeline>,
         filter: Option<&Filter>,
         value: Option<&Path>,
         fields: &[Path],
@@ -151,7 +151,7 @@ impl Reader<'_> {
     /// 1,000 moves.
     pub(super) async fn moves(
         &self,
-        pipeline: Id,
+        pipeline: Id<Pipeline>,
         until: Time,
         mut each: impl FnMut(&Change) + Send,
     ) -> Result<(), Error> {
@@ -174,11 +174,15 @@ impl Reader<'_> {
 
     /// Visits every entry of a pipeline's deals into a stage, in the order in which they occurred, at the cost of
     /// [`Reader::moves`].
-    pub(super) async fn entries(&self, pipeline: Id, mut each: impl FnMut(Id, Entry) + Send) -> Result<(), Error> {
+    pub(super) async fn entries(
+        &self,
+        pipeline: Id<Pipeline>,
+        mut each: impl FnMut(Id, Entry) + Send,
+    ) -> Result<(), Error> {
         self.moves(pipeline, Time::MAX, |change| {
             let moved = change.field("stage_id").and_then(|field| field.new.as_id());
             if let (Kind::Deal, Some(stage)) = (change.record.kind, moved) {
-                each(change.record.id, (change.occurred_at, stage));
+                each(change.record.id, (change.occurred_at, stage.typed()));
             }
         })
         .await
@@ -187,10 +191,10 @@ impl Reader<'_> {
     /// Returns the time of each deal's first entry into each of some stages. No read if no stage is requested.
     pub(super) async fn first_entries(
         &self,
-        pipeline: Id,
-        stages: &BTreeSet<Id>,
-    ) -> Result<HashMap<(Id, Id), Time>, Error> {
-        let mut entries: HashMap<(Id, Id), Time> = HashMap::new();
+        pipeline: Id<Pipeline>,
+        stages: &BTreeSet<Id<Stage>>,
+    ) -> Result<HashMap<(Id, Id<Stage>), Time>, Error> {
+        let mut entries: HashMap<(Id, Id<Stage>), Time> = HashMap::new();
         if !stages.is_empty() {
             self.entries(pipeline, |deal, (at, stage)| {
                 if stages.contains(&stage) {

@@ -13,7 +13,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::stage_intervals`]; returns no bars if the stage is hidden from the actor.
-    pub async fn stage_bars(&self, id: Id) -> Result<Vec<StageBar>, Error> {
+    pub async fn stage_bars(&self, id: Id<K>) -> Result<Vec<StageBar>, Error> {
         let intervals = self.stage_intervals(id).await?;
         let definitions = self.definitions().await?;
         let times = change::stage_times(&intervals, self.engine.clock.now());

@@ -15,7 +15,7 @@ use crate::{
             rate::NewRate,
             role::NewRole,
             team::NewTeam,
-            user::UserPatch,
+            user::{User, UserPatch},
         },
         value::{Decimal, Money, Value},
     },
@@ -34,7 +34,7 @@ fn dollars(amount: i64) -> Option<Money> {
 
 struct Sale<'a> {
     title: &'a str,
-    owner: Id,
+    owner: Id<User>,
     value: Option<Money>,
     created: &'a str,
     qualified: Option<&'a str>,
@@ -230,7 +230,7 @@ fn groups_cycles_and_cohorts_follow_the_log_and_the_organizations_calendar() {
         let ready = ready().await;
         // In this time zone it is already the second quarter when deal A is won; the fiscal year begins in April.
         let patch = OrganizationPatch::new().time_zone("Europe/Berlin").fiscal_year_start_month(4);
-        ready.crm.organizations(&ready.admin).update(ready.admin.tenant(), patch).await.unwrap();
+        ready.crm.organizations(&ready.admin).update(ready.admin.tenant().typed(), patch).await.unwrap();
         let deals = ready.crm.deals(&ready.admin);
         let a = deals.find("external_id", "A").await.unwrap();
         deals.update(a.id, DealPatch::new().actual_close_date("2025-04-01".parse::<Date>().unwrap())).await.unwrap();

@@ -28,7 +28,7 @@ impl Collection<'_, Role> {
     /// # Errors
     /// [`Error::NotFound`] if the actor may not read the role; [`Error::Forbidden`] if a field that shows its grants is
     /// hidden from the actor.
-    pub async fn grants(&self, id: Id) -> Result<Vec<Grant>, Error> {
+    pub async fn grants(&self, id: Id<Role>) -> Result<Vec<Grant>, Error> {
         let (_, outcome) = draft::read_record(self.engine, self.actor, Ref::new(Kind::Role, id)).await?;
         let access = outcome.access(self.actor);
         if ["grants", "withheld", "inherits"].iter().any(|field| access.is_hidden(Kind::Role, field)) {

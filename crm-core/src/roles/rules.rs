@@ -57,7 +57,7 @@ impl Rules for Role {
                     now: cx.occurred_at,
                     calendar: cx.definitions.calendar(),
                     // Compiled for a holder who is not known yet.
-                    me: Some(Id::NIL),
+                    me: Some(Id::default()),
                     default_country: cx.definitions.default_country(),
                 };
                 for (field, fault) in compiler.compile(condition).err().into_iter().flatten() {
@@ -87,8 +87,8 @@ impl Rules for Role {
             }
         }
         if let Some(before) = before {
-            let mut open: Vec<Id> = after.inherits.clone();
-            let mut seen: Vec<Id> = Vec::new();
+            let mut open: Vec<Id<Role>> = after.inherits.clone();
+            let mut seen: Vec<Id<Role>> = Vec::new();
             while let Some(id) = open.pop() {
                 if id == before.id {
                     cx.faults.push(
@@ -121,7 +121,7 @@ impl Rules for Role {
         let role = Self::decode(&after.values)?;
         let inherited = definitions.role_set(&role.inherits);
         let rules = role.field_rules.iter().chain(inherited.rules());
-        let unread = inherited.unread().chain(role.has_unread(after).then_some(after.id));
+        let unread = inherited.unread().chain(role.has_unread(after).then_some(after.id.typed()));
         let whole = RoleSet::new(definitions.granted_by(&role).chain(inherited.all()), rules).of(false, unread);
         demand_no_more(draft, &whole, &whole)?;
         if before.is_some() {

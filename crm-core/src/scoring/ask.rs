@@ -36,7 +36,7 @@ pub(super) const MAX_MOMENTS: usize = 1_000;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScoreQuery {
     /// The model; default: the active one.
-    pub model: Option<Id>,
+    pub model: Option<Id<ScoringModel>>,
     /// The version of the model; default: the newest.
     pub version: Option<u64>,
     /// The time of the score; default: now.
@@ -216,7 +216,7 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`] without `scoring_model.update`.
-    pub fn activate(&self, model: Id) -> Pending<Record<ScoringModel>> {
+    pub fn activate(&self, model: Id<ScoringModel>) -> Pending<Record<ScoringModel>> {
         let record = Ref::new(Kind::ScoringModel, model);
         let active = ScoringModelFields::is_active as usize;
         Pending::new(

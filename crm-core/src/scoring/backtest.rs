@@ -115,7 +115,7 @@ pub enum Next {
 
 impl Backtest {
     /// Creates a backtest of a model, before its first step.
-    pub(crate) fn begin(access: &Access<'_>, model: Id, now: Time) -> Result<Self, Error> {
+    pub(crate) fn begin(access: &Access<'_>, model: Id<ScoringModel>, now: Time) -> Result<Self, Error> {
         let definitions = access.definitions();
         access.demand(Permission::new(Kind::ScoringModel, Action::Create))?;
         let tried = definitions.get::<ScoringModel>(model).ok_or(Error::NotFound(Kind::ScoringModel))?;
@@ -152,7 +152,7 @@ impl Scoring<'_> {
     /// # Errors
     /// [`Error::Forbidden`] without `scoring_model.create`; [`Error::NotFound`] for an unknown model;
     /// [`Error::Invalid`] if either model reads a field that is hidden from the actor.
-    pub async fn begin_backtest(&self, model: Id) -> Result<Backtest, Error> {
+    pub async fn begin_backtest(&self, model: Id<ScoringModel>) -> Result<Backtest, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
         Backtest::begin(&Access::new(self.actor, &definitions, now), model, now)
@@ -166,7 +166,12 @@ impl Scoring<'_> {
     ///
     /// # Errors
     /// As [`Scoring::begin_backtest`], and errors of the store; the backtest then keeps its previous state.
-    pub async fn resume_backtest(&self, model: Id, mut trial: Backtest, until: Time) -> Result<Backtest, Error> {
+    pub async fn resume_backtest(
+        &self,
+        model: Id<ScoringModel>,
+        mut trial: Backtest,
+        until: Time,
+    ) -> Result<Backtest, Error> {
         loop {
             trial = match trial.next.clone() {
                 None => return Ok(trial),
@@ -183,12 +188,17 @@ impl Scoring<'_> {
     ///
     /// # Errors
     /// As [`Scoring::resume_backtest`].
-    pub async fn try_model(&self, model: Id) -> Result<Backtest, Error> {
+    pub async fn try_model(&self, model: Id<ScoringModel>) -> Result<Backtest, Error> {
         let trial = self.begin_backtest(model).await?;
         self.resume_backtest(model, trial, Time::MAX).await
     }
 
-    async fn try_records(&self, model: Id, mut trial: Backtest, after: Option<Position>) -> Result<Backtest, Error> {
+    async fn try_records(
+        &self,
+        model: Id<ScoringModel>,
+        mut trial: Backtest,
+        after: Option<Position>,
+    ) -> Result<Backtest, Error> {
         let definitions = self.definitions().await?;
         let now = self.engine.clock.now();
         let access = Access::new(self.actor, &definitions, now);
@@ -272,7 +282,7 @@ impl Scoring<'_> {
                 let page = self.engine.store.stage_moves(&query).await?;
                 for change in &page.changes {
                     let stage = change.field("stage_id").and_then(|field| field.new.as_id());
-                    let kind = stage.and_then(|id| definitions.stage(id)).map(|(_, stage)| stage.kind);
+                    let kind = stage.and_then(|id| definitions.stage(id.typed())).map(|(_, stage)| stage.kind);
                     match kind {
                         // A record created with its outcome had no score before it.
                         _ if change.is_creation() => {}
@@ -300,7 +310,7 @@ impl Scoring<'_> {
 
     async fn try_outcomes(
         &self,
-        model: Id,
+        model: Id<ScoringModel>,
         mut trial: Backtest,
         mut left: Vec<(Id, Time, bool)>,
     ) -> Result<Backtest, Error> {
@@ -348,7 +358,7 @@ impl Scoring<'_> {
 }
 
 /// The versions to rank: the one under test, and the newest ones of the active model.
-fn versions(model: Id, kind: Kind, definitions: &Definitions) -> Vec<Ranking> {
+fn versions(model: Id<ScoringModel>, kind: Kind, definitions: &Definitions) -> Vec<Ranking> {
     let named = |model: String| Ranking { model, ..Ranking::default() };
     let tried = definitions.get::<ScoringModel>(model).map(|tried| named(tried.version_name(tried.version)));
     let active = definitions.active_model(kind).into_iter();

@@ -91,7 +91,7 @@ impl<'a> Ready<'a> {
         definitions: &'a Authority,
         kind: Kind,
         now: Time,
-    ) -> Result<Option<Self>, (Id, Faults)> {
+    ) -> Result<Option<Self>, (Id<ScoringModel>, Faults)> {
         let Some(model) = definitions.active_model(kind) else { return Ok(None) };
         let Some(definition) = model.definition.as_ref() else { return Ok(None) };
         let compiled = compiled::compile(definition, kind, definitions, now).map_err(|faults| (model.id, faults))?;

@@ -10,7 +10,7 @@ use crate::{
     model::{
         error::Faults,
         filter::{Compiler, Filter, Path, Predicate, PropertyTypes},
-        records::pipeline::PipelineKind,
+        records::pipeline::{PipelineKind, Stage},
         schema::{FieldType, Section, common},
         value::{Fault, FaultCode, Id, Kind, Time},
     },
@@ -129,7 +129,7 @@ pub(super) struct CompiledBehavior {
 pub(super) enum CompiledEvent {
     Interaction(Predicate),
     /// Stages by id; any stage if empty.
-    Stage(Vec<Id>),
+    Stage(Vec<Id<Stage>>),
 }
 
 /// The kinds of records that can be scored.
@@ -311,7 +311,7 @@ impl Work<'_> {
     }
 
     /// Returns the stages with these keys, in every pipeline that has one.
-    fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id> {
+    fn stages(&mut self, place: &str, keys: &[String]) -> Vec<Id<Stage>> {
         let Some(of) = PipelineKind::of(self.kind) else {
             self.faults.push(place, FaultCode::WrongType, format!("a {} has no stages", self.kind));
             return Vec::new();

@@ -29,7 +29,7 @@ use crate::{
 const KEPT_DAYS: i64 = 1;
 
 /// The mark of a record.
-pub(super) const fn mark_of(id: Id) -> Ref {
+pub(super) fn mark_of(id: Id) -> Ref {
     Ref::new(Kind::Rescoring, id)
 }
 

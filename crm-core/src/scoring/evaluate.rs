@@ -139,7 +139,7 @@ impl Compiled {
         match &behavior.event {
             CompiledEvent::Interaction(when) => {
                 for (at, image) in facts.interactions.iter().filter(|(_, image)| when.holds(image)) {
-                    count(*at, Fact::Interaction { id: image.id, at: *at });
+                    count(*at, Fact::Interaction { id: image.id.typed(), at: *at });
                 }
             }
             CompiledEvent::Stage(stages) => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::model::On;
 use crate::model::{
+    records::pipeline::Stage,
     schema::Image,
     value::{Id, Time},
 };
@@ -20,7 +21,7 @@ pub struct Facts {
     /// Completed interactions with the record, by the time they took place, then id.
     pub interactions: Vec<(Time, Arc<Image>)>,
     /// The stages that the record entered, in order.
-    pub stages: Vec<(Time, Id)>,
+    pub stages: Vec<(Time, Id<Stage>)>,
 }
 
 impl Facts {

@@ -29,6 +29,7 @@ use crate::{
         change::Change,
         error::Error,
         filter::Filter,
+        records::pipeline::Stage,
         schema::{Image, KindDecl, RecordKind, common},
         store::{Got, Want},
         value::{Id, Kind, Ref, Time, Value},
@@ -59,7 +60,7 @@ pub(crate) struct ScoreHistory {
     related: BTreeMap<Ref, Replay>,
     interactions: Vec<Past>,
     /// The stages that the record entered: time from which the entry counts, time of the entry, id of the stage.
-    stages: Vec<(Time, Time, Id)>,
+    stages: Vec<(Time, Time, Id<Stage>)>,
 }
 
 /// The past of an interaction.
@@ -284,6 +285,6 @@ fn counts_from(change: &Change, known: Known) -> Option<Time> {
 }
 
 /// The changes that entered a stage, in order.
-fn entries(history: &[Change]) -> impl Iterator<Item = (&Change, Id)> {
-    history.iter().filter_map(|change| Some((change, change.field("stage_id")?.new.as_id()?)))
+fn entries(history: &[Change]) -> impl Iterator<Item = (&Change, Id<Stage>)> {
+    history.iter().filter_map(|change| Some((change, change.field("stage_id")?.new.as_id()?.typed())))
 }

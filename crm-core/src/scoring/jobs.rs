@@ -17,13 +17,14 @@ use crate::{
         schema::Record,
         value::Id,
     },
+    scoring::ScoringModel,
 };
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TryArgs {
     /// The scoring model to backtest.
-    model_id: Id,
+    model_id: Id<ScoringModel>,
 }
 
 /// The type of the job that backtests a model.
@@ -37,7 +38,7 @@ impl Collection<'_, Job> {
     ///
     /// # Errors
     /// As [`Scoring::begin_backtest`]; for the key as [`Collection::start`].
-    pub async fn try_model(&self, model: Id, key: Option<&str>) -> Result<Record<Job>, Error> {
+    pub async fn try_model(&self, model: Id<ScoringModel>, key: Option<&str>) -> Result<Record<Job>, Error> {
         self.start(TRY_MODEL, written(&TryArgs { model_id: model })?, key).await
     }
 }

@@ -33,7 +33,10 @@ use crate::{
         change::{self, Change},
         error::Error,
         filter::{Filter, Path},
-        records::{job::JobFields, pipeline::StageKind},
+        records::{
+            job::{Job, JobFields},
+            pipeline::StageKind,
+        },
         schema::{FieldType, Image, KindDecl, Section, common},
         store::{Got, Want},
         value::{Currency, FaultCode, Id, Kind, Ref, Time, Value},
@@ -223,7 +226,7 @@ impl Scoring<'_> {
     /// # Errors
     /// As [`Scoring::predict`]; [`Error::Forbidden`] without `scoring_model.read`; [`Error::NotFound`] if no such job
     /// has trained a model.
-    pub async fn likelihood(&self, record: Ref, job: Id, at: Option<Time>) -> Result<Likelihood, Error> {
+    pub async fn likelihood(&self, record: Ref, job: Id<Job>, at: Option<Time>) -> Result<Likelihood, Error> {
         // Checked first: an actor who may not see the record must not learn whether the job exists.
         let (_, outcome) = read_record(self.engine, self.actor, record).await?;
         outcome.access(self.actor).demand(Permission::new(Kind::ScoringModel, Action::Read))?;
@@ -303,7 +306,7 @@ impl Scoring<'_> {
 fn outcome(history: &[Change], definitions: &Definitions, tenant: Id) -> Option<(Time, bool, Image)> {
     let last = history.iter().rev().find(|change| change.field("stage_id").is_some())?;
     let stage = last.field("stage_id")?.new.as_id()?;
-    let won = match definitions.stage(stage)?.1.kind {
+    let won = match definitions.stage(stage.typed())?.1.kind {
         StageKind::Won => true,
         StageKind::Lost => false,
         StageKind::Open | StageKind::Unknown(_) => return None,

@@ -5,7 +5,14 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::model::On;
-use crate::model::value::{Id, Ref, Time, Value, choices};
+use crate::{
+    interactions::Interaction,
+    model::{
+        records::pipeline::Stage,
+        value::{Id, Ref, Time, Value, choices},
+    },
+    tasks::Task,
+};
 
 choices! {
     /// Source of a contribution.
@@ -86,21 +93,21 @@ pub enum Fact {
     /// A completed interaction.
     Interaction {
         /// The id of the interaction.
-        id: Id,
+        id: Id<Interaction>,
         /// The time at which it took place.
         at: Time,
     },
     /// The entry into a stage.
     Stage {
         /// The id of the stage.
-        id: Id,
+        id: Id<Stage>,
         /// The time of entry.
         at: Time,
     },
     /// An open task.
     Task {
         /// The id of the task.
-        id: Id,
+        id: Id<Task>,
         /// The due date.
         #[serde(skip_serializing_if = "Option::is_none")]
         due_at: Option<Time>,

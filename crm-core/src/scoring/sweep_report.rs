@@ -1,8 +1,11 @@
 //! The result of a sweep.
 
-use crate::model::{
-    error::{Error, Faults},
-    value::{Id, Ref},
+use crate::{
+    model::{
+        error::{Error, Faults},
+        value::{Id, Ref},
+    },
+    scoring::ScoringModel,
 };
 
 /// The result of a sweep of one tenant.
@@ -17,7 +20,7 @@ pub struct SweepReport {
     /// `true` if time ran out before all due work was done: sweep again.
     pub more: bool,
     /// Active models that are no longer valid, with their faults. Their records keep their scores.
-    pub broken: Vec<(Id, Faults)>,
+    pub broken: Vec<(Id<ScoringModel>, Faults)>,
     /// Records whose score could not be written (for example because the record has no room left), with the error. They
     /// keep their score and are tried again after the model's `refresh_hours`.
     pub failed: Vec<(Ref, Error)>,

@@ -116,7 +116,7 @@ impl<'a> Sweeper<'a> {
         let until = self.engine.clock.now().plus_micros(micros(budget));
         let actor = Actor::system(tenant);
         let mut swept = SweepReport::default();
-        let mut seen: BTreeSet<Id> = BTreeSet::new();
+        let mut seen: BTreeSet<Id<Rescoring>> = BTreeSet::new();
         loop {
             let now = self.engine.clock.now();
             let marks = self.due(&actor, now).await?;
@@ -232,7 +232,7 @@ impl<'a> Sweeper<'a> {
         // are the contacts and companies that the model may read.
         let is_known = |(_, record): &(&Record<Rescoring>, Ref)| match record.kind {
             Kind::ScoringModel => {
-                definitions.get::<ScoringModel>(record.id).is_none_or(|model| model.definition.is_some())
+                definitions.get::<ScoringModel>(record.id.typed()).is_none_or(|model| model.definition.is_some())
             }
             Kind::Contact | Kind::Company => !KINDS.into_iter().any(|kind| definitions.model_is_beyond(kind)),
             kind => !definitions.model_is_beyond(kind),

@@ -8,19 +8,19 @@ use crate::{
 
 impl Collection<'_, Task> {
     /// Completes a task, with its outcome.
-    pub fn complete(&self, id: Id, outcome: Option<String>) -> Pending<Record<Task>> {
+    pub fn complete(&self, id: Id<Task>, outcome: Option<String>) -> Pending<Record<Task>> {
         let patch = TaskPatch::new().status(TaskStatus::Completed);
         let patch = if outcome.is_some() { patch.outcome(outcome) } else { patch };
         self.change(id, "complete", patch)
     }
 
     /// Reopens a task.
-    pub fn reopen(&self, id: Id) -> Pending<Record<Task>> {
+    pub fn reopen(&self, id: Id<Task>) -> Pending<Record<Task>> {
         self.change(id, "reopen", TaskPatch::new().status(TaskStatus::Pending))
     }
 
     /// Cancels a task.
-    pub fn cancel(&self, id: Id) -> Pending<Record<Task>> {
+    pub fn cancel(&self, id: Id<Task>) -> Pending<Record<Task>> {
         self.change(id, "cancel", TaskPatch::new().status(TaskStatus::Cancelled))
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
+    records::{team::Team, user::User},
     schema::record,
     value::{Choice, Id, Kind, Ref, Time, choices, structured},
 };
@@ -102,9 +103,9 @@ record! {
             /// Start date.
             start_at: Option<Time> = FieldType::Time, [];
             /// Assignee; default: the creator, unless a team is given.
-            assignee_id: Option<Id> = FieldType::Id(Kind::User), [reportable];
+            assignee_id: Option<Id<User>> = FieldType::Id(Kind::User), [reportable];
             /// Team.
-            team_id: Option<Id> = FieldType::Id(Kind::Team), [reportable];
+            team_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [reportable];
             /// Linked records.
             links: Vec<Ref> = Refs(Kind::LINKED, 20), [];
             /// Checklist.
@@ -122,7 +123,7 @@ record! {
             /// Time of completion.
             completed_at: Option<Time> = FieldType::Time, [] from [status];
             /// User who completed the task.
-            completed_by: Option<Id> = FieldType::Id(Kind::User), [] from [status];
+            completed_by: Option<Id<User>> = FieldType::Id(Kind::User), [] from [status];
         }
         indexes {
             (assignee_id, is_open) -> due_at; () [links] -> due_at; (team_id, is_open) -> due_at; (is_open) -> due_at;

@@ -7,6 +7,7 @@ use crate::{
         rules::{Rules, Settle},
     },
     model::{
+        records::user::User,
         schema::{MAX_TEXT, Record, one_line},
         value::{FaultCode, Id, Time},
     },
@@ -40,7 +41,7 @@ impl Rules for Task {
         }
     }
 
-    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, by: Option<Id>) {
+    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, by: Option<Id<User>>) {
         if changed("status") {
             let done = self.status == TaskStatus::Completed;
             self.completed_at = done.then_some(occurred_at);

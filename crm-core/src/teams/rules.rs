@@ -20,7 +20,8 @@ impl Rules for Team {
         if before.is_some_and(|before| before.at(TeamFields::parent_id) != parent) {
             let access = &draft.cx.access;
             let mine = access.team_ids();
-            let is_gained = parent.as_id().is_some_and(|parent| mine.contains(&parent)) && !mine.contains(&after.id);
+            let is_gained = parent.as_id().is_some_and(|parent| mine.contains(&parent.typed()))
+                && !mine.contains(&after.id.typed());
             if is_gained && depends_on_teams(&draft.cx.definitions.role_set(access.role_ids())) {
                 return Err(Error::OwnRights { field: "parent_id" }.into());
             }

@@ -49,7 +49,7 @@ pub(super) struct Consequence {
 enum What {
     /// The probability of a stage has changed from this value.
     #[serde(rename = "s")]
-    Restaged { stage: Id, was: i64 },
+    Restaged { stage: Id<Stage>, was: i64 },
     /// A record was archived.
     #[serde(rename = "a")]
     Archived(Ref),
@@ -131,10 +131,10 @@ fn restaged(change: &Change) -> Vec<What> {
 }
 
 /// Gives a deal the current probability of its stage, if it is still in the stage with the old probability.
-fn follow_stage(draft: &mut Draft<'_>, deal: &Image, (stage, was): (Id, i64), step: Step) -> Result<(), Stop> {
+fn follow_stage(draft: &mut Draft<'_>, deal: &Image, (stage, was): (Id<Stage>, i64), step: Step) -> Result<(), Stop> {
     let at = |field: DealFields| &deal.values[field as usize];
     let is_due = !deal.is_archived()
-        && at(DealFields::stage_id).as_id() == Some(stage)
+        && at(DealFields::stage_id).as_id() == Some(stage.erase())
         && *at(DealFields::probability) == Value::Int(was);
     let Some((_, stage)) = draft.cx.definitions.stage(stage).filter(|_| is_due) else { return Ok(()) };
     let own = [(DealFields::probability as usize, Value::Int(stage.probability))];

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Handover {
     /// They are transferred to this user.
-    TransferTo(Id),
+    TransferTo(Id<User>),
     /// They stay as they are.
     Leave,
 }
@@ -33,17 +33,17 @@ impl Collection<'_, User> {
     ///
     /// # Errors
     /// As [`Collection::deactivate_user`] and [`Collection::resume`]; [`Error::Invalid`] if the job fails.
-    pub async fn deactivate(&self, id: Id, handover: Handover) -> Result<Moved, Error> {
+    pub async fn deactivate(&self, id: Id<User>, handover: Handover) -> Result<Moved, Error> {
         let jobs = Collection::<Job>::new(self.engine, self.actor);
         jobs.complete(jobs.deactivate_user(id, handover, None).await?).await
     }
 
     /// Activates a user.
-    pub fn activate(&self, id: Id) -> Pending<Record<User>> {
+    pub fn activate(&self, id: Id<User>) -> Pending<Record<User>> {
         self.set_active(id, true, Handover::Leave)
     }
 
-    pub(crate) fn set_active(&self, id: Id, active: bool, handover: Handover) -> Pending<Record<User>> {
+    pub(crate) fn set_active(&self, id: Id<User>, active: bool, handover: Handover) -> Pending<Record<User>> {
         let record = Ref::new(Kind::User, id);
         let action = if active { "activate" } else { "deactivate" };
         let asked = fingerprint(&(id, handover));
@@ -65,7 +65,7 @@ impl Collection<'_, User> {
 /// Sets whether a user is active; the recipient of a handover must be active.
 pub(crate) fn set_active(
     draft: &mut Draft<'_>,
-    id: Id,
+    id: Id<User>,
     active: bool,
     handover: Handover,
     step: Step,

@@ -18,7 +18,10 @@ use crate::{
     model::{
         error::Error,
         filter::Filter,
-        records::job::{Job, read, written},
+        records::{
+            job::{Job, read, written},
+            user::User,
+        },
         schema::Record,
         value::{Id, Kind, Ref, Value},
     },
@@ -31,10 +34,10 @@ const NAME: &str = "deactivate_user";
 #[serde(deny_unknown_fields)]
 struct Args {
     /// The user to deactivate.
-    user_id: Id,
+    user_id: Id<User>,
     /// The new owner of the user's records; if missing, they stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    transfer_to: Option<Id>,
+    transfer_to: Option<Id<User>>,
 }
 
 impl Args {
@@ -65,7 +68,12 @@ impl Collection<'_, Job> {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the target is inactive or the user themselves; for the key as [`Collection::start`].
-    pub async fn deactivate_user(&self, user: Id, handover: Handover, key: Option<&str>) -> Result<Record<Job>, Error> {
+    pub async fn deactivate_user(
+        &self,
+        user: Id<User>,
+        handover: Handover,
+        key: Option<&str>,
+    ) -> Result<Record<Job>, Error> {
         let transfer_to = if let Handover::TransferTo(to) = handover { Some(to) } else { None };
         self.start(NAME, written(&Args { user_id: user, transfer_to })?, key).await
     }
@@ -114,7 +122,7 @@ impl JobHandler for Deactivate {
         }
         let field = if record.kind == Kind::Task { "assignee_id" } else { "owner_id" };
         let at = catalog::decl(record.kind).position(field).ok_or(Stop::not_found(record.kind))?;
-        let sets = args.transfer_to.map(|to| (at, Value::Id(to)));
+        let sets = args.transfer_to.map(|to| (at, Value::from(to)));
         draft.update(record, Input::user(sets.as_slice()), Step::new("hand_over", None))?;
         Ok(Verdict::Changed)
     }

@@ -45,7 +45,7 @@ impl Collection<'_, User> {
     }
 }
 
-fn change_me(draft: &mut Draft<'_>, me: Option<Id>, sets: &[(usize, Value)], step: Step) -> Result<Ref, Stop> {
+fn change_me(draft: &mut Draft<'_>, me: Option<Id<User>>, sets: &[(usize, Value)], step: Step) -> Result<Ref, Stop> {
     let permission = Permission::new(Kind::User, Action::Update);
     let record = Ref::new(Kind::User, me.ok_or(Error::forbidden(permission))?);
     let other = sets.iter().find(|(at, _)| !OWN.iter().any(|&own| own as usize == *at));

@@ -13,14 +13,14 @@ use crate::{
     model::{
         access::{Action, FieldRule, Permission, Scope},
         error::Error,
-        records::{organization::OrganizationFields, user::UserFields},
+        records::{organization::OrganizationFields, role::Role, team::Team, user::UserFields},
         schema::{Image, common},
         value::{FaultCode, Id, Kind, Ref, Value},
     },
 };
 
-fn ids_of(image: &Image, field: UserFields) -> Vec<Id> {
-    image.at(field).items().iter().filter_map(Value::as_id).collect()
+fn ids_of<K>(image: &Image, field: UserFields) -> Vec<Id<K>> {
+    image.at(field).items().iter().filter_map(Value::as_id).map(Id::typed).collect()
 }
 
 /// Nobody may give anybody more permissions than they have: an actor who assigns a role must hold all its grants and be
@@ -33,9 +33,9 @@ pub(super) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
         let live = !image.is_archived() && image.at(UserFields::is_active) == &Value::Bool(true);
         if live { ids_of(image, UserFields::role_ids) } else { Vec::new() }
     };
-    let others = Some(after.id) != draft.cx.actor.user();
+    let others = draft.cx.actor.user() != Some(after.id.typed());
     let had = before.map(in_effect).unwrap_or_default();
-    let given: Vec<Id> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
+    let given: Vec<Id<Role>> = in_effect(after).into_iter().filter(|role| !had.contains(role)).collect();
     if !given.is_empty() {
         let whole = definitions.role_set(&ids_of(after, UserFields::role_ids));
         demand_no_more(draft, &definitions.role_set(&given), &whole)?;
@@ -64,7 +64,7 @@ pub(super) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
     if draft.cx.access.widest(permission) != Some(Scope::All) {
         let mine = draft.cx.access.team_ids();
         let were = before.map(|before| ids_of(before, UserFields::team_ids)).unwrap_or_default();
-        if ids_of(after, UserFields::team_ids).iter().any(|team| !were.contains(team) && !mine.contains(team)) {
+        if ids_of::<Team>(after, UserFields::team_ids).iter().any(|team| !were.contains(team) && !mine.contains(team)) {
             return Err(Error::Forbidden { permission, field: Some("team_ids".to_owned()), scope: None }.into());
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn check_roles(draft: &Draft<'_>, before: Option<&Image>, after: &Ima
 /// Nobody may extend their own permissions by changing their roles or teams, regardless of their permissions. A
 /// deactivated user may not reactivate themselves.
 pub(super) fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) -> Result<(), Stop> {
-    if Some(after.id) != draft.cx.actor.user() {
+    if draft.cx.actor.user() != Some(after.id.typed()) {
         return Ok(());
     }
     let definitions = draft.cx.definitions;
@@ -91,8 +91,8 @@ pub(super) fn keep_own_rights(draft: &Draft<'_>, before: &Image, after: &Image) 
     if had != has && raises(&definitions.role_set(&had), &definitions.role_set(&has)) {
         return refuse("role_ids");
     }
-    let were = ids_of(before, UserFields::team_ids);
-    let is_more = ids_of(after, UserFields::team_ids).iter().any(|team| !were.contains(team));
+    let were: Vec<Id<Team>> = ids_of(before, UserFields::team_ids);
+    let is_more = ids_of::<Team>(after, UserFields::team_ids).iter().any(|team| !were.contains(team));
     // Without the limits of an API key, which stay the same.
     let now = definitions.role_set(draft.cx.access.role_ids());
     if is_more && depends_on_teams(&now) { refuse("team_ids") } else { Ok(()) }
@@ -124,7 +124,8 @@ pub(super) fn keep_admins(
         return Ok(());
     }
     let Some(admin) = draft.cx.definitions.role_by_key("admin").map(|role| role.id) else { return Ok(()) };
-    let is_admin = |image: &Image| may_act(image) && image.at(UserFields::role_ids).items().contains(&Value::Id(admin));
+    let is_admin =
+        |image: &Image| may_act(image) && image.at(UserFields::role_ids).items().contains(&Value::from(admin));
     let (was, is) = (before.is_some_and(is_admin), is_admin(after));
     if was == is {
         return Ok(());

@@ -23,7 +23,7 @@ impl Rules for User {
         }
     }
 
-    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id>) {
+    fn stamp(&mut self, changed: &dyn Fn(&str) -> bool, occurred_at: Time, _: Option<Id<User>>) {
         if changed("is_active") {
             self.deactivated_at = (!self.is_active).then_some(occurred_at);
         }

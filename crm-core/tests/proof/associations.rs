@@ -2,7 +2,7 @@
 
 use crm_core::{
     access::{Action, Actor, Grant, Scope},
-    associations::{AssociationPatch, NewAssociation},
+    associations::{Association, AssociationPatch, NewAssociation},
     companies::NewCompany,
     contacts::{ContactPatch, NewContact},
     deals::NewDeal,
@@ -32,7 +32,7 @@ fn tie(from: Ref, to: Ref, label: &str) -> NewAssociation {
     NewAssociation { from: Some(from), to: Some(to), label: label.into(), ..Default::default() }
 }
 
-async fn tied(world: &World, from: Ref, to: Ref, label: &str) -> Id {
+async fn tied(world: &World, from: Ref, to: Ref, label: &str) -> Id<Association> {
     world.crm.associations(&world.admin).create(tie(from, to, label)).await.unwrap().id
 }
 
@@ -75,7 +75,7 @@ fn one_end_is_not_enough_by_any_way_to_a_record() {
         all.archive(shown).await.unwrap();
         // Access depends on the current access to the ends.
         let away = ContactPatch::new().owner_id(world.manager_user.id);
-        crm.contacts(&world.admin).update(mine.id, away).await.unwrap();
+        crm.contacts(&world.admin).update(mine.id.typed(), away).await.unwrap();
         assert_not_found(all.get(shown).await);
         // The system reads everything.
         crm.associations(&Actor::system(rep.tenant())).get(shown).await.unwrap();
@@ -163,7 +163,7 @@ fn a_list_leaves_out_what_its_reader_may_not_see() {
 
 /// A contact of the representative with associations in both directions, some of them visible to the representative:
 /// these, ordered by label.
-async fn scene(world: &World, number: usize) -> (Ref, Vec<Id>) {
+async fn scene(world: &World, number: usize) -> (Ref, Vec<Id<Association>>) {
     let mine = contact(world, &world.rep, "Mine").await;
     let mut seen = Vec::new();
     for at in 0..number {
@@ -199,7 +199,7 @@ fn what_is_hidden_never_bends_a_page() {
         let on_crumbs = world.crm.on(crumbs);
         for (what, crm) in [("whole pages", world.crm.clone()), ("crumbs", on_crumbs)] {
             for limit in [1, 3, seen.len() - 1, seen.len(), 200] {
-                let mut found: Vec<Id> = Vec::new();
+                let mut found: Vec<Id<Association>> = Vec::new();
                 let mut cursor: Option<String> = None;
                 loop {
                     let page = crm.associations(&world.rep).of(mine, cursor.as_deref(), limit).await.unwrap();
@@ -252,7 +252,8 @@ fn the_associations_of_a_record_are_asked_for_by_who_may_see_it_with_what_is_the
         assert_not_found(other.crm.associations(&other.admin).of(mine, None, 10).await);
         // Archived associations and hidden fields are not shown.
         world.crm.associations(&world.admin).archive(seen[0]).await.unwrap();
-        let left: Vec<Id> = all.of(mine, None, 10).await.unwrap().items.iter().map(|item| item.id).collect();
+        let left: Vec<Id<Association>> =
+            all.of(mine, None, 10).await.unwrap().items.iter().map(|item| item.id).collect();
         assert_eq!(left, seen[1..]);
         let quiet = world.restricted_rep("quiet", vec![hidden(Kind::Association, "role")]).await;
         let own = contact(&world, &quiet, "Own").await;

@@ -117,7 +117,7 @@ fn a_suspended_organization_lets_nobody_in() {
         let admin = &scene.admin.actor;
         let patch = crm_core::organizations::OrganizationPatch::new()
             .status(crm_core::organizations::OrganizationStatus::Suspended);
-        scene.crm.organizations(admin).update(admin.tenant(), patch).await.unwrap();
+        scene.crm.organizations(admin).update(admin.tenant().typed(), patch).await.unwrap();
         assert!(told(scene.sign_in(PASSWORD).await).starts_with("InvalidCredentials"));
         assert_invalid_token(scene.auth().refresh(&scene.admin.refresh_token).await);
         assert!(!scene.is_live(&scene.admin).await);
@@ -697,11 +697,11 @@ fn another_tenants_tokens_and_ids_find_nothing() {
         let not_found = |result: Result<(), AuthError>| {
             assert!(matches!(result, Err(AuthError::Crm(Error::NotFound(_)))), "{result:?}");
         };
-        not_found(scene.auth().end_session(admin, theirs.session.id).await);
+        not_found(scene.auth().end_session(admin, theirs.session.id.erase().typed()).await);
         not_found(scene.auth().sign_out_user(admin, their_user).await);
         not_found(scene.auth().invite_again(admin, their_user).await);
         not_found(scene.auth().reset_link(admin, their_user).await.map(drop));
-        not_found(scene.auth().revoke_key(admin, theirs.session.id).await);
+        not_found(scene.auth().revoke_key(admin, theirs.session.id.erase().typed()).await);
         assert!(!scene.auth().session_is_live(admin.tenant(), theirs.session.id, their_user).await.unwrap());
         // A token is bound to its tenant: with another tenant's id it is invalid.
         let secret = |token: &Secret| token.expose().to_owned();

@@ -19,6 +19,7 @@ use crm_core::{
     ids::RandomIds,
     listing::ListQuery,
     organizations::NewOrganization,
+    roles::Role,
     schema::Record,
     security_events::SecurityEventType,
     store::{Query, Store},
@@ -74,7 +75,7 @@ pub fn organization(slug: &str) -> NewOrganization {
     NewOrganization { name: "Acme".into(), slug: Some(slug.into()), ..Default::default() }
 }
 
-pub fn person(name: &str, email: &str, role: Option<Id>) -> NewUser {
+pub fn person(name: &str, email: &str, role: Option<Id<Role>>) -> NewUser {
     NewUser {
         first_name: Some(name.into()),
         email: Some(email.into()),
@@ -116,7 +117,7 @@ impl Scene {
         self.auth().sign_in(&as_ada(password)).await
     }
 
-    pub async fn role(&self, key: &str) -> Id {
+    pub async fn role(&self, key: &str) -> Id<Role> {
         self.crm.roles(&self.admin.actor).find("key", key).await.expect("a role").id
     }
 

@@ -6,7 +6,7 @@ use crm_core::{
     Error,
     associations::NewAssociation,
     collection::NewWithHistory,
-    companies::{CompanyPatch, NewCompany},
+    companies::{Company, CompanyPatch, NewCompany},
     contacts::{ContactEmail, ContactFields, NewContact},
     deals::{DealPatch, NewDeal},
     filter::{Filter, Op},
@@ -18,7 +18,7 @@ use crm_core::{
     properties::{NewProperty, PropertyType},
     rates::NewRate,
     tasks::{ChecklistItem, NewTask, Reminder},
-    teams::{NewTeam, TeamPatch},
+    teams::{NewTeam, Team, TeamPatch},
     users::NewUser,
     value::{Currency, Date, Decimal, Id, Kind, Money, Ref, Value},
 };
@@ -37,7 +37,7 @@ fn every_fault_of_a_lead_is_said_at_once() {
     run(async {
         let world = World::new().await;
         let before = world.snapshot();
-        let nobody = Id::from_parts(3, [3; 10]);
+        let nobody: Id = Id::from_parts(3, [3; 10]);
         let new = NewLead {
             name: "  ".into(),
             email: Some("not an address".into()),
@@ -49,9 +49,9 @@ fn every_fault_of_a_lead_is_said_at_once() {
             industry: Some(text(256)),
             employee_count: Some(-1),
             annual_revenue: Some(Money::new(-1, Currency::EUR)),
-            owner_id: Some(nobody),
-            team_id: Some(nobody),
-            stage_id: Some(nobody),
+            owner_id: Some(nobody.typed()),
+            team_id: Some(nobody.typed()),
+            stage_id: Some(nobody.typed()),
             tags: (0..51).map(|n| n.to_string()).collect(),
             external_id: Some(text(TEN_MB)),
             properties: BTreeMap::from([("nope".to_owned(), Value::Int(1))]),
@@ -195,7 +195,7 @@ fn each_kind_says_what_is_wrong_with_it() {
             .base_currency(Currency::EUR)
             .slug("Not a slug");
         assert_eq!(
-            faults(crm.organizations(me).update(me.tenant(), organization).await),
+            faults(crm.organizations(me).update(me.tenant().typed(), organization).await),
             [
                 "base_currency fixed",
                 "default_country unknown_country",
@@ -247,8 +247,8 @@ fn values_of_the_wrong_type_are_faults_of_their_field() {
         }
         let contact = crm_core::contacts::ContactPatch::new()
             .set(ContactFields::emails as usize, Value::list([json(r#"{"adress": "x"}"#)]));
-        let nobody = Id::from_parts(3, [3; 10]);
-        let _ = world.crm.contacts(&world.admin).update(nobody, contact).await;
+        let nobody: Id = Id::from_parts(3, [3; 10]);
+        let _ = world.crm.contacts(&world.admin).update(nobody.typed(), contact).await;
         assert!(world.snapshot() == before, "nothing is stored");
     });
 }
@@ -258,7 +258,7 @@ fn companies_form_no_circle() {
     run(async {
         let world = World::new().await;
         let companies = world.crm.companies(&world.admin);
-        let make = async |name: &str, parent: Option<Id>| {
+        let make = async |name: &str, parent: Option<Id<Company>>| {
             companies
                 .create(NewCompany { name: name.into(), parent_id: parent, ..Default::default() })
                 .await
@@ -268,7 +268,7 @@ fn companies_form_no_circle() {
         let a = make("a", None).await;
         let b = make("b", Some(a)).await;
         let c = make("c", Some(b)).await;
-        let under = |id: Id| CompanyPatch::new().parent_id(id);
+        let under = |id: Id<Company>| CompanyPatch::new().parent_id(id);
         for (which, parent) in [(a, a), (a, b), (a, c), (b, c)] {
             assert_eq!(faults(companies.update(which, under(parent)).await), ["parent_id cycle"]);
         }
@@ -293,7 +293,7 @@ fn a_team_that_moves_takes_all_below_it_along() {
     run(async {
         let world = World::new().await;
         let teams = world.crm.teams(&world.admin);
-        let make = async |name: String, parent_id: Option<Id>| {
+        let make = async |name: String, parent_id: Option<Id<Team>>| {
             teams.create(NewTeam { name, parent_id, ..Default::default() }).await.unwrap().id
         };
         // A chain of eleven and one of nine make twenty; one more level is too deep, wherever it is added.
@@ -304,7 +304,7 @@ fn a_team_that_moves_takes_all_below_it_along() {
         for n in 0..10 {
             short.push(make(format!("short {n}"), short.last().copied()).await);
         }
-        let under = |id: Id| TeamPatch::new().parent_id(id);
+        let under = |id: Id<Team>| TeamPatch::new().parent_id(id);
         assert_eq!(faults(teams.update(short[0], under(long[10])).await), ["parent_id too_deep"]);
         assert_eq!(faults(teams.update(long[0], under(short[9])).await), ["parent_id too_deep"]);
         teams.update(short[1], under(long[10])).await.unwrap();
@@ -530,7 +530,7 @@ fn any_field_takes_any_value_or_says_why_not() {
             Value::Int(-1),
             Value::text("x"),
             Value::text(""),
-            Value::Id(world.lead.id),
+            Value::from(world.lead.id),
             Value::Ref(Ref::new(Kind::Lead, world.lead.id)),
             Value::list([Value::list([Value::Null])]),
             Value::Map(map.into()),

@@ -9,7 +9,7 @@ use crm_core::{
     catalog,
     filter::Filter,
     leads::LeadPatch,
-    roles::{NewRole, RoleFields, RolePatch},
+    roles::{NewRole, Role, RoleFields, RolePatch},
     store::{Commit, Got, Records, Want, Write},
     users::NewUser,
     value::{Id, Kind, Ref, Value},
@@ -84,7 +84,7 @@ fn sorted(mut all: Vec<Grant>) -> Vec<Grant> {
 }
 
 /// What a role grants in effect.
-async fn effective(world: &World, role: Id) -> Vec<Grant> {
+async fn effective(world: &World, role: Id<Role>) -> Vec<Grant> {
     sorted(world.crm.roles(&world.admin).grants(role).await.unwrap())
 }
 

@@ -140,7 +140,7 @@ fn a_day_that_was_given_stays_from_lost_to_lost() {
         for kind in ["won", "lost"] {
             let new = NewDeal { title: "D".into(), pipeline_id: Some(pipeline.id), ..Default::default() };
             let id = deals.create(new).await.unwrap().id;
-            let at = |letter: &str| -> Id { stage(&pipeline, &format!("{kind}_{letter}")) };
+            let at = |letter: &str| -> Id<Stage> { stage(&pipeline, &format!("{kind}_{letter}")) };
             let on = DealPatch::new().actual_close_date(day("2026-10-01"));
             deals.move_with(id, at("a"), &on).await.unwrap();
             let moved = deals.move_to(id, at("b")).await.unwrap();

@@ -3,16 +3,16 @@
 
 use crm_core::{
     companies::{CompanyPatch, NewCompany},
-    contacts::{ContactPatch, NewContact},
+    contacts::{Contact, ContactPatch, NewContact},
     deals::NewDeal,
-    leads::{ConvertLead, Converted, Matched, NewLead, Target},
+    leads::{ConvertLead, Converted, Lead, Matched, NewLead, Target},
     schema::Record,
     value::{Currency, Id, Kind, Money},
 };
 
 use crate::support::{World, assert_fault, faults, hidden, run};
 
-async fn lead(world: &World, new: NewLead) -> Id {
+async fn lead(world: &World, new: NewLead) -> Id<Lead> {
     world.crm.leads(&world.admin).create(new).await.expect("a lead").id
 }
 
@@ -32,7 +32,7 @@ fn of(name: &str, email: &str, company: &str, website: &str) -> NewLead {
     }
 }
 
-async fn contact(world: &World, email: &str) -> Id {
+async fn contact(world: &World, email: &str) -> Id<Contact> {
     let new = NewContact { name: "C".into(), emails: vec![email.into()], ..Default::default() };
     world.crm.contacts(&world.admin).create(new).await.expect("a contact").id
 }
@@ -111,7 +111,7 @@ fn companies_are_found_by_name_and_legal_form() {
             let id = lead(&world, of("F", "", name, "")).await;
             let plan = world.crm.leads(&world.admin).convert(id, ConvertLead::default()).plan().await.unwrap();
             let lead = plan.changes.iter().find(|change| change.record.kind == Kind::Lead).unwrap();
-            lead.field("converted_company_id").and_then(|field| field.new.as_id())
+            lead.field("converted_company_id").and_then(|field| field.new.as_id()).map(Id::typed)
         };
         assert_eq!(find("Muller und Sohne kg").await, Some(hand), "and the plan says so");
         companies.update(hand, CompanyPatch::new().name("Meier")).await.unwrap();
@@ -252,7 +252,7 @@ fn who_may_not_see_the_holder_converts_and_learns_nothing() {
         );
         // An explicitly requested record is rejected as usual.
         let id = lead(&world, NewLead { owner_id: rep.user(), ..of("Q", "", "Q", "") }).await;
-        let how = ConvertLead { contact: Target::Existing(held), ..Default::default() };
+        let how = ConvertLead { contact: Target::Existing(held.erase().typed()), ..Default::default() };
         assert!(world.crm.leads(&rep).convert(id, how).await.is_err());
         assert_fault(
             world

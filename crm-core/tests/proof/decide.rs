@@ -60,7 +60,7 @@ fn what_holds_for_the_built_in_use_cases_holds_for_it() {
         let rep = world.actor_with("Robin", vec![world.role_id("sales_rep").await]).await;
         let theirs = world.crm.leads(&world.admin).create(lead("Theirs")).await.unwrap().id;
         let mine = world.crm.leads(&rep).create(lead("Mine")).await.unwrap().id;
-        let rename = |id: Id| {
+        let rename = |id: Id<Lead>| {
             world.crm.decide::<(), _, _>(&rep, "acme.rename", id, |draft: &mut Draft<'_>, &id| {
                 draft.of::<Lead>().update(id, LeadPatch::new().name("Other"))?;
                 Ok(vec![])
@@ -104,7 +104,7 @@ fn it_reads_by_unique_values_and_sees_what_it_wrote() {
             })
             .await
             .unwrap();
-        assert_eq!(found[1].id, ada);
-        assert_eq!(world.crm.deals(&world.admin).get(found[0].id).await.unwrap().title, "Sold");
+        assert_eq!(found[1], ada.into());
+        assert_eq!(world.crm.deals(&world.admin).get(found[0].id.typed()).await.unwrap().title, "Sold");
     });
 }

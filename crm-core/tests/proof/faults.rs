@@ -10,6 +10,7 @@ use crm_core::{
     leads::{ConvertLead, LeadPatch, NewLead},
     organizations::NewOrganization,
     properties::NewProperty,
+    roles::Role,
     schema::{Record, RecordKind},
     store::memory::Fault,
     testing::{CountedIds, TestClock},
@@ -82,7 +83,7 @@ async fn story(store: &MemoryStore) -> (Crm, Actor, bool) {
     (crm, admin, failed)
 }
 
-async fn crm_find(crm: &Crm, admin: &Actor) -> Result<crm_core::value::Id, Error> {
+async fn crm_find(crm: &Crm, admin: &Actor) -> Result<crm_core::value::Id<Role>, Error> {
     Ok(crm.roles(admin).find("key", "sales_rep").await?.id)
 }
 
@@ -226,7 +227,7 @@ fn the_feed_of_memory_tells_once_and_in_order() {
         }
         assert_eq!(told.len(), world.changes().await);
         let versions: Vec<u64> =
-            told.iter().filter(|change| change.record.id == world.lead.id).map(|change| change.version).collect();
+            told.iter().filter(|change| change.record == world.lead.id.into()).map(|change| change.version).collect();
         assert!(versions.iter().copied().eq(1..=51), "{versions:?}");
         assert_eq!(cursor, Some(world.crm.feed_end().await.unwrap()));
     });

@@ -263,23 +263,23 @@ fn secrets_are_told_to_nobody() {
         for actor in [&world.admin, &system, &world.rep] {
             let organizations = world.crm.organizations(actor);
             let mut told = String::new();
-            told += &format!("{:?}", organizations.get(tenant).await);
+            told += &format!("{:?}", organizations.get(tenant.typed()).await);
             told += &format!("{:?}", organizations.list(&ListQuery::new()).await);
-            told += &format!("{:?}", organizations.history(tenant).await);
-            told += &format!("{:?}", organizations.history_page(tenant, None, None, 50).await);
-            told += &format!("{:?}", organizations.as_of(tenant, world.clock.now()).await);
+            told += &format!("{:?}", organizations.history(tenant.typed()).await);
+            told += &format!("{:?}", organizations.history_page(tenant.typed(), None, None, 50).await);
+            told += &format!("{:?}", organizations.as_of(tenant.typed(), world.clock.now()).await);
             told +=
                 &format!("{:?}", world.crm.timeline(actor).of(Ref::new(Kind::Organization, tenant), None, 50).await);
             let patch = crm_core::organizations::OrganizationPatch::new().name("Told");
-            told += &format!("{:?}", organizations.update(tenant, patch.clone()).plan().await);
-            told += &format!("{:?}", organizations.update(tenant, patch).idempotency_key("k").await);
+            told += &format!("{:?}", organizations.update(tenant.typed(), patch.clone()).plan().await);
+            told += &format!("{:?}", organizations.update(tenant.typed(), patch).idempotency_key("k").await);
             told += &format!("{:?}", organizations.count(Filter::missing("seal_key")).await);
-            told += &format!("{:?}", organizations.history_page(tenant, Some("seal_key"), None, 50).await);
+            told += &format!("{:?}", organizations.history_page(tenant.typed(), Some("seal_key"), None, 50).await);
             told += &format!("{:?}", world.crm.feed(None, 1000).await);
             told += &format!("{:?} {:?}", world.crm, organizations);
             assert!(told.len() > 1000 && !told.contains(&secret), "told");
         }
-        let history = world.crm.organizations(&world.admin).history(tenant).await.unwrap();
+        let history = world.crm.organizations(&world.admin).history(tenant.typed()).await.unwrap();
         assert_eq!(history[0].field("seal_key").unwrap().new, Value::Redacted, "the log holds only that it changed");
     });
 }

@@ -7,10 +7,10 @@ use crm_core::{
     Error,
     access::{Action, Actor, Scope},
     change::stage_times,
-    deals::{DealPatch, NewDeal},
+    deals::{Deal, DealPatch, NewDeal},
     filter::Filter,
-    leads::{ConvertLead, NewLead},
-    pipelines::{NewPipeline, PipelineKind, Stage, StageKind},
+    leads::{ConvertLead, Lead, NewLead},
+    pipelines::{NewPipeline, Pipeline, PipelineKind, Stage, StageKind},
     reports::{Ending, FunnelQuery, FunnelReport, Moment, Outcomes, StageFunnel},
     value::{Id, Kind, Time},
 };
@@ -49,7 +49,7 @@ fn days(report: &FunnelReport, key: &str) -> [Option<i64>; 3] {
 async fn leads() -> World {
     let world = World::new().await;
     let leads = world.crm.leads(&world.admin);
-    let mut made: Vec<Id> = Vec::new();
+    let mut made: Vec<Id<Lead>> = Vec::new();
     for name in ["L1", "L2", "L3"] {
         let new = NewLead { name: name.into(), owner_id: Some(world.rep_user.id), ..Default::default() };
         made.push(leads.create(NewLead { source: Some("fair".into()), ..new }).await.unwrap().id);
@@ -246,7 +246,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64)>> {
 }
 
 /// Two pipelines of four stages each; the report is on the first.
-async fn play(world: &World, steps: &[(Step, i64)]) -> (Id, Vec<Id>) {
+async fn play(world: &World, steps: &[(Step, i64)]) -> (Id<Pipeline>, Vec<Id<Deal>>) {
     let stages = |prefix: &str| {
         vec![
             Stage::new(&format!("{prefix}1"), "One", StageKind::Open, 10),
@@ -255,8 +255,8 @@ async fn play(world: &World, steps: &[(Step, i64)]) -> (Id, Vec<Id>) {
             Stage::new(&format!("{prefix}4"), "Lost", StageKind::Lost, 0),
         ]
     };
-    let mut all: Vec<Id> = Vec::new();
-    let mut pipelines: Vec<Id> = Vec::new();
+    let mut all: Vec<Id<Stage>> = Vec::new();
+    let mut pipelines: Vec<Id<Pipeline>> = Vec::new();
     for prefix in ["a", "b"] {
         let new =
             NewPipeline { name: prefix.into(), kind: PipelineKind::Deal, stages: stages(prefix), ..Default::default() };
@@ -265,7 +265,7 @@ async fn play(world: &World, steps: &[(Step, i64)]) -> (Id, Vec<Id>) {
         all.extend(made.stages.iter().map(|stage| stage.id));
     }
     let deals = world.crm.deals(&world.admin);
-    let mut made: Vec<Id> = Vec::new();
+    let mut made: Vec<Id<Deal>> = Vec::new();
     for (step, hours) in steps {
         world.clock.advance_seconds(hours * 3600);
         match step {
@@ -315,9 +315,9 @@ proptest! {
             let report = world.crm.reports(actor).funnel(&query).await.unwrap();
             let deals = world.crm.deals(actor);
             // The result of as-of and history, record by record.
-            let mut standing: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
-            let mut entries: BTreeMap<Id, u64> = BTreeMap::new();
-            let mut matrix: BTreeMap<(Id, Option<Id>), u64> = BTreeMap::new();
+            let mut standing: BTreeMap<Id<Stage>, (u64, u64)> = BTreeMap::new();
+            let mut entries: BTreeMap<Id<Stage>, u64> = BTreeMap::new();
+            let mut matrix: BTreeMap<(Id<Stage>, Option<Id<Stage>>), u64> = BTreeMap::new();
             let mut records = 0;
             for id in made {
                 let Ok(deal) = deals.get(id).await else { continue };
@@ -332,12 +332,12 @@ proptest! {
                 }
                 for change in deals.history(id).await.unwrap() {
                     let Some(moved) = change.field("stage_id") else { continue };
-                    let of_ours = |stage: Id| report.stages.iter().any(|one| one.id == stage);
-                    let to = moved.new.as_id().unwrap();
+                    let of_ours = |stage: Id<Stage>| report.stages.iter().any(|one| one.id == stage);
+                    let to = moved.new.as_id().unwrap().typed();
                     ever |= of_ours(to);
                     if from <= change.occurred_at && change.occurred_at < until {
                         *entries.entry(to).or_default() += 1;
-                        if let Some(old) = moved.old.as_id() {
+                        if let Some(old) = moved.old.as_id().map(Id::typed) {
                             *matrix.entry((old, Some(to).filter(|&to| of_ours(to)))).or_default() += 1;
                         }
                     }

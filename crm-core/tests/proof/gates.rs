@@ -6,7 +6,7 @@ use crm_core::{
     deals::{Deal, DealPatch, NewDeal},
     filter::{Filter, Op},
     leads::{ConvertLead, LeadPatch, NewLead},
-    pipelines::{NewPipeline, PipelineKind, PipelinePatch, Stage, StageKind},
+    pipelines::{NewPipeline, Pipeline, PipelineKind, PipelinePatch, Stage, StageKind},
     schema::Record,
     value::{Currency, Id, Money},
 };
@@ -22,10 +22,15 @@ async fn make(world: &World, new: NewDeal) -> Record<Deal> {
 }
 
 /// Every way to bring a deal into a stage, with its result.
-async fn every_way_into(world: &World, pipeline: Id, target: Id, start: Id) -> Vec<(&'static str, Result<(), Error>)> {
+async fn every_way_into(
+    world: &World,
+    pipeline: Id<Pipeline>,
+    target: Id<Stage>,
+    start: Id<Stage>,
+) -> Vec<(&'static str, Result<(), Error>)> {
     let deals = world.crm.deals(&world.admin);
     let now = world.clock.now();
-    let at = |stage: Id| NewDeal { pipeline_id: Some(pipeline), stage_id: Some(stage), ..deal("d") };
+    let at = |stage: Id<Stage>| NewDeal { pipeline_id: Some(pipeline), stage_id: Some(stage), ..deal("d") };
     let mut ways = Vec::new();
 
     let here = make(world, at(start)).await;
@@ -54,7 +59,13 @@ async fn every_way_into(world: &World, pipeline: Id, target: Id, start: Id) -> V
     ways
 }
 
-async fn holds_for_every_writer(world: &World, pipeline: Id, target: Id, start: Id, expected: &str) {
+async fn holds_for_every_writer(
+    world: &World,
+    pipeline: Id<Pipeline>,
+    target: Id<Stage>,
+    start: Id<Stage>,
+    expected: &str,
+) {
     for (way, result) in every_way_into(world, pipeline, target, start).await {
         let all = faults(result);
         // A conversion prefixes a fault with the name of the record.

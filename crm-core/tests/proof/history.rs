@@ -12,6 +12,7 @@ use crm_core::{
     pipelines::StageKind,
     properties::{NewProperty, PropertyType},
     schema::Record,
+    store::CommitId,
     value::{Currency, Date, Id, Kind, Money, Time, Value},
 };
 use proptest::prelude::*;
@@ -52,7 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, i64, Option<i64>)>> {
     proptest::collection::vec((step(), 0..30_i64, proptest::option::weighted(0.3, 0..40_i64)), 1..14)
 }
 
-async fn apply(world: &World, deal: Id, step: &Step, at: Option<Time>) -> Result<Option<Id>, Error> {
+async fn apply(world: &World, deal: Id<Deal>, step: &Step, at: Option<Time>) -> Result<Option<CommitId>, Error> {
     let deals = world.crm.deals(&world.admin);
     let patch = match step {
         Step::Move(stage) => {
@@ -78,7 +79,7 @@ async fn apply(world: &World, deal: Id, step: &Step, at: Option<Time>) -> Result
     Ok(if let Some(at) = at { pending.occurred_at(at).await? } else { pending.await? }.commit)
 }
 
-async fn prepared() -> (World, Id) {
+async fn prepared() -> (World, Id<Deal>) {
     let world = World::new().await;
     let new = NewProperty {
         kind: Some(Kind::Deal),
@@ -164,7 +165,7 @@ proptest! {
                 for &known in &moments {
                     let Some(then) = deals.as_of_known(id, at, Some(known)).await.unwrap() else { continue };
                     assert_eq!(Some(Value::text(then.title.as_str())), by_the_letter(&history, at, known, "title"));
-                    assert_eq!(then.stage_id.map(Value::Id), by_the_letter(&history, at, known, "stage_id"));
+                    assert_eq!(then.stage_id.map(Value::from), by_the_letter(&history, at, known, "stage_id"));
                     let plan = by_the_letter(&history, at, known, "properties.plan").filter(|value| !value.is_null());
                     assert_eq!(then.property("plan").cloned(), plan);
                 }
@@ -278,8 +279,8 @@ fn every_field_that_people_write_is_logged() {
             .description("D")
             .do_not_email(true)
             .do_not_call(true)
-            .owner_id(None::<Id>)
-            .team_id(None::<Id>)
+            .owner_id(None)
+            .team_id(None)
             .tags(vec!["t".to_owned()])
             .external_id("x")
             .shared_with([crm_core::value::Ref::new(Kind::User, world.rep_user.id)])

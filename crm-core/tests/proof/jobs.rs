@@ -10,7 +10,7 @@ use crm_core::{
     deals::NewDeal,
     draft::{Draft, Stop},
     jobs::{Job, JobContext, JobHandler, JobStatus, MAX_ATTEMPTS, Piece, Row, Verdict},
-    leads::{LeadPatch, NewLead},
+    leads::{Lead, LeadPatch, NewLead},
     listing::ListQuery,
     organizations::NewOrganization,
     pipelines::{PipelinePatch, StageKind},
@@ -18,7 +18,7 @@ use crm_core::{
     store::{StoreError, memory::Fault},
     system::System,
     testing::{CountedIds, Ready},
-    users::Handover,
+    users::{Handover, User},
     value::{FaultCode, Id, Kind, Ref, Time},
     worker::Round,
 };
@@ -29,7 +29,7 @@ use crate::{
     support::{Ticking, World, assert_fault, hidden, run, stage},
 };
 
-async fn with_leads(world: &World, count: usize) -> Vec<Id> {
+async fn with_leads(world: &World, count: usize) -> Vec<Id<Lead>> {
     let mut ids = Vec::new();
     for number in 0..count {
         let new = NewLead { name: format!("Lead {number}"), ..Default::default() };
@@ -38,7 +38,7 @@ async fn with_leads(world: &World, count: usize) -> Vec<Id> {
     ids
 }
 
-async fn owners(world: &World, leads: &[Id]) -> Vec<Option<Id>> {
+async fn owners(world: &World, leads: &[Id<Lead>]) -> Vec<Option<Id<User>>> {
     let mut owners = Vec::new();
     for &lead in leads {
         owners.push(world.crm.leads(&world.admin).get(lead).await.unwrap().owner_id);
@@ -333,13 +333,13 @@ fn what_is_held_back_keeps_no_job_from_its_end_however_much_it_is() {
 }
 
 /// The number of a lead's changes by a handover.
-async fn handed_over(world: &World, lead: Id) -> usize {
+async fn handed_over(world: &World, lead: Id<Lead>) -> usize {
     let history = world.crm.leads(&world.admin).history(lead).await.unwrap();
     history.iter().filter(|change| change.action == "hand_over").count()
 }
 
 /// Asserts that all leads belong to the manager, by one change each, and that the job reports this.
-async fn assert_done_once(world: &World, job: Id, leads: &[Id]) {
+async fn assert_done_once(world: &World, job: Id<Job>, leads: &[Id<Lead>]) {
     let job = world.crm.jobs(&world.admin).get(job).await.unwrap();
     assert_eq!((job.status, job.due_at, job.attempts), (JobStatus::Completed, None, 0), "{:?}", job.failure);
     assert_eq!((usize::try_from(job.done).unwrap(), job.held_back_count), (leads.len(), 0));
@@ -350,7 +350,7 @@ async fn assert_done_once(world: &World, job: Id, leads: &[Id]) {
 }
 
 /// A world with leads for two pieces, and the job that hands them over.
-async fn with_handover() -> (World, Vec<Id>, Id) {
+async fn with_handover() -> (World, Vec<Id<Lead>>, Id<Job>) {
     let world = World::new().await;
     let leads = [vec![world.lead.id], with_leads(&world, 28).await].concat();
     let to = Handover::TransferTo(world.manager.user().unwrap());

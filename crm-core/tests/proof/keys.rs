@@ -175,11 +175,11 @@ fn suspended_tenants_are_read_only() {
         let world = World::new().await;
         let patch = OrganizationPatch::new().status(OrganizationStatus::Suspended);
         let system = crm_core::access::Actor::system(world.admin.tenant());
-        world.crm.organizations(&system).update(world.admin.tenant(), patch).await.unwrap();
+        world.crm.organizations(&system).update(world.admin.tenant().typed(), patch).await.unwrap();
         crate::support::assert_fault(world.crm.leads(&world.rep).create(ada()).await, "organization suspended");
         world.crm.leads(&world.rep).get(world.lead.id).await.unwrap();
         let patch = OrganizationPatch::new().status(OrganizationStatus::Active);
-        world.crm.organizations(&system).update(world.admin.tenant(), patch).await.unwrap();
+        world.crm.organizations(&system).update(world.admin.tenant().typed(), patch).await.unwrap();
         world.crm.leads(&world.rep).create(ada()).await.unwrap();
     });
 }

@@ -9,8 +9,8 @@ use crm_core::{
     pipelines::PipelinePatch,
     properties::{NewProperty, PropertyType},
     tasks::{NewTask, TaskPatch},
-    teams::NewTeam,
-    users::{Handover, UserPatch},
+    teams::{NewTeam, Team},
+    users::{Handover, User, UserPatch},
     value::{Id, Kind, Ref, Value},
 };
 
@@ -69,7 +69,7 @@ fn a_record_is_updated_or_created_by_every_unique_key() {
     });
 }
 
-async fn teams(world: &World) -> (Id, Id) {
+async fn teams(world: &World) -> (Id<Team>, Id<Team>) {
     let team = async |name: &str| {
         let new = NewTeam { name: name.into(), ..Default::default() };
         world.crm.teams(&world.admin).create(new).await.unwrap().id
@@ -87,14 +87,15 @@ fn the_team_follows_the_owner_unless_it_was_chosen() {
         let (_, u2) = world.member("u2", vec![role], vec![two]).await;
         let (_, nowhere) = world.member("nowhere", vec![role], vec![]).await;
         let leads = world.crm.leads(&world.admin);
-        let new = |owner: Option<Id>, team: Option<Id>| NewLead {
+        let new = |owner: Option<Id<User>>, team: Option<Id<Team>>| NewLead {
             name: "L".into(),
             owner_id: owner,
             team_id: team,
             ..Default::default()
         };
         let make = async |owner, team| leads.create(new(owner, team)).await.unwrap().id;
-        let give = async |id, to: Option<Id>| leads.update(id, LeadPatch::new().owner_id(to)).await.unwrap().team_id;
+        let give =
+            async |id, to: Option<Id<User>>| leads.update(id, LeadPatch::new().owner_id(to)).await.unwrap().team_id;
 
         let lead = make(Some(u1.id), None).await;
         assert_eq!(give(lead, Some(u2.id)).await, Some(two));

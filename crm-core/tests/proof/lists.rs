@@ -8,7 +8,7 @@ use crm_core::{
     access::{Action, Actor, Grant, Permission, Scope},
     companies::{Lifecycle, NewCompany},
     contacts::NewContact,
-    deals::NewDeal,
+    deals::{Deal, NewDeal},
     filter::{Filter, Op},
     interactions::NewInteraction,
     leads::{Lead, LeadPatch, NewLead},
@@ -16,7 +16,8 @@ use crm_core::{
     notes::NewNote,
     schema::Record,
     tasks::{NewTask, Task},
-    teams::{NewTeam, TeamPatch},
+    teams::{NewTeam, Team, TeamPatch},
+    users::User,
     value::{Date, Id, Kind, Ref, plain},
 };
 use proptest::prelude::*;
@@ -49,13 +50,13 @@ async fn walk<K: crm_core::schema::RecordKind>(
 /// A tree of teams with users, and leads of all of them.
 struct Tree {
     world: World,
-    teams: Vec<Id>,
-    users: Vec<Id>,
+    teams: Vec<Id<Team>>,
+    users: Vec<Id<User>>,
 }
 
 async fn tree() -> Tree {
     let world = World::new().await;
-    let make = async |name: String, parent: Option<Id>| {
+    let make = async |name: String, parent: Option<Id<Team>>| {
         let new = NewTeam { name, parent_id: parent, ..Default::default() };
         world.crm.teams(&world.admin).create(new).await.unwrap().id
     };
@@ -162,12 +163,12 @@ proptest! {
             for (sort, descending) in [("created_at", false), ("created_at", true), ("score", false), ("score", true)] {
                 let mut query = ListQuery::new().sort(sort);
                 if descending { query = query.descending(); }
-                let walked: Vec<Id> = walk(&crm.leads(&actor), &query, limit).await.unwrap().iter().map(|l| l.id).collect();
-                let whole: Vec<Id> = walk(&crm.leads(&world.admin), &query, 200).await.unwrap().iter().map(|l| l.id)
+                let walked: Vec<_> = walk(&crm.leads(&actor), &query, limit).await.unwrap().iter().map(|l| l.id).collect();
+                let whole: Vec<_> = walk(&crm.leads(&world.admin), &query, 200).await.unwrap().iter().map(|l| l.id)
                     .filter(|id| seen.contains(id)).collect();
                 assert_eq!(walked, whole, "{sort} {descending}");
             }
-            let seen: BTreeSet<Id> = {
+            let seen: BTreeSet<Id<Deal>> = {
                 let mut seen = BTreeSet::new();
                 for deal in &deals {
                     if crm.deals(&actor).get(deal.id).await.is_ok() { seen.insert(deal.id); }
@@ -179,8 +180,8 @@ proptest! {
             for filter in [Filter::all([]), open, some, Filter::missing("owner_id"), Filter::missing("tags")] {
                 for sort in ["created_at", "close_date"] {
                     let query = ListQuery::new().sort(sort).filter(filter.clone()).descending();
-                    let walked: Vec<Id> = walk(&crm.deals(&actor), &query, limit).await.unwrap().iter().map(|d| d.id).collect();
-                    let whole: Vec<Id> = walk(&crm.deals(&world.admin), &query, 200).await.unwrap().iter().map(|d| d.id)
+                    let walked: Vec<_> = walk(&crm.deals(&actor), &query, limit).await.unwrap().iter().map(|d| d.id).collect();
+                    let whole: Vec<_> = walk(&crm.deals(&world.admin), &query, 200).await.unwrap().iter().map(|d| d.id)
                         .filter(|id| seen.contains(id)).collect();
                     assert_eq!(&walked, &whole, "{sort} {filter:?}");
                     assert_eq!(crm.deals(&actor).count(filter.clone()).await.unwrap(), whole.len() as u64);
@@ -207,10 +208,10 @@ proptest! {
                 }).collect();
                 sought.split(' ').all(|term| words.iter().any(|word| word.starts_with(term)))
             };
-            let expected: Vec<Id> = all.iter()
+            let expected: Vec<Id<Lead>> = all.iter()
                 .filter(|lead| holds(fields(lead).into_iter().flatten().collect()))
                 .map(|lead| lead.id).collect();
-            let found: Vec<Id> = walk(&leads, &ListQuery::new().text(part.as_str()), 3).await.unwrap().iter().map(|l| l.id).collect();
+            let found: Vec<_> = walk(&leads, &ListQuery::new().text(part.as_str()), 3).await.unwrap().iter().map(|l| l.id).collect();
             assert_eq!(found, expected);
             // A user from whom a searched field is hidden finds what the other fields contain.
             let blind = world.restricted_rep("blind", vec![crate::support::hidden(Kind::Lead, "company_name")]).await;
@@ -270,7 +271,7 @@ fn team_scope_is_the_teams_below_and_no_others() {
         let manager = world.role_id("sales_manager").await;
         let (boss, _) = world.member("boss", vec![manager], vec![tree.teams[0]]).await;
         let mine = walk(&crm.leads(&boss), &ListQuery::new(), 2).await.unwrap();
-        let teams: BTreeSet<Id> = mine.iter().filter_map(|lead| lead.team_id).collect();
+        let teams: BTreeSet<Id<Team>> = mine.iter().filter_map(|lead| lead.team_id).collect();
         assert_eq!(teams, tree.teams[..4].iter().copied().collect());
         assert_not_found(crm.leads(&boss).get(leads[4].id).await);
         // Moving a team takes effect on visibility at once.
@@ -452,7 +453,7 @@ fn archived_records_have_a_list_of_their_own() {
             leads.archive(lead.id).await.unwrap();
             gone.push(lead.id);
         }
-        let listed: Vec<Id> =
+        let listed: Vec<Id<Lead>> =
             walk(&leads, &ListQuery::new().archived(), 2).await.unwrap().iter().map(|lead| lead.id).collect();
         assert_eq!(listed, gone);
         assert_eq!(walk(&leads, &ListQuery::new(), 2).await.unwrap().len(), 1);

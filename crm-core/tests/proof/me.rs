@@ -9,7 +9,7 @@ use crm_core::{
     schema::RecordKind,
     teams::NewTeam,
     users::{Handover, User, UserPatch},
-    value::{Id, Kind, Ref, Value},
+    value::{Kind, Ref, Value},
 };
 
 use crate::support::{World, assert_fault, assert_forbidden, assert_not_found, grants, hidden, read_only, run};
@@ -60,7 +60,7 @@ fn nothing_else_of_oneself_is_ones_own_to_change() {
             plain().role_ids(vec![admin]),
             plain().team_ids(vec![team.id]),
             plain().manager_id(world.rep_user.id),
-            plain().manager_id(None::<Id>),
+            plain().manager_id(None),
             plain().email("rob@evil.example"),
             plain().external_id("mary"),
             plain().department("Board"),
@@ -96,7 +96,7 @@ fn it_is_oneself_and_nobody_else() {
         let tenant = world.admin.tenant();
         // The system has no user; neither has an actor whose user is missing, belongs to another tenant or is inactive.
         assert_forbidden(world.crm.users(&Actor::system(tenant)).update_me(patch()).await);
-        let nobody = Actor::trusted(tenant, world.lead.id, vec![], vec![]);
+        let nobody = Actor::trusted(tenant, world.lead.id.erase().typed(), vec![], vec![]);
         assert_not_found(world.crm.users(&nobody).update_me(patch()).await);
         let other = World::on(world.store.clone(), 1).await;
         let stranger = Actor::trusted(other.admin.tenant(), world.rep_user.id, vec![], vec![]);

@@ -83,7 +83,7 @@ fn interactions_have_types_and_directions() {
         }
         assert_eq!(faults(interactions.create(new("demo")).await), ["type unknown_choice"]);
         let types = OrganizationPatch::new().interaction_types(vec!["Demo".to_owned()]);
-        world.crm.organizations(&world.admin).update(world.admin.tenant(), types).await.unwrap();
+        world.crm.organizations(&world.admin).update(world.admin.tenant().typed(), types).await.unwrap();
         let demo = interactions.create(new("demo")).await.unwrap();
         assert_eq!(
             (demo.user_id, demo.team_id, demo.happens_at),
@@ -103,7 +103,7 @@ fn interactions_have_types_and_directions() {
         // Undo can restore a type that the organization has removed.
         let changed = interactions.update(demo.id, InteractionPatch::new().r#type("meeting")).await.unwrap();
         let none = OrganizationPatch::new().interaction_types(vec![]);
-        world.crm.organizations(&world.admin).update(world.admin.tenant(), none).await.unwrap();
+        world.crm.organizations(&world.admin).update(world.admin.tenant().typed(), none).await.unwrap();
         assert_eq!(interactions.undo(demo.id, changed.commit.unwrap()).await.unwrap().r#type, "demo");
         let unknown = ListQuery::new().filter(Filter::eq("type", "vanished"));
         assert_eq!(faults(interactions.list(&unknown).await), ["type unknown_choice"]);
@@ -246,7 +246,7 @@ fn addresses_are_unique_unless_the_tenant_shares_them() {
         // With shared addresses, an address no longer identifies a contact.
         let shared = |share| OrganizationPatch::new().allow_shared_emails(share);
         let organizations = world.crm.organizations(&world.admin);
-        organizations.update(world.admin.tenant(), shared(true)).await.unwrap();
+        organizations.update(world.admin.tenant().typed(), shared(true)).await.unwrap();
         contacts.create(with("C", &["b@x.example"])).await.unwrap();
         contacts.update(b.id, ContactPatch::new().emails(vec!["new@x.example".into()])).await.unwrap();
         assert_fault(contacts.find("email", "b@x.example").await, "email not_unique");
@@ -254,7 +254,10 @@ fn addresses_are_unique_unless_the_tenant_shares_them() {
         let lead = world.crm.leads(&world.admin).create(lead).await.unwrap();
         let made = world.crm.leads(&world.admin).convert(lead.id, ConvertLead::default()).await.unwrap();
         assert_eq!(made.contact.as_ref().unwrap().version, 1, "a new one");
-        assert_fault(organizations.update(world.admin.tenant(), shared(false)).await, "allow_shared_emails fixed");
+        assert_fault(
+            organizations.update(world.admin.tenant().typed(), shared(false)).await,
+            "allow_shared_emails fixed",
+        );
     });
 }
 
@@ -388,7 +391,7 @@ fn a_timeline_is_everything_in_time_order_page_by_page() {
         let (crm, rep) = (&world.crm, &world.rep);
         for n in 0..7_i64 {
             world.clock.advance_days(1);
-            crm.leads(rep).update(lead.id, LeadPatch::new().source(format!("s{n}"))).await.unwrap();
+            crm.leads(rep).update(lead.id.typed(), LeadPatch::new().source(format!("s{n}"))).await.unwrap();
             let meeting = NewInteraction {
                 r#type: "meeting".into(),
                 subject: format!("m{n}"),
@@ -405,7 +408,7 @@ fn a_timeline_is_everything_in_time_order_page_by_page() {
                 .await
                 .unwrap();
         }
-        let made = crm.leads(rep).convert(lead.id, ConvertLead::default()).await.unwrap();
+        let made = crm.leads(rep).convert(lead.id.typed(), ConvertLead::default()).await.unwrap();
         let walk = async |record: Ref, limit: usize| {
             let (mut all, mut cursor) = (Vec::new(), None::<String>);
             for _ in 0..100 {

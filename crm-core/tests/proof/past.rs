@@ -10,9 +10,11 @@ use crm_core::{
     listing::{ListPage, ListQuery},
     pipelines::PipelinePatch,
     properties::{NewProperty, PropertyType},
+    roles::Role,
     schema::{Record, RecordKind},
     scoring::{Axis, Group, ModelDefinition, NewScoringModel, On, Rule},
     tasks::{NewTask, TaskPatch, TaskStatus},
+    users::User,
     value::{Currency, Id, Kind, Money, Time, Value},
 };
 use proptest::prelude::*;
@@ -64,7 +66,7 @@ fn asked() -> impl Strategy<Value = Vec<Asked>> {
     proptest::collection::vec(one, 8)
 }
 
-async fn happen(world: &World, ids: &mut Vec<Id>, (which, step, hours, back): &Happened) -> Result<(), Error> {
+async fn happen(world: &World, ids: &mut Vec<Id<Deal>>, (which, step, hours, back): &Happened) -> Result<(), Error> {
     let deals = world.crm.deals(&world.admin);
     world.clock.advance_seconds(hours * 3600);
     let at = back.map(|hours| world.clock.now().plus_micros(-hours * 3_600_000_000));
@@ -266,7 +268,7 @@ async fn names(leads: &Collection<'_, Lead>, query: &ListQuery, at: Time) -> Vec
     page.items.iter().map(|lead| lead.name.clone()).collect()
 }
 
-fn lead(name: &str, owner: Option<Id>) -> NewLead {
+fn lead(name: &str, owner: Option<Id<User>>) -> NewLead {
     NewLead { name: name.into(), owner_id: owner, ..Default::default() }
 }
 
@@ -297,7 +299,7 @@ fn the_past_is_seen_by_who_may_list_the_record_today() {
         assert_eq!(names(&of(&own), &ListQuery::new(), then).await, ["kept", "got", "archived"]);
         assert_eq!(names(&of(&own), &ListQuery::new(), world.clock.now()).await, ["kept", "renamed since"]);
         // By the owner of then, within what is one's own now.
-        let by_owner = |id: Id| ListQuery::new().filter(Filter::eq("owner_id", id.to_string()));
+        let by_owner = |id: Id<User>| ListQuery::new().filter(Filter::eq("owner_id", id.to_string()));
         assert_eq!(names(&of(&own), &by_owner(own_user.id), then).await, ["kept", "archived"]);
         assert_eq!(names(&of(&own), &by_owner(user.id), then).await, ["got"]);
         assert!(names(&of(&other), &ListQuery::new(), then).await.contains(&"given".to_owned()));
@@ -312,7 +314,7 @@ fn the_past_is_seen_by_who_may_list_the_record_today() {
     });
 }
 
-async fn grants_of(world: &World, scope: Scope) -> Id {
+async fn grants_of(world: &World, scope: Scope) -> Id<Role> {
     world.role("reader", vec![Grant::new(Kind::Lead, Action::Read, scope)], vec![]).await.id
 }
 
@@ -561,7 +563,7 @@ fn only_what_was_written_of_since_costs_a_read_of_its_log() {
         // What nobody wrote of since is filtered by the engine; what was archived before is never looked at.
         let three = ListQuery::new().limit(50).filter(Filter::eq("title", "title 3"));
         let (page, filtered) = calls(&world, deals.list_as_of(&three, then)).await;
-        let found: Vec<Id> = page.unwrap().items.iter().map(|deal| deal.id).collect();
+        let found: Vec<Id<Deal>> = page.unwrap().items.iter().map(|deal| deal.id).collect();
         assert_eq!((found, filtered), (vec![ids[3], ids[23], ids[43]], busy));
         // Of what was created later nothing is read, whichever way.
         let early = ListQuery::new().limit(5);

@@ -98,7 +98,7 @@ fn every_type_is_typed_kept_filtered_and_refused() {
                 json!("+4930123456"),
                 Value::text("12"),
             ),
-            (P::Reference, Value::Id(company), Value::Id(company), json!(company.to_string()), Value::text("C")),
+            (P::Reference, Value::from(company), Value::from(company), json!(company.to_string()), Value::text("C")),
         ];
         let leads = world.crm.leads(&world.admin);
         for (at, (r#type, given, kept, filter, wrong)) in table.into_iter().enumerate() {
@@ -123,7 +123,7 @@ fn every_type_is_typed_kept_filtered_and_refused() {
             assert_eq!(leads.get(world.lead.id).await.unwrap().property(&key), Some(&kept));
         }
         assert_eq!(leads.get(world.lead.id).await.unwrap().properties.len(), 14, "each kept the others");
-        let nobody = Value::Id(world.lead.id);
+        let nobody = Value::from(world.lead.id);
         assert_fault(
             leads.update(world.lead.id, LeadPatch::new().property("p13", nobody)).await,
             "properties.p13 not_found",

@@ -19,7 +19,7 @@ use crate::{
     support::{World, assert_fault, assert_not_found, hidden, run, stage},
 };
 
-fn lead_ref(id: Id) -> Ref {
+fn lead_ref(id: Id<Lead>) -> Ref {
     Ref::new(Kind::Lead, id)
 }
 
@@ -100,7 +100,7 @@ fn what_waits_is_told_the_most_pressing_first() {
         world.clock.advance_days(30);
         assert_eq!(steps(&told(&world, id).await), ["follow_up", "plan"]);
         let patch = LeadPatch::new().do_not_call(true).do_not_email(true).owner_id(None);
-        world.crm.leads(&world.admin).update(id.id, patch).await.unwrap();
+        world.crm.leads(&world.admin).update(id.id.typed(), patch).await.unwrap();
         let unowned = world.crm.recommendations(&world.admin).of(id).await.unwrap();
         assert_eq!(steps(&unowned), ["assign", "plan"]);
     });
@@ -278,7 +278,7 @@ fn who_may_not_see_a_record_is_told_nothing() {
         let call = NewInteraction { completed_at: Some(world.clock.now()), ..interaction(id, Direction::Inbound) };
         world.crm.interactions(&world.rep).create(call).await.unwrap();
         let blind = world.restricted_rep("Blind", vec![hidden(Kind::Interaction, "direction")]).await;
-        world.crm.leads(&world.admin).update(id.id, LeadPatch::new().owner_id(blind.user())).await.unwrap();
+        world.crm.leads(&world.admin).update(id.id.typed(), LeadPatch::new().owner_id(blind.user())).await.unwrap();
         let theirs = world.crm.recommendations(&blind).of(id).await.unwrap();
         let steps = steps(&theirs);
         assert!(

@@ -2,7 +2,7 @@
 
 use crm_core::{
     access::FieldAccess,
-    deals::{DealPatch, NewDeal},
+    deals::{Deal, DealPatch, NewDeal},
     filter::{Filter, Op},
     leads::NewLead,
     properties::{NewProperty, PropertyType},
@@ -26,7 +26,7 @@ fn usd(amount: &str) -> Money {
     Money::new(dec(amount), Currency::USD)
 }
 
-async fn deal(world: &World, new: NewDeal) -> Id {
+async fn deal(world: &World, new: NewDeal) -> Id<Deal> {
     let new = NewDeal { title: "a deal".into(), ..new };
     world.crm.deals(&world.admin).create(new).await.unwrap().id
 }
@@ -128,7 +128,7 @@ fn a_deal_that_was_won_before_it_was_created_is_in_no_cycle() {
             deals.win(*id).await.unwrap();
         }
         deals.lose(made[4], "price").await.unwrap();
-        let close = async |id: Id, day: &str| {
+        let close = async |id: Id<Deal>, day: &str| {
             deals.update(id, DealPatch::new().actual_close_date(day.parse::<Date>().ok())).await.unwrap();
         };
         // Created on 5 January 2026; today is the 15th.
@@ -174,7 +174,7 @@ fn sales_and_pipeline_are_asked_for_a_period_and_for_owners() {
             world.crm.deals(&world.admin).update(won, patch).await.unwrap();
         }
         let none = deal(&world, NewDeal { value: Some(usd("5")), ..Default::default() }).await;
-        world.crm.deals(&world.admin).update(none, DealPatch::new().owner_id(None::<Id>)).await.unwrap();
+        world.crm.deals(&world.admin).update(none, DealPatch::new().owner_id(None)).await.unwrap();
         let reports = world.crm.reports(&world.admin);
         let pipeline = world.deal_pipeline.id;
         let sold = async |query: SalesQuery| {

@@ -7,12 +7,12 @@ use crm_core::{
     Crm, Error, MemoryStore,
     access::{Action, Actor, FieldRule, Grant, Permission, Scope},
     auth::NewKey,
-    companies::{CompanyPatch, NewCompany},
+    companies::{Company, CompanyPatch, NewCompany},
     ids::RandomIds,
-    leads::NewLead,
+    leads::{Lead, NewLead},
     listing::ListQuery,
     organizations::{OrganizationPatch, OrganizationStatus},
-    roles::RolePatch,
+    roles::{Role, RolePatch},
     teams::{NewTeam, TeamPatch},
     users::{Handover, NewUser, UserPatch},
     value::{Id, Kind},
@@ -30,7 +30,7 @@ fn elsewhere(scene: &Scene) -> Crm {
 }
 
 /// What an actor who may no longer act is told, of each way in.
-async fn is_out(crm: &Crm, actor: &Actor, lead: Id) {
+async fn is_out(crm: &Crm, actor: &Actor, lead: Id<Lead>) {
     let told = [
         crm.leads(actor).get(lead).await.map(drop),
         crm.leads(actor).list(&ListQuery::new()).await.map(drop),
@@ -88,7 +88,9 @@ fn withdrawn_rights_are_withdrawn_at_the_next_use_case_in_every_process() {
             ));
         }
         // Nobody, and a user of another tenant.
-        for nobody in [Actor::signed_in(admin.tenant(), lead.id), Actor::signed_in(lead.id, user.id)] {
+        for nobody in
+            [Actor::signed_in(admin.tenant(), lead.id.erase().typed()), Actor::signed_in(lead.id.erase(), user.id)]
+        {
             is_out(&other, &nobody, lead.id).await;
         }
     });
@@ -139,7 +141,7 @@ fn a_key_is_asked_for_at_each_use_case_and_costs_no_read() {
         let status = |status| OrganizationPatch::new().status(status);
         let tenant = scene.admin.actor.tenant();
         let organizations = scene.crm.organizations(&scene.admin.actor);
-        organizations.update(tenant, status(OrganizationStatus::Suspended)).await.unwrap();
+        organizations.update(tenant.typed(), status(OrganizationStatus::Suspended)).await.unwrap();
         for out in [&actor, &scene.admin.actor] {
             let told = other.leads(out).list(&ListQuery::new()).await;
             assert!(matches!(told, Err(Error::Unauthenticated)), "{told:?}");
@@ -147,7 +149,7 @@ fn a_key_is_asked_for_at_each_use_case_and_costs_no_read() {
         scene
             .crm
             .organizations(&Actor::system(tenant))
-            .update(tenant, status(OrganizationStatus::Active))
+            .update(tenant.typed(), status(OrganizationStatus::Active))
             .await
             .unwrap();
         other.leads(&actor).list(&ListQuery::new()).await.unwrap();
@@ -254,7 +256,7 @@ fn nobody_raises_their_own_rights() {
         assert_own(world.crm.users(&vouched).update(first, back.clone()).await, "role_ids");
         world.crm.users(&chief).update(first, back).await.unwrap();
         // Whoever vouches for a user that may not act does not bring them back either.
-        let ids: Vec<Id> = vec![staff.id, blind.id];
+        let ids: Vec<Id<Role>> = vec![staff.id, blind.id];
         let vouched = Actor::trusted(world.admin.tenant(), lead_user.id, ids, vec![world.team.id]);
         world.crm.users(&world.admin).deactivate(lead_user.id, Handover::Leave).await.unwrap();
         assert_own(world.crm.users(&vouched).activate(lead_user.id).await, "is_active");
@@ -273,7 +275,7 @@ fn a_version_that_holds_is_not_refused_for_the_change_of_another_record() {
         let companies = world.crm.companies(&world.admin);
         let (parent, child) =
             (companies.create(new("Parent")).await.unwrap(), companies.create(new("Child")).await.unwrap());
-        let meanwhile = |id: Id| {
+        let meanwhile = |id: Id<Company>| {
             let (crm, admin) = (world.crm.clone(), world.admin.clone());
             racing.before_next_commit(move || {
                 run(async {
@@ -290,7 +292,7 @@ fn a_version_that_holds_is_not_refused_for_the_change_of_another_record() {
         let other = companies.create(new("Other")).await.unwrap();
         meanwhile(other.id);
         let told = crm.companies(&world.admin).update(other.id, under()).if_version(other.version).await;
-        assert!(matches!(told, Err(Error::Conflict { record, .. }) if record.id == other.id), "{told:?}");
+        assert!(matches!(told, Err(Error::Conflict { record, .. }) if record == other.id.into()), "{told:?}");
     });
 }
 
@@ -302,7 +304,7 @@ fn who_is_demoted_while_giving_rights_gives_none() {
         let crm = world.crm.on(racing.clone());
         let (admin, rep) = (world.role_id("admin").await, world.role_id("sales_rep").await);
         let (bad, user) = world.member("bad", vec![admin], vec![]).await;
-        let demoted = |roles: Vec<Id>| {
+        let demoted = |roles: Vec<Id<Role>>| {
             let (crm, admin, user) = (world.crm.clone(), world.admin.clone(), user.id);
             racing.before_next_commit(move || {
                 run(async {

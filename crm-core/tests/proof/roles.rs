@@ -5,15 +5,15 @@ use crm_core::{
     Error,
     access::{Action, Grant, Scope},
     organizations::NewOrganization,
-    roles::{NewRole, RolePatch},
-    teams::{NewTeam, TeamPatch},
+    roles::{NewRole, Role, RolePatch},
+    teams::{NewTeam, Team, TeamPatch},
     users::{Handover, NewUser, UserPatch},
     value::{Id, Kind},
 };
 
 use crate::support::{World, assert_fault, assert_forbidden, assert_refused, grants, hidden, run};
 
-fn someone(name: &str, role_ids: Vec<Id>, team_ids: Vec<Id>) -> NewUser {
+fn someone(name: &str, role_ids: Vec<Id<Role>>, team_ids: Vec<Id<Team>>) -> NewUser {
     NewUser { first_name: Some(name.into()), external_id: Some(name.into()), role_ids, team_ids, ..Default::default() }
 }
 
@@ -153,7 +153,7 @@ fn the_last_administrator_stays() {
         let (admin, rep) = (world.role_id("admin").await, world.role_id("sales_rep").await);
         let created = users.history(me).await.unwrap()[0].commit;
         let admins = async || {
-            let organization = world.crm.organizations(&world.admin).get(world.admin.tenant()).await.unwrap();
+            let organization = world.crm.organizations(&world.admin).get(world.admin.tenant().typed()).await.unwrap();
             organization.admin_ids.clone()
         };
         assert_eq!(admins().await, [me]);
@@ -161,7 +161,7 @@ fn the_last_administrator_stays() {
         assert_fault(users.archive(me).await, "role_ids last_admin");
         assert_fault(users.deactivate(me, Handover::Leave).await, "role_ids last_admin");
         assert_refused(users.undo(me, created).await);
-        assert_refused(world.crm.organizations(&world.admin).undo(world.admin.tenant(), created).await);
+        assert_refused(world.crm.organizations(&world.admin).undo(world.admin.tenant().typed(), created).await);
         assert_refused(world.crm.roles(&world.admin).archive(admin).await);
         assert_refused(
             world.crm.roles(&world.admin).update(admin, RolePatch::new().withheld(vec!["lead.read".into()])).await,
@@ -174,10 +174,10 @@ fn the_last_administrator_stays() {
         users.update(world.rep_user.id, UserPatch::new().role_ids(vec![rep])).await.unwrap();
         assert_eq!(admins().await, [me]);
         // Restoring only the organization's list would name a user who is not an administrator.
-        let history = organizations.history(world.admin.tenant()).await.unwrap();
+        let history = organizations.history(world.admin.tenant().typed()).await.unwrap();
         let removal = history.last().unwrap();
-        let _ = organizations.undo(world.admin.tenant(), removal.commit).await;
-        let _ = organizations.roll_back(world.admin.tenant(), removal.version - 1).await;
+        let _ = organizations.undo(world.admin.tenant().typed(), removal.commit).await;
+        let _ = organizations.roll_back(world.admin.tenant().typed(), removal.version - 1).await;
         assert_eq!(admins().await, [me]);
         assert_fault(users.update(me, UserPatch::new().role_ids(vec![rep])).await, "role_ids last_admin");
         users.update(world.manager_user.id, UserPatch::new().role_ids(vec![admin])).await.unwrap();
@@ -202,7 +202,7 @@ fn a_tenant_is_one_organization() {
         assert_refused(
             organizations.create_many(vec![crm_core::collection::NewWithHistory::new(new())]).await.remove(0),
         );
-        assert_refused(organizations.archive(world.admin.tenant()).await);
+        assert_refused(organizations.archive(world.admin.tenant().typed()).await);
     });
 }
 

@@ -9,7 +9,7 @@ use crm_core::{
     companies::{CompanyPatch, NewCompany},
     contacts::{ContactPatch, NewContact},
     filter::{Filter, Op},
-    interactions::{Direction, InteractionPatch, NewInteraction},
+    interactions::{Direction, Interaction, InteractionPatch, NewInteraction},
     leads::{ConvertLead, Lead, LeadPatch, NewLead},
     listing::ListQuery,
     schema::{Group as ChangeGroup, Record},
@@ -90,11 +90,11 @@ async fn lead(world: &World, source: &str) -> Record<Lead> {
     world.crm.leads(&world.rep).create(new).await.unwrap().into_value()
 }
 
-fn lead_ref(id: Id) -> Ref {
+fn lead_ref(id: Id<Lead>) -> Ref {
     Ref::new(Kind::Lead, id)
 }
 
-async fn call(world: &World, lead: Id, at: Time) -> Id {
+async fn call(world: &World, lead: Id<Lead>, at: Time) -> Id<Interaction> {
     let new = NewInteraction {
         r#type: "call".into(),
         direction: Some(Direction::Inbound),
@@ -112,7 +112,7 @@ pub async fn sweep(world: &World) -> crm_core::scoring::SweepReport {
     swept
 }
 
-async fn stored(world: &World, id: Id) -> Record<Lead> {
+async fn stored(world: &World, id: Id<Lead>) -> Record<Lead> {
     world.crm.leads(&world.admin).get(id).await.unwrap()
 }
 
@@ -716,7 +716,7 @@ fn a_model_learns_from_outcomes_as_records_were_before_them() {
             NewLead { name: "Bob".into(), source: Some("web".into()), employee_count: Some(2), ..Default::default() };
         let bad = world.crm.leads(&world.admin).create(new).await.unwrap();
         let scoring = world.crm.scoring(&world.admin);
-        let of = async |id: Id| scoring.predict(lead_ref(id), &learned, None).await.unwrap();
+        let of = async |id: Id<Lead>| scoring.predict(lead_ref(id), &learned, None).await.unwrap();
         let (good_odds, bad_odds) = (of(good.id).await, of(bad.id).await);
         assert!(good_odds.probability > bad_odds.probability + 0.2);
         let sum = good_odds.contributions.iter().fold(good_odds.base, |sum, one| sum + one.log_odds);

@@ -16,6 +16,7 @@ use crm_core::{
     pipelines::{NewPipeline, Pipeline, Stage},
     roles::{NewRole, Role},
     schema::Record,
+    teams::Team,
     testing::Ready,
     users::{NewUser, User},
     value::{Id, Kind, Time},
@@ -67,12 +68,12 @@ impl World {
     }
 
     /// Creates an actor with these roles in the prepared tenant's team.
-    pub async fn actor_with(&self, name: &str, roles: Vec<Id>) -> Actor {
+    pub async fn actor_with(&self, name: &str, roles: Vec<Id<Role>>) -> Actor {
         self.member(name, roles, vec![self.team.id]).await.0
     }
 
     /// Creates an actor with these roles and teams, and returns it with the user's record.
-    pub async fn member(&self, name: &str, role_ids: Vec<Id>, team_ids: Vec<Id>) -> (Actor, Record<User>) {
+    pub async fn member(&self, name: &str, role_ids: Vec<Id<Role>>, team_ids: Vec<Id<Team>>) -> (Actor, Record<User>) {
         let new = NewUser {
             first_name: Some(name.into()),
             external_id: Some(name.into()),
@@ -84,7 +85,7 @@ impl World {
         (self.crm.actor(self.admin.tenant(), user.id).await.expect("an actor"), user)
     }
 
-    pub async fn role_id(&self, key: &str) -> Id {
+    pub async fn role_id(&self, key: &str) -> Id<Role> {
         self.crm.roles(&self.admin).find("key", key).await.expect("a role").id
     }
 
@@ -136,7 +137,7 @@ impl Clock for Ticking {
     }
 }
 
-pub fn stage(pipeline: &Pipeline, key: &str) -> Id {
+pub fn stage(pipeline: &Pipeline, key: &str) -> Id<Stage> {
     pipeline.stage_by_key(key).expect("a stage").id
 }
 

@@ -12,7 +12,7 @@ use crm_core::{
     filter::{Filter, Op},
     ids::IdSource as _,
     interactions::{Direction, NewInteraction},
-    leads::{LeadPatch, NewLead},
+    leads::{Lead, LeadPatch, NewLead},
     properties::{NewProperty, PropertyType},
     rescorings::{Rescoring, RescoringFields},
     schema::{Group, Image, Record, RecordKind as _},
@@ -67,7 +67,7 @@ fn of_deals() -> NewScoringModel {
     NewScoringModel { key: "deals".into(), kind: Some(Kind::Deal), ..model(definition) }
 }
 
-async fn deal(world: &World, id: Id) -> Record<Deal> {
+async fn deal(world: &World, id: Id<Deal>) -> Record<Deal> {
     world.crm.deals(&world.admin).get(id).await.unwrap()
 }
 
@@ -188,7 +188,7 @@ fn who_is_faster_than_a_sweep_is_scored_as_he_left_it() {
         let slow = World::from_ready(world.store.clone(), ready);
         (racing, world, slow)
     });
-    let ids: Vec<Id> = run(async {
+    let ids: Vec<Id<Lead>> = run(async {
         fast.crm.scoring_models(&fast.admin).create(model(simple())).await.unwrap();
         let mut ids = Vec::new();
         for number in 0..5 {
@@ -225,7 +225,7 @@ fn who_is_faster_than_a_sweep_is_scored_as_he_left_it() {
 }
 
 /// A lead of whose 128 KB so little is left that no score fits in.
-async fn full_lead(world: &World) -> Id {
+async fn full_lead(world: &World) -> Id<Lead> {
     let keys = ["a", "b", "c", "d"];
     for key in keys {
         let new = NewProperty {
@@ -274,7 +274,7 @@ fn one_that_has_no_room_for_a_score_stops_no_other_and_is_tried_again_later() {
         let sweeper = world.crm.score_sweeper();
         let swept = sweeper.sweep(world.admin.tenant(), LONG).await.unwrap();
         assert!(
-            matches!(&swept.failed[..], [(record, Error::TooLarge { .. })] if record.id == full),
+            matches!(&swept.failed[..], [(record, Error::TooLarge { .. })] if *record == full.into()),
             "{:?}",
             swept.failed
         );
@@ -456,7 +456,7 @@ fn where_nothing_is_due_a_round_costs_two_calls_however_many_tenants_there_are()
             mark.versions.machine = 1;
             mark.values[RescoringFields::due_at as usize] = tomorrow.clone();
             let commit = Commit {
-                id: ids.id(world.clock.now()),
+                id: ids.id(world.clock.now()).typed(),
                 tenant,
                 at: world.clock.now(),
                 writes: vec![Write { before: None, after: Arc::new(mark), changes: Vec::new() }],

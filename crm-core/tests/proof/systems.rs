@@ -93,7 +93,7 @@ impl JobHandler for Rename {
 
     fn decide(&self, draft: &mut Draft<'_>, args: &Json, row: &Row) -> Result<Verdict, Stop> {
         let name = args["name"].as_str().unwrap_or_default();
-        draft.of::<Lead>().update(row.record.id, LeadPatch::new().name(name))?;
+        draft.of::<Lead>().update(row.record.id.typed(), LeadPatch::new().name(name))?;
         Ok(Verdict::Changed)
     }
 }
@@ -218,7 +218,7 @@ fn a_system_hides_what_would_tell_what_is_hidden() {
             industry: Some("x".into()),
             ..Default::default()
         });
-        let lead: Id = lead.await.unwrap().id;
+        let lead: Id<Lead> = lead.await.unwrap().id;
         assert_eq!(world.crm.leads(&rep).get(lead).await.unwrap().industry.as_deref(), Some("x"));
         let crm = with(
             &world,

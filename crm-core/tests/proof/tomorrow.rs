@@ -14,14 +14,14 @@ use crm_core::{
     leads::{LeadPatch, NewLead},
     listing::ListQuery,
     organizations::{OrganizationPatch, WeekStart},
-    pipelines::{PipelinePatch, StageKind},
+    pipelines::{PipelinePatch, Stage, StageKind},
     properties::{NewProperty, PropertyPatch, PropertyType},
     roles::{NewRole, RolePatch},
     schema::{Group, Image, Patch, RecordKind},
     scoring::{ScoringModel, ScoringModelPatch},
     store::{Claim, ClaimOp, Commit, Got, History as _, HistoryQuery, Records as _, Want, Write},
     tasks::{NewTask, Priority, TaskPatch, TaskStatus},
-    users::{Handover, UserPatch},
+    users::{Handover, User, UserPatch},
     value::{Choice, Id, Kind, Ref, Time, Value},
 };
 use serde_json::{Value as Json, json};
@@ -119,7 +119,7 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         let pipelines = crm.pipelines(admin);
         let pipeline = Ref::new(Kind::Pipeline, world.deal_pipeline.id);
         let mut stages = stored_json(&world, pipeline, "stages").await;
-        let paused: Id = "0190c5e0-0000-7000-8000-0000000000aa".parse().unwrap();
+        let paused: Id<Stage> = "0190c5e0-0000-7000-8000-0000000000aa".parse().unwrap();
         stages[0]["sla"] = json!({"hours": 4});
         stages[1]["gate"] = json!({"and": [
             {"field": "value", "op": "near", "value": 5},
@@ -134,13 +134,13 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         write(&world, pipeline, "stages", objects(stages.clone())).await;
 
         // It is read and shown.
-        let read = pipelines.get(pipeline.id).await.unwrap();
+        let read = pipelines.get(pipeline.id.typed()).await.unwrap();
         let kind = read.stage(paused).unwrap().kind;
         assert!(matches!(kind, StageKind::Unknown(_)) && kind.is_open());
         assert_eq!(kind.to_string(), "paused");
         assert!(matches!(read.stages[1].gate, Some(Filter::All { .. })));
         assert_eq!(serde_json::to_value(&read.stages[1].gate).unwrap(), stages[1]["gate"]);
-        let shown = serde_json::to_value(pipelines.view(pipeline.id).await.unwrap().only(None)).unwrap();
+        let shown = serde_json::to_value(pipelines.view(pipeline.id.typed()).await.unwrap().only(None)).unwrap();
         assert_eq!(shown["stages"], stages);
         assert!(!StageKind::NAMES.contains(&"paused"));
 
@@ -149,7 +149,7 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         typed[0].name = "Looking".into();
         typed[1].name = "Asking".into();
         typed[5].probability = 51;
-        pipelines.update(pipeline.id, PipelinePatch::new().stages(typed)).await.unwrap();
+        pipelines.update(pipeline.id.typed(), PipelinePatch::new().stages(typed)).await.unwrap();
         let mut expected = stages.clone();
         expected[0]["name"] = json!("Looking");
         expected[1]["name"] = json!("Asking");
@@ -160,16 +160,17 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         let mut sent = expected.clone();
         sent[2]["name"] = json!("Offering");
         sent[2].as_object_mut().unwrap().remove("color");
-        pipelines.update(pipeline.id, patch(json!({"stages": sent}))).await.unwrap();
+        pipelines.update(pipeline.id.typed(), patch(json!({"stages": sent}))).await.unwrap();
         assert_eq!(stored_json(&world, pipeline, "stages").await, sent);
         // A client that does not know the keys sends what it knows.
         let mut plain = sent.clone();
         plain[0].as_object_mut().unwrap().remove("sla");
         plain[0]["name"] = json!("Finding");
-        let commit = pipelines.update(pipeline.id, patch(json!({"stages": plain}))).await.unwrap().commit.unwrap();
+        let commit =
+            pipelines.update(pipeline.id.typed(), patch(json!({"stages": plain}))).await.unwrap().commit.unwrap();
         sent[0]["name"] = json!("Finding");
         assert_eq!(stored_json(&world, pipeline, "stages").await, sent);
-        pipelines.update(pipeline.id, PipelinePatch::new().name("Selling")).await.unwrap();
+        pipelines.update(pipeline.id.typed(), PipelinePatch::new().name("Selling")).await.unwrap();
         assert_eq!(stored_json(&world, pipeline, "stages").await, sent);
 
         // From outside nothing new of the kind is taken, and each is named.
@@ -178,7 +179,7 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         new[1]["colour"] = json!("red");
         new[2]["forecast_category"] = json!("downside");
         new[3]["kind"] = json!("paused");
-        let refused = pipelines.update(pipeline.id, patch(json!({"stages": new}))).await;
+        let refused = pipelines.update(pipeline.id.typed(), patch(json!({"stages": new}))).await;
         let all = crate::support::faults(refused);
         assert_eq!(
             all,
@@ -192,12 +193,15 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         let mut wrong = sent.clone();
         wrong[1]["position"] = json!("first");
         assert_fault(
-            pipelines.update(pipeline.id, patch(json!({"stages": wrong}))).await,
+            pipelines.update(pipeline.id.typed(), patch(json!({"stages": wrong}))).await,
             "stages[1].position wrong_type",
         );
         wrong[1]["position"] = json!(2);
         wrong[1]["gate"] = json!({"field": "value", "op": "far", "value": 5});
-        assert_fault(pipelines.update(pipeline.id, patch(json!({"stages": wrong}))).await, "stages[1].gate wrong_type");
+        assert_fault(
+            pipelines.update(pipeline.id.typed(), patch(json!({"stages": wrong}))).await,
+            "stages[1].gate wrong_type",
+        );
 
         // Records move among what is known.
         let deals = crm.deals(&world.rep);
@@ -215,7 +219,7 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
 
         // What stands in the unknown stage is read, listed, edited and undone, and stays there.
         let record = Ref::new(Kind::Deal, deal.id);
-        write(&world, record, "stage_id", Value::Id(paused)).await;
+        write(&world, record, "stage_id", Value::from(paused)).await;
         let edited = deals.update(deal.id, DealPatch::new().title("Eleven")).await.unwrap();
         assert_eq!((edited.stage_id, edited.stage_kind), (Some(paused), kind));
         assert_eq!(edited.actual_close_date, None);
@@ -227,12 +231,12 @@ fn stages_keep_what_is_unknown_and_nothing_goes_where_its_meaning_is() {
         deals.history(deal.id).await.unwrap();
         deals.stage_times(deal.id).await.unwrap();
         deals.as_of(deal.id, world.clock.now()).await.unwrap().unwrap();
-        let board = pipelines.view_board(pipeline.id, &ListQuery::new()).await.unwrap();
+        let board = pipelines.view_board(pipeline.id.typed(), &ListQuery::new()).await.unwrap();
         assert_eq!(board.iter().find(|column| column.stage.id == paused).unwrap().count, 1);
         crm.kinds(admin).await.unwrap();
 
         // An edit of the stages is undone, and what was unknown before it is there.
-        pipelines.undo(pipeline.id, commit).await.unwrap();
+        pipelines.undo(pipeline.id.typed(), commit).await.unwrap();
         let stages = stored_json(&world, pipeline, "stages").await;
         assert_eq!(stages[0]["name"], "Looking");
         assert_eq!((&stages[0]["sla"], &stages[6]["wakes"]), (&json!({"hours": 4}), &json!(1)));
@@ -363,11 +367,11 @@ fn addresses_of_a_contact_and_settings_of_an_organization_keep_their_keys() {
         let organizations = world.crm.organizations(&world.admin);
         write(&world, organization, "branding", objects(json!({"color": "#fff", "font": {"size": 3}}))).await;
         write(&world, organization, "week_start", Value::text("wednesday")).await;
-        let read = organizations.get(organization.id).await.unwrap();
+        let read = organizations.get(organization.id.typed()).await.unwrap();
         assert!(matches!(read.week_start, WeekStart::Unknown(_)));
         let mut branding = read.branding.clone().unwrap();
         branding.color = None;
-        organizations.update(organization.id, OrganizationPatch::new().branding(Some(branding))).await.unwrap();
+        organizations.update(organization.id.typed(), OrganizationPatch::new().branding(Some(branding))).await.unwrap();
         assert_eq!(stored_json(&world, organization, "branding").await, json!({"font": {"size": 3}}));
         let image = stored(&world, organization).await;
         assert_eq!(image.get("week_start"), &Value::text("wednesday"));
@@ -501,23 +505,26 @@ fn properties_keep_values_of_tomorrow() {
             let map = image.get("properties").as_map().unwrap().clone();
             assert_eq!((&map["place"], &map["rank"]), (&geo, &geo));
         };
-        let edited = leads.update(lead.id, LeadPatch::new().property("size", Value::text("m"))).await.unwrap();
+        let edited = leads.update(lead.id.typed(), LeadPatch::new().property("size", Value::text("m"))).await.unwrap();
         assert_eq!(edited.property("place"), Some(&geo));
         kept().await;
-        let shown = serde_json::to_value(leads.view(lead.id).await.unwrap().only(None)).unwrap();
+        let shown = serde_json::to_value(leads.view(lead.id.typed()).await.unwrap().only(None)).unwrap();
         assert_eq!(shown["properties"], json!({"place": null, "rank": null, "size": "m"}));
         // A form sends back what it read.
-        leads.update(lead.id, patch(json!({"properties": {"place": null, "rank": null, "size": "l"}}))).await.unwrap();
+        leads
+            .update(lead.id.typed(), patch(json!({"properties": {"place": null, "rank": null, "size": "l"}})))
+            .await
+            .unwrap();
         kept().await;
-        leads.undo(lead.id, edited.commit.unwrap()).await.unwrap_err();
-        leads.update(lead.id, LeadPatch::new().source("web")).await.unwrap();
+        leads.undo(lead.id.typed(), edited.commit.unwrap()).await.unwrap_err();
+        leads.update(lead.id.typed(), LeadPatch::new().source("web")).await.unwrap();
         kept().await;
         for given in [json!("here"), json!({"g": [1.5, 2.5]})] {
-            let refused = leads.update(lead.id, patch(json!({"properties": {"place": given}}))).await;
+            let refused = leads.update(lead.id.typed(), patch(json!({"properties": {"place": given}}))).await;
             assert_fault(refused, "properties.place unknown_type");
         }
         let opaque = LeadPatch::new().property("size", geo.clone());
-        assert_fault(leads.update(lead.id, opaque).await, "properties.size wrong_type");
+        assert_fault(leads.update(lead.id.typed(), opaque).await, "properties.size wrong_type");
         assert_fault(leads.count(Filter::eq("properties.place", "x")).await, "properties.place unknown_field");
         assert_eq!(leads.count(Filter::eq("properties.rank", "x")).await.unwrap(), 0);
         assert_eq!(leads.count(Filter::is("properties.rank", Op::Ne, "x")).await.unwrap(), 1);
@@ -525,10 +532,14 @@ fn properties_keep_values_of_tomorrow() {
         leads.create(NewLead { name: "Bob".into(), ..Default::default() }).await.unwrap();
         assert!(!world.crm.kinds(&world.admin).await.unwrap().kinds.is_empty());
         // A value of today takes its place, and is taken back.
-        let commit = leads.update(lead.id, LeadPatch::new().property("rank", Value::text("a"))).await.unwrap().commit;
-        leads.undo(lead.id, commit.unwrap()).await.unwrap();
+        let commit =
+            leads.update(lead.id.typed(), LeadPatch::new().property("rank", Value::text("a"))).await.unwrap().commit;
+        leads.undo(lead.id.typed(), commit.unwrap()).await.unwrap();
         kept().await;
-        assert_eq!(leads.as_of(lead.id, world.clock.now()).await.unwrap().unwrap().property("place"), Some(&geo));
+        assert_eq!(
+            leads.as_of(lead.id.typed(), world.clock.now()).await.unwrap().unwrap().property("place"),
+            Some(&geo)
+        );
     });
 }
 
@@ -538,7 +549,7 @@ fn jobs_and_models_of_tomorrow_are_left_to_it() {
         let world = World::new().await;
         let jobs = world.crm.jobs(&world.admin);
         let until = || Time::from_micros(world.clock.now().micros() + 1_000_000).unwrap();
-        let deactivate = |user: Id| jobs.deactivate_user(user, Handover::TransferTo(world.manager_user.id), None);
+        let deactivate = |user: Id<User>| jobs.deactivate_user(user, Handover::TransferTo(world.manager_user.id), None);
         let first = deactivate(world.rep_user.id).await.unwrap();
         let record = Ref::new(Kind::Job, first.id);
         let before = stored(&world, record).await;
@@ -618,7 +629,7 @@ fn the_stages_of_a_pipeline_are_found_by_key_where_no_id_is_sent() {
         sent.as_array_mut().unwrap().reverse();
         let last = sent.as_array().unwrap().len() - 1;
         sent[last].as_object_mut().unwrap().remove("sla");
-        world.crm.pipelines(&world.admin).update(pipeline.id, patch(json!({"stages": sent}))).await.unwrap();
+        world.crm.pipelines(&world.admin).update(pipeline.id.typed(), patch(json!({"stages": sent}))).await.unwrap();
         let now = stored_json(&world, pipeline, "stages").await;
         assert_eq!((&now[last]["id"], &now[last]["sla"]), (&json!(id), &json!(1)));
     });

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crm_core::{
     Crm, Error, MemoryStore,
     associations::NewAssociation,
-    companies::{CompanyPatch, NewCompany},
-    contacts::NewContact,
-    deals::{DealPatch, NewDeal},
+    companies::{Company, CompanyPatch, NewCompany},
+    contacts::{Contact, NewContact},
+    deals::{Deal, DealPatch, NewDeal},
     followers::Followed,
     interactions::{InteractionPatch, NewInteraction},
     leads::{LeadPatch, NewLead},
@@ -50,17 +50,22 @@ impl<'a> Consumer<'a> {
     }
 }
 
-async fn company(world: &World, name: &str) -> Id {
+async fn company(world: &World, name: &str) -> Id<Company> {
     let new = NewCompany { name: name.into(), ..Default::default() };
     world.crm.companies(&world.admin).create(new).await.unwrap().id
 }
 
-async fn contact(world: &World, name: &str) -> Id {
+async fn contact(world: &World, name: &str) -> Id<Contact> {
     let new = NewContact { name: name.into(), ..Default::default() };
     world.crm.contacts(&world.admin).create(new).await.unwrap().id
 }
 
-async fn deal(world: &World, value: Money, company_id: Option<Id>, primary_contact_id: Option<Id>) -> Id {
+async fn deal(
+    world: &World,
+    value: Money,
+    company_id: Option<Id<Company>>,
+    primary_contact_id: Option<Id<Contact>>,
+) -> Id<Deal> {
     let new =
         NewDeal { title: "Engines".into(), value: Some(value), company_id, primary_contact_id, ..Default::default() };
     world.crm.deals(&world.admin).create(new).await.unwrap().id
@@ -71,7 +76,7 @@ fn usd(amount: i64) -> Money {
 }
 
 /// What the companies, then the contacts have come to.
-async fn values(world: &World, companies: &[Id], contacts: &[Id]) -> Vec<Decimal> {
+async fn values(world: &World, companies: &[Id<Company>], contacts: &[Id<Contact>]) -> Vec<Decimal> {
     let mut all = Vec::new();
     for &id in companies {
         all.push(world.crm.companies(&world.admin).get(id).await.unwrap().lifetime_value);
@@ -113,7 +118,7 @@ fn won_deals_count_for_their_company_and_contact_while_they_are_won_and_live() {
         expect(&mut consumer, "archived", ["20.5", "0", "0", "0"]).await;
         crm.deals(me).restore(one, DealPatch::new()).await.unwrap();
         expect(&mut consumer, "restored", ["20.5", "70", "0", "70"]).await;
-        crm.deals(me).update(one, DealPatch::new().company_id(None::<Id>).value(None::<Money>)).await.unwrap();
+        crm.deals(me).update(one, DealPatch::new().company_id(None).value(None::<Money>)).await.unwrap();
         expect(&mut consumer, "without company and value", ["20.5", "0", "0", "0"]).await;
         let made = crm.deals(me).history(two).await.unwrap();
         crm.deals(me).undo(two, made[1].commit).await.unwrap();
@@ -261,7 +266,7 @@ fn a_lead_knows_its_last_activity_and_its_next_task() {
         let expect =
             async |consumer: &mut Consumer<'_>, what: &str, of: Ref, last: Option<Time>, next: Option<Time>| {
                 consumer.run().await;
-                let lead = crm.leads(me).get(of.id).await.unwrap();
+                let lead = crm.leads(me).get(of.id.typed()).await.unwrap();
                 assert_eq!((lead.last_activity_at, lead.next_task_due_at), (last, next), "{what}");
             };
         let call = |completed_at, scheduled_at| NewInteraction {
@@ -304,7 +309,7 @@ fn a_lead_knows_its_last_activity_and_its_next_task() {
         expect(&mut consumer, "the other's", other, None, Some(day(8))).await;
         tasks.archive(near).await.unwrap();
         expect(&mut consumer, "only the undated one is left", lead, Some(day(-4)), None).await;
-        assert_eq!(crm.leads(me).get(lead.id).await.unwrap().version, 1);
+        assert_eq!(crm.leads(me).get(lead.id.typed()).await.unwrap().version, 1);
     });
 }
 
@@ -561,7 +566,7 @@ fn a_tenant_with_much_to_do_takes_turns_with_the_others_and_is_gone_on_with() {
 }
 
 /// Before each of the next commits another run is faster, and another deal is won after it.
-fn arm(racing: &RacingStore, world: (Crm, crm_core::access::Actor), giant: Id, mut deals: Vec<Id>) {
+fn arm(racing: &RacingStore, world: (Crm, crm_core::access::Actor), giant: Id<Company>, mut deals: Vec<Id<Deal>>) {
     let (again, (crm, admin)) = (racing.clone(), world);
     racing.before_next_commit(move || {
         let Some(won) = deals.pop() else { return };
@@ -664,7 +669,7 @@ fn of_two_runs_at_once_the_one_that_looked_later_wins() {
 }
 
 /// A company whose only deal was won, and a run that follows that on a store where others are faster.
-async fn won() -> (World, RacingStore, Id, Id) {
+async fn won() -> (World, RacingStore, Id<Company>, Id<Deal>) {
     let world = World::new().await;
     let acme = company(&world, "Acme").await;
     world.crm.totals().catch_up(LONG).await.unwrap();

@@ -10,6 +10,7 @@ use crm_core::{
     error::{ChangedSince, UndoRefusal},
     leads::{ConvertLead, LeadPatch, NewLead},
     properties::{NewProperty, PropertyType},
+    store::CommitId,
     value::{Id, Kind, Value},
 };
 use proptest::prelude::*;
@@ -102,7 +103,7 @@ proptest! {
             let deals = world.crm.deals(&world.admin);
             let id = deals.create(NewDeal { title: "start".into(), ..Default::default() }).await.unwrap().id;
             let mut now = State { title: "start".into(), next_step: None, tags: BTreeSet::new(), plan: None };
-            let mut changes: Vec<(Id, State, State)> = Vec::new();
+            let mut changes: Vec<(CommitId, State, State)> = Vec::new();
             for op in ops {
                 world.clock.advance_seconds(60);
                 let mut to = now.clone();

@@ -8,7 +8,7 @@ use crm_core::{
     associations::NewAssociation,
     catalog::{self, KindVisitor},
     collection::Collection,
-    companies::{CompanyPatch, NewCompany},
+    companies::{Company, CompanyPatch, NewCompany},
     contacts::NewContact,
     deals::NewDeal,
     filter::Filter,
@@ -16,12 +16,14 @@ use crm_core::{
     leads::{ConvertLead, LeadPatch, NewLead, Target},
     listing::ListQuery,
     notes::NewNote,
+    pipelines::Stage,
     properties::NewProperty,
     rates::NewRate,
-    roles::NewRole,
+    roles::{NewRole, Role},
     schema::{FieldType, Patch, RecordKind},
+    store::CommitId,
     tasks::NewTask,
-    teams::NewTeam,
+    teams::{NewTeam, Team},
     users::{Handover, NewUser},
     value::{Currency, Date, Decimal, Id, Kind, Ref, Value},
 };
@@ -29,7 +31,7 @@ use crm_core::{
 use crate::support::{World, faults, run};
 
 /// Checks the use cases common to all kinds with an id of another tenant.
-async fn nothing_of<K: RecordKind>(records: Collection<'_, K>, id: Id, commit: Id) {
+async fn nothing_of<K: RecordKind>(records: Collection<'_, K>, id: Id<K>, commit: CommitId) {
     let not_found = |what: &str, result: Result<(), Error>| {
         assert!(matches!(result, Err(Error::NotFound(kind)) if kind == K::KIND), "{} {what}: {result:?}", K::KIND);
     };
@@ -57,13 +59,13 @@ struct Seeker<'a> {
     crm: &'a Crm,
     me: &'a Actor,
     id: Id,
-    commit: Id,
+    commit: CommitId,
 }
 
 impl<'a> KindVisitor for Seeker<'a> {
     type Output = Pin<Box<dyn Future<Output = ()> + 'a>>;
     fn visit<K: RecordKind>(self) -> Self::Output {
-        Box::pin(async move { nothing_of(self.crm.collection::<K>(self.me), self.id, self.commit).await })
+        Box::pin(async move { nothing_of(self.crm.collection::<K>(self.me), self.id.typed(), self.commit).await })
     }
 }
 
@@ -100,8 +102,8 @@ fn is_created(kind: Kind) -> bool {
 /// One record of each kind of a tenant.
 struct Theirs {
     ids: Vec<Ref>,
-    commit: Id,
-    stage: Id,
+    commit: CommitId,
+    stage: Id<Stage>,
 }
 
 async fn fill(crm: &Crm, actor: &Actor, world: &World) -> Theirs {
@@ -202,7 +204,7 @@ fn every_use_case_of_every_kind_finds_nothing() {
         assert_eq!(theirs.ids.len(), created, "one record of each kind");
         let crm = &one.crm;
         let me = &two.admin;
-        let nobody = Id::from_parts(7, [7; 10]);
+        let nobody: Id = Id::from_parts(7, [7; 10]);
         for target in &theirs.ids {
             for id in [target.id, nobody] {
                 let seeker = Seeker { crm, me, id, commit: theirs.commit };
@@ -227,29 +229,32 @@ fn the_use_cases_of_single_kinds_find_nothing() {
         };
         let (lead, deal, task, user, pipeline) =
             (of(Kind::Lead), of(Kind::Deal), of(Kind::Task), of(Kind::User), of(Kind::Pipeline));
-        not_found("convert", crm.leads(me).convert(lead, ConvertLead::default()).await.map(drop));
-        not_found("unconvert", crm.leads(me).unconvert(lead).await.map(drop));
-        not_found("move lead", crm.leads(me).move_to(lead, "contacted").await.map(drop));
-        not_found("disqualify", crm.leads(me).disqualify(lead, "no").await.map(drop));
-        not_found("move deal", crm.deals(me).move_to(deal, "proposal").await.map(drop));
-        not_found("win", crm.deals(me).win(deal).await.map(drop));
-        not_found("lose", crm.deals(me).lose(deal, "no").await.map(drop));
-        not_found("board", crm.deals(me).board(pipeline, &ListQuery::new()).await.map(drop));
-        not_found("complete", crm.tasks(me).complete(task, None).await.map(drop));
-        not_found("deactivate", crm.users(me).deactivate(user, Handover::Leave).await.map(drop));
-        not_found("activate", crm.users(me).activate(user).await.map(drop));
-        not_found("retire", crm.pipelines(me).retire_stage(pipeline, "proposal", "negotiation").await.map(drop));
-        not_found("actor", crm.actor(me.tenant(), user).await.map(drop));
+        not_found("convert", crm.leads(me).convert(lead.typed(), ConvertLead::default()).await.map(drop));
+        not_found("unconvert", crm.leads(me).unconvert(lead.typed()).await.map(drop));
+        not_found("move lead", crm.leads(me).move_to(lead.typed(), "contacted").await.map(drop));
+        not_found("disqualify", crm.leads(me).disqualify(lead.typed(), "no").await.map(drop));
+        not_found("move deal", crm.deals(me).move_to(deal.typed(), "proposal").await.map(drop));
+        not_found("win", crm.deals(me).win(deal.typed()).await.map(drop));
+        not_found("lose", crm.deals(me).lose(deal.typed(), "no").await.map(drop));
+        not_found("board", crm.deals(me).board(pipeline.typed(), &ListQuery::new()).await.map(drop));
+        not_found("complete", crm.tasks(me).complete(task.typed(), None).await.map(drop));
+        not_found("deactivate", crm.users(me).deactivate(user.typed(), Handover::Leave).await.map(drop));
+        not_found("activate", crm.users(me).activate(user.typed()).await.map(drop));
+        not_found(
+            "retire",
+            crm.pipelines(me).retire_stage(pipeline.typed(), "proposal", "negotiation").await.map(drop),
+        );
+        not_found("actor", crm.actor(me.tenant(), user.typed()).await.map(drop));
         // Their unique values are available here, and find nothing.
         not_found("find domain", crm.companies(me).find("domain", "c.example").await.map(drop));
         not_found("find e-mail", crm.contacts(me).find("email", "c@c.example").await.map(drop));
         assert!(one.snapshot() == before, "nothing is stored");
-        let hand_over = crm.users(me).deactivate(two.rep_user.id, Handover::TransferTo(user)).await;
+        let hand_over = crm.users(me).deactivate(two.rep_user.id, Handover::TransferTo(user.typed())).await;
         assert!(hand_over.is_err(), "{hand_over:?}");
         let convert = |how: ConvertLead| crm.leads(me).convert(two.lead.id, how);
-        let target = Target::Existing(of(Kind::Contact));
+        let target = Target::Existing(of(Kind::Contact).typed());
         not_found("into their contact", convert(ConvertLead { contact: target, ..Default::default() }).await.map(drop));
-        let target = Target::Existing(of(Kind::Company));
+        let target = Target::Existing(of(Kind::Company).typed());
         not_found("into their company", convert(ConvertLead { company: target, ..Default::default() }).await.map(drop));
     });
 }
@@ -271,26 +276,30 @@ fn references_across_the_wall_are_references_to_nothing() {
         let before = one.snapshot();
         let (crm, me) = (&one.crm, &two.admin);
         let of = |kind: Kind| theirs.ids.iter().find(|record| record.kind == kind).unwrap().id;
-        let nobody = Id::from_parts(7, [7; 10]);
+        let nobody: Id = Id::from_parts(7, [7; 10]);
         let lead = async |patch: &dyn Fn(Id) -> LeadPatch, kind: Kind| {
             same(
                 crm.leads(me).update(two.lead.id, patch(of(kind))).await,
                 crm.leads(me).update(two.lead.id, patch(nobody)).await,
             );
         };
-        lead(&|id| LeadPatch::new().owner_id(id), Kind::User).await;
-        lead(&|id| LeadPatch::new().team_id(id), Kind::Team).await;
-        lead(&|id| LeadPatch::new().pipeline_id(id), Kind::Pipeline).await;
+        lead(&|id| LeadPatch::new().owner_id(id.typed()), Kind::User).await;
+        lead(&|id| LeadPatch::new().team_id(id.typed()), Kind::Team).await;
+        lead(&|id| LeadPatch::new().pipeline_id(id.typed()), Kind::Pipeline).await;
         lead(&|id| LeadPatch::new().shared_with([Ref::new(Kind::User, id)]), Kind::User).await;
         lead(&|id| LeadPatch::new().shared_with([Ref::new(Kind::Team, id)]), Kind::Team).await;
         let contact = async |make: &dyn Fn(Id) -> NewContact, kind: Kind| {
             same(crm.contacts(me).create(make(of(kind))).await, crm.contacts(me).create(make(nobody)).await);
         };
-        contact(&|id| NewContact { name: "X".into(), company_id: Some(id), ..Default::default() }, Kind::Company).await;
-        let company = async |id: Id| {
+        contact(
+            &|id| NewContact { name: "X".into(), company_id: Some(id.typed()), ..Default::default() },
+            Kind::Company,
+        )
+        .await;
+        let company = async |id: Id<Company>| {
             crm.companies(me).create(NewCompany { name: "X".into(), parent_id: Some(id), ..Default::default() }).await
         };
-        same(company(of(Kind::Company)).await, company(nobody).await);
+        same(company(of(Kind::Company).typed()).await, company(nobody.typed()).await);
         let task = async |target: Ref| {
             crm.tasks(me).create(NewTask { title: "X".into(), links: vec![target], ..Default::default() }).await
         };
@@ -310,19 +319,19 @@ fn references_across_the_wall_are_references_to_nothing() {
             crm.interactions(me).create(new).await
         };
         same(meeting(Ref::new(Kind::Contact, of(Kind::Contact))).await, meeting(Ref::new(Kind::Contact, nobody)).await);
-        let user = async |role: Id| {
+        let user = async |role: Id<Role>| {
             let new = NewUser { external_id: Some("u".into()), role_ids: vec![role], ..Default::default() };
             crm.users(me).create(new).await
         };
-        same(user(of(Kind::Role)).await, user(nobody).await);
-        let team = async |parent: Id| {
+        same(user(of(Kind::Role).typed()).await, user(nobody.typed()).await);
+        let team = async |parent: Id<Team>| {
             crm.teams(me).create(NewTeam { name: "X".into(), parent_id: Some(parent), ..Default::default() }).await
         };
-        same(team(of(Kind::Team)).await, team(nobody).await);
-        let deal = |stage: Id| {
+        same(team(of(Kind::Team).typed()).await, team(nobody.typed()).await);
+        let deal = |stage: Id<Stage>| {
             crm.deals(me).create(NewDeal { title: "X".into(), stage_id: Some(stage), ..Default::default() })
         };
-        assert_eq!(faults(deal(theirs.stage).await), faults(deal(nobody).await));
+        assert_eq!(faults(deal(theirs.stage).await), faults(deal(nobody.typed()).await));
         assert!(one.snapshot() == before, "nothing is stored");
     });
 }

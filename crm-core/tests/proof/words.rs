@@ -23,7 +23,7 @@ fn at(text: &str) -> Time {
 
 async fn berlin(world: &World) {
     let patch = OrganizationPatch::new().time_zone("Europe/Berlin").default_country("DE");
-    world.crm.organizations(&world.admin).update(world.admin.tenant(), patch).await.unwrap();
+    world.crm.organizations(&world.admin).update(world.admin.tenant().typed(), patch).await.unwrap();
 }
 
 async fn contacts(world: &World, query: ListQuery) -> Vec<String> {

@@ -5,6 +5,7 @@ use crm_core::{
     interactions::{Direction, Interaction, NewInteraction, Participant, ParticipantRole},
     notes::{NewNote, Note},
     tasks::{ChecklistItem, NewTask, Priority, Task, TaskPatch, TaskStatus, TaskType},
+    users::User,
     value::{Id, Ref, Time},
 };
 
@@ -51,7 +52,7 @@ impl Activities {
     }
 
     /// Adds a task: when it was created, when it is due, and when it was completed, if it was.
-    pub(super) fn task(&mut self, about: &About, todo: Todo<'_>, assignee: Id) {
+    pub(super) fn task(&mut self, about: &About, todo: Todo<'_>, assignee: Id<User>) {
         let new = NewTask {
             title: todo.title,
             r#type: todo.r#type,

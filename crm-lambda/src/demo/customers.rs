@@ -26,14 +26,14 @@ const CUSTOMERS: usize = 16;
 /// A company and its contacts.
 #[derive(Clone, Debug)]
 pub(super) struct Customer {
-    pub(super) id: Id,
+    pub(super) id: Id<Company>,
     pub(super) firm: Firm,
     /// The index of its owner.
     pub(super) owner: usize,
     /// The time of its creation.
     pub(super) since: Time,
     pub(super) has_bought: bool,
-    pub(super) contacts: Vec<(Id, Person)>,
+    pub(super) contacts: Vec<(Id<Contact>, Person)>,
 }
 
 impl World<'_> {

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use crm_core::{
     Error,
     collection::NewWithHistory,
-    deals::{DealPatch, DealType, NewDeal},
+    contacts::Contact,
+    deals::{Deal, DealPatch, DealType, NewDeal},
     leads::ConvertLead,
     pipelines::PipelineKind,
     value::{Id, Money, Time, Value},
@@ -125,7 +126,7 @@ fn stage_of_loss(rng: &mut Rng) -> usize {
 struct Coming {
     customer: usize,
     owner: usize,
-    contact: Option<(Id, Person)>,
+    contact: Option<(Id<Contact>, Person)>,
     product: Product,
     journey: Journey,
     /// The times at which it entered each open stage, and at which it closed.
@@ -140,7 +141,7 @@ impl World<'_> {
     pub(super) async fn deals(&mut self, converting: Vec<Converting>) -> Result<(), Error> {
         let stages = self.stages(PipelineKind::Deal).await?;
         let mut wanted = OUTCOMES;
-        let mut all: Vec<(Id, Coming)> = Vec::new();
+        let mut all: Vec<(Id<Deal>, Coming)> = Vec::new();
         for (number, lead) in converting.into_iter().enumerate() {
             // One in nine is converted without a deal.
             let Some((id, deal)) = self.convert(lead, number % 9 != 8).await? else { continue };
@@ -175,7 +176,7 @@ impl World<'_> {
     }
 
     /// Converts a lead, and moves its deal as far as it progressed.
-    async fn convert(&mut self, lead: Converting, opens: bool) -> Result<Option<(Id, Coming)>, Error> {
+    async fn convert(&mut self, lead: Converting, opens: bool) -> Result<Option<(Id<Deal>, Coming)>, Error> {
         let journey = Journey::forward(&mut self.rng, lead.ago);
         let name = lead.firm.name.clone();
         let mut deal = self.deal(
@@ -254,7 +255,7 @@ impl World<'_> {
         &mut self,
         (customer, name, region): (usize, &str, super::words::Region),
         owner: usize,
-        contact: Option<(Id, Person)>,
+        contact: Option<(Id<Contact>, Person)>,
         (product, units): (Product, i64),
         journey: Journey,
         opened: Option<Time>,
@@ -335,6 +336,6 @@ impl World<'_> {
     }
 }
 
-fn pick_one(rng: &mut Rng, of: &[(Id, Person)]) -> Option<(Id, Person)> {
+fn pick_one(rng: &mut Rng, of: &[(Id<Contact>, Person)]) -> Option<(Id<Contact>, Person)> {
     (!of.is_empty()).then(|| of[rng.usize(..of.len())].clone())
 }

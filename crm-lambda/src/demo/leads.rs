@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crm_core::{
     Error,
     collection::NewWithHistory,
-    leads::{LeadPatch, NewLead},
-    pipelines::PipelineKind,
+    leads::{Lead, LeadPatch, NewLead},
+    pipelines::{PipelineKind, Stage},
     value::{Address, Id, Kind, Money, Time, Value},
 };
 use fastrand::Rng;
@@ -93,7 +93,7 @@ struct Coming {
 
 /// A lead to be converted, with the data of its deal.
 pub(super) struct Converting {
-    pub(super) lead: Id,
+    pub(super) lead: Id<Lead>,
     pub(super) owner: usize,
     pub(super) at: Time,
     pub(super) ago: i64,
@@ -212,7 +212,7 @@ impl World<'_> {
     fn with_history(
         &mut self,
         lead: &Coming,
-        stages: &BTreeMap<String, Id>,
+        stages: &BTreeMap<String, Id<Stage>>,
     ) -> Result<NewWithHistory<crm_core::leads::Lead>, Error> {
         let rng = &mut self.rng;
         let mine = lead.author == lead.owner;

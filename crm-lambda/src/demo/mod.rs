@@ -27,6 +27,9 @@ use crm_core::{
     access::Actor,
     auth::{AuthError, Policy, Secret},
     collection::NewWithHistory,
+    deals::Deal,
+    leads::Lead,
+    pipelines::Stage,
     schema::{Record, RecordKind},
     value::{Id, Kind},
 };
@@ -65,9 +68,9 @@ pub struct SignInHint {
     /// A lead with a rich history, from a trade fair through conversion to a won deal. `None` if an organization with
     /// this slug exists without that lead, because it was created by another program or because filling was
     /// interrupted. A new store gives the whole demo.
-    pub lead: Option<Id>,
+    pub lead: Option<Id<Lead>>,
     /// The deal of that lead.
-    pub deal: Option<Id>,
+    pub deal: Option<Id<Deal>>,
     /// `true` if the organization was created by this call.
     pub is_new: bool,
 }
@@ -140,7 +143,7 @@ async fn found(crm: &Crm, tenant: Id) -> Result<SignInHint, Error> {
     }
 }
 
-fn hint(story: Option<(Id, Option<Id>)>, is_new: bool) -> SignInHint {
+fn hint(story: Option<(Id<Lead>, Option<Id<Deal>>)>, is_new: bool) -> SignInHint {
     let others = POSTS.iter().enumerate().filter(|(place, post)| *place != ADMIN && post.signs_in);
     let user = |(_, post): (usize, &staff::Post)| DemoUser {
         name: format!("{} {}", post.first, post.last),
@@ -200,7 +203,7 @@ impl World<'_> {
     }
 
     /// The ids of the stages of a default pipeline, by key.
-    async fn stages(&self, of: crm_core::pipelines::PipelineKind) -> Result<BTreeMap<String, Id>, Error> {
+    async fn stages(&self, of: crm_core::pipelines::PipelineKind) -> Result<BTreeMap<String, Id<Stage>>, Error> {
         let all = self.crm.pipelines(self.staff.author(ADMIN)).list(&crm_core::listing::ListQuery::new()).await?;
         let found = all.items.into_iter().find(|pipeline| pipeline.kind == of && pipeline.is_default);
         let pipeline = found.ok_or(Error::NotFound(Kind::Pipeline))?;
@@ -208,6 +211,6 @@ impl World<'_> {
     }
 }
 
-fn stage(stages: &BTreeMap<String, Id>, key: &str) -> Result<Id, Error> {
+fn stage(stages: &BTreeMap<String, Id<Stage>>, key: &str) -> Result<Id<Stage>, Error> {
     stages.get(key).copied().ok_or(Error::NotFound(Kind::Pipeline))
 }

@@ -3,8 +3,10 @@
 
 use crm_core::{
     Error,
-    deals::{DealPatch, DealType, NewDeal},
-    leads::{ConvertLead, LeadPatch, NewLead},
+    companies::Company,
+    contacts::Contact,
+    deals::{Deal, DealPatch, DealType, NewDeal},
+    leads::{ConvertLead, Lead, LeadPatch, NewLead},
     tasks::{Priority, TaskStatus, TaskType},
     value::{Currency, Date, Id, Kind, Money, Ref, Time, Value},
 };
@@ -28,12 +30,12 @@ type Said<'a> = (usize, &'a [Ref], usize, &'a str, bool, &'a str, &'a str, i64, 
 
 impl World<'_> {
     /// Creates the showcase. Returns the lead and its deal.
-    pub(super) async fn showcase(&mut self) -> Result<(Id, Option<Id>), Error> {
+    pub(super) async fn showcase(&mut self) -> Result<(Id<Lead>, Option<Id<Deal>>), Error> {
         let zone = Staff::zone(DANA);
         let at = self.calendar.moments(&mut self.rng, zone, CHAPTERS);
         let lead = self.meets_at_the_fair(&at).await?;
         let (deal, contact, company) = self.becomes_a_deal(lead, &at).await?;
-        self.is_talked_about(lead, [deal, contact, company], &at);
+        self.is_talked_about(lead, [deal.into(), contact.into(), company.into()], &at);
         self.bring_activities().await?;
         let leads = self.crm.leads(self.staff.author(ADMIN));
         leads.update(lead, LeadPatch::new().external_id(EXTERNAL_ID)).await?;
@@ -41,7 +43,7 @@ impl World<'_> {
     }
 
     /// From the trade fair to the qualified lead.
-    async fn meets_at_the_fair(&self, at: &[Time]) -> Result<Id, Error> {
+    async fn meets_at_the_fair(&self, at: &[Time]) -> Result<Id<Lead>, Error> {
         let new = NewLead {
             first_name: Some("Odile".into()),
             last_name: Some("Marchbanks".into()),
@@ -74,7 +76,7 @@ impl World<'_> {
     }
 
     /// From the conversion to the won deal. Returns the deal, the contact and the company.
-    async fn becomes_a_deal(&self, lead: Id, at: &[Time]) -> Result<(Id, Id, Id), Error> {
+    async fn becomes_a_deal(&self, lead: Id<Lead>, at: &[Time]) -> Result<(Id<Deal>, Id<Contact>, Id<Company>), Error> {
         let usd = |amount: i64| Money::new(amount, Currency::USD);
         let on = |time: Time, days: i32| -> Date { time.date_in(Staff::zone(DANA)) + days };
         let author = self.staff.author(DANA);
@@ -115,10 +117,9 @@ impl World<'_> {
     }
 
     /// The activities of the showcase.
-    fn is_talked_about(&mut self, lead: Id, [deal, contact, company]: [Id; 3], at: &[Time]) {
+    fn is_talked_about(&mut self, lead: Id<Lead>, of_deal: [Ref; 3], at: &[Time]) {
         let about = |author, links: &[Ref]| About { author, links: links.to_vec(), with: EMAIL.to_owned() };
         let of_lead = [Ref::new(Kind::Lead, lead)];
-        let of_deal = [Ref::new(Kind::Deal, deal), Ref::new(Kind::Contact, contact), Ref::new(Kind::Company, company)];
         let talks: [Said<'_>; 10] = [
             (MARKETING, &of_lead, 0, "meeting", true, "At the stand", FAIR, 15, "held"),
             (DANA, &of_lead, 1, "call", false, "First call", "Left a message on her voicemail.", 0, "voicemail"),

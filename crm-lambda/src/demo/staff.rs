@@ -11,8 +11,9 @@ use crm_core::{
     auth::{AuthError, Mail, MailError, Mailer, Policy, Secret},
     change::Origin,
     collection::NewWithHistory,
-    teams::{NewTeam, TeamPatch},
-    users::{NewUser, UserPatch},
+    roles::Role,
+    teams::{NewTeam, Team, TeamPatch},
+    users::{NewUser, User, UserPatch},
     value::{Id, Kind},
 };
 use fastrand::Rng;
@@ -104,7 +105,7 @@ pub(super) fn admin() -> NewUser {
     user(&POSTS[ADMIN], Vec::new(), Vec::new(), None)
 }
 
-fn user(post: &Post, role_ids: Vec<Id>, team_ids: Vec<Id>, manager_id: Option<Id>) -> NewUser {
+fn user(post: &Post, role_ids: Vec<Id<Role>>, team_ids: Vec<Id<Team>>, manager_id: Option<Id<User>>) -> NewUser {
     NewUser {
         first_name: Some(post.first.to_owned()),
         last_name: Some(post.last.to_owned()),
@@ -122,7 +123,7 @@ fn user(post: &Post, role_ids: Vec<Id>, team_ids: Vec<Id>, manager_id: Option<Id
 
 /// The users as created.
 pub(super) struct Staff {
-    ids: Vec<Id>,
+    ids: Vec<Id<User>>,
     authors: Vec<Actor>,
 }
 
@@ -130,7 +131,7 @@ impl Staff {
     /// Creates the teams and users, with their managers.
     pub(super) async fn hire(crm: &Crm, admin: &Actor, calendar: Calendar, rng: &mut Rng) -> Result<Self, Error> {
         let all = crm.teams(admin);
-        let mut teams: Vec<Id> = Vec::with_capacity(TEAMS.len());
+        let mut teams: Vec<Id<Team>> = Vec::with_capacity(TEAMS.len());
         for (name, description, _) in TEAMS {
             let parent_id = teams.first().copied();
             let description = Some(description.to_owned());
@@ -163,7 +164,7 @@ impl Staff {
         let rights = vec![crm.roles(admin).find("key", "admin").await?.id];
         let origin =
             || Origin { through: Some("import".into()), detail: Some("demo organization".into()), ..Origin::default() };
-        let author = |(&id, post): (&Id, &Post)| {
+        let author = |(&id, post): (&Id<User>, &Post)| {
             Actor::trusted(admin.tenant(), id, rights.clone(), vec![teams[post.team]]).through(origin())
         };
         let authors = ids.iter().zip(POSTS).map(author).collect();
@@ -187,7 +188,7 @@ impl Staff {
         Ok(())
     }
 
-    pub(super) fn id(&self, post: usize) -> Id {
+    pub(super) fn id(&self, post: usize) -> Id<User> {
         self.ids[post]
     }
 

@@ -12,9 +12,10 @@ use crm_core::{
     deals::Deal,
     leads::Lead,
     listing::ListQuery,
-    pipelines::PipelineKind,
+    pipelines::{Pipeline, PipelineKind},
     reports::{GroupBy, PipelineQuery, PipelineReport, SalesQuery, SalesReport},
     schema::Group,
+    store::CommitId,
     testing::{CountedIds, TestClock},
     timeline::Entry,
     value::{Ref, Time},
@@ -53,7 +54,7 @@ impl Demo {
         all
     }
 
-    async fn pipeline(&self) -> Id {
+    async fn pipeline(&self) -> Id<Pipeline> {
         let all = self.crm.pipelines(&self.admin).list(&ListQuery::new()).await.unwrap().items;
         all.into_iter().find(|pipeline| pipeline.kind == PipelineKind::Deal).unwrap().id
     }
@@ -314,7 +315,7 @@ fn it_takes_few_commits() {
         let changes = demo.changes().await;
         // Scores are written one by one, after all other writes.
         let by_people = changes.iter().filter(|change| change.group == Group::User);
-        let commits: BTreeSet<Id> = by_people.map(|change| change.commit).collect();
+        let commits: BTreeSet<CommitId> = by_people.map(|change| change.commit).collect();
         assert!(changes.len() > 2000, "{}", changes.len());
         assert!(commits.len() < 400, "{} commits for {} changes", commits.len(), changes.len());
     });

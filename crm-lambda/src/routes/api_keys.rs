@@ -103,7 +103,7 @@ fn api_key() -> Item {
     kind_view(Kind::ApiKey)
 }
 
-async fn shown(app: &App, caller: &Caller, id: Id, secret: &str) -> Result<Response, Problem> {
+async fn shown(app: &App, caller: &Caller, id: Id<ApiKey>, secret: &str) -> Result<Response, Problem> {
     // The creator may lack permission to read the key: the secret is returned in any case.
     let view = match app.crm().api_keys(&caller.actor).view(id).await {
         Ok(view) => json!(view),
@@ -125,7 +125,7 @@ async fn rotate(
     State(app): State<App>,
     caller: Caller,
     RequestOrigin(origin): RequestOrigin,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<ApiKey>,
     Body(body): Body<RotateKeyBody>,
 ) -> Result<Response, Problem> {
     let overlap = Duration::from_secs(body.overlap_seconds);

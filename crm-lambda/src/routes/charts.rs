@@ -11,6 +11,7 @@ use crm_core::{
     companies::Company,
     contacts::Contact,
     deals::Deal,
+    jobs::Job,
     leads::Lead,
     schema::RecordKind,
     scoring::{BAR, Backtest, Histogram},
@@ -102,7 +103,7 @@ pub(super) fn svg(chart: String) -> Response {
 async fn record_stages<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     params: Params,
 ) -> Result<Response, Problem> {
     params.done()?;
@@ -113,7 +114,7 @@ async fn record_stages<K: RecordKind>(
 async fn score<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let course = scoring::course_of(&app, &caller, Ref::new(K::KIND, id), &mut params).await?;
@@ -130,7 +131,7 @@ async fn score<K: RecordKind>(
 async fn trial(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Job>,
     params: Params,
 ) -> Result<Response, Problem> {
     params.done()?;

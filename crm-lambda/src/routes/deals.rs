@@ -68,7 +68,7 @@ impl<K: RecordKind> StageBody<K> {
         let stage = match (object.remove("stage"), object.remove("stage_id")) {
             (Some(Json::String(key)), None) => StageRef::Key(key),
             (None, Some(Json::String(id))) => StageRef::Id(
-                id.parse::<Id>().map_err(|_| missing(FaultCode::WrongType, "stage_id must be the id of a stage"))?,
+                id.parse().map_err(|_| missing(FaultCode::WrongType, "stage_id must be the id of a stage"))?,
             ),
             (None, None) => return Err(missing(FaultCode::Required, "`stage` or `stage_id` is required")),
             _ => {
@@ -85,17 +85,17 @@ impl<K: RecordKind> StageBody<K> {
 /// Records with a stage.
 pub(super) trait Staged: RecordKind {
     /// Moves a record to a stage together with other changes.
-    fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>>;
+    fn moved(crm: &Crm, actor: &Actor, id: Id<Self>, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>>;
 }
 
 impl Staged for Deal {
-    fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>> {
+    fn moved(crm: &Crm, actor: &Actor, id: Id<Deal>, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>> {
         crm.deals(actor).move_with(id, stage, patch)
     }
 }
 
 impl Staged for Lead {
-    fn moved(crm: &Crm, actor: &Actor, id: Id, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>> {
+    fn moved(crm: &Crm, actor: &Actor, id: Id<Lead>, stage: StageRef, patch: &Patch<Self>) -> Pending<Record<Self>> {
         crm.leads(actor).move_with(id, stage, patch)
     }
 }
@@ -103,7 +103,7 @@ impl Staged for Lead {
 pub(super) async fn stage<K: Staged>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     options: ActionOptions,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {

@@ -9,8 +9,9 @@ use axum::{
 use crm_core::{
     Error,
     jobs::{Job, JobStatus},
+    pipelines::Pipeline,
     schema::Record,
-    users::Handover,
+    users::{Handover, User},
     value::{FaultCode, Id, Kind, Ref, Time},
 };
 use serde::Deserialize;
@@ -86,7 +87,7 @@ pub(super) fn retire_route() -> Vec<Route> {
 struct DeactivateBody {
     /// The user who takes over.
     #[schema(schema_with = uuid)]
-    transfer_to: Option<Id>,
+    transfer_to: Option<Id<User>>,
     /// Leaves the records with the deactivated user.
     leave: bool,
 }
@@ -95,7 +96,7 @@ async fn deactivate(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<User>,
     Body(body): Body<DeactivateBody>,
 ) -> Result<Response, Problem> {
     let handover = match (body.transfer_to, body.leave) {
@@ -124,7 +125,7 @@ async fn retire(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Pipeline>,
     Body(body): Body<RetireBody>,
 ) -> Result<Response, Problem> {
     let jobs = app.crm().jobs(&caller.actor);
@@ -150,7 +151,7 @@ pub(super) async fn begun(app: &App, caller: &Caller, job: Record<Job>) -> Resul
 async fn run(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Job>,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let jobs = app.crm().jobs(&caller.actor);
@@ -161,7 +162,7 @@ async fn run(
 async fn cancel(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Job>,
     options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {

@@ -10,7 +10,7 @@ use crm_core::{
     error::Faults,
     leads::{ConvertLead, Lead, Matched, Target},
     schema::{Patch, RecordKind},
-    value::{Choice, FaultCode, Id, Kind},
+    value::{Choice, FaultCode, Kind},
     view::View,
 };
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ fn side_of(kind: Kind) -> Item {
 }
 
 /// Parses a target of a conversion, and the fields set on it.
-fn side<K: RecordKind>(given: Option<Json>) -> Result<(Target, Patch<K>), Problem> {
+fn side<K: RecordKind>(given: Option<Json>) -> Result<(Target<K>, Patch<K>), Problem> {
     let fault = || {
         let message = "must be \"auto\", \"new\", \"skip\", the id of a record, or an object of its fields";
         Problem::from(crm_core::Error::invalid(K::KIND.name(), FaultCode::WrongType, message))
@@ -85,7 +85,7 @@ fn side<K: RecordKind>(given: Option<Json>) -> Result<(Target, Patch<K>), Proble
         "auto" => Ok(Target::Auto),
         "new" => Ok(Target::New),
         "skip" => Ok(Target::Skip),
-        id => id.parse::<Id>().map(Target::Existing).map_err(|_| fault()),
+        id => id.parse().map(Target::Existing).map_err(|_| fault()),
     };
     match given {
         None | Some(Json::Null) => Ok((Target::Auto, Patch::new())),
@@ -186,7 +186,7 @@ fn some_match() -> Item {
 async fn convert(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Lead>,
     options: ActionOptions,
     Body(body): Body<ConvertBody>,
 ) -> Result<Response, Problem> {
@@ -219,7 +219,7 @@ async fn convert(
 async fn unconvert(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Lead>,
     options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
@@ -237,7 +237,7 @@ struct DisqualifyBody {
 async fn disqualify(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Lead>,
     options: ActionOptions,
     Body(body): Body<DisqualifyBody>,
 ) -> Result<Response, Problem> {

@@ -6,6 +6,7 @@ use axum::{
 };
 use crm_core::{
     access::{Action, Permission, Scope},
+    roles::Role,
     value::{Choice, Kind},
 };
 use serde::Serialize;
@@ -80,6 +81,6 @@ async fn list(State(app): State<App>, caller: Caller) -> Result<Response, Proble
     Ok(Answer::ok(all).into_response())
 }
 
-async fn grants(State(app): State<App>, caller: Caller, IdPath(id): IdPath) -> Result<Response, Problem> {
+async fn grants(State(app): State<App>, caller: Caller, IdPath(id): IdPath<Role>) -> Result<Response, Problem> {
     Ok(Answer::ok(app.crm().roles(&caller.actor).grants(id).await?).into_response())
 }

@@ -4,7 +4,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use crm_core::{Error, catalog, value::Kind, view::View};
+use crm_core::{Error, catalog, pipelines::Pipeline, value::Kind, view::View};
 use serde_json::{Value as Json, json};
 use utoipa::openapi::HttpMethod;
 
@@ -55,7 +55,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn board(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Pipeline>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let per_column = params.read("per_column", "a number from 1 to 200")?.unwrap_or(PER_COLUMN);

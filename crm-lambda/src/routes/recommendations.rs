@@ -55,7 +55,7 @@ fn of_kind<K: RecordKind>() -> Route {
 async fn recommendations<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     params: Params,
 ) -> Result<Response, Problem> {
     params.done()?;

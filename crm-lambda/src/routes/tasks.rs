@@ -1,7 +1,7 @@
 //! Routes of tasks: complete, reopen, cancel.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use crm_core::value::Kind;
+use crm_core::{tasks::Task, value::Kind};
 use serde::Deserialize;
 use utoipa::{ToSchema, openapi::HttpMethod};
 
@@ -40,7 +40,7 @@ struct CompleteBody {
 async fn complete(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Task>,
     options: ActionOptions,
     Body(body): Body<CompleteBody>,
 ) -> Result<Response, Problem> {
@@ -51,7 +51,7 @@ async fn complete(
 async fn reopen(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Task>,
     options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
@@ -62,7 +62,7 @@ async fn reopen(
 async fn cancel(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Task>,
     options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {

@@ -7,6 +7,8 @@ use axum::{
 };
 use crm_core::{
     auth::Email,
+    roles::Role,
+    teams::Team,
     users::{NewUser, User},
     value::{Id, Kind, Time},
 };
@@ -90,15 +92,15 @@ fn ids() -> Item {
 struct InviteBody {
     email: String,
     #[schema(schema_with = ids)]
-    role_ids: Vec<Id>,
+    role_ids: Vec<Id<Role>>,
     #[serde(default)]
     #[schema(schema_with = ids)]
-    team_ids: Vec<Id>,
+    team_ids: Vec<Id<Team>>,
     first_name: Option<String>,
     last_name: Option<String>,
     job_title: Option<String>,
     #[schema(schema_with = uuid)]
-    manager_id: Option<Id>,
+    manager_id: Option<Id<User>>,
 }
 
 async fn invite(
@@ -128,7 +130,7 @@ async fn invite_again(
     State(app): State<App>,
     caller: Caller,
     RequestOrigin(origin): RequestOrigin,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<User>,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.invite_again(&caller.actor, id).await?;
@@ -151,7 +153,7 @@ async fn invitation_link(
     State(app): State<App>,
     caller: Caller,
     RequestOrigin(origin): RequestOrigin,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<User>,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     Ok(shown(&app.auth(origin)?.invitation_link(&caller.actor, id).await?))
@@ -161,7 +163,7 @@ async fn reset_link(
     State(app): State<App>,
     caller: Caller,
     RequestOrigin(origin): RequestOrigin,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<User>,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     Ok(shown(&app.auth(origin)?.reset_link(&caller.actor, id).await?))
@@ -171,7 +173,7 @@ async fn sign_out(
     State(app): State<App>,
     caller: Caller,
     RequestOrigin(origin): RequestOrigin,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<User>,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.sign_out_user(&caller.actor, id).await?;
@@ -181,7 +183,7 @@ async fn sign_out(
 async fn activate(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<User>,
     options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {

@@ -7,6 +7,8 @@ use std::{
 
 use crm_core::{
     access::Actor,
+    sessions::Session,
+    users::User,
     value::{Id, Time},
 };
 use jsonwebtoken::{Header, Validation};
@@ -33,11 +35,11 @@ pub(crate) struct Claims {
     /// The audience.
     pub(crate) aud: String,
     /// The user.
-    pub(crate) sub: Id,
+    pub(crate) sub: Id<User>,
     /// The tenant.
     pub(crate) org: Id,
     /// The session.
-    pub(crate) sid: Id,
+    pub(crate) sid: Id<Session>,
     /// The time of issue, in seconds.
     pub(crate) iat: i64,
     /// The expiry, in seconds.

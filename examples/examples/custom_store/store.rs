@@ -323,7 +323,7 @@ fn due(
             let entry = entry?.0;
             let (.., sort, id) = entry.value();
             let at = time_of(sort).ok_or_else(|| StoreError::corrupt("an index holds what is no time"))?;
-            due.push((tables::id(last), Ref::new(decl.kind, tables::id(id)), at));
+            due.push((tables::id(last), Ref { kind: decl.kind, id: tables::id(id) }, at));
         }
     }
     Ok(due)

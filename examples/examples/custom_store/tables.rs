@@ -50,7 +50,7 @@ pub const FEED: TableDefinition<'_, u64, (RecordKey, ChangeAt)> = TableDefinitio
 pub const PLACES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("places");
 
 /// An id as a key. Numbers sort like ids.
-pub const fn number(id: Id) -> u128 {
+pub const fn number<K>(id: Id<K>) -> u128 {
     u128::from_be_bytes(id.bytes())
 }
 
@@ -60,7 +60,7 @@ pub const fn epochs((definitions, access): (u128, u128)) -> Epochs {
 }
 
 /// Decodes [`number`].
-pub const fn id(number: u128) -> Id {
+pub const fn id<K>(number: u128) -> Id<K> {
     Id::from_uuid(Uuid::from_u128(number))
 }
 
@@ -82,7 +82,7 @@ pub const fn record_key(tenant: Id, record: Ref) -> RecordKey {
 
 /// The holder of a claim and its tenant; `None` for a kind of a newer program.
 pub fn record_of((tenant, kind, record): RecordKey) -> Option<(Id, Ref)> {
-    Some((id(tenant), Ref::new(kind_of(kind)?, id(record))))
+    Some((id(tenant), Ref { kind: kind_of(kind)?, id: id(record) }))
 }
 
 /// The key of a claim.

@@ -16,12 +16,14 @@ use crm_core::{
     access::Actor,
     change::Origin,
     collection::{Collection, NewWithHistory},
-    companies::NewCompany,
+    companies::{Company, NewCompany},
     deals::{DealPatch, NewDeal},
     filter::Filter,
     listing::ListQuery,
+    pipelines::Pipeline,
+    roles::Role,
     schema::RecordKind,
-    users::NewUser,
+    users::{NewUser, User},
     value::{Address, Currency, Date, Id, Money, Time, Value},
 };
 use futures::{StreamExt as _, stream};
@@ -140,7 +142,7 @@ impl Run<'_> {
         &self,
         all: &Collection<'_, K>,
         query: ListQuery,
-    ) -> Result<HashMap<String, Id>, Error> {
+    ) -> Result<HashMap<String, Id<K>>, Error> {
         let mut there = HashMap::new();
         if !self.place.is_new {
             all.for_each(query, |record| {
@@ -161,7 +163,7 @@ impl Run<'_> {
         of: for<'c> fn(&'c Crm, &'c Actor) -> Collection<'c, K>,
         source: &Source,
         coming: Vec<Coming<K>>,
-        there: &mut HashMap<String, Id>,
+        there: &mut HashMap<String, Id<K>>,
     ) -> Result<(), Failure> {
         let total = coming.len();
         let coming = coming.into_iter().filter(|row| !there.contains_key(&row.key));
@@ -224,9 +226,9 @@ impl Source {
     }
 }
 
-enum Outcome {
-    Created(Id),
-    There(Id),
+enum Outcome<K> {
+    Created(Id<K>),
+    There(Id<K>),
     Refused(Error),
 }
 
@@ -236,7 +238,7 @@ async fn bring_batch<K: RecordKind>(
     actor: Actor,
     of: for<'c> fn(&'c Crm, &'c Actor) -> Collection<'c, K>,
     mut batch: Vec<Coming<K>>,
-) -> Result<Vec<(u64, String, Outcome)>, Error> {
+) -> Result<Vec<(u64, String, Outcome<K>)>, Error> {
     let all = of(&crm, &actor);
     let mut outcomes = Vec::with_capacity(batch.len());
     let mut tries = 0;
@@ -271,7 +273,7 @@ async fn bring_batch<K: RecordKind>(
 }
 
 /// Parents first: an account is imported in the wave after its parent's.
-async fn companies(run: &mut Run<'_>, year: &Year) -> Result<HashMap<String, Id>, Failure> {
+async fn companies(run: &mut Run<'_>, year: &Year) -> Result<HashMap<String, Id<Company>>, Failure> {
     let source = Source { file: ACCOUNTS, headings: ACCOUNT_HEADINGS, column: account_column };
     let mut there = run.there(&run.crm.companies(&run.place.admin), ListQuery::new().sort("name")).await?;
     let mut waiting: Vec<&Account> = year.accounts.iter().collect();
@@ -292,7 +294,7 @@ async fn companies(run: &mut Run<'_>, year: &Year) -> Result<HashMap<String, Id>
     Ok(there)
 }
 
-fn company(row: &Account, there: &HashMap<String, Id>) -> Coming<crm_core::companies::Company> {
+fn company(row: &Account, there: &HashMap<String, Id<Company>>) -> Coming<Company> {
     let country = row.country.as_ref();
     let new = NewCompany {
         name: row.name.clone(),
@@ -339,11 +341,11 @@ async fn users(
     run: &mut Run<'_>,
     year: &Year,
     managers: &BTreeMap<&str, (u64, &str)>,
-) -> Result<HashMap<String, Id>, Failure> {
+) -> Result<HashMap<String, Id<User>>, Failure> {
     let source = Source { file: AGENTS, headings: AGENT_HEADINGS, column: agent_column };
     let mut there = run.there(&run.crm.users(&run.place.admin), ListQuery::new().sort("name")).await?;
     let place = run.place;
-    let user = |line, name: &str, role: Id, team: String, manager: Option<Id>| {
+    let user = |line, name: &str, role: Id<Role>, team: String, manager: Option<Id<User>>| {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
         let new = NewUser {
             first_name: Some(first.to_owned()),
@@ -384,8 +386,8 @@ fn agent_column(field: &str) -> Option<usize> {
 async fn deals(
     run: &mut Run<'_>,
     year: &Year,
-    companies: &HashMap<String, Id>,
-    users: &HashMap<String, Id>,
+    companies: &HashMap<String, Id<Company>>,
+    users: &HashMap<String, Id<User>>,
 ) -> Result<(), Failure> {
     let source = Source { file: DEALS, headings: DEAL_HEADINGS, column: deal_column };
     let here = Filter::eq("pipeline_id", run.place.pipeline.id.to_string());
@@ -417,11 +419,11 @@ async fn deals(
 
 /// The stages of the pipeline, and the calendar that defines midnight.
 struct Stages {
-    pipeline: Id,
-    prospecting: Id,
-    engaging: Id,
-    won: Id,
-    lost: Id,
+    pipeline: Id<Pipeline>,
+    prospecting: Id<crm_core::pipelines::Stage>,
+    engaging: Id<crm_core::pipelines::Stage>,
+    won: Id<crm_core::pipelines::Stage>,
+    lost: Id<crm_core::pipelines::Stage>,
 }
 
 impl Stages {
@@ -444,8 +446,8 @@ impl Stages {
 /// day. A deal that was never engaged is created at the time of the import.
 fn deal(
     row: &Deal,
-    owner: Id,
-    company: Option<Id>,
+    owner: Id<User>,
+    company: Option<Id<Company>>,
     price: Option<Money>,
     stages: &Stages,
 ) -> Coming<crm_core::deals::Deal> {
@@ -466,7 +468,9 @@ fn deal(
         ..Default::default()
     };
     let new = NewWithHistory::new(new);
-    let closed = |stage: Id, value| DealPatch::new().stage_id(stage).value(Money::new(value, Currency::USD));
+    let closed = |stage: Id<crm_core::pipelines::Stage>, value| {
+        DealPatch::new().stage_id(stage).value(Money::new(value, Currency::USD))
+    };
     let new = match row.stage {
         Stage::Prospecting => new,
         Stage::Engaging { since } => new.created_at(midnight(since)),

@@ -10,8 +10,9 @@ use crm_core::{
     organizations::NewOrganization,
     pipelines::{NewPipeline, Pipeline, PipelineKind, Stage, StageKind},
     properties::{NewProperty, PropertyOption, PropertyPatch, PropertyType},
+    roles::Role,
     schema::{Record, RecordKind},
-    teams::NewTeam,
+    teams::{NewTeam, Team},
     value::{Id, Kind},
 };
 
@@ -28,11 +29,11 @@ pub struct Place {
     /// The pipeline created for the import.
     pub pipeline: Record<Pipeline>,
     /// The teams by [`team_key`].
-    pub teams: HashMap<String, Id>,
+    pub teams: HashMap<String, Id<Team>>,
     /// The role of the agents.
-    pub rep: Id,
+    pub rep: Id<Role>,
     /// The role of the managers.
-    pub manager: Id,
+    pub manager: Id<Role>,
     /// `true` if the organization was created by this run.
     pub is_new: bool,
 }
@@ -140,13 +141,13 @@ pub fn team_key(region: &str, manager: &str) -> String {
 }
 
 /// Creates a team for each region, and below it one for each manager.
-async fn teams(crm: &Crm, admin: &Actor, agents: &[Agent]) -> Result<HashMap<String, Id>, Error> {
+async fn teams(crm: &Crm, admin: &Actor, agents: &[Agent]) -> Result<HashMap<String, Id<Team>>, Error> {
     let mut managers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for agent in agents {
         managers.entry(&agent.region).or_default().insert(&agent.manager);
     }
     let all = crm.teams(admin);
-    let new = |name: &str, parent_id: Option<Id>| NewTeam {
+    let new = |name: &str, parent_id: Option<Id<Team>>| NewTeam {
         name: name.to_owned(),
         parent_id,
         external_id: Some(name.to_owned()),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use crm_core::{filter::Filter, listing::ListQuery, testing::user, value::Id};
+use crm_core::{filter::Filter, listing::ListQuery, testing::user, users::User, value::Id};
 use futures::{StreamExt as _, stream};
 
 use crate::{
@@ -17,7 +17,7 @@ const PAGES: usize = 500;
 /// A tenant with leads of many owners.
 struct Paged {
     tenant: Tenant,
-    owners: Vec<Id>,
+    owners: Vec<Id<User>>,
 }
 
 /// Measures both tenants alternately.
@@ -45,7 +45,7 @@ impl Paged {
     /// particular order.
     async fn new(server: &Server, leads: usize, owners: usize) -> Self {
         let tenant = Tenant::on(Arc::new(server.store(16).await)).await;
-        let owners: Vec<Id> = stream::iter(0..owners)
+        let owners: Vec<Id<User>> = stream::iter(0..owners)
             .map(|number| {
                 let tenant = &tenant;
                 async move {

@@ -7,7 +7,7 @@
 
 use std::{env, io::Write as _, process::Command, time::Duration};
 
-use crm_core::value::Id;
+use crm_core::{leads::Lead, value::Id};
 use sqlx::{PgConnection, postgres::PgPoolOptions};
 use tempfile::NamedTempFile;
 use tokio::time::sleep;
@@ -91,7 +91,7 @@ fn bound(sql: &str, values: &[String]) -> String {
 
 /// Waits until the log, which another process writes, contains a call of the backend, and returns the call's
 /// statements: the commit of the record and the read before it.
-async fn last_call(connection: &mut PgConnection, backend: i32, record: Id) -> (Executed, Executed) {
+async fn last_call(connection: &mut PgConnection, backend: i32, record: Id<Lead>) -> (Executed, Executed) {
     let record = record.to_string();
     for _ in 0..100 {
         let log: String = sqlx::query_scalar("select pg_read_file(pg_current_logfile())")

@@ -3,7 +3,13 @@
 use std::{process::Command, sync::Arc, time::Duration};
 
 use crm_core::{
-    Crm, access::Actor, leads::NewLead, organizations::NewOrganization, store::Store, teams::NewTeam, testing::user,
+    Crm,
+    access::Actor,
+    leads::NewLead,
+    organizations::NewOrganization,
+    store::Store,
+    teams::{NewTeam, Team},
+    testing::user,
     value::Id,
 };
 use crm_store_postgres::{PostgresOptions, PostgresStore};
@@ -86,7 +92,7 @@ impl Server {
 pub(crate) struct Tenant {
     pub(crate) crm: Crm,
     pub(crate) admin: Actor,
-    pub(crate) team: Id,
+    pub(crate) team: Id<Team>,
     pub(crate) rep: Actor,
 }
 

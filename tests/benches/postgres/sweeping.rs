@@ -39,7 +39,7 @@ async fn sweep(server: &Server, leads: usize) -> f64 {
     crm.scoring_models(admin).create(ScoringModel::starter()).await.expect("the starter is valid");
     // A model that is new looks at all there is, once.
     crm.score_sweeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
-    let mut ids: Vec<Id> = Vec::with_capacity(leads);
+    let mut ids: Vec<Id<Lead>> = Vec::with_capacity(leads);
     for batch in (0..leads).step_by(BATCH) {
         let many = (batch..leads.min(batch + BATCH))
             .map(|number| NewWithHistory::<Lead>::new(new_lead(u64::try_from(number).expect("small"))));
@@ -53,7 +53,7 @@ async fn sweep(server: &Server, leads: usize) -> f64 {
     let swept = crm.score_sweeper().sweep(admin.tenant(), Duration::MAX).await.expect("the server answers");
     assert_eq!(swept.due, 0, "new leads are scored with their creation");
     println!("postgres.sweep.of_{leads}_leads_with_nothing_due_millis {:.3}", idle.elapsed().as_secs_f64() * 1e3);
-    let changed: Vec<Id> = ids.iter().copied().step_by(ONE_OF).collect();
+    let changed: Vec<Id<Lead>> = ids.iter().copied().step_by(ONE_OF).collect();
     for batch in changed.chunks(BATCH) {
         let many = batch.iter().map(|id| (*id, LeadPatch::new().source("referral"))).collect();
         for done in crm.leads(admin).update_many(many).await {

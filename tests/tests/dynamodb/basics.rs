@@ -354,7 +354,8 @@ async fn history_log_and_stage_moves_are_in_order_both_ways() {
     assert!(!page.more);
 
     // The creation at 0, then moves at -1, -3, -5 and -7 by time of occurrence. The end is exclusive.
-    let mut moves = StageMoveQuery { tenant, pipeline, from: at(-7), until: at(0), after: None, limit: 2 };
+    let mut moves =
+        StageMoveQuery { tenant, pipeline: pipeline.typed(), from: at(-7), until: at(0), after: None, limit: 2 };
     let page = store.stage_moves(&moves).await.unwrap();
     assert_eq!(page.changes.iter().map(|change| change.occurred_at).collect::<Vec<_>>(), [at(-7), at(-5)]);
     assert!(page.more);

@@ -13,7 +13,7 @@ use crm_core::{
     change::{Change, FieldChange},
     filter::Predicate,
     schema::{Group, Image, common},
-    store::{Answer, Claim, ClaimOp, Commit, Got, Guard, KeyEntry, Query, Records, Want, Write},
+    store::{Answer, Claim, ClaimOp, Commit, CommitId, Got, Guard, KeyEntry, Query, Records, Want, Write},
     value::{Id, Kind, Ref, Time, Value},
 };
 
@@ -50,7 +50,7 @@ pub fn set(image: &mut Image, name: &str, value: Value) {
     image.values[position] = value;
 }
 
-fn change(before: Option<&Image>, after: &Image, commit: Id, time: Time, version: u64) -> Change {
+fn change(before: Option<&Image>, after: &Image, commit: CommitId, time: Time, version: u64) -> Change {
     let fields =
         after.decl.fields.iter().enumerate().filter(|(_, field)| field.is_logged()).filter_map(|(at, field)| {
             let old = before.map_or(Value::Null, |before| before.values[at].clone());
@@ -71,14 +71,14 @@ fn change(before: Option<&Image>, after: &Image, commit: Id, time: Time, version
         origin: None,
         fields,
         with: Vec::new(),
-        stage_move: after.get("pipeline_id").as_id().filter(|_| is_move),
+        stage_move: after.get("pipeline_id").as_id().filter(|_| is_move).map(Id::typed),
         cause: None,
     }
 }
 
 /// An empty commit.
 pub fn commit(tenant: Id, time: Time) -> Commit {
-    Commit { id: id(), tenant, at: time, writes: Vec::new(), guards: Vec::new(), claims: Vec::new(), key: None }
+    Commit { id: id().typed(), tenant, at: time, writes: Vec::new(), guards: Vec::new(), claims: Vec::new(), key: None }
 }
 
 /// A commit that creates records.

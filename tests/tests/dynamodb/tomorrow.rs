@@ -234,7 +234,7 @@ async fn changes_of_unknown_kinds_are_passed_over_in_the_log_and_among_stage_mov
             assert_eq!(all, told, "{descending} {limit}");
         }
     }
-    let pipeline = lead.get("pipeline_id").as_id().unwrap();
+    let pipeline = lead.get("pipeline_id").as_id().unwrap().typed();
     let mut moves = StageMoveQuery { tenant, pipeline, from: Time::MIN, until: Time::MAX, after: None, limit: 1 };
     for (number, change) in told.iter().enumerate() {
         let page = store.stage_moves(&moves).await.unwrap();

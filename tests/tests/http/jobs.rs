@@ -7,7 +7,7 @@ use crate::api::{Api, User};
 
 /// A job that nobody has worked on yet: a user's lead is to go to the administrator.
 async fn begun(api: &Api, admin: &User, from: &User) -> String {
-    let id = |user: &User| user.id.parse::<Id>().unwrap();
+    let id = |user: &User| user.id.parse().unwrap();
     let tenant: Id = admin.organization.parse().unwrap();
     let new = NewLead { name: "Ada".into(), owner_id: Some(id(from)), ..NewLead::default() };
     api.crm.leads(&Actor::system(tenant)).create(new).await.unwrap();

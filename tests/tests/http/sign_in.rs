@@ -39,6 +39,46 @@ async fn a_password_signs_in_and_nothing_tells_what_was_wrong() {
     assert!(names.contains(&"signed_in") && names.contains(&"sign_in_failed"), "{names:?}");
 }
 
+#[tokio::test]
+async fn links_in_place_of_emails_are_for_administrators_and_work_once() {
+    let api = Api::new();
+    let admin = api.register("acme").await;
+    let manager = api.user(&admin, "acme", "max", "sales_manager").await;
+    let stranger = api.register("other").await;
+    let role = api.role(&admin, "sales_rep").await;
+    let new = json!({"email": "ann@acme.example", "role_ids": [role], "first_name": "Ann"});
+    let ann = api.post(&admin, "users/invitations", new).await.is(201).id();
+
+    let link = async |who, user: &str, kind: &str| api.post(who, &format!("users/{user}/{kind}_link"), json!({})).await;
+    let token = |answer: &crate::api::Answer| answer.data()["token"].as_str().expect("a token").to_owned();
+    let set = async |route: &str, token: &str, password: &str| {
+        let body = json!({"ticket": token, "password": password});
+        api.ask("POST", &format!("auth/{route}")).json(&body).send().await
+    };
+    // Not for others, not across tenants, and never of more rights than one's own.
+    link(&manager, &ann, "invitation").await.problem(403, "forbidden");
+    link(&manager, &admin.id, "reset").await.problem(403, "forbidden");
+    link(&stranger, &ann, "invitation").await.problem(404, "not_found");
+    link(&admin, &admin.id, "reset").await.problem(422, "invalid");
+    link(&admin, &ann, "reset").await.problem(422, "invalid");
+
+    let invitation = link(&admin, &ann, "invitation").await.is(200);
+    assert_eq!(invitation.headers["cache-control"], "no-store");
+    set("invitation/accept", &token(&invitation), PASSWORD).await.is(204);
+    set("invitation/accept", &token(&invitation), PASSWORD).await.problem(401, "invalid_token");
+    let session = api.login("acme", "ann@acme.example").await;
+    link(&admin, &ann, "invitation").await.problem(422, "invalid");
+
+    let reset = link(&admin, &ann, "reset").await.is(200);
+    set("password/reset", &token(&reset), "a kingfisher on the mole").await.is(204);
+    api.get(&session, "me").await.problem(401, "invalid_token");
+    api.try_login("acme", "ann@acme.example", "a kingfisher on the mole", None).await.is(200);
+    let events = api.get(&admin, "audit/security-events?limit=200").await.is(200);
+    let details: Vec<&str> =
+        events.data().as_array().expect("events").iter().filter_map(|event| event["detail"].as_str()).collect();
+    assert!(details.contains(&"invitation link") && details.contains(&"reset link"), "{details:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_refreshes_at_once_leave_one_live_successor() {
     let api = Api::new();
@@ -248,7 +288,8 @@ async fn only_our_own_tokens_are_believed() {
     // Changing the organization in a valid token invalidates its signature.
     let tampered = {
         let mut pieces: Vec<&str> = user.access.split('.').collect();
-        let other = URL_SAFE_NO_PAD.encode(changed("org", json!(Id::NIL)).to_string());
+        let nobody: Id = Id::NIL;
+        let other = URL_SAFE_NO_PAD.encode(changed("org", json!(nobody)).to_string());
         pieces[1] = &other;
         pieces.join(".")
     };

@@ -245,7 +245,9 @@ async fn holds_under_load(seed: u64, time: Duration) {
         sqlx::query_as("select kind, record_id, version from crm.change").fetch_all(&pool).await.unwrap();
     let there: BTreeSet<(Ref, u64)> = there
         .into_iter()
-        .map(|(kind, id, version)| (Ref::new(kind.parse().unwrap(), Id::from_uuid(id)), version.try_into().unwrap()))
+        .map(|(kind, id, version)| {
+            (Ref { kind: kind.parse().unwrap(), id: Id::from_uuid(id) }, version.try_into().unwrap())
+        })
         .collect();
     assert!(there.len() > 100, "seed {seed}: only {} changes", there.len());
     for reader in readers {

@@ -197,10 +197,10 @@ impl World {
             }
             let mut change: Change = crate::support::change(&write.after, group, write.after.versions.of(group), time);
             if self.dice.one_in(3) {
-                change.stage_move = self.refs.get(&Kind::Pipeline).map(|pipelines| pipelines[0]);
+                change.stage_move = self.refs.get(&Kind::Pipeline).map(|pipelines| pipelines[0].typed());
                 change.occurred_at = at(self.clock - 3);
                 change.with = vec![Ref::new(Kind::Lead, id())];
-                change.by = Some(id());
+                change.by = Some(id().typed());
                 change.origin = Some(Arc::new(crm_core::change::Origin {
                     through: Some("import".to_owned()),
                     ..crm_core::change::Origin::default()
@@ -464,7 +464,7 @@ impl World {
             let Some(last) = here.changes.last().filter(|_| here.more) else { break };
             query.after = Some(place(last.recorded_at, last));
         }
-        let pipeline = self.refs[&Kind::Pipeline][0];
+        let pipeline = self.refs[&Kind::Pipeline][0].typed();
         let mut query =
             StageMoveQuery { tenant: self.tenant, pipeline, from, until, after: None, limit: 10 + self.dice.below(9) };
         loop {

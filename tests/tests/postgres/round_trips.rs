@@ -106,7 +106,7 @@ async fn a_call_is_one_round_trip() {
     assert_eq!(counted!(proxy, store.history(&history).await), (1, 1), "history");
     let log = LogQuery { tenant, from: at(0), until: Time::MAX, descending: false, after: None, limit: 5 };
     assert_eq!(counted!(proxy, store.log(&log).await), (1, 1), "log");
-    let moves = StageMoveQuery { tenant, pipeline: id(), from: at(0), until: Time::MAX, after: None, limit: 5 };
+    let moves = StageMoveQuery { tenant, pipeline: id().typed(), from: at(0), until: Time::MAX, after: None, limit: 5 };
     assert_eq!(counted!(proxy, store.stage_moves(&moves).await), (1, 1), "stage moves");
     assert_eq!(counted!(proxy, store.feed(None, 5).await), (1, 1), "feed");
     assert_eq!(counted!(proxy, store.feed_end().await), (1, 1), "end of the feed");

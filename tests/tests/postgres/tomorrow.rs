@@ -142,7 +142,7 @@ async fn values_are_read_and_kept() {
 async fn kinds_are_left_out_of_logs() {
     let pool = postgres::database().await.pool(2).await;
     let (store, tenant) = (PostgresStore::from_pool(pool.clone()), id());
-    let pipeline = id();
+    let pipeline = id().typed();
     let mut records = Vec::new();
     for _ in 0..3 {
         let mut write = create(lead(tenant, "Ada"));
@@ -165,7 +165,7 @@ async fn kinds_are_left_out_of_logs() {
         &format!(r#"update crm.change set with_records = '[{{"kind": "gadget", "id": "{GADGET}"}}, {{"kind": "lead", "id": "{GADGET}"}}]'"#),
     )
     .await;
-    let with = vec![Ref::new(Kind::Lead, GADGET.parse().unwrap())];
+    let with = vec![Ref { kind: Kind::Lead, id: GADGET.parse().unwrap() }];
     let (mut log, mut moves, mut feed) = (Vec::new(), Vec::new(), Vec::new());
     let mut query = LogQuery { tenant, from: Time::MIN, until: Time::MAX, descending: false, after: None, limit: 1 };
     let place = |change: &crm_core::change::Change, time: Time| LogPosition {

@@ -124,7 +124,7 @@ async fn kinds_are_left_out_of_logs() {
     for _ in 0..3 {
         let store = open(&path);
         let mut write = create(lead(tenant, "Ada"));
-        write.changes[0].stage_move = Some(pipeline);
+        write.changes[0].stage_move = Some(pipeline.typed());
         records.push(write.record());
         store.commit(&commit(tenant, [write])).await.unwrap();
         drop(store);
@@ -145,7 +145,7 @@ async fn kinds_are_left_out_of_logs() {
         ),
     );
     let store = open(&path);
-    let with = vec![Ref::new(Kind::Lead, GADGET.parse().unwrap())];
+    let with = vec![Ref::new(Kind::Lead, GADGET.parse::<Id>().unwrap())];
     let (mut log, mut moves, mut feed) = (Vec::new(), Vec::new(), Vec::new());
     let mut query = LogQuery { tenant, from: Time::MIN, until: Time::MAX, descending: false, after: None, limit: 1 };
     let place = |change: &crm_core::change::Change, time: Time| LogPosition {
@@ -162,7 +162,8 @@ async fn kinds_are_left_out_of_logs() {
             break;
         }
     }
-    let mut query = StageMoveQuery { tenant, pipeline, from: Time::MIN, until: Time::MAX, after: None, limit: 1 };
+    let mut query =
+        StageMoveQuery { tenant, pipeline: pipeline.typed(), from: Time::MIN, until: Time::MAX, after: None, limit: 1 };
     loop {
         let page = store.stage_moves(&query).await.unwrap();
         query.after = page.changes.last().map(|change| place(change, change.occurred_at));

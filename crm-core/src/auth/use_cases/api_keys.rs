@@ -48,7 +48,7 @@ impl Auth<'_> {
     /// [`Error::Forbidden`] names the missing permission; [`Error::Invalid`] without a name or a permission, or for an
     /// expiry in the past.
     pub async fn create_key(&self, actor: &Actor, new: &NewKey) -> Result<(Record<ApiKey>, Secret), AuthError> {
-        let user = actor.user().ok_or(AuthError::NotSignedIn)?;
+        let user = actor.user().map(Id::erase).ok_or(AuthError::NotSignedIn)?;
         let secret = self.engine.secret()?;
         let actor = self.acting(actor);
         let decide = |draft: &mut Draft<'_>| {
@@ -99,10 +99,10 @@ impl Auth<'_> {
     pub async fn rotate_key(
         &self,
         actor: &Actor,
-        id: Id,
+        id: Id<ApiKey>,
         overlap: Duration,
     ) -> Result<(Record<ApiKey>, Secret), AuthError> {
-        let user = actor.user().ok_or(AuthError::NotSignedIn)?;
+        let user = actor.user().map(Id::erase).ok_or(AuthError::NotSignedIn)?;
         if overlap > MAX_OVERLAP {
             return Err(Error::invalid("overlap", FaultCode::TooLarge, "must be at most 30 days").into());
         }
@@ -124,7 +124,7 @@ impl Auth<'_> {
                 );
             }
             let seal = Seal::of(draft.cx.definitions)?;
-            let token = Token::new(Use::Key, &seal, draft.cx.actor.tenant(), user, id, &secret);
+            let token = Token::new(Use::Key, &seal, draft.cx.actor.tenant(), user, id.erase(), &secret);
             let own = [
                 (ApiKeyFields::secret_hash as usize, token.hash()),
                 (ApiKeyFields::previous_hash as usize, image.at(ApiKeyFields::secret_hash).clone()),
@@ -144,7 +144,7 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn revoke_key(&self, actor: &Actor, id: Id) -> Result<(), AuthError> {
+    pub async fn revoke_key(&self, actor: &Actor, id: Id<ApiKey>) -> Result<(), AuthError> {
         let record = Ref::new(Kind::ApiKey, id);
         let own = super::person(actor).ok();
         let decide = |draft: &mut Draft<'_>| {
@@ -173,7 +173,7 @@ impl Auth<'_> {
     pub async fn authenticate_key(&self, key: &Secret) -> Result<Actor, AuthError> {
         let token = Token::read(Use::Key, key)?;
         let hash = token.hash_text();
-        let actor = Actor::signed_in(token.tenant, token.user).by_key(token.record, &hash);
+        let actor = Actor::signed_in(token.tenant, token.user.typed()).by_key(token.record.typed(), &hash);
         let now = self.engine.clock.now();
         let unknown = |error| match error {
             Error::Unauthenticated => AuthError::InvalidToken,

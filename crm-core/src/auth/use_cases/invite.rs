@@ -56,7 +56,7 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a user who has a password; [`AuthError::Mail`].
-    pub async fn invite_again(&self, actor: &Actor, user: Id) -> Result<(), AuthError> {
+    pub async fn invite_again(&self, actor: &Actor, user: Id<User>) -> Result<(), AuthError> {
         let record = Ref::new(Kind::User, user);
         let hints = [record.into(), Ref::new(Kind::Credential, user).into()];
         let secret = self.engine.secret()?;

@@ -12,7 +12,8 @@ use crate::{
         error::Error,
         records::{
             credential::{CredentialFields, TicketPurpose},
-            user::UserFields,
+            role::Role,
+            user::{User, UserFields},
         },
         schema::Image,
         value::{FaultCode, Id, Kind, Ref, Value},
@@ -29,7 +30,7 @@ impl Auth<'_> {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Invalid`] for the actor themselves, an inactive user, one without an email address,
     /// or one who has a password; [`AuthError::NotSignedIn`] for an API key.
-    pub async fn invitation_link(&self, actor: &Actor, user: Id) -> Result<Email, AuthError> {
+    pub async fn invitation_link(&self, actor: &Actor, user: Id<User>) -> Result<Email, AuthError> {
         self.hand_out(actor, user, TicketPurpose::Invitation).await
     }
 
@@ -38,11 +39,11 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// As [`Auth::invitation_link`], except that the user must have a password.
-    pub async fn reset_link(&self, actor: &Actor, user: Id) -> Result<Email, AuthError> {
+    pub async fn reset_link(&self, actor: &Actor, user: Id<User>) -> Result<Email, AuthError> {
         self.hand_out(actor, user, TicketPurpose::PasswordReset).await
     }
 
-    async fn hand_out(&self, actor: &Actor, user: Id, purpose: TicketPurpose) -> Result<Email, AuthError> {
+    async fn hand_out(&self, actor: &Actor, user: Id<User>, purpose: TicketPurpose) -> Result<Email, AuthError> {
         let me = person(actor)?;
         let [record, mine, credential] =
             [Ref::new(Kind::User, user), Ref::new(Kind::User, me), Ref::new(Kind::Credential, user)];
@@ -51,7 +52,7 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>| {
             let image = draft.read(record)?;
             draft::demand(draft, Action::Update, &image)?;
-            if me == user {
+            if me == user.erase() {
                 // A stolen session must not become a new password: changing one's own requires the current one.
                 return Err(Error::invalid("user", FaultCode::Same, "must be another user").into());
             }
@@ -77,7 +78,7 @@ impl Auth<'_> {
             } else {
                 (self.policy.reset_lifetime, "reset link")
             };
-            log::add(draft, SecurityEventType::PasswordResetAsked, Some(user), Some(detail))?;
+            log::add(draft, SecurityEventType::PasswordResetAsked, Some(user.erase()), Some(detail))?;
             issue_token(draft, &image, purpose, lifetime, &secret)
         };
         let hints = [record.into(), mine.into(), credential.into()];
@@ -88,7 +89,8 @@ impl Auth<'_> {
 /// Checks that the actor has all permissions of a user, on all records: the records that narrower scopes cover differ
 /// between users who hold the same roles.
 fn demand_all_of(draft: &Draft<'_>, user: &Image) -> Result<(), Stop> {
-    let roles: Vec<Id> = user.at(UserFields::role_ids).items().iter().filter_map(Value::as_id).collect();
+    let roles: Vec<Id<Role>> =
+        user.at(UserFields::role_ids).items().iter().filter_map(Value::as_id).map(Id::typed).collect();
     let theirs = draft.cx.definitions.role_set(&roles);
     demand_no_more(draft, &theirs, &theirs)?;
     let own = draft.cx.access.roles();

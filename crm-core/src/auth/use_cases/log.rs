@@ -45,7 +45,7 @@ impl Auth<'_> {
         if let Some(origin) = self.acting(actor).origin() {
             system = system.through(origin.as_ref().clone());
         }
-        let user = actor.user();
+        let user = actor.user().map(Id::erase);
         self.decide(&system, &[], |draft| add(draft, SecurityEventType::AccessRefused, user, Some(what))).await?;
         Ok(())
     }

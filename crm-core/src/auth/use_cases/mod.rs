@@ -183,7 +183,7 @@ impl Auth<'_> {
         session: &Arc<Image>,
         refresh_token: Secret,
     ) -> Result<SignedIn, AuthError> {
-        let actor = self.acting(&Actor::signed_in(user.tenant, user.id).in_session(session.id));
+        let actor = self.acting(&Actor::signed_in(user.tenant, user.id.typed()).in_session(session.id.typed()));
         let authority = outcome.definitions.for_user(&actor, user, outcome.now);
         let access = Access::new(&actor, &authority, outcome.now);
         let (user, organization, session) = (access.mask(user), access.mask(organization), access.mask(session));
@@ -204,7 +204,7 @@ fn busy() -> Error {
 
 /// Returns the user who acts in person; API keys and the system are refused.
 fn person(actor: &Actor) -> Result<Id, AuthError> {
-    actor.user().filter(|_| actor.limits().is_none()).ok_or(AuthError::NotSignedIn)
+    actor.user().filter(|_| actor.limits().is_none()).map(Id::erase).ok_or(AuthError::NotSignedIn)
 }
 
 /// Returns `true` if the tenant is open.

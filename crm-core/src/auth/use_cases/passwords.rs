@@ -16,6 +16,7 @@ use crate::{
         records::{
             credential::{CredentialFields, TicketPurpose},
             organization::OrganizationFields,
+            session::Session,
             user::UserFields,
         },
         schema::Image,
@@ -65,7 +66,13 @@ pub(super) fn issue_token(
 }
 
 /// Writes a new password. Every other session ends, and an outstanding reset or invitation token becomes invalid.
-fn set_hash(draft: &mut Draft<'_>, user: Id, hash: &str, kept: Option<Id>, action: &'static str) -> Result<(), Stop> {
+fn set_hash(
+    draft: &mut Draft<'_>,
+    user: Id,
+    hash: &str,
+    kept: Option<Id<Session>>,
+    action: &'static str,
+) -> Result<(), Stop> {
     let own = [
         (CredentialFields::password_hash, Value::text(hash)),
         (CredentialFields::password_set_at, Value::Time(draft.cx.now)),

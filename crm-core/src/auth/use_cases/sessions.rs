@@ -26,6 +26,7 @@ use crate::{
         records::{
             credential::CredentialFields,
             session::{Session, SessionFields},
+            user::User,
         },
         schema::{Image, Record, RecordKind},
         value::{FieldValue, Id, Kind, Ref, Value},
@@ -103,11 +104,16 @@ fn live(draft: &mut Draft<'_>, session: Id, user: Id) -> Result<Live, Stop> {
 }
 
 /// Ends every session of a user except one. Has no effect for a user who never had a password.
-pub(super) fn end_all_but(draft: &mut Draft<'_>, user: Id, kept: Option<Id>, action: &'static str) -> Result<(), Stop> {
+pub(super) fn end_all_but(
+    draft: &mut Draft<'_>,
+    user: Id,
+    kept: Option<Id<Session>>,
+    action: &'static str,
+) -> Result<(), Stop> {
     let credential = Ref::new(Kind::Credential, user);
     let Some(image) = draft.peek(credential)? else { return Ok(()) };
     let kept = match kept {
-        Some(id) => live(draft, id, user)?.ok(),
+        Some(id) => live(draft, id.erase(), user)?.ok(),
         None => None,
     };
     let (at, generation) = crate::auth::records::credentials::next_generation(&image)?;
@@ -180,9 +186,9 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// Errors of the store.
-    pub async fn session_is_live(&self, tenant: Id, session: Id, user: Id) -> Result<bool, AuthError> {
+    pub async fn session_is_live(&self, tenant: Id, session: Id<Session>, user: Id<User>) -> Result<bool, AuthError> {
         let hints = [Ref::new(Kind::Session, session), Ref::new(Kind::User, user), Ref::new(Kind::Credential, user)];
-        let decide = |draft: &mut Draft<'_>| Ok(live(draft, session, user)?.is_ok());
+        let decide = |draft: &mut Draft<'_>| Ok(live(draft, session.erase(), user.erase())?.is_ok());
         Ok(self.decide(&self.system(tenant), &hints.map(Lookup::from), decide).await?.0)
     }
 
@@ -223,13 +229,13 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`].
-    pub async fn sign_out_user(&self, actor: &Actor, user: Id) -> Result<(), AuthError> {
+    pub async fn sign_out_user(&self, actor: &Actor, user: Id<User>) -> Result<(), AuthError> {
         let record = Ref::new(Kind::User, user);
         let hints = [record.into(), Ref::new(Kind::Credential, user).into()];
         let decide = |draft: &mut Draft<'_>| {
             let image = draft.read(record)?;
             draft::demand(draft, Action::Update, &image)?;
-            sign_out_of_all(draft, user)
+            sign_out_of_all(draft, user.erase())
         };
         self.decide(&self.acting(actor), &hints, decide).await?;
         Ok(())
@@ -259,7 +265,7 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn end_session(&self, actor: &Actor, id: Id) -> Result<(), AuthError> {
+    pub async fn end_session(&self, actor: &Actor, id: Id<Session>) -> Result<(), AuthError> {
         let session = Ref::new(Session::KIND, id);
         let own = super::person(actor).ok();
         let decide = |draft: &mut Draft<'_>| {

@@ -27,7 +27,7 @@ impl Counter {
         let hash = seal.derive("throttle", format!("{of}\n{}", fold(text)).as_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash[..16]);
-        let id = Id::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid());
+        let id: Id = Id::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid());
         Self { record: Ref::new(Kind::Throttle, id), limit }
     }
 

@@ -517,7 +517,7 @@ impl Play<'_> {
     }
 
     async fn same_moves(&self, world: &World, from: Time, until: Time, limit: usize) -> Outcome {
-        for pipeline in [world.lead_pipeline, world.deal_pipeline] {
+        for pipeline in [world.lead_pipeline, world.deal_pipeline].map(Id::typed) {
             let query = StageMoveQuery { tenant: world.tenant, pipeline, from, until, after: None, limit };
             let (said, told) = (self.model.stage_moves(&query).await?, self.tested.stage_moves(&query).await?);
             same_changes(&format!("the stage moves from {from} until {until}"), &said, &told)?;

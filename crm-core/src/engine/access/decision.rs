@@ -12,7 +12,7 @@ use crate::{
         access::{Action, Actor, Grant, Permission, Scope},
         error::{Error, Faults, FieldFault, MissingScope},
         filter::{Compare, Compiler, Path, Predicate, PropertyTypes, Test},
-        records::{job::JobFields, pipeline::PipelineKind, property::PropertyType},
+        records::{job::JobFields, pipeline::PipelineKind, property::PropertyType, role::Role, team::Team},
         schema::{FieldType, Image, KindDecl, common},
         value::{FaultCode, Id, Kind, Ref, Time, Value},
     },
@@ -23,8 +23,8 @@ use crate::{
 pub struct Access<'a> {
     actor: &'a Actor,
     authority: &'a Authority,
-    role_ids: &'a [Id],
-    teams: &'a [Id],
+    role_ids: &'a [Id<Role>],
+    teams: &'a [Id<Team>],
     limits: Option<Arc<BTreeSet<Permission>>>,
     roles: Arc<RoleSet>,
     now: Time,
@@ -66,12 +66,12 @@ impl<'a> Access<'a> {
     }
 
     /// Returns the ids of the actor's roles.
-    pub const fn role_ids(&self) -> &'a [Id] {
+    pub const fn role_ids(&self) -> &'a [Id<Role>] {
         self.role_ids
     }
 
     /// Returns the actor's own teams, primary team first.
-    pub const fn own_teams(&self) -> &'a [Id] {
+    pub const fn own_teams(&self) -> &'a [Id<Team>] {
         self.teams
     }
 
@@ -272,14 +272,14 @@ impl<'a> Access<'a> {
         }
         if let Some(user) = self.actor.user() {
             for &field in &decl.own {
-                any = any.or(Predicate::field_eq(field, decl.fields[field].ty, Value::Id(user)));
+                any = any.or(Predicate::field_eq(field, decl.fields[field].ty, Value::from(user)));
             }
             let mut shared = vec![Value::Ref(Ref::new(Kind::User, user))];
             shared.extend(self.teams.iter().map(|&team| Value::Ref(Ref::new(Kind::Team, team))));
             any = any.or(one_of(common::SHARED_WITH, decl, shared));
         }
         if scope == Scope::Team {
-            let teams: Vec<Value> = self.team_ids().into_iter().map(Value::Id).collect();
+            let teams: Vec<Value> = self.team_ids().into_iter().map(Value::from).collect();
             for &field in &decl.team {
                 any = any.or(one_of(field, decl, teams.clone()));
             }
@@ -288,7 +288,7 @@ impl<'a> Access<'a> {
     }
 
     /// Returns the actor's teams and all teams below them.
-    pub fn team_ids(&self) -> Vec<Id> {
+    pub fn team_ids(&self) -> Vec<Id<Team>> {
         self.authority.team_subtree(self.teams)
     }
 

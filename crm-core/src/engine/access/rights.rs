@@ -8,9 +8,16 @@ use crate::{
     engine::definitions::Definitions,
     model::{
         access::{Actor, By, Permission},
-        records::{api_key::ApiKeyFields, credential::CredentialFields, session::SessionFields, user::UserFields},
+        records::{
+            api_key::ApiKeyFields,
+            credential::CredentialFields,
+            role::Role,
+            session::SessionFields,
+            team::Team,
+            user::{User, UserFields},
+        },
         schema::Image,
-        store::{Epochs, Got, Want},
+        store::{CommitId, Epochs, Got, Want},
         value::{Id, Kind, Ref, Time, Value},
     },
 };
@@ -23,12 +30,12 @@ const SESSION_BELIEVED: i64 = 30_000_000;
 #[derive(Clone, Debug)]
 pub struct Rights {
     /// The user and how they are authenticated.
-    who: (Id, By),
+    who: (Id<User>, By),
     /// The access epoch under which the rights were read.
-    pub(crate) epoch: Id,
+    pub(crate) epoch: CommitId,
     read_at: Time,
-    roles: Arc<[Id]>,
-    teams: Arc<[Id]>,
+    roles: Arc<[Id<Role>]>,
+    teams: Arc<[Id<Team>]>,
     limits: Option<Arc<BTreeSet<Permission>>>,
     ends_at: Option<Time>,
     /// The hash of a key's secret, and the hash of the previous secret with the time at which that expires.
@@ -45,8 +52,8 @@ fn record(got: &[(Want, Got)], record: Ref) -> Option<&Arc<Image>> {
     })
 }
 
-fn ids(image: &Image, field: UserFields) -> Arc<[Id]> {
-    image.at(field).items().iter().filter_map(Value::as_id).collect()
+fn ids<K>(image: &Image, field: UserFields) -> Arc<[Id<K>]> {
+    image.at(field).items().iter().filter_map(Value::as_id).map(Id::typed).collect()
 }
 
 impl Rights {
@@ -63,7 +70,7 @@ impl Rights {
 
     /// Derives the rights of an actor from these records, which were read after the access epoch. Returns `None` if the
     /// actor may not act.
-    pub(crate) fn read(actor: &Actor, got: &[(Want, Got)], epoch: Id, now: Time) -> Option<Self> {
+    pub(crate) fn read(actor: &Actor, got: &[(Want, Got)], epoch: CommitId, now: Time) -> Option<Self> {
         let (id, by) = actor.looked_up()?;
         let user = record(got, Ref::new(Kind::User, id)).filter(|user| may_act(user))?;
         let mut rights = Self::of_user(user, by, epoch, now);
@@ -72,14 +79,14 @@ impl Rights {
             By::Session(session) => {
                 let session = record(got, Ref::new(Kind::Session, session))?;
                 let credential = record(got, Ref::new(Kind::Credential, id))?;
-                let is_good = session.at(SessionFields::user_id) == &Value::Id(id)
+                let is_good = session.at(SessionFields::user_id) == &Value::from(id)
                     && session.at(SessionFields::generation) == credential.at(CredentialFields::session_generation)
                     && !session.is_archived();
                 rights.ends_at = Some(session.at(SessionFields::expires_at).as_time().filter(|_| is_good)?);
             }
             By::Key(key) => {
                 let key = record(got, Ref::new(Kind::ApiKey, key))?;
-                if key.at(ApiKeyFields::user_id) != &Value::Id(id) || key.is_archived() {
+                if key.at(ApiKeyFields::user_id) != &Value::from(id) || key.is_archived() {
                     return None;
                 }
                 let permissions = key.at(ApiKeyFields::permissions).items().iter().filter_map(Value::as_text);
@@ -97,9 +104,9 @@ impl Rights {
     }
 
     /// Returns the rights stored in a user's own record, without checking a session.
-    fn of_user(user: &Image, by: By, epoch: Id, now: Time) -> Self {
+    fn of_user(user: &Image, by: By, epoch: CommitId, now: Time) -> Self {
         Self {
-            who: (user.id, by),
+            who: (user.id.typed(), by),
             epoch,
             read_at: now,
             roles: ids(user, UserFields::role_ids),
@@ -194,7 +201,7 @@ impl Authority {
 
     /// Returns the roles, teams and limits of an actor: those that the embedder vouches for, or the stored ones. An
     /// actor other than the one whose rights were read has none.
-    pub(super) fn of<'a>(&'a self, actor: &'a Actor) -> (&'a [Id], &'a [Id], Limits) {
+    pub(super) fn of<'a>(&'a self, actor: &'a Actor) -> (&'a [Id<Role>], &'a [Id<Team>], Limits) {
         let Some(who) = actor.looked_up() else {
             return (actor.roles(), actor.teams(), actor.shared_limits().cloned());
         };

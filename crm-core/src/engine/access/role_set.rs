@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::model::{
     access::{FieldAccess, FieldRule, Grant, Permission},
+    records::role::Role,
     schema,
     value::{Id, Kind},
 };
@@ -18,7 +19,7 @@ use crate::model::{
 pub struct RoleSet {
     grants: HashMap<Permission, Vec<Grant>>,
     /// The roles with a grant that this version cannot read.
-    unread: BTreeSet<Id>,
+    unread: BTreeSet<Id<Role>>,
     /// `true` if one of the roles is `admin`.
     is_admin: bool,
     /// The rules as stored.
@@ -55,12 +56,12 @@ impl RoleSet {
 
     /// Sets whether one of the roles is `admin`, and which roles have a grant that this version cannot read.
     #[must_use]
-    pub(crate) fn of(self, is_admin: bool, unread: impl IntoIterator<Item = Id>) -> Self {
+    pub(crate) fn of(self, is_admin: bool, unread: impl IntoIterator<Item = Id<Role>>) -> Self {
         Self { is_admin, unread: unread.into_iter().collect(), ..self }
     }
 
     /// Returns the roles with a grant that this version cannot read.
-    pub(crate) fn unread(&self) -> impl Iterator<Item = Id> {
+    pub(crate) fn unread(&self) -> impl Iterator<Item = Id<Role>> {
         self.unread.iter().copied()
     }
 
@@ -153,8 +154,8 @@ mod tests {
 
     #[test]
     fn grants_that_cannot_be_read_are_covered_by_the_same_role_and_by_admin() {
-        let [one, two] = [1, 2].map(|at| Id::from_parts(at, [0; 10]));
-        let of = |is_admin: bool, unread: &[Id]| RoleSet::default().of(is_admin, unread.iter().copied());
+        let [one, two] = [1, 2].map(|at| Id::from_parts(at, [0; 10]).typed());
+        let of = |is_admin: bool, unread: &[Id<Role>]| RoleSet::default().of(is_admin, unread.iter().copied());
         assert!(of(false, &[]).covers_unread(&of(false, &[])));
         assert!(!of(false, &[two]).covers_unread(&of(false, &[one])));
         assert!(of(false, &[one, two]).covers_unread(&of(false, &[one])));

@@ -27,7 +27,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::get`].
-    pub async fn history(&self, id: Id) -> Result<Vec<Change>, Error> {
+    pub async fn history(&self, id: Id<K>) -> Result<Vec<Change>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
         let access = outcome.access(self.actor);
         Ok(history.iter().map(|change| access.mask_change(change.clone())).collect())
@@ -40,7 +40,7 @@ impl<K: RecordKind> Collection<'_, K> {
     /// As [`Collection::get`]; [`Error::Invalid`] for a field that the actor may not see.
     pub async fn history_page(
         &self,
-        id: Id,
+        id: Id<K>,
         field: Option<&str>,
         cursor: Option<&str>,
         limit: usize,
@@ -58,7 +58,7 @@ impl<K: RecordKind> Collection<'_, K> {
     /// As [`Collection::history_page`].
     pub async fn view_history_page(
         &self,
-        id: Id,
+        id: Id<K>,
         field: Option<&str>,
         cursor: Option<&str>,
         limit: usize,
@@ -78,7 +78,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::get`].
-    pub async fn as_of(&self, id: Id, at: Time) -> Result<Option<Record<K>>, Error> {
+    pub async fn as_of(&self, id: Id<K>, at: Time) -> Result<Option<Record<K>>, Error> {
         self.then(id, Moment { at, known_at: None }).await
     }
 
@@ -86,7 +86,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::get`].
-    pub async fn as_of_known(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
+    pub async fn as_of_known(&self, id: Id<K>, at: Time, known_at: Option<Time>) -> Result<Option<Record<K>>, Error> {
         self.then(id, Moment { at, known_at }).await
     }
 
@@ -94,11 +94,11 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::as_of_known`].
-    pub async fn view_as_of(&self, id: Id, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
+    pub async fn view_as_of(&self, id: Id<K>, at: Time, known_at: Option<Time>) -> Result<Option<View>, Error> {
         self.then(id, Moment { at, known_at }).await
     }
 
-    async fn then<T: Projection>(&self, id: Id, moment: Moment) -> Result<Option<T>, Error> {
+    async fn then<T: Projection>(&self, id: Id<K>, moment: Moment) -> Result<Option<T>, Error> {
         let (history, outcome) = self.whole_history(id).await?;
         let Moment { at, known_at } = moment.reached(outcome.now);
         let image = as_it_was(self.actor.tenant(), &history, at, known_at, &outcome.definitions)?;
@@ -110,7 +110,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::get`]; empty if the stage is hidden from the actor.
-    pub async fn stage_intervals(&self, id: Id) -> Result<Vec<StageInterval>, Error> {
+    pub async fn stage_intervals(&self, id: Id<K>) -> Result<Vec<StageInterval>, Error> {
         Ok(change::stage_intervals(&self.history(id).await?))
     }
 
@@ -118,14 +118,14 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::stage_intervals`].
-    pub async fn stage_times(&self, id: Id) -> Result<Vec<StageTime>, Error> {
+    pub async fn stage_times(&self, id: Id<K>) -> Result<Vec<StageTime>, Error> {
         Ok(change::stage_times(&self.stage_intervals(id).await?, self.engine.clock.now()))
     }
 
     /// Returns a page of the record's changes, unmasked, with the authority under which to mask them.
     async fn changes_page(
         &self,
-        id: Id,
+        id: Id<K>,
         field: Option<&str>,
         cursor: Option<&str>,
         limit: usize,
@@ -158,7 +158,7 @@ impl<K: RecordKind> Collection<'_, K> {
         Ok((definitions, ListPage { items: page.changes, next_cursor }))
     }
 
-    pub(crate) async fn whole_history(&self, id: Id) -> Result<(Arc<Vec<Change>>, Outcome), Error> {
+    pub(crate) async fn whole_history(&self, id: Id<K>) -> Result<(Arc<Vec<Change>>, Outcome), Error> {
         let record = Self::reference(id);
         let mut found = Arc::default();
         let hints = [record.into(), Lookup::History(record)];

@@ -93,7 +93,7 @@ impl<'a, K: RecordKind> Collection<'a, K> {
         Self { engine, actor, kind: PhantomData }
     }
 
-    pub(crate) fn reference(id: Id) -> Ref {
+    pub(crate) fn reference(id: Id<K>) -> Ref {
         Ref::new(K::KIND, id)
     }
 

@@ -48,7 +48,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is none, the actor may not see it, or it belongs to another tenant.
-    pub async fn get(&self, id: Id) -> Result<Record<K>, Error> {
+    pub async fn get(&self, id: Id<K>) -> Result<Record<K>, Error> {
         self.read(id).await
     }
 
@@ -56,11 +56,11 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::get`].
-    pub async fn view(&self, id: Id) -> Result<View, Error> {
+    pub async fn view(&self, id: Id<K>) -> Result<View, Error> {
         self.read(id).await
     }
 
-    async fn read<T: Projection>(&self, id: Id) -> Result<T, Error> {
+    async fn read<T: Projection>(&self, id: Id<K>) -> Result<T, Error> {
         let (image, outcome) = draft::read_record(self.engine, self.actor, Self::reference(id)).await?;
         T::project(&image, &outcome.access(self.actor))
     }
@@ -101,7 +101,7 @@ impl<K: RecordKind> Collection<'_, K> {
     ///
     /// # Errors
     /// As [`Collection::get`].
-    pub async fn explain(&self, id: Id, action: Action) -> Result<Explanation, Error> {
+    pub async fn explain(&self, id: Id<K>, action: Action) -> Result<Explanation, Error> {
         let (image, outcome) = draft::read_record(self.engine, self.actor, Self::reference(id)).await?;
         let explanation = outcome.access(self.actor).explain(action, &image);
         let visibility = K::decl().behavior.visibility;

@@ -8,6 +8,7 @@ use crate::{
     model::{
         error::Error,
         schema::{Patch, Record, RecordKind, common},
+        store::CommitId,
         value::{FaultCode, Id, Value},
     },
 };
@@ -72,14 +73,14 @@ impl<K: RecordKind> Collection<'_, K> {
     }
 
     /// Updates a record. One read and one commit; retried up to three times on a concurrent change.
-    pub fn update(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
+    pub fn update(&self, id: Id<K>, patch: Patch<K>) -> Pending<Record<K>> {
         self.change(id, "update", patch)
     }
 
     /// Updates many records in as few commits as the limits allow, and returns a result for each, in order. If a commit
     /// fails, its records are retried individually, so that one invalid change does not affect the others. This is not
     /// one transaction.
-    pub async fn update_many(&self, many: Vec<(Id, Patch<K>)>) -> Vec<Result<Record<K>, Error>> {
+    pub async fn update_many(&self, many: Vec<(Id<K>, Patch<K>)>) -> Vec<Result<Record<K>, Error>> {
         let mut verdicts = Vec::with_capacity(many.len());
         for batch in many.chunks(UPDATES_PER_COMMIT) {
             match self.update_all(batch).await {
@@ -99,8 +100,8 @@ impl<K: RecordKind> Collection<'_, K> {
         verdicts
     }
 
-    fn update_all(&self, many: &[(Id, Patch<K>)]) -> Pending<Vec<Record<K>>> {
-        let many: Arc<[(Id, Patch<K>)]> = many.into();
+    fn update_all(&self, many: &[(Id<K>, Patch<K>)]) -> Pending<Vec<Record<K>>> {
+        let many: Arc<[(Id<K>, Patch<K>)]> = many.into();
         let mut hints: Vec<Lookup> = Vec::new();
         for (id, patch) in many.iter() {
             hints.push(Self::reference(*id).into());
@@ -116,7 +117,7 @@ impl<K: RecordKind> Collection<'_, K> {
     }
 
     /// Updates one record under another action name.
-    pub(crate) fn change(&self, id: Id, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
+    pub(crate) fn change(&self, id: Id<K>, action: &'static str, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
@@ -131,7 +132,7 @@ impl<K: RecordKind> Collection<'_, K> {
     }
 
     /// Archives a record: it is removed from lists and frees its unique values. References to it stay valid.
-    pub fn archive(&self, id: Id) -> Pending<Record<K>> {
+    pub fn archive(&self, id: Id<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         Pending::new(self.engine, self.actor, "archive", fingerprint(&id), vec![record.into()], move |draft, step| {
             draft.archive(record, step)?;
@@ -142,7 +143,7 @@ impl<K: RecordKind> Collection<'_, K> {
 
     /// Restores an archived record and claims its unique values again. If one is taken, the patch can set another in
     /// the same commit.
-    pub fn restore(&self, id: Id, patch: Patch<K>) -> Pending<Record<K>> {
+    pub fn restore(&self, id: Id<K>, patch: Patch<K>) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let sets = patch.into_sets();
         let mut hints = self.hints(&sets);
@@ -165,7 +166,7 @@ impl<K: RecordKind> Collection<'_, K> {
     /// undone.
     ///
     /// Awaiting it returns [`Error::Undo`] if the change cannot be undone, and the errors of [`Collection::update`].
-    pub fn undo(&self, id: Id, commit: Id) -> Pending<Record<K>> {
+    pub fn undo(&self, id: Id<K>, commit: CommitId) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
         Pending::new(self.engine, self.actor, "undo", fingerprint(&(id, commit)), hints, move |draft, step| {
@@ -176,7 +177,7 @@ impl<K: RecordKind> Collection<'_, K> {
     }
 
     /// Restores every user-written field to its value at a version. An ordinary write: gates and permissions apply.
-    pub fn roll_back(&self, id: Id, version: u64) -> Pending<Record<K>> {
+    pub fn roll_back(&self, id: Id<K>, version: u64) -> Pending<Record<K>> {
         let record = Self::reference(id);
         let hints = vec![record.into(), Lookup::History(record)];
         Pending::new(self.engine, self.actor, "roll_back", fingerprint(&(id, version)), hints, move |draft, step| {

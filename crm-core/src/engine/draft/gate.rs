@@ -31,11 +31,11 @@ pub(crate) fn may_read(draft: &mut Draft<'_>, image: &Image) -> Result<bool, Sto
     }
     let me = draft.cx.actor.user();
     if let Some(author) = image.private_to() {
-        return Ok(me.is_some_and(|me| author == &Value::Id(me)) || access.allows(Action::ReadPrivate, image));
+        return Ok(me.is_some_and(|me| author == &Value::from(me)) || access.allows(Action::ReadPrivate, image));
     }
     let is_theirs = match image.decl.behavior.visibility {
-        Visibility::BySelf => Some(image.id) == me,
-        Visibility::ByUser(user) => me.is_some() && image.values[user].as_id() == me,
+        Visibility::BySelf => me.is_some_and(|me| image.id == me.erase()),
+        Visibility::ByUser(user) => me.is_some_and(|me| image.values[user] == Value::from(me)),
         _ => false,
     };
     if is_theirs || may_read_itself(draft, image)? {
@@ -144,7 +144,7 @@ pub(crate) fn own_what_one_creates(draft: &Draft<'_>, after: &mut Image) {
         && let (Some(user), Some(&field)) = (draft.cx.actor.user(), after.decl.own.first())
         && after.values[field].is_null()
     {
-        after.values[field] = Value::Id(user);
+        after.values[field] = Value::from(user);
     }
 }
 
@@ -187,8 +187,8 @@ pub(crate) fn follow_owner(
 /// Returns the teams of a user, primary team first. Returns none if the user has not been read yet, and requests the
 /// user.
 fn teams_of(draft: &mut Draft<'_>, user: Id) -> Result<Vec<Id>, Stop> {
-    if Some(user) == draft.cx.actor.user() {
-        return Ok(draft.cx.access.own_teams().to_vec());
+    if Some(user) == draft.cx.actor.user().map(Id::erase) {
+        return Ok(draft.cx.access.own_teams().iter().map(|team| team.erase()).collect());
     }
     match draft.peek(Ref::new(Kind::User, user)) {
         Ok(None) => Ok(Vec::new()),

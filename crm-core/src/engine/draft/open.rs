@@ -154,7 +154,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     ///
     /// # Errors
     /// [`Error::NotFound`] if it does not exist or the actor may not see it.
-    pub fn get(&mut self, id: Id) -> Result<Record<K>, Stop> {
+    pub fn get(&mut self, id: Id<K>) -> Result<Record<K>, Stop> {
         let image = self.draft.read(Ref::new(K::KIND, id))?;
         Ok(Record::from_image(&self.draft.cx.access.mask(&image))?)
     }
@@ -164,7 +164,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     ///
     /// # Errors
     /// [`Error::Damaged`] if a stored value does not have the type of its field.
-    pub fn peek(&mut self, id: Id) -> Result<Option<Record<K>>, Stop> {
+    pub fn peek(&mut self, id: Id<K>) -> Result<Option<Record<K>>, Stop> {
         let image = self.draft.peek(Ref::new(K::KIND, id))?;
         Ok(image.as_deref().map(Record::from_image).transpose()?)
     }
@@ -177,7 +177,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         let cx = self.draft.cx;
         let claim = key_by::<K>(&cx.access, cx.definitions, field, value)?.claim;
         let Some(found) = self.draft.peek_claimed(&claim)? else { return Ok(None) };
-        match self.get(found.id) {
+        match self.get(found.id.typed()) {
             Err(Stop::Refuse(Error::NotFound(_))) => Ok(None),
             found => found.map(Some),
         }
@@ -196,14 +196,14 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
         let patch: Patch<K> = new.into();
         let (id, step) = (self.draft.new_id(), self.draft.step);
         self.draft.create(K::KIND, id, Input::user(patch.sets()), step)?;
-        self.get(id)
+        self.get(id.typed())
     }
 
     /// Updates a record and returns it as it will be stored.
     ///
     /// # Errors
     /// As [`Collection::update`](crate::engine::collection::Collection::update).
-    pub fn update(&mut self, id: Id, patch: Patch<K>) -> Result<Record<K>, Stop> {
+    pub fn update(&mut self, id: Id<K>, patch: Patch<K>) -> Result<Record<K>, Stop> {
         let (sets, step) = (patch.into_sets(), self.draft.step);
         self.draft.update(Ref::new(K::KIND, id), Input::user(&sets), step)?;
         self.get(id)
@@ -213,7 +213,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     ///
     /// # Errors
     /// As [`Collection::archive`](crate::engine::collection::Collection::archive).
-    pub fn archive(&mut self, id: Id) -> Result<(), Stop> {
+    pub fn archive(&mut self, id: Id<K>) -> Result<(), Stop> {
         let step = self.draft.step;
         self.draft.archive(Ref::new(K::KIND, id), step)
     }
@@ -222,7 +222,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     ///
     /// # Errors
     /// As [`Collection::restore`](crate::engine::collection::Collection::restore).
-    pub fn restore(&mut self, id: Id) -> Result<(), Stop> {
+    pub fn restore(&mut self, id: Id<K>) -> Result<(), Stop> {
         let step = self.draft.step;
         self.draft.restore(Ref::new(K::KIND, id), &[], step)
     }
@@ -232,7 +232,7 @@ impl<K: RecordKind> DraftOf<'_, '_, K> {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the record does not exist.
-    pub fn hold(&mut self, id: Id) -> Result<(), Stop> {
+    pub fn hold(&mut self, id: Id<K>) -> Result<(), Stop> {
         let image = self.draft.peek(Ref::new(K::KIND, id))?.ok_or(Stop::not_found(K::KIND))?;
         self.draft.guard(&image);
         Ok(())

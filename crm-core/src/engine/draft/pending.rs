@@ -23,7 +23,8 @@ use crate::{
         change::{Change, Origin},
         error::Error,
         schema::{Image, Record, RecordKind},
-        value::{FaultCode, Id, Ref, Time},
+        store::CommitId,
+        value::{FaultCode, Ref, Time},
     },
 };
 
@@ -31,7 +32,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saved<T> {
     /// The commit; `None` if nothing had to be changed.
-    pub commit: Option<Id>,
+    pub commit: Option<CommitId>,
     /// `true` if the write created the record, for example in an upsert.
     pub created: bool,
     inner: T,

@@ -10,7 +10,10 @@ use crate::{
     engine::typing::property_type,
     model::{
         error::Faults,
-        records::{team::TeamFields, user::UserFields},
+        records::{
+            team::{Team, TeamFields},
+            user::UserFields,
+        },
         schema::{FieldType, Image, common},
         value::{FaultCode, Id, Kind, Ref, Value},
     },
@@ -141,17 +144,17 @@ fn levels(draft: &Draft<'_>, record: Ref) -> usize {
         return 1;
     }
     // Teams that this commit moves count at their new place.
-    let moved: BTreeMap<Id, Option<Id>> = draft
+    let moved: BTreeMap<Id<Team>, Option<Id<Team>>> = draft
         .written()
         .filter(|image| image.kind() == Kind::Team)
-        .map(|image| (image.id, image.at(TeamFields::parent_id).as_id()))
+        .map(|image| (image.id.typed(), image.at(TeamFields::parent_id).as_id().map(Id::typed)))
         .collect();
-    let mut level = vec![record.id];
+    let mut level = vec![record.id.typed()];
     let mut levels = 0;
     while !level.is_empty() && levels <= MAX_HIERARCHY {
         levels += 1;
         let known = level.iter().flat_map(|&team| draft.cx.definitions.teams_below(team)).copied();
-        let mut below: Vec<Id> = known.filter(|team| !moved.contains_key(team)).collect();
+        let mut below: Vec<Id<Team>> = known.filter(|team| !moved.contains_key(team)).collect();
         below.extend(
             moved.iter().filter(|(_, parent)| parent.is_some_and(|p| level.contains(&p))).map(|(&team, _)| team),
         );

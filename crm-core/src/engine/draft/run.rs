@@ -19,7 +19,7 @@ use crate::{
         error::Error,
         records::organization::OrganizationStatus,
         schema::{FieldType, Group, Image, Visibility},
-        store::{Claim, Commit, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
+        store::{Claim, Commit, CommitId, Got, HistoryQuery, KeyEntry, StoreError, Want, settle},
         value::{FaultCode, Id, Kind, Ref, Time},
     },
 };
@@ -87,7 +87,7 @@ pub(crate) struct Outcome {
     /// The commit; `None` if nothing changed or the result is replayed.
     pub(crate) commit: Option<Commit>,
     /// The id of the commit to which the result belongs, if any.
-    pub(crate) commit_id: Option<Id>,
+    pub(crate) commit_id: Option<CommitId>,
     /// `true` if the commit created the first record of the result.
     pub(crate) created: bool,
     /// The records of the result, as stored.
@@ -178,7 +178,7 @@ pub(crate) async fn run(
                     return Ok(Outcome { commit: None, commit_id: None, created: false, images, definitions, now });
                 }
                 let created = refs.first().is_some_and(|first| draft.is_new(first.id));
-                let id = engine.ids.id(now);
+                let id: CommitId = engine.ids.id(now).typed();
                 let key = options.key.as_ref().map(|(key, fingerprint)| KeyEntry {
                     key: key.clone(),
                     fingerprint: marked(fingerprint, draft.is_empty(), created),

@@ -21,8 +21,9 @@ use crate::{
         change::{Change, FieldChange, Origin},
         error::{Error, Faults},
         ids::IdSource,
+        records::pipeline::Stage,
         schema::{FieldType, Group, Image, Record, RecordKind, Section, common},
-        store::{Commit, Guard, KeyEntry, Want, Write},
+        store::{Commit, CommitId, Guard, KeyEntry, Want, Write},
         value::{FaultCode, Id, Kind, Ref, Time, Value},
     },
 };
@@ -83,7 +84,7 @@ pub(crate) struct Moved {
     pub(crate) after: Arc<Image>,
     pub(crate) fields: Vec<Cow<'static, str>>,
     /// The stages that the record entered, each with the time.
-    pub(crate) entered: Vec<(Time, Id)>,
+    pub(crate) entered: Vec<(Time, Id<Stage>)>,
 }
 
 /// The values to set on a record: those of the user, to which field rules apply, and those of the use case, to which
@@ -183,7 +184,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Returns the typed record if the actor may read it.
-    pub(crate) fn record<K: RecordKind>(&mut self, id: Id) -> Result<Record<K>, Stop> {
+    pub(crate) fn record<K: RecordKind>(&mut self, id: Id<K>) -> Result<Record<K>, Stop> {
         Ok(Record::from_image(self.read(Ref::new(K::KIND, id))?.as_ref())?)
     }
 
@@ -355,7 +356,7 @@ impl<'a> Draft<'a> {
             entered: edit
                 .changes
                 .iter()
-                .filter_map(|change| Some((change.occurred_at, change.field(place::STAGE)?.new.as_id()?)))
+                .filter_map(|change| Some((change.occurred_at, change.field(place::STAGE)?.new.as_id()?.typed())))
                 .collect(),
         };
         self.edits.values().filter(by_people).map(moved).collect()
@@ -431,7 +432,7 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// [`Error::TooLarge`] if the commit exceeds the limits.
-    pub(crate) fn into_commit(self, id: Id, key: Option<KeyEntry>) -> Result<Commit, Error> {
+    pub(crate) fn into_commit(self, id: CommitId, key: Option<KeyEntry>) -> Result<Commit, Error> {
         if let Some(record) = self.guards.keys().find(|record| self.edits.contains_key(record)) {
             // A commit names a record once: either as written in one of its groups or as guarded.
             let message = format!("{record} cannot be computed and guarded in the same commit");

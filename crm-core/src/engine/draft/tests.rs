@@ -25,7 +25,7 @@ where
     Pending::new(&ready.crm.engine, &actor, "test", fingerprint(&()), Vec::new(), decide)
 }
 
-fn compute(ready: &Ready, lead: Id, values: Vec<(usize, Value)>) -> Pending<Record<Lead>> {
+fn compute(ready: &Ready, lead: Id<Lead>, values: Vec<(usize, Value)>) -> Pending<Record<Lead>> {
     let record = Ref::new(Kind::Lead, lead);
     decided(ready, move |draft, _| {
         draft.compute(record, &values)?;
@@ -74,10 +74,10 @@ fn one_commit_raises_each_group_once_however_often_it_writes() {
         });
         let lead = saved.await.unwrap();
         assert_eq!((lead.score, lead.version, lead.machine_version), (3, 2, 1));
-        let stored = ready.crm.leads(&ready.rep).get(record.id).await.unwrap();
+        let stored = ready.crm.leads(&ready.rep).get(record.id.typed()).await.unwrap();
         assert_eq!((stored.score, stored.version, stored.machine_version), (3, 2, 1));
         assert_eq!(stored.source.as_deref(), Some("web"));
-        assert_eq!(ready.crm.leads(&ready.rep).history(record.id).await.unwrap().len(), 2);
+        assert_eq!(ready.crm.leads(&ready.rep).history(record.id.typed()).await.unwrap().len(), 2);
     });
 }
 
@@ -130,7 +130,7 @@ fn only_what_the_machine_keeps_is_computed_and_only_as_its_field_takes_it() {
         }
         let wrong = compute(&ready, id, vec![(F::score as usize, Value::text("many"))]).await;
         assert!(matches!(&wrong, Err(Error::Invalid(faults)) if faults.all()[0].field == "score"), "{wrong:?}");
-        let nobody = compute(&ready, ready.admin.tenant(), score(1)).await;
+        let nobody = compute(&ready, ready.admin.tenant().typed(), score(1)).await;
         assert!(matches!(nobody, Err(Error::NotFound(Kind::Lead))), "{nobody:?}");
         assert_eq!(ready.crm.leads(&ready.rep).get(id).await.unwrap().machine_version, 0);
     });

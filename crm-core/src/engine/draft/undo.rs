@@ -16,14 +16,15 @@ use crate::{
         error::{ChangedSince, Error, UndoRefusal},
         records::pipeline::PipelineKind,
         schema::{Group, Image, Section, common},
-        value::{FaultCode, Id, Kind, Ref, Value},
+        store::CommitId,
+        value::{FaultCode, Kind, Ref, Value},
     },
 };
 
 /// Undoes the changes of a commit to a record and to the other records of the same step.
 ///
 /// Undoing a creation archives the record, provided every field has the value it was created with.
-pub(crate) fn undo(draft: &mut Draft<'_>, record: Ref, commit: Id, step: Step) -> Result<Vec<Ref>, Stop> {
+pub(crate) fn undo(draft: &mut Draft<'_>, record: Ref, commit: CommitId, step: Step) -> Result<Vec<Ref>, Stop> {
     draft.want(Lookup::History(record));
     draft.read(record)?;
     let history = draft.history(record)?;
@@ -77,7 +78,7 @@ pub(crate) fn try_undo(draft: &mut Draft<'_>, record: Ref, mine: Vec<Change>) ->
     undo_changes(&mut trial, record, mine, Step::new("undo", None)).map(drop)
 }
 
-fn of_commit(history: &[Change], commit: Id) -> Vec<Change> {
+fn of_commit(history: &[Change], commit: CommitId) -> Vec<Change> {
     history.iter().filter(|change| change.commit == commit && change.group == Group::User).cloned().collect()
 }
 
@@ -102,7 +103,7 @@ fn undo_one(draft: &mut Draft<'_>, record: Ref, mine: &[Change], step: Step) -> 
             return Err(conflict(draft, record, changed));
         }
         // The creator may undo the creation; archiving records created by others requires a separate permission.
-        let mine = draft.cx.actor.user().is_some_and(|user| current.values[common::CREATED_BY] == Value::Id(user));
+        let mine = draft.cx.actor.user().is_some_and(|user| current.values[common::CREATED_BY] == Value::from(user));
         gate::demand(draft, if mine { Action::Update } else { Action::Archive }, &current)?;
         return draft.archive_checked(&current, step).map(|()| true);
     }

@@ -41,7 +41,7 @@ impl Draft<'_> {
         let occurred_at = step.occurred_at.unwrap_or(recorded_at);
         if before.is_none() {
             after.values[common::CREATED_AT] = Value::Time(occurred_at);
-            after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
+            after.values[common::CREATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::from);
             gate::refuse_plain_creation(&after, step, &mut faults);
             gate::own_what_one_creates(self, &mut after);
             gate::fill_defaults(self.cx.definitions, &mut after);
@@ -100,9 +100,9 @@ impl Draft<'_> {
             rules::permit(self, before.map(Arc::as_ref), &after)?;
         }
         after.values[common::UPDATED_AT] = Value::Time(recorded_at);
-        after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::Id);
+        after.values[common::UPDATED_BY] = self.cx.actor.user().map_or(Value::Null, Value::from);
         after.versions.person += 1;
-        let stage_move = changed(place::STAGE).then(|| after.get(place::PIPELINE).as_id()).flatten();
+        let stage_move = changed(place::STAGE).then(|| after.get(place::PIPELINE).as_id().map(Id::typed)).flatten();
         let change = Change {
             record,
             group: Group::User,

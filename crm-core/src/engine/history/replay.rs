@@ -54,7 +54,7 @@ impl Replay {
                 let mut image = Image::empty(decl, self.tenant, change.record.id);
                 catalog::write_defaults(change.record.kind, &mut image.values);
                 image.values[common::CREATED_AT] = Value::Time(change.occurred_at);
-                image.values[common::CREATED_BY] = change.by.map_or(Value::Null, Value::Id);
+                image.values[common::CREATED_BY] = change.by.map_or(Value::Null, Value::from);
                 self.given_by = vec![0; decl.fields.len()];
                 image
             }
@@ -86,7 +86,7 @@ impl Replay {
                 image.versions.person = image.versions.person.max(change.version);
                 if image.versions.person == change.version {
                     image.values[common::UPDATED_AT] = Value::Time(change.recorded_at);
-                    image.values[common::UPDATED_BY] = change.by.map_or(Value::Null, Value::Id);
+                    image.values[common::UPDATED_BY] = change.by.map_or(Value::Null, Value::from);
                 }
                 let touched = |name: &str| change.field(name).is_some();
                 let stamp = rules::Stamp { changed: &touched, occurred_at: change.occurred_at, by: change.by };

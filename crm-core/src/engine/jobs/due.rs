@@ -68,7 +68,7 @@ impl Crm {
 async fn turn(crm: &Crm, tenant: Id, job: Ref, until: Time, round: &mut Round) -> bool {
     let system = Actor::system(tenant);
     let jobs = Collection::<Job>::new(&crm.engine, &system);
-    match jobs.advance(job.id, until.min(crm.now().plus_micros(TURN))).await {
+    match jobs.advance(job.id.typed(), until.min(crm.now().plus_micros(TURN))).await {
         Ok(Advance::Done(records)) => {
             *round.counts.entry("jobs").or_default() += 1;
             *round.counts.entry("job_records").or_default() += records;

@@ -53,7 +53,7 @@ impl Collection<'_, Job> {
     ///
     /// # Errors
     /// As [`Collection::get`], and transient errors of the store: the job is then tried again later.
-    pub async fn resume(&self, id: Id, until: Time) -> Result<Record<Job>, Error> {
+    pub async fn resume(&self, id: Id<Job>, until: Time) -> Result<Record<Job>, Error> {
         match self.advance(id, until).await? {
             Advance::Left(job) => Ok(*job),
             Advance::Done(_) => self.get(id).await,
@@ -61,7 +61,7 @@ impl Collection<'_, Job> {
     }
 
     /// As [`Collection::resume`], without reading the job again.
-    pub(super) async fn advance(&self, id: Id, until: Time) -> Result<Advance, Error> {
+    pub(super) async fn advance(&self, id: Id<Job>, until: Time) -> Result<Advance, Error> {
         let record = Ref::new(Kind::Job, id);
         // The stored record: the actor's view may hide what has to be done.
         let (image, outcome) = read_record(self.engine, self.actor, record).await?;

@@ -70,7 +70,7 @@ impl Collection<'_, Job> {
     ///
     /// # Errors
     /// As [`Collection::get`]; [`Error::Forbidden`]; [`Error::Invalid`] for a job that has ended.
-    pub fn cancel(&self, id: Id) -> Pending<Record<Job>> {
+    pub fn cancel(&self, id: Id<Job>) -> Pending<Record<Job>> {
         let record = Ref::new(Kind::Job, id);
         let decide = move |draft: &mut Draft<'_>, step: Step| {
             let image = draft.read(record)?;

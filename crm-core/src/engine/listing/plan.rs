@@ -121,7 +121,7 @@ fn seen(access: &Access<'_>, decl: &'static KindDecl, action: Action) -> Predica
     let Some(private) = decl.behavior.private.filter(|_| !access.actor().is_system()) else { return seen };
     let is_private = || Predicate::field_eq(private.flag, FieldType::Bool, Value::Bool(true));
     let author = access.actor().user().map_or_else(Predicate::never, |user| {
-        Predicate::field_eq(private.author, decl.fields[private.author].ty, Value::Id(user))
+        Predicate::field_eq(private.author, decl.fields[private.author].ty, Value::from(user))
     });
     let audit = access.predicate(Action::ReadPrivate, decl);
     seen.and(Predicate::Not(Box::new(is_private()))).or(is_private().and(author.or(audit)))

@@ -9,6 +9,7 @@ use crate::{
     },
     model::{
         error::Faults,
+        records::user::User,
         schema::{Image, Record, common},
         store::Claim,
         value::{Fault, FieldValue, Id, Kind, Time, Value, WrongType},
@@ -47,7 +48,7 @@ pub(crate) struct Stamp<'a> {
     /// Returns `true` for the fields that changed.
     pub(crate) changed: &'a dyn Fn(&str) -> bool,
     pub(crate) occurred_at: Time,
-    pub(crate) by: Option<Id>,
+    pub(crate) by: Option<Id<User>>,
 }
 
 /// Sets the times that depend on a change, and recomputes derived fields.

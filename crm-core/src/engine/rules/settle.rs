@@ -7,6 +7,7 @@ use crate::{
     },
     model::{
         error::Faults,
+        records::user::User,
         schema::{Image, Record, RecordKind},
         store::Claim,
         value::{Id, Time, Value},
@@ -20,7 +21,7 @@ pub struct Settle<'a> {
     /// When the change takes effect.
     pub occurred_at: Time,
     /// The acting user; `None` for the system.
-    pub user: Option<Id>,
+    pub user: Option<Id<User>>,
     /// The name of the use case.
     pub action: &'static str,
     /// Creates an id.
@@ -41,7 +42,7 @@ pub(crate) trait Rules: RecordKind {
 
     /// Sets the times that depend on changes of other fields (`stage_entered_at` on `stage_id`). `changed` returns
     /// `true` for the fields that changed.
-    fn stamp(&mut self, _changed: &dyn Fn(&str) -> bool, _occurred_at: Time, _by: Option<Id>) {}
+    fn stamp(&mut self, _changed: &dyn Fn(&str) -> bool, _occurred_at: Time, _by: Option<Id<User>>) {}
 
     /// Recomputes the fields that are pure functions of other fields and the definitions.
     fn derive(&mut self, _created_at: Time, _definitions: &Definitions) {}

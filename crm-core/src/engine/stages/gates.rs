@@ -80,7 +80,7 @@ pub(crate) fn check(
     if old == Some(new) && same_pipeline {
         return;
     }
-    let pipeline = after.get(PIPELINE).as_id().and_then(|id| definitions.pipeline(id));
+    let pipeline = after.get(PIPELINE).as_id().and_then(|id| definitions.pipeline(id.typed()));
     let Some(pipeline) = pipeline.filter(|pipeline| pipeline.kind == kind) else {
         let message = format!("must be a pipeline for {}", after.kind().plural());
         faults.push("pipeline_id", FaultCode::UnknownPipeline, message);
@@ -89,7 +89,7 @@ pub(crate) fn check(
     if pipeline.archived_at.is_some() && !(before.is_some() && same_pipeline) {
         faults.push("pipeline_id", FaultCode::Archived, "is archived and accepts no new records");
     }
-    let Some(stage) = new.as_id().and_then(|id| pipeline.stage(id)) else {
+    let Some(stage) = new.as_id().and_then(|id| pipeline.stage(id.typed())) else {
         let keys: Vec<&str> =
             pipeline.stages.iter().filter(|stage| !stage.retired).map(|stage| stage.key.as_str()).collect();
         let message = format!("must be a stage of the pipeline `{}`: {}", pipeline.name, keys.join(", "));
@@ -103,9 +103,9 @@ pub(crate) fn check(
             format!("the stage `{}` is retired and accepts no records", stage.key),
         );
     }
-    let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id));
+    let from = old.and_then(Value::as_id).and_then(|id| pipeline.stage(id.typed()));
     // The old stage may belong to another pipeline; a stage of unknown kind cannot be left either.
-    let left = old.and_then(Value::as_id).and_then(|id| definitions.stage(id)).map(|(_, stage)| stage);
+    let left = old.and_then(Value::as_id).and_then(|id| definitions.stage(id.typed())).map(|(_, stage)| stage);
     for unknown in [Some(stage), left].into_iter().flatten() {
         if let StageKind::Unknown(kind) = unknown.kind {
             let message = format!(
@@ -164,7 +164,7 @@ fn check_lead(
     if kind != PipelineKind::Lead {
         return;
     }
-    let was = before.and_then(|image| image.get(STAGE).as_id()).and_then(|id| definitions.stage(id));
+    let was = before.and_then(|image| image.get(STAGE).as_id()).and_then(|id| definitions.stage(id.typed()));
     if to.kind == StageKind::Won && transition != Transition::Convert {
         faults.push("stage_id", FaultCode::ConvertOnly, "a lead cannot be moved to this stage: convert it instead");
     }

@@ -3,7 +3,7 @@
 use crate::{
     engine::definitions::Definitions,
     model::{
-        records::pipeline::{PipelineKind, Stage, StageKind},
+        records::pipeline::{Pipeline, PipelineKind, Stage, StageKind},
         value::Id,
     },
 };
@@ -36,7 +36,12 @@ pub(crate) fn keep_explanation<T: PartialEq>(
 
 /// Fills in a missing pipeline and stage: the default pipeline, and its first stage. A record with a stage only gets
 /// the pipeline of that stage.
-pub(crate) fn fill(kind: PipelineKind, pipeline: &mut Option<Id>, stage: &mut Option<Id>, definitions: &Definitions) {
+pub(crate) fn fill(
+    kind: PipelineKind,
+    pipeline: &mut Option<Id<Pipeline>>,
+    stage: &mut Option<Id<Stage>>,
+    definitions: &Definitions,
+) {
     if pipeline.is_none() {
         *pipeline = match stage.and_then(|id| definitions.stage(id)) {
             Some((of_stage, _)) => Some(of_stage.id),
@@ -48,6 +53,6 @@ pub(crate) fn fill(kind: PipelineKind, pipeline: &mut Option<Id>, stage: &mut Op
     }
 }
 
-pub(crate) fn stage(definitions: &Definitions, stage: Option<Id>) -> Option<&Stage> {
+pub(crate) fn stage(definitions: &Definitions, stage: Option<Id<Stage>>) -> Option<&Stage> {
     stage.and_then(|id| definitions.stage(id)).map(|(_, stage)| stage)
 }

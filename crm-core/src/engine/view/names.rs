@@ -108,8 +108,8 @@ impl Crm {
         let mut names = BTreeMap::new();
         for stage in ids.stages {
             // An actor who sees the stage of a record also sees its name, as `status`.
-            if let Some((_, stage)) = definitions.stage(stage) {
-                names.insert(stage.id, stage.name.clone());
+            if let Some((_, stage)) = definitions.stage(stage.typed()) {
+                names.insert(stage.id.erase(), stage.name.clone());
             }
         }
         ids.records.sort_unstable();

@@ -3,36 +3,40 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use super::Permission;
-use crate::model::{change::Origin, value::Id};
+use crate::model::{
+    change::Origin,
+    records::{api_key::ApiKey, role::Role, session::Session, team::Team, user::User},
+    value::Id,
+};
 
 /// The user, tenant and permissions with which a use case runs. Created per request; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     tenant: Id,
-    user: Option<Id>,
+    user: Option<Id<User>>,
     /// The roles and teams that the embedder vouches for; `None` if they are read from the store.
     vouched: Option<Vouched>,
     is_system: bool,
     limits: Option<Arc<BTreeSet<Permission>>>,
-    session: Option<Id>,
+    session: Option<Id<Session>>,
     key: Option<Key>,
     origin: Option<Arc<Origin>>,
 }
 
-type Vouched = (Arc<[Id]>, Arc<[Id]>);
+type Vouched = (Arc<[Id<Role>]>, Arc<[Id<Team>]>);
 
 /// How a user whose rights are read from the store is authenticated, and what must be valid in addition to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum By {
     /// Authenticated by the embedder.
     User,
-    Session(Id),
-    Key(Id),
+    Session(Id<Session>),
+    Key(Id<ApiKey>),
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
-    id: Id,
+    id: Id<ApiKey>,
     hash: Arc<str>,
 }
 
@@ -49,21 +53,26 @@ impl Actor {
         Self { is_system: true, ..Self::of(tenant, None, Some(([].into(), [].into()))) }
     }
 
-    fn of(tenant: Id, user: Option<Id>, vouched: Option<Vouched>) -> Self {
+    fn of(tenant: Id, user: Option<Id<User>>, vouched: Option<Vouched>) -> Self {
         Self { tenant, user, vouched, is_system: false, limits: None, session: None, key: None, origin: None }
     }
 
     /// Returns the actor of an authenticated user. Each use case reads the user's roles, teams and status from the
     /// store, so that a revoked permission takes effect on the next use case. This costs no additional read: the result
     /// is cached until permissions change.
-    pub fn signed_in(tenant: Id, user: Id) -> Self {
+    pub fn signed_in(tenant: Id, user: Id<User>) -> Self {
         Self::of(tenant, Some(user), None)
     }
 
     /// Returns an actor from ids that the embedder vouches for: a user with their roles and teams. The grants of the
     /// roles are looked up on each use case. Whether the user has these roles and may still act is not checked: the
     /// caller must check it each time. [`Actor::signed_in`] performs this check.
-    pub fn trusted(tenant: Id, user: Id, roles: impl Into<Arc<[Id]>>, teams: impl Into<Arc<[Id]>>) -> Self {
+    pub fn trusted(
+        tenant: Id,
+        user: Id<User>,
+        roles: impl Into<Arc<[Id<Role>]>>,
+        teams: impl Into<Arc<[Id<Team>]>>,
+    ) -> Self {
         Self::of(tenant, Some(user), Some((roles.into(), teams.into())))
     }
 
@@ -83,7 +92,7 @@ impl Actor {
 
     /// Sets the session by which the user is signed in. If permissions are looked up, the session must still be valid.
     #[must_use]
-    pub const fn in_session(mut self, session: Id) -> Self {
+    pub const fn in_session(mut self, session: Id<Session>) -> Self {
         self.session = Some(session);
         self
     }
@@ -91,7 +100,7 @@ impl Actor {
     /// Returns the same actor, authenticated by an API key with this hash of the secret. The key must be valid.
     #[cfg(feature = "auth")]
     #[must_use]
-    pub(crate) fn by_key(mut self, id: Id, hash: &str) -> Self {
+    pub(crate) fn by_key(mut self, id: Id<ApiKey>, hash: &str) -> Self {
         self.key = Some(Key { id, hash: hash.into() });
         self
     }
@@ -109,17 +118,17 @@ impl Actor {
     }
 
     /// The user; `None` for the system actor.
-    pub const fn user(&self) -> Option<Id> {
+    pub const fn user(&self) -> Option<Id<User>> {
         self.user
     }
 
     /// The roles that the embedder vouches for; empty if they are looked up.
-    pub fn roles(&self) -> &[Id] {
+    pub fn roles(&self) -> &[Id<Role>] {
         self.vouched.as_ref().map_or(&[], |(roles, _)| roles)
     }
 
     /// The teams that the embedder vouches for, primary team first; empty if they are looked up.
-    pub fn teams(&self) -> &[Id] {
+    pub fn teams(&self) -> &[Id<Team>] {
         self.vouched.as_ref().map_or(&[], |(_, teams)| teams)
     }
 
@@ -138,13 +147,13 @@ impl Actor {
     }
 
     /// The session by which the user is signed in, if it is managed by the CRM.
-    pub const fn session(&self) -> Option<Id> {
+    pub const fn session(&self) -> Option<Id<Session>> {
         self.session
     }
 
     /// Returns the user whose rights must be read from the store, and how they are authenticated; `None` if the
     /// embedder vouches for the actor.
-    pub(crate) fn looked_up(&self) -> Option<(Id, By)> {
+    pub(crate) fn looked_up(&self) -> Option<(Id<User>, By)> {
         if self.vouched.is_some() {
             return None;
         }

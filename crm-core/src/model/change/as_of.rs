@@ -31,7 +31,7 @@ pub fn as_of(tenant: Id, changes: &[Change], at: Time, known_at: Option<Time>) -
     let mut properties: BTreeMap<String, Value> = BTreeMap::new();
     let mut versions = Versions::default();
     image.values[common::CREATED_AT] = Value::Time(first.occurred_at);
-    image.values[common::CREATED_BY] = first.by.map_or(Value::Null, Value::Id);
+    image.values[common::CREATED_BY] = first.by.map_or(Value::Null, Value::from);
     for change in changes.iter().filter(counts) {
         for field in &change.fields {
             if let Some(key) = field.field.strip_prefix("properties.") {
@@ -51,7 +51,7 @@ pub fn as_of(tenant: Id, changes: &[Change], at: Time, known_at: Option<Time>) -
             Group::User => {
                 versions.person = versions.person.max(change.version);
                 image.values[common::UPDATED_AT] = Value::Time(change.recorded_at);
-                image.values[common::UPDATED_BY] = change.by.map_or(Value::Null, Value::Id);
+                image.values[common::UPDATED_BY] = change.by.map_or(Value::Null, Value::from);
             }
             Group::Machine => versions.machine = versions.machine.max(change.version),
         }

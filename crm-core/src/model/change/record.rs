@@ -5,7 +5,9 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
+    records::{pipeline::Pipeline, user::User},
     schema::Group,
+    store::CommitId,
     value::{Id, Ref, Time, Value},
 };
 
@@ -90,14 +92,14 @@ pub struct Change {
     /// The resulting version: base + 1.
     pub version: u64,
     /// The commit.
-    pub commit: Id,
+    pub commit: CommitId,
     /// The time at which the store recorded the change. Never decreases within a record.
     pub recorded_at: Time,
     /// The time at which the change took effect.
     pub occurred_at: Time,
     /// The user who made the change; `None` for the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<Id>,
+    pub by: Option<Id<User>>,
     /// The use case, such as `create`, `update`, `move_stage`, `convert`, `undo`.
     pub action: Cow<'static, str>,
     /// The origin, if the change was not a plain call.
@@ -113,7 +115,7 @@ pub struct Change {
     pub with: Vec<Ref>,
     /// The pipeline of a stage move; stage moves are listed by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stage_move: Option<Id>,
+    pub stage_move: Option<Id<Pipeline>>,
 }
 
 impl Change {

@@ -1,13 +1,16 @@
 //! Stage intervals, computed from the log alone: when a record entered and left each stage, and how long it stayed.
 
 use super::Change;
-use crate::model::value::{Id, Time};
+use crate::model::{
+    records::pipeline::Stage,
+    value::{Id, Time},
+};
 
 /// A continuous stay in one stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct StageInterval {
     /// The stage.
-    pub stage_id: Id,
+    pub stage_id: Id<Stage>,
     /// The time of entry.
     pub entered_at: Time,
     /// The time of leaving; `None` while the record is still in the stage.
@@ -25,7 +28,7 @@ impl StageInterval {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct StageTime {
     /// The stage.
-    pub stage_id: Id,
+    pub stage_id: Id<Stage>,
     /// The number of times the stage was entered.
     pub times: u32,
     /// The time of first entry.
@@ -52,7 +55,7 @@ pub fn stage_intervals(changes: &[Change]) -> Vec<StageInterval> {
             last.left_at = Some(change.occurred_at);
         }
         if let Some(stage_id) = moved.new.as_id() {
-            stays.push(StageInterval { stage_id, entered_at: change.occurred_at, left_at: None });
+            stays.push(StageInterval { stage_id: stage_id.typed(), entered_at: change.occurred_at, left_at: None });
         }
     }
     stays

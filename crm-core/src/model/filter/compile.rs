@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Compare, Condition, Filter, Op, Path, Predicate, Test};
 use crate::model::{
+    records::user::User,
     schema::{FieldType, KindDecl, common},
     value::{
         Calendar, Date, Fault, FaultCode, Id, Kind, Place, Time, Unit, Value, part_of_domain, part_of_phone,
@@ -47,7 +48,7 @@ pub struct Compiler<'a> {
     /// The organization's calendar, for days, spans and named periods.
     pub calendar: Calendar,
     /// The user that `me` stands for.
-    pub me: Option<Id>,
+    pub me: Option<Id<User>>,
     /// The default country for phone numbers, as two letters.
     pub default_country: Option<&'a str>,
 }
@@ -296,7 +297,7 @@ impl Compiler<'_> {
                 let me = self.me.ok_or_else(|| {
                     Fault::new(FaultCode::WrongType, "`me` is not available: the caller is not a user")
                 })?;
-                return Ok(vec![Operand::Value(Value::Id(me))]);
+                return Ok(vec![Operand::Value(Value::from(me))]);
             }
             ty => ty.read_json(json)?,
         };

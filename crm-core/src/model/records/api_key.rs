@@ -1,6 +1,7 @@
 //! API keys: credentials of programs, which act for a user with their own permissions.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Id, Kind, Time},
 };
@@ -17,7 +18,7 @@ record! {
         }
         read_only {
             /// User on whose behalf the key acts.
-            user_id: Option<Id> = FieldType::Id(Kind::User), [required];
+            user_id: Option<Id<User>> = FieldType::Id(Kind::User), [required];
             /// Permissions, such as `lead.read`.
             permissions: Vec<String> = Texts(500, 63), [required];
             /// Beginning of the key, to tell it from other keys.

@@ -1,6 +1,7 @@
 //! Credentials: passwords and second factors of users. The log records only that they changed.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Choice, Id, Kind, Time, choices},
 };
@@ -25,7 +26,7 @@ record! {
         person {}
         read_only {
             /// User.
-            user_id: Option<Id> = FieldType::Id(Kind::User), [];
+            user_id: Option<Id<User>> = FieldType::Id(Kind::User), [];
             /// Hash of the password, in PHC form.
             password_hash: Option<String> = Text(MAX_TEXT), [secret];
             /// Time at which the password was set.

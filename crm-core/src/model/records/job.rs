@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::{
     error::Error,
+    records::user::User,
     schema::record,
     value::{Choice, FaultCode, Id, Kind, Time, choices, structured},
 };
@@ -85,7 +86,7 @@ record! {
             /// Type: the name of a [`JobHandler`](crate::engine::jobs::JobHandler).
             r#type: String = Text(100), [required];
             /// User who started the job.
-            user_id: Option<Id> = FieldType::Id(Kind::User), [];
+            user_id: Option<Id<User>> = FieldType::Id(Kind::User), [];
             /// Arguments, depending on the type.
             target: Option<JobData> = Struct, [required];
             /// Kinds (`lead`) and fields (`lead.score`) that the position and the result reveal. Both are hidden from

@@ -1,6 +1,7 @@
 //! The organization: the tenant's own record, with its settings.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Choice, Currency, Id, Kind, choices, structured},
 };
@@ -77,7 +78,7 @@ record! {
         }
         read_only {
             /// Administrators: users with the role `admin`.
-            admin_ids: Vec<Id> = Ids(Kind::User, 50), [];
+            admin_ids: Vec<Id<User>> = Ids(Kind::User, 50), [];
             /// Key that seals cursors.
             seal_key: Option<String> = Text(64), [secret];
         }

@@ -49,7 +49,7 @@ choices! {
 #[serde(default, deny_unknown_fields)]
 pub struct Stage {
     /// Id; generated if nil.
-    pub id: Id,
+    pub id: Id<Stage>,
     /// Stable key, unique in the pipeline.
     pub key: String,
     /// Name.
@@ -141,7 +141,7 @@ impl StageKind {
 
 impl Pipeline {
     /// Returns the stage with this id.
-    pub fn stage(&self, id: Id) -> Option<&Stage> {
+    pub fn stage(&self, id: Id<Stage>) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.id == id)
     }
 

@@ -19,7 +19,7 @@ record! {
             /// Description.
             description: Option<String> = Text(2000), [];
             /// Inherited roles: their grants and field rules apply too.
-            inherits: Vec<Id> = Ids(Kind::Role, 20), [];
+            inherits: Vec<Id<Role>> = Ids(Kind::Role, 20), [];
             /// Grants; for a built-in role those that the organization adds to the program's.
             grants: Vec<Grant> = Structs(500), [];
             /// Permissions such as `lead.archive` that the program gives to the built-in role and the organization

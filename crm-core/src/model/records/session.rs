@@ -1,6 +1,7 @@
 //! Sessions of users: families of refresh tokens that replace one another.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Id, Kind, Time},
 };
@@ -14,7 +15,7 @@ record! {
         person {}
         read_only {
             /// User.
-            user_id: Option<Id> = FieldType::Id(Kind::User), [required];
+            user_id: Option<Id<User>> = FieldType::Id(Kind::User), [required];
             /// Network address from which the session was started.
             address: Option<String> = Text(MAX_TEXT), [personal];
             /// User agent with which the session was started.

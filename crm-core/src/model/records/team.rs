@@ -1,6 +1,7 @@
 //! Teams: groups of users, organized as a tree.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Id, Kind},
 };
@@ -15,9 +16,9 @@ record! {
             /// Name, unique.
             name: String = Text(MAX_TEXT), [required, unique, searchable];
             /// Parent team.
-            parent_id: Option<Id> = FieldType::Id(Kind::Team), [];
+            parent_id: Option<Id<Team>> = FieldType::Id(Kind::Team), [];
             /// Manager.
-            manager_id: Option<Id> = FieldType::Id(Kind::User), [];
+            manager_id: Option<Id<User>> = FieldType::Id(Kind::User), [];
             /// Description.
             description: Option<String> = Text(2000), [];
         }

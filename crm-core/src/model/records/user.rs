@@ -1,6 +1,7 @@
 //! Users of the CRM. Their credentials are separate records.
 
 use crate::model::{
+    records::{role::Role, team::Team},
     schema::record,
     value::{Id, Kind, Time},
 };
@@ -19,11 +20,11 @@ record! {
             /// Email address, unique; required unless there is an `external_id`.
             email: Option<String> = Email, [unique, searchable, personal];
             /// Roles; at least one.
-            role_ids: Vec<Id> = Ids(Kind::Role, 20), [required];
+            role_ids: Vec<Id<Role>> = Ids(Kind::Role, 20), [required];
             /// Teams; the first is the primary team.
-            team_ids: Vec<Id> = Ids(Kind::Team, 20), [];
+            team_ids: Vec<Id<Team>> = Ids(Kind::Team, 20), [];
             /// Manager.
-            manager_id: Option<Id> = FieldType::Id(Kind::User), [];
+            manager_id: Option<Id<User>> = FieldType::Id(Kind::User), [];
             /// Department.
             department: Option<String> = Text(MAX_TEXT), [];
             /// Job title.

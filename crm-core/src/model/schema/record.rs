@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, marker::PhantomData, ops};
 use serde::{Serialize, Serializer};
 
 use super::{Image, KindDecl, common};
-use crate::model::value::{Fault, FieldValue, Id, Kind, Ref, Time, Value, WrongType};
+use crate::model::{
+    records::user::User,
+    value::{Fault, FieldValue, Id, Kind, Ref, Time, Value, WrongType},
+};
 
 /// A kind of record as a Rust struct of its own fields. Implemented by the `record!` macro.
 pub trait RecordKind: Sized + Clone + Send + Sync + std::fmt::Debug + 'static {
@@ -48,7 +51,7 @@ pub trait TypedField: Copy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record<K> {
     /// The id of the record.
-    pub id: Id,
+    pub id: Id<K>,
     /// The version of the user-written fields: the number of their changes.
     pub version: u64,
     /// The version of the computed fields.
@@ -56,11 +59,11 @@ pub struct Record<K> {
     /// The time at which the record came into existence. May be before the time at which it was recorded.
     pub created_at: Time,
     /// The user who created the record; `None` for the system.
-    pub created_by: Option<Id>,
+    pub created_by: Option<Id<User>>,
     /// The time of the last change of a user-written field.
     pub updated_at: Time,
     /// The user who last changed the record; `None` for the system.
-    pub updated_by: Option<Id>,
+    pub updated_by: Option<Id<User>>,
     /// The time at which the record was archived; `None` while it is active.
     pub archived_at: Option<Time>,
     /// The key of the record in another system, unique among the tenant's active records of the kind.
@@ -70,7 +73,7 @@ pub struct Record<K> {
     /// The users and teams with which the record is shared.
     pub shared_with: Vec<Ref>,
     /// The record into which this one was merged.
-    pub merged_into: Option<Id>,
+    pub merged_into: Option<Id<K>>,
     /// The records that were merged or converted into this one.
     pub source_ids: Vec<Ref>,
     /// The external ids of records merged into this one. The record can be found by them.
@@ -91,7 +94,7 @@ impl<K: RecordKind> Record<K> {
         }
         let at = |position: usize| &image.values[position];
         Ok(Self {
-            id: image.id,
+            id: image.id.typed(),
             version: image.versions.person,
             machine_version: image.versions.machine,
             created_at: Time::from_value(at(common::CREATED_AT))?,
@@ -118,6 +121,18 @@ impl<K: RecordKind> Record<K> {
     /// Returns the custom property with a key.
     pub fn property(&self, key: &str) -> Option<&Value> {
         self.properties.get(key)
+    }
+}
+
+impl<K: RecordKind> From<Id<K>> for Id {
+    fn from(id: Id<K>) -> Self {
+        id.erase()
+    }
+}
+
+impl<K: RecordKind> From<Id<K>> for Ref {
+    fn from(id: Id<K>) -> Self {
+        Ref::new(K::KIND, id)
     }
 }
 

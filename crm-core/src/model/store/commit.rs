@@ -160,19 +160,22 @@ pub struct KeyEntry {
     /// A fingerprint (hash) of the request.
     pub fingerprint: String,
     /// The commit that completed the request.
-    pub commit: Id,
+    pub commit: CommitId,
     /// The records of the response, in order, with their versions at the time.
     pub records: Vec<(Ref, Versions)>,
     /// The expiration time. An expired key counts as absent.
     pub expires_at: Time,
 }
 
+/// The id of a [`Commit`].
+pub type CommitId = Id<Commit>;
+
 /// Everything that one decision changes. Writes and guards are sorted by kind and id, claims by their own order: the
 /// order in which stores take locks.
 #[derive(Clone, Debug)]
 pub struct Commit {
     /// The id of the commit. Retrying a commit after [`StoreError::OutcomeUnknown`] is safe.
-    pub id: Id,
+    pub id: CommitId,
     /// The tenant.
     pub tenant: Id,
     /// The time of the decision.
@@ -286,7 +289,7 @@ fn changes_access(write: &Write) -> bool {
         // Many users of a tenant sign out each day. A user who ends their own session does not lose permissions, and
         // the session is revalidated after a while, so other users' permissions need not be reloaded.
         Kind::Session => {
-            let user = before.at(SessionFields::user_id).as_id();
+            let user = before.at(SessionFields::user_id).as_id().map(Id::typed);
             let by_another = |change: &Change| change.by != user && change.action != "sign_out";
             archived && write.changes.iter().any(by_another)
         }

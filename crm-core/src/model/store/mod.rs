@@ -26,7 +26,7 @@ mod traits;
 
 pub(crate) use commit::record_items;
 pub use commit::{
-    Claim, ClaimOp, Commit, Guard, KeyEntry, MAX_COMMIT_BYTES, MAX_COMMIT_ITEMS, MAX_RECORD_BYTES, Write,
+    Claim, ClaimOp, Commit, CommitId, Guard, KeyEntry, MAX_COMMIT_BYTES, MAX_COMMIT_ITEMS, MAX_RECORD_BYTES, Write,
 };
 pub use error::StoreError;
 pub use layer::{DelegateFeed, DelegateHistory, DelegateRecords, Layer};

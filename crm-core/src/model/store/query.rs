@@ -8,7 +8,9 @@ use super::{Claim, Commit, KeyEntry};
 use crate::model::{
     change::Change,
     filter::Predicate,
+    records::pipeline::Pipeline,
     schema::{Group, Image, IndexDecl, KindDecl},
+    store::CommitId,
     value::{Id, Ref, Time, Value},
 };
 
@@ -36,9 +38,9 @@ pub enum Got {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {
     /// The id of the commit that last changed a definition; nil if none did.
-    pub definitions: Id,
+    pub definitions: CommitId,
     /// The id of the commit that last changed what a user may do ([`Commit::touches_access`]); nil if none did.
-    pub access: Id,
+    pub access: CommitId,
 }
 
 impl Epochs {
@@ -207,7 +209,7 @@ pub struct StageMoveQuery {
     /// The tenant.
     pub tenant: Id,
     /// The pipeline.
-    pub pipeline: Id,
+    pub pipeline: Id<Pipeline>,
     /// The earliest time of occurrence, inclusive.
     pub from: Time,
     /// The latest time of occurrence, exclusive.

@@ -25,9 +25,9 @@ pub struct Ref {
 }
 
 impl Ref {
-    /// Creates a reference from a kind and an id.
-    pub const fn new(kind: Kind, id: Id) -> Self {
-        Self { kind, id }
+    /// Creates a reference from a kind and an id. `Ref::from(id)` takes the kind from the type of the id.
+    pub fn new(kind: Kind, id: impl Into<Id>) -> Self {
+        Self { kind, id: id.into() }
     }
 }
 

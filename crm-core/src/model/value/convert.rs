@@ -78,7 +78,7 @@ macro_rules! optional_settings {
     };
 }
 optional_settings! {
-    &str => String, String => String, i64 => i64, Id => Id, Ref => Ref, Time => Time, Date => Date, Money => Money,
+    &str => String, String => String, i64 => i64, Ref => Ref, Time => Time, Date => Date, Money => Money,
     Decimal => Decimal, Currency => Currency, bool => bool,
 }
 
@@ -96,8 +96,29 @@ macro_rules! scalar {
     )*};
 }
 scalar! {
-    Id, Id, "an id"; Ref, Ref, "a reference"; Time, Time, "a time"; Date, Date, "a date";
+    Ref, Ref, "a reference"; Time, Time, "a time"; Date, Date, "a date";
     Money, Money, "an amount of money";
+}
+
+impl<K> Setting<Option<Id<K>>> for Id<K> {
+    fn setting(self) -> Option<Id<K>> {
+        Some(self)
+    }
+}
+
+impl<K> From<Id<K>> for Value {
+    fn from(id: Id<K>) -> Self {
+        Value::Id(id.erase())
+    }
+}
+
+impl<K> FieldValue for Id<K> {
+    fn into_value(self) -> Value {
+        self.into()
+    }
+    fn from_value(value: &Value) -> Result<Self, WrongType> {
+        value.as_id().map(Id::typed).ok_or(WrongType { expected: "an id" })
+    }
 }
 
 impl FieldValue for bool {

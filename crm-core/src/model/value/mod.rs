@@ -26,7 +26,7 @@ pub use convert::{FieldValue, Setting, WrongType};
 pub use exact::ExactSum;
 pub use fault::{Fault, FaultCode};
 pub use format::{normalize_domain, normalize_email, normalize_slug, normalize_url};
-pub use id::Id;
+pub use id::{Any, Id};
 pub use kind::{Kind, UnknownKind};
 pub use money::{Currency, Decimal, Money, MoneyError, parse_decimal};
 pub(crate) use parts::{Place, part_of_domain, part_of_phone, parts_of_url};

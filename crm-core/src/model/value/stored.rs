@@ -559,7 +559,7 @@ mod tests {
     #[test]
     fn references_that_are_opaque_stay_in_their_list() {
         let opaque = Value::Opaque(Arc::new(json!({"r": {"kind": "gadget", "id": "x"}})));
-        let one = Ref::new(Kind::Lead, Id::from_parts(1, [1; 10]));
+        let one = Ref { kind: Kind::Lead, id: Id::from_parts(1, [1; 10]) };
         let mut there = Value::list([opaque.clone(), Value::Ref(one)]);
         let read = Vec::<Ref>::from_value(&there).unwrap();
         assert_eq!(read, [one]);

@@ -2,6 +2,7 @@
 
 use crate::model::{
     change::Change,
+    records::pipeline::{Pipeline, Stage},
     value::{Id, Time},
 };
 
@@ -11,11 +12,11 @@ pub(super) struct Move {
     at: Time,
     version: u64,
     /// The pipeline of the target stage.
-    pipeline: Id,
+    pipeline: Id<Pipeline>,
     /// The stage that was left; `None` if the record was created.
-    from: Option<Id>,
+    from: Option<Id<Stage>>,
     /// The stage that was entered.
-    to: Option<Id>,
+    to: Option<Id<Stage>>,
     /// The reason that was written with the move.
     reason: Option<String>,
 }
@@ -29,8 +30,8 @@ impl Move {
             at: change.occurred_at,
             version: change.version,
             pipeline: change.stage_move?,
-            from: moved.old.as_id(),
-            to: moved.new.as_id(),
+            from: moved.old.as_id().map(Id::typed),
+            to: moved.new.as_id().map(Id::typed),
             reason,
         })
     }
@@ -39,13 +40,13 @@ impl Move {
 /// One stay in one stage of the pipeline.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stay {
-    pub(super) stage: Id,
+    pub(super) stage: Id<Stage>,
     pub(super) entered: Time,
     /// `true` if the record was created in the stage.
     pub(super) created: bool,
     /// The time of the exit and the target stage (`None` for another pipeline); `None` while the record is in the
     /// stage.
-    pub(super) left: Option<(Time, Option<Id>)>,
+    pub(super) left: Option<(Time, Option<Id<Stage>>)>,
     /// The reason that was written with the entry.
     pub(super) reason: Option<String>,
 }
@@ -65,7 +66,7 @@ pub(super) fn has_gap(moves: &[Move]) -> bool {
 
 /// Returns the stays in the stages of a pipeline, in chronological order, from the moves of a record in any pipeline.
 /// Stage moves of a record never go back in time; the version orders those of the same time.
-pub(super) fn stays(pipeline: Id, mut moves: Vec<Move>) -> Vec<Stay> {
+pub(super) fn stays(pipeline: Id<Pipeline>, mut moves: Vec<Move>) -> Vec<Stay> {
     moves.sort_by_key(|one| (one.at, one.version));
     let mut stays: Vec<Stay> = Vec::with_capacity(moves.len());
     for one in moves {
@@ -85,8 +86,8 @@ pub(super) fn stays(pipeline: Id, mut moves: Vec<Move>) -> Vec<Stay> {
 mod tests {
     use super::*;
 
-    fn id(number: u8) -> Id {
-        Id::from_parts(1, [number; 10])
+    fn id<K>(number: u8) -> Id<K> {
+        Id::from_parts(1, [number; 10]).typed()
     }
 
     fn at(second: i64) -> Time {
@@ -133,7 +134,7 @@ mod tests {
         for one in &mut moves {
             one.at = at(7);
         }
-        let stages: Vec<Id> = stays(id(9), moves).iter().map(|stay| stay.stage).collect();
+        let stages: Vec<Id<Stage>> = stays(id(9), moves).iter().map(|stay| stay.stage).collect();
         assert_eq!(stages, [id(1), id(2), id(3)]);
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::survival::TimeInStage;
 use crate::{
     model::{
-        records::pipeline::StageKind,
+        records::pipeline::{Pipeline, Stage, StageKind},
         value::{Currency, Id, Kind, Time},
     },
     reports::{MissingRate, RateUsed, Sums},
@@ -22,7 +22,7 @@ pub struct FunnelReport {
     /// The kind of the records: leads or deals.
     pub kind: Kind,
     /// The id of the pipeline.
-    pub pipeline_id: Id,
+    pub pipeline_id: Id<Pipeline>,
     /// The start of the period, inclusive; `None` for the beginning of the log.
     pub from: Option<Time>,
     /// The end of the period, exclusive; if it is now, changes that occur now are included.
@@ -53,7 +53,7 @@ pub struct FunnelReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageFunnel {
     /// The id of the stage.
-    pub id: Id,
+    pub id: Id<Stage>,
     /// The key of the stage.
     pub key: String,
     /// The name of the stage.
@@ -83,7 +83,7 @@ pub struct StageFunnel {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageTransition {
     /// The target stage; `None` for a stage of another pipeline.
-    pub stage_id: Option<Id>,
+    pub stage_id: Option<Id<Stage>>,
     /// The key of the target stage.
     pub key: Option<String>,
     /// The number of exits.

@@ -115,7 +115,7 @@ pub(super) struct Fold<'a> {
     period: Period,
     /// The pipeline's stages in order.
     stages: Vec<&'a Stage>,
-    places: HashMap<Id, usize>,
+    places: HashMap<Id<Stage>, usize>,
     tallies: Vec<StageTally>,
     records: u64,
     cohort: OutcomeTally,
@@ -153,7 +153,7 @@ impl<'a> Fold<'a> {
     pub(super) fn add(
         &mut self,
         stays: &[Stay],
-        stands_in: Option<Id>,
+        stands_in: Option<Id<Stage>>,
         reason: Option<&str>,
         created_at: Option<Time>,
     ) -> Option<Closing> {
@@ -172,7 +172,7 @@ impl<'a> Fold<'a> {
         self.closing(stays, stands_in, reason, created_at)
     }
 
-    fn kind(&self, stage: Id) -> StageKind {
+    fn kind(&self, stage: Id<Stage>) -> StageKind {
         self.places.get(&stage).map_or(StageKind::Open, |&place| self.stages[place].kind)
     }
 
@@ -208,7 +208,7 @@ impl<'a> Fold<'a> {
     fn closing(
         &self,
         stays: &[Stay],
-        stands_in: Option<Id>,
+        stands_in: Option<Id<Stage>>,
         reason: Option<&str>,
         created_at: Option<Time>,
     ) -> Option<Closing> {

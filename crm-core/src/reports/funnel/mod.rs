@@ -20,7 +20,7 @@ use crate::{
         access::Action,
         error::Error,
         filter::Filter,
-        records::pipeline::{Pipeline, PipelineKind},
+        records::pipeline::{Pipeline, PipelineKind, Stage},
         schema::{Image, Record, common},
         value::{Currency, Id, Kind, Money, Time, Value},
     },
@@ -35,8 +35,8 @@ pub use survival::TimeInStage;
 #[derive(Clone, Debug)]
 struct Row {
     id: Id,
-    pipeline: Option<Id>,
-    stage: Option<Id>,
+    pipeline: Option<Id<Pipeline>>,
+    stage: Option<Id<Stage>>,
     created_at: Option<Time>,
     value: Option<Money>,
     reason: Option<String>,
@@ -77,8 +77,8 @@ impl Places {
         let at = |place: usize| &image.values[place];
         Row {
             id: image.id,
-            pipeline: at(self.pipeline).as_id(),
-            stage: at(self.stage).as_id(),
+            pipeline: at(self.pipeline).as_id().map(Id::typed),
+            stage: at(self.stage).as_id().map(Id::typed),
             created_at: at(common::CREATED_AT).as_time(),
             value: self.value.and_then(|place| if let Value::Money(money) = at(place) { Some(*money) } else { None }),
             reason: self.reason.and_then(|(place, _)| at(place).as_text()).map(str::to_owned),
@@ -134,7 +134,7 @@ impl Reports<'_> {
 }
 
 /// Returns the pipeline, after verifying the permission and the fields that the stage history requires.
-fn pipeline_of<'a>(access: &Access<'a>, id: Id) -> Result<&'a Record<Pipeline>, Error> {
+fn pipeline_of<'a>(access: &Access<'a>, id: Id<Pipeline>) -> Result<&'a Record<Pipeline>, Error> {
     let found = access.definitions().pipeline(id).filter(|pipeline| pipeline.kind.record_kind().is_some());
     let kind = found.and_then(|pipeline| pipeline.kind.record_kind()).unwrap_or(Kind::Deal);
     super::demand(access, kind)?;
@@ -176,7 +176,7 @@ async fn courses(
     followed: Time,
 ) -> Result<HashMap<Id, Vec<Stay>>, Error> {
     let kind = pipeline.kind.record_kind();
-    let now_in: HashMap<Id, Option<Id>> = rows.iter().map(|row| (row.id, row.pipeline)).collect();
+    let now_in: HashMap<Id, Option<Id<Pipeline>>> = rows.iter().map(|row| (row.id, row.pipeline)).collect();
     let mut moves: HashMap<Id, Vec<Move>> = HashMap::new();
     let reason = places.reason.map(|(_, name)| name);
     let mut collect = |change: &crate::model::change::Change| {

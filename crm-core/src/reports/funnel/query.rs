@@ -8,6 +8,7 @@ use super::fold::Period;
 use crate::model::{
     error::Error,
     filter::Filter,
+    records::pipeline::Pipeline,
     value::{Date, FaultCode, Id, Time, TimeError},
 };
 
@@ -52,8 +53,8 @@ impl FromStr for Moment {
 /// The query of the funnel report: see [`Reports::funnel`](crate::reports::Reports::funnel).
 ///
 /// ```
-/// # use crm_core::{reports::FunnelQuery, value::{Date, Id}, filter::Filter};
-/// # let (pipeline, owner) = (Id::NIL, Id::NIL);
+/// # use crm_core::{reports::FunnelQuery, users::User, value::{Date, Id}, filter::Filter};
+/// # let (pipeline, owner) = (Id::NIL, Id::<User>::NIL);
 /// // The first quarter of 2024, for one owner: from 1 January, midnight, inclusive, to 1 April, midnight, exclusive.
 /// let query = FunnelQuery::of(pipeline)
 ///     .from(Date::from_ymd(2024, 1, 1).unwrap())
@@ -62,7 +63,7 @@ impl FromStr for Moment {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunnelQuery {
-    pub(super) pipeline: Id,
+    pub(super) pipeline: Id<Pipeline>,
     pub(super) filter: Option<Filter>,
     from: Option<Moment>,
     until: Option<Moment>,
@@ -71,7 +72,7 @@ pub struct FunnelQuery {
 
 impl FunnelQuery {
     /// All records of a lead or deal pipeline that the actor may see in reports.
-    pub const fn of(pipeline: Id) -> Self {
+    pub const fn of(pipeline: Id<Pipeline>) -> Self {
         Self { pipeline, filter: None, from: None, until: None, follow_until: None }
     }
 

@@ -1,6 +1,7 @@
 //! Activities of deals, stage by stage.
 
 use crm_core::{
+    deals::Deal,
     tasks::{Priority, TaskStatus, TaskType},
     value::{Id, Kind, Ref},
 };
@@ -15,7 +16,7 @@ use crate::demo::{
 
 impl World<'_> {
     /// Adds the activities of a deal, stage by stage.
-    pub(super) fn follow_deal(&mut self, id: Id, deal: &Coming) {
+    pub(super) fn follow_deal(&mut self, id: Id<Deal>, deal: &Coming) {
         let rng = &mut self.rng;
         let customer = &self.customers[deal.customer];
         let Some((contact, person)) = &deal.contact else { return };

@@ -1,6 +1,7 @@
 //! Activities of leads, stage by stage.
 
 use crm_core::{
+    leads::Lead,
     tasks::{Priority, TaskStatus, TaskType},
     value::{Id, Kind, Ref},
 };
@@ -28,7 +29,7 @@ impl Coming {
 
 impl World<'_> {
     /// Adds the activities of a lead, stage by stage.
-    pub(super) fn follow(&mut self, id: Id, lead: &Coming) {
+    pub(super) fn follow(&mut self, id: Id<Lead>, lead: &Coming) {
         let about =
             About { author: lead.author, links: vec![Ref::new(Kind::Lead, id)], with: lead.person.email.clone() };
         let first = lead.person.first;

@@ -4,7 +4,10 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use crm_core::value::{Id, Time};
+use crm_core::{
+    sessions::Session,
+    value::{Id, Time},
+};
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::HttpMethod};
 
@@ -39,7 +42,7 @@ fn some_time() -> Item {
 #[derive(Serialize, ToSchema)]
 struct SessionAnswer<'a> {
     #[schema(schema_with = uuid)]
-    id: Id,
+    id: Id<Session>,
     version: u64,
     machine_version: u64,
     #[schema(schema_with = time)]
@@ -77,7 +80,7 @@ async fn end_session(
     State(app): State<App>,
     SessionCaller(actor): SessionCaller,
     RequestOrigin(origin): RequestOrigin,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<Session>,
 ) -> Result<Response, Problem> {
     app.auth(origin)?.end_session(&actor, id).await?;
     Ok(nothing())

@@ -7,6 +7,9 @@ use axum::{
 };
 use crm_core::{
     auth::{Secret, SignIn, SignedIn},
+    organizations::Organization,
+    sessions::Session,
+    users::User,
     value::Id,
 };
 use serde::{Deserialize, Serialize};
@@ -91,7 +94,7 @@ pub(super) struct SessionTokens<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
     #[schema(schema_with = uuid)]
-    session_id: Id,
+    session_id: Id<Session>,
     user: SignedInUser<'a>,
     organization: SignedInOrganization<'a>,
 }
@@ -100,7 +103,7 @@ pub(super) struct SessionTokens<'a> {
 #[derive(Serialize, ToSchema)]
 struct SignedInUser<'a> {
     #[schema(schema_with = uuid)]
-    id: Id,
+    id: Id<User>,
     version: u64,
     machine_version: u64,
     name: &'a str,
@@ -112,7 +115,7 @@ struct SignedInUser<'a> {
 #[derive(Serialize, ToSchema)]
 struct SignedInOrganization<'a> {
     #[schema(schema_with = uuid)]
-    id: Id,
+    id: Id<Organization>,
     version: u64,
     machine_version: u64,
     name: &'a str,

@@ -7,7 +7,7 @@ use axum::{
 };
 use crm_core::{
     schema::RecordKind,
-    value::Id,
+    store::CommitId,
     view::{ViewedChange, change_to_json},
 };
 use serde::Deserialize;
@@ -61,7 +61,7 @@ pub(super) fn routes<K: RecordKind>(path: &str) -> Vec<Route> {
 async fn history<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let field = params.take("field");
@@ -96,13 +96,13 @@ pub(super) fn viewed_change(viewed: &ViewedChange) -> Json {
 #[serde(deny_unknown_fields)]
 struct UndoBody {
     #[schema(schema_with = uuid)]
-    commit: Id,
+    commit: CommitId,
 }
 
 async fn undo<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     options: ActionOptions,
     Body(body): Body<UndoBody>,
 ) -> Result<Response, Problem> {
@@ -123,7 +123,7 @@ struct RollBackBody {
 async fn roll_back<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     options: ActionOptions,
     Body(body): Body<RollBackBody>,
 ) -> Result<Response, Problem> {

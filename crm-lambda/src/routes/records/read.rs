@@ -40,7 +40,7 @@ async fn get<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     params: Params,
 ) -> Result<Response, Problem> {
     let (fields, include) = ListParams::of_one(params, K::decl())?;
@@ -121,7 +121,7 @@ pub(super) fn as_of_route<K: RecordKind>(path: &str) -> Route {
 async fn as_of<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let at: Option<Time> = params.read("at", MOMENT)?;
@@ -163,7 +163,7 @@ fn some_grant() -> Item {
 async fn explain<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let action = match params.take("action") {

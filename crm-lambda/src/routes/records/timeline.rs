@@ -5,6 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{
+    pipelines::Stage,
     schema::RecordKind,
     timeline::{EntryType, TimelineQuery, ViewedEntry},
     value::{Choice as _, Id, Kind, Ref, Time},
@@ -72,7 +73,7 @@ pub(super) fn routes<K: RecordKind>(path: &str) -> Vec<Route> {
 async fn timeline<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
@@ -116,7 +117,7 @@ async fn timeline<K: RecordKind>(
 async fn associations<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let (cursor, limit) = page_of(&mut params, HISTORY_PAGE)?;
@@ -135,7 +136,7 @@ fn some_time() -> Item {
 #[derive(Serialize, ToSchema)]
 struct StageStay {
     #[schema(schema_with = uuid)]
-    stage_id: Id,
+    stage_id: Id<Stage>,
     #[schema(schema_with = time)]
     entered_at: Time,
     #[schema(schema_with = some_time, required)]
@@ -146,7 +147,7 @@ struct StageStay {
 #[derive(Serialize, ToSchema)]
 struct StageTotal {
     #[schema(schema_with = uuid)]
-    stage_id: Id,
+    stage_id: Id<Stage>,
     times: u32,
     #[schema(schema_with = time)]
     first_entered_at: Time,
@@ -168,7 +169,7 @@ struct StageHistory {
 async fn stages<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
 ) -> Result<Response, Problem> {
     let intervals = app.crm().collection::<K>(&caller.actor).stage_intervals(id).await?;
     let times = crm_core::change::stage_times(&intervals, app.crm().now());

@@ -190,7 +190,7 @@ pub(super) fn routes<K: RecordKind>(path: &str) -> Vec<Route> {
 async fn update<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     options: UpdateOptions,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {
@@ -206,7 +206,7 @@ async fn update<K: RecordKind>(
 async fn archive<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     options: UpdateOptions,
 ) -> Result<Response, Problem> {
     let pending = app.crm().collection::<K>(&caller.actor).archive(id);
@@ -216,7 +216,7 @@ async fn archive<K: RecordKind>(
 async fn restore<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     options: ActionOptions,
     Body(body): Body<Json>,
 ) -> Result<Response, Problem> {

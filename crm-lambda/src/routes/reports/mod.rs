@@ -9,8 +9,9 @@ use axum::{
 use crm_core::{
     filter::Filter,
     listing::ListQuery,
-    pipelines::PipelineKind,
+    pipelines::{Pipeline, PipelineKind},
     reports::{FunnelQuery, GroupBy, Moment, PipelineQuery, SalesQuery},
+    users::User,
     value::{Choice, Date, Id},
 };
 use serde_json::json;
@@ -93,10 +94,10 @@ pub(super) fn life_parameters(operation: Operation) -> Operation {
 
 /// The parameters common to both reports.
 struct DealParams {
-    pipeline: Id,
+    pipeline: Id<Pipeline>,
     from: Option<Date>,
     until: Option<Date>,
-    owners: Option<Vec<Id>>,
+    owners: Option<Vec<Id<User>>>,
     filter: Option<Filter>,
     by: Vec<Vec<GroupBy>>,
 }
@@ -114,11 +115,11 @@ fn condition(params: &mut Params) -> Result<Option<Filter>, Problem> {
 }
 
 /// Parses the parameter `owner_id`; no ids if it is empty.
-fn owners(caller: &Caller, params: &mut Params) -> Result<Option<Vec<Id>>, Problem> {
+fn owners(caller: &Caller, params: &mut Params) -> Result<Option<Vec<Id<User>>>, Problem> {
     let Some(text) = params.take("owner_id") else { return Ok(None) };
     let owner = |name: &str| if name == "me" { caller.actor.user() } else { name.parse().ok() };
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let ids: Option<Vec<Id>> = names.map(owner).collect();
+    let ids: Option<Vec<Id<User>>> = names.map(owner).collect();
     ids.map(Some).ok_or_else(|| bad("owner_id", "must be user ids or `me`, separated by commas"))
 }
 
@@ -140,7 +141,7 @@ async fn deal_params(app: &App, caller: &Caller, params: &mut Params) -> Result<
 }
 
 /// The id of the default pipeline of a kind.
-async fn default_pipeline(app: &App, caller: &Caller, kind: PipelineKind) -> Result<Id, Problem> {
+async fn default_pipeline(app: &App, caller: &Caller, kind: PipelineKind) -> Result<Id<Pipeline>, Problem> {
     let filter = Filter::eq("kind", kind.name()).and(Filter::eq("is_default", true));
     let page = app.crm().pipelines(&caller.actor).list(&ListQuery::new().filter(filter).limit(1)).await?;
     page.items.first().map(|pipeline| pipeline.id).ok_or_else(|| Problem::not_found("pipeline"))
@@ -193,7 +194,7 @@ pub(super) async fn life_query(app: &App, caller: &Caller, mut params: Params) -
         .take("kind")
         .map(|name| PipelineKind::from_name(&name).ok_or_else(|| bad("kind", "must be lead or deal")))
         .transpose()?;
-    let pipeline: Option<Id> = params.read("pipeline_id", "an id")?;
+    let pipeline: Option<Id<Pipeline>> = params.read("pipeline_id", "an id")?;
     params.done()?;
     let pipeline = match (pipeline, kind) {
         (Some(_), Some(_)) => return Err(bad("kind", "cannot be combined with `pipeline_id`")),

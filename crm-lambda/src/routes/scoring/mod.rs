@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use crm_core::{
+    jobs::Job,
     schema::RecordKind,
     scoring::{KINDS, ModelDefinition, ScoreHistory, ScoreQuery, ScoringModel},
     value::{FaultCode, Id, Kind, Ref, Time},
@@ -168,10 +169,10 @@ async fn train(
 async fn likelihood<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let job: Option<Id> = params.read("job", "an id")?;
+    let job: Option<Id<Job>> = params.read("job", "an id")?;
     let at: Option<Time> = params.read("at", WHEN)?;
     params.done()?;
     let Some(job) = job else {
@@ -208,7 +209,7 @@ async fn starter(State(app): State<App>, caller: Caller, params: Params) -> Resu
 async fn activate(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<ScoringModel>,
     options: ActionOptions,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
@@ -220,7 +221,7 @@ async fn attempt(
     State(app): State<App>,
     caller: Caller,
     key: IdempotencyKey,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<ScoringModel>,
     Body(Empty {}): Body<Empty>,
 ) -> Result<Response, Problem> {
     let job = app.crm().jobs(&caller.actor).try_model(id, key.0.as_deref()).await?;
@@ -241,7 +242,7 @@ const WHEN: &str = "a time such as 2024-01-31T09:30:00Z";
 async fn score<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let mut query = query_of(&mut params)?;
@@ -295,7 +296,7 @@ fn plus_hours(time: Time, hours: i64) -> Time {
 async fn course<K: RecordKind>(
     State(app): State<App>,
     caller: Caller,
-    IdPath(id): IdPath,
+    IdPath(id): IdPath<K>,
     mut params: Params,
 ) -> Result<Response, Problem> {
     let course = course_of(&app, &caller, Ref::new(K::KIND, id), &mut params).await?;

@@ -1,6 +1,7 @@
 //! The security log: sign-ins, refusals and other events that are not changes of records. It is append-only.
 
 use crate::model::{
+    records::user::User,
     schema::record,
     value::{Choice, Id, Kind, choices},
 };
@@ -51,7 +52,7 @@ record! {
             /// Type.
             event: SecurityEventType = FieldType::Choice(SecurityEventType::NAMES), [required];
             /// User concerned, if known.
-            user_id: Option<Id> = FieldType::Id(Kind::User), [];
+            user_id: Option<Id<User>> = FieldType::Id(Kind::User), [];
             /// Network address of the client.
             address: Option<String> = Text(MAX_TEXT), [personal];
             /// User agent of the client.

@@ -8,6 +8,7 @@ use foldhash::HashMap;
 use super::sorted::Sorted;
 use crate::model::{
     change::Change,
+    records::pipeline::Pipeline,
     store::{ChangePage, FeedCursor, FeedPage, LogPosition, LogQuery, StageMoveQuery, StoreError},
     value::{Id, Time},
 };
@@ -19,7 +20,7 @@ pub(super) struct Log {
     forgotten: usize,
     by_time: HashMap<Id, Sorted<Arc<Change>>>,
     /// By tenant and pipeline.
-    moves: HashMap<(Id, Id), Sorted<Arc<Change>>>,
+    moves: HashMap<(Id, Id<Pipeline>), Sorted<Arc<Change>>>,
 }
 
 /// Returns the position of a change at a given time.
