@@ -74,7 +74,7 @@ impl Builder {
 
     /// Sets how far the clocks of other processes that write to the same store may be ahead of this process' clock. The
     /// default is one minute. A record with a later write cannot be changed, because all later changes would have to be
-    /// in the future too: the write fails with [`Error::ClockSkew`].
+    /// in the future too: the write fails with [`Error::ClockSkew`](crate::Error::ClockSkew).
     pub const fn max_clock_skew(mut self, skew: Duration) -> Self {
         self.max_clock_skew = skew;
         self

@@ -73,25 +73,24 @@ pub async fn start(settings: &Settings) -> Result<Started, StartError> {
     let (answered, mailer) = tokio::join!(first_answer(&settings.store, &crm), mailer(&settings.mailer));
     answered?;
     let policy = Policy { worker: Arc::new(BlockingPool::new(settings.hashing_at_once)), mailer, ..Policy::default() };
-    let mut setup = None;
-    let sign_in = match &settings.sign_in {
+    let (sign_in, setup) = match &settings.sign_in {
         SignInSetting::Own { keys, issuer, audience, access_seconds, checks_sessions, registration, setup: offers } => {
             let is_empty = async || crm.tenants(None, 1).await.map(|tenants| tenants.is_empty());
             let is_new = *offers && is_empty().await.map_err(|error| not_ready(&settings.store, &error))?;
             let (token, secret) = SetupToken::generate().filter(|_| is_new).unzip();
-            setup = secret;
-            SignIn::Own(Box::new(OwnSignIn {
+            let own = OwnSignIn {
                 setup: token,
                 audience: audience.clone(),
                 access_seconds: *access_seconds,
                 checks_sessions: *checks_sessions,
                 registration: *registration,
                 ..OwnSignIn::new(keys.clone(), issuer, policy.clone())
-            }))
+            };
+            (SignIn::Own(Box::new(own)), secret)
         }
         #[cfg(feature = "aws")]
         SignInSetting::Outside { issuer, audience, organization, jwks } => {
-            outside(&crm, &settings.store, (issuer, audience, organization, jwks)).await?
+            (outside(&crm, &settings.store, (issuer, audience, organization, jwks)).await?, None)
         }
     };
     let config = Config {
