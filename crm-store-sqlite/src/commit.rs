@@ -13,7 +13,7 @@ use crate::{
     error::Failure,
     layout::{Entries, Layout, layout},
     log,
-    row::{self, Binds},
+    row::{self, Binds, run},
 };
 
 /// Stores a commit. After an error the caller rolls back.
@@ -51,17 +51,6 @@ pub(crate) fn commit(db: &Connection, commit: &Commit) -> Result<u64, Failure> {
         })?;
     }
     Ok(0)
-}
-
-/// Runs a statement without results and returns the number of rows that it changed.
-pub(crate) fn run(
-    db: &Connection,
-    sql: &str,
-    bind: impl FnOnce(&mut Binds<'_, '_>) -> Result<(), Failure>,
-) -> Result<usize, Failure> {
-    let mut statement = db.prepare_cached(sql)?;
-    bind(&mut Binds::new(&mut statement))?;
-    Ok(statement.raw_execute()?)
 }
 
 /// Checks the conditions, in the order in which a failed one is reported.

@@ -18,9 +18,8 @@ use rusqlite::{CachedStatement, Connection, Row};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
-    commit::run,
     error::Failure,
-    row::{self, Binds},
+    row::{self, Binds, run},
 };
 
 /// The columns of a change in the order in which [`decode`] reads them.

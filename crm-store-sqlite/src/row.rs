@@ -21,7 +21,7 @@ use crm_core::{
     value::{Currency, Date, Id, Kind, Money, Ref, Time, Value},
 };
 use rusqlite::{
-    CachedStatement, Row,
+    CachedStatement, Connection, Row,
     types::{ToSqlOutput, ValueRef},
 };
 use serde_json::json;
@@ -224,6 +224,17 @@ pub(crate) fn text<'r>(row: &'r Row<'_>, at: usize) -> Result<&'r str, Failure> 
 /// Reads an integer.
 pub(crate) fn int(row: &Row<'_>, at: usize) -> Result<i64, Failure> {
     row.get_ref(at)?.as_i64().map_err(|_| wrong("an integer"))
+}
+
+/// Runs a statement without results and returns the number of rows that it changed.
+pub(crate) fn run(
+    db: &Connection,
+    sql: &str,
+    bind: impl FnOnce(&mut Binds<'_, '_>) -> Result<(), Failure>,
+) -> Result<usize, Failure> {
+    let mut statement = db.prepare_cached(sql)?;
+    bind(&mut Binds::new(&mut statement))?;
+    Ok(statement.raw_execute()?)
 }
 
 /// Reads an id.

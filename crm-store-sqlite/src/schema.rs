@@ -5,10 +5,11 @@ use crm_core::{store::StoreError, value::Kind};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::{
-    commit::{enter, run, sort_key},
+    commit::{enter, sort_key},
     error::Failure,
     layout::{Layout, each, layout},
-    row, views,
+    row::{self, run},
+    views,
 };
 
 /// The number of the format, in `user_version`. It is raised when a program could no longer write such a file without
