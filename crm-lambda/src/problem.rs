@@ -71,6 +71,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
     }
 
+    /// 404 for a route that does not exist or is closed.
+    pub(crate) fn unknown_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_route", "unknown route")
+    }
+
     /// 401: the caller is unauthenticated, or the session or token is no longer valid.
     pub fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
         let challenge = match code {

@@ -46,7 +46,7 @@ pub fn router(crm: Crm, config: Config) -> Router {
         router = router.merge(routes::console::router(console, &app.config().sign_in));
     }
     let plain = router
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "unknown_route", "unknown route") })
+        .fallback(|| async { Problem::unknown_route() })
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,

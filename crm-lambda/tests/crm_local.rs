@@ -117,7 +117,9 @@ fn the_first_start_needs_no_setting_and_keeps_everything() {
         })
     };
     for token in [None, Some(""), Some("wrong"), Some(&setup[1..])] {
-        assert_eq!(server.call("auth/register", Some(&body("thief", token)), "").0, "404");
+        let (status, answer) = server.call("auth/register", Some(&body("thief", token)), "");
+        // As where registration is closed, so that nobody learns that the server is unclaimed.
+        assert_eq!((status.as_str(), &answer["code"]), ("404", &"unknown_route".into()));
     }
     // A refused registration does not use the link up.
     assert_eq!(server.call("auth/register", Some(&body("not a slug!", Some(setup))), "").0, "422");
@@ -149,6 +151,21 @@ fn the_first_start_needs_no_setting_and_keeps_everything() {
     assert_eq!(server.call("auth/register", Some(&body("late", Some(setup))), "").0, "404");
     drop(server);
     assert!(refusal_in(path, &["--demo"], &[]).contains("holds another organization"));
+}
+
+#[test]
+fn a_migrated_file_has_its_keys_and_another_organization_named_demo_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(run_in(directory.path(), &["migrate"], &[]).status.code(), Some(0));
+    let server = Server::start(directory.path(), &[], "/docs");
+    let setup = server.said.split_whitespace().find_map(|word| Some(word.split_once("/console/#/setup/")?.1));
+    let body = serde_json::json!({
+        "organization": {"name": "Demo Ltd", "slug": "demo"}, "user": {"email": "ada@acme.example"},
+        "password": "a heron by the lake", "setup_token": setup,
+    });
+    assert_eq!(server.call("auth/register", Some(&body), "").0, "201");
+    drop(server);
+    assert!(refusal_in(directory.path(), &["--demo"], &[]).contains("holds another organization"));
 }
 
 #[test]

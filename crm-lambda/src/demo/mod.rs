@@ -134,6 +134,19 @@ pub async fn fill(crm: &Crm, policy: &Policy, seed: u64) -> Result<SignInHint, A
     Ok(hint(Some(story), true))
 }
 
+/// Returns `true` if a tenant is the demo organization, complete or not: its administrator has an address that nobody
+/// else can have. One round trip.
+///
+/// # Errors
+/// Errors of the store.
+pub async fn is_demo(crm: &Crm, tenant: Id) -> Result<bool, Error> {
+    match crm.users(&Actor::system(tenant)).find("email", &POSTS[ADMIN].email()).await {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// The credentials of the existing organization.
 async fn found(crm: &Crm, tenant: Id) -> Result<SignInHint, Error> {
     match crm.leads(&Actor::system(tenant)).find("external_id", showcase::EXTERNAL_ID).await {

@@ -76,10 +76,14 @@ fn create(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".{}", std::process::id()));
     let part = PathBuf::from(part);
+    // Left by a killed process of the same number, as every process of a container has.
+    let _ = fs::remove_file(&part);
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).and_then(|mut file| {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::hard_link(&part, path)
+        fs::hard_link(&part, path)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     });
     let _ = fs::remove_file(&part);
     match written {

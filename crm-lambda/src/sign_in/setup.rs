@@ -32,7 +32,7 @@ impl SetupToken {
     /// # Errors
     /// 404, as if registration were closed, if the token is wrong or used, or if the store has an organization.
     pub(crate) async fn reserve(&self, crm: &Crm, given: Option<&Secret>) -> Result<MutexGuard<'_, bool>, Problem> {
-        let closed = || Problem::not_found("setup token");
+        let closed = Problem::unknown_route;
         let hash: [u8; 32] = given.map(|given| Sha256::digest(given.expose()).into()).ok_or_else(closed)?;
         if hash != self.hash {
             return Err(closed());
