@@ -91,12 +91,15 @@ fn ids_are_of_the_kind_that_their_fields_declare() {
     let (mut files, mut seen) = (Vec::new(), 0);
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     for file in &files {
-        for line in code(file).lines() {
-            let id = ["> = FieldType::Id(Kind::", "> = Ids(Kind::"].iter().find_map(|middle| line.split_once(middle));
-            let Some((ty, declared)) = id else { continue };
-            let kind = |text: &str| text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
-            assert_eq!(ty.rsplit('<').next().map(kind), Some(kind(declared)), "{}: {line}", file.display());
-            seen += 1;
+        // A declaration may be wrapped.
+        let text = code(file).split_whitespace().collect::<Vec<_>>().join(" ");
+        let kind = |text: &str| text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned();
+        for middle in ["> = FieldType::Id(Kind::", "> = Ids(Kind::"] {
+            for (at, _) in text.match_indices(middle) {
+                let (ty, declared) = (text[..at].rsplit('<').next().unwrap_or_default(), &text[at + middle.len()..]);
+                assert_eq!(kind(ty), kind(declared), "{}: {ty}", file.display());
+                seen += 1;
+            }
         }
     }
     assert!(seen > 30, "the fields were not read: {seen}");

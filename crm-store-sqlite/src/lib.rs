@@ -131,10 +131,13 @@ fn reader(path: &Path, cache_mib: u32) -> Result<Connection, Failure> {
 
 /// Opens a store for reading, whether or not a process has it open.
 fn stored(path: &Path) -> Result<Connection, Failure> {
+    if !path.exists() {
+        return Err(StoreError::BadQuery(format!("there is no file {}", path.display())).into());
+    }
     let db = reader(path, 16)?;
     schema::check(&db)?;
     if db.query_row("pragma application_id", [], |row| row.get::<_, i64>(0))? == 0 {
-        return Err(StoreError::unavailable("the file holds no store").into());
+        return Err(StoreError::unavailable(format!("{} holds no store", path.display())).into());
     }
     Ok(db)
 }

@@ -254,6 +254,8 @@ export function UserLinks({ user }) {
       const { data } = await call("POST", path, { body: {} });
       show({ page, ...data });
     } catch (problem) {
+      // Whoever has a password and never signed in with it needs the other link.
+      if (problem.errors?.some(one => one.code === "has_password")) return make("password");
       if (problem.status === 404 || problem.status === 405) miss(true); else { show({ page }); fail(problem); }
     }
   };

@@ -610,14 +610,35 @@ fn links_are_handed_out_by_those_with_all_rights_of_the_user() {
         auth.reset_password(&reset.ticket, &PASSWORD.into()).await.unwrap();
         assert_invalid_token(auth.reset_password(&reset.ticket, &OTHER.into()).await);
 
+        // A second factor is asked for after a reset too.
+        let rob = |password| SignIn { email: "rob@acme.example".into(), ..as_ada(password) };
+        let signed_in = auth.sign_in(&rob(PASSWORD)).await.unwrap();
+        let factor = auth.begin_second_factor(&signed_in.actor, &PASSWORD.into()).await.unwrap();
+        let codes = auth.confirm_second_factor(&signed_in.actor, &code(&factor.secret, &scene.clock)).await.unwrap();
+        let reset = auth.reset_link(admin, user.id).await.unwrap();
+        auth.reset_password(&reset.ticket, &OTHER.into()).await.unwrap();
+        assert!(matches!(auth.sign_in(&rob(OTHER)).await, Err(AuthError::CodeRequired)));
+        let with = SignIn { code: Some(codes[0].clone()), ..rob(OTHER) };
+        let rob = auth.sign_in(&with).await.unwrap().actor;
+
+        // Not for a program, whatever it may do.
+        let new = crm_core::auth::NewKey {
+            name: "etl".into(),
+            permissions: vec!["user.read".parse().unwrap(), "user.update".parse().unwrap()],
+            expires_at: None,
+        };
+        let (_, key) = auth.create_key(admin, &new).await.unwrap();
+        let program = auth.authenticate_key(&key).await.unwrap();
+        assert!(matches!(auth.reset_link(&program, user.id).await, Err(AuthError::NotSignedIn)));
+
         // Not for oneself, and not upwards: neither by a representative nor by a manager.
         let me = admin.user().unwrap();
         assert_fault(crm(auth.reset_link(admin, me).await), "user same");
         let mia = scene.crm.users(admin).create(person("Mia", "mia@acme.example", Some(manager))).await.unwrap();
         let letter = auth.invitation_link(admin, mia.id).await.unwrap();
         auth.accept_invitation(&letter.ticket, &OTHER.into()).await.unwrap();
-        for (email, password) in [("rob@acme.example", PASSWORD), ("mia@acme.example", OTHER)] {
-            let actor = auth.sign_in(&SignIn { email: email.into(), ..as_ada(password) }).await.unwrap().actor;
+        let mia = auth.sign_in(&SignIn { email: "mia@acme.example".into(), ..as_ada(OTHER) }).await.unwrap().actor;
+        for actor in [rob, mia] {
             let refused = auth.reset_link(&actor, me).await;
             assert!(matches!(refused, Err(AuthError::Crm(Error::Forbidden { .. }))), "{refused:?}");
         }

@@ -118,10 +118,10 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     logs::begin(&settings);
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr().map_err(told)?;
-    let started = start(&settings).await.map_err(told)?;
     if arguments.demo {
-        refuse_others(&started.crm, &settings.store).await?;
+        refuse_others(&settings.store).await?;
     }
+    let started = start(&settings).await.map_err(told)?;
     announce(&started, &settings, address, keys.as_deref(), arguments.demo).await?;
     let Started { crm, config, store, .. } = started;
     let sweeper = tokio::spawn(sweep(crm.clone(), store.clone()));
@@ -157,12 +157,15 @@ async fn execute(command: &Command, setting: &StoreSetting) -> Result<String, St
     }
 }
 
-/// The demo's password is public: it is not added to a store that holds anything else.
-async fn refuse_others(crm: &Crm, store: &StoreSetting) -> Result<(), String> {
-    let tenants = crm.tenants(None, 2).await.map_err(told)?;
+/// The demo's password is public: it is not added to a store that holds anything else. Called before the store is
+/// migrated, so that one of somebody else is not changed.
+async fn refuse_others(store: &StoreSetting) -> Result<(), String> {
+    let crm = Crm::shared(open(store).await.map_err(told)?.store(None));
+    // A store that has not been migrated cannot answer; one that is out of reach is reported when it is started.
+    let Ok(tenants) = crm.tenants(None, 2).await else { return Ok(()) };
     let is_fit = match tenants[..] {
         [] => true,
-        [tenant] => demo::is_demo(crm, tenant).await.map_err(told)?,
+        [tenant] => demo::is_demo(&crm, tenant).await.map_err(told)?,
         _ => false,
     };
     if is_fit {
@@ -262,8 +265,13 @@ async fn announce(
     let keys = keys.map(|keys| format!(", keys: {}", keys.display())).unwrap_or_default();
     let mut text = format!("The CRM answers on {url} (store: {}{keys})\n", settings.store);
     if let Some(token) = &started.setup {
-        // Behind the `#`, which browsers do not send to servers or logs. Whoever has the link can create the organization.
-        let _ = writeln!(text, "  to set it up, once   {url}/console/#/setup/{}", token.expose());
+        // Whoever has the token can create the organization. Browsers send nothing behind the `#` to servers or logs.
+        let how = if settings.console {
+            format!("{url}/console/#/setup/{}", token.expose())
+        } else {
+            format!("POST {url}/api/v1/auth/register with \"setup_token\": \"{}\"", token.expose())
+        };
+        let _ = writeln!(text, "  to set it up, once   {how}");
     }
     if settings.console {
         let _ = writeln!(text, "  to look at it        {url}/console/");

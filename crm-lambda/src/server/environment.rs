@@ -151,8 +151,8 @@ pub const VARIABLES: &[Variable] = &[
     plain(
         "CRM_MAIL_LINK",
         "required for `ses`",
-        "URL of your page on which users set a password; `#invitation=…` or `#reset=…` with the token, and the \
-         organization, are appended.",
+        "URL of the page on which users set a password, such as that of the console; `#invitation=…` or `#reset=…` \
+         with the token, and the organization, are appended.",
     ),
 ];
 

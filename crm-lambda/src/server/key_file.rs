@@ -42,7 +42,10 @@ pub fn apply(environment: &mut Environment, database: &Path) -> Result<Option<Pa
                     VARIABLES.join(" and ")
                 ));
             }
-            create(&path).map_err(|error| format!("{} cannot be created: {error}", path.display()))?
+            create(&path).map_err(|error| {
+                let path = path.display();
+                format!("{path} cannot be created: {error}: create the directory, or name another file with --store")
+            })?
         }
         Err(error) => return Err(format!("{}: {error}", path.display())),
     };

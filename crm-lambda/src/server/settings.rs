@@ -333,6 +333,7 @@ impl<'a> Reader<'a> {
 
     fn store(&mut self) -> Option<StoreSetting> {
         const NAME: &str = "CRM_STORE";
+        const SQLITE: &str = "sqlite://";
         const REMEDY: &str = "set sqlite://file, postgres://user:password@host/database, dynamodb://table or memory (see \
              docs/configuration.md)";
         let value = self.needed(NAME, REMEDY)?;
@@ -345,13 +346,13 @@ impl<'a> Reader<'a> {
             #[cfg(not(feature = "postgres"))]
             return self.not_built(NAME, "postgres");
         }
-        if let Some(path) = value.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
+        if value.len() > SQLITE.len() && value.starts_with(SQLITE) {
             if self.program == Program::Lambda {
                 self.fault(NAME, "is a file, which a Lambda function cannot share", "set PostgreSQL or DynamoDB");
                 return None;
             }
             #[cfg(feature = "sqlite")]
-            return Some(StoreSetting::Sqlite(path.into()));
+            return Some(StoreSetting::Sqlite(value[SQLITE.len()..].into()));
             #[cfg(not(feature = "sqlite"))]
             return self.not_built(NAME, "sqlite");
         }

@@ -25,7 +25,6 @@ use super::aws;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 const SWEPT_AT_ONCE: u32 = 1000;
 /// The maximum number of statements of one sweep.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
 const SWEEP_ROUNDS: usize = 100;
 
 /// How long a global index of `DynamoDB` may lag: usually less than a second, without guarantee.
@@ -114,37 +113,25 @@ impl Opened {
     /// # Errors
     /// [`StoreError`].
     pub async fn sweep(&self, now: Time) -> Result<u64, StoreError> {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(store) => {
-                let mut all = 0;
-                // Bounded, so that an overdue sweep does not block a function; the next sweep continues.
-                for _ in 0..SWEEP_ROUNDS {
-                    let removed = store.forget_expired(now, SWEPT_AT_ONCE).await?;
-                    all += removed;
-                    if removed == 0 {
-                        break;
-                    }
-                }
-                Ok(all)
+        let mut all = 0;
+        // Bounded, so that an overdue sweep does not block a function; the next sweep continues.
+        for _ in 0..SWEEP_ROUNDS {
+            let removed = match self {
+                Self::Memory(store) => store.forget_expired(now) as u64,
+                #[cfg(feature = "sqlite")]
+                Self::Sqlite(store) => store.forget_expired(now, SWEPT_AT_ONCE).await?,
+                #[cfg(feature = "postgres")]
+                Self::Postgres(store) => store.forget_expired(now, SWEPT_AT_ONCE).await?,
+                // Its table uses a time to live (TTL).
+                #[cfg(feature = "aws")]
+                Self::Dynamo(_) => 0,
+            };
+            all += removed;
+            if removed == 0 {
+                break;
             }
-            Self::Memory(store) => Ok(store.forget_expired(now) as u64),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(store) => {
-                let mut all = 0;
-                for _ in 0..SWEEP_ROUNDS {
-                    let removed = store.forget_expired(now, SWEPT_AT_ONCE).await?;
-                    all += removed;
-                    if removed == 0 {
-                        break;
-                    }
-                }
-                Ok(all)
-            }
-            // Its table uses a time to live (TTL).
-            #[cfg(feature = "aws")]
-            Self::Dynamo(_) => Ok(0),
         }
+        Ok(all)
     }
 
     /// How long its lists may lag behind a commit.

@@ -63,11 +63,7 @@ impl Auth<'_> {
         let decide = |draft: &mut Draft<'_>| {
             let image = draft.read(record)?;
             draft::demand(draft, Action::Update, &image)?;
-            if !super::may_act(&image) {
-                return Err(Error::invalid("user", FaultCode::Inactive, "must be an active user").into());
-            }
-            let credential = draft.peek(Ref::new(Kind::Credential, user))?;
-            if credential.is_some_and(|credential| !credential.at(CredentialFields::password_hash).is_null()) {
+            if has_password(draft, &image)? {
                 let message = "already has a password: the user can request a password reset";
                 return Err(Error::invalid("user", FaultCode::HasPassword, message).into());
             }
@@ -81,4 +77,16 @@ impl Auth<'_> {
         log::add(draft, SecurityEventType::PasswordResetAsked, Some(user.id), Some("invitation"))?;
         issue_token(draft, user, TicketPurpose::Invitation, self.policy.invitation_lifetime, secret)
     }
+}
+
+/// Returns `true` if a user has a password.
+///
+/// # Errors
+/// [`Error::Invalid`] if they may not act: nobody is given access to their account.
+pub(super) fn has_password(draft: &mut Draft<'_>, user: &Image) -> Result<bool, Stop> {
+    if !super::may_act(user) {
+        return Err(Error::invalid("user", FaultCode::Inactive, "must be an active user").into());
+    }
+    let credential = draft.peek(Ref::new(Kind::Credential, user.id))?;
+    Ok(credential.is_some_and(|credential| !credential.at(CredentialFields::password_hash).is_null()))
 }

@@ -1,6 +1,6 @@
 //! Invitations and password resets that an administrator hands over, for deployments that send no email.
 
-use super::{Auth, AuthError, Email, log, passwords::issue_token, person};
+use super::{Auth, AuthError, Email, invite::has_password, log, passwords::issue_token, person};
 use crate::{
     auth::records::security_events::SecurityEventType,
     engine::{
@@ -11,7 +11,7 @@ use crate::{
         access::{Action, Actor, Permission, Scope},
         error::Error,
         records::{
-            credential::{CredentialFields, TicketPurpose},
+            credential::TicketPurpose,
             role::Role,
             user::{User, UserFields},
         },
@@ -56,15 +56,11 @@ impl Auth<'_> {
                 // A stolen session must not become a new password: changing one's own requires the current one.
                 return Err(Error::invalid("user", FaultCode::Same, "must be another user").into());
             }
-            if !super::may_act(&image) {
-                return Err(Error::invalid("user", FaultCode::Inactive, "must be an active user").into());
-            }
+            let has_password = has_password(draft, &image)?;
             demand_all_of(draft, &image)?;
             // Decided again if the rights of either change at the same time.
             hold_own_rights(draft, &image)?;
             draft.guard(&image);
-            let credential = draft.peek(credential)?;
-            let has_password = credential.is_some_and(|one| !one.at(CredentialFields::password_hash).is_null());
             if invites && has_password {
                 let message = "already has a password: create a password reset instead";
                 return Err(Error::invalid("user", FaultCode::HasPassword, message).into());
